@@ -1,0 +1,51 @@
+/**
+ * Where a tensor's bytes lie: a slice of an existing file.
+ *
+ * A checkpoint is a map of these. Graphs reference them in place, so weights are never copied or converted on disk.
+ */
+
+/** The element types Tiller reads from checkpoints and computes with, by their usual names. */
+export type DType = "float32" | "float16" | "bfloat16" | "float64" | "int64" | "int32" | "uint8" | "bool";
+
+/** Bytes one element takes. */
+export const bytesPerElement: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  float64: 8,
+  int64: 8,
+  int32: 4,
+  uint8: 1,
+  bool: 1,
+};
+
+/** A tensor inside a file: `byteLength` bytes of row-major `shape` elements from byte `offset` on. */
+export interface TensorRef {
+  /** The key in the checkpoint, kept for error messages. */
+  readonly name: string;
+  /** Absolute path with symbolic links resolved; the runtime refuses links. */
+  readonly file: string;
+  readonly offset: number;
+  readonly byteLength: number;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+/**
+ * Rows `from` to `to` (exclusive) of a tensor's first axis, still in place in its file.
+ *
+ * @throws RangeError if the rows are not inside the tensor.
+ */
+export function rows(ref: TensorRef, from: number, to: number): TensorRef {
+  const [length = 0, ...rest] = ref.shape;
+  if (!(from >= 0 && from < to && to <= length)) {
+    throw new RangeError(`${ref.name}: rows ${from} to ${to} lie outside its shape [${ref.shape.join(", ")}]`);
+  }
+  const rowBytes = rest.reduce((a, b) => a * b, 1) * bytesPerElement[ref.dtype];
+  return {
+    ...ref,
+    offset: ref.offset + from * rowBytes,
+    byteLength: (to - from) * rowBytes,
+    shape: [to - from, ...rest],
+  };
+}

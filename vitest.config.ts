@@ -1,0 +1,10 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    testTimeout: 60_000,
+    // Sessions are multi-threaded already; two test files at a time fill two cores.
+    maxWorkers: 2,
+  },
+});

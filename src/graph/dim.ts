@@ -1,0 +1,73 @@
+/**
+ * Sizes of axes: plain numbers, or integer polynomials in named symbols such as `height` that stay open until a run.
+ *
+ * One compiled graph serves every batch and picture size, and shape errors are still found while recording.
+ */
+
+/** A polynomial: coefficients by monomial. A monomial is its sorted atoms joined by "*"; "" is the constant term. */
+export interface Expression {
+  readonly terms: ReadonlyMap<string, number>;
+  /** Canonical spelling: equal expressions have equal keys. */
+  readonly key: string;
+}
+
+export type Dim = number | Expression;
+export type Shape = readonly Dim[];
+
+/** An open size with a name. */
+export const symbol = (name: string): Dim => simplify(new Map([[name, 1]]));
+
+export const addDims = (a: Dim, b: Dim): Dim => {
+  const sum = new Map(termsOf(a));
+  for (const [monomial, c] of termsOf(b)) sum.set(monomial, (sum.get(monomial) ?? 0) + c);
+  return simplify(sum);
+};
+
+export const multiplyDims = (a: Dim, b: Dim): Dim => {
+  const product = new Map<string, number>();
+  for (const [ma, ca] of termsOf(a)) {
+    for (const [mb, cb] of termsOf(b)) {
+      const monomial = [...split(ma), ...split(mb)].sort().join("*");
+      product.set(monomial, (product.get(monomial) ?? 0) + ca * cb);
+    }
+  }
+  return simplify(product);
+};
+
+/** floor(a / n) for a whole n: what divides exactly is taken out, the rest becomes an opaque atom. */
+export const floorDivide = (a: Dim, n: number): Dim => {
+  const quotient = new Map<string, number>();
+  const rest = new Map<string, number>();
+  for (const [monomial, c] of termsOf(a)) {
+    const whole = Math.floor(c / n);
+    if (whole !== 0) quotient.set(monomial, whole);
+    if (c - whole * n !== 0) rest.set(monomial, c - whole * n);
+  }
+  const remainder = simplify(rest);
+  if (typeof remainder === "number") return simplify(quotient); // 0 <= remainder < n
+  return addDims(simplify(quotient), symbol(`floor((${remainder.key})/${n})`));
+};
+
+export const sameDim = (a: Dim, b: Dim): boolean => a === b || dimKey(a) === dimKey(b);
+
+export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((d, i) => sameDim(d, b[i]!));
+
+/** Product of all sizes. */
+export const elementsOf = (shape: Shape): Dim => shape.reduce<Dim>(multiplyDims, 1);
+
+export const dimKey = (d: Dim): string => (typeof d === "number" ? String(d) : d.key);
+
+/** A shape as error messages print it, such as `[batch, 4, height, width]`. */
+export const showShape = (shape: Shape): string => `[${shape.map(dimKey).join(", ")}]`;
+
+const termsOf = (d: Dim): ReadonlyMap<string, number> => (typeof d === "number" ? new Map([["", d]]) : d.terms);
+
+const split = (monomial: string): string[] => (monomial === "" ? [] : monomial.split("*"));
+
+function simplify(terms: ReadonlyMap<string, number>): Dim {
+  const kept = [...terms].filter(([, c]) => c !== 0).sort(([a], [b]) => (a < b ? 1 : -1));
+  if (kept.length === 0) return 0;
+  if (kept.length === 1 && kept[0]![0] === "") return kept[0]![1];
+  const key = kept.map(([m, c]) => (m === "" ? String(c) : c === 1 ? m : `${c}*${m}`)).join("+");
+  return { terms: new Map(kept), key };
+}

@@ -1,0 +1,231 @@
+/**
+ * Encodes recorded values as an ONNX model in memory.
+ *
+ * Weights stay in the user's files: each becomes an initializer with external data (file, offset, length). The field
+ * numbers are those of the public onnx.proto.
+ */
+import { type Dim, dimKey, type Shape, showShape } from "./dim.ts";
+import { Message } from "./protobuf.ts";
+import type { DType, TensorRef } from "./tensor-ref.ts";
+import { type Outputs, ShapeError, topological, type Value } from "./value.ts";
+
+/** ONNX Runtime's CPU provider has fused operators that its GPU providers lack. */
+export type Dialect = "cpu" | "gpu";
+
+export type Attribute = number | { readonly float: number } | string | readonly number[];
+
+const onnxType: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  bfloat16: 16,
+};
+
+const opset = 20;
+const irVersion = 10;
+
+export interface Encoded {
+  readonly model: Uint8Array;
+  readonly inputs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  readonly outputs: readonly string[];
+  /** The root folder that external data locations are relative to; undefined when the graph references no file. */
+  readonly root: string | undefined;
+}
+
+/** What an operator writes its ONNX form with. */
+export interface Emitter {
+  readonly dialect: Dialect;
+  /** Adds a node and returns the name of its (first) result. Domain "" is ONNX itself. */
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, Attribute>>,
+    domain?: string,
+  ): string;
+  /** An in-memory initializer. */
+  constant(dtype: DType, shape: readonly number[], data: Uint8Array): string;
+  /** A 1-D int64 initializer. */
+  integers(values: readonly number[]): string;
+  /** The initializer that lies in a file. */
+  external(ref: TensorRef): string;
+  input(name: string, dtype: DType, shape: Shape): string;
+  /** A 1-D int64 tensor of sizes, read at run time from values already emitted where they are open. */
+  sizes(shape: Shape): string;
+}
+
+/** Encodes the graph that `outputs` reach. */
+export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
+  const nodes: Message[] = [];
+  const initializers: Message[] = [];
+  const inputs = new Map<string, { dtype: DType; shape: Shape }>();
+  const shared = new Map<string, string>();
+  const openSizes = new Map<string, { name: string; axis: number }>();
+  let root: string | undefined;
+  let serial = 0;
+  const fresh = (stem: string) => `${stem}_${serial++}`;
+
+  const once = (key: string, make: () => string): string => {
+    const known = shared.get(key);
+    if (known !== undefined) return known;
+    const name = make();
+    shared.set(key, name);
+    return name;
+  };
+
+  const emitter: Emitter = {
+    dialect,
+    node(type, ins, attributes = {}, domain = "") {
+      const out = fresh(type);
+      const node = new Message();
+      for (const name of ins) node.text(1, name);
+      node.text(2, out).text(3, out).text(4, type);
+      for (const [name, value] of Object.entries(attributes)) node.message(5, encodeAttribute(name, value));
+      if (domain !== "") node.text(7, domain);
+      nodes.push(node);
+      return out;
+    },
+    constant(dtype, shape, data) {
+      const key = data.length <= 1024 ? `constant ${dtype} ${shape} ${data}` : fresh("unique");
+      return once(key, () => {
+        const name = fresh("constant");
+        initializers.push(tensorHeader(name, dtype, shape).bytes(9, data));
+        return name;
+      });
+    },
+    integers(values) {
+      const data = new BigInt64Array(values.map(BigInt));
+      return emitter.constant("int64", [values.length], new Uint8Array(data.buffer));
+    },
+    external(ref) {
+      return once(`external ${ref.file} ${ref.offset} ${ref.dtype} ${ref.shape}`, () => {
+        const name = fresh(ref.name);
+        const fileRoot = rootOf(ref.file);
+        if (root !== undefined && root !== fileRoot) {
+          throw new ShapeError(
+            `weights lie on two drives, ${root} and ${fileRoot}: put the model's files on one drive`,
+          );
+        }
+        root = fileRoot;
+        const tensor = tensorHeader(name, ref.dtype, ref.shape);
+        const location = ref.file.slice(fileRoot.length).replaceAll("\\", "/");
+        for (const [key, value] of [
+          ["location", location],
+          ["offset", String(ref.offset)],
+          ["length", String(ref.byteLength)],
+        ] as const) {
+          tensor.message(13, new Message().text(1, key).text(2, value));
+        }
+        initializers.push(tensor.int(14, 1));
+        return name;
+      });
+    },
+    input(name, dtype, shape) {
+      if (inputs.has(name)) throw new ShapeError(`two inputs are named ${name}`);
+      inputs.set(name, { dtype, shape });
+      return name;
+    },
+    sizes(shape) {
+      if (shape.every((d) => typeof d === "number")) return emitter.integers(shape as number[]);
+      const parts = shape.map((d) => {
+        if (typeof d === "number") return emitter.integers([d]);
+        const source = openSizes.get(d.key);
+        if (!source) throw new ShapeError(`no value computed so far has an axis of size ${d.key}`);
+        return once(`size ${d.key}`, () =>
+          emitter.node("Shape", [source.name], { start: source.axis, end: source.axis + 1 }),
+        );
+      });
+      return emitter.node("Concat", parts, { axis: 0 });
+    },
+  };
+
+  const names = new Map<Value, string>();
+  for (const value of topological(Object.values(outputs))) {
+    const ins = value.inputs.map((v) => names.get(v)!);
+    const name = value.operator.emit(emitter, ins, value.attributes, value);
+    names.set(value, name);
+    value.shape.forEach((d, axis) => {
+      if (typeof d !== "number" && !openSizes.has(d.key)) openSizes.set(d.key, { name, axis });
+    });
+  }
+
+  const graph = new Message();
+  for (const [name, value] of Object.entries(outputs)) {
+    nodes.push(new Message().text(1, names.get(value)!).text(2, name).text(3, `output ${name}`).text(4, "Identity"));
+  }
+  for (const node of nodes) graph.message(1, node);
+  graph.text(2, "tiller");
+  for (const tensor of initializers) graph.message(5, tensor);
+  for (const [name, { dtype, shape }] of inputs) graph.message(11, valueInfo(name, dtype, shape));
+  for (const [name, { dtype, shape }] of Object.entries(outputs)) graph.message(12, valueInfo(name, dtype, shape));
+
+  const model = new Message()
+    .int(1, irVersion)
+    .text(2, "tiller")
+    .message(7, graph)
+    .message(8, new Message().text(1, "").int(2, opset))
+    .message(8, new Message().text(1, "com.microsoft").int(2, 1));
+  return { model: model.finish(), inputs, outputs: Object.keys(outputs), root };
+}
+
+const tensorHeader = (name: string, dtype: DType, shape: readonly number[]): Message => {
+  const tensor = new Message();
+  for (const d of shape) tensor.int(1, d);
+  return tensor.int(2, onnxType[dtype]).text(8, name);
+};
+
+function valueInfo(name: string, dtype: DType, shape: Shape): Message {
+  const dims = new Message();
+  for (const d of shape)
+    dims.message(1, typeof d === "number" ? new Message().int(1, d) : new Message().text(2, dimKey(d)));
+  const tensor = new Message().int(1, onnxType[dtype]).message(2, dims);
+  return new Message().text(1, name).message(2, new Message().message(1, tensor));
+}
+
+function encodeAttribute(name: string, value: Attribute): Message {
+  const attribute = new Message().text(1, name);
+  if (typeof value === "number") return attribute.int(3, value).int(20, 2);
+  if (typeof value === "string") return attribute.text(4, value).int(20, 3);
+  if ("float" in value) return attribute.float(2, value.float).int(20, 1);
+  for (const v of value) attribute.int(8, v);
+  return attribute.int(20, 7);
+}
+
+/** The drive or "/" an absolute path starts with. */
+function rootOf(file: string): string {
+  const root = /^(?:[A-Za-z]:)?[\\/]/.exec(file)?.[0];
+  if (root === undefined) throw new ShapeError(`${file} is not an absolute path`);
+  return root;
+}
+
+/** A reshape target as ONNX wants it: sizes, 0 for "as the input's same axis", -1 for the one that is left. */
+export function reshapeTarget(to: Emitter, from: Shape, shape: Shape): string {
+  const plain: number[] = [];
+  let inferred = false;
+  for (const [axis, d] of shape.entries()) {
+    const source: Dim | undefined = from[axis];
+    if (typeof d === "number") {
+      if (d === 0) return to.sizes(shape);
+      plain.push(d);
+    } else if (source !== undefined && dimKey(source) === d.key) plain.push(0);
+    else if (!inferred) {
+      inferred = true;
+      plain.push(-1);
+    } else {
+      return dynamicTarget(to, from, shape);
+    }
+  }
+  return to.integers(plain);
+}
+
+/** Two or more sizes are open and moved: read them at run time, all but one product. */
+function dynamicTarget(to: Emitter, from: Shape, shape: Shape): string {
+  try {
+    return to.sizes(shape);
+  } catch (error) {
+    throw new ShapeError(`reshape of ${showShape(from)} to ${showShape(shape)}: ${(error as Error).message}`);
+  }
+}

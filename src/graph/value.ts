@@ -1,0 +1,71 @@
+/**
+ * A graph is its values: each remembers the operator and the values it came from, so recording a model is calling
+ * functions, and a graph is whatever its outputs reach.
+ */
+
+import { type Shape, showShape } from "./dim.ts";
+import type { Emitter } from "./onnx.ts";
+import type { DType } from "./tensor-ref.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: an operator's attributes are its own; the graph only carries them.
+export type AnyOperator = Operator<any>;
+
+/** One operator, all of it in one place: its shape rule, its ONNX form and its gradient. */
+export interface Operator<Attributes> {
+  readonly name: string;
+  /** The result's type, or an error that names both shapes. */
+  readonly infer: (inputs: readonly Value[], attributes: Attributes) => ValueType;
+  /** Writes ONNX nodes and returns the name of the result. */
+  readonly emit: (to: Emitter, inputs: readonly string[], attributes: Attributes, value: Value) => string;
+}
+
+export interface ValueType {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+export interface Value extends ValueType {
+  readonly operator: AnyOperator;
+  readonly inputs: readonly Value[];
+  readonly attributes: unknown;
+}
+
+/** What a compiled graph gives: results by name. */
+export type Outputs = Readonly<Record<string, Value>>;
+
+/** Records one operator application. */
+export function apply<A>(operator: Operator<A>, inputs: readonly Value[], attributes: A): Value {
+  return { operator, inputs, attributes, ...operator.infer(inputs, attributes) };
+}
+
+/** A graph that cannot be: a mismatch found while recording. Always a bug in a model or a checkpoint that lies. */
+export class ShapeError extends Error {
+  override name = "ShapeError";
+}
+
+/** Throws a {@link ShapeError} naming the operator and its operands' shapes. */
+export function mismatch(operator: string, inputs: readonly Value[], why: string): never {
+  throw new ShapeError(`${operator} of ${inputs.map((v) => showShape(v.shape)).join(" and ")}: ${why}`);
+}
+
+/** The values that `outputs` reach, each after everything it depends on. */
+export function topological(outputs: readonly Value[]): Value[] {
+  const order: Value[] = [];
+  const seen = new Set<Value>();
+  const stack: { value: Value; next: number }[] = [];
+  const push = (value: Value) => {
+    if (seen.has(value)) return;
+    seen.add(value);
+    stack.push({ value, next: 0 });
+  };
+  for (const output of outputs) {
+    push(output);
+    while (stack.length > 0) {
+      const top = stack.at(-1)!;
+      const child = top.value.inputs[top.next++];
+      if (child) push(child);
+      else order.push(stack.pop()!.value);
+    }
+  }
+  return order;
+}

@@ -1,0 +1,88 @@
+/**
+ * The thread that owns ONNX Runtime's sessions.
+ *
+ * `session.run` in Node blocks its thread for a whole step, so it happens here and the main thread stays free for the
+ * terminal, HTTP and Ctrl-C. Plain JavaScript, so that the same file runs from the source tree and from the build.
+ *
+ * @typedef {{ shape: readonly number[], data: Float32Array | Int32Array }} Tensor
+ * @typedef {{ model: Uint8Array, options: import("onnxruntime-node").InferenceSession.SessionOptions }} CreateRequest
+ * @typedef {{ session: number, feeds: Record<string, Tensor | { kept: number }>, keep?: number }} RunRequest
+ */
+import { readFile, rm } from "node:fs/promises";
+import { parentPort } from "node:worker_threads";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+
+if (!parentPort) throw new Error("worker.js runs as a worker thread");
+const port = parentPort;
+
+/** @type {Map<number, InferenceSession>} */
+const sessions = new Map();
+/** Results that later runs take as inputs without crossing to the main thread. @type {Map<number, Record<string, OrtTensor>>} */
+const kept = new Map();
+let serial = 0;
+
+const handlers = {
+  /** @param {CreateRequest} request */
+  async create({ model, options }) {
+    const session = await InferenceSession.create(model, options);
+    sessions.set(++serial, session);
+    return { session: serial };
+  },
+
+  /** @param {RunRequest} request */
+  async run({ session, feeds, keep }) {
+    /** @type {Record<string, OrtTensor>} */
+    const inputs = {};
+    for (const [name, feed] of Object.entries(feeds)) {
+      if ("kept" in feed) {
+        const tensor = kept.get(feed.kept)?.[name];
+        if (!tensor) throw new Error(`no kept tensor ${name}`);
+        inputs[name] = tensor;
+      } else {
+        const type = feed.data instanceof Int32Array ? "int32" : "float32";
+        inputs[name] = new OrtTensor(type, feed.data, feed.shape);
+      }
+    }
+    const results = await owned(session).run(inputs);
+    if (keep !== undefined) {
+      kept.set(keep, results);
+      return {};
+    }
+    /** @type {Record<string, { shape: readonly number[], data: unknown }>} */
+    const outputs = {};
+    for (const [name, tensor] of Object.entries(results)) outputs[name] = { shape: tensor.dims, data: tensor.data };
+    return outputs;
+  },
+
+  /** @param {{ keep: number }} request */
+  async drop({ keep }) {
+    kept.delete(keep);
+  },
+
+  /** @param {{ session: number, profileFile?: string }} request */
+  async release({ session, profileFile }) {
+    const owner = owned(session);
+    if (profileFile !== undefined) owner.endProfiling();
+    await owner.release();
+    sessions.delete(session);
+    if (profileFile === undefined) return undefined;
+    const text = await readFile(profileFile, "utf8");
+    await rm(profileFile);
+    return text;
+  },
+};
+
+/** @param {number} id */
+function owned(id) {
+  const session = sessions.get(id);
+  if (!session) throw new Error(`session ${id} is released`);
+  return session;
+}
+
+port.on("message", async (/** @type {{ id: number, kind: keyof typeof handlers, request: any }} */ message) => {
+  try {
+    port.postMessage({ id: message.id, ok: await handlers[message.kind](message.request) });
+  } catch (error) {
+    port.postMessage({ id: message.id, error: error instanceof Error ? error.message : String(error) });
+  }
+});

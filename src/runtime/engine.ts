@@ -17,7 +17,7 @@ export interface EngineOptions {
   readonly profile?: boolean | undefined;
 }
 
-/** A tensor that stayed in the worker: the outputs of one run, by name. */
+/** Tensors that stay in the worker, by name: the outputs of one run, or what was put there. */
 export interface Kept {
   readonly kept: number;
 }
@@ -43,6 +43,8 @@ export interface Engine {
   readonly sessionsBuilt: number;
   /** Builds a session for the graph that `outputs` reach. `name` says what it is in errors and profiles. */
   compile(name: string, outputs: Outputs): Promise<Session>;
+  /** Leaves tensors in the worker, for the inputs of the same names of later runs. */
+  hold(tensors: Readonly<Record<string, Tensor>>): Promise<Kept>;
   drop(kept: Kept): Promise<void>;
   /** Releases every session and stops the thread; with profiling on, the time per operator. */
   close(): Promise<readonly OperatorTime[]>;
@@ -134,6 +136,11 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
         },
         release: async () => void (await release(session)),
       };
+    },
+    async hold(tensors) {
+      const kept = ++serial;
+      await call("hold", { keep: kept, tensors });
+      return { kept };
     },
     drop: ({ kept }) => call("drop", { keep: kept }),
     async close() {

@@ -17,7 +17,7 @@ const port = parentPort;
 
 /** @type {Map<number, InferenceSession>} */
 const sessions = new Map();
-/** Results that later runs take as inputs without crossing to the main thread. @type {Map<number, Record<string, OrtTensor>>} */
+/** Tensors that runs take as inputs without crossing from the main thread each time. @type {Map<number, Record<string, OrtTensor>>} */
 const kept = new Map();
 let serial = 0;
 
@@ -39,8 +39,7 @@ const handlers = {
         if (!tensor) throw new Error(`no kept tensor ${name}`);
         inputs[name] = tensor;
       } else {
-        const type = feed.data instanceof Int32Array ? "int32" : "float32";
-        inputs[name] = new OrtTensor(type, feed.data, feed.shape);
+        inputs[name] = toOrt(feed);
       }
     }
     const results = await owned(session).run(inputs);
@@ -52,6 +51,11 @@ const handlers = {
     const outputs = {};
     for (const [name, tensor] of Object.entries(results)) outputs[name] = { shape: tensor.dims, data: tensor.data };
     return outputs;
+  },
+
+  /** @param {{ keep: number, tensors: Record<string, Tensor> }} request */
+  async hold({ keep, tensors }) {
+    kept.set(keep, Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrt(tensor)])));
   },
 
   /** @param {{ keep: number }} request */
@@ -71,6 +75,11 @@ const handlers = {
     return text;
   },
 };
+
+/** @param {Tensor} tensor */
+function toOrt({ shape, data }) {
+  return new OrtTensor(data instanceof Int32Array ? "int32" : "float32", data, shape);
+}
 
 /** @param {number} id */
 function owned(id) {

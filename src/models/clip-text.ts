@@ -1,0 +1,78 @@
+/** CLIP's text encoder (Transformers' CLIPTextModel): SD 1.5's ViT-L and SD 2.1's OpenCLIP ViT-H. */
+import { z } from "zod";
+import {
+  add,
+  attention,
+  gather,
+  gelu,
+  input,
+  integers,
+  less,
+  maximum,
+  minimum,
+  type Outputs,
+  parameter,
+  quickGelu,
+  reshape,
+  select,
+  subtract,
+  symbol,
+  type Value,
+} from "../graph/index.ts";
+import { parseConfig } from "./config.ts";
+import { layerNormAt, linearAt, type Module } from "./module.ts";
+
+const schema = z.object({
+  hidden_size: z.number().int().positive(),
+  num_hidden_layers: z.number().int().positive(),
+  num_attention_heads: z.number().int().positive(),
+  max_position_embeddings: z.number().int().positive().default(77),
+  vocab_size: z.number().int().positive(),
+  hidden_act: z.enum(["quick_gelu", "gelu"]).default("quick_gelu"),
+  layer_norm_eps: z.number().positive().default(1e-5),
+});
+
+export type ClipTextConfig = z.output<typeof schema>;
+
+export const clipTextConfig = (config: Readonly<Record<string, unknown>>): ClipTextConfig =>
+  parseConfig("text encoder", schema, config);
+
+/**
+ * Records the text encoder.
+ *
+ * Inputs: `ids` int32 [batch, positions]; `learned` [n, width], the embeddings of learned tokens, whose ids count on from
+ * the vocabulary's size (n >= 1: pass a zero row when there are none). Output: `text` [batch, positions, width], the
+ * hidden state after the final norm, `clipSkip` layers before the last (1 is the penultimate), as Diffusers' clip_skip.
+ */
+export function clipText(model: Module, config: ClipTextConfig, clipSkip = 0): Outputs {
+  const text = model.at("text_model");
+  const positions = config.max_position_embeddings;
+  const ids = input("ids", [symbol("batch"), positions], "int32");
+  let x = add(
+    embed(text.at("embeddings"), ids, config),
+    parameter(text.tensor("embeddings.position_embedding.weight")),
+  );
+  const activation = config.hidden_act === "quick_gelu" ? quickGelu : gelu;
+  for (let i = 0; i < config.num_hidden_layers - clipSkip; i++) {
+    const layer = text.at("encoder.layers").at(i);
+    const attn = layer.at("self_attn");
+    const h = layerNormAt(layer.at("layer_norm1"), x, config.layer_norm_eps);
+    const [q, k, v] = ["q_proj", "k_proj", "v_proj"].map((name) => linearAt(attn.at(name), h)) as [Value, Value, Value];
+    x = add(x, linearAt(attn.at("out_proj"), attention(q, k, v, config.num_attention_heads, { causal: true })));
+    const wide = linearAt(layer.at("mlp.fc1"), layerNormAt(layer.at("layer_norm2"), x, config.layer_norm_eps));
+    x = add(x, linearAt(layer.at("mlp.fc2"), activation(wide)));
+  }
+  return { text: layerNormAt(text.at("final_layer_norm"), x, config.layer_norm_eps) };
+}
+
+/** Rows of the checkpoint's table for ordinary ids, of `learned` for those past its end. */
+function embed(module: Module, ids: Value, config: ClipTextConfig): Value {
+  const table = module.tensor("token_embedding.weight");
+  const vocabulary = table.shape[0]!;
+  const learned = input("learned", [symbol("learned tokens"), config.hidden_size]);
+  const bound = (value: number) => integers([], [value]);
+  const known = gather(parameter(table), minimum(ids, bound(vocabulary - 1)));
+  const own = gather(learned, maximum(subtract(ids, bound(vocabulary)), bound(0)));
+  const isKnown = less(ids, bound(vocabulary));
+  return select(reshape(isKnown, [...isKnown.shape, 1]), known, own);
+}

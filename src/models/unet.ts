@@ -1,0 +1,221 @@
+/**
+ * The denoising U-Net of Stable Diffusion 1.x and 2.x (Diffusers' UNet2DConditionModel).
+ *
+ * Cross-attention keys and values depend on the text alone, so they are a graph of their own ({@link textKeysValues}),
+ * run once a prompt, and inputs of the U-Net.
+ */
+import { z } from "zod";
+import {
+  add,
+  concat,
+  constant,
+  cos,
+  type Dim,
+  gelu,
+  input,
+  multiply,
+  type Outputs,
+  reshape,
+  silu,
+  sin,
+  symbol,
+  type Value,
+} from "../graph/index.ts";
+import { attend, type KeysValues, keysValues, toPicture, toTokens } from "./attention.ts";
+import { atBlock, only, parseConfig, perBlock } from "./config.ts";
+import { convAt, groupNormAt, layerNormAt, linearAt, type Module } from "./module.ts";
+import { resnetBlock, upsampleBlock } from "./resnet.ts";
+
+const schema = z.object({
+  in_channels: z.number().int().default(4),
+  out_channels: z.number().int().default(4),
+  sample_size: z.union([z.number().int(), z.array(z.number().int()).length(2)]).nullish(),
+  block_out_channels: z.array(z.number().int().positive()).default([320, 640, 1280, 1280]),
+  layers_per_block: perBlock.default(2),
+  down_block_types: z
+    .array(z.enum(["CrossAttnDownBlock2D", "DownBlock2D"]))
+    .default(["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"]),
+  up_block_types: z
+    .array(z.enum(["CrossAttnUpBlock2D", "UpBlock2D"]))
+    .default(["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]),
+  cross_attention_dim: z.number().int().positive(),
+  /** Despite its name the number of heads, for every block or for each. */
+  attention_head_dim: perBlock.default(8),
+  num_attention_heads: perBlock.nullish(),
+  transformer_layers_per_block: perBlock.default(1),
+  norm_num_groups: z.number().int().positive().default(32),
+  norm_eps: z.number().positive().default(1e-5),
+  flip_sin_to_cos: z.boolean().default(true),
+  freq_shift: z.number().default(0),
+  act_fn: only("silu"),
+  mid_block_type: only("UNetMidBlock2DCrossAttn"),
+  time_embedding_type: only("positional"),
+  resnet_time_scale_shift: only("default"),
+  only_cross_attention: only(false),
+  dual_cross_attention: only(false),
+  center_input_sample: only(false),
+  downsample_padding: only(1),
+  mid_block_scale_factor: only(1),
+  conv_in_kernel: only(3),
+  conv_out_kernel: only(3),
+  class_embed_type: z.null().optional(),
+  addition_embed_type: z.null().optional(),
+  encoder_hid_dim: z.null().optional(),
+  time_cond_proj_dim: z.null().optional(),
+});
+
+export type UNetConfig = z.output<typeof schema>;
+
+export const unetConfig = (config: Readonly<Record<string, unknown>>): UNetConfig =>
+  parseConfig("U-Net", schema, config);
+
+/** The inputs that carry the text: keys and values of the cross-attention at `path`. */
+const textInputs = (path: string) => ({ keys: `${path}.keys`, values: `${path}.values` });
+
+/**
+ * Records the U-Net.
+ *
+ * Inputs: `latents` [batch, in_channels, height, width], `timestep` [batch], keys and values of every cross-attention
+ * [batch, tokens, width], and the factors of the adapters at `unet.sites`. Output: `prediction`, shaped like the latents.
+ */
+export function unet(unet: Module, config: UNetConfig): Outputs {
+  const batch = symbol("batch");
+  const latents = input("latents", [batch, config.in_channels, symbol("height"), symbol("width")]);
+  const norm = { groups: config.norm_num_groups, epsilon: config.norm_eps };
+  const time = timeEmbedding(unet.at("time_embedding"), input("timestep", [batch]), config); // [batch, 1, width]
+  const text = (module: Module, width: number): KeysValues => {
+    const names = textInputs(module.path);
+    const shape = [batch, symbol("tokens"), width];
+    return { keys: input(names.keys, shape), values: input(names.values, shape) };
+  };
+  const transform = (module: Module, x: Value, block: number): Value =>
+    transformer(module, x, { ...blockAttention(config, block), groups: norm.groups, text });
+
+  let x = convAt(unet.at("conv_in"), latents, { padding: [1, 1, 1, 1] });
+  const skips: Value[] = [x];
+
+  for (const [block, type] of config.down_block_types.entries()) {
+    const module = unet.at("down_blocks").at(block);
+    for (let layer = 0; layer < atBlock(config.layers_per_block, block); layer++) {
+      x = resnetBlock(module.at("resnets").at(layer), x, time, norm);
+      if (type === "CrossAttnDownBlock2D") x = transform(module.at("attentions").at(layer), x, block);
+      skips.push(x);
+    }
+    if (block < config.down_block_types.length - 1) {
+      x = convAt(module.at("downsamplers.0.conv"), x, { stride: 2, padding: [1, 1, 1, 1] });
+      skips.push(x);
+    }
+  }
+
+  const middle = unet.at("mid_block");
+  x = resnetBlock(middle.at("resnets.0"), x, time, norm);
+  x = transform(middle.at("attentions.0"), x, config.down_block_types.length - 1);
+  x = resnetBlock(middle.at("resnets.1"), x, time, norm);
+
+  for (const [block, type] of config.up_block_types.entries()) {
+    const module = unet.at("up_blocks").at(block);
+    const mirrored = config.down_block_types.length - 1 - block;
+    for (let layer = 0; layer <= atBlock(config.layers_per_block, mirrored); layer++) {
+      x = resnetBlock(module.at("resnets").at(layer), concat([x, skips.pop()!], 1), time, norm);
+      if (type === "CrossAttnUpBlock2D") x = transform(module.at("attentions").at(layer), x, mirrored);
+    }
+    if (block < config.up_block_types.length - 1) {
+      const [, , height, width] = skips.at(-1)!.shape as [Dim, Dim, Dim, Dim];
+      x = upsampleBlock(module.at("upsamplers.0"), x, height, width);
+    }
+  }
+
+  x = silu(groupNormAt(unet.at("conv_norm_out"), x, norm.groups, norm.epsilon));
+  return { prediction: convAt(unet.at("conv_out"), x, { padding: [1, 1, 1, 1] }) };
+}
+
+/**
+ * Records the text side of the U-Net: keys and values of every cross-attention, with the adapters at `unet.sites`.
+ *
+ * Input: `text` [batch, tokens, cross_attention_dim]. Outputs are named as the U-Net's inputs.
+ */
+export function textKeysValues(unet: Module, config: UNetConfig): Outputs {
+  const text = input("text", [symbol("batch"), symbol("tokens"), config.cross_attention_dim]);
+  const outputs: Record<string, Value> = {};
+  for (const path of crossAttentions(config)) {
+    const module = path.split(".").reduce<Module>((at, name) => at.at(name), unet);
+    const names = textInputs(path);
+    const { keys, values } = keysValues(module, text);
+    outputs[names.keys] = keys;
+    outputs[names.values] = values;
+  }
+  return outputs;
+}
+
+/** The paths of all cross-attentions, in the order the network meets them. */
+export function crossAttentions(config: UNetConfig): string[] {
+  const paths: string[] = [];
+  const transformerAt = (path: string, block: number) => {
+    for (let i = 0; i < atBlock(config.transformer_layers_per_block, block); i++) {
+      paths.push(`${path}.transformer_blocks.${i}.attn2`);
+    }
+  };
+  const last = config.down_block_types.length - 1;
+  for (const [block, type] of config.down_block_types.entries()) {
+    if (type !== "CrossAttnDownBlock2D") continue;
+    for (let layer = 0; layer < atBlock(config.layers_per_block, block); layer++) {
+      transformerAt(`down_blocks.${block}.attentions.${layer}`, block);
+    }
+  }
+  transformerAt("mid_block.attentions.0", last);
+  for (const [block, type] of config.up_block_types.entries()) {
+    if (type !== "CrossAttnUpBlock2D") continue;
+    for (let layer = 0; layer <= atBlock(config.layers_per_block, last - block); layer++) {
+      transformerAt(`up_blocks.${block}.attentions.${layer}`, last - block);
+    }
+  }
+  return paths;
+}
+
+const blockAttention = (config: UNetConfig, block: number) => ({
+  heads: atBlock(config.num_attention_heads ?? config.attention_head_dim, block),
+  layers: atBlock(config.transformer_layers_per_block, block),
+});
+
+/** Sinusoids of the timestep through two linear layers: [batch] to [batch, 1, width]. */
+function timeEmbedding(module: Module, timestep: Value, config: UNetConfig): Value {
+  const half = config.block_out_channels[0]! / 2;
+  // In float32 step by step, as the reference: at timestep 981 a rounding here is seen in the result.
+  const frequencies = Float32Array.from({ length: half }, (_, i) =>
+    Math.exp(Math.fround(Math.fround(-Math.log(10000) * i) / (half - config.freq_shift))),
+  );
+  const angles = multiply(reshape(timestep, [timestep.shape[0]!, 1, 1]), constant([1, 1, half], frequencies));
+  const waves = config.flip_sin_to_cos ? [cos(angles), sin(angles)] : [sin(angles), cos(angles)];
+  return linearAt(module.at("linear_2"), silu(linearAt(module.at("linear_1"), concat(waves, 2))));
+}
+
+interface TransformerOptions {
+  readonly heads: number;
+  readonly layers: number;
+  readonly groups: number;
+  readonly text: (module: Module, width: number) => KeysValues;
+}
+
+/** Diffusers' Transformer2DModel: x [batch, channels, h, w] as tokens through its blocks, added to x. */
+function transformer(module: Module, x: Value, { heads, layers, groups, text }: TransformerOptions): Value {
+  const width = x.shape[1] as number;
+  // A 1x1 convolution on pixels is a linear layer on tokens, so both forms of proj_in and proj_out are the latter.
+  let h = linearAt(module.at("proj_in"), toTokens(groupNormAt(module.at("norm"), x, groups, 1e-6)));
+  for (let i = 0; i < layers; i++) {
+    const block = module.at("transformer_blocks").at(i);
+    const self = layerNormAt(block.at("norm1"), h);
+    h = add(h, attend(block.at("attn1"), self, keysValues(block.at("attn1"), self), heads));
+    h = add(h, attend(block.at("attn2"), layerNormAt(block.at("norm2"), h), text(block.at("attn2"), width), heads));
+    h = add(h, feedForward(block.at("ff.net"), layerNormAt(block.at("norm3"), h)));
+  }
+  return add(x, toPicture(linearAt(module.at("proj_out"), h), x));
+}
+
+/** GEGLU: (x V) * gelu(x W), then back to the width. The two halves of `0.proj` are read as two matrices. */
+function feedForward(module: Module, x: Value): Value {
+  const proj = module.at("0.proj");
+  const inner = proj.tensor("weight").shape[0]! / 2;
+  const value = linearAt(proj, x, { from: 0, to: inner });
+  const gate = linearAt(proj, x, { from: inner, to: 2 * inner });
+  return linearAt(module.at("2"), multiply(value, gelu(gate)));
+}

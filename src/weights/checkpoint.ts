@@ -1,0 +1,81 @@
+/** The weights of one component folder as one map, whether they lie in a file or in shards. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { TillerError } from "../errors.ts";
+import type { TensorRef } from "../graph/tensor-ref.ts";
+import { readJson } from "./json-file.ts";
+import { readSafetensors } from "./safetensors.ts";
+import { quoted } from "./safetensors-header.ts";
+import { chooseWeightFiles } from "./weight-files.ts";
+
+/** Tensors by key. The key may be a newer spelling than `TensorRef.name`, which is the file's own. */
+export type Checkpoint = ReadonlyMap<string, TensorRef>;
+
+/** Shard index of Transformers and Diffusers; the largest public ones take some MB. */
+const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
+const maxIndex = 100_000_000;
+
+/**
+ * Opens `diffusion_pytorch_model` or `model` in a component's folder: the variant asked for, else the plain files, else the
+ * only variant there is. Of shards, every one is opened and checked.
+ *
+ * @throws TillerError if the folder holds no safetensors weights, a shard is missing or damaged, or the index is wrong.
+ */
+export async function openCheckpoint(folder: string, variant?: string): Promise<Checkpoint> {
+  const names = await listFolder(folder);
+  const chosen = chooseWeightFiles(names, variant);
+  if (!chosen) throw noWeights(folder, names);
+  const file = join(folder, chosen.file);
+  return chosen.kind === "file" ? (await readSafetensors(file)).tensors : openShards(folder, file);
+}
+
+async function openShards(folder: string, indexFile: string): Promise<Checkpoint> {
+  const { weight_map } = await readJson(indexFile, indexSchema, maxIndex);
+  const keysOf = new Map<string, string[]>();
+  for (const [key, shard] of Object.entries(weight_map)) {
+    if (!/^[\w.-]+\.safetensors$/.test(shard)) {
+      throw new TillerError(`${indexFile} places ${quoted(key)} in ${quoted(shard)}, which is no file of its folder.`);
+    }
+    const keys = keysOf.get(shard);
+    if (keys) keys.push(key);
+    else keysOf.set(shard, [key]);
+  }
+  const present = new Set(await listFolder(folder));
+  for (const shard of keysOf.keys()) {
+    if (!present.has(shard))
+      throw new TillerError(`${join(folder, shard)} is missing, a shard that ${indexFile} names.`);
+  }
+  const checkpoint = new Map<string, TensorRef>();
+  for (const [shard, keys] of keysOf) {
+    const { tensors } = await readSafetensors(join(folder, shard));
+    for (const key of keys) {
+      const ref = tensors.get(key);
+      if (!ref) throw new TillerError(`${join(folder, shard)} lacks ${quoted(key)}, which ${indexFile} places in it.`);
+      checkpoint.set(key, ref);
+    }
+  }
+  if (checkpoint.size === 0) throw new TillerError(`${indexFile} names no tensors.`);
+  return checkpoint;
+}
+
+function noWeights(folder: string, names: readonly string[]): TillerError {
+  const pickle = names.find((name) => /\.(bin|ckpt|pt|pth)$/.test(name));
+  const variants = names.filter((name) => name.endsWith(".safetensors"));
+  const looked = "diffusion_pytorch_model.safetensors or model.safetensors (or their shards' index)";
+  if (variants.length > 0) return new TillerError(`${folder} holds ${variants.join(", ")}, but no ${looked}.`);
+  return new TillerError(
+    pickle
+      ? `${folder} holds ${pickle}, a PyTorch pickle, which can run any code when opened: convert the model to safetensors.`
+      : `${folder} holds no weights: ${looked} is missing.`,
+  );
+}
+
+async function listFolder(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    const what = (error as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "is not a readable folder";
+    throw new TillerError(`${folder} ${what}.`, { cause: error });
+  }
+}

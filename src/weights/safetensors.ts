@@ -193,21 +193,22 @@ export function byteLength(shape: readonly number[], dtype: DType): number {
 }
 
 async function readHeader(file: string, { handle, size }: OpenFile): Promise<Uint8Array> {
-  const head = new Uint8Array(8);
-  await readFully(handle, head, 0);
-  const pickle = (head[0] === 0x50 && head[1] === 0x4b) || head[0] === 0x80;
-  if (pickle || /\.(bin|ckpt|pt|pth|pkl)$/.test(extname(file).toLowerCase())) {
+  const head = new Uint8Array(Math.min(size, 9));
+  const complete = await readFully(handle, head, 0);
+  const length = complete && size >= 8 ? new DataView(head.buffer).getBigUint64(0, true) : 0n;
+  const begins = head[8] === 0x7b && length <= BigInt(maxHeader);
+  if (!begins && looksPickled(file, head)) {
     throw new TillerError(
       `${file} is a PyTorch pickle, which can run any code when opened, so Tiller does not: convert it to safetensors.`,
     );
   }
-  if (size < 8) throw new TillerError(`${file} is not a safetensors file: it has only ${size} bytes.`);
-  const length = new DataView(head.buffer).getBigUint64(0, true);
+  if (size < 9) throw new TillerError(`${file} is not a safetensors file: it has only ${size} bytes.`);
   if (length > BigInt(maxHeader)) {
     throw new TillerError(
       `${file} is not a safetensors file: it declares a header of ${length} bytes, and ${maxHeader} is the most.`,
     );
   }
+  if (head[8] !== 0x7b) throw new TillerError(`${file} is not a safetensors file: its header does not begin with "{".`);
   if (length > BigInt(size - 8)) {
     throw new TillerError(
       `${file} is damaged: it declares a header of ${length} bytes, but only ${size - 8} follow. Download it again.`,
@@ -215,9 +216,14 @@ async function readHeader(file: string, { handle, size }: OpenFile): Promise<Uin
   }
   const header = new Uint8Array(Number(length));
   if (!(await readFully(handle, header, 8))) throw new TillerError(`${file} changed while it was read; try again.`);
-  if (header[0] !== 0x7b)
-    throw new TillerError(`${file} is not a safetensors file: its header does not begin with "{".`);
   return header;
+}
+
+/** By its first bytes (a zip archive, or a bare pickle of protocol 2 to 5) or else by its name. */
+function looksPickled(file: string, head: Uint8Array): boolean {
+  const zip = head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4;
+  const bare = head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
+  return zip || bare || /\.(bin|ckpt|pt|pth|pkl)$/.test(extname(file).toLowerCase());
 }
 
 function dtypeOf({ name, dtype }: HeaderEntry, file: string): DType {

@@ -1,0 +1,35 @@
+/** All that is needed to make a picture again: stored inside it, and what `--from` repeats. */
+import { z } from "zod";
+import { requestSchema } from "../pipelines/request.ts";
+
+/** An adapter as it took part in a picture. */
+export const recipeAdapterSchema = z.object({
+  /** The path or hub id it was loaded from. */
+  file: z.string().min(1),
+  /** What a person calls it: usually the file's name without its extension. */
+  name: z.string(),
+  strength: z.number().finite(),
+  /** Of the file's bytes, in hexadecimal: tells a changed file from the same one. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+});
+
+/** Unknown keys are passed over, so that pictures of a newer Tiller still open; the request itself is strict. */
+export const recipeSchema = z.object({
+  /** The version of Tiller that made the picture. */
+  tiller: z.string(),
+  /** Folder, single file or hub id, as the person gave it. */
+  model: z.string().min(1),
+  /** The pre-trained model of a full fine-tune. */
+  base: z.string().min(1).optional(),
+  variant: z.string().min(1).optional(),
+  config: z.string().min(1).optional(),
+  adapters: z.array(recipeAdapterSchema).default([]),
+  /** For this one picture: its own seed, and a count of 1. */
+  request: requestSchema,
+});
+
+export type RecipeAdapter = z.output<typeof recipeAdapterSchema>;
+export type Recipe = z.output<typeof recipeSchema>;

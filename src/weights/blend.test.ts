@@ -1,0 +1,93 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { UsageError } from "../errors.ts";
+import type { DType } from "../graph/tensor-ref.ts";
+import { blendCheckpoints } from "./blend.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { fromFloat32 } from "./elements.ts";
+import { readBytes, readFloat32, readSafetensors, writeSafetensors } from "./safetensors.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "blend-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+type Values = Record<string, { values: number[] | Float32Array; shape?: number[]; dtype?: "float32" | "float16" }>;
+
+async function checkpoint(name: string, tensors: Values): Promise<Checkpoint> {
+  const file = join(folder, `${name}.safetensors`);
+  await writeSafetensors(
+    file,
+    Object.entries(tensors).map(([name, { values, shape, dtype = "float32" }]) => ({
+      name,
+      dtype: dtype as DType,
+      shape: shape ?? [values.length],
+      data: fromFloat32(Float32Array.from(values), dtype),
+    })),
+  );
+  return (await readSafetensors(file)).tensors;
+}
+
+test("a blend lies omega of the way from the base to the fine-tuned model, in the fine-tuned one's dtype", async () => {
+  const tuned = await checkpoint("tuned", {
+    w: { values: [1, 2, -4], shape: [3, 1] },
+    h: { values: [1], dtype: "float16" },
+  });
+  const base = await checkpoint("base", {
+    w: { values: [3, 2, 4], shape: [3, 1], dtype: "float16" },
+    h: { values: [2] },
+  });
+  const file = join(folder, "blended.safetensors");
+  const blended = await blendCheckpoints(tuned, base, 0.25, file);
+  expect([...(await readFloat32(blended.get("w")!))]).toEqual([2.5, 2, 2]);
+  expect([...(await readFloat32(blended.get("h")!))]).toEqual([1.75]);
+  expect(blended.get("h")!.dtype).toBe("float16");
+  expect(blended.get("w")).toMatchObject({ file, shape: [3, 1], dtype: "float32" });
+});
+
+test("omega 1 is the fine-tuned model and omega 0 the base, bit for bit", async () => {
+  const some = Array.from({ length: 1000 }, (_, i) => Math.sin(i * i));
+  const other = Array.from({ length: 1000 }, (_, i) => Math.cos(i * 7) * 1e-3);
+  const [tuned, base] = [
+    await checkpoint("t1", { w: { values: some } }),
+    await checkpoint("b1", { w: { values: other } }),
+  ];
+  const one = await blendCheckpoints(tuned, base, 1, join(folder, "one.safetensors"));
+  const zero = await blendCheckpoints(tuned, base, 0, join(folder, "zero.safetensors"));
+  expect(await readBytes(one.get("w")!)).toEqual(await readBytes(tuned.get("w")!));
+  expect(await readBytes(zero.get("w")!)).toEqual(await readBytes(base.get("w")!));
+});
+
+test("tensors larger than the pieces they are mixed in come out whole", async () => {
+  const length = (1 << 22) + 12_345;
+  const tuned = await checkpoint("big", { w: { values: new Float32Array(length).map((_, i) => i), dtype: "float32" } });
+  const base = await checkpoint("small", { w: { values: new Float32Array(length) } });
+  const blended = await blendCheckpoints(tuned, base, 0.5, join(folder, "large.safetensors"));
+  const mixed = await readFloat32(blended.get("w")!);
+  expect(mixed.length).toBe(length);
+  expect(mixed.findIndex((x, i) => x !== i / 2)).toBe(-1);
+});
+
+test("keys stay those the checkpoint was opened with, not those of the file", async () => {
+  const stored = await checkpoint("old", { "attentions.0.query.weight": { values: [1] } });
+  const renamed = new Map([["attentions.0.to_q.weight", stored.get("attentions.0.query.weight")!]]);
+  const blended = await blendCheckpoints(renamed, renamed, 0.5, join(folder, "renamed.safetensors"));
+  expect([...blended.keys()]).toEqual(["attentions.0.to_q.weight"]);
+});
+
+test("models that do not belong together are refused with the first key and both shapes, and nothing is written", async () => {
+  const tuned = await checkpoint("ft", { "conv_in.weight": { values: [1, 2, 3, 4], shape: [2, 2] } });
+  const base = await checkpoint("pre", { "conv_in.weight": { values: [1, 2, 3, 4], shape: [4] } });
+  const file = join(folder, "never.safetensors");
+  await expect(blendCheckpoints(tuned, base, 0.5, file)).rejects.toThrow(
+    /^conv_in.weight has shape \[2, 2\] in .*ft.safetensors but \[4\] in .*pre.safetensors/,
+  );
+  const less = await checkpoint("less", {});
+  await expect(blendCheckpoints(tuned, less, 0.5, file)).rejects.toThrow(/base model has no conv_in.weight/);
+  await expect(blendCheckpoints(less, base, 0.5, file)).rejects.toThrow(/fine-tuned model has no conv_in.weight/);
+  await expect(blendCheckpoints(tuned, tuned, Number.NaN, file)).rejects.toThrow(UsageError);
+  expect((await readdir(folder)).filter((name) => name.includes("never"))).toEqual([]);
+});

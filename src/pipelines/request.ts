@@ -1,10 +1,11 @@
 /** What a picture is asked for with: one schema for the command line, the library and the recipe inside a PNG. */
 import { z } from "zod";
+import { guidanceNames } from "../guidance/methods.ts";
 
-export const guidanceNames = ["none", "cfg", "ag", "cfg+ag", "sag", "pg", "cfg++", "pg++"] as const;
+export { type GuidanceName, guidanceNames } from "../guidance/methods.ts";
+
 export const samplerNames = ["ddim", "dpm++", "euler", "euler-a"] as const;
 
-export type GuidanceName = (typeof guidanceNames)[number];
 export type SamplerName = (typeof samplerNames)[number];
 
 /** The largest seed PyTorch's generator takes as given; larger ones lose bits in a JavaScript number. */
@@ -20,7 +21,7 @@ export const requestSchema = z.strictObject({
   scale: z.number().finite().optional(),
   /** Adapter strength of the weak model, as a share of the strong one's; usual range 0 to 1. */
   omega: z.number().finite().default(0.6),
-  /** The second scale of cfg+ag. */
+  /** The scale of ag, and the second scale of cfg+ag and autolora. */
   agScale: z.number().finite().default(2),
   sampler: z.enum(samplerNames).default("ddim"),
   /** DPM++ and Euler: Karras's spacing of sigmas. */
@@ -32,6 +33,8 @@ export const requestSchema = z.strictObject({
   /** Pixels; the model's own size when absent. */
   width: side.optional(),
   height: side.optional(),
+  /** Text encoder layers to leave out at the end: 1 takes the penultimate layer's state. */
+  clipSkip: z.number().int().min(0).max(12).default(0),
 });
 
 /** A request as a caller writes it: defaults may be left out. */

@@ -1,0 +1,140 @@
+/**
+ * DPM-Solver++ 2M (Lu et al., arXiv 2211.01095), optionally on Karras sigmas, with the semantics of Diffusers'
+ * DPMSolverMultistepScheduler.
+ */
+
+import { TillerError, UsageError } from "../errors.ts";
+import type { SamplerConfig } from "./config.ts";
+import { cleanOf } from "./prediction.ts";
+import type { Sampler } from "./sampler.ts";
+import { nonZeroAlphasCumprod, trainingSigmas } from "./schedule.ts";
+import {
+  interpolate,
+  karrasSigmas,
+  leadingTimesteps,
+  linspaceTimesteps,
+  roundHalfEven,
+  timestepOfSigma,
+  trailingTimesteps,
+} from "./spacing.ts";
+
+const f32 = Math.fround;
+
+/**
+ * With x = alpha x0 + sigma eps, lambda = log(alpha / sigma), D the clean latents the network predicts, s the step
+ * before, h = lambda' - lambda and r = (lambda - lambda_s) / h, the midpoint form (arXiv 2211.01095, algorithm 2) is
+ *
+ *     x' = (sigma' / sigma) x - alpha' (exp(-h) - 1) (D + (D - D_s) / 2r)
+ *
+ * and the heun form has alpha' ((exp(-h) - 1) / h + 1) in the place of -alpha' (exp(-h) - 1) / 2. The first step, and
+ * the last where it goes to sigma 0 or the config asks for it, leave the difference out (order 1).
+ *
+ * CFG++ writes the same with D~ from the unguided output wherever x is re-noised or remembered:
+ *
+ *     x' = alpha' D + (sigma' / sigma) x - alpha' exp(-h) D~ - alpha' (exp(-h) - 1) (D - D~_s) / 2r
+ *
+ * @throws UsageError if so many steps are asked for that two of them share a timestep.
+ */
+export function dpmSolverPlusPlus(config: SamplerConfig<"dpm++">, steps: number, karras: boolean): Sampler {
+  const { timesteps, sigmas } = dpmSchedule(config, steps, karras);
+  const last = timesteps.length - 1;
+  const lowerOrderAtLast =
+    config.euler_at_final || (config.lower_order_final && timesteps.length < 15) || config.final_sigmas_type === "zero";
+
+  return {
+    timesteps,
+    initNoiseSigma: 1,
+    scale: (latents) => latents,
+    step({ latents, prediction, step, history }) {
+      const now = noiseLevel(sigmas[step]!);
+      const next = noiseLevel(sigmas[step + 1]!);
+      const toClean = (output: Float32Array) => cleanOf(config.prediction_type, latents, output, now.alpha, now.sigma);
+      const clean = toClean(prediction.output);
+      const unguided = prediction.renoise && toClean(prediction.renoise);
+
+      const h = f32(next.lambda - now.lambda);
+      const ratio = f32(next.sigma / now.sigma);
+      const decay = f32(Math.exp(-h));
+      const gain = f32(next.alpha * f32(decay - 1));
+      const first = unguided
+        ? latents.map(
+            (x, i) => f32(f32(ratio * x) - f32(f32(next.alpha * decay) * unguided[i]!)) + f32(next.alpha * clean[i]!),
+          )
+        : latents.map((x, i) => f32(ratio * x) - f32(gain * clean[i]!));
+
+      const remembered = { clean: unguided ?? clean };
+      if (config.solver_order === 1 || !history || (step === last && lowerOrderAtLast)) {
+        return { latents: first, clean, history: remembered };
+      }
+
+      const r = f32(f32(now.lambda - noiseLevel(sigmas[step - 1]!).lambda) / h);
+      const slope =
+        config.solver_type === "heun" ? f32(next.alpha * f32(f32(f32(decay - 1) / h) + 1)) : -f32(0.5 * gain);
+      const before = history.clean;
+      const second = first.map((x, i) => x + f32(slope * f32(f32(1 / r) * f32(clean[i]! - before[i]!))));
+      return { latents: second, clean, history: remembered };
+    },
+  };
+}
+
+/** alpha, sigma and lambda of variance-preserving latents at k-diffusion's sigma. At 0 lambda is infinite. */
+function noiseLevel(sigma: number): { alpha: number; sigma: number; lambda: number } {
+  const alpha = f32(1 / f32(Math.sqrt(f32(f32(sigma * sigma) + 1))));
+  const scaled = f32(sigma * alpha);
+  return { alpha, sigma: scaled, lambda: f32(f32(Math.log(alpha)) - f32(Math.log(scaled))) };
+}
+
+function dpmSchedule(
+  config: SamplerConfig<"dpm++">,
+  steps: number,
+  karras: boolean,
+): { timesteps: number[]; sigmas: Float32Array } {
+  const training = trainingSigmas(nonZeroAlphasCumprod(config));
+  const final = config.final_sigmas_type === "zero" ? 0 : training[0]!;
+
+  if (karras) {
+    const [max, min] = [config.sigma_max ?? training.at(-1)!, config.sigma_min ?? training[0]!];
+    const sigmas = karrasSigmas(max, min, steps);
+    const whole = config.beta_schedule === "squaredcos_cap_v2" ? Math.trunc : roundHalfEven;
+    return {
+      timesteps: sigmas.map((sigma) => whole(timestepOfSigma(sigma, training))),
+      sigmas: Float32Array.from([...sigmas, final]),
+    };
+  }
+
+  const timesteps = spacedTimesteps(config, steps);
+  if (new Set(timesteps).size < timesteps.length) {
+    throw new UsageError(
+      `${steps} steps of dpm++ with ${config.timestep_spacing} spacing visit a timestep twice; ask for fewer steps.`,
+    );
+  }
+  return { timesteps, sigmas: Float32Array.from([...timesteps.map((t) => interpolate(training, t)), final]) };
+}
+
+/** Linspace and leading spacing plan for one point more, the clean end, and leave it out. */
+function spacedTimesteps(config: SamplerConfig<"dpm++">, steps: number): number[] {
+  const reachable = reachableTimesteps(config);
+  switch (config.timestep_spacing) {
+    case "leading":
+      return leadingTimesteps(reachable, steps + 1, config.steps_offset).slice(0, -1);
+    case "linspace":
+      return linspaceTimesteps(reachable - 1, steps + 1)
+        .map(roundHalfEven)
+        .slice(0, -1);
+    case "trailing":
+      return trailingTimesteps(reachable, config.num_train_timesteps, steps);
+  }
+}
+
+/** How many timesteps have a lambda of at least `lambda_min_clipped`; the cosine schedule has no use for the rest. */
+function reachableTimesteps(config: SamplerConfig<"dpm++">): number {
+  const minimum = config.lambda_min_clipped;
+  const alphas = nonZeroAlphasCumprod(config);
+  if (minimum === undefined) return alphas.length;
+  const lambdas = alphas.map((a) => f32(Math.log(f32(Math.sqrt(a)))) - f32(Math.log(f32(Math.sqrt(f32(1 - a))))));
+  const reachable = lambdas.filter((lambda) => lambda >= f32(minimum)).length;
+  if (reachable > 0) return reachable;
+  throw new TillerError(
+    `The scheduler config's lambda_min_clipped ${minimum} leaves no timestep, as lambda ends at ${lambdas[0]}; lower it or remove the key.`,
+  );
+}

@@ -1,0 +1,40 @@
+/** Euler with ancestral noise, with the semantics of Diffusers' EulerAncestralDiscreteScheduler. */
+
+import type { SamplerConfig } from "./config.ts";
+import { eulerStep } from "./euler.ts";
+import { eulerSchedule } from "./euler-schedule.ts";
+import { explodingCleanOf } from "./prediction.ts";
+import type { Sampler } from "./sampler.ts";
+
+const f32 = Math.fround;
+
+/**
+ * Euler's step goes down to sigma_down, and fresh noise brings it up to sigma' (k-diffusion, sample_euler_ancestral):
+ *
+ *     sigma_up   = sqrt(sigma'^2 (sigma^2 - sigma'^2) / sigma^2)
+ *     sigma_down = sqrt(sigma'^2 - sigma_up^2)
+ *     x'         = x + (x - D) / sigma (sigma_down - sigma) + sigma_up noise
+ *
+ * CFG++: x' = D + sigma_down (x - D~) / sigma + sigma_up noise. Noise is drawn at the last step too, where its weight
+ * is 0, so that the source stands where PyTorch's generator stands.
+ */
+export function eulerAncestral(config: SamplerConfig<"euler-a">, steps: number): Sampler {
+  const { timesteps, sigmas, initNoiseSigma, scale } = eulerSchedule(config, steps, false);
+  return {
+    timesteps,
+    initNoiseSigma,
+    scale,
+    step({ latents, prediction, step, noise }) {
+      const sigma = sigmas[step]!;
+      const [variance, nextVariance] = [f32(sigma ** 2), f32(sigmas[step + 1]! ** 2)];
+      const up = f32(Math.sqrt(f32(f32(nextVariance * f32(variance - nextVariance)) / variance)));
+      const down = f32(Math.sqrt(f32(nextVariance - f32(up * up))));
+
+      const toClean = (output: Float32Array) => explodingCleanOf(config.prediction_type, latents, output, sigma);
+      const clean = toClean(prediction.output);
+      const lower = eulerStep(latents, clean, prediction.renoise && toClean(prediction.renoise), sigma, down);
+      const fresh = noise.normal(latents.length);
+      return { latents: lower.map((x, i) => x + f32(fresh[i]! * up)), clean };
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/** Euler's method on the probability-flow ODE, with the semantics of Diffusers' EulerDiscreteScheduler. */
+
+import type { SamplerConfig } from "./config.ts";
+import { eulerSchedule } from "./euler-schedule.ts";
+import { explodingCleanOf } from "./prediction.ts";
+import type { Sampler } from "./sampler.ts";
+
+const f32 = Math.fround;
+
+/**
+ * With x = x0 + sigma eps and D the clean latents the network predicts (arXiv 2206.00364, algorithm 1):
+ *
+ *     d  = (x - D) / sigma
+ *     x' = x + d (sigma' - sigma)
+ *
+ * CFG++ takes d from the unguided D~ and leaves from the guided D: x' = D + sigma' (x - D~) / sigma.
+ */
+export function euler(config: SamplerConfig<"euler">, steps: number, karras: boolean): Sampler {
+  const { timesteps, sigmas, initNoiseSigma, scale } = eulerSchedule(config, steps, karras);
+  return {
+    timesteps,
+    initNoiseSigma,
+    scale,
+    step({ latents, prediction, step }) {
+      const [sigma, nextSigma] = [sigmas[step]!, sigmas[step + 1]!];
+      const toClean = (output: Float32Array) => explodingCleanOf(config.prediction_type, latents, output, sigma);
+      const clean = toClean(prediction.output);
+      return {
+        latents: eulerStep(latents, clean, prediction.renoise && toClean(prediction.renoise), sigma, nextSigma),
+        clean,
+      };
+    },
+  };
+}
+
+/** The step itself, from `sigma` to `nextSigma`; `unguided` is D~ where there is one. */
+export function eulerStep(
+  latents: Float32Array,
+  clean: Float32Array,
+  unguided: Float32Array | undefined,
+  sigma: number,
+  nextSigma: number,
+): Float32Array {
+  if (unguided) {
+    return latents.map((x, i) => clean[i]! + f32(f32(f32(x - unguided[i]!) / sigma) * nextSigma));
+  }
+  const change = f32(nextSigma - sigma);
+  return latents.map((x, i) => x + f32(f32(f32(x - clean[i]!) / sigma) * change));
+}

@@ -1,0 +1,82 @@
+/** From what the network predicts to the clean latents and the noise it implies. */
+
+const f32 = Math.fround;
+
+/** What the network was trained to predict: the noise, the velocity alpha eps - sigma x0, or the clean latents. */
+export type PredictionType = "epsilon" | "v_prediction" | "sample";
+
+/** The outcome of one evaluation of the network for one picture, in the form the network predicts (see {@link PredictionType}). */
+export interface Prediction {
+  /** The guided network output. */
+  readonly output: Float32Array;
+  /** CFG++ and PG++ only: the output that re-noises, which is that of the null (or weak) row, without guidance. */
+  readonly renoise?: Float32Array | undefined;
+}
+
+/**
+ * x0 where x = alpha x0 + sigma eps (variance preserving).
+ *
+ * epsilon: (x - sigma eps) / alpha; v: alpha x - sigma v; sample: the output itself.
+ */
+export function cleanOf(
+  type: PredictionType,
+  latents: Float32Array,
+  output: Float32Array,
+  alpha: number,
+  sigma: number,
+): Float32Array {
+  switch (type) {
+    case "epsilon":
+      return latents.map((x, i) => f32(x - f32(sigma * output[i]!)) / alpha);
+    case "v_prediction":
+      return latents.map((x, i) => f32(alpha * x) - f32(sigma * output[i]!));
+    case "sample":
+      return output;
+  }
+}
+
+/**
+ * eps where x = alpha x0 + sigma eps (variance preserving).
+ *
+ * epsilon: the output itself; v: alpha v + sigma x; sample: (x - alpha x0) / sigma.
+ */
+export function noiseOf(
+  type: PredictionType,
+  latents: Float32Array,
+  output: Float32Array,
+  alpha: number,
+  sigma: number,
+): Float32Array {
+  switch (type) {
+    case "epsilon":
+      return output;
+    case "v_prediction":
+      return latents.map((x, i) => f32(alpha * output[i]!) + f32(sigma * x));
+    case "sample":
+      return latents.map((x, i) => f32(x - f32(alpha * output[i]!)) / sigma);
+  }
+}
+
+/**
+ * x0 where x = x0 + sigma eps (variance exploding) and the network saw x / sqrt(sigma^2 + 1).
+ *
+ * epsilon: x - sigma eps; v: x / (sigma^2 + 1) - v sigma / sqrt(sigma^2 + 1); sample: the output itself.
+ */
+export function explodingCleanOf(
+  type: PredictionType,
+  latents: Float32Array,
+  output: Float32Array,
+  sigma: number,
+): Float32Array {
+  switch (type) {
+    case "epsilon":
+      return latents.map((x, i) => x - f32(sigma * output[i]!));
+    case "v_prediction": {
+      const total = f32(f32(sigma * sigma) + 1);
+      const factor = f32(-sigma / f32(Math.sqrt(total)));
+      return latents.map((x, i) => f32(output[i]! * factor) + f32(x / total));
+    }
+    case "sample":
+      return output;
+  }
+}

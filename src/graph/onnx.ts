@@ -50,8 +50,8 @@ export interface Emitter {
   constant(dtype: DType, shape: readonly number[], data: Uint8Array): string;
   /** A 1-D int64 initializer. */
   integers(values: readonly number[]): string;
-  /** The initializer that lies in a file. */
-  external(ref: TensorRef): string;
+  /** The initializer that lies in a file. `inPlace` keeps the runtime from making a re-laid copy of it. */
+  external(ref: TensorRef, inPlace?: boolean): string;
   input(name: string, dtype: DType, shape: Shape): string;
   /** A 1-D int64 tensor of sizes, read at run time from values already emitted where they are open. */
   sizes(shape: Shape): string;
@@ -61,6 +61,7 @@ export interface Emitter {
 export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
   const nodes: Message[] = [];
   const initializers: Message[] = [];
+  const inPlaceWeights: Message[] = [];
   const inputs = new Map<string, { dtype: DType; shape: Shape }>();
   const shared = new Map<string, string>();
   const openSizes = new Map<string, { name: string; axis: number }>();
@@ -100,7 +101,7 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
       const data = new BigInt64Array(values.map(BigInt));
       return emitter.constant("int64", [values.length], new Uint8Array(data.buffer));
     },
-    external(ref) {
+    external(ref, inPlace = false) {
       return once(`external ${ref.file} ${ref.offset} ${ref.dtype} ${ref.shape}`, () => {
         const name = fresh(ref.name);
         const fileRoot = rootOf(ref.file);
@@ -120,6 +121,8 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
           tensor.message(13, new Message().text(1, key).text(2, value));
         }
         initializers.push(tensor.int(14, 1));
+        // An initializer that is also an input could be overridden, so the runtime must leave its data alone.
+        if (inPlace && dialect === "cpu") inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
         return name;
       });
     },
@@ -160,6 +163,7 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
   graph.text(2, "tiller");
   for (const tensor of initializers) graph.message(5, tensor);
   for (const [name, { dtype, shape }] of inputs) graph.message(11, valueInfo(name, dtype, shape));
+  for (const weight of inPlaceWeights) graph.message(11, weight);
   for (const [name, { dtype, shape }] of Object.entries(outputs)) graph.message(12, valueInfo(name, dtype, shape));
 
   const model = new Message()

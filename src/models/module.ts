@@ -86,10 +86,20 @@ export function linearAt(module: Module, x: Value, columns?: Columns): Value {
   return add(y, matmul(multiply(matmul(x, site.down), site.strength), up));
 }
 
+/**
+ * Bytes of a convolution's weight from which it is used as it lies in its file.
+ *
+ * The runtime re-lays smaller ones to its blocked layout when the session is built, which gains a tenth of their time at
+ * each step. The weights of deep layers are large and their pictures small: re-laying those of SD 1.5 takes 9 s at the
+ * start and wins 0.1 s a step.
+ */
+const blockedLayoutLimit = 4 * 2 ** 20;
+
 /** x [batch, in, h, w] through the convolution at `module`, adapters included. */
 export function convAt(module: Module, x: Value, options: ConvOptions = {}): Value {
   const weight = module.tensor("weight");
-  const y = conv(x, parameter(weight), module.has("bias") ? parameter(module.tensor("bias")) : undefined, options);
+  const kernels = parameter(weight, { inPlace: weight.byteLength > blockedLayoutLimit });
+  const y = conv(x, kernels, module.has("bias") ? parameter(module.tensor("bias")) : undefined, options);
   const [out, ...kernel] = weight.shape as [number, number, number, number];
   const site = lowRank(module, x, (rank) => ({ down: [rank, ...kernel], up: [out, rank, 1, 1] }));
   if (!site) return y;

@@ -105,7 +105,8 @@ export function parseConfig<Name extends SamplerName>(
   if (parsed.success) return parsed.data as SamplerConfig<Name>;
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0] ?? "");
+  const value = JSON.stringify(config[key])?.slice(0, 80);
   throw new TillerError(
-    `The scheduler config has ${JSON.stringify(key)}: ${JSON.stringify(config[key])}, which the ${name} sampler cannot follow (${issue.message}); correct the key or choose another sampler.`,
+    `The scheduler config has "${key}": ${value}, which the ${name} sampler cannot follow (${issue.message}); correct the key or choose another sampler.`,
   );
 }

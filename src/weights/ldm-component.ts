@@ -1,6 +1,5 @@
 /** What each part of an LDM single file is turned into. */
 import { TillerError } from "../errors.ts";
-import type { TensorRef } from "../graph/tensor-ref.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 export interface LdmComponent {
@@ -11,11 +10,18 @@ export interface LdmComponent {
   readonly derived: Readonly<Record<string, unknown>>;
 }
 
-/** @throws TillerError naming the tensor the file lacks, by its Diffusers name. */
-export function need(weights: Checkpoint, key: string, file: string): TensorRef {
+/**
+ * The length of one axis of a tensor.
+ *
+ * @throws TillerError naming the tensor the file lacks, by its Diffusers name, or its shape if it has no such axis.
+ */
+export function size(weights: Checkpoint, key: string, axis: number, file: string): number {
   const ref = weights.get(key);
   if (!ref) throw new TillerError(`${file} is incomplete: it has no tensor for ${key}.`);
-  return ref;
+  const length = ref.shape[axis];
+  if (length === undefined)
+    throw new TillerError(`${file}: ${ref.name} has shape [${ref.shape.join(", ")}], too few axes.`);
+  return length;
 }
 
 /** How many of 0, 1, 2, … occur in the place of `#` in `pattern`, from 0 without a gap. */

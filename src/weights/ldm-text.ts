@@ -2,7 +2,7 @@
 import { TillerError } from "../errors.ts";
 import { rows, type TensorRef } from "../graph/tensor-ref.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { count, type LdmComponent, need } from "./ldm-component.ts";
+import { count, type LdmComponent, size } from "./ldm-component.ts";
 import { presentClipKeys } from "./spelling.ts";
 
 /** SD 1.x: CLIP as Transformers saves it. @param ldm Keys without `cond_stage_model.transformer.`. */
@@ -60,14 +60,14 @@ export function ldmOpenClip(ldm: Checkpoint, file: string): LdmComponent {
 
 /** Heads of both towers are 64 wide. Token ids are those of every CLIP text encoder's config, the legacy end token 2 included. */
 function component(weights: Checkpoint, activation: string, file: string): LdmComponent {
-  const shape = (key: string) => need(weights, key, file).shape;
-  const [vocabulary, width] = shape("text_model.embeddings.token_embedding.weight") as [number, number];
+  const axis = (key: string, i: number) => size(weights, key, i, file);
+  const width = axis("text_model.embeddings.token_embedding.weight", 1);
   const derived = {
     hidden_size: width,
-    vocab_size: vocabulary,
-    max_position_embeddings: shape("text_model.embeddings.position_embedding.weight")[0]!,
+    vocab_size: axis("text_model.embeddings.token_embedding.weight", 0),
+    max_position_embeddings: axis("text_model.embeddings.position_embedding.weight", 0),
     num_hidden_layers: count(weights, "text_model.encoder.layers.#.layer_norm1.weight"),
-    intermediate_size: shape("text_model.encoder.layers.0.mlp.fc1.weight")[0]!,
+    intermediate_size: axis("text_model.encoder.layers.0.mlp.fc1.weight", 0),
   };
   return {
     weights,

@@ -2,7 +2,7 @@
 import { TillerError } from "../errors.ts";
 import type { TensorRef } from "../graph/tensor-ref.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { type LdmComponent, need } from "./ldm-component.ts";
+import { type LdmComponent, size } from "./ldm-component.ts";
 
 const outer: Readonly<Record<string, string>> = {
   "time_embed.0": "time_embedding.linear_1",
@@ -31,7 +31,7 @@ const inResnet: Readonly<Record<string, string>> = {
  * @param ldm Keys without `model.diffusion_model.`.
  */
 export function ldmUnet(ldm: Checkpoint, file: string): LdmComponent {
-  const inputs = blocksOf(ldm, "input_blocks");
+  const inputs = highest(ldm, /^input_blocks\.(\d{1,3})\./) + 1;
   const levels: { resnets: number[]; down?: number }[] = [{ resnets: [] }];
   for (let i = 1; i < inputs; i++) {
     const level = levels.at(-1)!;
@@ -54,21 +54,22 @@ export function ldmUnet(ldm: Checkpoint, file: string): LdmComponent {
     weights.set(name, ref);
   }
 
-  const shape = (key: string) => need(weights, key, file).shape;
-  const channels = levels.map((_, l) => shape(`down_blocks.${l}.resnets.0.conv2.weight`)[0]!);
+  const axis = (key: string, i: number) => size(weights, key, i, file);
+  const channels = levels.map((_, l) => axis(`down_blocks.${l}.resnets.0.conv2.weight`, 0));
   const attends = levels.map((_, l) => weights.has(`down_blocks.${l}.attentions.0.proj_in.weight`));
-  const linear = shape("mid_block.attentions.0.proj_in.weight").length === 2;
-  const depths = [...weights.keys()].map((key) => Number(/transformer_blocks\.(\d+)\./.exec(key)?.[1] ?? 0));
+  const projection = weights.get("mid_block.attentions.0.proj_in.weight");
+  const linear = projection?.shape.length === 2;
+  const depth = highest(weights, /transformer_blocks\.(\d{1,3})\./) + 1;
   const derived = {
-    in_channels: shape("conv_in.weight")[1]!,
-    out_channels: shape("conv_out.weight")[0]!,
+    in_channels: axis("conv_in.weight", 1),
+    out_channels: axis("conv_out.weight", 0),
     block_out_channels: channels,
     layers_per_block: perBlock,
     down_block_types: attends.map((a) => (a ? "CrossAttnDownBlock2D" : "DownBlock2D")),
     up_block_types: attends.map((a) => (a ? "CrossAttnUpBlock2D" : "UpBlock2D")).reverse(),
-    cross_attention_dim: shape("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight")[1]!,
+    cross_attention_dim: axis("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", 1),
     use_linear_projection: linear,
-    transformer_layers_per_block: Math.max(...depths) + 1,
+    transformer_layers_per_block: depth,
   };
   return {
     weights,
@@ -129,7 +130,9 @@ function resnet(at: string, rest: string, kind: string | undefined): string | un
   return inResnet[rest] ? `${at}.${inResnet[rest]}.${kind}` : undefined;
 }
 
-function blocksOf(ldm: Checkpoint, side: string): number {
-  const pattern = new RegExp(`^${side}\\.(\\d{1,3})\\.`);
-  return Math.max(-1, ...[...ldm.keys()].map((key) => Number(pattern.exec(key)?.[1] ?? -1))) + 1;
+/** The highest number that the pattern's group takes among the keys; -1 if it matches none. */
+function highest(weights: Checkpoint, pattern: RegExp): number {
+  let most = -1;
+  for (const key of weights.keys()) most = Math.max(most, Number(pattern.exec(key)?.[1] ?? -1));
+  return most;
 }

@@ -2,7 +2,7 @@
 import { TillerError } from "../errors.ts";
 import type { TensorRef } from "../graph/tensor-ref.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { count, type LdmComponent, need } from "./ldm-component.ts";
+import { count, type LdmComponent, size } from "./ldm-component.ts";
 import { withoutUnitAxes } from "./spelling.ts";
 
 const attention: Readonly<Record<string, string>> = {
@@ -29,15 +29,14 @@ export function ldmVae(ldm: Checkpoint, file: string): LdmComponent {
       throw new TillerError(`${file} has ${ref.name}, which no Stable Diffusion autoencoder has.`);
     weights.set(name, /\.to_(q|k|v|out\.0)\.weight$/.test(name) ? withoutUnitAxes(ref) : ref);
   }
-  const shape = (key: string) => need(weights, key, file).shape;
+  const axis = (key: string, i: number) => size(weights, key, i, file);
   const blocks = count(weights, "encoder.down_blocks.#.resnets.0.conv2.weight");
   const derived = {
-    in_channels: shape("encoder.conv_in.weight")[1]!,
-    out_channels: shape("decoder.conv_out.weight")[0]!,
-    latent_channels: shape("decoder.conv_in.weight")[1]!,
-    block_out_channels: Array.from(
-      { length: blocks },
-      (_, i) => shape(`encoder.down_blocks.${i}.resnets.0.conv2.weight`)[0]!,
+    in_channels: axis("encoder.conv_in.weight", 1),
+    out_channels: axis("decoder.conv_out.weight", 0),
+    latent_channels: axis("decoder.conv_in.weight", 1),
+    block_out_channels: Array.from({ length: blocks }, (_, i) =>
+      axis(`encoder.down_blocks.${i}.resnets.0.conv2.weight`, 0),
     ),
     layers_per_block: count(weights, "encoder.down_blocks.0.resnets.#.conv1.weight"),
   };

@@ -13,15 +13,21 @@ const inputOperator: Operator<{ name: string; dtype: DType; shape: Shape }> = {
 export const input = (name: string, shape: Shape, dtype: DType = "float32"): Value =>
   apply(inputOperator, [], { name, dtype, shape });
 
-const parameterOperator: Operator<TensorRef> = {
+const parameterOperator: Operator<{ ref: TensorRef; inPlace: boolean }> = {
   name: "parameter",
-  infer: (_, { shape }) => ({ shape, dtype: "float32" }),
+  infer: (_, { ref }) => ({ shape: ref.shape, dtype: "float32" }),
   // The Cast of a half-precision weight is folded into a float32 copy when the session is built.
-  emit: (to, _, ref) => (ref.dtype === "float32" ? to.external(ref) : to.node("Cast", [to.external(ref)], { to: 1 })),
+  emit: (to, _, { ref, inPlace }) =>
+    ref.dtype === "float32" ? to.external(ref, inPlace) : to.node("Cast", [to.external(ref)], { to: 1 }),
 };
 
-/** A weight that stays in its file; float32 in the graph whatever the file stores. */
-export const parameter = (ref: TensorRef): Value => apply(parameterOperator, [], ref);
+/**
+ * A weight that stays in its file; float32 in the graph whatever the file stores.
+ *
+ * `inPlace` keeps the runtime from copying it into a layout of its own.
+ */
+export const parameter = (ref: TensorRef, options: { inPlace?: boolean } = {}): Value =>
+  apply(parameterOperator, [], { ref, inPlace: options.inPlace ?? false });
 
 const constantOperator: Operator<{ shape: readonly number[]; dtype: DType; data: Uint8Array }> = {
   name: "constant",

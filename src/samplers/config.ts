@@ -47,7 +47,7 @@ const schemas = {
       .enum(["midpoint", "heun", "logrho", "bh1", "bh2"])
       .default("midpoint")
       .transform((type) => (type === "heun" ? "heun" : "midpoint")),
-    solver_order: z.union([z.literal(1), z.literal(2)]).default(2),
+    solver_order: z.literal([1, 2]).default(2),
     lower_order_final: z.boolean().default(true),
     euler_at_final: z.boolean().default(false),
     final_sigmas_type: z.enum(["zero", "sigma_min"]).default("zero"),

@@ -158,6 +158,7 @@ describe("a file that is not what it should be is refused with a sentence", () =
     ["a shape of a million axes", () => write("axes", `{"a":{"shape":[${"1,".repeat(1e6)}1]`), /more than 32/],
     ["a name given twice", () => write("dup", `{"a":${tensor(0, 4)},"a":${tensor(4, 8)}}`, 8), /"a" is given twice/],
     ["a field given twice", () => write("dupf", '{"a":{"dtype":"F32","dtype":"F16"}}'), /"dtype" is given twice/],
+    ["an endless name", () => write("endless", `{"${"a".repeat(3000)}":${tensor(0, 4)}}`, 4), /a tensor name of 3000/],
     ["no offsets", () => write("nooff", '{"a":{"dtype":"F32","shape":[1]}}', 4), /lacks its dtype, shape or two/],
     [
       "an unknown dtype",

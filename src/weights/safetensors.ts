@@ -25,6 +25,9 @@ export interface TensorData {
 /** The longest header the format's own implementation takes, in bytes. */
 const maxHeader = 100_000_000;
 
+/** Names are matched against patterns later on; real ones have some hundred characters at most. */
+const maxName = 2000;
+
 const dtypes: Readonly<Record<DType, string>> = {
   float32: "F32",
   float16: "F16",
@@ -76,6 +79,7 @@ export function parseSafetensors(header: Uint8Array, path: string, size: number)
   const dataLength = size - start;
   const tensors = new Map<string, TensorRef>();
   for (const entry of entries) {
+    if (entry.name.length > maxName) throw damaged(`it has a tensor name of ${entry.name.length} characters`);
     const dtype = dtypeOf(entry, path);
     const length = byteLength(entry.shape, dtype);
     const shape = `[${entry.shape.join(", ")}]`;

@@ -1,12 +1,10 @@
 /** What a picture is asked for with: one schema for the command line, the library and the recipe inside a PNG. */
 import { z } from "zod";
 import { guidanceNames } from "../guidance/methods.ts";
+import { samplerNames } from "../samplers/index.ts";
 
 export { type GuidanceName, guidanceNames } from "../guidance/methods.ts";
-
-export const samplerNames = ["ddim", "dpm++", "euler", "euler-a"] as const;
-
-export type SamplerName = (typeof samplerNames)[number];
+export { type SamplerName, samplerNames } from "../samplers/index.ts";
 
 /** The largest seed PyTorch's generator takes as given; larger ones lose bits in a JavaScript number. */
 const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);

@@ -1,5 +1,5 @@
 /** The devices ONNX Runtime can compute on, by the names Tiller's users type. */
-import type { InferenceSession } from "onnxruntime-node";
+import { type InferenceSession, listSupportedBackends } from "onnxruntime-node";
 import { TillerError } from "../errors.ts";
 import { add, type Dialect, input, multiply } from "../graph/index.ts";
 import { startEngine } from "./engine.ts";
@@ -19,6 +19,10 @@ export const providersOf = (device: Device): InferenceSession.ExecutionProviderC
 
 /** Runs a tiny graph on a device; `detail` says why it does not work. */
 export async function probeDevice(device: Device): Promise<{ ok: boolean; detail: string }> {
+  // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.
+  if (!listSupportedBackends().some(({ name }) => name === device)) {
+    return { ok: false, detail: `ONNX Runtime has no ${device} on ${process.platform}` };
+  }
   const engine = await startEngine({ device });
   try {
     const x = input("x", [2]);

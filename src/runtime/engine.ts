@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { InferenceSession } from "onnxruntime-node";
 import { TillerError } from "../errors.ts";
-import { dimKey, type Encoded, encode, type Outputs, showShape } from "../graph/index.ts";
+import { dimKey, type Encoded, encode, type Outputs, type Shape, showShape } from "../graph/index.ts";
 import { type Device, dialectOf, providersOf } from "./devices.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -23,6 +23,8 @@ export interface Kept {
 }
 
 export interface Session {
+  /** The graph's inputs by name. */
+  readonly inputs: ReadonlyMap<string, { readonly shape: Shape }>;
   /** Runs the graph. Shapes are checked against the graph's before anything is computed. */
   run(feeds: Readonly<Record<string, Tensor | Kept>>): Promise<Readonly<Record<string, Tensor>>>;
   /** Runs the graph and leaves the outputs in the worker, for a later run's inputs of the same names. */
@@ -128,6 +130,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
         });
       };
       return {
+        inputs: encoded.inputs,
         run: (feeds) => send(feeds),
         async keep(feeds) {
           const kept = ++serial;

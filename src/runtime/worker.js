@@ -10,10 +10,11 @@
  */
 import { readFile, rm } from "node:fs/promises";
 import { parentPort } from "node:worker_threads";
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 
 if (!parentPort) throw new Error("worker.js runs as a worker thread");
 const port = parentPort;
+env.logLevel = "fatal"; // what goes wrong is thrown, and said once, by Tiller
 
 /** @type {Map<number, InferenceSession>} */
 const sessions = new Map();

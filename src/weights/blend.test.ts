@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -11,7 +11,7 @@ import { readBytes, readFloat32, readSafetensors, writeSafetensors } from "./saf
 
 let folder: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "blend-"));
+  folder = await realpath(await mkdtemp(join(tmpdir(), "blend-")));
 });
 afterAll(() => rm(folder, { recursive: true }));
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -8,7 +8,7 @@ import { readFloat32, writeSafetensors } from "./safetensors.ts";
 let root: string;
 let made = 0;
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "checkpoint-"));
+  root = await realpath(await mkdtemp(join(tmpdir(), "checkpoint-")));
 });
 afterAll(() => rm(root, { recursive: true }));
 

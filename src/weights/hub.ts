@@ -2,27 +2,23 @@
  * Model repositories of the Hugging Face Hub, in the cache folder that all its tools share.
  *
  * The hub's own library speaks the protocol (repository info, listing, LFS and Xet transfer). Its cache download can neither
- * resume nor report nor be stopped, and prints to standard output, so what it does with the bytes is done here instead: the
- * blob grows under `blobs/<etag>.incomplete`, a transfer that breaks off goes on where it stopped (in the same run after a
- * pause, in a later run at once), the finished blob is checked against the hash that names it, and only then is it renamed
- * and linked from `snapshots/<commit>/`. Where links are not allowed, as on Windows, the file itself lies in the snapshot.
+ * resume nor report nor be stopped, and prints to standard output, so the cache is filled here: files lie in `blobs/` under their
+ * hash, linked from `snapshots/<commit>/`. Where links are not allowed, as on Windows, the file itself lies in the snapshot.
+ * Two processes that fetch the same file each fetch it whole; neither sees the other's half.
  */
-import { createHash } from "node:crypto";
-import { access, mkdir, open, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, posix, relative } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import {
-  downloadFile,
   getHFHubCachePath,
   getRepoFolderName,
   HUB_URL,
-  HubApiError,
   type ListFileEntry,
   listFiles,
   modelInfo,
 } from "@huggingface/hub";
 import { TillerError } from "../errors.ts";
-import { writeAll } from "./atomic-file.ts";
+import { fetchBlob, type HubConnection } from "./hub-blob.ts";
+import { explained, isUnreachable } from "./hub-errors.ts";
 
 /** How far the files of one model have come. Bytes; what an earlier run left behind counts as received. */
 export interface DownloadProgress {
@@ -106,21 +102,16 @@ export async function fetchSnapshot(
   } catch (error) {
     options.signal?.throwIfAborted();
     if (cached && isUnreachable(error)) return cached;
-    throw explained(error, id, hub.hubUrl, options);
+    throw explained(error, id, hub.hubUrl, cacheFolder(options));
   }
 }
-
-/** How often a transfer may break off without having brought a byte before it is given up. */
-const maxAttempts = 5;
-
-type Connection = ReturnType<typeof connection>;
 
 function connection(id: string, { endpoint, signal }: HubOptions) {
   const token = process.env.HF_TOKEN?.trim();
   if (token && !token.startsWith("hf_")) {
     throw new TillerError('HF_TOKEN is not an access token of the hub: one begins with "hf_". Correct it or unset it.');
   }
-  const hubUrl = (endpoint ?? process.env.HF_ENDPOINT ?? HUB_URL).replace(/\/+$/, "");
+  const hubUrl = (endpoint || process.env.HF_ENDPOINT || HUB_URL).replace(/\/+$/, "");
   const abortable: typeof fetch = (input, init) => fetch(input, signal ? { ...init, signal } : init);
   return { repo: id, hubUrl, fetch: abortable, signal, ...(token && { accessToken: token }) };
 }
@@ -130,7 +121,7 @@ async function fetchEntry(
   folder: string,
   snapshot: string,
   entry: ListFileEntry,
-  hub: Connection & { revision: string },
+  hub: HubConnection,
   onReceived: (bytes: number) => void,
 ): Promise<void> {
   const etag = entry.lfs?.oid ?? entry.xetHash ?? entry.oid;
@@ -139,79 +130,15 @@ async function fetchEntry(
   const pointer = join(snapshot, entry.path);
   await mkdir(dirname(blob), { recursive: true });
   await mkdir(dirname(pointer), { recursive: true });
-  if (!(await exists(blob))) {
-    await fetchBlob(`${blob}.incomplete`, entry, hub, onReceived);
-    await rename(`${blob}.incomplete`, blob);
-  }
+  if (!(await exists(blob))) await fetchBlob(blob, { ...entry, ...hub }, onReceived);
   await rm(pointer, { force: true });
-  // A relative link, so that the cache may be moved. Without the right to make one, the file itself goes there.
-  await symlink(relative(dirname(pointer), blob), pointer).catch(() => rename(blob, pointer));
-}
-
-async function fetchBlob(
-  incomplete: string,
-  entry: ListFileEntry,
-  hub: Connection & { revision: string },
-  onReceived: (bytes: number) => void,
-): Promise<void> {
-  const { size, path } = entry;
-  for (let attempt = 1; ; attempt++) {
-    const before = await sizeOf(incomplete);
-    if (before > size) await rm(incomplete);
-    let received = before > size ? 0 : before;
-    const started = received;
-    try {
-      if (received < size || size === 0) {
-        const whole = await downloadFile({ ...hub, path });
-        if (!whole) throw new TillerError(`${hub.repo} no longer has ${path}; try again.`);
-        const handle = await open(incomplete, "a");
-        try {
-          onReceived(received);
-          if (received < size) {
-            for await (const piece of whole.slice(received, size).stream() as unknown as AsyncIterable<Uint8Array>) {
-              await writeAll(handle, piece);
-              received += piece.byteLength;
-              onReceived(Math.min(received, size));
-            }
-          }
-        } finally {
-          await handle.close();
-        }
-      }
-      if (received === size && (await hasHash(incomplete, entry))) return;
-      if (received >= size) {
-        // Wrong bytes can't be continued: whatever is there, start over.
-        await rm(incomplete, { force: true });
-        throw new Error("the bytes received do not have the file's hash");
-      }
-      throw new Error(`the connection closed after ${received} of ${size} bytes`);
-    } catch (error) {
-      hub.signal?.throwIfAborted();
-      if (!isTransient(error)) throw error;
-      if (received > started && received < size) attempt = 0;
-      if (attempt >= maxAttempts) {
-        throw new TillerError(
-          `${path} of ${hub.repo} could not be downloaded: ${causeOf(error)}. Run it again to go on from there.`,
-          { cause: error },
-        );
-      }
-      await pause(Math.min(8000, 250 * 2 ** attempt), undefined, { signal: hub.signal });
-    }
-  }
-}
-
-/** LFS names a file by its SHA-256, git by the SHA-1 of "blob <size>\0" and the content. A Xet hash alone isn't checked. */
-async function hasHash(file: string, { lfs, oid, xetHash, size }: ListFileEntry): Promise<boolean> {
-  if (!lfs && xetHash) return true;
-  const hash = createHash(lfs ? "sha256" : "sha1");
-  if (!lfs) hash.update(`blob ${size}\0`);
-  const handle = await open(file);
   try {
-    for await (const piece of handle.createReadStream({ highWaterMark: 1 << 20, autoClose: false })) hash.update(piece);
-  } finally {
-    await handle.close();
+    // Relative, so that the cache may be moved.
+    await symlink(relative(dirname(pointer), blob), pointer);
+  } catch (error) {
+    // Another process made the link meanwhile, or links are not allowed: then the file itself goes there.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") await rename(blob, pointer);
   }
-  return hash.digest("hex") === (lfs?.oid ?? oid);
 }
 
 function cacheFolder({ cacheFolder }: HubOptions): string {
@@ -236,64 +163,4 @@ function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function sizeOf(file: string): Promise<number> {
-  return stat(file).then(
-    ({ size }) => size,
-    () => 0,
-  );
-}
-
-/** `fetch` reports every network failure as a TypeError, with the reason in `cause`. */
-function isUnreachable(error: unknown): boolean {
-  return error instanceof TypeError || (error instanceof HubApiError && error.statusCode >= 500);
-}
-
-/** Whether asking again may help: not if the hub refused, nor if the disk did. */
-function isTransient(error: unknown): boolean {
-  if (error instanceof TillerError) return false;
-  if (error instanceof HubApiError)
-    return error.statusCode >= 500 || error.statusCode === 429 || error.statusCode === 408;
-  return !("syscall" in (error as object) && "path" in (error as object)) && !isDiskError(error);
-}
-
-function isDiskError(error: unknown): boolean {
-  return ["ENOSPC", "EACCES", "EROFS", "EDQUOT", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "");
-}
-
-function causeOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
-  return code ? `${message} (${code})` : message;
-}
-
-function explained(error: unknown, id: string, hubUrl: string, options: HubOptions): unknown {
-  if (error instanceof TillerError) return error;
-  const page = `${hubUrl}/${id}`;
-  if (error instanceof HubApiError) {
-    const { statusCode } = error;
-    const sentence =
-      statusCode === 401
-        ? `${id} does not exist on ${hubUrl}, or is private or gated: check the name, accept its terms at ${page}, and set HF_TOKEN to your access token.`
-        : statusCode === 403
-          ? `${id} is gated: accept its terms at ${page} with the account that HF_TOKEN belongs to.`
-          : statusCode === 404
-            ? `${id} does not exist on ${hubUrl}: check the name.`
-            : `${hubUrl} answered ${statusCode} when asked for ${id}: try again later.`;
-    return new TillerError(sentence, { cause: error });
-  }
-  if (isDiskError(error)) {
-    const { code } = error as NodeJS.ErrnoException;
-    return new TillerError(`${cacheFolder(options)} could not be written (${code}): free space there or set HF_HOME.`, {
-      cause: error,
-    });
-  }
-  if (isUnreachable(error)) {
-    return new TillerError(
-      `${hubUrl} could not be reached for ${id} (${causeOf(error)}): check the network, or pass a model's folder.`,
-      { cause: error },
-    );
-  }
-  return error;
 }

@@ -21,7 +21,7 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
   });
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parsePythonJson(text);
   } catch (error) {
     throw new TillerError(`${file} is not valid JSON: ${(error as Error).message}.`, { cause: error });
   }
@@ -30,4 +30,15 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
   const issue = parsed.error.issues[0];
   const at = issue?.path.length ? ` at "${issue.path.join(".")}"` : "";
   throw new TillerError(`${file} does not have the expected form${at}: ${issue?.message ?? "unknown"}.`);
+}
+
+/** JSON as Python writes it: with bare Infinity and NaN, which become null (a saved DPM-Solver config has one). */
+function parsePythonJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const standard = text.replace(/([:[,]\s*)(?:-?Infinity|NaN)(?=\s*[,\]}])/g, "$1null");
+    if (standard === text) throw error;
+    return JSON.parse(standard);
+  }
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { writeSafetensors } from "./safetensors.ts";
 let root: string;
 let made = 0;
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "model-source-"));
+  root = await realpath(await mkdtemp(join(tmpdir(), "model-source-")));
 });
 afterAll(() => rm(root, { recursive: true }));
 

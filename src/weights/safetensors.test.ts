@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, open, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, realpath, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { parseSafetensors, readBytes, readFloat32, readSafetensors, writeSafeten
 
 let folder: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "safetensors-"));
+  folder = await realpath(await mkdtemp(join(tmpdir(), "safetensors-")));
 });
 afterAll(() => rm(folder, { recursive: true }));
 

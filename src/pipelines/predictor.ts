@@ -1,0 +1,141 @@
+/**
+ * Predictions for all rows of a guidance method, whichever networks they need.
+ *
+ * With adapters alone one network serves every row. A full fine-tune has another network for every strength: the model
+ * itself at 1, its base at 0, and between them their blend, theta_omega = omega theta_ft + (1 - omega) theta_pre.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Row, RowText } from "../guidance/guidance.ts";
+import { type Engine, rowOf, stackRows, type Tensor } from "../runtime/index.ts";
+import { blendCheckpoints } from "../weights/blend.ts";
+import type { Component, ModelSource } from "../weights/model-source.ts";
+import { readSafetensors } from "../weights/safetensors.ts";
+import type { LoadedAdapter } from "./adapter-inputs.ts";
+import { buildDenoiser, type Conditioning, type Denoiser, type DenoiserSource } from "./denoiser.ts";
+
+/** The rows' text side, computed; good for any number of pictures. */
+export type EncodedMethod = readonly {
+  readonly denoiser: Denoiser;
+  /** Which of the method's rows this network predicts. */
+  readonly rows: readonly number[];
+  readonly encoded: Awaited<ReturnType<Denoiser["encode"]>>;
+}[];
+
+/** Predicts for the pictures of one batch. */
+export interface BatchPredictor {
+  /** One latents tensor [1, channels, h, w] a picture to its predictions, one a row. */
+  predict(pictures: readonly Tensor[], timestep: number): Promise<Float32Array[][]>;
+  release(): Promise<void>;
+}
+
+export interface Predictor {
+  encode(
+    rows: readonly Row[],
+    ids: Readonly<Record<RowText, readonly number[]>>,
+    clipSkip: number,
+  ): Promise<EncodedMethod>;
+  batch(method: EncodedMethod, pictures: number): Promise<BatchPredictor>;
+  setAdapters(loaded: readonly LoadedAdapter[]): Promise<void>;
+}
+
+export async function buildPredictor(
+  engine: Engine,
+  model: ModelSource,
+  base: ModelSource | undefined,
+  adapters: readonly LoadedAdapter[],
+): Promise<Predictor> {
+  let loaded = adapters;
+  const main = await buildDenoiser(engine, model, loaded);
+  let weak: { strength: number; denoiser: Denoiser } | undefined;
+
+  const denoiserAt = async (strength: number): Promise<Denoiser> => {
+    if (!base || strength === 1) return main;
+    if (weak?.strength !== strength) {
+      await weak?.denoiser.release();
+      weak = undefined;
+      weak = { strength, denoiser: await buildDenoiser(engine, await between(model, base, strength), loaded) };
+    }
+    return weak.denoiser;
+  };
+
+  return {
+    async encode(rows, ids, clipSkip) {
+      const groups = new Map<Denoiser, number[]>();
+      for (const [index, row] of rows.entries()) {
+        const denoiser = await denoiserAt(row.strength);
+        groups.set(denoiser, [...(groups.get(denoiser) ?? []), index]);
+      }
+      const method = [];
+      for (const [denoiser, indices] of groups) {
+        const textRows = indices.map((i) => ({ ids: ids[rows[i]!.text], strength: rows[i]!.strength }));
+        method.push({ denoiser, rows: indices, encoded: await denoiser.encode(textRows, clipSkip) });
+      }
+      return method;
+    },
+    async batch(method, count) {
+      const parts: (EncodedMethod[number] & { conditioning: Conditioning })[] = [];
+      for (const part of method)
+        parts.push({ ...part, conditioning: await part.denoiser.condition(part.encoded, count) });
+      return {
+        async predict(pictures, timestep) {
+          const predictions = pictures.map((): Float32Array[] => []);
+          for (const { denoiser, rows, conditioning } of parts) {
+            const batch = stackRows(pictures.flatMap((latents) => rows.map(() => latents)));
+            const predicted = await denoiser.predict(batch, timestep, conditioning);
+            for (const [p, ofPicture] of predictions.entries()) {
+              for (const [r, row] of rows.entries()) {
+                ofPicture[row] = rowOf(predicted, p * rows.length + r).data as Float32Array;
+              }
+            }
+          }
+          return predictions;
+        },
+        release: async () => {
+          for (const { conditioning } of parts) await conditioning.release();
+        },
+      };
+    },
+    async setAdapters(next) {
+      loaded = next;
+      await main.setAdapters(loaded);
+      await weak?.denoiser.setAdapters(loaded);
+    },
+  };
+}
+
+/** The model at a strength between `base` (0) and `model` (1); a blend is written once, to the user's cache folder. */
+async function between(model: ModelSource, base: ModelSource, strength: number): Promise<DenoiserSource> {
+  if (strength === 0) return base;
+  const blend = async (part: "unet" | "textEncoder"): Promise<Component> => ({
+    config: model[part].config,
+    weights: await cachedBlend(model[part], base[part], strength),
+  });
+  return { unet: await blend("unet"), textEncoder: await blend("textEncoder") };
+}
+
+async function cachedBlend(model: Component, base: Component, strength: number) {
+  const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "tiller", "blends");
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, `${await contentKey([model, base], strength)}.safetensors`);
+  const exists = await stat(file).then(
+    () => true,
+    () => false,
+  );
+  return exists ? (await readSafetensors(file)).tensors : blendCheckpoints(model.weights, base.weights, strength, file);
+}
+
+/** Names a blend by its sources' files, their sizes and times, and the strength. */
+async function contentKey(components: readonly Component[], strength: number): Promise<string> {
+  const hash = createHash("sha256").update(String(strength));
+  for (const { weights } of components) {
+    for (const file of new Set([...weights.values()].map((ref) => ref.file))) {
+      const { size, mtimeMs } = await stat(file);
+      hash.update(`|${file}|${size}|${mtimeMs}`);
+    }
+    hash.update("||");
+  }
+  return hash.digest("hex").slice(0, 32);
+}

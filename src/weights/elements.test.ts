@@ -30,6 +30,7 @@ test("float32 is rounded to float16 as PyTorch rounds, ties to even", () => {
 });
 
 test("float32 is rounded to bfloat16 as PyTorch rounds, ties to even", () => {
+  // Which of its NaNs bfloat16 gets, PyTorch leaves to the machine.
   const values = [1 + 2 ** -8, 1 + 3 * 2 ** -8, 3.4e38, 1e-40, -0, Number.NaN, 0.1];
   expect(halves(fromFloat32(Float32Array.from(values), "bfloat16"))).toEqual(
     "3f80 3f82 7f80 1 8000 7fc0 3dcd".split(" "),

@@ -216,6 +216,30 @@ describe("a broken download", () => {
   });
 });
 
+describe("a single file", () => {
+  async function singleFile(): Promise<string> {
+    const { sd1 } = JSON.parse(await readFile(new URL("fixtures/ldm-names.json", import.meta.url), "utf8"));
+    const file = join(root, "dreamy.safetensors");
+    await writeFile(file, await tensorFile(sd1.ldm, "float16"));
+    return file;
+  }
+
+  test("fetches the usual tokenizer, and nothing else", async () => {
+    hub.id = "stable-diffusion-v1-5/stable-diffusion-v1-5";
+    const model = await open(await singleFile());
+    const cached = join(cacheFolder, "models--stable-diffusion-v1-5--stable-diffusion-v1-5", "snapshots", commit);
+    expect(model.tokenizerFolder).toBe(join(cached, "tokenizer"));
+    expect(await listing(cached)).toEqual(["tokenizer/merges.txt", "tokenizer/vocab.json"]);
+  });
+
+  test("takes its configs from the hub id given as --config, without that model's weights", async () => {
+    hub.files.set("scheduler/scheduler_config.json", Buffer.from('{"prediction_type":"v_prediction"}'));
+    const model = await open(await singleFile(), { config: "someone/small" });
+    expect(model).toMatchObject({ kind: "single-file", scheduler: { prediction_type: "v_prediction" } });
+    expect((await listing(snapshot())).filter((name) => name.endsWith(".safetensors"))).toEqual([]);
+  });
+});
+
 describe("what the hub refuses is said in a sentence", () => {
   test.each([
     [
@@ -382,6 +406,8 @@ interface Hub {
   readonly url: string;
   readonly files: Map<string, Buffer>;
   readonly requests: { path: string; range: string | undefined; authorization: string | undefined }[];
+  /** The one repository it has. */
+  id: string;
   commit: string;
   pageLength: number;
   /** For a path, after how many bytes each coming transfer of it breaks off. */
@@ -404,6 +430,7 @@ async function startHub(files: Map<string, Buffer>): Promise<Hub> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     files,
     requests: [],
+    id: "someone/small",
     commit,
     pageLength: 1000,
     breakAfter: new Map(),
@@ -433,10 +460,10 @@ function answer(hub: Hub, request: IncomingMessage, response: ServerResponse): v
   } else if (hub.html) {
     response.writeHead(200, { "content-type": "text/html" });
     response.end("<html>Please log in to this network</html>");
-  } else if (path === "/api/models/someone/small/revision/HEAD") {
+  } else if (path === `/api/models/${hub.id}/revision/HEAD`) {
     response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ _id: "1", id: "someone/small", sha: hub.commit, lastModified: "2024-01-01" }));
-  } else if (path === `/api/models/someone/small/tree/${hub.commit}`) {
+    response.end(JSON.stringify({ _id: "1", id: hub.id, sha: hub.commit, lastModified: "2024-01-01" }));
+  } else if (path === `/api/models/${hub.id}/tree/${hub.commit}`) {
     const from = Number(url.searchParams.get("cursor") ?? 0);
     const entries = [...hub.files].map(([name, bytes]) => ({
       type: "file",

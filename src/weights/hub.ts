@@ -6,7 +6,7 @@
  * hash, linked from `snapshots/<commit>/`. Where links are not allowed, as on Windows, the file itself lies in the snapshot.
  * Two processes that fetch the same file each fetch it whole; neither sees the other's half.
  */
-import { access, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, posix, relative } from "node:path";
 import {
   getHFHubCachePath,
@@ -19,6 +19,7 @@ import {
 import { TillerError } from "../errors.ts";
 import { fetchBlob, type HubConnection } from "./hub-blob.ts";
 import { explained, isUnreachable } from "./hub-errors.ts";
+import { exists } from "./regular-file.ts";
 
 /** How far the files of one model have come. Bytes; what an earlier run left behind counts as received. */
 export interface DownloadProgress {
@@ -156,11 +157,4 @@ function offline(): boolean {
 /** The path comes from the repository and is joined to a folder of ours. */
 function isSafePath(path: string): boolean {
   return !/[\\:\0]/.test(path) && !posix.isAbsolute(path) && !path.split("/").includes("..");
-}
-
-function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }

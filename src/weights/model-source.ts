@@ -1,5 +1,5 @@
 /** From the name a person gives a model to its parts, wherever they lie: a folder, a single file, or the hub. */
-import { access, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { TillerError, UsageError } from "../errors.ts";
@@ -8,6 +8,7 @@ import { cachedSnapshot, fetchSnapshot, type HubOptions, isHubId } from "./hub.t
 import { jsonObject, readJson } from "./json-file.ts";
 import { splitLdm } from "./ldm.ts";
 import type { LdmComponent } from "./ldm-component.ts";
+import { exists } from "./regular-file.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { presentClipKeys, presentVaeKeys } from "./spelling.ts";
 import { chooseWeightFiles } from "./weight-files.ts";
@@ -249,11 +250,4 @@ async function noIndex(folder: string): Promise<TillerError> {
       ? `pass one of its files instead: ${single.slice(0, 5).join(", ")}`
       : "a Diffusers folder has one beside unet/, vae/ and text_encoder/";
   return new TillerError(`${folder} has no model_index.json: ${hint}.`);
-}
-
-function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,6 +1,6 @@
 /** Opens what a person named, refusing by name whatever is not a plain file: a FIFO would hang, a folder would crash. */
 import { constants } from "node:fs";
-import { type FileHandle, open, realpath, stat } from "node:fs/promises";
+import { access, type FileHandle, open, realpath, stat } from "node:fs/promises";
 import { TillerError } from "../errors.ts";
 
 /** An open file: its path with links resolved, and its size in bytes. */
@@ -40,6 +40,14 @@ export async function readFully(handle: FileHandle, into: Uint8Array, offset: nu
     done += bytesRead;
   }
   return true;
+}
+
+/** Whether something lies there, links followed. */
+export function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 function readable(error: unknown, file: string): unknown {

@@ -43,5 +43,10 @@ function mapKeys(
   checkpoint: Checkpoint,
   rename: (key: string, ref: TensorRef) => readonly [string, TensorRef] | undefined,
 ): Checkpoint {
-  return new Map([...checkpoint].flatMap(([key, ref]) => [rename(key, ref) ?? []].filter((e) => e.length === 2)));
+  const renamed = new Map<string, TensorRef>();
+  for (const [key, ref] of checkpoint) {
+    const entry = rename(key, ref);
+    if (entry) renamed.set(...entry);
+  }
+  return renamed;
 }

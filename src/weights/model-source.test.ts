@@ -151,6 +151,15 @@ describe("a Diffusers folder", () => {
     expect(await failure(folder)).toMatch(/model_index.json (is not valid JSON|does not have the expected form)/);
   });
 
+  test("whose scheduler config holds an infinity, as Python writes it, opens", async () => {
+    const folder = await modelFolder();
+    await writeFile(
+      join(folder, "scheduler", "scheduler_config.json"),
+      '{"lambda_min_clipped": -Infinity, "order": [NaN, 2]}',
+    );
+    expect((await openModel(folder)).scheduler).toEqual({ lambda_min_clipped: null, order: [null, 2] });
+  });
+
   test("takes no --config", async () => {
     await expect(openModel(await modelFolder(), { config: "x" })).rejects.toThrow(UsageError);
   });

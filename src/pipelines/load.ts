@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { type Adapter, readAdapter } from "../adapters/index.ts";
 import { UsageError } from "../errors.ts";
+import { clipTextConfig } from "../models/clip-text.ts";
 import { unetConfig } from "../models/unet.ts";
 import { type DeviceName, type Engine, resolveDevice, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
@@ -47,6 +48,9 @@ export interface Parts {
   readonly predictor: Predictor;
   readonly decoder: Decoder;
   readonly tokenizer: Tokenizer;
+  /** Positions of the text encoder, and the rows of its embedding table. */
+  readonly positions: number;
+  readonly vocabulary: number;
   readonly scheduler: Readonly<Record<string, unknown>>;
   /** Pixels the model was trained at. */
   readonly nativeSize: { readonly width: number; readonly height: number };
@@ -85,6 +89,8 @@ export async function loadParts(model: string, options: LoadOptions): Promise<Pa
       predictor,
       decoder,
       tokenizer,
+      positions: clipTextConfig(source.textEncoder.config).max_position_embeddings,
+      vocabulary: source.textEncoder.weights.get("text_model.embeddings.token_embedding.weight")!.shape[0]!,
       scheduler: source.scheduler,
       nativeSize: { width: width! * decoder.pixelsPerLatent, height: height! * decoder.pixelsPerLatent },
       get adapters() {

@@ -108,13 +108,13 @@ async function* generate(
   request: Filled,
   { signal, batch }: GenerateOptions,
 ): AsyncGenerator<GenerateEvent> {
-  const { predictor, decoder, tokenizer, adapters } = parts;
+  const { predictor, decoder, adapters } = parts;
   const { steps, count, width, height } = request;
   const guidance = methods[request.guidance](request);
   const sampler = createSampler(request.sampler, parts.scheduler, steps, { karras: request.karras || undefined });
   const shape = [1, decoder.channels, height / decoder.pixelsPerLatent, width / decoder.pixelsPerLatent] as const;
   const texts = new Set(guidance.rows.map((row): RowText => row.text));
-  const { ids, warnings } = encodeTexts(tokenizer, request, texts, adapters);
+  const { ids, warnings } = encodeTexts(parts, request, texts, adapters);
   for (const message of [...doubts(request, adapters.length > 0 || parts.base !== undefined), ...warnings]) {
     yield { type: "warning", message };
   }

@@ -1,7 +1,7 @@
 /** The token ids of a request's texts. */
 import type { RowText } from "../guidance/guidance.ts";
-import { agnosticPrompt } from "../text/prompts.ts";
-import { encodePrompt, type Tokenizer } from "../text/tokenizer.ts";
+import { agnosticPrompt, encodePrompt } from "../text/prompts.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import type { OpenAdapter } from "./load.ts";
 import type { FullRequest } from "./request.ts";
 
@@ -13,7 +13,7 @@ import type { FullRequest } from "./request.ts";
  * @throws UsageError if the method needs a learned token and the prompt has none.
  */
 export function encodeTexts(
-  tokenizer: Tokenizer,
+  { tokenizer, positions, vocabulary }: { tokenizer: Tokenizer; positions: number; vocabulary: number },
   { prompt, negative }: FullRequest,
   texts: ReadonlySet<RowText>,
   adapters: readonly OpenAdapter[],
@@ -22,8 +22,8 @@ export function encodeTexts(
   for (const { adapter } of adapters) for (const [token, vectors] of adapter.tokens) learned.set(token, vectors.length);
   const warnings: string[] = [];
   const encode = (what: string, text: string): readonly number[] => {
-    const { ids, dropped } = encodePrompt(tokenizer, text, { length: 77, learned });
-    if (dropped !== "") warnings.push(`the ${what} is longer than 77 tokens; left out: "${dropped}"`);
+    const { ids, dropped } = encodePrompt(tokenizer, text, { length: positions, learned, firstLearned: vocabulary });
+    if (dropped !== "") warnings.push(`the ${what} is longer than ${positions} tokens; left out: "${dropped}"`);
     return [...ids];
   };
   const cond = encode("prompt", prompt);

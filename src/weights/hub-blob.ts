@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { downloadFile, type ListFileEntry } from "@huggingface/hub";
 import { TillerError } from "../errors.ts";
-import { writeAll } from "./atomic-file.ts";
+import { writeAll } from "../files/atomic-file.ts";
 import { causeOf, isTransient } from "./hub-errors.ts";
 
 /** How to reach a repository at one commit. */

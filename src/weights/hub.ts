@@ -17,9 +17,9 @@ import {
   modelInfo,
 } from "@huggingface/hub";
 import { TillerError } from "../errors.ts";
+import { exists } from "../files/regular-file.ts";
 import { fetchBlob, type HubConnection } from "./hub-blob.ts";
 import { explained, isUnreachable } from "./hub-errors.ts";
-import { exists } from "./regular-file.ts";
 
 /** How far the files of one model have come. Bytes; what an earlier run left behind counts as received. */
 export interface DownloadProgress {

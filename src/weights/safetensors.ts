@@ -2,10 +2,10 @@
 import { constants } from "node:buffer";
 import { extname } from "node:path";
 import { TillerError } from "../errors.ts";
+import { writeAll, writeAtomically } from "../files/atomic-file.ts";
+import { type OpenFile, readFully, withRegularFile } from "../files/regular-file.ts";
 import { bytesPerElement, type DType, type TensorRef } from "../graph/tensor-ref.ts";
-import { writeAll, writeAtomically } from "./atomic-file.ts";
 import { isFloat, toFloat32 } from "./elements.ts";
-import { type OpenFile, readFully, withRegularFile } from "./regular-file.ts";
 import { type HeaderEntry, HeaderError, parseHeader, quoted } from "./safetensors-header.ts";
 
 /** What a safetensors file holds, by name, in the order of the file's header. */

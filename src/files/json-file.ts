@@ -1,4 +1,4 @@
-/** Small JSON files beside the weights (configs, indexes), read with a size limit and checked against a schema. */
+/** Small JSON and text files (configs, indexes, vocabularies), read with a size limit; JSON is checked against a schema. */
 import { z } from "zod";
 import { TillerError } from "../errors.ts";
 import { readFully, withRegularFile } from "./regular-file.ts";
@@ -13,12 +13,7 @@ export const jsonObject = z.record(z.string(), z.unknown());
  * @throws TillerError if the file is missing, too long, not JSON, or not of that form.
  */
 export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16 << 20): Promise<T> {
-  const text = await withRegularFile(file, async ({ handle, size }) => {
-    if (size > limit) throw new TillerError(`${file} is ${size} bytes long, too long for a JSON file of a model.`);
-    const bytes = new Uint8Array(size);
-    if (!(await readFully(handle, bytes, 0))) throw new TillerError(`${file} changed while it was read; try again.`);
-    return new TextDecoder().decode(bytes);
-  });
+  const text = await readText(file, limit);
   let value: unknown;
   try {
     value = parsePythonJson(text);
@@ -31,6 +26,19 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
   const at = issue?.path.length ? ` at "${issue.path.join(".")}"` : "";
   throw new TillerError(`${file} does not have the expected form${at}: ${issue?.message ?? "unknown"}.`);
 }
+
+/**
+ * Reads `file` as UTF-8 text.
+ *
+ * @throws TillerError if the file is missing or longer than `limit` bytes.
+ */
+export const readText = (file: string, limit: number): Promise<string> =>
+  withRegularFile(file, async ({ handle, size }) => {
+    if (size > limit) throw new TillerError(`${file} is ${size} bytes long, too long for what it should hold.`);
+    const bytes = new Uint8Array(size);
+    if (!(await readFully(handle, bytes, 0))) throw new TillerError(`${file} changed while it was read; try again.`);
+    return new TextDecoder().decode(bytes);
+  });
 
 /** JSON as Python writes it: with bare Infinity and NaN, which become null (a saved DPM-Solver config has one). */
 function parsePythonJson(text: string): unknown {

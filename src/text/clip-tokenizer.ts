@@ -1,0 +1,46 @@
+/**
+ * CLIP's byte-pair encoding as a tokenizer description, for folders that hold only vocabulary and merges.
+ *
+ * What Transformers' CLIPTokenizer does: NFC, white space folded, lower case; words, single digits and runs of other signs
+ * apart; bytes as letters; the end of a word marked `</w>`.
+ */
+export function clipTokenizer(
+  vocabulary: Readonly<Record<string, number>>,
+  merges: readonly (readonly [string, string])[],
+): object {
+  const words = String.raw`<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`;
+  return {
+    version: "1.0",
+    added_tokens: ["<|startoftext|>", "<|endoftext|>"]
+      .filter((content) => content in vocabulary)
+      .map((content) => ({ id: vocabulary[content], content, special: true, normalized: false })),
+    normalizer: {
+      type: "Sequence",
+      normalizers: [
+        { type: "NFC" },
+        { type: "Replace", pattern: { Regex: String.raw`\s+` }, content: " " },
+        { type: "Lowercase" },
+      ],
+    },
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern: { Regex: words }, behavior: "Removed", invert: true },
+        { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+      ],
+    },
+    post_processor: null,
+    decoder: { type: "ByteLevel" },
+    model: {
+      type: "BPE",
+      unk_token: "<|endoftext|>",
+      continuing_subword_prefix: "",
+      end_of_word_suffix: "</w>",
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      vocab: vocabulary,
+      merges,
+    },
+  };
+}

@@ -4,16 +4,11 @@
  * What Transformers' CLIPTokenizer does: NFC, white space folded, lower case; words, single digits and runs of other signs
  * apart; bytes as letters; the end of a word marked `</w>`.
  */
-export function clipTokenizer(
-  vocabulary: Readonly<Record<string, number>>,
-  merges: readonly (readonly [string, string])[],
-): object {
+export function clipTokenizer(vocabulary: Record<string, number>, merges: readonly (readonly [string, string])[]) {
   const words = String.raw`<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`;
   return {
     version: "1.0",
-    added_tokens: ["<|startoftext|>", "<|endoftext|>"]
-      .filter((content) => content in vocabulary)
-      .map((content) => ({ id: vocabulary[content], content, special: true, normalized: false })),
+    added_tokens: [],
     normalizer: {
       type: "Sequence",
       normalizers: [

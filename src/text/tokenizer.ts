@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { TillerError } from "../errors.ts";
-import { jsonObject, readJson, readText } from "../files/json-file.ts";
+import { readJson, readText } from "../files/json-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { clipTokenizer } from "./clip-tokenizer.ts";
 
@@ -36,27 +36,31 @@ const sizeLimit = 64 << 20;
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const optional = async (name: string): Promise<z.output<typeof specialTokens>> =>
     (await exists(join(folder, name))) ? readJson(join(folder, name), specialTokens) : {};
-  const names = { ...(await optional("tokenizer_config.json")), ...(await optional("special_tokens_map.json")) };
-  const library = await openLibraryTokenizer(folder, names);
-  const id = (token: string | null | undefined, what: string): number => {
-    const found = token == null ? undefined : library.token_to_id(token);
-    if (found === undefined) throw new TillerError(`${folder} has no ${what} token: it is not a CLIP tokenizer.`);
+  const given = { ...(await optional("tokenizer_config.json")), ...(await optional("special_tokens_map.json")) };
+  const end = given.eos_token ?? "<|endoftext|>";
+  const names = { begin: given.bos_token ?? "<|startoftext|>", end, pad: given.pad_token ?? end };
+  const library = await openLibraryTokenizer(folder, Object.values(names));
+  const id = (what: keyof typeof names): number => {
+    const found = library.token_to_id(names[what]);
+    if (found === undefined) throw new TillerError(`${folder} has no ${what} token ${names[what]}: it is not CLIP's.`);
     return found;
   };
-  const end = names.eos_token ?? "<|endoftext|>";
   return {
-    encode: (text) => library.encode(text, { add_special_tokens: false }).ids,
-    begin: id(names.bos_token ?? "<|startoftext|>", "begin"),
-    end: id(end, "end"),
-    pad: id(names.pad_token ?? end, "padding"),
+    encode: (text) => library.encode(lowerEach(text), { add_special_tokens: false }).ids,
+    begin: id("begin"),
+    end: id("end"),
+    pad: id("pad"),
   };
 }
 
-async function openLibraryTokenizer(folder: string, config: object): Promise<LibraryTokenizer> {
+/** Lower case sign by sign, as the reference: JavaScript alone would write a sigma at a word's end as a final one. */
+const lowerEach = (text: string): string => Array.from(text, (sign) => (sign === "Σ" ? "σ" : sign)).join("");
+
+async function openLibraryTokenizer(folder: string, special: readonly string[]): Promise<LibraryTokenizer> {
   const whole = join(folder, "tokenizer.json");
-  const json = (await exists(whole)) ? await readJson(whole, jsonObject, sizeLimit) : await assemble(folder);
+  const description = (await exists(whole)) ? await readJson(whole, described, sizeLimit) : await assemble(folder);
   try {
-    return new LibraryTokenizer(json, config);
+    return new LibraryTokenizer(withSpecialTokens(description, special), {});
   } catch (error) {
     throw new TillerError(`${folder} does not hold a tokenizer Tiller can use: ${(error as Error).message}.`, {
       cause: error,
@@ -64,7 +68,27 @@ async function openLibraryTokenizer(folder: string, config: object): Promise<Lib
   }
 }
 
-async function assemble(folder: string): Promise<object> {
+const addedToken = z.looseObject({ id: z.number().int(), content: z.string() });
+const described = z.looseObject({
+  added_tokens: z.array(addedToken),
+  model: z.looseObject({ vocab: z.record(z.string(), z.number().int()) }),
+});
+type Described = z.output<typeof described>;
+
+/** A token named as special is one wherever it stands in a text: SD 2.1 pads with "!", so its prompts' "!" is that token. */
+function withSpecialTokens(description: Described, tokens: readonly string[]): Described {
+  const known = new Set(description.added_tokens.map(({ content }) => content));
+  const missing = [...new Set(tokens)].filter((token) => !known.has(token) && token in description.model.vocab);
+  const added = missing.map((content) => ({
+    id: description.model.vocab[content]!,
+    content,
+    special: true,
+    normalized: false,
+  }));
+  return { ...description, added_tokens: [...description.added_tokens, ...added] };
+}
+
+async function assemble(folder: string): Promise<Described> {
   const vocabulary = await readJson(join(folder, "vocab.json"), z.record(z.string(), z.number().int()), sizeLimit);
   const text = await readText(join(folder, "merges.txt"), sizeLimit);
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#version"));

@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { TillerError, UsageError } from "../errors.ts";
+import { agnosticPrompt, encodePrompt } from "./prompts.ts";
+import { loadTokenizer } from "./tokenizer.ts";
+
+/** Made by parity/text.py with Transformers' CLIPTokenizer. */
+const folder = new URL("../../parity/fixtures/text/", import.meta.url);
+const tokenizer = await loadTokenizer(folder.pathname);
+const cases = JSON.parse(await readFile(new URL("cases.json", folder), "utf8")) as { prompt: string; ids: number[] }[];
+const firstLearned = 10_000;
+const encode = (prompt: string, learned?: ReadonlyMap<string, number>) =>
+  encodePrompt(tokenizer, prompt, { length: 77, firstLearned, ...(learned && { learned }) });
+
+describe("prompts", () => {
+  test("have the ids Transformers gives them", () => {
+    for (const { prompt, ids } of cases) expect(encode(prompt).ids.slice(0, ids.length), prompt).toEqual(ids);
+  });
+
+  test("are padded to 77 with the token that special_tokens_map.json names", () => {
+    const { ids } = encode("a cat");
+    expect(ids).toHaveLength(77);
+    expect(ids.slice(4)).toEqual(Array(73).fill(0)); // "!" is the first symbol of the vocabulary
+  });
+
+  test("that are too long keep the end token, and the words left out are named", () => {
+    const { ids, dropped } = encode(`${"cat ".repeat(74)} red dog snow`);
+    expect([ids.length, ids.at(-1)]).toEqual([77, tokenizer.end]);
+    expect(dropped).toBe("dog snow");
+  });
+
+  test("that fit leave nothing out", () => expect(encode("cat ".repeat(75)).dropped).toBe(""));
+});
+
+describe("learned tokens", () => {
+  const learned = new Map([
+    ["<cat>", 2],
+    ["<cat>s", 1],
+  ]);
+
+  test("stand for their embeddings, whatever touches them and in whatever case", () => {
+    const [a, comma] = [encode("a").ids[1]!, encode(",").ids[1]!];
+    expect(encode("a<CAT>, <cat>s", learned).ids.slice(1, 6)).toEqual([a, 10_000, 10_001, comma, 10_002]);
+  });
+
+  test("leave a prompt's other words as they are when they are taken out", () => {
+    expect(agnosticPrompt("a <cat>  cat in the snow", ["<cat>"])).toBe("a cat in the snow");
+  });
+
+  test("are asked for where a method needs one", () => {
+    expect(() => agnosticPrompt("a cat", ["<cat>"])).toThrow(UsageError);
+    expect(() => agnosticPrompt("a cat", [])).toThrow(/load a textual inversion/);
+  });
+});
+
+test("a folder without a tokenizer is named", async () => {
+  await expect(loadTokenizer(new URL("../", folder).pathname)).rejects.toThrow(TillerError);
+});

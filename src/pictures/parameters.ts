@@ -1,5 +1,7 @@
 /** The `parameters` text that community tools put into their pictures, and read from them. */
+import { defaultScale } from "../guidance/methods.ts";
 import type { Recipe } from "./recipe.ts";
+import { settingsOf } from "./telling-settings.ts";
 
 const samplers = { ddim: "DDIM", "dpm++": "DPM++ 2M", euler: "Euler", "euler-a": "Euler a" } as const;
 
@@ -12,17 +14,19 @@ const samplers = { ddim: "DDIM", "dpm++": "DPM++ 2M", euler: "Euler", "euler-a":
 export function parametersText(recipe: Recipe, width: number, height: number): string {
   const { request, adapters, model } = recipe;
   const { guidance, sampler, karras } = request;
+  const telling = settingsOf(guidance);
   const pairs: [string, string | number][] = [
     ["Steps", request.steps],
     ["Sampler", `${samplers[sampler]}${karras ? " Karras" : ""}`],
-    ["CFG scale", guidance === "none" ? 1 : (request.scale ?? defaultScale(guidance))],
+    ["CFG scale", telling.includes("scale") ? (request.scale ?? defaultScale(guidance)) : 1],
     ["Seed", request.seed],
     ["Size", `${width}x${height}`],
     ["Model", shortName(model)],
     ["Guidance", guidance],
   ];
-  if (guidance === "pg" || guidance === "pg++") pairs.push(["Omega", request.omega]);
-  if (guidance === "cfg+ag") pairs.push(["AG scale", request.agScale]);
+  if (request.clipSkip > 0) pairs.push(["Clip skip", request.clipSkip + 1]); // There, 1 is the last layer.
+  if (telling.includes("omega")) pairs.push(["Omega", request.omega]);
+  if (telling.includes("agScale")) pairs.push(["AG scale", request.agScale]);
   if (adapters.length > 0) {
     pairs.push(["Adapters", adapters.map(({ name, strength }) => `${name}:${strength}`).join(", ")]);
   }
@@ -31,11 +35,6 @@ export function parametersText(recipe: Recipe, width: number, height: number): s
   return [request.prompt, ...negative, pairs.map(([key, value]) => `${key}: ${quotedIfNeeded(value)}`).join(", ")].join(
     "\n",
   );
-}
-
-/** The scale a method has where none is given. */
-export function defaultScale(guidance: Recipe["request"]["guidance"]): number {
-  return guidance === "cfg++" || guidance === "pg++" ? 0.4 : 7.5;
 }
 
 /** The last part of a path or hub id, without the extension of a weights file. */

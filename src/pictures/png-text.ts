@@ -1,7 +1,7 @@
 /** Text chunks of PNG files (tEXt, zTXt, iTXt), put in and taken out without touching the pixels. */
 import { crc32, inflateSync } from "node:zlib";
 import { TillerError } from "../errors.ts";
-import { readFully, withRegularFile } from "../weights/regular-file.ts";
+import { readFully, withRegularFile } from "../files/regular-file.ts";
 
 export interface PngText {
   readonly width: number;

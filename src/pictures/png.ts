@@ -4,7 +4,7 @@ import { access, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { TillerError } from "../errors.ts";
-import { writeAll, writeAtomically } from "../weights/atomic-file.ts";
+import { writeAll, writeAtomically } from "../files/atomic-file.ts";
 import { parametersText } from "./parameters.ts";
 import { withTexts } from "./png-text.ts";
 import type { Recipe } from "./recipe.ts";

@@ -1,0 +1,107 @@
+/** `tiller doctor`: what this machine offers, and what is missing. */
+import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { createRequire } from "node:module";
+import os from "node:os";
+import { dirname } from "node:path";
+import { getHFHubCachePath } from "@huggingface/hub";
+import type { Command } from "commander";
+import { type Device, deviceNames, version } from "../index.ts";
+import { addCommonOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { printable, shortBytes, table } from "./printable.ts";
+import type { World } from "./world.ts";
+
+/** What the package asks for: `engines` in package.json. */
+const leastNode = [20, 19] as const;
+/** Below these, Stable Diffusion at 512 x 512 in 32 bits is a squeeze, and its download does not fit. */
+const leastMemory = 6 * 2 ** 30;
+const leastDisk = 8 * 2 ** 30;
+
+const remedies: Readonly<Record<Exclude<Device, "cpu">, string>> = {
+  cuda:
+    "needs Linux on x64, an NVIDIA GPU and driver, CUDA 12 with cuDNN 9, and the runtime's CUDA library: " +
+    "npm install onnxruntime-node --ignore-scripts=false --onnxruntime-node-install=cuda12",
+  webgpu: "needs a GPU with a Vulkan, Metal or Direct3D 12 driver",
+  dml: "is DirectML, on Windows",
+  coreml: "is Core ML, on macOS",
+};
+
+export function addDoctor(program: Command, act: () => Promise<void>): void {
+  const command = program.command("doctor").description("tell what this machine offers, and what is missing");
+  addCommonOptions(command).addHelpText("after", "\nExample:\n  tiller doctor --json").action(act);
+}
+
+export async function doctor(world: World, output: Output): Promise<void> {
+  const runtime = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+  const [model = "unknown"] = os.cpus().map((cpu) => cpu.model.trim());
+  const limit = process.constrainedMemory();
+  const memory = limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
+  const cache = getHFHubCachePath();
+  const freeDisk = await freeBytes(cache);
+  const devices: { name: Device; ok: boolean; detail: string }[] = [];
+  for (const name of deviceNames) {
+    if (name === "auto") continue;
+    world.signal.throwIfAborted();
+    output.progress.doing(`trying ${name}`);
+    const { ok, detail } = await world.probeDevice(name);
+    // Of the runtime's reports the first line says it; the rest is its own source code.
+    devices.push({ name, ok, detail: detail.split("\n")[0] ?? "" });
+  }
+  output.progress.end();
+
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const oldNode = major < leastNode[0] || (major === leastNode[0] && minor < leastNode[1]);
+  const missing = [
+    ...(oldNode ? [`Node ${leastNode.join(".")} or newer: install it from https://nodejs.org`] : []),
+    ...(devices.some(({ name, ok }) => name === "cpu" && !ok)
+      ? ["the CPU device: install Tiller again, with npm ci"]
+      : []),
+    ...(memory < leastMemory
+      ? [`memory: Stable Diffusion at 512 x 512 wants ${shortBytes(leastMemory)}; make smaller pictures`]
+      : []),
+    ...(freeDisk !== undefined && freeDisk < leastDisk
+      ? [`disk: a model from the hub takes some GiB, and ${shortBytes(freeDisk)} are free; set HF_HOME to another disk`]
+      : []),
+  ];
+  Object.assign(output.result, {
+    tiller: version,
+    node: process.versions.node,
+    onnxruntime: runtime.version,
+    system: `${os.platform()} ${os.arch()} ${os.release()}`,
+    cpu: model,
+    cores: os.availableParallelism(),
+    memory,
+    freeMemory: os.freemem(),
+    devices,
+    hubCache: cache,
+    freeDisk,
+    missing,
+  });
+
+  const rows = [
+    ["Tiller", version],
+    ["Node", process.versions.node],
+    ["ONNX Runtime", runtime.version],
+    ["system", `${os.platform()} ${os.arch()} ${os.release()}`],
+    ["CPU", `${model}, ${os.availableParallelism()} threads`],
+    ["memory", `${shortBytes(memory)}, ${shortBytes(Math.min(memory, os.freemem()))} free`],
+    ["hub cache", `${cache}${freeDisk === undefined ? "" : `, ${shortBytes(freeDisk)} free`}`],
+    ...devices.map(({ name, ok, detail }) => [
+      name,
+      ok || name === "cpu" ? detail : `not here (${detail}); ${remedies[name]}`,
+    ]),
+  ];
+  output.say(printable(table(rows)));
+  output.say(missing.length === 0 ? "\nNothing is missing." : `\nMissing\n${missing.map((m) => `  ${m}`).join("\n")}`);
+}
+
+/** Free bytes on the disk a folder is on, or will be on. */
+async function freeBytes(folder: string): Promise<number | undefined> {
+  let existing = folder;
+  while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
+  return statfs(existing).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => undefined,
+  );
+}

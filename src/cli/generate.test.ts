@@ -1,0 +1,313 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { tiller } from "../../test/fake-world.ts";
+import { TillerError } from "../index.ts";
+import { readPicture, readRecipe } from "../pictures/read-recipe.ts";
+
+let folder: string;
+let out: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-cli-"));
+  out = join(folder, "out");
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const cat = ["generate", "--prompt", "a red cat", "--steps", "2"];
+const files = async () => (await readdir(out)).sort();
+
+describe("tiller generate", () => {
+  test("writes pictures named by seed, method and omega, and says where", async () => {
+    const { code, stdout, stderr } = await tiller([
+      ...cat,
+      "--guidance",
+      "pg",
+      "--count",
+      "2",
+      "--seed",
+      "7",
+      "--out",
+      out,
+    ]);
+    expect([code, stderr.includes("warning")]).toEqual([0, false]);
+    expect(await files()).toEqual(["tiller-7-pg-w0.6.png", "tiller-8-pg-w0.6.png"]);
+    expect(stdout).toContain(join(out, "tiller-7-pg-w0.6.png"));
+    expect(stdout).toMatch(/2 pictures in \d/);
+  });
+
+  test("never overwrites a picture", async () => {
+    await tiller([...cat, "--out", out]);
+    const before = await readFile(join(out, "tiller-0-cfg.png"));
+    await tiller([...cat, "--out", out, "--prompt", "a blue cat"]);
+    await tiller([...cat, "--out", out]);
+    expect(await files()).toEqual(["tiller-0-cfg-2.png", "tiller-0-cfg-3.png", "tiller-0-cfg.png"]);
+    expect(await readFile(join(out, "tiller-0-cfg.png"))).toEqual(before);
+  });
+
+  test("under --json prints one object and nothing else on standard output", async () => {
+    const result = await tiller([...cat, "--json", "--count", "2", "--out", out], { warnings: ["too long"] });
+    expect(result.stdout.trim().split("\n")).toHaveLength(1);
+    const { pictures, warnings, sessionsBuilt, device } = result.json();
+    expect(pictures).toHaveLength(2);
+    expect(pictures[1]).toMatchObject({ file: join(out, "tiller-1-cfg.png"), seed: 1, width: 16, height: 8 });
+    expect(pictures[1].recipe.request).toMatchObject({ prompt: "a red cat", seed: 1, count: 1 });
+    expect({ warnings, sessionsBuilt, device }).toEqual({ warnings: ["too long"], sessionsBuilt: 3, device: "cpu" });
+    expect(result.stderr).toContain("warning: too long");
+  });
+
+  test("passes every option on to the model and the request", async () => {
+    const lora = join(folder, "cat.safetensors");
+    await writeFile(lora, "");
+    const argv = `--model ${folder} --adapter ${lora}:-0.5 --adapter owner/style:1.5 --base owner/base --variant fp16
+      --negative ugly --guidance cfg+ag --scale 5 --ag-scale 3 --sampler dpm++ --karras --steps 3 --seed 4 --count 2
+      --width 64 --height 32 --device cpu --threads 2 --profile --out ${out}`;
+    const { code, loads, requests, stdout } = await tiller([...cat, ...argv.split(/\s+/)]);
+    expect(code).toBe(0);
+    expect(loads[0]?.model).toBe(folder);
+    expect(loads[0]?.options).toMatchObject({
+      adapters: [
+        { file: lora, strength: -0.5 },
+        { file: "owner/style", strength: 1.5 },
+      ],
+      base: "owner/base",
+      variant: "fp16",
+      device: "cpu",
+      threads: 2,
+      profile: true,
+    });
+    expect(requests[0]).toMatchObject({
+      prompt: "a red cat",
+      negative: "ugly",
+      guidance: "cfg+ag",
+      scale: 5,
+      agScale: 3,
+      sampler: "dpm++",
+      karras: true,
+      steps: 3,
+      seed: 4,
+      count: 2,
+      width: 64,
+      height: 32,
+    });
+    expect(stdout).toMatch(/Conv +2\.0 s +80\.0 % +25 calls/);
+  });
+
+  test("--from repeats a picture, and options given beside it win", async () => {
+    const argv = [
+      "--guidance",
+      "pg",
+      "--omega",
+      "0.3",
+      "--seed",
+      "9",
+      "--adapter",
+      "owner/cat:0.8",
+      "--model",
+      "owner/sd",
+    ];
+    await tiller([...cat, ...argv, "--out", out]);
+    const picture = join(out, "tiller-9-pg-w0.3.png");
+
+    const again = await tiller(["generate", "--from", picture, "--out", out]);
+    expect(again.requests[0]).toEqual((await readRecipe(picture)).request);
+    expect(again.loads[0]).toMatchObject({
+      model: "owner/sd",
+      options: { adapters: [{ file: "owner/cat", strength: 0.8 }] },
+    });
+
+    const other = await tiller([
+      "generate",
+      "--from",
+      picture,
+      "--omega",
+      "0.9",
+      "--adapter",
+      "owner/dog",
+      "--out",
+      out,
+    ]);
+    expect(other.requests[0]).toMatchObject({ prompt: "a red cat", seed: 9, omega: 0.9 });
+    expect(other.loads[0]?.options.adapters).toEqual([{ file: "owner/dog" }]);
+  });
+
+  test("--from with a method of the other kind leaves the recipe's scale behind", async () => {
+    await tiller([...cat, "--guidance", "cfg", "--scale", "9", "--out", out]);
+    const picture = join(out, "tiller-0-cfg.png");
+    const kin = await tiller(["generate", "--from", picture, "--guidance", "pg", "--out", out]);
+    const other = await tiller(["generate", "--from", picture, "--guidance", "pg++", "--out", out]);
+    expect([kin.requests[0]?.scale, other.requests[0]?.scale]).toEqual([9, undefined]);
+  });
+
+  test("--from says so when the adapter file has changed", async () => {
+    const argv = [...cat, "--adapter", "owner/cat", "--out", out];
+    await tiller(argv, { sha256: "a".repeat(64) });
+    const from = ["generate", "--from", join(out, "tiller-0-cfg.png"), "--out", out];
+    expect((await tiller(from, { sha256: "b".repeat(64) })).stderr).toContain("owner/cat has changed");
+    expect((await tiller(from, { sha256: "a".repeat(64) })).stderr).not.toContain("changed");
+  });
+
+  test("--preview writes what the pictures look like on the way, without a recipe", async () => {
+    const argv = ["generate", "--prompt", "a", "--steps", "5", "--preview", "2", "--count", "2", "--out", out];
+    const result = await tiller([...argv, "--json"], { batch: 2 });
+    const previews = [
+      "tiller-0-cfg-step2.png",
+      "tiller-1-cfg-step2.png",
+      "tiller-0-cfg-step4.png",
+      "tiller-1-cfg-step4.png",
+    ];
+    expect(result.json().previews).toEqual(previews.map((name) => join(out, name)));
+    expect(await files()).toHaveLength(6);
+    expect((await readPicture(join(out, previews[0]!))).recipe).toBeUndefined();
+  });
+
+  test("warns of options that the method takes no notice of", async () => {
+    const { code, stderr } = await tiller([...cat, "--omega", "0.3", "--out", out]);
+    expect(code).toBe(0);
+    expect(stderr).toContain("warning: --omega changes nothing with --guidance cfg; it works with pg or pg++");
+  });
+
+  test("without a terminal tells progress in a few plain lines", async () => {
+    const { stderr } = await tiller(["generate", "--prompt", "a", "--steps", "400", "--out", out]);
+    const lines = stderr.trimEnd().split("\n");
+    expect(lines).toContain("building the networks");
+    expect(lines.filter((line) => line.startsWith("generating"))).toEqual([
+      "generating: step 1 of 400, picture 1 of 1",
+    ]);
+    expect(stderr).not.toContain("\u001b");
+  });
+
+  test("on a terminal redraws one line with rate and time left, and clears it", async () => {
+    const onStep = () => new Promise<void>((resolve) => setTimeout(resolve, 120));
+    const { stderr } = await tiller([...cat, "--steps", "4", "--out", out], { terminal: true, onStep });
+    expect(stderr).toMatch(/generating .*step 3 of 4, picture 1 of 1, \d\.\d steps\/s, 0\.\d s left/);
+    expect(stderr.split("\n")).toHaveLength(1);
+  });
+});
+
+describe("a wrong call of tiller generate ends with exit code 2 and one sentence that names the option", () => {
+  test.each([
+    [["--omega", "nan"], "--omega nan is not a number"],
+    [["--omega", "Infinity"], "--omega Infinity is not a number"],
+    [["--omega", ""], '--omega "" is not a number'],
+    [["--omega", "0x1"], "--omega 0x1 is not a number"],
+    [["--steps", "0"], "--steps 0 is too small: 1 is the least"],
+    [["--steps", "2.5"], "--steps 2.5 is not a whole number"],
+    [["--steps", "5000"], "--steps 5000 is too large: 1000 is the most"],
+    [["--width", "500"], "--width 500 is not divisible by 8"],
+    [["--height", "0"], "--height 0 is too small"],
+    [["--seed", "-1"], "--seed -1 is too small: 0 is the least"],
+    [["--count", "0"], "--count 0 must be a whole number of at least 1"],
+    [["--threads", "x"], "--threads x is not a number"],
+    [["--guidance", "gp"], "--guidance gp is unknown: choose one of none, cfg,"],
+    [["--sampler", "DDIM"], "--sampler DDIM is unknown: choose one of ddim,"],
+    [["--device", "tpu"], "--device tpu is unknown: choose one of auto, cpu,"],
+    [["--adapter", "a.safetensors:lots"], "the strength after the colon is not a number"],
+    [["--adapter", ""], "names no file"],
+    [["--omgea", "1"], "unknown option '--omgea': did you mean --omega?"],
+    [["--unheard-of"], "unknown option '--unheard-of': see tiller generate --help."],
+    [["surplus"], "too many arguments"],
+    [["--scale"], "argument missing"],
+  ])("%j", async (argv, sentence) => {
+    const { code, stderr, stdout, loads } = await tiller([...cat, "--out", out, ...argv]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(sentence);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect([stdout, loads]).toEqual(["", []]);
+  });
+
+  test("without a prompt", async () => {
+    const { code, stderr } = await tiller(["generate", "--out", out]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("--prompt is missing")]);
+  });
+
+  test("under --json the sentence is in the object, too", async () => {
+    const result = await tiller([...cat, "--steps", "0", "--json", "--out", out]);
+    expect(result.json()).toEqual({ error: { message: "--steps 0 is too small: 1 is the least.", exitCode: 2 } });
+  });
+
+  test("an unknown command", async () => {
+    const { code, stderr } = await tiller(["generat", "--prompt", "a"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("unknown command 'generat': did you mean generate?");
+  });
+});
+
+describe("a failure of tiller generate ends with exit code 1", () => {
+  test("an --out that cannot be written to is found before anything is loaded", async () => {
+    await writeFile(join(folder, "file"), "");
+    for (const place of [join(folder, "file"), join(folder, "file", "below")]) {
+      const { code, stderr, loads } = await tiller([...cat, "--out", place]);
+      expect([code, loads]).toEqual([1, []]);
+      expect(stderr).toContain(`Pictures cannot be written to ${place}:`);
+      expect(stderr).toContain("--out");
+    }
+  });
+
+  test("what the pipeline says is passed on, without a stack", async () => {
+    const { code, stderr } = await tiller([...cat, "--out", out], {
+      loadError: new TillerError("There is no model dinghy."),
+    });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/tiller: There is no model dinghy\.\n$/)]);
+    expect(stderr).not.toContain("    at ");
+  });
+
+  test("a stack trace only under --verbose", async () => {
+    const { stderr } = await tiller([...cat, "--verbose", "--out", out], { loadError: new Error("oops") });
+    expect(stderr).toContain("    at ");
+    const short = await tiller([...cat, "--out", out], { loadError: new Error("oops") });
+    expect(short.stderr).toContain("this is a defect of Tiller: oops; --verbose shows where.");
+    expect(short.stderr).not.toContain("    at ");
+  });
+
+  test("pictures finished before it stay and are named under --json; the pipeline is closed", async () => {
+    const onStep = (_: number, { seed }: { seed: number }) => {
+      if (++calls > 4) throw new TillerError(`out of memory at seed ${seed}`);
+    };
+    let calls = 0;
+    const result = await tiller([...cat, "--count", "5", "--json", "--out", out], { onStep });
+    expect([result.code, result.closed]).toEqual([1, 1]);
+    expect(result.json().pictures).toHaveLength(2);
+    expect(result.json().error.message).toContain("out of memory");
+    expect(await files()).toEqual(["tiller-0-cfg.png", "tiller-1-cfg.png"]);
+  });
+
+  test("a --from that is missing, or no picture of Tiller's", async () => {
+    const missing = await tiller(["generate", "--from", join(folder, "no.png"), "--out", out]);
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("no.png does not exist")]);
+    await writeFile(join(folder, "a.png"), "GIF89a");
+    const wrong = await tiller(["generate", "--from", join(folder, "a.png"), "--out", out]);
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("is not a PNG picture")]);
+  });
+});
+
+test("Ctrl-C stops within a step with exit code 130; finished pictures stay, nothing half-written does", async () => {
+  const controller = new AbortController();
+  let steps = 0;
+  const onStep = () => {
+    if (++steps === 4) controller.abort();
+  };
+  const result = await tiller([...cat, "--count", "3", "--json", "--out", out], { onStep }, controller);
+  expect([result.code, result.closed, steps]).toEqual([130, 1, 4]);
+  expect(result.stderr).toContain(`interrupted; finished pictures in ${out}: 1.`);
+  expect(result.json().pictures).toHaveLength(1);
+  expect(await files()).toEqual(["tiller-0-cfg.png"]);
+});
+
+describe("help", () => {
+  test.each(["generate", "sweep", "inspect", "doctor"])("tiller %s --help holds an example", async (command) => {
+    const { code, stdout } = await tiller([command, "--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`Example:\\n  tiller ${command}`));
+    for (const option of ["--json", "--device", "--threads", "--verbose"]) expect(stdout).toContain(option);
+  });
+
+  test("without a command it is shown, and the exit code is 2", async () => {
+    const { code, stderr } = await tiller([]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("Usage: tiller")]);
+  });
+
+  test("--version prints the version", async () => {
+    expect((await tiller(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});

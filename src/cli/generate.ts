@@ -1,0 +1,114 @@
+/** `tiller generate`: pictures from a prompt. */
+import type { Command } from "commander";
+import type { GuidanceName, Recipe, SamplerName } from "../index.ts";
+import { guidanceNames, samplerNames } from "../index.ts";
+import { warnOfIdle } from "./idle-options.ts";
+import { type MadePicture, makePictures } from "./make-pictures.ts";
+import {
+  addCommonOptions,
+  addPictureOptions,
+  chooseModel,
+  completeRequest,
+  givenRequest,
+  type PictureOptions,
+  parseGuidance,
+  parseSampler,
+  recipeFrom,
+} from "./options.ts";
+import type { Output } from "./output.ts";
+import { prepareFolder } from "./output-folder.ts";
+import { shortTime } from "./printable.ts";
+import { withPipeline } from "./session.ts";
+import { parseNumber, parseWhole } from "./values.ts";
+import type { World } from "./world.ts";
+
+interface GenerateOptions extends PictureOptions {
+  guidance?: GuidanceName;
+  scale?: number;
+  omega?: number;
+  agScale?: number;
+  sampler?: SamplerName;
+  steps?: number;
+  seed?: number;
+  preview?: number;
+}
+
+export function addGenerate(program: Command, act: (options: GenerateOptions) => Promise<void>): void {
+  const command = program.command("generate").description("make pictures from a prompt");
+  addPictureOptions(command)
+    .option("--guidance <method>", `${guidanceNames.join(", ")}; default: cfg`, parseGuidance)
+    .option("--scale <s>", "guidance scale; default: 7.5, or 0.4 for cfg++ and pg++", (text) =>
+      parseNumber("--scale", text),
+    )
+    .option("--omega <w>", "pg and pg++: 0 favours the subject, 1 is cfg; default: 0.6", (text) =>
+      parseNumber("--omega", text),
+    )
+    .option("--ag-scale <s>", "ag, cfg+ag and autolora: scale of the autoguidance; default: 2", (text) =>
+      parseNumber("--ag-scale", text),
+    )
+    .option("--sampler <name>", `${samplerNames.join(", ")}; default: ddim`, parseSampler)
+    .option("--steps <n>", "default: 50", (text) => parseNumber("--steps", text))
+    .option("--seed <n>", "default: 0; the same as in Diffusers on the CPU", (text) => parseNumber("--seed", text))
+    .option("--preview <n>", "also write what the picture looks like every n steps", (text) =>
+      parseWhole("--preview", text, 1),
+    );
+  addCommonOptions(command)
+    .addHelpText(
+      "after",
+      `
+Example:
+  tiller generate --model ./sd15 --adapter cat.safetensors:0.9 --prompt "a sks cat in the snow" \\
+                  --guidance pg --omega 0.6 --seed 7 --count 4
+  tiller generate --from tiller-out/tiller-7-pg-w0.6.png --omega 0.3`,
+    )
+    .action(act);
+}
+
+export async function generate(options: GenerateOptions, world: World, output: Output): Promise<void> {
+  const began = performance.now();
+  const recipe = await recipeFrom(options);
+  const { guidance, scale, omega, agScale, sampler, steps, seed } = options;
+  const request = completeRequest(
+    { ...givenRequest(options), guidance, scale, omega, agScale, sampler, steps, seed },
+    recipe,
+  );
+  warnOfIdle(options, [request.guidance], output);
+  const choice = await chooseModel(options, recipe);
+  await prepareFolder(options.out);
+
+  const made: MadePicture[] = [];
+  Object.assign(output.result, { model: choice.model, out: options.out, pictures: made });
+  await withPipeline(choice, options, world, output, (pipeline) =>
+    makePictures(
+      pipeline,
+      request,
+      {
+        folder: options.out,
+        previewEvery: options.preview,
+        steps: { before: 0, total: request.steps * request.count },
+        pictures: { before: 0, total: request.count },
+        onPicture(picture) {
+          if (made.length === 0) warnOfChange(recipe, picture.recipe, output);
+          made.push(picture);
+          output.progress.end();
+          output.say(`${picture.file}  ${shortTime(picture.seconds)}`);
+        },
+      },
+      world,
+      output,
+    ),
+  );
+  output.result.seconds = (performance.now() - began) / 1000;
+  const files = made.length === 1 ? "1 picture" : `${made.length} pictures`;
+  output.say(`${files} in ${shortTime((performance.now() - began) / 1000)}, loading included`);
+}
+
+/** The same adapter file as in the recipe repeated, but with other bytes in it. */
+function warnOfChange(from: Recipe | undefined, now: Recipe, output: Output): void {
+  for (const { file, sha256 } of from?.adapters ?? []) {
+    const same = now.adapters.find((adapter) => adapter.file === file);
+    if (sha256 !== undefined && same?.sha256 !== undefined && same.sha256 !== sha256) {
+      output.warn(`${file} has changed since the picture was made: this one will differ`);
+    }
+  }
+}

@@ -1,0 +1,177 @@
+/** The options that commands share, and what becomes of them: a model to load and a request to it. */
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import {
+  type DeviceName,
+  defaultScale,
+  deviceNames,
+  type FullRequest,
+  guidanceNames,
+  type Recipe,
+  type Request,
+  requestSchema,
+  samplerNames,
+  UsageError,
+} from "../index.ts";
+import { readRecipe } from "../pictures/read-recipe.ts";
+import { parseAdapter } from "./adapter-option.ts";
+import { parseChoice, parseNumber, parseWhole } from "./values.ts";
+import type { AdapterChoice, LoadOptions } from "./world.ts";
+
+/** Every command's. */
+export interface CommonOptions {
+  json?: true;
+  device: DeviceName;
+  threads?: number;
+  verbose?: true;
+}
+
+/** What `generate` and `sweep` take besides the settings a sweep varies. */
+export interface PictureOptions extends CommonOptions {
+  model?: string;
+  prompt?: string;
+  negative?: string;
+  adapter?: AdapterChoice[];
+  base?: string;
+  variant?: string;
+  config?: string;
+  karras?: true;
+  count?: number;
+  width?: number;
+  height?: number;
+  from?: string;
+  out: string;
+  profile?: true;
+}
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .option("--json", "print one JSON object on standard output and nothing else there")
+    .option(
+      "--device <name>",
+      `what computes: ${deviceNames.join(", ")}`,
+      (text) => parseChoice("--device", text, deviceNames),
+      "auto" as const,
+    )
+    .option("--threads <n>", "threads of one operator; default: one for each core", (text) =>
+      parseWhole("--threads", text, 1),
+    )
+    .option("--verbose", "print stack traces of errors");
+}
+
+export function addPictureOptions(command: Command): Command {
+  return command
+    .option("--model <model>", "a folder, a single file, a hub id, or dinghy; default: dinghy")
+    .option("--prompt <text>", "what to draw")
+    .option("--negative <text>", "what to avoid, in the place of the empty prompt")
+    .option(
+      "--adapter <file[:strength]>",
+      "a LoRA, Custom Diffusion or embedding file; repeatable; default strength: 1",
+      (text, before: AdapterChoice[] = []) => [...before, parseAdapter(text)],
+    )
+    .option("--base <model>", "the pre-trained model that a full fine-tune given as --model came from")
+    .option("--variant <name>", "which spelling of the weights, such as fp16")
+    .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
+    .option("--karras", "space the noise levels as Karras et al. do (dpm++ and euler)")
+    .option("--count <n>", "pictures, each with the next seed; default: 1", (text) => parseWhole("--count", text, 1))
+    .option("--width <pixels>", "divisible by 8; default: the model's own", (text) => parseNumber("--width", text))
+    .option("--height <pixels>", "divisible by 8; default: the model's own", (text) => parseNumber("--height", text))
+    .option("--from <picture.png>", "repeat the recipe inside a picture; options given beside it win")
+    .option("--out <folder>", "where pictures go; none there is overwritten", "tiller-out")
+    .option("--profile", "print the time every operator took");
+}
+
+/** A model and its adapters, as named on the command line or in a recipe. */
+export interface ModelChoice {
+  readonly model: string;
+  readonly load: Pick<LoadOptions, "adapters" | "base" | "variant" | "config">;
+}
+
+/** The picture's recipe that `--from` names, if it does. */
+export async function recipeFrom({ from }: PictureOptions): Promise<Recipe | undefined> {
+  return from === undefined ? undefined : readRecipe(from);
+}
+
+/**
+ * The model of the command line, else the recipe's, else `dinghy`. A model given anew leaves the recipe's base, variant and
+ * config behind: they belong to its own. Local paths become absolute, so that recipes hold from any folder.
+ */
+export async function chooseModel(options: PictureOptions, recipe: Recipe | undefined): Promise<ModelChoice> {
+  const same = options.model === undefined ? recipe : undefined;
+  const base = options.base ?? same?.base;
+  const variant = options.variant ?? same?.variant;
+  const config = options.config ?? same?.config;
+  const adapters = options.adapter ?? recipe?.adapters.map(({ file, strength }) => ({ file, strength })) ?? [];
+  return {
+    model: await absolute(options.model ?? recipe?.model ?? "dinghy"),
+    load: {
+      adapters: await Promise.all(
+        adapters.map(async (adapter) => ({ ...adapter, file: await absolute(adapter.file) })),
+      ),
+      ...(base !== undefined && { base: await absolute(base) }),
+      ...(variant !== undefined && { variant }),
+      ...(config !== undefined && { config: await absolute(config) }),
+    },
+  };
+}
+
+/** Request settings as given; what is absent here comes from the recipe, then from the defaults. */
+export type GivenRequest = { [K in keyof Request]?: Request[K] | undefined };
+
+export function givenRequest({ prompt, negative, karras, count, width, height }: PictureOptions): GivenRequest {
+  return { prompt, negative, karras, count, width, height };
+}
+
+/**
+ * The whole request.
+ *
+ * @throws UsageError naming the option that is missing or out of range.
+ */
+export function completeRequest(given: GivenRequest, recipe: Recipe | undefined): FullRequest {
+  const request: GivenRequest = { ...recipe?.request };
+  // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: between the two kinds the recipe's own is left behind.
+  if (recipe && given.guidance && defaultScale(given.guidance) !== defaultScale(recipe.request.guidance)) {
+    delete request.scale;
+  }
+  for (const [key, value] of Object.entries(given)) if (value !== undefined) Object.assign(request, { [key]: value });
+  if (request.prompt === undefined) {
+    throw new UsageError('--prompt is missing: say what to draw, such as --prompt "a red cat".');
+  }
+  const parsed = requestSchema.safeParse(request);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const key = String(issue.path[0]);
+  throw new UsageError(`${optionOf(key)} ${request[key as keyof Request]} ${explained(issue)}.`);
+}
+
+export const parseGuidance = (text: string) => parseChoice("--guidance", text, guidanceNames);
+export const parseSampler = (text: string) => parseChoice("--sampler", text, samplerNames);
+
+function optionOf(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+type Issue = NonNullable<ReturnType<typeof requestSchema.safeParse>["error"]>["issues"][number];
+
+function explained(issue: Issue): string {
+  switch (issue.code) {
+    case "too_small":
+      return `is too small: ${issue.minimum} is the least`;
+    case "too_big":
+      return `is too large: ${issue.maximum} is the most`;
+    case "not_multiple_of":
+      return `is not divisible by ${issue.divisor}`;
+    case "invalid_type":
+      return issue.expected === "int" ? "is not a whole number" : `is not a ${issue.expected}`;
+    default:
+      return `is not possible: ${issue.message}`;
+  }
+}
+
+/** A path that exists, made absolute; hub ids and names stay. */
+async function absolute(name: string): Promise<string> {
+  if (name === "dinghy") return name;
+  const found = await stat(name).catch(() => undefined);
+  return found ? resolve(name) : name;
+}

@@ -1,0 +1,58 @@
+/** Text from files, made safe for a terminal. */
+
+/** Control characters as escapes: what a stranger wrote into a file must not steer the terminal. Line breaks may stay. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (c) =>
+    c === "\n" ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** 1234567 as "1.23 M": three digits, for counts of parameters. */
+export function shortCount(count: number): string {
+  for (const [unit, sign] of [
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "K"],
+  ] as const) {
+    if (count >= unit) return `${Number((count / unit).toPrecision(3))} ${sign}`;
+  }
+  return String(count);
+}
+
+/** Bytes in binary units, as disks and memory are spoken of. */
+export function shortBytes(bytes: number): string {
+  for (const [unit, sign] of [
+    [2 ** 30, "GiB"],
+    [2 ** 20, "MiB"],
+    [2 ** 10, "KiB"],
+  ] as const) {
+    if (bytes >= unit) return `${Number((bytes / unit).toPrecision(3))} ${sign}`;
+  }
+  return `${bytes} B`;
+}
+
+/** Seconds as "42 s" or "1:07:05". */
+export function shortTime(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const whole = Math.round(seconds);
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (n: number) => String(n).padStart(2, "0");
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** Rows as lines, their columns two spaces apart. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, text] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, text.length);
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((text, column) => text.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

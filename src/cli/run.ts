@@ -1,0 +1,104 @@
+/** One call of `tiller`, from its arguments to its exit code. */
+import { inspect as show } from "node:util";
+import { Command, CommanderError } from "commander";
+import { TillerError, UsageError, version } from "../index.ts";
+import { addDoctor, doctor } from "./doctor.ts";
+import { addGenerate, generate } from "./generate.ts";
+import { addInspect, inspect } from "./inspect.ts";
+import { type Output, startOutput } from "./output.ts";
+import { printable } from "./printable.ts";
+import { addSweep, sweep } from "./sweep.ts";
+import type { World } from "./world.ts";
+
+export type ExitCode = 0 | 1 | 2 | 130;
+
+/**
+ * Runs the command that `argv` (without node and script) names. Never throws: what goes wrong is told in one sentence on
+ * standard error, and under `--json` in the object's `error` as well.
+ *
+ * @returns 0 done, 1 it failed, 2 the call was wrong, 130 interrupted.
+ */
+export async function run(argv: readonly string[], world: World): Promise<ExitCode> {
+  const output = startOutput(world, argv.includes("--json"));
+  let acted = false;
+  const acting = async (act: () => Promise<void>) => {
+    acted = true;
+    await act();
+  };
+  const program = programFor(world);
+  addGenerate(program, (options) => acting(() => generate(options, world, output)));
+  addSweep(program, (options) => acting(() => sweep(options, world, output)));
+  addInspect(program, (file) => acting(() => inspect(file, output)));
+  addDoctor(program, () => acting(() => doctor(world, output)));
+  const code = await program.parseAsync([...argv], { from: "user" }).then(
+    () => 0 as const,
+    (error: unknown) => told(error, argv, world, output),
+  );
+  output.progress.end();
+  if (output.json && (acted || code !== 0)) world.stdout.write(`${JSON.stringify(output.result)}\n`);
+  return code;
+}
+
+function programFor(world: World): Command {
+  return new Command("tiller")
+    .description("Personalise text-to-image diffusion models and steer them.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => world.stdout.write(text),
+      // Of errors one sentence is made below; what else comes here is the help shown where no command is given.
+      writeErr: (text) => world.stderr.write(text),
+      outputError: () => {},
+    })
+    .showSuggestionAfterError()
+    .addHelpText(
+      "after",
+      `
+Example:
+  tiller generate --prompt "a red cat in the snow"
+
+Exit codes: 0 done, 1 it failed, 2 the call was wrong, 130 interrupted.`,
+    );
+}
+
+function told(error: unknown, argv: readonly string[], world: World, output: Output): ExitCode {
+  output.progress.end();
+  if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help")) {
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  const { code, message } = outcome(error, argv, world, output);
+  output.result.error = { message, exitCode: code };
+  world.stderr.write(`tiller: ${printable(message)}\n`);
+  if (argv.includes("--verbose")) world.stderr.write(`${show(error)}\n`);
+  return code;
+}
+
+function outcome(
+  error: unknown,
+  argv: readonly string[],
+  { signal }: World,
+  output: Output,
+): { code: ExitCode; message: string } {
+  if (error instanceof CommanderError) return { code: 2, message: callMessage(error, argv) };
+  if (signal.aborted) {
+    const pictures = (output.result.pictures as unknown[] | undefined)?.length ?? 0;
+    return {
+      code: 130,
+      message: pictures === 0 ? "interrupted." : `interrupted; finished pictures in ${output.result.out}: ${pictures}.`,
+    };
+  }
+  if (error instanceof UsageError) return { code: 2, message: error.message };
+  if (error instanceof TillerError) return { code: 1, message: error.message };
+  const what = error instanceof Error ? error.message : String(error);
+  const more = argv.includes("--verbose") ? "" : "; --verbose shows where";
+  return { code: 1, message: `this is a defect of Tiller: ${what}${more}.` };
+}
+
+/** Commander's message ("error: unknown option '--omgea'\n(Did you mean --omega?)") as a sentence. */
+function callMessage({ message }: CommanderError, argv: readonly string[]): string {
+  const [what = "", hint] = message.replace(/^error: /, "").split("\n");
+  const command = argv.find((word) => ["generate", "sweep", "inspect", "doctor"].includes(word));
+  const help = `see tiller ${command === undefined ? "" : `${command} `}--help.`;
+  const meant = /Did you mean (.*)\?/.exec(hint ?? "")?.[1];
+  return `${what.replace(/\.$/, "")}: ${meant === undefined ? help : `did you mean ${meant}? Else ${help}`}`;
+}

@@ -1,0 +1,56 @@
+/** A pipeline for as long as a command needs it: loaded with progress, closed however the command ends. */
+import type { OperatorTime } from "../index.ts";
+import type { ModelChoice, PictureOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { shortTime, table } from "./printable.ts";
+import type { PipelineLike, World } from "./world.ts";
+
+/** Runs `use` with the model loaded. With `--profile`, what the operators took is told afterwards. */
+export async function withPipeline(
+  { model, load }: ModelChoice,
+  { device, threads, profile }: PictureOptions,
+  world: World,
+  output: Output,
+  use: (pipeline: PipelineLike) => Promise<void>,
+): Promise<void> {
+  const began = performance.now();
+  output.progress.doing("loading");
+  const pipeline = await world.loadPipeline(model, {
+    ...load,
+    device,
+    ...(threads !== undefined && { threads }),
+    ...(profile && { profile }),
+    signal: world.signal,
+    onProgress: ({ what, loaded, total }) =>
+      output.progress.doing(what, loaded !== undefined && total ? Math.min(1, loaded / total) : undefined),
+  });
+  output.result.loadSeconds = (performance.now() - began) / 1000;
+  try {
+    await use(pipeline);
+    output.result.sessionsBuilt = pipeline.sessionsBuilt;
+    output.result.device = pipeline.device;
+  } finally {
+    output.progress.end();
+    const times = await pipeline.close();
+    if (profile && times) tellProfile(times, output);
+  }
+}
+
+/** Operators together over all graphs, the costliest first. */
+function tellProfile(times: readonly OperatorTime[], output: Output): void {
+  const byOperator = new Map<string, { milliseconds: number; calls: number }>();
+  for (const { operator, milliseconds, calls } of times) {
+    const sum = byOperator.get(operator) ?? { milliseconds: 0, calls: 0 };
+    byOperator.set(operator, { milliseconds: sum.milliseconds + milliseconds, calls: sum.calls + calls });
+  }
+  const sorted = [...byOperator].sort(([, a], [, b]) => b.milliseconds - a.milliseconds);
+  const all = sorted.reduce((sum, [, { milliseconds }]) => sum + milliseconds, 0) || 1;
+  output.result.profile = times;
+  const rows = sorted.map(([operator, { milliseconds, calls }]) => [
+    operator,
+    shortTime(milliseconds / 1000),
+    `${((100 * milliseconds) / all).toFixed(1)} %`,
+    `${calls} calls`,
+  ]);
+  output.say(`\n${table([["operator", "time", "share", ""], ...rows])}`);
+}

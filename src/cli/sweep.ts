@@ -1,0 +1,214 @@
+/** `tiller sweep`: the same prompt under many settings, side by side. */
+import type { Command } from "commander";
+import {
+  defaultScale,
+  type FullRequest,
+  guidanceNames,
+  type Recipe,
+  samplerNames,
+  UsageError,
+  version,
+} from "../index.ts";
+import { type ContactSheet, createContactSheet } from "../pictures/contact-sheet.ts";
+import { shortName } from "../pictures/parameters.ts";
+import { type Picture, writeNew } from "../pictures/png.ts";
+import { settingsOf } from "../pictures/telling-settings.ts";
+import { warnOfIdle } from "./idle-options.ts";
+import { type MadePicture, makePictures } from "./make-pictures.ts";
+import {
+  addCommonOptions,
+  addPictureOptions,
+  chooseModel,
+  completeRequest,
+  givenRequest,
+  type ModelChoice,
+  type PictureOptions,
+  recipeFrom,
+} from "./options.ts";
+import type { Output } from "./output.ts";
+import { prepareFolder } from "./output-folder.ts";
+import { shortTime } from "./printable.ts";
+import { parseNumbers } from "./ranges.ts";
+import { withPipeline } from "./session.ts";
+import { type Axes, planSweep, type Setting, type SweepPlan } from "./sweep-plan.ts";
+import { parseChoice } from "./values.ts";
+import type { PipelineLike, World } from "./world.ts";
+
+type SweepOptions = PictureOptions & { [K in keyof Axes]?: Axes[K] };
+
+export function addSweep(program: Command, act: (options: SweepOptions) => Promise<void>): void {
+  const numbers = (option: string) => (text: string) => parseNumbers(option, text);
+  const names =
+    <T extends string>(option: string, choices: readonly T[]) =>
+    (text: string) => [...new Set(text.split(",").map((part) => parseChoice(option, part.trim(), choices)))];
+  const command = program
+    .command("sweep")
+    .description("make pictures of every combination of settings, and a labelled contact sheet");
+  addPictureOptions(command)
+    .option("--guidance <methods>", `a list of ${guidanceNames.join(", ")}`, names("--guidance", guidanceNames))
+    .option("--scale <list>", "guidance scales", numbers("--scale"))
+    .option("--omega <list>", "omegas of pg and pg++", numbers("--omega"))
+    .option("--ag-scale <list>", "autoguidance scales of ag, cfg+ag and autolora", numbers("--ag-scale"))
+    .option("--sampler <names>", `a list of ${samplerNames.join(", ")}`, names("--sampler", samplerNames))
+    .option("--steps <list>", "numbers of steps", numbers("--steps"))
+    .option("--seed <list>", "seeds; with --count, so many from each on", numbers("--seed"));
+  addCommonOptions(command)
+    .addHelpText(
+      "after",
+      `
+A list is 5,7.5,10 or a range first:last:step, such as 0:1:0.1, or both mixed. Combinations that make no
+difference are left out: omega varies under pg and pg++ only. Into the folder given by --out go the pictures,
+sheet.png and sweep.json.
+
+Example:
+  tiller sweep --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow" \\
+               --guidance cfg,pg --omega 0:1:0.2 --seed 0:3`,
+    )
+    .action(act);
+}
+
+export async function sweep(options: SweepOptions, world: World, output: Output): Promise<void> {
+  const began = performance.now();
+  const recipe = await recipeFrom(options);
+  const axes = axesOf(options, recipe);
+  const plan = planSweep(axes);
+  warnOfIdle(options, axes.guidance, output);
+  const base = givenRequest({ ...options, count: 1 });
+  const settingRequests = plan.settings.map((setting) =>
+    completeRequest({ ...base, ...setting, seed: plan.seeds[0] }, recipe),
+  );
+  for (const seed of plan.seeds) completeRequest({ ...base, seed }, recipe);
+  const choice = await chooseModel(options, recipe);
+  await prepareFolder(options.out);
+
+  const made: (MadePicture & { row: number; column: number })[] = [];
+  Object.assign(output.result, { model: choice.model, out: options.out, pictures: made });
+  const sheet = lazySheet(plan, choice, settingRequests[0]!);
+  const runs = consecutive(plan.seeds);
+  const totals = {
+    steps: settingRequests.reduce((sum, { steps }) => sum + steps, 0) * plan.seeds.length,
+    pictures: plan.settings.length * plan.seeds.length,
+  };
+  const all = async (pipeline: PipelineLike) => {
+    let stepsBefore = 0;
+    for (const [s, request] of settingRequests.entries()) {
+      for (const { first, length, at } of runs) {
+        const asked: FullRequest = { ...request, seed: first, count: length };
+        await makePictures(
+          pipeline,
+          asked,
+          {
+            folder: options.out,
+            naming: plan.varied.filter((axis) => axis !== "guidance"),
+            steps: { before: stepsBefore, total: totals.steps },
+            pictures: { before: made.length, total: totals.pictures },
+            async onPicture(picture, pixels, index) {
+              const [row, column] = plan.place(s, at + index);
+              await sheet.place(row, column, pixels);
+              made.push({ ...picture, row, column });
+            },
+          },
+          world,
+          output,
+        );
+        stepsBefore += request.steps * length;
+      }
+    }
+  };
+  try {
+    await withPipeline(choice, options, world, output, all);
+  } finally {
+    // Interrupted or failed: what was made so far is still worth a sheet.
+    if (made.length > 0) await writeResults();
+  }
+
+  async function writeResults() {
+    output.result.sheet = await writeNew(options.out, "sheet", "png", await sheet.render());
+    output.result.complete = made.length === totals.pictures;
+    output.result.seconds = (performance.now() - began) / 1000;
+    const { sheet: file, complete, seconds } = output.result;
+    const record = { tiller: version, complete, seconds, sheet: file, axes: variedAxes(plan), pictures: made };
+    const json = Buffer.from(`${JSON.stringify(record, null, 2)}\n`);
+    output.result.record = await writeNew(options.out, "sweep", "json", json);
+    const count = made.length === 1 ? "1 picture" : `${made.length} pictures`;
+    output.say(`${file}\n${output.result.record}`);
+    output.say(`${count} in ${options.out} in ${shortTime(Number(seconds))}, loading included`);
+  }
+}
+
+/** The lists given; what is not given is the recipe's, or the default. */
+function axesOf(options: SweepOptions, recipe: Recipe | undefined): Axes {
+  const defaults = completeRequest({ prompt: "" }, recipe);
+  const known = (value: number | undefined) => (value === undefined ? [] : [value]);
+  const guidance = options.guidance ?? [defaults.guidance];
+  const seeds = (options.seed ?? [defaults.seed]).flatMap((seed) =>
+    Array.from({ length: Math.min(options.count ?? 1, 10_001) }, (_, i) => seed + i),
+  );
+  if (seeds.length > 10_000)
+    throw new UsageError(`--count ${options.count} is too large: 10000 pictures are the most.`);
+  // A recipe's scale is one for methods of its kind.
+  const kin = guidance.every((name) => defaultScale(name) === defaultScale(defaults.guidance));
+  return {
+    guidance,
+    scale: options.scale ?? known(kin ? defaults.scale : undefined),
+    omega: options.omega ?? [defaults.omega],
+    agScale: options.agScale ?? [defaults.agScale],
+    sampler: options.sampler ?? [defaults.sampler],
+    steps: options.steps ?? [defaults.steps],
+    seed: [...new Set(seeds)],
+  };
+}
+
+/** The sheet takes its cells' shape from the first picture. */
+function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
+  let sheet: ContactSheet | undefined;
+  return {
+    place(row: number, column: number, picture: Picture): Promise<void> {
+      const { width, height } = picture;
+      const subtitle = subtitleOf(plan, choice, request, picture);
+      sheet ??= createContactSheet({ ...plan.sheet, title: request.prompt, subtitle, picture: { width, height } });
+      return sheet.place(row, column, picture);
+    },
+    render: (): Promise<Uint8Array> => sheet!.render(),
+  };
+}
+
+/** What all pictures share. */
+function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, { width, height }: Picture): string {
+  const varies = (axis: keyof Setting) => (plan.varied as readonly string[]).includes(axis);
+  const { guidance, sampler, steps, omega, agScale, scale } = request;
+  const telling = varies("guidance") ? [] : settingsOf(guidance);
+  return [
+    shortName(choice.model),
+    ...(choice.load.adapters ?? []).map(({ file, strength }) => `${shortName(file)} ${strength ?? 1}`),
+    ...(varies("guidance") || varies("scale") ? [] : [guidance]),
+    ...(telling.includes("scale") && !varies("scale") && scale !== undefined ? [`scale ${scale}`] : []),
+    ...(telling.includes("omega") && !varies("omega") ? [`omega ${omega}`] : []),
+    ...(telling.includes("agScale") && !varies("agScale") ? [`ag-scale ${agScale}`] : []),
+    ...(varies("sampler") ? [] : [request.karras ? `${sampler} karras` : sampler]),
+    ...(varies("steps") ? [] : [`${steps} steps`]),
+    ...(plan.seeds.length === 1 ? [`seed ${plan.seeds[0]}`] : []),
+    `${width} × ${height}`,
+  ].join(" · ");
+}
+
+/** Values by axis, as far as there are several. */
+function variedAxes({ settings, seeds, varied }: SweepPlan): Record<string, unknown[]> {
+  const axes: Record<string, unknown[]> = {};
+  for (const axis of varied) {
+    axes[axis] = [...new Set(settings.map((setting) => setting[axis]).filter((value) => value !== undefined))];
+  }
+  if (seeds.length > 1) axes.seed = [...seeds];
+  return axes;
+}
+
+/** Seeds that follow each other go together, as one request. */
+function consecutive(seeds: readonly number[]): { first: number; length: number; at: number }[] {
+  const runs: { first: number; length: number; at: number }[] = [];
+  for (const [at, seed] of seeds.entries()) {
+    const last = runs.at(-1);
+    if (last && seed === last.first + last.length) last.length++;
+    else runs.push({ first: seed, length: 1, at });
+  }
+  return runs;
+}

@@ -1,0 +1,34 @@
+/** Option values, from what a person types to what the code takes. Every refusal names the option. */
+import { UsageError } from "../index.ts";
+
+const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+
+/** @throws UsageError unless `text` is a finite decimal number. */
+export function parseNumber(option: string, text: string): number {
+  const value = decimal.test(text.trim()) ? Number(text) : Number.NaN;
+  if (Number.isFinite(value)) return value;
+  throw new UsageError(`${option} ${shown(text)} is not a number: give one such as ${option} ${example(option)}.`);
+}
+
+/** @throws UsageError unless `text` is a whole number of at least `least`. */
+export function parseWhole(option: string, text: string, least: number): number {
+  const value = parseNumber(option, text);
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw new UsageError(`${option} ${shown(text)} must be a whole number of at least ${least}.`);
+}
+
+/** @throws UsageError unless `text` is one of `choices`. */
+export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`${option} ${shown(text)} is unknown: choose one of ${choices.join(", ")}.`);
+}
+
+/** A value in a message: empty ones visible, line breaks and escape codes harmless. */
+function shown(text: string): string {
+  return text === "" || /[\s\p{Cc}]/u.test(text) ? JSON.stringify(text) : text;
+}
+
+function example(option: string): string {
+  return { "--omega": "0.6", "--scale": "7.5", "--ag-scale": "2", "--steps": "50" }[option] ?? "1";
+}

@@ -1,0 +1,20 @@
+/** The public library. The command line uses nothing else. */
+export { TillerError, UsageError } from "./errors.ts";
+export { defaultScale } from "./guidance/methods.ts";
+export type { Recipe, RecipeAdapter } from "./pictures/recipe.ts";
+export {
+  type FullRequest,
+  type GuidanceName,
+  guidanceNames,
+  type Request,
+  requestSchema,
+  type SamplerName,
+  samplerNames,
+} from "./pipelines/request.ts";
+export { version } from "./pipelines/version.ts";
+export { type Device, type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
+export type { OperatorTime } from "./runtime/engine.ts";
+export { type Checkpoint, openCheckpoint } from "./weights/checkpoint.ts";
+export { jsonObject, readJson } from "./files/json-file.ts";
+export { nameForeign, nameOtherTask } from "./weights/ldm-refusals.ts";
+export { readFloat32, readSafetensors, type Safetensors } from "./weights/safetensors.ts";

@@ -1,0 +1,132 @@
+/** A world for the command line without networks: pictures are flat colours, streams are strings. */
+import { PassThrough } from "node:stream";
+import { run } from "../src/cli/run.ts";
+import type { GenerateEvent, LoadOptions, PipelineLike, World } from "../src/cli/world.ts";
+import { type FullRequest, type Recipe, requestSchema, version } from "../src/index.ts";
+
+export interface Fake {
+  /** Called before every step; may throw or abort. */
+  onStep?: (step: number, request: FullRequest) => void | Promise<void>;
+  batch?: number;
+  warnings?: readonly string[];
+  loadError?: Error;
+  closeError?: Error;
+  terminal?: boolean;
+  sha256?: string;
+  devices?: Readonly<Record<string, { ok: boolean; detail: string }>>;
+}
+
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+  /** Standard output, parsed. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever is there.
+  json: () => any;
+  requests: FullRequest[];
+  loads: { model: string; options: LoadOptions }[];
+  closed: number;
+}
+
+/** Runs `tiller` with these arguments. `controller` stands for Ctrl-C. */
+export async function tiller(
+  argv: readonly string[],
+  fake: Fake = {},
+  controller = new AbortController(),
+): Promise<Outcome> {
+  const out = collect();
+  const err = collect();
+  if (fake.terminal) Object.assign(err.stream, { isTTY: true, columns: 100 });
+  const outcome = { code: 0, requests: [] as FullRequest[], loads: [] as Outcome["loads"], closed: 0 };
+  const world: World = {
+    stdout: out.stream,
+    stderr: err.stream,
+    signal: controller.signal,
+    async loadPipeline(model, options) {
+      outcome.loads.push({ model, options });
+      options.onProgress?.({ what: "building the networks" });
+      if (fake.loadError) throw fake.loadError;
+      return fakePipeline(model, options, fake, outcome);
+    },
+    async probeDevice(device) {
+      return (
+        fake.devices?.[device] ?? { ok: device === "cpu", detail: device === "cpu" ? "works" : "not in this build" }
+      );
+    },
+  };
+  outcome.code = await run(argv, world);
+  const stdout = out.text();
+  return { ...outcome, stdout, stderr: err.text(), json: () => JSON.parse(stdout) };
+}
+
+function fakePipeline(
+  model: string,
+  options: LoadOptions,
+  fake: Fake,
+  outcome: Pick<Outcome, "requests" | "closed">,
+): PipelineLike {
+  return {
+    sessionsBuilt: 3,
+    device: "cpu",
+    async *generate(asked, { signal } = {}): AsyncGenerator<GenerateEvent> {
+      const request = requestSchema.parse(asked);
+      outcome.requests.push(request);
+      for (const message of fake.warnings ?? []) yield { type: "warning", message };
+      const { width = 16, height = 8, steps, count, seed } = request;
+      const flat = (s: number) => ({ width, height, data: new Uint8Array(width * height * 3).fill((s * 40) % 256) });
+      for (let first = 0; first < count; first += fake.batch ?? 1) {
+        const batch = Math.min(fake.batch ?? 1, count - first);
+        for (let step = 1; step <= steps; step++) {
+          await fake.onStep?.(step, request);
+          signal?.throwIfAborted();
+          const preview = async () => Array.from({ length: batch }, (_, i) => flat(seed + first + i));
+          yield { type: "step", step, steps, picture: first, batch, rows: 2, preview };
+        }
+        for (let index = first; index < first + batch; index++) {
+          const one = { ...request, seed: seed + index, count: 1 };
+          yield {
+            type: "picture",
+            index,
+            seed: one.seed,
+            ...flat(one.seed),
+            recipe: recipe(model, options, one, fake),
+          };
+        }
+      }
+    },
+    async close() {
+      outcome.closed++;
+      if (fake.closeError) throw fake.closeError;
+      return options.profile
+        ? [
+            { graph: "unet", operator: "Conv", milliseconds: 1500, calls: 20 },
+            { graph: "unet", operator: "MatMul", milliseconds: 500, calls: 30 },
+            { graph: "vae", operator: "Conv", milliseconds: 500, calls: 5 },
+          ]
+        : [];
+    },
+  };
+}
+
+function recipe(model: string, { adapters, base, variant }: LoadOptions, request: FullRequest, fake: Fake): Recipe {
+  return {
+    tiller: version,
+    model,
+    ...(base !== undefined && { base }),
+    ...(variant !== undefined && { variant }),
+    adapters: (adapters ?? []).map(({ file, strength = 1 }) => ({
+      file,
+      name: file,
+      strength,
+      ...(fake.sha256 !== undefined && { sha256: fake.sha256 }),
+    })),
+    request,
+  };
+}
+
+function collect() {
+  const stream = new PassThrough();
+  const chunks: Buffer[] = [];
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return { stream, text: () => Buffer.concat(chunks).toString("utf8") };
+}

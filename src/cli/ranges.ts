@@ -31,6 +31,7 @@ function parseRange(option: string, text: string): number[] {
   if ((last - first) * step < 0) {
     throw new UsageError(`${option} ${text} never arrives: a step of ${step} leads away from ${last}.`);
   }
+  if (first === last) return [first];
   const decimals = Math.max(...parts.map(decimalsOf));
   const unit = 10 ** decimals;
   const [from, to, by] = [first, last, step].map((value) => Math.round(value * unit)) as [number, number, number];

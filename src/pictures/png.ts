@@ -53,7 +53,11 @@ export function writePng(file: string, bytes: Uint8Array): Promise<void> {
  */
 export async function writeNew(folder: string, stem: string, extension: string, bytes: Uint8Array): Promise<string> {
   const complete = join(folder, `.${stem}.${randomUUID().slice(0, 8)}`);
-  await writePng(complete, bytes);
+  await writePng(complete, bytes).catch((error: Error) => {
+    if (!(error instanceof TillerError)) throw error;
+    // The name to complain about is the one the file was to have.
+    throw new TillerError(error.message.replace(complete, join(folder, `${stem}.${extension}`)), { cause: error });
+  });
   try {
     for (let n = 1; ; n++) {
       const file = join(folder, `${stem}${n === 1 ? "" : `-${n}`}.${extension}`);

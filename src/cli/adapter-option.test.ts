@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { UsageError } from "../index.ts";
+import { parseAdapter } from "./adapter-option.ts";
+
+test.each([
+  ["cat.safetensors", { file: "cat.safetensors" }],
+  ["cat.safetensors:0.8", { file: "cat.safetensors", strength: 0.8 }],
+  ["cat.safetensors:-1.5", { file: "cat.safetensors", strength: -1.5 }],
+  ["cat.safetensors:+2", { file: "cat.safetensors", strength: 2 }],
+  ["cat.safetensors:0", { file: "cat.safetensors", strength: 0 }],
+  ["cat.safetensors:1e-1", { file: "cat.safetensors", strength: 0.1 }],
+  ["C:\\loras\\cat.safetensors", { file: "C:\\loras\\cat.safetensors" }],
+  ["C:\\loras\\cat.safetensors:0.8", { file: "C:\\loras\\cat.safetensors", strength: 0.8 }],
+  ["C:7", { file: "C:7" }],
+  ["owner/style:0.5", { file: "owner/style", strength: 0.5 }],
+  ["a:b:0.5", { file: "a:b", strength: 0.5 }],
+  ["strange:name", { file: "strange:name" }],
+])("--adapter %s", (text, adapter) => {
+  expect(parseAdapter(text)).toEqual(adapter);
+});
+
+test.each(["", ":0.5", "cat.safetensors:", "cat.safetensors:nan", "cat.safetensors:Infinity", "cat.safetensors:0.8x"])(
+  "--adapter %j is refused",
+  (text) => {
+    expect(() => parseAdapter(text)).toThrow(UsageError);
+  },
+);

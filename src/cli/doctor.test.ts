@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { tiller } from "../../test/fake-world.ts";
+
+test("tiller doctor tells versions, memory, disk, and which devices work and why others don't", async () => {
+  const devices = {
+    cuda: { ok: false, detail: "libcudnn.so.9 is missing\n#0 stack" },
+    webgpu: { ok: true, detail: "works" },
+  };
+  const { code, json } = await tiller(["doctor", "--json"], { devices });
+  expect(code).toBe(0);
+  const report = json();
+  expect(report.node).toBe(process.versions.node);
+  expect(report.onnxruntime).toMatch(/^\d+\.\d+/);
+  expect(report.memory).toBeGreaterThan(0);
+  expect(report.freeDisk).toBeGreaterThan(0);
+  expect(report.devices).toEqual([
+    { name: "cpu", ok: true, detail: "works" },
+    { name: "webgpu", ok: true, detail: "works" },
+    { name: "cuda", ok: false, detail: "libcudnn.so.9 is missing" },
+    { name: "dml", ok: false, detail: "not in this build" },
+    { name: "coreml", ok: false, detail: "not in this build" },
+  ]);
+});
+
+test("for a person it says how to get what is not there", async () => {
+  const { stdout } = await tiller(["doctor"]);
+  expect(stdout).toMatch(/cuda +not here \(not in this build\); needs .*CUDA 12/);
+  expect(stdout).toMatch(/cpu +works/);
+});
+
+test("a CPU that does not compute is reported as missing", async () => {
+  const { json } = await tiller(["doctor", "--json"], { devices: { cpu: { ok: false, detail: "computed 7" } } });
+  expect(json().missing.join()).toContain("the CPU device");
+});

@@ -1,0 +1,258 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tiller } from "../../test/fake-world.ts";
+import { encodePng } from "../pictures/png.ts";
+import { withTexts } from "../pictures/png-text.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-inspect-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Writes a safetensors file of zeros (a number as shape: a scalar of that value), so that every byte of it is ours. */
+async function tensors(
+  name: string,
+  shapes: Readonly<Record<string, readonly number[] | number>>,
+  metadata?: Record<string, string>,
+): Promise<string> {
+  let end = 0;
+  const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
+  const data: Buffer[] = [];
+  for (const [key, shape] of Object.entries(shapes)) {
+    const values =
+      typeof shape === "number" ? Float32Array.of(shape) : new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const dims = typeof shape === "number" ? [] : shape;
+    header[key] = { dtype: "F32", shape: dims, data_offsets: [end, end + values.byteLength] };
+    end += values.byteLength;
+    data.push(Buffer.from(values.buffer));
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  const file = join(folder, name);
+  await mkdir(join(file, ".."), { recursive: true });
+  await writeFile(file, Buffer.concat([length, json, ...data]));
+  return file;
+}
+
+async function report(file: string) {
+  const { code, json, stderr } = await tiller(["inspect", file, "--json"]);
+  expect([code, stderr]).toEqual([0, ""]);
+  return json();
+}
+
+describe("tiller inspect of a LoRA", () => {
+  test("in PEFT form: rank, modules by group, the base model it fits", async () => {
+    const block = "unet.down_blocks.0.attentions.0.transformer_blocks.0";
+    const file = await tensors("peft.safetensors", {
+      [`${block}.attn1.to_q.lora_A.weight`]: [4, 320],
+      [`${block}.attn1.to_q.lora_B.weight`]: [320, 4],
+      [`${block}.attn2.to_k.lora_A.weight`]: [8, 768],
+      [`${block}.attn2.to_k.lora_B.weight`]: [320, 8],
+      "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight": [4, 768],
+      "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_B.weight": [768, 4],
+    });
+    const { kind, format, family, modules, ranks, groups, parameters, dtypes } = await report(file);
+    expect({ kind, format, family, modules, ranks }).toEqual({
+      kind: "lora",
+      format: "PEFT",
+      family: "Stable Diffusion 1.x",
+      modules: 3,
+      ranks: [4, 8],
+    });
+    expect(groups).toEqual([
+      { part: "U-Net", group: "self-attention", modules: 1, ranks: [4], alphas: [], parameters: 2560 },
+      { part: "U-Net", group: "cross-attention", modules: 1, ranks: [8], alphas: [], parameters: 8704 },
+      { part: "text encoder", group: "self-attention", modules: 1, ranks: [4], alphas: [], parameters: 6144 },
+    ]);
+    expect([parameters, dtypes]).toEqual([17408, { float32: 17408 }]);
+  });
+
+  test("in kohya form: alphas, convolutions, the trainer's metadata", async () => {
+    const file = await tensors(
+      "kohya.safetensors",
+      {
+        "lora_unet_down_blocks_0_resnets_0_conv1.lora_down.weight": [4, 32, 3, 3],
+        "lora_unet_down_blocks_0_resnets_0_conv1.lora_up.weight": [32, 4, 1, 1],
+        "lora_unet_down_blocks_0_resnets_0_conv1.alpha": 2,
+        "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_v.lora_down.weight": [4, 1024],
+        "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_v.lora_up.weight": [32, 4],
+        "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": [4, 1024],
+        "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": [32, 4],
+      },
+      { ss_network_dim: "4", ss_tag: "evil \u001b[31m escape" },
+    );
+    const { format, family, groups, metadata } = await report(file);
+    expect([format, family, metadata.ss_network_dim]).toEqual(["kohya", "Stable Diffusion 2.x", "4"]);
+    expect(groups.map(({ part, group, alphas }: Record<string, unknown>) => [part, group, alphas])).toEqual([
+      ["U-Net", "convolutions", [2]],
+      ["U-Net", "cross-attention", []],
+      ["text encoder", "feed-forward", []],
+    ]);
+    const { stdout } = await tiller(["inspect", file]);
+    expect(stdout).toMatch(/U-Net +convolutions +1 +4 +2 /);
+    expect(stdout).toContain("evil \\u001b[31m escape");
+    expect(stdout).not.toContain("\u001b");
+  });
+
+  test.each([
+    [
+      "unet.mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_k_lora",
+      "down",
+      "up",
+      "Diffusers, older attention processors",
+    ],
+    ["unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k.lora", "down", "up", "Diffusers"],
+    ["text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_linear_layer", "down", "up", "Diffusers"],
+  ])("%s.%s", async (stem, down, up, form) => {
+    const file = await tensors("old.safetensors", {
+      [`${stem}.${down}.weight`]: [4, 768],
+      [`${stem}.${up}.weight`]: [32, 4],
+    });
+    const { kind, format, ranks, modules } = await report(file);
+    expect({ kind, format, ranks, modules }).toEqual({ kind: "lora", format: form, ranks: [4], modules: 1 });
+  });
+
+  test("says what Tiller cannot run in it", async () => {
+    const file = await tensors("dora.safetensors", {
+      "unet.a.attn1.to_q.lora_A.weight": [4, 8],
+      "unet.a.attn1.to_q.lora_B.weight": [8, 4],
+      "unet.a.attn1.to_q.lora_magnitude_vector": [8],
+    });
+    expect((await tiller(["inspect", file])).stdout).toContain("not for Tiller: it is a DoRA");
+  });
+});
+
+describe("tiller inspect of other files", () => {
+  test.each([
+    ["<cat>.safetensors", { "<cat>": [2, 768] }, "<cat>", 2, "Stable Diffusion 1.x"],
+    ["one.safetensors", { "<new1>": [1024] }, "<new1>", 1, "Stable Diffusion 2.x"],
+    ["my-cat.safetensors", { emb_params: [3, 768] }, "my-cat", 3, "Stable Diffusion 1.x"],
+    ["cat_emb.safetensors", { clip_l: [2, 768] }, "cat_emb", 2, "Stable Diffusion 1.x"],
+  ])("textual inversion %s", async (name, shapes, token, vectors, base) => {
+    const { kind, tokens, family } = await report(await tensors(name, shapes));
+    expect([kind, tokens[0].token, tokens[0].vectors, family]).toEqual(["textual-inversion", token, vectors, base]);
+  });
+
+  test("Custom Diffusion", async () => {
+    const stem = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.processor";
+    const file = await tensors("cd.safetensors", {
+      [`${stem}.to_k_custom_diffusion.weight`]: [32, 768],
+      [`${stem}.to_v_custom_diffusion.weight`]: [32, 768],
+    });
+    const { kind, matrices, parts, family } = await report(file);
+    expect({ kind, matrices, parts, family }).toEqual({
+      kind: "custom-diffusion",
+      matrices: 2,
+      parts: ["to_k", "to_v"],
+      family: "Stable Diffusion 1.x",
+    });
+  });
+
+  test("a single-file model, part by part", async () => {
+    const file = await tensors("sd.safetensors", {
+      "model.diffusion_model.input_blocks.0.0.weight": [8, 4, 3, 3],
+      "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": [8, 768],
+      "first_stage_model.decoder.conv_in.weight": [8, 4, 3, 3],
+      "cond_stage_model.transformer.text_model.final_layer_norm.weight": [768],
+      betas: [1000],
+    });
+    const { kind, family, parts } = await report(file);
+    expect([kind, family]).toEqual(["single-file model", "Stable Diffusion 1.x"]);
+    expect(parts.map(({ part, parameters }: Record<string, unknown>) => [part, parameters])).toEqual([
+      ["U-Net", 288 + 6144],
+      ["autoencoder", 288],
+      ["text encoder", 768],
+      ["other tensors", 1000],
+    ]);
+  });
+
+  test("tensors of no known kind are listed", async () => {
+    const { kind, first } = await report(await tensors("odd.safetensors", { "a.b": [2, 3], "c.d": [4] }));
+    expect([kind, first[0]]).toEqual(["tensors", { key: "a.b", shape: [2, 3], dtype: "float32" }]);
+  });
+
+  test("a model's folder: components, parameters, sizes, what is missing", async () => {
+    const index = {
+      _class_name: "StableDiffusionPipeline",
+      unet: ["diffusers", "UNet2DConditionModel"],
+      vae: ["diffusers", "AutoencoderKL"],
+      scheduler: ["diffusers", "DDIMScheduler"],
+      safety_checker: [null, null],
+    };
+    await tensors("model/unet/diffusion_pytorch_model.safetensors", { a: [10, 10] });
+    await tensors("model/unet/diffusion_pytorch_model.fp16.safetensors", { a: [10, 10] });
+    await mkdir(join(folder, "model", "scheduler"));
+    await writeFile(join(folder, "model", "model_index.json"), JSON.stringify(index));
+    await writeFile(join(folder, "model", "unet", "config.json"), JSON.stringify({ cross_attention_dim: 1024 }));
+    await writeFile(
+      join(folder, "model", "scheduler", "scheduler_config.json"),
+      JSON.stringify({ prediction_type: "v_prediction" }),
+    );
+    const { kind, family, parameters, components } = await report(join(folder, "model"));
+    expect({ kind, family, parameters }).toEqual({
+      kind: "model",
+      family: "Stable Diffusion 2.x, predicts velocity",
+      parameters: 100,
+    });
+    expect(components).toMatchObject([
+      { component: "unet", weights: { parameters: 100, bytes: 400 }, variants: ["fp16"] },
+      { component: "vae", problem: "its folder is missing" },
+      { component: "scheduler", class: "DDIMScheduler" },
+    ]);
+    expect((await tiller(["inspect", join(folder, "model")])).stdout).toMatch(
+      /unet +UNet2DConditionModel +100 +float32 +400 B +also as fp16/,
+    );
+  });
+
+  test("a picture: its recipe, and the command that repeats it", async () => {
+    await tiller([
+      "generate",
+      "--prompt",
+      "a cat",
+      "--steps",
+      "2",
+      "--guidance",
+      "pg",
+      "--out",
+      join(folder, "my cats"),
+    ]);
+    const file = join(folder, "my cats", "tiller-0-pg-w0.6.png");
+    const { kind, recipe, width, repeat } = await report(file);
+    expect([kind, recipe.request.prompt, width]).toEqual(["picture", "a cat", 16]);
+    expect(repeat).toBe(`tiller generate --from '${file}'`);
+    expect((await tiller(["inspect", file])).stdout).toMatch(/prompt +a cat/);
+  });
+
+  test("a picture of another tool shows its parameters", async () => {
+    const png = await encodePng({ width: 1, height: 1, data: new Uint8Array(3) });
+    const file = join(folder, "other.png");
+    await writeFile(file, withTexts(png, { parameters: "a dog\nSteps: 20, Seed: 1" }));
+    expect((await tiller(["inspect", file])).stdout).toContain("a dog\nSteps: 20, Seed: 1");
+  });
+
+  test.each([
+    ["missing.safetensors", undefined, "does not exist"],
+    ["text.safetensors", "hello, this is text", "is not a safetensors file"],
+    ["model.ckpt", "\x80\x02}q\0aaaaaaaa", "is a PyTorch pickle"],
+    ["photo.jpg", "\xff\xd8\xff", "only PNG files carry one"],
+    ["broken.png", "\x89PNG\r\n\x1a\n", "is a damaged PNG"],
+  ])("%s is refused in one sentence with exit code 1", async (name, content, sentence) => {
+    const file = join(folder, name);
+    if (content !== undefined) await writeFile(file, content, "latin1");
+    const { code, stderr } = await tiller(["inspect", file]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(sentence);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  test("a folder without a model names the files worth inspecting", async () => {
+    await tensors("loras/cat.safetensors", { a: [1] });
+    expect((await tiller(["inspect", join(folder, "loras")])).stderr).toContain(
+      "inspect one of its files: cat.safetensors",
+    );
+  });
+});

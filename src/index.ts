@@ -1,7 +1,10 @@
 /** The public library. The command line uses nothing else. */
 export { TillerError, UsageError } from "./errors.ts";
+export { jsonObject, readJson } from "./files/json-file.ts";
 export { defaultScale } from "./guidance/methods.ts";
 export type { Recipe, RecipeAdapter } from "./pictures/recipe.ts";
+export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
+export type { GenerateEvent, GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
 export {
   type FullRequest,
   type GuidanceName,
@@ -15,6 +18,5 @@ export { version } from "./pipelines/version.ts";
 export { type Device, type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";
 export { type Checkpoint, openCheckpoint } from "./weights/checkpoint.ts";
-export { jsonObject, readJson } from "./files/json-file.ts";
 export { nameForeign, nameOtherTask } from "./weights/ldm-refusals.ts";
 export { readFloat32, readSafetensors, type Safetensors } from "./weights/safetensors.ts";

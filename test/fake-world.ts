@@ -1,8 +1,15 @@
 /** A world for the command line without networks: pictures are flat colours, streams are strings. */
 import { PassThrough } from "node:stream";
 import { run } from "../src/cli/run.ts";
-import type { GenerateEvent, LoadOptions, PipelineLike, World } from "../src/cli/world.ts";
-import { type FullRequest, type Recipe, requestSchema, version } from "../src/index.ts";
+import type { LoadedPipeline, World } from "../src/cli/world.ts";
+import {
+  type FullRequest,
+  type GenerateEvent,
+  type LoadOptions,
+  type Recipe,
+  requestSchema,
+  version,
+} from "../src/index.ts";
 
 export interface Fake {
   /** Called before every step; may throw or abort. */
@@ -64,7 +71,7 @@ function fakePipeline(
   options: LoadOptions,
   fake: Fake,
   outcome: Pick<Outcome, "requests" | "closed">,
-): PipelineLike {
+): LoadedPipeline {
   return {
     sessionsBuilt: 3,
     device: "cpu",
@@ -114,12 +121,15 @@ function recipe(model: string, { adapters, base, variant }: LoadOptions, request
     model,
     ...(base !== undefined && { base }),
     ...(variant !== undefined && { variant }),
-    adapters: (adapters ?? []).map(({ file, strength = 1 }) => ({
-      file,
-      name: file,
-      strength,
-      ...(fake.sha256 !== undefined && { sha256: fake.sha256 }),
-    })),
+    adapters: (adapters ?? []).map((adapter) => {
+      const { file, strength = 1 } = typeof adapter === "string" ? { file: adapter } : adapter;
+      return {
+        file,
+        name: file,
+        strength,
+        ...(fake.sha256 !== undefined && { sha256: fake.sha256 }),
+      };
+    }),
     request,
   };
 }

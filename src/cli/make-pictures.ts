@@ -4,7 +4,7 @@ import { encodePng, type Picture, writeNew } from "../pictures/png.ts";
 import type { Recipe } from "../pictures/recipe.ts";
 import { type GuidanceSetting, settingsOf } from "../pictures/telling-settings.ts";
 import type { Output } from "./output.ts";
-import type { PipelineLike, World } from "./world.ts";
+import type { LoadedPipeline, World } from "./world.ts";
 
 export interface MadePicture {
   readonly file: string;
@@ -33,7 +33,7 @@ export interface MakeOptions {
  * @throws The signal's reason once it is aborted; pictures that are finished stay.
  */
 export async function makePictures(
-  pipeline: PipelineLike,
+  pipeline: LoadedPipeline,
   request: FullRequest,
   options: MakeOptions,
   { signal }: World,

@@ -8,6 +8,7 @@ import {
   deviceNames,
   type FullRequest,
   guidanceNames,
+  type LoadOptions,
   type Recipe,
   type Request,
   requestSchema,
@@ -17,7 +18,7 @@ import {
 import { readRecipe } from "../pictures/read-recipe.ts";
 import { parseAdapter } from "./adapter-option.ts";
 import { parseChoice, parseNumber, parseWhole } from "./values.ts";
-import type { AdapterChoice, LoadOptions } from "./world.ts";
+import type { AdapterChoice } from "./world.ts";
 
 /** Every command's. */
 export interface CommonOptions {
@@ -85,7 +86,7 @@ export function addPictureOptions(command: Command): Command {
 /** A model and its adapters, as named on the command line or in a recipe. */
 export interface ModelChoice {
   readonly model: string;
-  readonly load: Pick<LoadOptions, "adapters" | "base" | "variant" | "config">;
+  readonly load: Pick<LoadOptions, "base" | "variant" | "config"> & { readonly adapters: readonly AdapterChoice[] };
 }
 
 /** The picture's recipe that `--from` names, if it does. */

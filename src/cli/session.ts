@@ -3,7 +3,7 @@ import type { OperatorTime } from "../index.ts";
 import type { ModelChoice, PictureOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { shortTime, table } from "./printable.ts";
-import type { PipelineLike, World } from "./world.ts";
+import type { LoadedPipeline, World } from "./world.ts";
 
 /** Runs `use` with the model loaded. With `--profile`, what the operators took is told afterwards. */
 export async function withPipeline(
@@ -11,7 +11,7 @@ export async function withPipeline(
   { device, threads, profile }: PictureOptions,
   world: World,
   output: Output,
-  use: (pipeline: PipelineLike) => Promise<void>,
+  use: (pipeline: LoadedPipeline) => Promise<void>,
 ): Promise<void> {
   const began = performance.now();
   output.progress.doing("loading");

@@ -32,7 +32,7 @@ import { parseNumbers } from "./ranges.ts";
 import { withPipeline } from "./session.ts";
 import { type Axes, planSweep, type Setting, type SweepPlan } from "./sweep-plan.ts";
 import { parseChoice } from "./values.ts";
-import type { PipelineLike, World } from "./world.ts";
+import type { LoadedPipeline, World } from "./world.ts";
 
 type SweepOptions = PictureOptions & { [K in keyof Axes]?: Axes[K] };
 
@@ -89,7 +89,7 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
     steps: settingRequests.reduce((sum, { steps }) => sum + steps, 0) * plan.seeds.length,
     pictures: plan.settings.length * plan.seeds.length,
   };
-  const all = async (pipeline: PipelineLike) => {
+  const all = async (pipeline: LoadedPipeline) => {
     let stepsBefore = 0;
     for (const [s, request] of settingRequests.entries()) {
       for (const { first, length, at } of runs) {
@@ -180,7 +180,7 @@ function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, 
   const telling = varies("guidance") ? [] : settingsOf(guidance);
   return [
     shortName(choice.model),
-    ...(choice.load.adapters ?? []).map(({ file, strength }) => `${shortName(file)} ${strength ?? 1}`),
+    ...choice.load.adapters.map(({ file, strength }) => `${shortName(file)} ${strength ?? 1}`),
     ...(varies("guidance") || varies("scale") ? [] : [guidance]),
     ...(telling.includes("scale") && !varies("scale") && scale !== undefined ? [`scale ${scale}`] : []),
     ...(telling.includes("omega") && !varies("omega") ? [`omega ${omega}`] : []),

@@ -24,7 +24,7 @@ test("tiller doctor tells versions, memory, disk, and which devices work and why
 
 test("for a person it says how to get what is not there", async () => {
   const { stdout } = await tiller(["doctor"]);
-  expect(stdout).toMatch(/cuda +not here \(not in this build\); needs .*CUDA 12/);
+  expect(stdout).toMatch(/cuda +not here: not in this build\n +It needs .*CUDA 12/);
   expect(stdout).toMatch(/cpu +works/);
 });
 

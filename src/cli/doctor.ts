@@ -20,11 +20,11 @@ const leastDisk = 8 * 2 ** 30;
 
 const remedies: Readonly<Record<Exclude<Device, "cpu">, string>> = {
   cuda:
-    "needs Linux on x64, an NVIDIA GPU and driver, CUDA 12 with cuDNN 9, and the runtime's CUDA library: " +
-    "npm install onnxruntime-node --ignore-scripts=false --onnxruntime-node-install=cuda12",
-  webgpu: "needs a GPU with a Vulkan, Metal or Direct3D 12 driver",
-  dml: "is DirectML, on Windows",
-  coreml: "is Core ML, on macOS",
+    "It needs Linux on x64, an NVIDIA GPU and driver, CUDA 12 with cuDNN 9, and the runtime's CUDA library: " +
+    "npm rebuild onnxruntime-node --ignore-scripts=false --onnxruntime-node-install=cuda12",
+  webgpu: "It needs a GPU with a Vulkan, Metal or Direct3D 12 driver.",
+  dml: "It is DirectML, on Windows.",
+  coreml: "It is Core ML, on macOS.",
 };
 
 export function addDoctor(program: Command, act: () => Promise<void>): void {
@@ -45,8 +45,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
     world.signal.throwIfAborted();
     output.progress.doing(`trying ${name}`);
     const { ok, detail } = await world.probeDevice(name);
-    // Of the runtime's reports the first line says it; the rest is its own source code.
-    devices.push({ name, ok, detail: detail.split("\n")[0] ?? "" });
+    devices.push({ name, ok, detail: withoutSource(detail) });
   }
   output.progress.end();
 
@@ -87,13 +86,20 @@ export async function doctor(world: World, output: Output): Promise<void> {
     ["CPU", `${model}, ${os.availableParallelism()} threads`],
     ["memory", `${shortBytes(memory)}, ${shortBytes(Math.min(memory, os.freemem()))} free`],
     ["hub cache", `${cache}${freeDisk === undefined ? "" : `, ${shortBytes(freeDisk)} free`}`],
-    ...devices.map(({ name, ok, detail }) => [
-      name,
-      ok || name === "cpu" ? detail : `not here (${detail}); ${remedies[name]}`,
+    ["", ""],
+    ...devices.flatMap(({ name, ok, detail }) => [
+      [name, ok ? detail : `not here: ${detail}`],
+      ...(ok || name === "cpu" ? [] : [["", remedies[name]]]),
     ]),
   ];
   output.say(printable(table(rows)));
   output.say(missing.length === 0 ? "\nNothing is missing." : `\nMissing\n${missing.map((m) => `  ${m}`).join("\n")}`);
+}
+
+/** Of the runtime's reports the first line, without the place in its own source code. */
+function withoutSource(detail: string): string {
+  const [line = ""] = detail.split("\n");
+  return line.replace(/\/\S+\.(cc|cpp|h):\d+ .* was false\. /, "").trim();
 }
 
 /** Free bytes on the disk a folder is on, or will be on. */

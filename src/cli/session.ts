@@ -1,5 +1,6 @@
 /** A pipeline for as long as a command needs it: loaded with progress, closed however the command ends. */
 import type { OperatorTime } from "../index.ts";
+import { orInterrupted } from "./interruption.ts";
 import type { ModelChoice, PictureOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { shortTime, table } from "./printable.ts";
@@ -15,7 +16,7 @@ export async function withPipeline(
 ): Promise<void> {
   const began = performance.now();
   output.progress.doing("loading");
-  const pipeline = await world.loadPipeline(model, {
+  const loading = world.loadPipeline(model, {
     ...load,
     device,
     ...(threads !== undefined && { threads }),
@@ -24,6 +25,7 @@ export async function withPipeline(
     onProgress: ({ what, loaded, total }) =>
       output.progress.doing(what, loaded !== undefined && total ? Math.min(1, loaded / total) : undefined),
   });
+  const pipeline = await orInterrupted(loading, world.signal, (late) => late.close());
   output.result.loadSeconds = (performance.now() - began) / 1000;
   try {
     await use(pipeline);

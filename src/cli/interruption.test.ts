@@ -1,0 +1,34 @@
+import { EventEmitter } from "node:events";
+import { describe, expect, test, vi } from "vitest";
+import { interruptionOf, orInterrupted } from "./interruption.ts";
+
+describe("Ctrl-C", () => {
+  test.each(["SIGINT", "SIGTERM"])("the first %s asks to stop, the second stops at once", (name) => {
+    const exit = vi.fn();
+    const process = Object.assign(new EventEmitter(), { exit });
+    const signal = interruptionOf(process);
+    expect(signal.aborted).toBe(false);
+    process.emit(name);
+    expect([signal.aborted, exit.mock.calls]).toEqual([true, []]);
+    process.emit("SIGINT");
+    expect(exit.mock.calls).toEqual([[130]]);
+  });
+
+  test("does not wait for a model that is loading, and closes it when it comes", async () => {
+    const controller = new AbortController();
+    const close = vi.fn();
+    let load: (value: string) => void = () => {};
+    const waiting = orInterrupted(new Promise<string>((resolve) => (load = resolve)), controller.signal, close);
+    controller.abort();
+    await expect(waiting).rejects.toThrow("aborted");
+    expect(close).not.toHaveBeenCalled();
+    load("late");
+    await vi.waitFor(() => expect(close).toHaveBeenCalledWith("late"));
+  });
+
+  test("changes nothing where it does not come", async () => {
+    const { signal } = new AbortController();
+    expect(await orInterrupted(Promise.resolve(7), signal, () => {})).toBe(7);
+    await expect(orInterrupted(Promise.reject(new Error("broken")), signal, () => {})).rejects.toThrow("broken");
+  });
+});

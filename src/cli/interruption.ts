@@ -1,0 +1,50 @@
+/** Ctrl-C and its kin. */
+
+/** What of a process is needed here. */
+interface Interruptible {
+  on(event: "SIGINT" | "SIGTERM", listener: () => void): unknown;
+  exit(code: number): unknown;
+}
+
+/** A signal that the first SIGINT or SIGTERM aborts; the second ends the process at once. */
+export function interruptionOf(process: Interruptible): AbortSignal {
+  const interruption = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      if (interruption.signal.aborted) process.exit(130);
+      else interruption.abort();
+    });
+  }
+  return interruption.signal;
+}
+
+/**
+ * What `work` gives, unless the signal is aborted first: then its reason is thrown at once, and what comes of the work
+ * later goes to `discard`.
+ */
+export async function orInterrupted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  discard: (late: T) => unknown,
+): Promise<T> {
+  const { promise: interrupted, reject } = withReject();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([work, interrupted]);
+  } catch (error) {
+    if (signal.aborted) work.then(discard).catch(() => {});
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function withReject() {
+  let reject: (reason: unknown) => void = () => {};
+  const promise = new Promise<never>((_, r) => {
+    reject = r;
+  });
+  return { promise, reject };
+}

@@ -1,0 +1,73 @@
+/** The built command as a shell calls it. `npm run build` comes first; without it there is nothing to test here. */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+// A tiny random model that parity/make_fixtures.py saved with Diffusers.
+const model = fileURLToPath(new URL("../../parity/fixtures/sd15", import.meta.url));
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-main-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function tiller(argv: readonly string[]) {
+  const child = spawn(process.execPath, [main, ...argv], { stdio: ["ignore", "pipe", "pipe"] });
+  const said = { stdout: "", stderr: "" };
+  child.stdout.on("data", (chunk) => (said.stdout += chunk));
+  child.stderr.on("data", (chunk) => (said.stderr += chunk));
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) =>
+    child.on("close", (code) => resolve({ code, ...said })),
+  );
+  return { child, said, ended };
+}
+
+describe.skipIf(!existsSync(main))("the built tiller", () => {
+  test("shows help with exit code 0", async () => {
+    const { code, stdout } = await tiller(["--help"]).ended;
+    expect([code, stdout]).toEqual([0, expect.stringContaining("Usage: tiller")]);
+  });
+
+  test("refuses a wrong call with exit code 2", async () => {
+    const { code, stdout, stderr } = await tiller(["generate", "--omgea", "1"]).ended;
+    expect([code, stdout, stderr]).toEqual([2, "", expect.stringContaining("did you mean --omega?")]);
+  });
+
+  test("fails with exit code 1 on a model that is not there", async () => {
+    const argv = ["generate", "--prompt", "a", "--model", join(folder, "none"), "--out", folder, "--json"];
+    const { code, stdout, stderr } = await tiller(argv).ended;
+    expect([code, JSON.parse(stdout).error.exitCode]).toEqual([1, 1]);
+    expect(stderr).toContain("There is no model");
+    expect(stderr).not.toContain("    at ");
+  });
+
+  test("is not upset by a reader that goes away", async () => {
+    const { child, said, ended } = tiller(["generate", "--help"]);
+    child.stdout.destroy();
+    const { code } = await ended;
+    expect([code, said.stderr]).toEqual([0, ""]);
+  });
+
+  test.skipIf(!existsSync(model))("stops on Ctrl-C within a step: exit code 130, finished pictures whole", async () => {
+    const out = join(folder, "stopped");
+    const argv = `generate --model ${model} --prompt a --steps 20 --count 5000 --device cpu --threads 1 --json --out ${out}`;
+    const { child, ended } = tiller(argv.split(" "));
+    while (!(await readdir(out).catch(() => [])).some((name) => name.endsWith(".png"))) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const asked = performance.now();
+    child.kill("SIGINT");
+    const { code, stdout, stderr } = await ended;
+    expect([code, stderr]).toEqual([130, expect.stringContaining("interrupted")]);
+    expect(performance.now() - asked).toBeLessThan(5000);
+    const names = await readdir(out);
+    expect(names.every((name) => /^tiller-\d+-cfg\.png$/.test(name))).toBe(true);
+    expect(JSON.parse(stdout).pictures).toHaveLength(names.length);
+  });
+});

@@ -90,7 +90,7 @@ describe("tiller generate", () => {
       width: 64,
       height: 32,
     });
-    expect(stdout).toMatch(/Conv +2\.0 s +80\.0 % +25 calls/);
+    expect(stdout).toMatch(/Conv +2000 ms +80\.0 % +25 calls/);
   });
 
   test("--from repeats a picture, and options given beside it win", async () => {

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 // A tiny random model that parity/make_fixtures.py saved with Diffusers.
-const model = fileURLToPath(new URL("../../parity/fixtures/sd15", import.meta.url));
+const model = fileURLToPath(new URL("../../parity/fixtures/pipelines/sd15", import.meta.url));
 
 let folder: string;
 beforeAll(async () => {

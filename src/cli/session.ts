@@ -3,7 +3,7 @@ import type { OperatorTime } from "../index.ts";
 import { orInterrupted } from "./interruption.ts";
 import type { ModelChoice, PictureOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { shortTime, table } from "./printable.ts";
+import { table } from "./printable.ts";
 import type { LoadedPipeline, World } from "./world.ts";
 
 /** Runs `use` with the model loaded. With `--profile`, what the operators took is told afterwards. */
@@ -50,7 +50,7 @@ function tellProfile(times: readonly OperatorTime[], output: Output): void {
   output.result.profile = times;
   const rows = sorted.map(([operator, { milliseconds, calls }]) => [
     operator,
-    shortTime(milliseconds / 1000),
+    `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`,
     `${((100 * milliseconds) / all).toFixed(1)} %`,
     `${calls} calls`,
   ]);

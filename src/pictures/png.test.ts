@@ -40,6 +40,14 @@ describe("a picture with a recipe", () => {
     expect(new Uint8Array(data)).toEqual(picture.data);
   });
 
+  test("is the same file, byte for byte, when it is made again", async () => {
+    const { request, ...rest } = recipe("a cat");
+    const reversed = Object.fromEntries(Object.entries(request).reverse()) as Recipe["request"];
+    expect(await encodePng(picture, { request: reversed, ...rest })).toEqual(
+      await encodePng(picture, { ...rest, request }),
+    );
+  });
+
   test("gives back any recipe, in whatever script its prompt is", async () => {
     const png = await encodePng(picture);
     const text = fc.string({ unit: "binary", maxLength: 80 });

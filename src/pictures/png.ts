@@ -7,7 +7,7 @@ import { TillerError } from "../errors.ts";
 import { writeAll, writeAtomically } from "../files/atomic-file.ts";
 import { parametersText } from "./parameters.ts";
 import { withTexts } from "./png-text.ts";
-import type { Recipe } from "./recipe.ts";
+import { type Recipe, recipeSchema } from "./recipe.ts";
 
 /** Decoded pixels: `data` is [height, width, 3], RGB, 8 bits each. */
 export interface Picture {
@@ -32,7 +32,8 @@ export async function encodePng({ width, height, data }: Picture, recipe?: Recip
   if (!recipe) return png;
   return withTexts(png, {
     parameters: parametersText(recipe, width, height),
-    tiller: JSON.stringify(recipe),
+    // Parsed, for the order of its keys: the same picture made again is the same file.
+    tiller: JSON.stringify(recipeSchema.parse(recipe)),
   });
 }
 

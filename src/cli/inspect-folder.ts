@@ -29,7 +29,9 @@ export interface FolderReport {
 /** @throws TillerError if the folder is neither a model nor a component of one. */
 export async function describeFolder(folder: string): Promise<FolderReport> {
   const name = basename(resolve(folder));
-  const names = await readdir(folder);
+  const names = await readdir(folder).catch((cause) => {
+    throw new TillerError(`${folder} may not be read: check its permissions.`, { cause });
+  });
   if (names.includes("model_index.json")) {
     const index = await readJson(join(folder, "model_index.json"), jsonObject);
     const components: ComponentReport[] = [];

@@ -19,4 +19,4 @@ process.exitCode = await run(process.argv.slice(2), {
   probeDevice,
 });
 // Interrupted while a model was loading: that work would keep the process until it is through.
-if (process.exitCode === 130) process.exit();
+if (process.exitCode === 130) process.stdout.write("", () => process.exit());

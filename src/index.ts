@@ -4,7 +4,7 @@ export { jsonObject, readJson } from "./files/json-file.ts";
 export { defaultScale } from "./guidance/methods.ts";
 export type { Recipe, RecipeAdapter } from "./pictures/recipe.ts";
 export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
-export type { GenerateEvent, GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
+export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
 export {
   type FullRequest,
   type GuidanceName,

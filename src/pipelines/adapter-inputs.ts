@@ -1,6 +1,5 @@
 /** The loaded adapters as the inputs of one compiled graph: factors stacked by rank, strengths by batch row. */
-import type { Adapter } from "../adapters/adapter.ts";
-import { stackSite, strengthRow } from "../adapters/stack.ts";
+import { type Adapter, stackSite, strengthRow } from "../adapters/index.ts";
 import { siteInputs } from "../models/module.ts";
 import { type Engine, float32, type Kept, type Session, stackRows, type Tensor } from "../runtime/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -35,7 +34,7 @@ export async function loadAdapterInputs(
     const names = siteInputs(path);
     const weight = weights.get(`${path}.weight`)!;
     const kind = session.inputs.get(names.down)!.shape.length === 4 ? "conv" : "linear";
-    const { rank, down, up, owner } = await stackSite(adapters, part, path, { kind, shape: weight.shape, weight });
+    const { rank, down, up, owner } = await stackSite(adapters, part, path, { kind, weight });
     const [out, width, ...kernel] = weight.shape as [number, number, ...number[]];
     const conv = kind === "conv";
     factors[names.down] = float32(conv ? [rank, width, ...kernel] : [width, rank], down);

@@ -3,8 +3,7 @@
  *
  * A batch is rows of (text, share of the adapters' strength); strong, weak and base rows go through together.
  */
-import type { Adapter } from "../adapters/adapter.ts";
-import { sites as touchedSites } from "../adapters/stack.ts";
+import { type Adapter, sites as touchedSites } from "../adapters/index.ts";
 import { TillerError } from "../errors.ts";
 import { clipText, clipTextConfig } from "../models/clip-text.ts";
 import { moduleOf } from "../models/module.ts";

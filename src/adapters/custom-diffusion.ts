@@ -1,0 +1,40 @@
+/** Custom Diffusion and ClassDiffusion: whole key and value matrices of the cross-attentions. */
+import { TillerError } from "../errors.ts";
+import type { TensorRef } from "../graph/tensor-ref.ts";
+import type { Factor } from "./adapter.ts";
+import { type Base, readFactor } from "./lora.ts";
+
+const keyPattern = /^(?:unet\.)?(.+)\.processor\.to_(k|v|q|out)_custom_diffusion(\.0)?\.(weight|bias)$/;
+
+export const isCustomDiffusion = (tensors: ReadonlyMap<string, TensorRef>): boolean =>
+  [...tensors.keys()].some((key) => key.includes("_custom_diffusion"));
+
+/**
+ * The matrices that take the place of the base model's, by module path.
+ *
+ * @throws TillerError naming the first key that is not understood, or that does not fit, with both shapes.
+ */
+export async function readCustomDiffusion(
+  file: string,
+  tensors: ReadonlyMap<string, TensorRef>,
+  { unet }: Base,
+): Promise<Map<string, Factor>> {
+  const replaced = new Map<string, Factor>();
+  for (const [key, ref] of tensors) {
+    const [, path, name, , kind] = keyPattern.exec(key) ?? [];
+    const module = `${path}.to_${name}${name === "out" ? ".0" : ""}`;
+    const host = unet.get(`${module}.weight`);
+    if (path === undefined || !host) {
+      throw new TillerError(`${file} has ${key}, which fits no part of this model: is it for another base model?`);
+    }
+    if (kind === "bias")
+      throw new TillerError(`${file} changes a bias (${key}); Tiller reads Custom Diffusion's matrices only.`);
+    if (String(ref.shape) !== String(host.shape)) {
+      throw new TillerError(
+        `${file} does not fit this model: ${key} is [${ref.shape.join(", ")}], but ${module} is [${host.shape.join(", ")}].`,
+      );
+    }
+    replaced.set(module, await readFactor(file, key, ref));
+  }
+  return replaced;
+}

@@ -1,0 +1,4 @@
+/** Adapters: read from any file, stacked for the engine. */
+export { type Adapter, type AdapterFormat, type Factor, type LowRank, sites } from "./adapter.ts";
+export { readAdapter } from "./read.ts";
+export { type Host, type StackedSite, stackSite, strengthRow } from "./stack.ts";

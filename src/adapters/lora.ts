@@ -1,0 +1,191 @@
+/** LoRA files in every spelling, as low-rank changes of the base model's modules. */
+import { z } from "zod";
+import { TillerError } from "../errors.ts";
+import type { TensorRef } from "../graph/tensor-ref.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { readFloat32 } from "../weights/safetensors.ts";
+import type { AdapterFormat, Factor, LowRank } from "./adapter.ts";
+import { flatNames } from "./flat-names.ts";
+import { type LoraKey, parseLoraKey, type Role } from "./lora-keys.ts";
+
+/** The model an adapter is for. */
+export interface Base {
+  readonly unet: Checkpoint;
+  readonly textEncoder: Checkpoint;
+}
+
+type Part = "unet" | "textEncoder";
+
+/** alpha and whether the scale is alpha / sqrt(rank), for a module of a component. */
+export type AlphaRule = (part: Part, module: string) => { alpha?: number | undefined; rootRank?: boolean | undefined };
+
+export interface LoraContents {
+  readonly format: AdapterFormat;
+  readonly unet: ReadonlyMap<string, LowRank>;
+  readonly textEncoder: ReadonlyMap<string, LowRank>;
+}
+
+type Entry = { [role in Role]?: { key: string; ref: TensorRef } };
+
+/**
+ * Reads the LoRA in `tensors`.
+ *
+ * @throws TillerError naming the first key that does not fit the base model, with both shapes, or that is not understood.
+ */
+export async function readLora(
+  file: string,
+  tensors: ReadonlyMap<string, TensorRef>,
+  base: Base,
+  alphaOf: AlphaRule,
+): Promise<LoraContents> {
+  const table = { unet: flatNames(modulesOf(base.unet)), textEncoder: flatNames(modulesOf(base.textEncoder)) };
+  const entries: Record<Part, Map<string, Entry>> = { unet: new Map(), textEncoder: new Map() };
+  const unknown: string[] = [];
+  let format: AdapterFormat | undefined;
+  for (const [key, ref] of tensors) {
+    const parsed = parseLoraKey(key);
+    const place = parsed && locate(parsed, base, table);
+    if (!parsed || !place) {
+      unknown.push(key);
+      continue;
+    }
+    if (parsed.role === "down") format ??= parsed.flat ? "kohya" : parsed.spelling;
+    const entry = entries[place.part].get(place.module) ?? {};
+    if (entry[parsed.role]) throw new TillerError(`${file} changes ${place.module} twice, the second time in ${key}.`);
+    entry[parsed.role] = { key, ref };
+    entries[place.part].set(place.module, entry);
+  }
+
+  const read = async (part: Part): Promise<Map<string, LowRank>> => {
+    const changes = new Map<string, LowRank>();
+    for (const [module, entry] of entries[part]) {
+      changes.set(
+        module,
+        await readLowRank(file, module, entry, base[part].get(`${module}.weight`)!, alphaOf(part, module)),
+      );
+    }
+    return changes;
+  };
+  const [unet, textEncoder] = [await read("unet"), await read("textEncoder")];
+  if (unknown.length > 0) {
+    const others = unknown.length > 1 ? ` (and ${unknown.length - 1} more keys)` : "";
+    throw new TillerError(
+      `${file} has ${unknown[0]}${others}, which fits no part of this model: is it for another base model?`,
+    );
+  }
+  return { format: format ?? "peft", unet, textEncoder };
+}
+
+/** A component's modules: whatever has a weight. */
+export const modulesOf = (weights: Checkpoint): string[] =>
+  [...weights.keys()].filter((key) => key.endsWith(".weight")).map((key) => key.slice(0, -".weight".length));
+
+function locate(
+  { component, module, flat }: LoraKey,
+  base: Base,
+  table: Record<Part, ReadonlyMap<string, string>>,
+): { part: Part; module: string } | undefined {
+  for (const part of component ? [component] : (["unet", "textEncoder"] as const)) {
+    const path = flat ? table[part].get(module) : module;
+    if (path !== undefined && base[part].has(`${path}.weight`)) return { part, module: path };
+  }
+  return undefined;
+}
+
+async function readLowRank(
+  file: string,
+  module: string,
+  { down, up, alpha }: Entry,
+  host: TensorRef,
+  rule: ReturnType<AlphaRule>,
+): Promise<LowRank> {
+  if (!down || !up) {
+    const present = (down ?? up ?? alpha)!.key;
+    throw new TillerError(`${file} has ${present} but not its ${down ? "up" : "down"} half: the file is incomplete.`);
+  }
+  const [out, ...inner] = host.shape as [number, ...number[]];
+  const [rank = 0, ...downInner] = down.ref.shape;
+  const [upOut = 0, upRank = 0, ...upInner] = up.ref.shape;
+  const fits = sameKernel(downInner, inner) && upOut === out && upInner.every((n) => n === 1);
+  if (!fits) {
+    const { key, ref } = sameKernel(downInner, inner) ? up : down;
+    const due = key === down.key ? [rank, ...inner] : [out, rank];
+    throw new TillerError(
+      `${file} does not fit this model: ${key} is [${ref.shape.join(", ")}], but ${module} takes [${due.join(", ")}].`,
+    );
+  }
+  if (upRank !== rank || rank === 0) {
+    throw new TillerError(`${file} is damaged: ${down.key} has rank ${rank}, ${up.key} rank ${upRank}.`);
+  }
+  const stored = alpha && (await readFactor(file, alpha.key, { ...alpha.ref, shape: [1] })).data[0];
+  const effective = (stored === 0 ? undefined : stored) ?? rule.alpha ?? rank; // kohya: 0 means the rank
+  return {
+    down: await readFactor(file, down.key, { ...down.ref, shape: [rank, ...inner] }),
+    up: await readFactor(file, up.key, { ...up.ref, shape: [out, rank] }),
+    scale: effective / (rule.rootRank ? Math.sqrt(rank) : rank),
+  };
+}
+
+/** Whether factors over [in, kh, kw] fit a host; a matrix and a 1x1 kernel are the same. */
+function sameKernel(a: readonly number[], b: readonly number[]): boolean {
+  const trim = ([width, ...kernel]: readonly number[]) =>
+    String([width, ...(kernel.every((n) => n === 1) ? [] : kernel)]);
+  return a.length > 0 && trim(a) === trim(b);
+}
+
+/** A tensor's values, refused if any is not a number. */
+export async function readFactor(file: string, key: string, ref: TensorRef): Promise<Factor> {
+  const count = ref.shape.reduce((a, b) => a * b, 1);
+  const data = await readFloat32(ref);
+  if (data.length !== count) throw new TillerError(`${file} is damaged: ${key} does not hold ${count} numbers.`);
+  if (!data.every(Number.isFinite)) {
+    throw new TillerError(`${file} holds values in ${key} that are not numbers: its training has diverged.`);
+  }
+  return { shape: ref.shape, data };
+}
+
+const pattern = z.record(z.string(), z.number()).optional();
+const peftConfig = z.looseObject({
+  r: z.number().optional(),
+  lora_alpha: z.number().optional(),
+  alpha_pattern: pattern,
+  use_rslora: z.boolean().nullish(),
+  use_dora: z.boolean().nullish(),
+});
+
+/** The alpha rule of one PEFT configuration. */
+export function peftAlphas(file: string, config: unknown): (module: string) => ReturnType<AlphaRule> {
+  const parsed = peftConfig.safeParse(config);
+  if (!parsed.success)
+    throw new TillerError(`${file} has a PEFT configuration that cannot be read: ${parsed.error.issues[0]?.message}.`);
+  const { lora_alpha: alpha, alpha_pattern: alphas = {}, use_rslora: rootRank, use_dora: dora } = parsed.data;
+  if (dora)
+    throw new TillerError(`${file} is a DoRA adapter, which Tiller does not read: merge it into a model first.`);
+  return (module) => {
+    // PEFT matches a pattern against the end of a module's path.
+    const special = Object.entries(alphas).find(([name]) => module === name || module.endsWith(`.${name}`));
+    return { alpha: special?.[1] ?? alpha, rootRank: rootRank ?? false };
+  };
+}
+
+/** The alpha rule that a file's own metadata states (`lora_adapter_metadata`, with a prefix for each component). */
+export function metadataAlphas(file: string, metadata: Readonly<Record<string, string>>): AlphaRule {
+  const text = metadata.lora_adapter_metadata;
+  if (text === undefined) return () => ({});
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new TillerError(`${file} has lora_adapter_metadata that is not JSON.`, { cause: error });
+  }
+  const all = z.record(z.string(), z.unknown()).catch({}).parse(parsed);
+  const of = (prefix: string) =>
+    peftAlphas(
+      file,
+      Object.fromEntries(
+        Object.entries(all).flatMap(([k, v]) => (k.startsWith(prefix) ? [[k.slice(prefix.length), v]] : [])),
+      ),
+    );
+  const rules = { unet: of("unet."), textEncoder: of("text_encoder.") };
+  return (part, module) => rules[part](module);
+}

@@ -1,0 +1,92 @@
+/** Reads an adapter from whatever file or folder a person has. */
+import { readdir, stat } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
+import { TillerError } from "../errors.ts";
+import { jsonObject, readJson } from "../files/json-file.ts";
+import { exists } from "../files/regular-file.ts";
+import { readSafetensors, type Safetensors } from "../weights/safetensors.ts";
+import type { Adapter } from "./adapter.ts";
+import { isCustomDiffusion, readCustomDiffusion } from "./custom-diffusion.ts";
+import { type AlphaRule, type Base, metadataAlphas, peftAlphas, readLora } from "./lora.ts";
+import { nameUnread } from "./refusals.ts";
+import { isTextualInversion, readTextualInversion } from "./textual-inversion.ts";
+
+/**
+ * Reads an adapter for a base model.
+ *
+ * @param path A file: LoRA (PEFT, Diffusers, kohya), Custom Diffusion, textual inversion; or the folder that one of their
+ *   tools wrote (a Custom Diffusion folder with its token files, a PEFT folder with its adapter_config.json).
+ * @throws TillerError if it is damaged, of a kind Tiller does not read, or for another base model; in the last case it names
+ *   the first key that does not fit and both shapes.
+ */
+export async function readAdapter(path: string, base: Base): Promise<Adapter> {
+  const folder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return folder ? readFolder(path, base) : readFile(path, base);
+}
+
+async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<Adapter> {
+  const { tensors, metadata } = await open(file);
+  const unread = nameUnread(tensors.keys());
+  if (unread !== undefined) throw new TillerError(`${file} is ${unread}, which Tiller does not run.`);
+  const empty: Adapter = {
+    name: basename(file, extname(file)),
+    file,
+    format: "peft",
+    unet: new Map(),
+    textEncoder: new Map(),
+    replaced: new Map(),
+    tokens: new Map(),
+    metadata,
+  };
+  if (isCustomDiffusion(tensors)) {
+    return { ...empty, format: "custom-diffusion", replaced: await readCustomDiffusion(file, tensors, base) };
+  }
+  if (isTextualInversion(tensors)) {
+    return { ...empty, format: "textual-inversion", tokens: await readTextualInversion(file, tensors, base) };
+  }
+  return { ...empty, ...(await readLora(file, tensors, base, alphas ?? metadataAlphas(file, metadata))) };
+}
+
+/** `readSafetensors`, and a word on files that hold no tensors at all. */
+async function open(file: string): Promise<Safetensors> {
+  const opened = await readSafetensors(file);
+  if (opened.tensors.size === 0) throw new TillerError(`${file} holds no tensors.`);
+  return opened;
+}
+
+async function readFolder(folder: string, base: Base): Promise<Adapter> {
+  const peft = join(folder, "adapter_model.safetensors");
+  if (await exists(peft)) {
+    const rule = peftAlphas(folder, await readJson(join(folder, "adapter_config.json"), jsonObject));
+    return readFile(peft, base, (_, module) => rule(module));
+  }
+  for (const name of ["pytorch_lora_weights", "pytorch_custom_diffusion_weights", "learned_embeds"]) {
+    for (const extension of [".safetensors", ".bin"]) {
+      const main = join(folder, name + extension);
+      if (!(await exists(main))) continue;
+      const adapter = await readFile(main, base);
+      return {
+        ...adapter,
+        name: basename(folder),
+        tokens: new Map([...adapter.tokens, ...(await tokensIn(folder, base))]),
+      };
+    }
+  }
+  throw new TillerError(
+    `${folder} holds no adapter: there is neither adapter_model.safetensors nor pytorch_lora_weights.safetensors nor pytorch_custom_diffusion_weights.safetensors.`,
+  );
+}
+
+/** The token files beside the weights: `<new1>.safetensors` of Custom Diffusion, `…_emb.safetensors` of the advanced script. */
+async function tokensIn(folder: string, base: Base): Promise<Map<string, readonly Float32Array[]>> {
+  const tokens = new Map<string, readonly Float32Array[]>();
+  for (const name of (await readdir(folder)).sort()) {
+    if (!/^<.*>\.(safetensors|bin)$|_emb\.safetensors$/.test(name)) continue;
+    const found = await readFile(join(folder, name), base);
+    for (const [token, vectors] of found.tokens) tokens.set(token, vectors);
+  }
+  return tokens;
+}

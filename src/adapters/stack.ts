@@ -1,0 +1,83 @@
+/**
+ * The factors of all loaded adapters at one module, side by side along the rank axis: y = W x + ((x A) * s) B.
+ *
+ * The strength s is a row of numbers, one a rank column, that differs between the rows of a batch.
+ */
+import type { TensorRef } from "../graph/tensor-ref.ts";
+import { readFloat32 } from "../weights/safetensors.ts";
+import type { Adapter, Factor, LowRank } from "./adapter.ts";
+
+export interface StackedSite {
+  readonly rank: number;
+  /** Linear: [in, rank]. Convolution: [rank, in, kh, kw]. */
+  readonly down: Float32Array;
+  /** Linear: [rank, out]. Convolution: [out, rank, 1, 1]. Scales are folded in. */
+  readonly up: Float32Array;
+  /** Index of the adapter each rank column belongs to. */
+  readonly owner: Int32Array;
+}
+
+export interface Host {
+  /** How the network computes the module; a 1x1 convolution may be computed as a linear layer. */
+  readonly kind: "linear" | "conv";
+  /** The base model's weight. */
+  readonly weight: TensorRef;
+}
+
+/** Stacks the factors of `adapters` at `module`; rank 0 when none of them changes it. */
+export async function stackSite(
+  adapters: readonly Adapter[],
+  part: "unet" | "textEncoder",
+  module: string,
+  { kind, weight }: Host,
+): Promise<StackedSite> {
+  const [out, width, ...kernel] = weight.shape as [number, number, ...number[]];
+  const inner = width * kernel.reduce((a, b) => a * b, 1);
+  const parts: { low: LowRank; adapter: number }[] = [];
+  for (const [adapter, { [part]: lowRank, replaced }] of adapters.entries()) {
+    const low = lowRank.get(module);
+    if (low) parts.push({ low, adapter });
+    const whole = part === "unet" ? replaced.get(module) : undefined;
+    if (whole) parts.push({ low: await asLowRank(whole, weight), adapter });
+  }
+
+  const rank = parts.reduce((sum, { low }) => sum + low.down.shape[0]!, 0);
+  const down = new Float32Array(inner * rank);
+  const up = new Float32Array(rank * out);
+  const owner = new Int32Array(rank);
+  let first = 0;
+  for (const { low, adapter } of parts) {
+    const r = low.down.shape[0]!;
+    owner.fill(adapter, first, first + r);
+    for (let k = 0; k < r; k++) {
+      const column = first + k;
+      const row = low.down.data.subarray(k * inner, (k + 1) * inner);
+      if (kind === "conv") down.set(row, column * inner);
+      else for (let i = 0; i < inner; i++) down[i * rank + column] = row[i]!;
+      for (let o = 0; o < out; o++) {
+        const value = low.scale * low.up.data[o * r + k]!;
+        if (kind === "conv") up[o * rank + column] = value;
+        else up[column * out + o] = value;
+      }
+    }
+    first += r;
+  }
+  return { rank, down, up, owner };
+}
+
+/** A replaced matrix as a change of full rank: A the identity, B = W1 - W0. */
+async function asLowRank({ data, shape }: Factor, weight: TensorRef): Promise<LowRank> {
+  const width = shape[1]!;
+  const identity = new Float32Array(width * width);
+  for (let i = 0; i < width; i++) identity[i * width + i] = 1;
+  const base = await readFloat32(weight);
+  return {
+    down: { shape: [width, width], data: identity },
+    up: { shape, data: data.map((value, i) => value - base[i]!) },
+    scale: 1,
+  };
+}
+
+/** One batch row's strengths over the rank columns: each adapter's own times the row's share (1 strong, omega weak, 0 base). */
+export const strengthRow = (owner: Int32Array, strengths: readonly number[], share: number): Float32Array =>
+  Float32Array.from(owner, (adapter) => strengths[adapter]! * share);

@@ -1,0 +1,47 @@
+/** The reference fixtures that parity/make_fixtures.py wrote with Diffusers, Transformers and PEFT. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Request, readFloat32, readSafetensors } from "../src/index.ts";
+import type { Tensor } from "../src/runtime/index.ts";
+import { readBytes } from "../src/weights/safetensors.ts";
+
+export const fixture = (path: string): string => fileURLToPath(new URL(`../parity/fixtures/${path}`, import.meta.url));
+
+export interface PictureCase {
+  readonly name: string;
+  readonly pipeline: string;
+  readonly variant?: string;
+  readonly adapters: readonly { readonly file: string; readonly strength: number }[];
+  readonly request: Request;
+}
+
+export const pictureCases = JSON.parse(readFileSync(fixture("reference/cases.json"), "utf8")) as PictureCase[];
+
+/** The adapters of a case as `Pipeline.load` takes them. */
+export const adaptersOf = ({ adapters }: PictureCase) =>
+  adapters.map(({ file, strength }) => ({ file: fixture(`adapters/${file}`), strength }));
+
+/** All tensors of a reference file; integers and bytes come as they are stored. */
+export async function reference(file: string): Promise<(name: string) => Promise<Tensor>> {
+  const { tensors } = await readSafetensors(fixture(`reference/${file}`));
+  return async (name) => {
+    const ref = tensors.get(name);
+    if (!ref) throw new Error(`${file} has no ${name}`);
+    if (ref.dtype === "float32") return { shape: ref.shape, data: await readFloat32(ref) };
+    const bytes = await readBytes(ref);
+    const data = ref.dtype === "int32" ? new Int32Array(bytes.slice().buffer) : Int32Array.from(bytes);
+    return { shape: ref.shape, data };
+  };
+}
+
+/** Largest difference, relative to the largest expected value. */
+export function relativeError(found: Tensor, expected: Tensor): number {
+  if (String(found.shape) !== String(expected.shape)) return Number.POSITIVE_INFINITY;
+  let difference = 0;
+  let size = 0;
+  for (const [i, value] of expected.data.entries()) {
+    difference = Math.max(difference, Math.abs(found.data[i]! - value));
+    size = Math.max(size, Math.abs(value));
+  }
+  return difference / size;
+}

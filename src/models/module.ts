@@ -60,30 +60,27 @@ export function moduleOf(weights: ReadonlyMap<string, TensorRef>, sites: Sites =
 export const siteInputs = (path: string) =>
   ({ down: `${path}.down`, up: `${path}.up`, strength: `${path}.strength` }) as const;
 
-/** Part of a linear layer: output columns `from` to `to`. */
-export interface Columns {
-  readonly from: number;
-  readonly to: number;
-}
-
 /**
  * x [batch, tokens, in] through the linear layer at `module`: y = W x + b + ((x A) * s) B.
  *
  * The strength s belongs to the batch row, so strong and weak rows share one batch. A 1x1 convolution's weight
  * [out, in, 1, 1] is taken as the same matrix.
  */
-export function linearAt(module: Module, x: Value, columns?: Columns): Value {
-  const full = matrix(module.tensor("weight"));
-  const weight = columns ? rows(full, columns.from, columns.to) : full;
+export const linearAt = (module: Module, x: Value): Value => linearPartsAt(module, x, 1)[0]!;
+
+/** {@link linearAt} with the output cut into `parts` of equal width: cheaper than cutting it afterwards. */
+export function linearPartsAt(module: Module, x: Value, parts: number): Value[] {
+  const weight = matrix(module.tensor("weight"));
   const bias = module.has("bias") ? module.tensor("bias") : undefined;
-  const y = linear(x, parameter(weight), bias && parameter(columns ? rows(bias, columns.from, columns.to) : bias)); // [batch, tokens, out]
-  const site = lowRank(module, x, (rank) => ({
-    down: [full.shape[1]!, rank],
-    up: [rank, full.shape[0]!],
-  }));
-  if (!site) return y;
-  const up = columns ? slice(site.up, 1, columns.from, columns.to) : site.up;
-  return add(y, matmul(multiply(matmul(x, site.down), site.strength), up));
+  const [out, width] = weight.shape as [number, number];
+  const site = lowRank(module, x, (rank) => ({ down: [width, rank], up: [rank, out] }));
+  const inner = site && multiply(matmul(x, site.down), site.strength); // [batch, tokens, rank]
+  return Array.from({ length: parts }, (_, part) => {
+    const [from, to] = [(out / parts) * part, (out / parts) * (part + 1)];
+    const y = linear(x, parameter(rows(weight, from, to)), bias && parameter(rows(bias, from, to)));
+    if (!site) return y;
+    return add(y, matmul(inner!, parts === 1 ? site.up : slice(site.up, 1, from, to)));
+  });
 }
 
 /**

@@ -23,7 +23,7 @@ import {
 } from "../graph/index.ts";
 import { attend, type KeysValues, keysValues, toPicture, toTokens } from "./attention.ts";
 import { atBlock, only, parseConfig, perBlock } from "./config.ts";
-import { convAt, groupNormAt, layerNormAt, linearAt, type Module } from "./module.ts";
+import { convAt, groupNormAt, layerNormAt, linearAt, linearPartsAt, type Module } from "./module.ts";
 import { resnetBlock, upsampleBlock } from "./resnet.ts";
 
 const schema = z.object({
@@ -211,11 +211,8 @@ function transformer(module: Module, x: Value, { heads, layers, groups, text }: 
   return add(x, toPicture(linearAt(module.at("proj_out"), h), x));
 }
 
-/** GEGLU: (x V) * gelu(x W), then back to the width. The two halves of `0.proj` are read as two matrices. */
+/** GEGLU: (x V) * gelu(x W), then back to the width. V and W are the two halves of `0.proj`. */
 function feedForward(module: Module, x: Value): Value {
-  const proj = module.at("0.proj");
-  const inner = proj.tensor("weight").shape[0]! / 2;
-  const value = linearAt(proj, x, { from: 0, to: inner });
-  const gate = linearAt(proj, x, { from: inner, to: 2 * inner });
+  const [value, gate] = linearPartsAt(module.at("0.proj"), x, 2) as [Value, Value];
   return linearAt(module.at("2"), multiply(value, gelu(gate)));
 }

@@ -1,0 +1,269 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readAdapter } from "../src/adapters/index.ts";
+import { type GenerateEvent, type LoadOptions, Pipeline, type Request, readFloat32, UsageError } from "../src/index.ts";
+import { openModel } from "../src/weights/model-source.ts";
+import { writeSafetensors } from "../src/weights/safetensors.ts";
+import { fixture } from "./fixtures.ts";
+
+const model = fixture("pipelines/sd15");
+const lora = fixture("adapters/lora-peft.safetensors");
+const request: Request = { prompt: "a red cat in the snow", steps: 6, seed: 3, guidance: "pg", omega: 0.6 };
+
+type PictureEvent = Extract<GenerateEvent, { type: "picture" }>;
+
+async function pictures(pipeline: Pipeline, wanted: Request, batch?: number): Promise<PictureEvent[]> {
+  const found: PictureEvent[] = [];
+  for await (const event of pipeline.generate(wanted, { batch })) if (event.type === "picture") found.push(event);
+  return found;
+}
+
+const bytes = (events: readonly PictureEvent[]) => events.map(({ data }) => Buffer.from(data).toString("base64"));
+const load = (options: LoadOptions = {}) => Pipeline.load(model, { adapters: [lora], device: "cpu", ...options });
+
+let pipeline: Pipeline;
+beforeAll(async () => {
+  pipeline = await load();
+});
+afterAll(() => pipeline.close());
+
+describe("the dial", () => {
+  test("at omega 1 gives exactly the picture of cfg", async () => {
+    const [dial, cfg] = [
+      { ...request, omega: 1 },
+      { ...request, guidance: "cfg" as const },
+    ];
+    expect(bytes(await pictures(pipeline, dial))).toEqual(bytes(await pictures(pipeline, cfg)));
+  });
+
+  test("changes the picture on the way to omega 0", async () => {
+    const [a, b] = [
+      await pictures(pipeline, { ...request, omega: 0 }),
+      await pictures(pipeline, { ...request, omega: 1 }),
+    ];
+    expect(bytes(a)).not.toEqual(bytes(b));
+  });
+
+  test("costs the rows of cfg", async () => {
+    const rows = async (guidance: Request["guidance"]) => {
+      for await (const event of pipeline.generate({ ...request, guidance, steps: 1 }))
+        if (event.type === "step") return event.rows;
+    };
+    expect([await rows("pg"), await rows("cfg"), await rows("cfg+ag")]).toEqual([2, 2, 3]);
+  });
+
+  test("builds no session when omega, the prompt, the method, the sampler, the size or the number of pictures changes", async () => {
+    await pictures(pipeline, request);
+    const built = pipeline.sessionsBuilt;
+    for (const change of [
+      { omega: 0.2 },
+      { prompt: "a dog" },
+      { guidance: "cfg+ag" },
+      { sampler: "euler" },
+      { width: 96 },
+      { count: 3 },
+    ]) {
+      await pictures(pipeline, { ...request, steps: 1, ...(change as Partial<Request>) });
+    }
+    expect(pipeline.sessionsBuilt).toBe(built);
+  });
+});
+
+describe("a batch", () => {
+  test("of four gives the pictures of four single runs", async () => {
+    const four = await pictures(pipeline, { ...request, count: 4 }, 4);
+    const singles = [];
+    for (const seed of [3, 4, 5, 6]) singles.push(...(await pictures(pipeline, { ...request, seed })));
+    expect(four.map(({ seed }) => seed)).toEqual([3, 4, 5, 6]);
+    expect(bytes(four)).toEqual(bytes(singles));
+  });
+
+  test("that does not divide the count gives the same pictures", async () => {
+    const wanted = { ...request, count: 3 };
+    expect(bytes(await pictures(pipeline, wanted, 2))).toEqual(bytes(await pictures(pipeline, wanted, 3)));
+  });
+});
+
+describe("adapters", () => {
+  test("of the usual kind come and go without a new session", async () => {
+    const own = await load();
+    try {
+      const first = await pictures(own, request);
+      const built = own.sessionsBuilt;
+      await own.setAdapters([
+        fixture("adapters/lora-diffusers-old.safetensors"),
+        `${fixture("adapters/ti.safetensors")}:0.5`,
+      ]);
+      const other = await pictures(own, request);
+      await own.setAdapters([lora]);
+      expect(bytes(await pictures(own, request))).toEqual(bytes(first));
+      expect(bytes(other)).not.toEqual(bytes(first));
+      expect(own.sessionsBuilt).toBe(built);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test("with convolutions extend the networks once, when they come first", async () => {
+    const own = await load();
+    try {
+      await own.setAdapters([fixture("adapters/lora-kohya.safetensors")]);
+      const built = own.sessionsBuilt;
+      await own.setAdapters([lora]);
+      await own.setAdapters([fixture("adapters/lora-kohya.safetensors")]);
+      expect(own.sessionsBuilt).toBe(built);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test("give the picture that the same change merged into the weights gives", async () => {
+    const merged = await load({ adapters: [await mergedModelAdapter()] });
+    try {
+      // The merged matrices go in whole, as replaced keys and values; sums in another order move few pixels by 1.
+      const cfg: Request = { ...request, guidance: "cfg" };
+      const found = (await pictures(merged, cfg))[0]!.data;
+      const own = await load({ adapters: [await keysAndValuesOf(lora)] });
+      const expected = (await pictures(own, cfg))[0]!.data;
+      await own.close();
+      const far = found.filter((value, i) => Math.abs(value - expected[i]!) > 1).length;
+      expect(far / found.length).toBeLessThan(0.001);
+    } finally {
+      await merged.close();
+    }
+  });
+
+  test("at strength 0 give the base model's picture", async () => {
+    const cfg: Request = { ...request, guidance: "cfg" };
+    const [off, none] = [await load({ adapters: [`${lora}:0`] }), await load({ adapters: [] })];
+    expect(bytes(await pictures(off, cfg))).toEqual(bytes(await pictures(none, cfg)));
+    await Promise.all([off.close(), none.close()]);
+  });
+
+  test("of another base model are refused with the first key and both shapes", async () => {
+    await expect(load({ adapters: [fixture("adapters/lora-sd21.safetensors")] })).rejects.toThrow(
+      /lora-sd21\.safetensors.*\[\d+, \d+\].*\[\d+, \d+\]/,
+    );
+  });
+});
+
+describe("a full fine-tune with its base", () => {
+  test("at omega 1 is cfg on the fine-tune, and at omega 0 its weak rows are the base's", async () => {
+    const own = await Pipeline.load(model, { base: fixture("pipelines/sd15-fp16"), device: "cpu" });
+    const alone = await load({ adapters: [] });
+    try {
+      const cfg = bytes(await pictures(alone, { ...request, guidance: "cfg" }));
+      expect(bytes(await pictures(own, { ...request, omega: 1 }))).toEqual(cfg);
+      expect(bytes(await pictures(own, { ...request, omega: 0 }))).not.toEqual(cfg);
+    } finally {
+      await Promise.all([own.close(), alone.close()]);
+    }
+  });
+});
+
+test("a run that is stopped stops within a step", async () => {
+  const controller = new AbortController();
+  const steps: number[] = [];
+  const run = async () => {
+    for await (const event of pipeline.generate({ ...request, steps: 50 }, { signal: controller.signal })) {
+      if (event.type !== "step") continue;
+      steps.push(event.step);
+      if (event.step === 3) controller.abort(new Error("stopped"));
+    }
+  };
+  await expect(run()).rejects.toThrow("stopped");
+  expect(steps.at(-1)).toBe(3);
+});
+
+test("a preview shows a picture of the final size before the run is over", async () => {
+  for await (const event of pipeline.generate(request)) {
+    if (event.type !== "step" || event.step < 3) continue;
+    const [preview] = await event.preview();
+    expect([preview?.width, preview?.height, preview?.data.length]).toEqual([64, 64, 64 * 64 * 3]);
+    break;
+  }
+});
+
+describe("a wrong request is one sentence:", () => {
+  test.each([
+    [{ width: 100 }, /width.*divisible by 8/],
+    [{ omega: Number.NaN }, /omega/],
+    [{ steps: 0 }, /steps/],
+    [{ steps: 1001 }, /steps/],
+    [{ guidance: "sag" }, /learned token/],
+    [{ sampler: "ddim", karras: true }, /Karras/i],
+    [{ scales: 3 }, /scales/],
+  ])("%j", async (change, message) => {
+    const run = pictures(pipeline, { ...request, ...(change as Partial<Request>) });
+    await expect(run).rejects.toThrow(UsageError);
+    await expect(run).rejects.toThrow(message);
+  });
+
+  test("and an omega outside 0 to 1 is a warning", async () => {
+    const warnings: string[] = [];
+    for await (const event of pipeline.generate({ ...request, omega: 1.5, steps: 1 })) {
+      if (event.type === "warning") warnings.push(event.message);
+    }
+    expect(warnings).toEqual([expect.stringMatching(/omega 1.5 lies outside 0 to 1/)]);
+  });
+});
+
+/** The LoRA's keys and values alone, as a LoRA file. */
+async function keysAndValuesOf(file: string): Promise<string> {
+  const { adapter } = await opened(file);
+  const tensors = [];
+  for (const [module, { down, up, scale }] of adapter.unet) {
+    if (!/attn2\.to_[kv]$/.test(module)) continue;
+    const [rank, width] = down.shape as [number, number];
+    tensors.push(tensor(`unet.${module}.lora_A.weight`, [rank, width], down.data));
+    tensors.push(
+      tensor(
+        `unet.${module}.lora_B.weight`,
+        [up.shape[0]!, rank],
+        up.data.map((v) => v * scale),
+      ),
+    );
+  }
+  return save("keys-and-values.safetensors", tensors);
+}
+
+/** The same keys and values merged into the base model's matrices, as a Custom Diffusion file. */
+async function mergedModelAdapter(): Promise<string> {
+  const { adapter, source } = await opened(lora);
+  const tensors = [];
+  for (const [module, { down, up, scale }] of adapter.unet) {
+    const name = /^(.*\.attn2)\.(to_[kv])$/.exec(module);
+    if (!name) continue;
+    const weight = await readFloat32(source.unet.weights.get(`${module}.weight`)!);
+    const [rank, width] = down.shape as [number, number];
+    const merged = weight.map((w, i) => {
+      const [o, c] = [Math.floor(i / width), i % width];
+      let sum = 0;
+      for (let r = 0; r < rank; r++) sum += up.data[o * rank + r]! * down.data[r * width + c]!;
+      return w + scale * sum;
+    });
+    tensors.push(tensor(`${name[1]}.processor.${name[2]}_custom_diffusion.weight`, [up.shape[0]!, width], merged));
+  }
+  return save("merged.safetensors", tensors);
+}
+
+async function opened(file: string) {
+  const source = await openModel(model);
+  const adapter = await readAdapter(file, { unet: source.unet.weights, textEncoder: source.textEncoder.weights });
+  return { source, adapter };
+}
+
+const tensor = (name: string, shape: readonly number[], data: Float32Array) => ({
+  name,
+  dtype: "float32" as const,
+  shape,
+  data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+});
+
+async function save(name: string, tensors: readonly ReturnType<typeof tensor>[]): Promise<string> {
+  const file = join(await mkdtemp(join(tmpdir(), "tiller-test-")), name);
+  await writeSafetensors(file, tensors);
+  return file;
+}

@@ -24,7 +24,7 @@ SD21 = [{"file": "lora-sd21.safetensors", "strength": 1}]
 TI = [{"file": "ti.safetensors", "strength": 1}]
 CUSTOM = [
     {"file": "custom-diffusion/pytorch_custom_diffusion_weights.safetensors", "strength": 1},
-    {"file": "custom-diffusion/<new1>.safetensors", "strength": 1},
+    {"file": "custom-diffusion/new1.safetensors", "strength": 1},
 ]
 TWO = [{"file": "lora-peft.safetensors", "strength": 0.7}, {"file": "lora-kohya.safetensors", "strength": 0.5}]
 

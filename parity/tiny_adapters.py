@@ -124,7 +124,7 @@ def custom_diffusion(model, folder, seed):
     pipe.unet.set_attn_processor(processors)
     pipe.unet.save_attn_procs(folder)
     width = pipe.text_encoder.config.hidden_size
-    save_file({"<new1>": torch.randn(width, generator=generator) * 2}, folder / "<new1>.safetensors")
+    save_file({"<new1>": torch.randn(width, generator=generator) * 2}, folder / "new1.safetensors")  # "<" is no file name on Windows
 
 
 def textual_inversion(model, file, seed):

@@ -84,9 +84,9 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
 async function tokensIn(folder: string, base: Base): Promise<Map<string, readonly Float32Array[]>> {
   const tokens = new Map<string, readonly Float32Array[]>();
   for (const name of (await readdir(folder)).sort()) {
-    if (!/^<.*>\.(safetensors|bin)$|_emb\.safetensors$/.test(name)) continue;
-    const found = await readFile(join(folder, name), base);
-    for (const [token, vectors] of found.tokens) tokens.set(token, vectors);
+    const file = join(folder, name);
+    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readSafetensors(file)).tensors)) continue;
+    for (const [token, vectors] of (await readFile(file, base)).tokens) tokens.set(token, vectors);
   }
   return tokens;
 }

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const cat = ["generate", "--prompt", "a red cat", "--steps", "2"];
+const cat = ["generate", "--model", "owner/sd", "--prompt", "a red cat", "--steps", "2"];
 const files = async () => (await readdir(out)).sort();
 
 describe("tiller generate", () => {
@@ -148,7 +148,7 @@ describe("tiller generate", () => {
   });
 
   test("--preview writes what the pictures look like on the way, without a recipe", async () => {
-    const argv = ["generate", "--prompt", "a", "--steps", "5", "--preview", "2", "--count", "2", "--out", out];
+    const argv = ["generate", "--model", "owner/sd", "--prompt", "a", "--steps", "5", "--preview", "2", "--count", "2", "--out", out];
     const result = await tiller([...argv, "--json"], { batch: 2 });
     const previews = [
       "tiller-0-cfg-step2.png",
@@ -168,7 +168,7 @@ describe("tiller generate", () => {
   });
 
   test("without a terminal tells progress in a few plain lines", async () => {
-    const { stderr } = await tiller(["generate", "--prompt", "a", "--steps", "400", "--out", out]);
+    const { stderr } = await tiller(["generate", "--model", "owner/sd", "--prompt", "a", "--steps", "400", "--out", out]);
     const lines = stderr.trimEnd().split("\n");
     expect(lines).toContain("building the networks");
     expect(lines.filter((line) => line.startsWith("generating"))).toEqual([
@@ -246,9 +246,9 @@ describe("a failure of tiller generate ends with exit code 1", () => {
 
   test("what the pipeline says is passed on, without a stack", async () => {
     const { code, stderr } = await tiller([...cat, "--out", out], {
-      loadError: new TillerError("There is no model dinghy."),
+      loadError: new TillerError("There is no model sd."),
     });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/tiller: There is no model dinghy\.\n$/)]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/tiller: There is no model sd\.\n$/)]);
     expect(stderr).not.toContain("    at ");
   });
 

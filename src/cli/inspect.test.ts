@@ -211,6 +211,8 @@ describe("tiller inspect of other files", () => {
   test("a picture: its recipe, and the command that repeats it", async () => {
     await tiller([
       "generate",
+      "--model",
+      "owner/sd",
       "--prompt",
       "a cat",
       "--steps",

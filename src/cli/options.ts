@@ -38,6 +38,7 @@ export interface PictureOptions extends CommonOptions {
   variant?: string;
   config?: string;
   karras?: true;
+  clipSkip?: number;
   count?: number;
   width?: number;
   height?: number;
@@ -63,7 +64,7 @@ export function addCommonOptions(command: Command): Command {
 
 export function addPictureOptions(command: Command): Command {
   return command
-    .option("--model <model>", "a folder, a single file, a hub id, or dinghy; default: dinghy")
+    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id")
     .option("--prompt <text>", "what to draw")
     .option("--negative <text>", "what to avoid, in the place of the empty prompt")
     .option(
@@ -75,6 +76,9 @@ export function addPictureOptions(command: Command): Command {
     .option("--variant <name>", "which spelling of the weights, such as fp16")
     .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
     .option("--karras", "space the noise levels as Karras et al. do (dpm++ and euler)")
+    .option("--clip-skip <n>", "last layers of the text encoder to leave out; default: 0", (text) =>
+      parseWhole("--clip-skip", text, 0),
+    )
     .option("--count <n>", "pictures, each with the next seed; default: 1", (text) => parseWhole("--count", text, 1))
     .option("--width <pixels>", "divisible by 8; default: the model's own", (text) => parseNumber("--width", text))
     .option("--height <pixels>", "divisible by 8; default: the model's own", (text) => parseNumber("--height", text))
@@ -95,17 +99,23 @@ export async function recipeFrom({ from }: PictureOptions): Promise<Recipe | und
 }
 
 /**
- * The model of the command line, else the recipe's, else `dinghy`. A model given anew leaves the recipe's base, variant and
- * config behind: they belong to its own. Local paths become absolute, so that recipes hold from any folder.
+ * The model of the command line, else the recipe's. A model given anew leaves the recipe's base, variant and config behind:
+ * they belong to its own. Local paths become absolute, so that recipes hold from any folder.
+ *
+ * @throws UsageError if neither names a model.
  */
 export async function chooseModel(options: PictureOptions, recipe: Recipe | undefined): Promise<ModelChoice> {
+  const model = options.model ?? recipe?.model;
+  if (model === undefined) {
+    throw new UsageError("--model is missing: name a Diffusers folder, a single .safetensors file, or a hub id.");
+  }
   const same = options.model === undefined ? recipe : undefined;
   const base = options.base ?? same?.base;
   const variant = options.variant ?? same?.variant;
   const config = options.config ?? same?.config;
   const adapters = options.adapter ?? recipe?.adapters.map(({ file, strength }) => ({ file, strength })) ?? [];
   return {
-    model: await absolute(options.model ?? recipe?.model ?? "dinghy"),
+    model: await absolute(model),
     load: {
       adapters: await Promise.all(
         adapters.map(async (adapter) => ({ ...adapter, file: await absolute(adapter.file) })),
@@ -120,8 +130,9 @@ export async function chooseModel(options: PictureOptions, recipe: Recipe | unde
 /** Request settings as given; what is absent here comes from the recipe, then from the defaults. */
 export type GivenRequest = { [K in keyof Request]?: Request[K] | undefined };
 
-export function givenRequest({ prompt, negative, karras, count, width, height }: PictureOptions): GivenRequest {
-  return { prompt, negative, karras, count, width, height };
+export function givenRequest(options: PictureOptions): GivenRequest {
+  const { prompt, negative, karras, clipSkip, count, width, height } = options;
+  return { prompt, negative, karras, clipSkip, count, width, height };
 }
 
 /**
@@ -172,7 +183,6 @@ function explained(issue: Issue): string {
 
 /** A path that exists, made absolute; hub ids and names stay. */
 async function absolute(name: string): Promise<string> {
-  if (name === "dinghy") return name;
   const found = await stat(name).catch(() => undefined);
   return found ? resolve(name) : name;
 }

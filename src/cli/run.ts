@@ -55,7 +55,7 @@ function programFor(world: World): Command {
       "after",
       `
 Example:
-  tiller generate --prompt "a red cat in the snow"
+  tiller generate --model ./sd15 --prompt "a red cat in the snow"
 
 Exit codes: 0 done, 1 it failed, 2 the call was wrong, 130 interrupted.`,
     );

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(out, { recursive: true, force: true }));
 
-const sweep = ["sweep", "--prompt", "a red cat", "--steps", "2"];
+const sweep = ["sweep", "--model", "owner/sd", "--prompt", "a red cat", "--steps", "2"];
 
 test("tiller sweep writes every picture, a sheet of them and a record", async () => {
   const argv = ["--guidance", "cfg,pg", "--omega", "0:1:0.5", "--seed", "0,1,5", "--out", out, "--json"];
@@ -59,6 +59,8 @@ test("file names tell the settings that vary", async () => {
 test("--from gives what is not varied", async () => {
   await tiller([
     "generate",
+    "--model",
+    "owner/sd",
     "--prompt",
     "a cat",
     "--guidance",

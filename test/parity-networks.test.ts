@@ -36,18 +36,21 @@ describe.each([
     expect(relativeError(text!, await expected("text"))).toBeLessThan(tolerance);
   });
 
-  test.each(["", "_odd"])("predict noise as Diffusers does, at several timesteps in one batch%s", async (size) => {
-    const { model, expected } = await open();
-    const config = unetConfig(model.unet.config);
-    const module = moduleOf(model.unet.weights);
-    const [context, latents] = [await expected("context"), await expected(`latents${size}`)];
-    const timestep = rowsOf(await expected("timesteps"), latents.shape[0]!);
-    const text = await engine.compile("text keys and values", textKeysValues(module, config));
-    const keysValues = await text.run({ text: rowsOf(context, latents.shape[0]!) });
-    const session = await engine.compile("U-Net", unet(module, config));
-    const { prediction } = await session.run({ ...keysValues, latents, timestep });
-    expect(relativeError(prediction!, await expected(`prediction${size}`))).toBeLessThan(tolerance);
-  });
+  test.each(["", "_wide", "_odd"])(
+    "predict noise as Diffusers does, at several timesteps in one batch%s",
+    async (size) => {
+      const { model, expected } = await open();
+      const config = unetConfig(model.unet.config);
+      const module = moduleOf(model.unet.weights);
+      const [context, latents] = [await expected("context"), await expected(`latents${size}`)];
+      const timestep = rowsOf(await expected("timesteps"), latents.shape[0]!);
+      const text = await engine.compile("text keys and values", textKeysValues(module, config));
+      const keysValues = await text.run({ text: rowsOf(context, latents.shape[0]!) });
+      const session = await engine.compile("U-Net", unet(module, config));
+      const { prediction } = await session.run({ ...keysValues, latents, timestep });
+      expect(relativeError(prediction!, await expected(`prediction${size}`))).toBeLessThan(tolerance);
+    },
+  );
 
   test("encode and decode pictures as Diffusers does", async () => {
     const { model, expected } = await open();

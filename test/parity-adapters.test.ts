@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readAdapter } from "../src/adapters/index.ts";
+import { buildDenoiser, type Denoiser } from "../src/pipelines/denoiser.ts";
+import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
+import { openModel } from "../src/weights/model-source.ts";
+import { fixture, reference, relativeError } from "./fixtures.ts";
+
+/** Sums in another order than the reference's differ by some float32 units; the house's limit is 1e-4. */
+const tolerance = 1e-4;
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await startEngine();
+});
+afterAll(() => engine.close());
+
+describe.each([
+  ["lora-peft", "sd15"],
+  ["lora-diffusers", "sd15"],
+  ["lora-diffusers-old", "sd15"],
+  ["lora-kohya", "sd15"],
+  ["custom-diffusion", "sd15"],
+  ["lora-sd21", "sd21"],
+])("the adapter %s on %s", (name, pipeline) => {
+  let denoiser: Denoiser;
+  let expected: (name: string) => Promise<Tensor>;
+  const textLora = name === "lora-diffusers-old" || name === "lora-kohya";
+  beforeAll(async () => {
+    const model = await openModel(fixture(`pipelines/${pipeline}`));
+    const file = fixture(`adapters/${name}${name === "custom-diffusion" ? "" : ".safetensors"}`);
+    const adapter = await readAdapter(file, { unet: model.unet.weights, textEncoder: model.textEncoder.weights });
+    denoiser = await buildDenoiser(engine, model, [{ adapter, strength: 1 }]);
+    expected = await reference(`networks-adapter-${name}.safetensors`);
+  });
+  afterAll(() => denoiser.release());
+
+  test.each([
+    [1, "1"],
+    [0.6, "06"],
+  ])("at strength %d changes the networks as it does in Diffusers", async (strength, suffix) => {
+    const [latents, context, timesteps] = [
+      await expected("latents"),
+      await expected("context"),
+      await expected("timesteps"),
+    ];
+    const prediction = await expected(`prediction_${suffix}`);
+    for (const [row, timestep] of timesteps.data.entries()) {
+      const encoded = { strengths: [strength], text: rowAt(context, row) };
+      const conditioning = await denoiser.condition(encoded, 1);
+      const found = await denoiser.predict(rowAt(latents, row), timestep, conditioning);
+      await conditioning.release();
+      expect(relativeError(found, rowAt(prediction, row))).toBeLessThan(tolerance);
+    }
+  });
+
+  if (textLora)
+    test.each([
+      [1, "1"],
+      [0.6, "06"],
+    ])("at strength %d changes the text encoder as it does in Diffusers", async (strength, suffix) => {
+      const ids = await expected("ids");
+      const rows = [0, 1].map((row) => ({ ids: [...rowAt(ids, row).data], strength }));
+      expect(relativeError((await denoiser.encode(rows, 0)).text, await expected(`text_${suffix}`))).toBeLessThan(
+        tolerance,
+      );
+    });
+});
+
+/** Strong and weak rows in one batch predict what they predict apart. */
+test("rows of different strength do not touch each other", async () => {
+  const model = await openModel(fixture("pipelines/sd15"));
+  const adapter = await readAdapter(fixture("adapters/lora-peft.safetensors"), {
+    unet: model.unet.weights,
+    textEncoder: model.textEncoder.weights,
+  });
+  const denoiser = await buildDenoiser(engine, model, [{ adapter, strength: 1 }]);
+  const expected = await reference("networks-adapter-lora-peft.safetensors");
+  const [latents, context, timesteps] = [
+    await expected("latents"),
+    await expected("context"),
+    await expected("timesteps"),
+  ];
+  const two = (t: Tensor): Tensor => ({
+    shape: [2, ...t.shape.slice(1)],
+    data: new Float32Array([...rowAt(t, 0).data, ...rowAt(t, 0).data]),
+  });
+  const conditioning = await denoiser.condition({ strengths: [1, 0.6], text: two(context) }, 1);
+  const found = await denoiser.predict(two(latents), timesteps.data[0]!, conditioning);
+  for (const [row, suffix] of ["1", "06"].entries()) {
+    expect(relativeError(rowAt(found, row), rowAt(await expected(`prediction_${suffix}`), 0))).toBeLessThan(tolerance);
+  }
+  await denoiser.release();
+});
+
+function rowAt({ shape, data }: Tensor, row: number): Tensor {
+  const size = data.length / shape[0]!;
+  return { shape: [1, ...shape.slice(1)], data: data.slice(row * size, (row + 1) * size) };
+}

@@ -34,6 +34,8 @@ export const multiplyDims = (a: Dim, b: Dim): Dim => {
   return simplify(product);
 };
 
+export const subtractDims = (a: Dim, b: Dim): Dim => addDims(a, multiplyDims(b, -1));
+
 /** floor(a / n) for a whole n: what divides exactly is taken out, the rest becomes an opaque atom. */
 export const floorDivide = (a: Dim, n: number): Dim => {
   const quotient = new Map<string, number>();
@@ -45,8 +47,16 @@ export const floorDivide = (a: Dim, n: number): Dim => {
   }
   const remainder = simplify(rest);
   if (typeof remainder === "number") return simplify(quotient); // 0 <= remainder < n
-  return addDims(simplify(quotient), symbol(`floor((${remainder.key})/${n})`));
+  // An atom's name holds no "*": that sign parts the atoms of a monomial.
+  return addDims(simplify(quotient), symbol(`floor((${remainder.key.replaceAll("*", "\u00b7")})/${n})`));
 };
+
+/** The terms of an open size: a coefficient times atoms, each a symbol or the floor of a quotient. */
+export const polynomial = (d: Expression): { coefficient: number; atoms: Expression[] }[] =>
+  [...d.terms].map(([monomial, coefficient]) => ({
+    coefficient,
+    atoms: split(monomial).map((atom) => symbol(atom) as Expression),
+  }));
 
 export const sameDim = (a: Dim, b: Dim): boolean => a === b || dimKey(a) === dimKey(b);
 

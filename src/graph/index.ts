@@ -1,10 +1,31 @@
 /** The graph: what model files import to record themselves. */
 export * from "./dim.ts";
+export { grad } from "./grad.ts";
+export * from "./losses.ts";
 export { type Dialect, type Encoded, encode } from "./onnx.ts";
-export * from "./operators/elementwise.ts";
-export * from "./operators/layout.ts";
-export * from "./operators/leaves.ts";
-export * from "./operators/normalisations.ts";
-export * from "./operators/products.ts";
+export { attention } from "./operators/attention.ts";
+export { type ConvOptions, conv } from "./operators/convolution.ts";
+export {
+  add,
+  clamp,
+  divide,
+  less,
+  maximum,
+  minimum,
+  multiply,
+  negate,
+  type Operand,
+  select,
+  subtract,
+} from "./operators/elementwise.ts";
+export { gather } from "./operators/embedding.ts";
+export * from "./operators/functions.ts";
+export { concat, pad, reshape, slice, transpose } from "./operators/layout.ts";
+export { constant, input, integers, parameter } from "./operators/leaves.ts";
+export { groupNorm, layerNorm, softmax } from "./operators/normalisations.ts";
+export { linear, matmul } from "./operators/products.ts";
+export { elementCount, expand, mean, type ReductionOptions, sum } from "./operators/reductions.ts";
+export { upsample } from "./operators/upsampling.ts";
+export { recompute, substitute } from "./recompute.ts";
 export { bytesPerElement, type DType, rows, type TensorRef } from "./tensor-ref.ts";
 export { type Outputs, ShapeError, type Value } from "./value.ts";

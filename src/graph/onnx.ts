@@ -4,7 +4,7 @@
  * Weights stay in the user's files: each becomes an initializer with external data (file, offset, length). The field
  * numbers are those of the public onnx.proto.
  */
-import { type Dim, dimKey, type Shape, showShape } from "./dim.ts";
+import { type Dim, dimKey, polynomial, type Shape, showShape } from "./dim.ts";
 import { Message } from "./protobuf.ts";
 import type { DType, TensorRef } from "./tensor-ref.ts";
 import { type Outputs, ShapeError, topological, type Value } from "./value.ts";
@@ -77,6 +77,24 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
     return name;
   };
 
+  /** One size as an int64 tensor of one element: a constant, an axis of a value, or a polynomial in such axes. */
+  const size = (d: Dim): string => {
+    if (typeof d === "number") return emitter.integers([d]);
+    return once(`size ${d.key}`, () => {
+      const source = openSizes.get(d.key);
+      if (source) return emitter.node("Shape", [source.name], { start: source.axis, end: source.axis + 1 });
+      const terms = polynomial(d).map(({ coefficient, atoms }) => {
+        const factors = atoms.map((atom) => {
+          if (atom.key === d.key) throw new ShapeError(`no value computed so far has an axis of size ${d.key}`);
+          return size(atom);
+        });
+        if (coefficient !== 1 || factors.length === 0) factors.push(emitter.integers([coefficient]));
+        return factors.reduce((a, b) => emitter.node("Mul", [a, b]));
+      });
+      return terms.reduce((a, b) => emitter.node("Add", [a, b]));
+    });
+  };
+
   const emitter: Emitter = {
     dialect,
     node(type, ins, attributes = {}, domain = "") {
@@ -133,20 +151,15 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
     },
     sizes(shape) {
       if (shape.every((d) => typeof d === "number")) return emitter.integers(shape as number[]);
-      const parts = shape.map((d) => {
-        if (typeof d === "number") return emitter.integers([d]);
-        const source = openSizes.get(d.key);
-        if (!source) throw new ShapeError(`no value computed so far has an axis of size ${d.key}`);
-        return once(`size ${d.key}`, () =>
-          emitter.node("Shape", [source.name], { start: source.axis, end: source.axis + 1 }),
-        );
-      });
+      const parts = shape.map((d) => size(d));
       return emitter.node("Concat", parts, { axis: 0 });
     },
   };
 
   const names = new Map<Value, string>();
-  for (const value of topological(Object.values(outputs))) {
+  const order = topological(Object.values(outputs));
+  // Leaves first: the sizes of inputs are known from the start.
+  for (const value of [...order.filter(isLeaf), ...order.filter((v) => !isLeaf(v))]) {
     const ins = value.inputs.map((v) => names.get(v)!);
     const name = value.operator.emit(emitter, ins, value.attributes, value);
     names.set(value, name);
@@ -157,6 +170,7 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
 
   const graph = new Message();
   for (const [name, value] of Object.entries(outputs)) {
+    if (inputs.has(name)) throw new ShapeError(`an output and an input are both named ${name}`);
     nodes.push(new Message().text(1, names.get(value)!).text(2, name).text(3, `output ${name}`).text(4, "Identity"));
   }
   for (const node of nodes) graph.message(1, node);
@@ -174,6 +188,8 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
     .message(8, new Message().text(1, "com.microsoft").int(2, 1));
   return { model: model.finish(), inputs, outputs: Object.keys(outputs), root };
 }
+
+const isLeaf = ({ inputs }: Value): boolean => inputs.length === 0;
 
 const tensorHeader = (name: string, dtype: DType, shape: readonly number[]): Message => {
   const tensor = new Message();

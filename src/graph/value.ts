@@ -17,6 +17,19 @@ export interface Operator<Attributes> {
   readonly infer: (inputs: readonly Value[], attributes: Attributes) => ValueType;
   /** Writes ONNX nodes and returns the name of the result. */
   readonly emit: (to: Emitter, inputs: readonly string[], attributes: Attributes, value: Value) => string;
+  /** d loss / d each input, in order; undefined for an input that has none or that is not wanted. */
+  readonly gradient: (at: Backward<Attributes>) => readonly (Value | undefined)[];
+}
+
+/** What a gradient rule is given. All of it is values of the graph; what no result uses is never computed. */
+export interface Backward<Attributes> {
+  /** d loss / d result, of the result's shape. */
+  readonly g: Value;
+  readonly inputs: readonly Value[];
+  readonly attributes: Attributes;
+  readonly result: Value;
+  /** For each input whether its gradient is asked for. */
+  readonly wanted: readonly boolean[];
 }
 
 export interface ValueType {
@@ -43,13 +56,18 @@ export class ShapeError extends Error {
   override name = "ShapeError";
 }
 
+/** The rule of an operator that only gradients are made of. */
+export const noSecondDerivative = (operator: string) => (): never => {
+  throw new ShapeError(`${operator} is part of a gradient and has none of its own: take the gradient once`);
+};
+
 /** Throws a {@link ShapeError} naming the operator and its operands' shapes. */
 export function mismatch(operator: string, inputs: readonly Value[], why: string): never {
   throw new ShapeError(`${operator} of ${inputs.map((v) => showShape(v.shape)).join(" and ")}: ${why}`);
 }
 
-/** The values that `outputs` reach, each after everything it depends on. */
-export function topological(outputs: readonly Value[]): Value[] {
+/** The values that `outputs` reach, each after everything it depends on. What is behind the values of `ends` is left out. */
+export function topological(outputs: readonly Value[], ends: ReadonlySet<Value> = new Set()): Value[] {
   const order: Value[] = [];
   const seen = new Set<Value>();
   const stack: { value: Value; next: number }[] = [];
@@ -62,7 +80,7 @@ export function topological(outputs: readonly Value[]): Value[] {
     push(output);
     while (stack.length > 0) {
       const top = stack.at(-1)!;
-      const child = top.value.inputs[top.next++];
+      const child = ends.has(top.value) ? undefined : top.value.inputs[top.next++];
       if (child) push(child);
       else order.push(stack.pop()!.value);
     }

@@ -1,7 +1,8 @@
-/** Operators that work element by element; two operands broadcast as in NumPy. */
+/** Arithmetic that works element by element; two operands broadcast as in NumPy. */
 import { type Dim, type Shape, sameDim } from "../dim.ts";
 import { apply, mismatch, type Operator, type Value, type ValueType } from "../value.ts";
 import { constant } from "./leaves.ts";
+import { sumTo } from "./reductions.ts";
 
 function broadcast(name: string, inputs: readonly Value[]): Shape {
   const rank = Math.max(...inputs.map((v) => v.shape.length));
@@ -13,36 +14,60 @@ function broadcast(name: string, inputs: readonly Value[]): Shape {
   });
 }
 
-const binary = (name: string, type: string): Operator<null> => ({
+const binary = (
+  name: string,
+  type: string,
+  /** d loss / d a and d loss / d b, of the result's shape. */
+  gradient: (g: Value, a: Value, b: Value, result: Value) => readonly [Value, Value],
+): Operator<null> => ({
   name,
   infer: (inputs): ValueType => {
     if (inputs[0]!.dtype !== inputs[1]!.dtype) mismatch(name, inputs, `${inputs[0]!.dtype} with ${inputs[1]!.dtype}`);
     return { shape: broadcast(name, inputs), dtype: inputs[0]!.dtype };
   },
   emit: (to, inputs) => to.node(type, inputs),
+  gradient: ({ g, inputs: [a, b], result, wanted }) => {
+    const wide = gradient(g, a!, b!, result);
+    return [a!, b!].map((operand, i) => (wanted[i] ? sumTo(wide[i]!, operand.shape) : undefined));
+  },
 });
 
-const addOperator = binary("add", "Add");
-const subtractOperator = binary("subtract", "Sub");
-const multiplyOperator = binary("multiply", "Mul");
-const divideOperator = binary("divide", "Div");
-const minimumOperator = binary("minimum", "Min");
-const maximumOperator = binary("maximum", "Max");
+const addOperator = binary("add", "Add", (g) => [g, g]);
+const subtractOperator = binary("subtract", "Sub", (g) => [g, negate(g)]);
+const multiplyOperator = binary("multiply", "Mul", (g, a, b) => [multiply(g, b), multiply(g, a)]);
+const divideOperator = binary("divide", "Div", (g, _, b, y) => {
+  const ga = divide(g, b);
+  return [ga, negate(multiply(ga, y))];
+});
+const minimumOperator = binary("minimum", "Min", (g, a, b) => {
+  const first = less(a, b);
+  return [select(first, g, 0), select(first, 0, g)];
+});
+const maximumOperator = binary("maximum", "Max", (g, a, b) => {
+  const first = less(b, a);
+  return [select(first, g, 0), select(first, 0, g)];
+});
 
-type Operand = Value | number;
+export type Operand = Value | number;
 const operand = (v: Operand): Value => (typeof v === "number" ? constant([], [v]) : v);
 
 export const add = (a: Operand, b: Operand): Value => apply(addOperator, [operand(a), operand(b)], null);
 export const subtract = (a: Operand, b: Operand): Value => apply(subtractOperator, [operand(a), operand(b)], null);
 export const multiply = (a: Operand, b: Operand): Value => apply(multiplyOperator, [operand(a), operand(b)], null);
 export const divide = (a: Operand, b: Operand): Value => apply(divideOperator, [operand(a), operand(b)], null);
-export const minimum = (a: Value, b: Value): Value => apply(minimumOperator, [a, b], null);
-export const maximum = (a: Value, b: Value): Value => apply(maximumOperator, [a, b], null);
+export const negate = (x: Value): Value => multiply(x, -1);
+/** The smaller of both; where they are equal, the gradient is b's. */
+export const minimum = (a: Operand, b: Operand): Value => apply(minimumOperator, [operand(a), operand(b)], null);
+/** The larger of both; where they are equal, the gradient is b's. */
+export const maximum = (a: Operand, b: Operand): Value => apply(maximumOperator, [operand(a), operand(b)], null);
+/** x held between two bounds. */
+export const clamp = (x: Value, low: number, high: number): Value => minimum(maximum(x, low), high);
 
 const lessOperator: Operator<null> = {
   name: "less",
   infer: (inputs) => ({ shape: broadcast("less", inputs), dtype: "bool" }),
   emit: (to, inputs) => to.node("Less", inputs),
+  gradient: () => [],
 };
 
 /** a < b, as booleans. */
@@ -52,36 +77,13 @@ const selectOperator: Operator<null> = {
   name: "select",
   infer: (inputs) => ({ shape: broadcast("select", inputs), dtype: inputs[1]!.dtype }),
   emit: (to, inputs) => to.node("Where", inputs),
+  gradient: ({ g, inputs: [condition, then, otherwise] }) => [
+    undefined,
+    sumTo(select(condition!, g, 0), then!.shape),
+    sumTo(select(condition!, 0, g), otherwise!.shape),
+  ],
 };
 
 /** `then` where the condition holds, `otherwise` elsewhere. */
-export const select = (condition: Value, then: Value, otherwise: Value): Value =>
-  apply(selectOperator, [condition, then, otherwise], null);
-
-const unary = (
-  name: string,
-  type: string,
-  attributes?: Readonly<Record<string, { readonly float: number }>>,
-  domain?: string,
-): Operator<null> => ({
-  name,
-  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
-  emit: (to, inputs) => to.node(type, inputs, attributes, domain),
-});
-
-const expOperator = unary("exp", "Exp");
-const sinOperator = unary("sin", "Sin");
-const cosOperator = unary("cos", "Cos");
-const siluOperator = unary("silu", "QuickGelu", { alpha: { float: 1 } }, "com.microsoft");
-const quickGeluOperator = unary("quickGelu", "QuickGelu", { alpha: { float: 1.702 } }, "com.microsoft");
-const geluOperator = unary("gelu", "Gelu", undefined, "com.microsoft");
-
-export const exp = (x: Value): Value => apply(expOperator, [x], null);
-export const sin = (x: Value): Value => apply(sinOperator, [x], null);
-export const cos = (x: Value): Value => apply(cosOperator, [x], null);
-/** x * sigmoid(x). */
-export const silu = (x: Value): Value => apply(siluOperator, [x], null);
-/** x * sigmoid(1.702 x), the activation of OpenAI's CLIP. */
-export const quickGelu = (x: Value): Value => apply(quickGeluOperator, [x], null);
-/** x * Phi(x) with the exact (erf) normal distribution function. */
-export const gelu = (x: Value): Value => apply(geluOperator, [x], null);
+export const select = (condition: Value, then: Operand, otherwise: Operand): Value =>
+  apply(selectOperator, [condition, operand(then), operand(otherwise)], null);

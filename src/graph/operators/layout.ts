@@ -1,6 +1,6 @@
 /** Operators that move elements and compute nothing. */
-import { addDims, type Dim, dimKey, elementsOf, type Shape, sameDim, showShape } from "../dim.ts";
-import { type Emitter, reshapeTarget } from "../onnx.ts";
+import { addDims, type Dim, dimKey, elementsOf, type Shape, sameDim, showShape, subtractDims } from "../dim.ts";
+import { reshapeTarget } from "../onnx.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
 
 const reshapeOperator: Operator<{ shape: Shape }> = {
@@ -12,6 +12,7 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
     return { shape, dtype: x!.dtype };
   },
   emit: (to, [x], { shape }, value) => to.node("Reshape", [x!, reshapeTarget(to, value.inputs[0]!.shape, shape)]),
+  gradient: ({ g, inputs: [x] }) => [reshape(g, x!.shape)],
 };
 
 /** The same elements in row-major order under another shape. */
@@ -24,6 +25,12 @@ const transposeOperator: Operator<{ order: readonly number[] }> = {
     return { shape: order.map((axis) => x!.shape[axis]!), dtype: x!.dtype };
   },
   emit: (to, inputs, { order }) => to.node("Transpose", inputs, { perm: order }),
+  gradient: ({ g, attributes: { order } }) => [
+    transpose(
+      g,
+      [...order.keys()].map((axis) => order.indexOf(axis)),
+    ),
+  ],
 };
 
 /** Axis i of the result is axis `order[i]` of x. */
@@ -42,58 +49,56 @@ const concatOperator: Operator<{ axis: number }> = {
     return { shape: first.shape.map((d, i) => (i === axis ? size : d)), dtype: first.dtype };
   },
   emit: (to, inputs, { axis }) => to.node("Concat", inputs, { axis }),
+  gradient: ({ g, inputs, attributes: { axis } }) => {
+    let from: Dim = 0;
+    return inputs.map((v) => {
+      const to = addDims(from, v.shape[axis]!);
+      const part = slice(g, axis, from, to);
+      from = to;
+      return part;
+    });
+  },
 };
 
 export const concat = (values: readonly Value[], axis: number): Value => apply(concatOperator, values, { axis });
 
-const sliceOperator: Operator<{ axis: number; from: number; to: number }> = {
+const sliceOperator: Operator<{ axis: number; from: Dim; to: Dim }> = {
   name: "slice",
   infer: ([x], { axis, from, to }) => {
     const size = x!.shape[axis];
-    if (!(from >= 0 && from < to) || (typeof size === "number" && to > size)) {
-      mismatch("slice", [x!], `${from} to ${to} lie outside axis ${axis}`);
+    const length = subtractDims(to, from);
+    const outside = (d: Dim | undefined) => typeof d === "number" && d < 0;
+    if (size === undefined || length === 0 || [from, length, subtractDims(size, to)].some(outside)) {
+      mismatch("slice", [x!], `${dimKey(from)} to ${dimKey(to)} lie outside axis ${axis}`);
     }
-    return { shape: x!.shape.map((d, i): Dim => (i === axis ? to - from : d)), dtype: x!.dtype };
+    return { shape: x!.shape.map((d, i): Dim => (i === axis ? length : d)), dtype: x!.dtype };
   },
-  emit: (to: Emitter, [x], a) =>
-    to.node("Slice", [x!, to.integers([a.from]), to.integers([a.to]), to.integers([a.axis])]),
+  emit: (to, [x], a) => to.node("Slice", [x!, to.sizes([a.from]), to.sizes([a.to]), to.integers([a.axis])]),
+  gradient: ({ g, inputs: [x], attributes: { axis, from, to } }) => {
+    const at = (d: Dim) => x!.shape.map((_, i): Dim => (i === axis ? d : 0));
+    return [pad(g, at(from), at(subtractDims(x!.shape[axis]!, to)))];
+  },
 };
 
 /** Elements `from` to `to` (exclusive) along an axis. */
-export const slice = (x: Value, axis: number, from: number, to: number): Value =>
+export const slice = (x: Value, axis: number, from: Dim, to: Dim): Value =>
   apply(sliceOperator, [x], { axis, from, to });
 
-const gatherOperator: Operator<null> = {
-  name: "gather",
-  infer: (inputs) => {
-    const [table, indices] = inputs as [Value, Value];
-    if (indices.dtype !== "int32") mismatch("gather", inputs, `indices are ${indices.dtype}, not int32`);
-    return { shape: [...indices.shape, ...table.shape.slice(1)], dtype: table.dtype };
-  },
-  emit: (to, inputs) => to.node("Gather", inputs, { axis: 0 }),
+const padOperator: Operator<{ before: Shape; after: Shape }> = {
+  name: "pad",
+  infer: ([x], { before, after }) => ({
+    shape: x!.shape.map((d, i) => addDims(addDims(before[i]!, d), after[i]!)),
+    dtype: x!.dtype,
+  }),
+  emit: (to, [x], { before, after }) => to.node("Pad", [x!, to.sizes([...before, ...after])]),
+  gradient: ({ g, inputs: [x], attributes: { before } }) => [
+    x!.shape.reduce(
+      (part, d, axis) => (d === part.shape[axis] ? part : slice(part, axis, before[axis]!, addDims(before[axis]!, d))),
+      g,
+    ),
+  ],
 };
 
-/** Rows of `table` [n, ...] picked by int32 `indices`: an embedding. */
-export const gather = (table: Value, indices: Value): Value => apply(gatherOperator, [table, indices], null);
-
-const upsampleOperator: Operator<{ height: Dim; width: Dim }> = {
-  name: "upsample",
-  infer: ([x], { height, width }) => {
-    if (x!.shape.length !== 4) mismatch("upsample", [x!], "it is not [batch, channels, height, width]");
-    return { shape: [x!.shape[0]!, x!.shape[1]!, height, width], dtype: x!.dtype };
-  },
-  emit: (to, [x], { height, width }, value) => {
-    const nearest = { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
-    const from = value.inputs[0]!.shape;
-    const doubled =
-      dimKey(addDims(from[2]!, from[2]!)) === dimKey(height) && dimKey(addDims(from[3]!, from[3]!)) === dimKey(width);
-    if (doubled) {
-      const scales = to.constant("float32", [4], new Uint8Array(Float32Array.of(1, 1, 2, 2).buffer));
-      return to.node("Resize", [x!, "", scales], nearest);
-    }
-    return to.node("Resize", [x!, "", "", to.sizes(value.shape)], nearest);
-  },
-};
-
-/** Nearest-neighbour upsampling to a given size (about twice as large), as `torch.nn.functional.interpolate`. */
-export const upsample = (x: Value, height: Dim, width: Dim): Value => apply(upsampleOperator, [x], { height, width });
+/** x with so many zeros before and after it along every axis. */
+export const pad = (x: Value, before: Shape, after: Shape): Value =>
+  [...before, ...after].every((d) => d === 0) ? x : apply(padOperator, [x], { before, after });

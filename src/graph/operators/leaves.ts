@@ -7,6 +7,7 @@ const inputOperator: Operator<{ name: string; dtype: DType; shape: Shape }> = {
   name: "input",
   infer: (_, { shape, dtype }) => ({ shape, dtype }),
   emit: (to, _, { name, dtype, shape }) => to.input(name, dtype, shape),
+  gradient: () => [],
 };
 
 /** A tensor given at each run. */
@@ -19,7 +20,12 @@ const parameterOperator: Operator<{ ref: TensorRef; inPlace: boolean }> = {
   // The Cast of a half-precision weight is folded into a float32 copy when the session is built.
   emit: (to, _, { ref, inPlace }) =>
     ref.dtype === "float32" ? to.external(ref, inPlace) : to.node("Cast", [to.external(ref)], { to: 1 }),
+  gradient: () => [],
 };
+
+/** Whether `value` is a weight that the runtime is to leave where it lies. */
+export const liesInPlace = ({ operator, attributes }: Value): boolean =>
+  operator === parameterOperator && (attributes as { inPlace: boolean }).inPlace;
 
 /**
  * A weight that stays in its file; float32 in the graph whatever the file stores.
@@ -33,6 +39,7 @@ const constantOperator: Operator<{ shape: readonly number[]; dtype: DType; data:
   name: "constant",
   infer: (_, { shape, dtype }) => ({ shape, dtype }),
   emit: (to, _, { dtype, shape, data }) => to.constant(dtype, shape, data),
+  gradient: () => [],
 };
 
 /** A float32 constant. */

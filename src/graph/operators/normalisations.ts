@@ -1,8 +1,10 @@
-/** Normalisations. */
+/** Normalisations: to mean 0 and variance 1, or to sum 1. */
 import { type Dim, multiplyDims, sameDim } from "../dim.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
-import { add, multiply } from "./elementwise.ts";
+import { add, divide, multiply, subtract } from "./elementwise.ts";
+import { sqrt, square } from "./functions.ts";
 import { reshape } from "./layout.ts";
+import { mean, sum, sumTo } from "./reductions.ts";
 
 const layerNormOperator: Operator<{ epsilon: number }> = {
   name: "layerNorm",
@@ -12,6 +14,15 @@ const layerNormOperator: Operator<{ epsilon: number }> = {
     return { shape: x.shape, dtype: x.dtype };
   },
   emit: (to, inputs, { epsilon }) => to.node("LayerNormalization", inputs, { axis: -1, epsilon: { float: epsilon } }),
+  gradient: ({ g, inputs, attributes: { epsilon } }) => {
+    const [x, scale] = inputs as [Value, Value];
+    const { standard, deviation } = standardised(x, epsilon);
+    return [
+      throughStandard(multiply(g, scale), standard, deviation),
+      sumTo(multiply(g, standard), scale.shape),
+      sumTo(g, scale.shape),
+    ];
+  },
 };
 
 /** Normalises the last axis to mean 0 and variance 1, then scales and shifts. */
@@ -31,7 +42,27 @@ const standardiseOperator: Operator<{ epsilon: number }> = {
       to.constant("float32", [groups], new Uint8Array(new Float32Array(groups).fill(v).buffer));
     return to.node("InstanceNormalization", [x!, filled(1), filled(0)], { epsilon: { float: epsilon } });
   },
+  gradient: ({ g, inputs: [x], attributes: { epsilon } }) => {
+    const { standard, deviation } = standardised(x!, epsilon);
+    return [throughStandard(g, standard, deviation)];
+  },
 };
+
+/** Over the last axis. */
+function standardised(x: Value, epsilon: number): { standard: Value; deviation: Value } {
+  const last = [x.shape.length - 1];
+  const centred = subtract(x, mean(x, last, { keep: true }));
+  const deviation = sqrt(add(mean(square(centred), last, { keep: true }), epsilon));
+  return { standard: divide(centred, deviation), deviation };
+}
+
+/** d loss / d x for standard = (x - mean) / deviation: g without its parts along 1 and along `standard`. */
+function throughStandard(g: Value, standard: Value, deviation: Value): Value {
+  const last = [g.shape.length - 1];
+  const along = mean(multiply(g, standard), last, { keep: true });
+  const rest = subtract(subtract(g, mean(g, last, { keep: true })), multiply(standard, along));
+  return divide(rest, deviation);
+}
 
 /**
  * Group normalisation of x [batch, channels, h, w]; scale and shift are [channels, 1, 1].
@@ -45,3 +76,13 @@ export function groupNorm(x: Value, groups: number, scale: Value, shift: Value, 
   const standard = apply(standardiseOperator, [reshape(x, [batch, groups, size])], { epsilon });
   return add(multiply(reshape(standard, x.shape), scale), shift);
 }
+
+const softmaxOperator: Operator<null> = {
+  name: "softmax",
+  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  emit: (to, inputs) => to.node("Softmax", inputs, { axis: -1 }),
+  gradient: ({ g, result: y }) => [multiply(y, subtract(g, sum(multiply(g, y), [g.shape.length - 1], { keep: true })))],
+};
+
+/** exp(x) over the last axis, divided by its sum. */
+export const softmax = (x: Value): Value => apply(softmaxOperator, [x], null);

@@ -1,0 +1,19 @@
+/** Measures of difference that training makes small. */
+import { add, multiply, subtract } from "./operators/elementwise.ts";
+import { power, square } from "./operators/functions.ts";
+import { mean, sum } from "./operators/reductions.ts";
+import type { Value } from "./value.ts";
+
+/** Mean over all elements of (a - b)^2, of shape []. */
+export const meanSquaredError = (a: Value, b: Value): Value => mean(square(subtract(a, b)));
+
+/**
+ * Cosine of the angle between a and b along the last axis, which the result lacks.
+ *
+ * A vector of zeros has cosine 0 with any other.
+ */
+export function cosineSimilarity(a: Value, b: Value): Value {
+  const dot = (x: Value, y: Value) => sum(multiply(x, y), [Math.max(x.shape.length, y.shape.length) - 1]);
+  const inverseLength = (x: Value) => power(add(dot(x, x), 1e-16), -0.5);
+  return multiply(dot(a, b), multiply(inverseLength(a), inverseLength(b)));
+}

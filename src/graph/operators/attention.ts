@@ -1,0 +1,86 @@
+/** Attention: softmax(q k' / sqrt(head size)) v. */
+import { type Dim, sameDim } from "../dim.ts";
+import { apply, mismatch, type Operator, type Value } from "../value.ts";
+import { add, multiply, subtract } from "./elementwise.ts";
+import { reshape, transpose } from "./layout.ts";
+import { constant } from "./leaves.ts";
+import { softmax } from "./normalisations.ts";
+import { after } from "./ordering.ts";
+import { matmul, matmulOf } from "./products.ts";
+import { sum } from "./reductions.ts";
+
+const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
+  name: "attention",
+  infer: (inputs, { heads }) => {
+    const [q, k, v] = inputs as [Value, Value, Value];
+    const width = q.shape[2]!;
+    if (typeof width !== "number" || width % heads !== 0)
+      mismatch("attention", inputs, `${heads} heads do not divide the width`);
+    const batchFits = sameDim(q.shape[0]!, k.shape[0]!) && sameDim(k.shape[0]!, v.shape[0]!);
+    if (!batchFits || !sameDim(k.shape[1]!, v.shape[1]!) || !sameDim(width, k.shape[2]!)) {
+      mismatch("attention", inputs, "keys and values do not fit the queries");
+    }
+    return { shape: [q.shape[0]!, q.shape[1]!, v.shape[2]!], dtype: q.dtype };
+  },
+  emit: (to, inputs, { heads, causal }, value) => {
+    const [q] = value.inputs as [Value];
+    const bias = causal ? ["", "", to.constant("float32", ...causalBias(q.shape[1]!))] : [];
+    return to.node(
+      "MultiHeadAttention",
+      [...inputs, ...bias],
+      { num_heads: heads, scale: { float: scaleOf(q, heads) } },
+      "com.microsoft",
+    );
+  },
+  // The probabilities P [batch, heads, tokens, keys] are the largest tensor there is, so they are computed again. With
+  // d P = g v', the softmax gives d S = P (d P - the row's sum of P d P), and that sum is the row's g o.
+  gradient: ({ g, inputs, attributes: { heads, causal }, result }) => {
+    const scale = scaleOf(inputs[0]!, heads);
+    const [q, k, v] = inputs.map((x) => byHead(after(x, [g]), heads)) as [Value, Value, Value];
+    const [gh, o] = [byHead(g, heads), byHead(result, heads)];
+    const scores = matmulOf(multiply(q, scale), k, "second");
+    const p = softmax(causal ? add(scores, constant(...causalValues(q.shape[2]!))) : scores);
+    const gScores = multiply(p, subtract(matmulOf(gh, v, "second"), sum(multiply(gh, o), [3], { keep: true })));
+    return [
+      together(multiply(matmul(gScores, k), scale)),
+      together(multiply(matmulOf(gScores, q, "first"), scale)),
+      together(matmulOf(p, gh, "first")),
+    ];
+  },
+};
+
+const scaleOf = (q: Value, heads: number): number => 1 / Math.sqrt((q.shape[2] as number) / heads);
+
+/** [batch, tokens, width] to [batch, heads, tokens, width / heads]. */
+function byHead(x: Value, heads: number): Value {
+  const [batch, tokens, width] = x.shape as [Dim, Dim, number];
+  return transpose(reshape(x, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** The inverse of {@link byHead}. */
+function together(x: Value): Value {
+  const [batch, heads, tokens, size] = x.shape as [Dim, number, Dim, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * size]);
+}
+
+/** A bias that hides every later position: 0 below the diagonal, a number whose exponential is 0 above. */
+function causalValues(tokens: Dim): [readonly number[], Float32Array] {
+  if (typeof tokens !== "number") throw new Error("causal attention needs a fixed number of tokens");
+  const bias = Float32Array.from({ length: tokens * tokens }, (_, i) =>
+    i % tokens > Math.floor(i / tokens) ? -1e9 : 0,
+  );
+  return [[1, 1, tokens, tokens], bias];
+}
+
+function causalBias(tokens: Dim): [readonly number[], Uint8Array] {
+  const [shape, bias] = causalValues(tokens);
+  return [shape, new Uint8Array(bias.buffer)];
+}
+
+/**
+ * Multi-head attention, softmax(q k' / sqrt(head size)) v.
+ *
+ * q [batch, tokens, width], k and v [batch, keys, width]; the heads lie side by side in the width.
+ */
+export const attention = (q: Value, k: Value, v: Value, heads: number, options: { causal?: boolean } = {}): Value =>
+  apply(attentionOperator, [q, k, v], { heads, causal: options.causal ?? false });

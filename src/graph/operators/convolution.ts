@@ -1,0 +1,129 @@
+/** 2-D convolution. */
+import { addDims, type Dim, floorDivide, multiplyDims, type Shape, sameDim } from "../dim.ts";
+import { apply, mismatch, noSecondDerivative, type Operator, type Value } from "../value.ts";
+import { concat, pad, reshape } from "./layout.ts";
+import { liesInPlace } from "./leaves.ts";
+import { matmulOf } from "./products.ts";
+import { sum } from "./reductions.ts";
+
+export interface ConvOptions {
+  readonly stride?: number;
+  /** Zeros added at top, left, bottom, right. */
+  readonly padding?: readonly [number, number, number, number];
+}
+
+const convOperator: Operator<Required<ConvOptions>> = {
+  name: "conv",
+  infer: (inputs, { stride, padding }) => {
+    const [x, weight] = inputs as [Value, Value];
+    const [batch, channels, height, width] = x.shape;
+    const [out, inner, kh, kw] = weight.shape;
+    if (x.shape.length !== 4 || weight.shape.length !== 4) mismatch("conv", inputs, "both must have four axes");
+    if (!sameDim(channels!, inner!)) mismatch("conv", inputs, "the channel counts differ");
+    const size = (d: Dim, kernel: Dim, pads: number): Dim =>
+      addDims(floorDivide(addDims(d, pads - (kernel as number)), stride), 1);
+    const shape: Shape = [
+      batch!,
+      out!,
+      size(height!, kh!, padding[0] + padding[2]),
+      size(width!, kw!, padding[1] + padding[3]),
+    ];
+    return { shape, dtype: x.dtype };
+  },
+  emit: (to, inputs, { stride, padding }) => to.node("Conv", inputs, { strides: [stride, stride], pads: padding }),
+  gradient: ({ g, inputs, attributes, wanted }) => {
+    const [x, weight] = inputs as [Value, Value];
+    return [
+      wanted[0] ? inputGradient(g, x, weight, attributes) : undefined,
+      wanted[1] ? weightGradient(g, x, weight, attributes) : undefined,
+      wanted[2] ? sum(g, [0, 2, 3]) : undefined,
+    ];
+  },
+};
+
+/** 2-D convolution of x [batch, in, h, w] with weight [out, in, kh, kw] and bias [out]. */
+export function conv(x: Value, weight: Value, bias?: Value, options: ConvOptions = {}): Value {
+  const { stride = 1, padding = [0, 0, 0, 0] } = options;
+  return apply(convOperator, bias ? [x, weight, bias] : [x, weight], { stride, padding });
+}
+
+/**
+ * Every pixel of g spreads to the pixels of x that it was made of.
+ *
+ * At stride 1 this is again a convolution, with the kernel turned about and its channels exchanged; of a weight that
+ * stays where it lies no such copy is made.
+ */
+function inputGradient(g: Value, x: Value, weight: Value, { stride, padding }: Required<ConvOptions>): Value {
+  const [kh, kw] = weight.shape.slice(2) as [number, number];
+  const [top, left, bottom, right] = padding;
+  const turned = [kh - 1 - top, kw - 1 - left, kh - 1 - bottom, kw - 1 - right] as const;
+  if (stride === 1 && turned.every((n) => n >= 0) && !liesInPlace(weight)) {
+    return conv(g, apply(turnedOperator, [weight], null), undefined, { padding: turned });
+  }
+  return apply(spreadOperator, [g, weight, x], { stride, padding });
+}
+
+const turnedOperator: Operator<null> = {
+  name: "turned",
+  infer: ([weight]) => {
+    const [out, inner, kh, kw] = weight!.shape as [Dim, Dim, Dim, Dim];
+    return { shape: [inner, out, kh, kw], dtype: weight!.dtype };
+  },
+  emit: (to, [weight], _, value) => {
+    const [kh, kw] = value.shape.slice(2);
+    const ends = to.integers([-(2 ** 31), -(2 ** 31)]);
+    const flipped =
+      kh === 1 && kw === 1
+        ? weight!
+        : to.node("Slice", [weight!, to.integers([-1, -1]), ends, to.integers([2, 3]), to.integers([-1, -1])]);
+    return to.node("Transpose", [flipped], { perm: [1, 0, 2, 3] });
+  },
+  gradient: noSecondDerivative("turned"),
+};
+
+const spreadOperator: Operator<Required<ConvOptions>> = {
+  name: "spread",
+  infer: ([, , like]) => ({ shape: like!.shape, dtype: like!.dtype }),
+  emit: (to, [g, weight], { stride, padding }, value) => {
+    // The stride may have left out pixels at the end, how many is known only at run time: give as many as there can be.
+    const [top, left, bottom, right] = padding;
+    const extra = [Math.max(0, stride - 1 - bottom), Math.max(0, stride - 1 - right)];
+    const full = to.node("ConvTranspose", [g!, weight!], {
+      strides: [stride, stride],
+      pads: [top, left, stride === 1 ? bottom : 0, stride === 1 ? right : 0],
+      output_padding: stride === 1 ? [0, 0] : extra,
+    });
+    if (stride === 1) return full;
+    return to.node("Slice", [full, to.integers([0, 0]), to.sizes(value.shape.slice(2)), to.integers([2, 3])]);
+  },
+  gradient: noSecondDerivative("spread"),
+};
+
+/** One matrix product for each place in the kernel: g times what of x lay under that place. */
+function weightGradient(g: Value, x: Value, weight: Value, { stride, padding }: Required<ConvOptions>): Value {
+  const [out, inner, kh, kw] = weight.shape as [Dim, Dim, number, number];
+  const [batch, , height, width] = g.shape as [Dim, Dim, Dim, Dim];
+  const pixels = multiplyDims(height, width);
+  const [top, left, bottom, right] = padding;
+  const padded = pad(x, [0, 0, top, left], [0, 0, bottom, right]);
+  const flat = reshape(g, [batch, out, pixels]);
+  const places = Array.from({ length: kh * kw }, (_, i) => {
+    const under = apply(windowOperator, [padded, g], { row: Math.floor(i / kw), column: i % kw, stride });
+    const product = matmulOf(flat, reshape(under, [batch, inner, pixels]), "second"); // [batch, out, in]
+    return reshape(sum(product, [0]), [out, inner, 1]);
+  });
+  return reshape(places.length === 1 ? places[0]! : concat(places, 2), weight.shape);
+}
+
+/** The pixels of x that one place of the kernel meets, for a result of the size of the second operand. */
+const windowOperator: Operator<{ row: number; column: number; stride: number }> = {
+  name: "window",
+  infer: ([x, like]) => ({ shape: [...x!.shape.slice(0, 2), ...like!.shape.slice(2)], dtype: x!.dtype }),
+  emit: (to, [x], { row, column, stride }, value) => {
+    const end = (axis: number, from: number): Dim =>
+      addDims(multiplyDims(value.shape[axis]!, stride), from - stride + 1);
+    const ends = to.sizes([end(2, row), end(3, column)]);
+    return to.node("Slice", [x!, to.integers([row, column]), ends, to.integers([2, 3]), to.integers([stride, stride])]);
+  },
+  gradient: noSecondDerivative("window"),
+};

@@ -1,0 +1,98 @@
+/** Sums over axes, and their opposite, repetition along axes. */
+import { type Dim, dimKey, elementsOf, type Shape, sameDim, sameShape } from "../dim.ts";
+import { apply, mismatch, type Operator, type Value } from "../value.ts";
+import { divide } from "./elementwise.ts";
+import { reshape } from "./layout.ts";
+
+interface Axes {
+  readonly axes: readonly number[];
+  readonly keep: boolean;
+}
+
+const reduced = (shape: Shape, { axes, keep }: Axes): Shape =>
+  shape.flatMap((d, i): Dim[] => (axes.includes(i) ? (keep ? [1] : []) : [d]));
+
+/** Under the shape that broadcasts against the operand's: reduced axes have size 1. */
+const withAxes = (g: Value, x: Value, { axes, keep }: Axes): Value =>
+  keep ? g : reshape(g, reduced(x.shape, { axes, keep: true }));
+
+const reduction = (
+  name: string,
+  type: string,
+  gradient: (g: Value, x: Value, axes: readonly number[]) => Value,
+): Operator<Axes> => ({
+  name,
+  infer: (inputs, attributes) => {
+    const [x] = inputs as [Value];
+    if (!attributes.axes.every((axis) => axis >= 0 && axis < x.shape.length)) {
+      mismatch(name, inputs, `axes [${attributes.axes}] lie outside it`);
+    }
+    return { shape: reduced(x.shape, attributes), dtype: x.dtype };
+  },
+  emit: (to, [x], { axes, keep }) => to.node(type, [x!, to.integers(axes)], { keepdims: keep ? 1 : 0 }),
+  gradient: ({ g, inputs: [x], attributes }) => [gradient(withAxes(g, x!, attributes), x!, attributes.axes)],
+});
+
+const sumOperator = reduction("sum", "ReduceSum", expand);
+
+// ReduceMean has its axes as an attribute until opset 18 and as an input since; both graphs here are newer.
+const meanOperator = reduction("mean", "ReduceMean", (g, x, axes) => expand(divide(g, elementCount(x, axes)), x));
+
+export interface ReductionOptions {
+  /** Leave the reduced axes in place with size 1. */
+  readonly keep?: boolean;
+}
+
+const every = (x: Value): number[] => [...x.shape.keys()];
+
+/** Sum over `axes`, by default over all of them. */
+export const sum = (x: Value, axes: readonly number[] = every(x), { keep = false }: ReductionOptions = {}): Value =>
+  axes.length === 0 ? x : apply(sumOperator, [x], { axes, keep });
+
+/** Mean over `axes`, by default over all of them. */
+export const mean = (x: Value, axes: readonly number[] = every(x), { keep = false }: ReductionOptions = {}): Value =>
+  axes.length === 0 ? x : apply(meanOperator, [x], { axes, keep });
+
+const elementCountOperator: Operator<{ axes: readonly number[] }> = {
+  name: "elementCount",
+  infer: ([x]) => ({ shape: [], dtype: x!.dtype }),
+  emit: (to, _, { axes }, value) => {
+    const sizes = axes.map((axis) => value.inputs[0]!.shape[axis]!);
+    const count = elementsOf(sizes);
+    if (typeof count === "number") return to.constant("float32", [], new Uint8Array(Float32Array.of(count).buffer));
+    const product = to.node("ReduceProd", [to.sizes(sizes)], { keepdims: 0 });
+    return to.node("Cast", [product], { to: 1 });
+  },
+  gradient: () => [undefined],
+};
+
+/** How many elements x has along `axes`, as a number of the graph. */
+export const elementCount = (x: Value, axes: readonly number[] = every(x)): Value =>
+  apply(elementCountOperator, [x], { axes });
+
+const expandOperator: Operator<null> = {
+  name: "expand",
+  infer: (inputs) => {
+    const [x, like] = inputs as [Value, Value];
+    const extra = like.shape.length - x.shape.length;
+    const fits = extra >= 0 && x.shape.every((d, i) => d === 1 || sameDim(d, like.shape[i + extra]!));
+    if (!fits) mismatch("expand", inputs, "the first does not broadcast to the second");
+    return { shape: like.shape, dtype: x.dtype };
+  },
+  emit: (to, [x], _, value) => to.node("Expand", [x!, to.sizes(value.shape)]),
+  gradient: ({ g, inputs: [x] }) => [sumTo(g, x!.shape), undefined],
+};
+
+/** x repeated along the axes where it has size 1 or none, to the shape of `like`. Of `like` only the shape is used. */
+export function expand(x: Value, like: Value): Value {
+  return sameShape(x.shape, like.shape) ? x : apply(expandOperator, [x, like], null);
+}
+
+/** The opposite of broadcasting: g summed over the axes along which an operand of `shape` was repeated. */
+export function sumTo(g: Value, shape: Shape): Value {
+  const extra = g.shape.length - shape.length;
+  const axes = g.shape.flatMap((d, i) => (i < extra || (shape[i - extra] === 1 && dimKey(d) !== "1") ? [i] : []));
+  if (axes.length === 0) return g;
+  const kept = sum(g, axes, { keep: true });
+  return extra > 0 ? reshape(kept, shape) : kept;
+}

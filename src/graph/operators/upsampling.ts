@@ -1,0 +1,55 @@
+/** Nearest-neighbour upsampling. */
+import { type Dim, multiplyDims, sameDim } from "../dim.ts";
+import type { Emitter } from "../onnx.ts";
+import { apply, mismatch, noSecondDerivative, type Operator, type Value } from "../value.ts";
+
+const nearest = { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
+
+const isDoubled = (small: Value, large: Value): boolean =>
+  [2, 3].every((axis) => sameDim(multiplyDims(small.shape[axis]!, 2), large.shape[axis]!));
+
+const upsampleOperator: Operator<{ height: Dim; width: Dim }> = {
+  name: "upsample",
+  infer: ([x], { height, width }) => {
+    if (x!.shape.length !== 4) mismatch("upsample", [x!], "it is not [batch, channels, height, width]");
+    return { shape: [x!.shape[0]!, x!.shape[1]!, height, width], dtype: x!.dtype };
+  },
+  emit: (to, [x], _, value) => {
+    if (isDoubled(value.inputs[0]!, value)) {
+      const scales = to.constant("float32", [4], new Uint8Array(Float32Array.of(1, 1, 2, 2).buffer));
+      return to.node("Resize", [x!, "", scales], nearest);
+    }
+    return to.node("Resize", [x!, "", "", to.sizes(value.shape)], nearest);
+  },
+  gradient: ({ g, inputs: [x] }) => [apply(downsumOperator, [g, x!], null)],
+};
+
+/** Nearest-neighbour upsampling to a given size (about twice as large), as `torch.nn.functional.interpolate`. */
+export const upsample = (x: Value, height: Dim, width: Dim): Value => apply(upsampleOperator, [x], { height, width });
+
+/** Adds up the pixels that were copied from one. */
+const downsumOperator: Operator<null> = {
+  name: "downsum",
+  infer: ([, like]) => ({ shape: like!.shape, dtype: like!.dtype }),
+  emit: (to, [g], _, value) => {
+    const large = value.inputs[0]!;
+    if (isDoubled(value, large)) {
+      const mean = to.node("AveragePool", [g!], { kernel_shape: [2, 2], strides: [2, 2] });
+      return to.node("Mul", [mean, to.constant("float32", [], new Uint8Array(Float32Array.of(4).buffer))]);
+    }
+    const rows = copies(to, value.shape[2]!, large.shape[2]!); // [height, large height]
+    const columns = copies(to, value.shape[3]!, large.shape[3]!); // [width, large width]
+    const narrowed = to.node("MatMul", [g!, to.node("Transpose", [columns], { perm: [1, 0] })]);
+    return to.node("MatMul", [rows, narrowed]);
+  },
+  gradient: noSecondDerivative("downsum"),
+};
+
+/** Which of `large` pixels of a line came from which of `small`, as a 0-1 matrix [small, large]: what upsampling makes of the identity. */
+function copies(to: Emitter, small: Dim, large: Dim): string {
+  const square = to.node("ConstantOfShape", [to.sizes([small, small])]);
+  const identity = to.node("EyeLike", [square]);
+  const picture = to.node("Unsqueeze", [identity, to.integers([0, 1])]);
+  const stretched = to.node("Resize", [picture, "", "", to.sizes([1, 1, small, large])], nearest);
+  return to.node("Squeeze", [stretched, to.integers([0, 1])]);
+}

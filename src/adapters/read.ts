@@ -85,7 +85,8 @@ async function tokensIn(folder: string, base: Base): Promise<Map<string, readonl
   const tokens = new Map<string, readonly Float32Array[]>();
   for (const name of (await readdir(folder)).sort()) {
     const file = join(folder, name);
-    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readSafetensors(file)).tensors)) continue;
+    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readSafetensors(file)).tensors))
+      continue;
     for (const [token, vectors] of (await readFile(file, base)).tokens) tokens.set(token, vectors);
   }
   return tokens;

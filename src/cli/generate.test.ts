@@ -148,7 +148,21 @@ describe("tiller generate", () => {
   });
 
   test("--preview writes what the pictures look like on the way, without a recipe", async () => {
-    const argv = ["generate", "--model", "owner/sd", "--prompt", "a", "--steps", "5", "--preview", "2", "--count", "2", "--out", out];
+    const argv = [
+      "generate",
+      "--model",
+      "owner/sd",
+      "--prompt",
+      "a",
+      "--steps",
+      "5",
+      "--preview",
+      "2",
+      "--count",
+      "2",
+      "--out",
+      out,
+    ];
     const result = await tiller([...argv, "--json"], { batch: 2 });
     const previews = [
       "tiller-0-cfg-step2.png",
@@ -168,7 +182,17 @@ describe("tiller generate", () => {
   });
 
   test("without a terminal tells progress in a few plain lines", async () => {
-    const { stderr } = await tiller(["generate", "--model", "owner/sd", "--prompt", "a", "--steps", "400", "--out", out]);
+    const { stderr } = await tiller([
+      "generate",
+      "--model",
+      "owner/sd",
+      "--prompt",
+      "a",
+      "--steps",
+      "400",
+      "--out",
+      out,
+    ]);
     const lines = stderr.trimEnd().split("\n");
     expect(lines).toContain("building the networks");
     expect(lines.filter((line) => line.startsWith("generating"))).toEqual([

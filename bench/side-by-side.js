@@ -7,7 +7,7 @@
  * `pip install -r parity/requirements.txt`. The model (4.3 GB) is written to FOLDER when it is not there yet.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,6 +32,13 @@ function run(command, args) {
 if (!existsSync(join(values.model, "lora.safetensors"))) {
   console.error(`writing random weights to ${values.model}`);
   run(values.python, [beside("make_random_sd15.py"), values.model]);
+}
+
+// Read once, so that neither runtime's first process pays for a cold disk.
+for (const file of readdirSync(values.model, { recursive: true, withFileTypes: true })) {
+  if (!file.isFile()) continue;
+  const stream = createReadStream(join(file.parentPath, file.name), { highWaterMark: 1 << 22 });
+  for await (const _ of stream);
 }
 
 const runtimes = {

@@ -1,4 +1,5 @@
 /** The graph: what model files import to record themselves. */
+export { connect, inputsOf } from "./compose.ts";
 export * from "./dim.ts";
 export { grad } from "./grad.ts";
 export * from "./losses.ts";
@@ -26,6 +27,6 @@ export { groupNorm, layerNorm, softmax } from "./operators/normalisations.ts";
 export { linear, matmul } from "./operators/products.ts";
 export { elementCount, expand, mean, type ReductionOptions, sum } from "./operators/reductions.ts";
 export { upsample } from "./operators/upsampling.ts";
-export { recompute, substitute } from "./recompute.ts";
+export { recompute } from "./recompute.ts";
 export { bytesPerElement, type DType, rows, type TensorRef } from "./tensor-ref.ts";
 export { type Outputs, ShapeError, type Value } from "./value.ts";

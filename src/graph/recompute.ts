@@ -1,4 +1,5 @@
 /** Trades time for memory: parts of a graph whose inner values are computed twice instead of kept. */
+import { substitute } from "./compose.ts";
 import { backward } from "./grad.ts";
 import { after } from "./operators/ordering.ts";
 import { apply, type Operator, topological, type Value } from "./value.ts";
@@ -39,16 +40,4 @@ export function recompute(segment: (...inputs: Value[]) => Value, ...inputs: Val
     for (const v of value.inputs) if (!inside.has(v) && !inputs.includes(v)) captured.add(v);
   }
   return apply(recomputeOperator, [y, ...inputs, ...captured], { starts: inputs.length });
-}
-
-/** `values` recorded again with other values in the place of some that they depend on. */
-export function substitute(values: readonly Value[], replacements: ReadonlyMap<Value, Value>): Value[] {
-  const copies = new Map<Value, Value>(replacements);
-  for (const value of topological(values, new Set(replacements.keys()))) {
-    if (copies.has(value)) continue;
-    const inputs = value.inputs.map((v) => copies.get(v)!);
-    const same = inputs.every((v, i) => v === value.inputs[i]);
-    copies.set(value, same ? value : apply(value.operator, inputs, value.attributes));
-  }
-  return values.map((v) => copies.get(v)!);
 }

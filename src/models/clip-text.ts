@@ -11,7 +11,6 @@ import {
   maximum,
   minimum,
   type Outputs,
-  parameter,
   quickGelu,
   reshape,
   select,
@@ -48,10 +47,7 @@ export function clipText(model: Module, config: ClipTextConfig, clipSkip = 0): O
   const text = model.at("text_model");
   const positions = config.max_position_embeddings;
   const ids = input("ids", [symbol("batch"), positions], "int32");
-  let x = add(
-    embed(text.at("embeddings"), ids, config),
-    parameter(text.tensor("embeddings.position_embedding.weight")),
-  );
+  let x = add(embed(text.at("embeddings"), ids, config), text.value("embeddings.position_embedding.weight"));
   const activation = config.hidden_act === "quick_gelu" ? quickGelu : gelu;
   for (let i = 0; i < config.num_hidden_layers - clipSkip; i++) {
     const layer = text.at("encoder.layers").at(i);
@@ -67,11 +63,10 @@ export function clipText(model: Module, config: ClipTextConfig, clipSkip = 0): O
 
 /** Rows of the checkpoint's table for ordinary ids, of `learned` for those past its end. */
 function embed(module: Module, ids: Value, config: ClipTextConfig): Value {
-  const table = module.tensor("token_embedding.weight");
-  const vocabulary = table.shape[0]!;
+  const vocabulary = module.shape("token_embedding.weight")[0]!;
   const learned = input("learned", [symbol("learned tokens"), config.hidden_size]);
   const bound = (value: number) => integers([], [value]);
-  const known = gather(parameter(table), minimum(ids, bound(vocabulary - 1)));
+  const known = gather(module.value("token_embedding.weight"), minimum(ids, bound(vocabulary - 1)));
   const own = gather(learned, maximum(subtract(ids, bound(vocabulary)), bound(0)));
   const isKnown = less(ids, bound(vocabulary));
   return select(reshape(isKnown, [...isKnown.shape, 1]), known, own);

@@ -26,30 +26,67 @@ import {
 /** The modules that have a low-rank branch; their factors are inputs of the graph (see {@link siteInputs}). */
 export type Sites = ReadonlySet<string>;
 
+export interface ModuleOptions {
+  readonly sites?: Sites | undefined;
+  /** Tensors that are not fixed: inputs of the graph, each named by its key and shaped as in the checkpoint. */
+  readonly open?: ReadonlySet<string> | undefined;
+}
+
 export interface Module {
   /** The checkpoint key without `.weight`; "" at the top. */
   readonly path: string;
   readonly at: (name: string | number) => Module;
   readonly has: (name: string) => boolean;
-  readonly tensor: (name: string) => TensorRef;
+  /** The shape of a tensor. */
+  readonly shape: (name: string) => readonly number[];
+  /** A tensor as a value: a weight that stays in its file, or an input if it is open. */
+  readonly value: (name: string, as?: TensorView) => Value;
   readonly sites: Sites;
 }
 
+export interface TensorView {
+  /** Of the same elements; the tensor's own by default. */
+  readonly shape?: readonly number[] | undefined;
+  /** First axis from here to there only, after `shape`. */
+  readonly rows?: readonly [number, number] | undefined;
+  /** See `parameter`. */
+  readonly inPlace?: boolean | undefined;
+}
+
 /** The top of a checkpoint, ready for a model function. */
-export function moduleOf(weights: ReadonlyMap<string, TensorRef>, sites: Sites = new Set(), path = ""): Module {
-  const join = (name: string | number) => (path === "" ? String(name) : `${path}.${name}`);
-  return {
-    path,
-    sites,
-    at: (name) => moduleOf(weights, sites, join(name)),
-    has: (name) => weights.has(join(name)),
-    tensor: (name) => {
-      const ref = weights.get(join(name));
-      if (!ref)
-        throw new TillerError(`the checkpoint has no tensor ${join(name)}: is its config.json another model's?`);
-      return ref;
-    },
+export function moduleOf(weights: ReadonlyMap<string, TensorRef>, { sites, open }: ModuleOptions = {}): Module {
+  const inputs = new Map<string, Value>();
+  const tensor = (key: string): TensorRef => {
+    const ref = weights.get(key);
+    if (!ref) throw new TillerError(`the checkpoint has no tensor ${key}: is its config.json another model's?`);
+    return ref;
   };
+  const openValue = (key: string): Value => {
+    const value = inputs.get(key) ?? input(key, tensor(key).shape);
+    inputs.set(key, value);
+    return value;
+  };
+  const value = (key: string, { shape, rows: range, inPlace }: TensorView = {}): Value => {
+    const ref = tensor(key);
+    if (!open?.has(key)) {
+      const viewed = { ...ref, shape: shape ?? ref.shape };
+      return parameter(range ? rows(viewed, ...range) : viewed, { inPlace });
+    }
+    const viewed = shape ? reshape(openValue(key), shape) : openValue(key);
+    return range && range[1] - range[0] !== viewed.shape[0] ? slice(viewed, 0, ...range) : viewed;
+  };
+  const at = (path: string): Module => {
+    const join = (name: string | number) => (path === "" ? String(name) : `${path}.${name}`);
+    return {
+      path,
+      sites: sites ?? new Set(),
+      at: (name) => at(join(name)),
+      has: (name) => weights.has(join(name)),
+      shape: (name) => tensor(join(name)).shape,
+      value: (name, as) => value(join(name), as),
+    };
+  };
+  return at("");
 }
 
 /**
@@ -70,34 +107,34 @@ export const linearAt = (module: Module, x: Value): Value => linearPartsAt(modul
 
 /** {@link linearAt} with the output cut into `parts` of equal width: cheaper than cutting it afterwards. */
 export function linearPartsAt(module: Module, x: Value, parts: number): Value[] {
-  const weight = matrix(module.tensor("weight"));
-  const bias = module.has("bias") ? module.tensor("bias") : undefined;
-  const [out, width] = weight.shape as [number, number];
+  const shape = module.shape("weight").slice(0, 2);
+  const [out, width] = shape as [number, number];
   const site = lowRank(module, x, (rank) => ({ down: [width, rank], up: [rank, out] }));
   const inner = site && multiply(matmul(x, site.down), site.strength); // [batch, tokens, rank]
   return Array.from({ length: parts }, (_, part) => {
-    const [from, to] = [(out / parts) * part, (out / parts) * (part + 1)];
-    const y = linear(x, parameter(rows(weight, from, to)), bias && parameter(rows(bias, from, to)));
+    const range = [(out / parts) * part, (out / parts) * (part + 1)] as const;
+    const bias = module.has("bias") ? module.value("bias", { rows: range }) : undefined;
+    const y = linear(x, module.value("weight", { shape, rows: range }), bias);
     if (!site) return y;
-    return add(y, matmul(inner!, parts === 1 ? site.up : slice(site.up, 1, from, to)));
+    return add(y, matmul(inner!, parts === 1 ? site.up : slice(site.up, 1, ...range)));
   });
 }
 
 /**
- * Bytes of a convolution's weight from which it is used as it lies in its file.
+ * Numbers in a convolution's weight from which it is used as it lies in its file.
  *
  * The runtime re-lays smaller ones to its blocked layout when the session is built, which gains a tenth of their time at
  * each step. The weights of deep layers are large and their pictures small: re-laying those of SD 1.5 takes 9 s at the
  * start and wins 0.1 s a step.
  */
-const blockedLayoutLimit = 4 * 2 ** 20;
+const blockedLayoutLimit = 2 ** 20;
 
 /** x [batch, in, h, w] through the convolution at `module`, adapters included. */
 export function convAt(module: Module, x: Value, options: ConvOptions = {}): Value {
-  const weight = module.tensor("weight");
-  const kernels = parameter(weight, { inPlace: weight.byteLength > blockedLayoutLimit });
-  const y = conv(x, kernels, module.has("bias") ? parameter(module.tensor("bias")) : undefined, options);
-  const [out, ...kernel] = weight.shape as [number, number, number, number];
+  const shape = module.shape("weight") as [number, number, number, number];
+  const [out, ...kernel] = shape;
+  const weight = module.value("weight", { inPlace: out * kernel[0] * kernel[1] * kernel[2] > blockedLayoutLimit });
+  const y = conv(x, weight, module.has("bias") ? module.value("bias") : undefined, options);
   const site = lowRank(module, x, (rank) => ({ down: [rank, ...kernel], up: [out, rank, 1, 1] }));
   if (!site) return y;
   const strength = reshape(site.strength, [x.shape[0]!, site.strength.shape[2]!, 1, 1]);
@@ -120,18 +157,12 @@ function lowRank(
   };
 }
 
-/** A linear weight, also when an older file stores it as a 1x1 convolution. */
-const matrix = (ref: TensorRef): TensorRef => ({ ...ref, shape: ref.shape.slice(0, 2) });
-
 export function layerNormAt(module: Module, x: Value, epsilon = 1e-5): Value {
-  return layerNorm(x, parameter(module.tensor("weight")), parameter(module.tensor("bias")), epsilon);
+  return layerNorm(x, module.value("weight"), module.value("bias"), epsilon);
 }
 
 /** Group normalisation of x [batch, channels, h, w]. */
 export function groupNormAt(module: Module, x: Value, groups: number, epsilon: number): Value {
-  const perChannel = (name: string): Value => {
-    const ref = module.tensor(name);
-    return parameter({ ...ref, shape: [ref.shape[0]!, 1, 1] });
-  };
+  const perChannel = (name: string): Value => module.value(name, { shape: [module.shape(name)[0]!, 1, 1] });
   return groupNorm(x, groups, perChannel("weight"), perChannel("bias"), epsilon);
 }

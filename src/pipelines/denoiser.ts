@@ -79,12 +79,15 @@ export async function buildDenoiser(
     const unetSites = union(modulesOf(source.unet, usualUNetSite), touched.unet);
     const textSites = union(modulesOf(source.textEncoder, usualTextSite), touched.textEncoder);
     const built = {
-      text: await engine.compile("text encoder", clipText(moduleOf(source.textEncoder.weights, textSites), textConfig)),
+      text: await engine.compile(
+        "text encoder",
+        clipText(moduleOf(source.textEncoder.weights, { sites: textSites }), textConfig),
+      ),
       textKeysValues: await engine.compile(
         "text keys and values",
-        textKeysValues(moduleOf(source.unet.weights, unetSites), config),
+        textKeysValues(moduleOf(source.unet.weights, { sites: unetSites }), config),
       ),
-      unet: await engine.compile("U-Net", unet(moduleOf(source.unet.weights, unetSites), config)),
+      unet: await engine.compile("U-Net", unet(moduleOf(source.unet.weights, { sites: unetSites }), config)),
       unetSites,
       textSites,
     };
@@ -129,7 +132,7 @@ export async function buildDenoiser(
         `clip skip ${clipSkip} leaves no layer of the text encoder, which has ${textConfig.num_hidden_layers}`,
       );
     }
-    const module = moduleOf(source.textEncoder.weights, networks.textSites);
+    const module = moduleOf(source.textEncoder.weights, { sites: networks.textSites });
     const session = await engine.compile("text encoder", clipText(module, textConfig, clipSkip));
     const made = {
       session,

@@ -32,7 +32,7 @@ export const liesInPlace = ({ operator, attributes }: Value): boolean =>
  *
  * `inPlace` keeps the runtime from copying it into a layout of its own.
  */
-export const parameter = (ref: TensorRef, options: { inPlace?: boolean } = {}): Value =>
+export const parameter = (ref: TensorRef, options: { inPlace?: boolean | undefined } = {}): Value =>
   apply(parameterOperator, [], { ref, inPlace: options.inPlace ?? false });
 
 const constantOperator: Operator<{ shape: readonly number[]; dtype: DType; data: Uint8Array }> = {

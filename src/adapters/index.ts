@@ -2,3 +2,4 @@
 export { type Adapter, type AdapterFormat, type Factor, type LowRank, sites } from "./adapter.ts";
 export { readAdapter } from "./read.ts";
 export { type Host, type StackedSite, stackSite, strengthRow } from "./stack.ts";
+export { writeCustomDiffusion, writeEmbeddings, writeLora } from "./write.ts";

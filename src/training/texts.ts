@@ -15,6 +15,8 @@ export interface TrainingTexts {
   ids(prompt: string): readonly number[];
   /** The words of a prompt that do not fit, "" if all do. */
   dropped(prompt: string): string;
+  /** The position of the token that ends the prompt: the text encoder's state there stands for all of it. */
+  end(prompt: string): number;
 }
 
 /** `learned` is the learned token and how many embeddings it has. */
@@ -26,7 +28,11 @@ export function trainingTexts(
   const length = clipTextConfig(model.textEncoder.config).max_position_embeddings;
   const encode = (prompt: string) =>
     encodePrompt(tokenizer, prompt, { length, learned, firstLearned: vocabularyOf(model) });
-  return { ids: (prompt) => encode(prompt).ids, dropped: (prompt) => encode(prompt).dropped };
+  return {
+    ids: (prompt) => encode(prompt).ids,
+    dropped: (prompt) => encode(prompt).dropped,
+    end: (prompt) => encode(prompt).ids.indexOf(tokenizer.end),
+  };
 }
 
 /** The encodings [positions, width] of prompts that training does not change, computed once. */

@@ -1,0 +1,105 @@
+/** Adapter files as Diffusers and PEFT write them, so that they load there unchanged. */
+import { type TensorData, writeSafetensors } from "../weights/safetensors.ts";
+import type { Adapter, Factor, LowRank } from "./adapter.ts";
+
+type Metadata = Readonly<Record<string, string>>;
+
+/**
+ * Writes a LoRA in the PEFT form: `unet.<module>.lora_A.weight` [rank, in] and `lora_B.weight` [out, rank].
+ *
+ * Rank and alpha go where Diffusers looks for them, `lora_adapter_metadata`; they are those of the first module of a part,
+ * and modules that differ get patterns.
+ */
+export async function writeLora(
+  file: string,
+  parts: Pick<Adapter, "unet" | "textEncoder">,
+  metadata: Metadata = {},
+): Promise<void> {
+  const tensors: TensorData[] = [];
+  const config: Record<string, unknown> = {};
+  for (const [prefix, modules] of [
+    ["unet", parts.unet],
+    ["text_encoder", parts.textEncoder],
+  ] as const) {
+    if (modules.size === 0) continue;
+    for (const [key, value] of Object.entries(peftConfig(modules))) config[`${prefix}.${key}`] = value;
+    for (const [path, { down, up }] of modules) {
+      tensors.push(tensorOf(`${prefix}.${path}.lora_A.weight`, down), tensorOf(`${prefix}.${path}.lora_B.weight`, up));
+    }
+  }
+  const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
+  await writeSafetensors(file, tensors, {
+    ...metadata,
+    format: "pt",
+    lora_adapter_metadata: JSON.stringify(sorted, null, 2),
+  });
+}
+
+/** What PEFT's LoraConfig is made from. */
+function peftConfig(modules: ReadonlyMap<string, LowRank>): Record<string, unknown> {
+  const settings = [...modules].map(([path, { down, scale }]) => {
+    const rank = down.shape[0]!;
+    return { path, rank, alpha: scale * rank };
+  });
+  const { rank, alpha } = settings[0]!;
+  const differing = (key: "rank" | "alpha", usual: number) =>
+    Object.fromEntries(settings.filter((s) => s[key] !== usual).map((s) => [s.path, s[key]]));
+  return {
+    peft_type: "LORA",
+    r: rank,
+    lora_alpha: alpha,
+    rank_pattern: differing("rank", rank),
+    alpha_pattern: differing("alpha", alpha),
+    target_modules: [...modules.keys()].sort(),
+    init_lora_weights: true,
+    lora_dropout: 0,
+    bias: "none",
+    use_rslora: false,
+    use_dora: false,
+  };
+}
+
+/**
+ * Writes whole matrices [out, in] by module path, such as `….attn2.to_k`, in the form of Custom Diffusion's attention
+ * processors.
+ */
+export async function writeCustomDiffusion(
+  file: string,
+  matrices: ReadonlyMap<string, Factor>,
+  metadata: Metadata = {},
+): Promise<void> {
+  const tensors = [...matrices].map(([path, factor]) => {
+    const [, attention, name, index = ""] = /^(.*)\.to_(k|v|q|out)(\.0)?$/.exec(path)!;
+    return tensorOf(`${attention}.processor.to_${name}_custom_diffusion${index}.weight`, factor);
+  });
+  await writeSafetensors(file, tensors, { ...metadata, format: "pt" });
+}
+
+/**
+ * Writes learned tokens: as Diffusers' textual inversion does, `{ "<cat>": [n, width] }`, or all vectors in order under
+ * `clip_l`, as its advanced scripts do.
+ */
+export async function writeEmbeddings(
+  file: string,
+  tokens: Adapter["tokens"],
+  form: "learned_embeds" | "clip_l",
+): Promise<void> {
+  const stacked = (name: string, vectors: readonly Float32Array[]): TensorData => {
+    const width = vectors[0]!.length;
+    const data = new Float32Array(vectors.length * width);
+    for (const [i, vector] of vectors.entries()) data.set(vector, i * width);
+    return tensorOf(name, { shape: [vectors.length, width], data });
+  };
+  const tensors =
+    form === "clip_l"
+      ? [stacked("clip_l", [...tokens.values()].flat())]
+      : [...tokens].map(([token, vectors]) => stacked(token, vectors));
+  await writeSafetensors(file, tensors, { format: "pt" });
+}
+
+const tensorOf = (name: string, { shape, data }: Factor): TensorData => ({
+  name,
+  dtype: "float32",
+  shape,
+  data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+});

@@ -1,0 +1,66 @@
+/** A run's state on disk: what is trained, AdamW's means, the step. Whole or not there, whenever the run is ended. */
+import { TillerError, UsageError } from "../errors.ts";
+import { exists } from "../files/regular-file.ts";
+import type { Tensor } from "../runtime/index.ts";
+import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../weights/safetensors.ts";
+import type { AdamWState } from "./adamw.ts";
+
+const parts = ["value", "mean", "square"] as const;
+
+/** What must be the same for a run to go on as if it had not stopped, by name. */
+export type Identity = Readonly<Record<string, unknown>>;
+
+export async function writeCheckpoint(
+  file: string,
+  values: ReadonlyMap<string, Tensor>,
+  { mean, square, steps }: AdamWState,
+  identity: Identity,
+): Promise<void> {
+  const tensors = [...values].flatMap(([name, { shape, data }]): TensorData[] =>
+    parts.map((part) => {
+      const numbers = { value: data, mean: mean.get(name)!, square: square.get(name)! }[part];
+      const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+      return { name: `${part} ${name}`, dtype: "float32", shape, data: bytes };
+    }),
+  );
+  await writeSafetensors(file, tensors, { step: String(steps), identity: JSON.stringify(identity) });
+}
+
+/**
+ * Puts a checkpoint's numbers into `values` and `state`. Nothing happens if there is no checkpoint.
+ *
+ * @throws UsageError naming the first setting in which the checkpoint's run differs; TillerError if the file is damaged.
+ */
+export async function readCheckpoint(
+  file: string,
+  values: ReadonlyMap<string, Tensor>,
+  state: AdamWState,
+  identity: Identity,
+): Promise<void> {
+  if (!(await exists(file))) return;
+  const { tensors, metadata } = await readSafetensors(file);
+  const damaged = () => new TillerError(`${file} is not this run's checkpoint; remove it to start anew.`);
+  const before = JSON.parse(metadata.identity ?? "null") as Identity | null;
+  const step = Number(metadata.step);
+  if (before === null || !Number.isInteger(step)) throw damaged();
+  // Compared as they are stored: undefined is the same as absent.
+  const now = JSON.parse(JSON.stringify(identity)) as Identity;
+  for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    const [was, is] = [JSON.stringify(before[key]), JSON.stringify(now[key])];
+    if (was !== is) {
+      throw new UsageError(
+        `the run to be resumed had ${key} ${was ?? "unset"}, now it is ${is ?? "unset"}: resume with the same settings, or choose another --out`,
+      );
+    }
+  }
+  for (const [name, { data }] of values) {
+    const targets = { value: data as Float32Array, mean: state.mean.get(name)!, square: state.square.get(name)! };
+    for (const part of parts) {
+      const ref = tensors.get(`${part} ${name}`);
+      const stored = ref && (await readFloat32(ref));
+      if (stored?.length !== data.length) throw damaged();
+      targets[part].set(stored);
+    }
+  }
+  state.steps = step;
+}

@@ -1,0 +1,42 @@
+/** The run's log: one JSON object a step, and the curve drawn from them. */
+import { appendFile, readFile } from "node:fs/promises";
+import { writeAll, writeAtomically } from "../files/atomic-file.ts";
+import { exists } from "../files/regular-file.ts";
+import { lossPlot } from "./loss-plot.ts";
+import type { StepDone } from "./optimise.ts";
+
+export interface LossLog {
+  add(done: StepDone & { readonly seconds: number }): Promise<void>;
+  /** Writes the curve as an SVG file. */
+  draw(file: string): Promise<void>;
+}
+
+/** Opens the log, keeping the lines of the first `step` steps and no others. */
+export async function openLossLog(file: string, step: number): Promise<LossLog> {
+  const lines = (await exists(file)) ? (await readFile(file, "utf8")).split("\n") : [];
+  const entries: { step: number; loss: number }[] = [];
+  for (const line of lines) {
+    const entry = parsed(line);
+    if (entry && entry.step <= step) entries.push(entry);
+  }
+  await writeText(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+  return {
+    async add(done) {
+      entries.push(done);
+      await appendFile(file, `${JSON.stringify(done)}\n`);
+    },
+    draw: (svg) => writeText(svg, lossPlot(entries)),
+  };
+}
+
+/** A line cut short by a killed run is no entry. */
+function parsed(line: string): { step: number; loss: number } | undefined {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+const writeText = (file: string, text: string): Promise<void> =>
+  writeAtomically(file, (handle) => writeAll(handle, new TextEncoder().encode(text)));

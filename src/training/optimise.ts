@@ -1,0 +1,66 @@
+/** The one training loop: gradients, clipping, AdamW, a guard against numbers that are none. */
+import { TillerError } from "../errors.ts";
+import type { Tensor } from "../runtime/index.ts";
+import { type AdamWState, adamWStep, clipGradients, gradientNorm } from "./adamw.ts";
+import { type LearningRateSchedule, learningRateFactor } from "./learning-rate.ts";
+import { accumulate, type TensorValues } from "./tensor-values.ts";
+import type { Evaluated } from "./terms.ts";
+
+export interface OptimiserSettings {
+  readonly steps: number;
+  readonly accumulate: number;
+  readonly learningRate: number;
+  readonly schedule: LearningRateSchedule;
+  readonly warmup: number;
+  readonly weightDecay: number;
+  /** The length that the gradient is shortened to. */
+  readonly clip: number;
+}
+
+export interface StepDone {
+  /** Steps done, 1 upwards. */
+  readonly step: number;
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+}
+
+/** AdamW as every script here is told to use it. */
+const adamW = { betas: [0.9, 0.999], epsilon: 1e-8 } as const;
+
+/**
+ * Trains `values` in place from the step that `state` has reached to the last; yields after every step.
+ *
+ * `objective(draw)` evaluates the loss on the draw of that number, 0 upwards.
+ *
+ * @throws TillerError if the loss or a gradient is no longer a number; `values` are then as after the step before.
+ */
+export async function* optimise(
+  values: ReadonlyMap<string, Tensor>,
+  state: AdamWState,
+  objective: (draw: number) => Promise<Evaluated>,
+  settings: OptimiserSettings,
+): AsyncGenerator<StepDone, void, undefined> {
+  const flat: TensorValues = new Map([...values].map(([name, { data }]) => [name, data as Float32Array]));
+  while (state.steps < settings.steps) {
+    const step = state.steps;
+    const gradients: TensorValues = new Map([...flat].map(([name, data]) => [name, new Float32Array(data.length)]));
+    let loss = 0;
+    for (let i = 0; i < settings.accumulate; i++) {
+      const evaluated = await objective(step * settings.accumulate + i);
+      loss += evaluated.loss / settings.accumulate;
+      accumulate(gradients, evaluated.gradients, 1 / settings.accumulate);
+    }
+    const norm = gradientNorm(gradients);
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      throw new TillerError(
+        `training diverged at step ${step + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a number; lower the learning rate (${settings.learningRate}).`,
+      );
+    }
+    clipGradients(gradients, norm, settings.clip);
+    const learningRate = settings.learningRate * learningRateFactor(settings.schedule, step, settings);
+    adamWStep(flat, gradients, state, { ...adamW, learningRate, weightDecay: settings.weightDecay });
+    yield { step: step + 1, loss, learningRate, gradientNorm: norm };
+  }
+}

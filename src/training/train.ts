@@ -1,0 +1,345 @@
+/** Pictures of a subject to an adapter: the map of training. */
+import { mkdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { TillerError, UsageError } from "../errors.ts";
+import { exists } from "../files/regular-file.ts";
+import { unetConfig } from "../models/unet.ts";
+import { type DeviceName, type Engine, resolveDevice, startEngine, type Tensor } from "../runtime/index.ts";
+import { loadTokenizer } from "../text/tokenizer.ts";
+import { type ModelSource, openModel } from "../weights/model-source.ts";
+import { type AdamWState, newAdamWState } from "./adamw.ts";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { makeClassPictures } from "./class-pictures.ts";
+import { prepareDraws, type Source } from "./draws.ts";
+import { buildLatentEncoder } from "./latents.ts";
+import { initialEmbeddings } from "./learned-token.ts";
+import { openLossLog } from "./loss-log.ts";
+import { noisingOf } from "./noising.ts";
+import { optimise } from "./optimise.ts";
+import { fillSettings, type TrainingRequest, type TrainingSettings } from "./options.ts";
+import { readPictures } from "./pictures.ts";
+import { type RecipeName, recipes } from "./recipes/index.ts";
+import { type Sampler, sampler } from "./samples.ts";
+import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
+import { accumulate } from "./tensor-values.ts";
+import { compileTerms, type Evaluated, type Sample } from "./terms.ts";
+import { encodeTexts, trainingTexts } from "./texts.ts";
+import {
+  attentionProjections,
+  initialValues,
+  type Trained,
+  textKeyValueMatrices,
+  textProjections,
+  trainsText,
+} from "./trained.ts";
+
+export type TrainingEvent =
+  | { readonly type: "warning"; readonly message: string }
+  /** Something long before the first step; `share` of it, 0 to 1, is done where that is known. */
+  | { readonly type: "doing"; readonly what: string; readonly share?: number | undefined }
+  | {
+      readonly type: "step";
+      /** Steps done of `steps`, those before a resumption included. */
+      readonly step: number;
+      readonly steps: number;
+      readonly loss: number;
+      readonly learningRate: number;
+      readonly gradientNorm: number;
+      readonly seconds: number;
+    }
+  | { readonly type: "sample"; readonly step: number; readonly file: string }
+  /** The adapter so far is on disk: at the end, and when training is interrupted. */
+  | ({ readonly type: "saved"; readonly step: number; readonly folder: string } & SavedAdapter);
+
+export interface TrainOptions {
+  readonly device?: DeviceName | undefined;
+  readonly threads?: number | undefined;
+  /** Ends training after the step in flight; what is learned so far is saved, then its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The folder of a run's log, checkpoint, samples and class pictures: the adapter's name with `.run` for its extension. */
+export const runFolderOf = (out: string): string => out.replace(/\.safetensors$/, ".run");
+
+/**
+ * Trains an adapter and writes it to `request.out`; what belongs to the run goes to {@link runFolderOf} it.
+ *
+ * On the CPU the same request gives the same adapter, byte for byte, also when it was ended at any moment and resumed.
+ *
+ * @throws UsageError if a setting is wrong, or the run to be resumed was another; TillerError if a picture, the model or
+ *   the disk fails, or training diverges.
+ */
+export async function* train(
+  recipe: RecipeName,
+  request: TrainingRequest,
+  options: TrainOptions = {},
+): AsyncGenerator<TrainingEvent, void, undefined> {
+  const settings = fillSettings(recipe, request);
+  const { signal } = options;
+  const folder = runFolderOf(settings.out);
+  const checkpoint = join(folder, "checkpoint.safetensors");
+  if (!settings.resume && (await exists(checkpoint))) {
+    throw new UsageError(
+      `${folder} holds a run already: --resume goes on with it; for a new one choose another --out, or remove the folder`,
+    );
+  }
+
+  const events: TrainingEvent[] = [];
+  const source = await openModel(settings.model, { variant: settings.variant, signal });
+  const tokenizer = await loadTokenizer(source.tokenizerFolder);
+  const resolution = settings.resolution ?? nativeResolution(source);
+  yield { type: "doing", what: "reading pictures" };
+  const pictures = await readPictures(settings.images, resolution, signal);
+  await makeFolder(folder);
+
+  const load = { device: options.device, threads: options.threads, variant: settings.variant, signal };
+  const classFolder = settings.classImages ?? join(folder, "class");
+  // A run that draws fewer class pictures than asked for needs no more.
+  const drawn = settings.steps * settings.accumulate * settings.batch;
+  if (settings.prior) {
+    const making = makeClassPictures(settings.model, {
+      folder: classFolder,
+      count: Math.min(settings.priorCount, drawn),
+      prompt: settings.classPrompt,
+      resolution: settings.resolution,
+      seed: settings.seed,
+      load,
+      signal,
+      onStep: (done, of) =>
+        events.push({ type: "doing", what: `drawing class pictures (${Math.floor(done)} of ${of})`, share: done / of }),
+    });
+    yield* whileWaiting(making, events);
+  }
+  const classPictures = settings.prior ? await readPictures(classFolder, resolution, signal) : [];
+
+  const engine = await startEngine({ device: await resolveDevice(options.device ?? "auto"), threads: options.threads });
+  let draw: Sampler | undefined;
+  try {
+    yield { type: "doing", what: "building the networks" };
+    const trained = whatToTrain(settings, source);
+    const learned = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
+    const texts = trainingTexts(source, tokenizer, learned);
+    const start =
+      settings.initializer &&
+      (await initialEmbeddings(source, tokenizer, {
+        ...settings,
+        initializer: settings.initializer,
+        noun: settings.class,
+      }));
+    const values = await initialValues(source, trained, start, settings.seed);
+    const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
+    const identity = identityOf(
+      settings,
+      resolution,
+      pictures.map(({ file }) => file),
+    );
+    await readCheckpoint(checkpoint, values, state, identity);
+    signal?.throwIfAborted();
+
+    const sources: Source[] = [
+      {
+        purpose: "subject",
+        pictures: pictures.map(({ planes, caption }) => ({ planes, prompt: caption ?? settings.prompt })),
+        flip: settings.flip,
+        augmentation: settings.augmentation,
+      },
+      ...(settings.prior
+        ? [
+            {
+              purpose: "class" as const,
+              pictures: classPictures.map(({ planes, caption }) => ({
+                planes,
+                prompt: caption ?? settings.classPrompt,
+              })),
+              flip: settings.flip,
+              augmentation: false,
+            },
+          ]
+        : []),
+    ];
+    const prompts = new Set(sources.flatMap((s) => s.pictures.map(({ prompt }) => prompt)));
+    for (const prompt of prompts) {
+      const dropped = texts.dropped(prompt);
+      if (dropped !== "")
+        yield { type: "warning", message: `a caption is too long for the text encoder; left out: "${dropped}"` };
+    }
+
+    const building = buildObjective(engine, source, settings, trained, values, sources, resolution, texts, events);
+    const objective = yield* whileWaiting(building, events);
+    const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
+    const save = async (): Promise<TrainingEvent> => {
+      await writeCheckpoint(checkpoint, values, state, identity);
+      await log.draw(join(folder, "loss.svg"));
+      return {
+        type: "saved",
+        step: state.steps,
+        folder,
+        ...(await saveAdapter(settings.out, trained, values, settings.token, madeBy(settings, source, state))),
+      };
+    };
+
+    let began = performance.now();
+    for await (const done of optimise(values, state, objective, settings)) {
+      const seconds = (performance.now() - began) / 1000;
+      await log.add({ ...done, seconds: Number(seconds.toFixed(3)) });
+      yield { type: "step", ...done, steps: settings.steps, seconds };
+      if (signal?.aborted) {
+        yield await save();
+        throw signal.reason;
+      }
+      if (settings.sampleEvery !== undefined && done.step % settings.sampleEvery === 0) {
+        const { adapters } = await saveAdapter(join(folder, "latest.safetensors"), trained, values, settings.token, {});
+        draw ??= sampler(settings, join(folder, "samples"), resolution, load);
+        for (const file of await draw.draw(adapters, done.step)) yield { type: "sample", step: done.step, file };
+      }
+      if (done.step % settings.checkpointEvery === 0 && done.step < settings.steps) {
+        await writeCheckpoint(checkpoint, values, state, identity);
+        await log.draw(join(folder, "loss.svg"));
+      }
+      began = performance.now();
+    }
+    yield await save();
+  } finally {
+    await draw?.close();
+    await engine.close();
+  }
+}
+
+function whatToTrain(settings: TrainingSettings, source: ModelSource): Trained {
+  const { lora, matrices } = recipes[settings.recipe];
+  return {
+    unet: lora ? attentionProjections(source) : new Set(),
+    textEncoder: lora && settings.textEncoder ? textProjections(source) : new Set(),
+    rank: settings.rank,
+    alpha: settings.alpha,
+    matrices: matrices ? textKeyValueMatrices(source) : new Set(),
+    vectors: settings.vectors,
+  };
+}
+
+/** The loss of a draw: denoising, and the recipe's semantic term where it has one. */
+async function buildObjective(
+  engine: Engine,
+  source: ModelSource,
+  settings: TrainingSettings,
+  trained: Trained,
+  values: ReadonlyMap<string, Tensor>,
+  sources: readonly Source[],
+  resolution: number,
+  texts: ReturnType<typeof trainingTexts>,
+  events: TrainingEvent[],
+): Promise<(draw: number) => Promise<Evaluated>> {
+  const { semantic } = recipes[settings.recipe];
+  const noising = noisingOf(source.scheduler);
+  const encoder = await buildLatentEncoder(engine, source.vae);
+  const encoded = trainsText(trained)
+    ? undefined
+    : await encodeTexts(
+        engine,
+        source,
+        new Map(sources.flatMap((s) => s.pictures.map(({ prompt }) => [prompt, texts.ids(prompt)]))),
+      );
+  const draws = await prepareDraws(
+    sources,
+    {
+      seed: settings.seed,
+      batch: settings.batch,
+      encoder,
+      noising,
+      text: (prompt): Sample["text"] => (encoded ? encoded.get(prompt)! : texts.ids(prompt)),
+      weight: ({ purpose, timestep, mask, elements }) => {
+        const mean = mask ? 1 / mask.reduce((a, b) => a + b, 0) : 1 / elements;
+        if (purpose === "class") return mean * settings.priorWeight;
+        return settings.snrGamma === undefined ? mean : mean * noising.minSnrWeight(timestep, settings.snrGamma);
+      },
+    },
+    (done, of) => events.push({ type: "doing", what: "encoding pictures", share: done / of }),
+  );
+  if (!settings.augmentation) await encoder.release();
+  const terms = await compileTerms(engine, source, trained, values, noising, { semantic });
+  const shape = encoder.shape(resolution);
+  const pair = semantic ? semanticPair(settings, texts) : undefined;
+  return async (draw) => {
+    const denoising = await terms.denoising(await draws(draw), shape);
+    if (!pair) return denoising;
+    const kept = await terms.semantic(pair.ids, pair.pooled);
+    const gradients = new Map([...denoising.gradients].map(([name, data]) => [name, data]));
+    accumulate(gradients, kept.gradients, settings.semanticWeight);
+    return { loss: denoising.loss + settings.semanticWeight * kept.loss, gradients };
+  };
+}
+
+/** "a <new1> cat" and "a cat", pooled where their end token stands. */
+function semanticPair({ prompt, classPrompt }: TrainingSettings, texts: ReturnType<typeof trainingTexts>) {
+  const ids = [texts.ids(prompt), texts.ids(classPrompt)] as const;
+  const pooled = [texts.end(prompt), texts.end(classPrompt)] as const;
+  return { ids, pooled };
+}
+
+/** What decides the numbers of a run. */
+function identityOf(settings: TrainingSettings, resolution: number, files: readonly string[]) {
+  const { out, resume, checkpointEvery, sampleEvery, samplePrompts, images, classImages, schedule, steps, ...rest } =
+    settings;
+  return {
+    ...rest,
+    model: resolve(settings.model),
+    resolution,
+    pictures: files.map((file) => file.split(/[\\/]/).at(-1)),
+    schedule,
+    // A constant rate does not know how long the run is, so it may be made longer.
+    steps: schedule === "constant" ? undefined : steps,
+  };
+}
+
+/** How an adapter was made, for its file. Nothing in it changes from run to run. */
+function madeBy(settings: TrainingSettings, source: ModelSource, state: AdamWState): Record<string, string> {
+  const { recipe, token, prompt, learningRate, batch, accumulate, seed } = settings;
+  const text = {
+    recipe,
+    model: source.name,
+    token,
+    class: settings.class,
+    prompt,
+    steps: state.steps,
+    learningRate,
+    batch,
+    accumulate,
+    seed,
+  };
+  return { tiller: JSON.stringify(text) };
+}
+
+function nativeResolution(source: ModelSource): number {
+  const size = unetConfig(source.unet.config).sample_size;
+  const pixels = (typeof size === "object" && size !== null ? size[0]! : (size ?? 64)) * 8;
+  return pixels;
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new TillerError(
+      `${folder} cannot be made (${error.code}); choose an --out in a folder you can write to, not in ${dirname(folder)}.`,
+      { cause: error },
+    );
+  });
+}
+
+/** Yields the events that `work` leaves while it goes on, then gives its result. */
+async function* whileWaiting<T>(
+  work: Promise<T>,
+  events: TrainingEvent[],
+): AsyncGenerator<TrainingEvent, T, undefined> {
+  let over = false;
+  const end = work.then(
+    () => undefined,
+    () => undefined,
+  );
+  end.then(() => {
+    over = true;
+  });
+  while (!over) {
+    await Promise.race([end, new Promise((done) => setTimeout(done, 200))]);
+    yield* events.splice(0);
+  }
+  return work;
+}

@@ -8,6 +8,7 @@ import {
   type LoadOptions,
   type Recipe,
   requestSchema,
+  train,
   version,
 } from "../src/index.ts";
 
@@ -55,6 +56,7 @@ export async function tiller(
       if (fake.loadError) throw fake.loadError;
       return fakePipeline(model, options, fake, outcome);
     },
+    train,
     async probeDevice(device) {
       return (
         fake.devices?.[device] ?? { ok: device === "cpu", detail: device === "cpu" ? "works" : "not in this build" }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The `tiller` command: ties the command line to this process. */
-import { Pipeline, probeDevice } from "../index.ts";
+import { Pipeline, probeDevice, train } from "../index.ts";
 import { interruptionOf } from "./interruption.ts";
 import { run } from "./run.ts";
 
@@ -16,6 +16,7 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   signal: interruptionOf(process),
   loadPipeline: Pipeline.load,
+  train,
   probeDevice,
 });
 // Interrupted while a model was loading: that work would keep the process until it is through.

@@ -7,7 +7,7 @@ export interface Progress {
   /** Something long goes on; `share` of it, 0 to 1, is done, where that is known. */
   doing(what: string, share?: number): void;
   /** Steps are counted from the first call on: rate and time left follow. */
-  steps(done: number, total: number, what: string): void;
+  steps(done: number, total: number, what: string, doing?: string): void;
   /** A line that stays. */
   note(line: string): void;
   /** Takes the line away. */
@@ -22,13 +22,13 @@ export function startProgress({ stderr }: Pick<World, "stderr">): Progress {
   let started: { at: number; done: number } | undefined;
   return {
     doing: (what, share) => show.line(what, share, share === undefined ? "" : `${Math.floor(share * 100)} %`),
-    steps(done, total, what) {
+    steps(done, total, what, doing = "generating") {
       const now = performance.now();
       // The first step also builds and warms up: where there is another one, it alone tells the rate.
       started ??= { at: now, done };
       const rate = (now - started.at) / 1000 / (done - started.done);
       const timing = done > started.done ? `, ${shortRate(rate)}, ${shortTime(rate * (total - done))} left` : "";
-      show.line("generating", done / total, `${what}${timing}`);
+      show.line(doing, done / total, `${what}${timing}`);
     },
     note(line) {
       show.clear();

@@ -8,6 +8,7 @@ import { addInspect, inspect } from "./inspect.ts";
 import { type Output, startOutput } from "./output.ts";
 import { printable } from "./printable.ts";
 import { addSweep, sweep } from "./sweep.ts";
+import { addTrain, train } from "./train.ts";
 import type { World } from "./world.ts";
 
 export type ExitCode = 0 | 1 | 2 | 130;
@@ -28,6 +29,7 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
   const program = programFor(world);
   addGenerate(program, (options) => acting(() => generate(options, world, output)));
   addSweep(program, (options) => acting(() => sweep(options, world, output)));
+  addTrain(program, (recipe, options) => acting(() => train(recipe, options, world, output)));
   addInspect(program, (file) => acting(() => inspect(file, output)));
   addDoctor(program, () => acting(() => doctor(world, output)));
   const code = await program.parseAsync([...argv], { from: "user" }).then(
@@ -81,6 +83,13 @@ function outcome(
 ): { code: ExitCode; message: string } {
   if (error instanceof CommanderError) return { code: 2, message: callMessage(error, argv) };
   if (signal.aborted) {
+    const { step, adapters } = output.result as { step?: number; adapters?: string[] };
+    if (adapters) {
+      return {
+        code: 130,
+        message: `interrupted after step ${step}; learned so far: ${adapters.join(", ")}; --resume goes on.`,
+      };
+    }
     const pictures = (output.result.pictures as unknown[] | undefined)?.length ?? 0;
     return {
       code: 130,
@@ -97,7 +106,7 @@ function outcome(
 /** Commander's message ("error: unknown option '--omgea'\n(Did you mean --omega?)") as a sentence. */
 function callMessage({ message }: CommanderError, argv: readonly string[]): string {
   const [what = "", hint] = message.replace(/^error: /, "").split("\n");
-  const command = argv.find((word) => ["generate", "sweep", "inspect", "doctor"].includes(word));
+  const command = argv.find((word) => ["generate", "sweep", "train", "inspect", "doctor"].includes(word));
   const help = `see tiller ${command === undefined ? "" : `${command} `}--help.`;
   const meant = /Did you mean (.*)\?/.exec(hint ?? "")?.[1];
   return `${what.replace(/\.$/, "")}: ${meant === undefined ? help : `did you mean ${meant}? Else ${help}`}`;

@@ -1,5 +1,5 @@
 /** All that the command line touches outside itself, so that a test can stand in for it. */
-import type { Device, LoadOptions, Pipeline } from "../index.ts";
+import type { Device, LoadOptions, Pipeline, train } from "../index.ts";
 
 export interface World {
   readonly stdout: NodeJS.WritableStream;
@@ -7,6 +7,7 @@ export interface World {
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal;
   loadPipeline(model: string, options: LoadOptions): Promise<LoadedPipeline>;
+  readonly train: typeof train;
   probeDevice(device: Device): Promise<{ ok: boolean; detail: string }>;
 }
 

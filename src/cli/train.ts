@@ -1,0 +1,155 @@
+/** `tiller train`: a folder of pictures to an adapter. */
+import type { Command } from "commander";
+import {
+  learningRateSchedules,
+  type RecipeName,
+  recipeNames,
+  recipes,
+  type TrainingRequest,
+  UsageError,
+} from "../index.ts";
+import { addCommonOptions, type CommonOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { shortTime } from "./printable.ts";
+import { parseChoice, parseNumber, parseWhole } from "./values.ts";
+import type { World } from "./world.ts";
+
+type TrainOptions = CommonOptions & Omit<Partial<TrainingRequest>, "prior"> & { prior?: boolean };
+
+export function addTrain(program: Command, act: (recipe: RecipeName, options: TrainOptions) => Promise<void>): void {
+  const number = (option: string) => (text: string) => parseNumber(option, text);
+  const whole =
+    (option: string, least = 1) =>
+    (text: string) =>
+      parseWhole(option, text, least);
+  const listed = recipeNames.map((name) => `  ${name.padEnd(18)} ${recipes[name].summary}`).join("\n");
+  const command = program
+    .command("train")
+    .description("teach a model a subject from a few pictures")
+    .argument("<recipe>", recipeNames.join(", "), (text) => parseChoice("recipe", text, recipeNames))
+    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id")
+    .option("--images <folder>", "the subject's pictures; a .txt file beside one is its caption")
+    .option("--token <word>", 'what the subject is called in prompts, such as sks or "<cat>"')
+    .option("--class <noun>", "what kind of thing it is, such as cat")
+    .option(
+      "--out <file>",
+      "the adapter; the run's log, samples and checkpoint go beside it",
+      "tiller-out/adapter.safetensors",
+    )
+    .option("--steps <n>", "default: the recipe's (500 for dreambooth)", whole("--steps"))
+    .option("--resume", "go on from the run's last checkpoint, if there is one")
+    .option("--rank <n>", "rank of the LoRA; default: 4", whole("--rank"))
+    .option("--alpha <a>", "the LoRA counts alpha / rank; default: the rank", number("--alpha"))
+    .option("--text-encoder", "train the text encoder's LoRA too")
+    .option("--learning-rate <r>", "default: the recipe's (1e-4 for dreambooth)", number("--learning-rate"))
+    .option("--schedule <name>", learningRateSchedules.join(", "), (text) =>
+      parseChoice("--schedule", text, learningRateSchedules),
+    )
+    .option("--warmup <n>", "steps over which the learning rate rises; default: 0", whole("--warmup", 0))
+    .option("--batch <n>", "the subject's pictures in one evaluation; default: the recipe's", whole("--batch"))
+    .option("--accumulate <n>", "evaluations in one step; default: 1", whole("--accumulate"))
+    .option("--weight-decay <d>", "default: 0.01", number("--weight-decay"))
+    .option("--clip <length>", "what the gradient is shortened to; default: 1", number("--clip"))
+    .option("--snr-gamma <g>", "min-SNR weighting, usually 5; default: off", number("--snr-gamma"))
+    .option("--resolution <pixels>", "default: the model's own", whole("--resolution", 8))
+    .option("--seed <n>", "default: 0", whole("--seed", 0))
+    .option("--prompt <text>", 'a picture without a caption; default: "a {token} {class}"')
+    .option("--class-prompt <text>", 'a class picture; default: "a {class}"')
+    .option("--no-prior", "train without class pictures")
+    .option("--prior-weight <w>", "what the class pictures count; default: 1", number("--prior-weight"))
+    .option(
+      "--prior-count <n>",
+      "class pictures; the model draws those that are missing; default: 100",
+      whole("--prior-count"),
+    )
+    .option("--class-images <folder>", "where class pictures are or shall be; default: in the run's folder")
+    .option("--vectors <n>", "embeddings of the learned token; default: the recipe's", whole("--vectors"))
+    .option("--initializer <word>", "the word that the learned token starts from; default: the recipe's")
+    .option(
+      "--semantic-weight <w>",
+      "class-diffusion: what its semantic loss counts; default: 1",
+      number("--semantic-weight"),
+    )
+    .option("--flip", "mirror half of the pictures; default: the recipe's")
+    .option("--no-flip", "mirror none")
+    .option("--augmentation", "Custom Diffusion's smaller and larger pictures; default: the recipe's")
+    .option("--no-augmentation", "pictures as they are")
+    .option("--sample-every <n>", "draw samples every n steps", whole("--sample-every"))
+    .option(
+      "--sample-prompt <text>",
+      "what samples show; repeatable; default: the training prompt",
+      (text, before: string[] = []) => [...before, text],
+    )
+    .option("--checkpoint-every <n>", "steps between checkpoints; default: 25", whole("--checkpoint-every"))
+    .option("--variant <name>", "which spelling of the weights, such as fp16");
+  addCommonOptions(command)
+    .addHelpText(
+      "after",
+      `
+Recipes:
+${listed}
+
+Example:
+  tiller train dreambooth --model ./sd15 --images my-cat --token sks --class cat --out cat.safetensors
+  tiller generate --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow" --guidance pg`,
+    )
+    .action(act);
+}
+
+export async function train(recipe: RecipeName, options: TrainOptions, world: World, output: Output): Promise<void> {
+  const { json, device, threads, verbose, samplePrompt, ...given } = options as TrainOptions & {
+    samplePrompt?: string[];
+  };
+  for (const name of ["model", "images", "token", "class"] as const) {
+    if (given[name] === undefined) throw new UsageError(`--${name} is missing; see tiller train --help.`);
+  }
+  // Commander gives a --no-option its positive form as a default: only the negative one was said.
+  const { prior, ...rest } = given;
+  const request = {
+    ...rest,
+    ...(prior === false && { prior }),
+    ...(samplePrompt && { samplePrompts: samplePrompt }),
+  } as TrainingRequest;
+  const began = performance.now();
+  const samples: string[] = [];
+  Object.assign(output.result, { recipe, out: request.out, samples });
+  for await (const event of world.train(recipe, request, { device, threads, signal: world.signal })) {
+    switch (event.type) {
+      case "warning":
+        output.warn(event.message);
+        break;
+      case "doing":
+        output.progress.doing(event.what, event.share);
+        break;
+      case "step": {
+        const { step, steps, loss, learningRate } = event;
+        output.progress.steps(
+          step,
+          steps,
+          `step ${step} of ${steps}, loss ${loss.toFixed(4)}, rate ${learningRate.toPrecision(2)}`,
+          "training",
+        );
+        Object.assign(output.result, { step, loss });
+        break;
+      }
+      case "sample":
+        samples.push(event.file);
+        output.progress.end();
+        output.say(event.file);
+        break;
+      case "saved":
+        Object.assign(output.result, { adapters: event.adapters, copies: event.copies, folder: event.folder });
+        break;
+    }
+  }
+  output.progress.end();
+  const adapters = (output.result.adapters as string[]).map((file) => ` --adapter ${file}`).join("");
+  const prompt = `a ${request.token} ${request.class} in the snow`;
+  output.result.seconds = (performance.now() - began) / 1000;
+  output.say(
+    `${output.result.step ?? request.steps} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,
+  );
+  output.say(
+    `next: tiller generate --model ${request.model}${adapters} --prompt "${prompt}" --guidance pg --omega 0.6`,
+  );
+}

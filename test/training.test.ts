@@ -1,0 +1,249 @@
+/** Whole training runs on the tiny pipeline: what they learn, what they leave, how they end and go on. */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  Pipeline,
+  type RecipeName,
+  recipeNames,
+  runFolderOf,
+  type TrainingEvent,
+  type TrainingRequest,
+  train,
+} from "../src/index.ts";
+import { type Engine, startEngine } from "../src/runtime/index.ts";
+import { loadTokenizer } from "../src/text/tokenizer.ts";
+import { newAdamWState } from "../src/training/adamw.ts";
+import { initialEmbeddings } from "../src/training/learned-token.ts";
+import { noisingOf } from "../src/training/noising.ts";
+import { optimise } from "../src/training/optimise.ts";
+import { normalValues } from "../src/training/random.ts";
+import { compileTerms } from "../src/training/terms.ts";
+import { encodeTexts, trainingTexts } from "../src/training/texts.ts";
+import {
+  attentionProjections,
+  initialValues,
+  type Trained,
+  textKeyValueMatrices,
+  trainsText,
+} from "../src/training/trained.ts";
+import { openModel } from "../src/weights/model-source.ts";
+import { fixture } from "./fixtures.ts";
+
+const model = fixture("pipelines/sd15");
+let folder: string;
+let images: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-training-"));
+  images = join(folder, "images");
+  await mkdir(images);
+  for (const [name, background] of [
+    ["one.jpg", "red"],
+    ["two.png", "teal"],
+    ["three.webp", "gold"],
+  ] as const) {
+    await sharp({ create: { width: 90, height: 70, channels: 3, background } }).toFile(join(images, name));
+  }
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const request = (out: string, more: Partial<TrainingRequest> = {}): TrainingRequest => ({
+  model,
+  images,
+  token: "<cat>",
+  class: "cat",
+  out: join(folder, out),
+  steps: 12,
+  priorCount: 2,
+  checkpointEvery: 5,
+  classImages: join(folder, "class"),
+  ...more,
+});
+
+async function run(recipe: RecipeName, asked: TrainingRequest, signal?: AbortSignal): Promise<TrainingEvent[]> {
+  const events: TrainingEvent[] = [];
+  for await (const event of train(recipe, asked, { device: "cpu", signal })) events.push(event);
+  return events;
+}
+
+const saved = (events: readonly TrainingEvent[]) => events.find((event) => event.type === "saved")!;
+
+async function pictureWith(adapters: readonly string[], prompt: string): Promise<Uint8Array> {
+  const pipeline = await Pipeline.load(model, { adapters, device: "cpu" });
+  try {
+    for await (const event of pipeline.generate({ prompt, steps: 3 })) if (event.type === "picture") return event.data;
+  } finally {
+    await pipeline.close();
+  }
+  throw new Error("no picture");
+}
+
+describe.each(recipeNames)("%s", (recipe) => {
+  test("leaves an adapter that generation takes at once, a log, a curve and a checkpoint", async () => {
+    const asked = request(`${recipe}.safetensors`, { learningRate: 1e-2 });
+    const events = await run(recipe, asked);
+    const steps = events.filter((event) => event.type === "step");
+    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    const { adapters, copies } = saved(events);
+    for (const file of [...adapters, ...copies]) expect(existsSync(file)).toBe(true);
+    const prompt = "a <cat> cat in the snow";
+    expect(await pictureWith(adapters, prompt)).not.toEqual(await pictureWith([], prompt));
+    const log = (await readFile(join(runFolderOf(asked.out), "log.jsonl"), "utf8")).trim().split("\n");
+    expect(log.map((line) => JSON.parse(line).loss)).toEqual(steps.map(({ loss }) => loss));
+    expect(await readFile(join(runFolderOf(asked.out), "loss.svg"), "utf8")).toMatch(/^<svg/);
+  });
+});
+
+describe("a run", () => {
+  test("that was interrupted leaves its adapter and goes on to the same file, byte for byte", async () => {
+    const whole = request("whole.safetensors", { textEncoder: true });
+    await run("dreambooth-ti", whole);
+    const parted = request("parted.safetensors", { textEncoder: true });
+    const controller = new AbortController();
+    const interrupted = (async () => {
+      for await (const event of train("dreambooth-ti", parted, { device: "cpu", signal: controller.signal })) {
+        if (event.type === "step" && event.step === 7) controller.abort();
+      }
+    })();
+    await expect(interrupted).rejects.toThrow(/abort/i);
+    expect(existsSync(parted.out)).toBe(true);
+    const events = await run("dreambooth-ti", { ...parted, resume: true });
+    expect(events.filter((event) => event.type === "step")[0]).toMatchObject({ step: 8 });
+    for (const ending of [".safetensors", "-embedding.safetensors", "-clip_l.safetensors"]) {
+      const file = (stem: string) => readFile(join(folder, `${stem}${ending}`));
+      expect((await file("parted")).equals(await file("whole"))).toBe(true);
+    }
+  });
+
+  test("that was killed outright goes on to the same file, byte for byte", async () => {
+    const whole = request("unkilled.safetensors", { steps: 40 });
+    await run("dreambooth", whole);
+    const out = join(folder, "killed.safetensors");
+    const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+    const words = `--model ${model} --images ${images} --token <cat> --class cat --steps 40 --prior-count 2 --checkpoint-every 5 --class-images ${join(folder, "class")} --device cpu --out ${out}`;
+    const child = spawn(process.execPath, [main, "train", "dreambooth", ...words.split(" ")], { stdio: "ignore" });
+    const ended = new Promise((resolve) => child.on("exit", resolve));
+    while (!existsSync(join(runFolderOf(out), "checkpoint.safetensors"))) await sleep(5);
+    child.kill("SIGKILL");
+    await ended;
+    expect(existsSync(out)).toBe(false);
+    const events = await run("dreambooth", request("killed.safetensors", { steps: 40, resume: true }));
+    expect(events.filter((event) => event.type === "step")[0]!.step).toBeGreaterThan(1);
+    expect((await readFile(out)).equals(await readFile(whole.out))).toBe(true);
+    const log = (await readFile(join(runFolderOf(out), "log.jsonl"), "utf8")).trim().split("\n");
+    expect(log.map((line) => JSON.parse(line).step)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+  });
+
+  test("is not begun over another, nor resumed with other settings", async () => {
+    const asked = request("guarded.safetensors", { steps: 2 });
+    await run("dreambooth", asked);
+    await expect(run("dreambooth", asked)).rejects.toThrow(/holds a run already: --resume goes on with it/);
+    await expect(run("dreambooth", { ...asked, resume: true, rank: 8 })).rejects.toThrow(
+      /had rank 4, now it is 8: resume with the same settings/,
+    );
+    const events = await run("dreambooth", { ...asked, resume: true, steps: 3 });
+    expect(events.filter((event) => event.type === "step").map(({ step }) => step)).toEqual([3]);
+  });
+
+  test("that diverges stops with a sentence and no broken adapter", async () => {
+    const asked = request("diverged.safetensors", { learningRate: 1e38, prior: false });
+    await expect(run("custom-diffusion", asked)).rejects.toThrow(/diverged at step \d+: .*lower the learning rate/);
+    expect(existsSync(asked.out)).toBe(false);
+  });
+
+  test("draws samples on the way", async () => {
+    const asked = request("sampled.safetensors", { steps: 4, sampleEvery: 2, samplePrompts: ["a <cat> cat", "a cat"] });
+    const events = await run("dreambooth-ti", asked);
+    expect(events.filter((event) => event.type === "sample").map(({ step }) => step)).toEqual([2, 2, 4, 4]);
+    expect((await readdir(join(runFolderOf(asked.out), "samples"))).sort()).toEqual([
+      "step-000002-0.png",
+      "step-000002-1.png",
+      "step-000004-0.png",
+      "step-000004-1.png",
+    ]);
+  });
+
+  test("takes what is learned in several evaluations for one step", async () => {
+    const accumulated = await run("dreambooth", request("sum.safetensors", { steps: 1, accumulate: 2 }));
+    const batched = await run("dreambooth", request("batch.safetensors", { steps: 1, batch: 2 }));
+    const [a, b] = [accumulated, batched].map((events) => events.find((event) => event.type === "step")!);
+    // The draws are the same; only the order of sums differs.
+    expect(a!.loss).toBeCloseTo(b!.loss, 5);
+    expect(a!.gradientNorm).toBeCloseTo(b!.gradientNorm, 5);
+  });
+
+  test.each([
+    [{ token: "two words" }, /token: must be one word/],
+    [{ out: "adapter.bin" }, /out: must end in .safetensors/],
+    [{ resolution: 30 }, /resolution: must be divisible by 8/],
+    [{ images: "nowhere" }, /nowhere does not exist/],
+    [{ vectors: 2 }, /learns no token/],
+  ])("with %j is refused before anything is computed", async (wrong, message) => {
+    await expect(run("dreambooth", { ...request("refused.safetensors"), ...wrong })).rejects.toThrow(message);
+  });
+});
+
+/**
+ * One picture, one draw of noise, 200 steps. The tiny network's frozen last layer cannot give values as large as unit noise
+ * (its best is a fifth of the loss), so the noise is quieter: then only learning is in question.
+ */
+describe("on one picture the loss falls at least tenfold in 200 steps:", () => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await startEngine({ threads: 2 });
+  });
+  afterAll(() => engine.close());
+
+  test.each(["dreambooth", "dreambooth-ti", "class-diffusion"] as const)("%s", async (recipe) => {
+    const source = await openModel(model);
+    const tokenizer = await loadTokenizer(source.tokenizerFolder);
+    const lora = recipe !== "class-diffusion";
+    const vectors = { dreambooth: 0, "dreambooth-ti": 2, "class-diffusion": 1 }[recipe];
+    const trained: Trained = {
+      unet: lora ? attentionProjections(source) : new Set(),
+      textEncoder: new Set(),
+      rank: 4,
+      alpha: 4,
+      matrices: lora ? new Set() : textKeyValueMatrices(source),
+      vectors,
+    };
+    const texts = trainingTexts(source, tokenizer, new Map(vectors > 0 ? [["<cat>", vectors]] : []));
+    const start = { vectors, initializer: "random", noun: "cat", seed: 1 } as const;
+    const learned = vectors > 0 ? await initialEmbeddings(source, tokenizer, start) : undefined;
+    const values = await initialValues(source, trained, learned, 1);
+    const terms = await compileTerms(engine, source, trained, values, noisingOf(source.scheduler), {
+      semantic: recipe === "class-diffusion",
+    });
+    const ids = texts.ids("a <cat> cat");
+    const text = trainsText(trained) ? ids : (await encodeTexts(engine, source, new Map([["", ids]]))).get("")!;
+    const sample = {
+      clean: normalValues(1, "picture", 0, 64),
+      noise: normalValues(1, "noise", 0, 64).map((v) => 0.3 * v),
+      timestep: 500,
+      weights: new Float32Array(16).fill(1 / 64),
+      text,
+    };
+    const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
+    const settings = {
+      steps: 200,
+      accumulate: 1,
+      learningRate: 3e-2,
+      schedule: "cosine",
+      warmup: 0,
+      weightDecay: 0,
+      clip: 1,
+    } as const;
+    const losses: number[] = [];
+    for await (const { loss } of optimise(values, state, () => terms.denoising([sample], [4, 4, 4]), settings)) {
+      losses.push(loss);
+    }
+    expect(losses[0]! / losses.at(-1)!).toBeGreaterThan(10);
+  });
+});

@@ -2,9 +2,9 @@
 export { TillerError, UsageError } from "./errors.ts";
 export { jsonObject, readJson } from "./files/json-file.ts";
 export { defaultScale } from "./guidance/methods.ts";
-export type { Recipe, RecipeAdapter } from "./pictures/recipe.ts";
 export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
 export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
+export type { Recipe, RecipeAdapter } from "./pipelines/recipe.ts";
 export {
   type FullRequest,
   type GuidanceName,

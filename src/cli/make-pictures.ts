@@ -1,8 +1,8 @@
 /** Runs one request and puts its pictures on disk as they come. */
 import { defaultScale, type FullRequest } from "../index.ts";
 import { encodePng, type Picture, writeNew } from "../pictures/png.ts";
-import type { Recipe } from "../pictures/recipe.ts";
 import { type GuidanceSetting, settingsOf } from "../pictures/telling-settings.ts";
+import type { Recipe } from "../pipelines/recipe.ts";
 import type { Output } from "./output.ts";
 import type { LoadedPipeline, World } from "./world.ts";
 

@@ -1,6 +1,6 @@
 /** The `parameters` text that community tools put into their pictures, and read from them. */
 import { defaultScale } from "../guidance/methods.ts";
-import type { Recipe } from "./recipe.ts";
+import type { Recipe } from "../pipelines/recipe.ts";
 import { settingsOf } from "./telling-settings.ts";
 
 const samplers = { ddim: "DDIM", "dpm++": "DPM++ 2M", euler: "Euler", "euler-a": "Euler a" } as const;

@@ -6,11 +6,11 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TillerError } from "../errors.ts";
+import type { Recipe } from "../pipelines/recipe.ts";
 import { requestSchema } from "../pipelines/request.ts";
 import { encodePng, writeNew, writePng } from "./png.ts";
 import { readTexts, withTexts } from "./png-text.ts";
 import { readPicture, readRecipe } from "./read-recipe.ts";
-import type { Recipe } from "./recipe.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { TillerError } from "../errors.ts";
 import { writeAll, writeAtomically } from "../files/atomic-file.ts";
+import { type Recipe, recipeSchema } from "../pipelines/recipe.ts";
 import { parametersText } from "./parameters.ts";
 import { withTexts } from "./png-text.ts";
-import { type Recipe, recipeSchema } from "./recipe.ts";
 
 /** Decoded pixels: `data` is [height, width, 3], RGB, 8 bits each. */
 export interface Picture {

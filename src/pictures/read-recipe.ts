@@ -1,7 +1,7 @@
 /** From a picture back to its recipe. */
 import { TillerError } from "../errors.ts";
+import { type Recipe, recipeSchema } from "../pipelines/recipe.ts";
 import { readTexts } from "./png-text.ts";
-import { type Recipe, recipeSchema } from "./recipe.ts";
 
 export interface PictureFile {
   readonly width: number;

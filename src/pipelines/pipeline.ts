@@ -2,11 +2,11 @@
 import { UsageError } from "../errors.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
 import { defaultScale, methods } from "../guidance/methods.ts";
-import type { Recipe } from "../pictures/recipe.ts";
 import type { OperatorTime, Tensor } from "../runtime/index.ts";
 import { createNoise, createSampler, type History, type NoiseSource } from "../samplers/index.ts";
 import type { Picture } from "./decoder.ts";
 import { type LoadOptions, loadParts, type Parts } from "./load.ts";
+import type { Recipe } from "./recipe.ts";
 import { type FullRequest, type Request, requestSchema } from "./request.ts";
 import { encodeTexts } from "./texts.ts";
 import { version } from "./version.ts";

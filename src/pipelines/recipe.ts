@@ -1,6 +1,6 @@
 /** All that is needed to make a picture again: stored inside it, and what `--from` repeats. */
 import { z } from "zod";
-import { requestSchema } from "../pipelines/request.ts";
+import { requestSchema } from "./request.ts";
 
 /** An adapter as it took part in a picture. */
 export const recipeAdapterSchema = z.object({

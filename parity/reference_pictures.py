@@ -26,6 +26,14 @@ CUSTOM = [
     {"file": "custom-diffusion/pytorch_custom_diffusion_weights.safetensors", "strength": 1},
     {"file": "custom-diffusion/new1.safetensors", "strength": 1},
 ]
+TRAINED = [{"file": "../trained/dreambooth.safetensors", "strength": 1}]
+TRAINED_TI, TRAINED_CLASS = (
+    [
+        {"file": f"../trained/{recipe}.safetensors", "strength": 1},
+        {"file": f"../trained/{recipe}-embedding.safetensors", "strength": 1},
+    ]
+    for recipe in ("dreambooth-ti", "class-diffusion")
+)
 TWO = [{"file": "lora-peft.safetensors", "strength": 0.7}, {"file": "lora-kohya.safetensors", "strength": 0.5}]
 
 PROMPT = "a red cat wearing a santa hat in the snow"
@@ -108,6 +116,12 @@ CASES = [
     case("sd21-v-cfg-dpm++", "sd21-v", SD21, "cfg", sampler="dpm++"),
     case("sd21-v-cfg-euler-a", "sd21-v", SD21, "cfg", sampler="euler-a"),
     case("sd15-fp16-cfg", "sd15-fp16", PEFT, "cfg", variant="fp16"),
+    case("trained-dreambooth-cfg", "sd15", TRAINED, "cfg"),
+    case("trained-dreambooth-pg-0.6", "sd15", TRAINED, "pg", omega=0.6),
+    case("trained-ti-cfg", "sd15", TRAINED_TI, "cfg", TI_PROMPT),
+    case("trained-ti-pg-0.3", "sd15", TRAINED_TI, "pg", TI_PROMPT, omega=0.3),
+    case("trained-class-cfg", "sd15", TRAINED_CLASS, "cfg", TI_PROMPT),
+    case("trained-class-pg-0.6", "sd15", TRAINED_CLASS, "pg", TI_PROMPT, omega=0.6),
     case("sd15-fp16-pg-0.6", "sd15-fp16", PEFT, "pg", variant="fp16", omega=0.6),
 ]
 

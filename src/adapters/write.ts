@@ -50,7 +50,8 @@ function peftConfig(modules: ReadonlyMap<string, LowRank>): Record<string, unkno
     lora_alpha: alpha,
     rank_pattern: differing("rank", rank),
     alpha_pattern: differing("alpha", alpha),
-    target_modules: [...modules.keys()].sort(),
+    // By their last names: whole paths differ between versions of Transformers.
+    target_modules: [...new Set([...modules.keys()].map((path) => /[^.]+(\.\d+)?$/.exec(path)![0]))].sort(),
     init_lora_weights: true,
     lora_dropout: 0,
     bias: "none",

@@ -24,12 +24,13 @@ export interface Host {
   readonly weight: TensorRef;
 }
 
-/** Stacks the factors of `adapters` at `module`; rank 0 when none of them changes it. */
+/** Stacks the factors of `adapters` at `module`; where none of them changes it, `leastRank` columns of zeros. */
 export async function stackSite(
   adapters: readonly Adapter[],
   part: "unet" | "textEncoder",
   module: string,
   { kind, weight }: Host,
+  leastRank = 0,
 ): Promise<StackedSite> {
   const [out, width, ...kernel] = weight.shape as [number, number, ...number[]];
   const inner = width * kernel.reduce((a, b) => a * b, 1);
@@ -41,10 +42,13 @@ export async function stackSite(
     if (whole) parts.push({ low: await asLowRank(whole, weight), adapter });
   }
 
-  const rank = parts.reduce((sum, { low }) => sum + low.down.shape[0]!, 0);
+  const rank = Math.max(
+    leastRank,
+    parts.reduce((sum, { low }) => sum + low.down.shape[0]!, 0),
+  );
   const down = new Float32Array(inner * rank);
   const up = new Float32Array(rank * out);
-  const owner = new Int32Array(rank);
+  const owner = new Int32Array(rank).fill(-1);
   let first = 0;
   for (const { low, adapter } of parts) {
     const r = low.down.shape[0]!;
@@ -78,6 +82,9 @@ async function asLowRank({ data, shape }: Factor, weight: TensorRef): Promise<Lo
   };
 }
 
-/** One batch row's strengths over the rank columns: each adapter's own times the row's share (1 strong, omega weak, 0 base). */
+/**
+ * One batch row's strengths over the rank columns: each adapter's own times the row's share (1 strong, omega weak, 0 base).
+ * A column of no adapter (owner -1) has strength 0.
+ */
 export const strengthRow = (owner: Int32Array, strengths: readonly number[], share: number): Float32Array =>
-  Float32Array.from(owner, (adapter) => strengths[adapter]! * share);
+  Float32Array.from(owner, (adapter) => (adapter === -1 ? 0 : strengths[adapter]! * share));

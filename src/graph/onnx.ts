@@ -9,8 +9,11 @@ import { Message } from "./protobuf.ts";
 import type { DType, TensorRef } from "./tensor-ref.ts";
 import { type Outputs, ShapeError, topological, type Value } from "./value.ts";
 
-/** ONNX Runtime's CPU provider has fused operators that its GPU providers lack. */
-export type Dialect = "cpu" | "gpu";
+/**
+ * ONNX Runtime's CPU provider has fused operators that its GPU providers lack. `plain` is for a GPU on which the fused
+ * attention computes wrong numbers.
+ */
+export type Dialect = "cpu" | "gpu" | "plain";
 
 export type Attribute = number | { readonly float: number } | string | readonly number[];
 

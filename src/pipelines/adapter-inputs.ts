@@ -30,11 +30,13 @@ export async function loadAdapterInputs(
   const strengths = loaded.map(({ strength }) => strength);
   const factors: Record<string, Tensor> = {};
   const owners = new Map<string, Int32Array>();
+  // The WebGPU provider does not survive an empty tensor.
+  const leastRank = engine.device === "webgpu" ? 1 : 0;
   for (const path of sitesOf(session)) {
     const names = siteInputs(path);
     const weight = weights.get(`${path}.weight`)!;
     const kind = session.inputs.get(names.down)!.shape.length === 4 ? "conv" : "linear";
-    const { rank, down, up, owner } = await stackSite(adapters, part, path, { kind, weight });
+    const { rank, down, up, owner } = await stackSite(adapters, part, path, { kind, weight }, leastRank);
     const [out, width, ...kernel] = weight.shape as [number, number, ...number[]];
     const conv = kind === "conv";
     factors[names.down] = float32(conv ? [rank, width, ...kernel] : [width, rank], down);

@@ -29,7 +29,8 @@ export async function probeDevice(device: Device): Promise<{ ok: boolean; detail
     const session = await engine.compile("probe", { y: add(multiply(x, x), x) });
     const { y } = await session.run({ x: float32([2], [2, 3]) });
     if (y?.data[0] !== 6 || y.data[1] !== 12) return { ok: false, detail: `computed ${y?.data} where 6,12 was due` };
-    return { ok: true, detail: "works" };
+    const detail = engine.fusedAttention ? "works" : "works; its fused attention is wrong here, a plain one is used";
+    return { ok: true, detail };
   } catch (error) {
     return { ok: false, detail: (error as Error).message };
   } finally {

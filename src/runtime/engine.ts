@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { InferenceSession } from "onnxruntime-node";
 import { TillerError } from "../errors.ts";
 import { dimKey, type Encoded, encode, type Outputs, type Shape, showShape } from "../graph/index.ts";
+import { attentionIsRight } from "./attention-check.ts";
 import { type Device, dialectOf, providersOf } from "./devices.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -41,6 +42,8 @@ export interface OperatorTime {
 
 export interface Engine {
   readonly device: Device;
+  /** Whether the provider's fused attention is used; not where it was tried at the start and found wrong. */
+  readonly fusedAttention: boolean;
   /** How many sessions were built so far: moving omega or changing adapters leaves it as it is. */
   readonly sessionsBuilt: number;
   /** Builds a session for the graph that `outputs` reach. `name` says what it is in errors and profiles. */
@@ -105,13 +108,17 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     return text === undefined ? [] : summarise(entry.name, text);
   };
 
-  return {
+  let dialect = dialectOf(device);
+  const engine: Engine = {
     device,
+    get fusedAttention() {
+      return dialect !== "plain";
+    },
     get sessionsBuilt() {
       return built;
     },
     async compile(name, outputs) {
-      const encoded = encode(outputs, dialectOf(device));
+      const encoded = encode(outputs, dialect);
       const profile = profileFolder === undefined ? undefined : join(profileFolder, `${built + 1}-`);
       const { session } = await call<{ session: number }>("create", {
         model: encoded.model,
@@ -155,6 +162,9 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
       return times.sort((a, b) => b.milliseconds - a.milliseconds);
     },
   };
+  if (device === "webgpu" && !(await attentionIsRight(engine))) dialect = "plain";
+  built = 0;
+  return engine;
 }
 
 function sessionOptions(

@@ -1,5 +1,6 @@
 /** Attention: softmax(q k' / sqrt(head size)) v. */
 import { type Dim, sameDim } from "../dim.ts";
+import type { Emitter } from "../onnx.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
 import { add, multiply, subtract } from "./elementwise.ts";
 import { reshape, transpose } from "./layout.ts";
@@ -24,7 +25,9 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
   },
   emit: (to, inputs, { heads, causal }, value) => {
     const [q] = value.inputs as [Value];
-    const bias = causal ? ["", "", to.constant("float32", ...causalBias(q.shape[1]!))] : [];
+    const hidden = causal ? to.constant("float32", ...causalBias(q.shape[1]!)) : undefined;
+    if (to.dialect === "plain") return emitPlain(to, inputs, value, heads, hidden);
+    const bias = hidden === undefined ? [] : ["", "", hidden];
     return to.node(
       "MultiHeadAttention",
       [...inputs, ...bias],
@@ -48,6 +51,28 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
     ];
   },
 };
+
+/** The definition, operator by operator. */
+function emitPlain(
+  to: Emitter,
+  [q, k, v]: readonly string[],
+  { inputs, shape }: Value,
+  heads: number,
+  bias: string | undefined,
+): string {
+  const split = (x: string, width: number, order: readonly number[]) =>
+    to.node("Transpose", [to.node("Reshape", [x, to.integers([0, 0, heads, width / heads])])], { perm: order });
+  const width = inputs[0]!.shape[2] as number;
+  const scale = to.constant("float32", [], new Uint8Array(Float32Array.of(scaleOf(inputs[0]!, heads)).buffer));
+  const queries = to.node("Mul", [split(q!, width, [0, 2, 1, 3]), scale]);
+  const scores = to.node("MatMul", [queries, split(k!, width, [0, 2, 3, 1])]); // [batch, heads, tokens, keys]
+  const shares = to.node("Softmax", [bias === undefined ? scores : to.node("Add", [scores, bias])], { axis: -1 });
+  const mixed = to.node("MatMul", [shares, split(v!, shape[2] as number, [0, 2, 1, 3])]);
+  return to.node("Reshape", [
+    to.node("Transpose", [mixed], { perm: [0, 2, 1, 3] }),
+    to.integers([0, 0, shape[2] as number]),
+  ]);
+}
 
 const scaleOf = (q: Value, heads: number): number => 1 / Math.sqrt((q.shape[2] as number) / heads);
 

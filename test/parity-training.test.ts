@@ -1,0 +1,153 @@
+/** Losses, gradients and AdamW steps of every recipe against PyTorch's autograd: fixtures of parity/training.py. */
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
+import { gradientNorm, newAdamWState } from "../src/training/adamw.ts";
+import { noisingOf } from "../src/training/noising.ts";
+import { optimise } from "../src/training/optimise.ts";
+import { accumulate } from "../src/training/tensor-values.ts";
+import { compileTerms, type Evaluated, type Sample } from "../src/training/terms.ts";
+import { encodeTexts } from "../src/training/texts.ts";
+import {
+  attentionProjections,
+  type Trained,
+  textKeyValueMatrices,
+  textProjections,
+  trainsText,
+} from "../src/training/trained.ts";
+import { openModel } from "../src/weights/model-source.ts";
+import { fixture, reference, relativeError } from "./fixtures.ts";
+
+interface Case {
+  readonly name: string;
+  readonly pipeline: string;
+  readonly rank: number;
+  readonly alpha?: number;
+  readonly learningRate: number;
+  readonly end: number;
+  readonly unet?: boolean;
+  readonly text?: boolean;
+  readonly matrices?: boolean;
+  readonly vectors?: number;
+  readonly prior?: number;
+  readonly mask?: boolean;
+  readonly snrGamma?: number;
+  readonly semantic?: number;
+}
+
+const cases = JSON.parse(readFileSync(fixture("training/cases.json"), "utf8")) as Case[];
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await startEngine({ threads: 2 });
+});
+afterAll(() => engine.close());
+
+async function open(one: Case) {
+  const source = await openModel(fixture(`pipelines/${one.pipeline}`));
+  const tensor = await reference(`../training/${one.name}.safetensors`);
+  const trained: Trained = {
+    unet: one.unet ? attentionProjections(source) : new Set(),
+    textEncoder: one.text ? textProjections(source) : new Set(),
+    rank: one.rank,
+    alpha: one.alpha ?? one.rank,
+    matrices: one.matrices ? textKeyValueMatrices(source) : new Set(),
+    vectors: one.vectors ?? 0,
+  };
+  const names = [
+    ...[...trained.unet, ...trained.textEncoder].flatMap((path) => [`${path}.down`, `${path}.up`]),
+    ...trained.matrices,
+    ...(trained.vectors > 0 ? ["learned"] : []),
+  ];
+  const values = new Map<string, Tensor>();
+  for (const name of names) values.set(name, await tensor(`initial ${name}`));
+  const noising = noisingOf(source.scheduler);
+  const terms = await compileTerms(engine, source, trained, values, noising, { semantic: one.semantic !== undefined });
+
+  const inputs = Object.fromEntries(
+    await Promise.all(["latents", "noise", "timesteps", "ids"].map(async (name) => [name, await tensor(name)])),
+  ) as Record<"latents" | "noise" | "timesteps" | "ids", Tensor>;
+  const mask = one.mask ? await tensor("mask") : undefined;
+  const pair = one.semantic === undefined ? undefined : await tensor("pair");
+  const [, count, channels, side] = inputs.latents.shape as [number, number, number, number, number];
+  const elements = channels * side * side;
+  const batch = one.prior === undefined ? count : count / 2;
+  /** Row `index` of step `step` of a tensor [steps, rows, ...]. */
+  const row = ({ shape, data }: Tensor, step: number, index: number) => {
+    const size = shape.slice(2).reduce((a, b) => a * b, 1);
+    const from = (step * shape[1]! + index) * size;
+    return data.slice(from, from + size);
+  };
+  const text = async (ids: readonly number[]): Promise<Sample["text"]> =>
+    trainsText(trained) ? ids : (await encodeTexts(engine, source, new Map([["", ids]]))).get("")!;
+  const weights = (step: number, index: number, timestep: number): Float32Array => {
+    const flat = new Float32Array(side * side);
+    if (index >= batch) return flat.fill(one.prior! / (batch * elements));
+    if (mask) {
+      const own = row(mask, step, index) as Float32Array;
+      const counted = own.reduce((a, b) => a + b, 0);
+      return own.map((m) => m / (batch * counted));
+    }
+    const weight = one.snrGamma === undefined ? 1 : noising.minSnrWeight(timestep, one.snrGamma);
+    return flat.fill(weight / (batch * elements));
+  };
+
+  const objective = async (step: number): Promise<Evaluated> => {
+    const samples: Sample[] = [];
+    for (let i = 0; i < count; i++) {
+      const timestep = row(inputs.timesteps, step, i)[0]!;
+      samples.push({
+        clean: row(inputs.latents, step, i) as Float32Array,
+        noise: row(inputs.noise, step, i) as Float32Array,
+        timestep,
+        weights: weights(step, i, timestep),
+        text: await text([...row(inputs.ids, step, i)]),
+      });
+    }
+    const denoising = await terms.denoising(samples, [channels, side, side]);
+    if (!pair) return denoising;
+    const prompts = [[...row(pair, step, 0)], [...row(pair, step, 1)]] as const;
+    const kept = await terms.semantic(prompts, [prompts[0].indexOf(one.end), prompts[1].indexOf(one.end)]);
+    const gradients = new Map(denoising.gradients);
+    accumulate(gradients, kept.gradients, one.semantic!);
+    return { loss: denoising.loss + one.semantic! * kept.loss, gradients };
+  };
+  return { tensor, values, objective };
+}
+
+describe.each(cases.map((one) => [one.name, one] as const))("%s", (_, one) => {
+  test("has PyTorch's loss and gradients, within 1e-3", async () => {
+    const { tensor, values, objective } = await open(one);
+    const { loss, gradients } = await objective(0);
+    const losses = (await tensor("losses")).data;
+    expect(Math.abs(loss / losses[0]! - 1)).toBeLessThan(1e-5);
+    expect([...gradients.keys()].sort()).toEqual([...values.keys()].sort());
+    for (const [name, data] of gradients) {
+      const expected = await tensor(`gradient ${name}`);
+      expect(relativeError({ shape: expected.shape, data }, expected), name).toBeLessThan(1e-3);
+    }
+    const norm = (await tensor("norm")).data[0]!;
+    expect(Math.abs(gradientNorm(new Map(gradients)) / norm - 1)).toBeLessThan(1e-4);
+  });
+
+  test("goes PyTorch's way for ten steps of AdamW, within 1e-3", async () => {
+    const { tensor, values, objective } = await open(one);
+    const settings = {
+      steps: 10,
+      accumulate: 1,
+      learningRate: one.learningRate,
+      schedule: "constant",
+      warmup: 0,
+      weightDecay: 1e-2,
+      clip: 1,
+    } as const;
+    const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
+    const losses: number[] = [];
+    for await (const { loss } of optimise(values, state, objective, settings)) losses.push(loss);
+    const expected = (await tensor("losses")).data;
+    for (const [i, loss] of losses.entries()) expect(Math.abs(loss / expected[i]! - 1)).toBeLessThan(1e-3);
+    for (const [name, found] of values) {
+      expect(relativeError(found, await tensor(`final ${name}`)), name).toBeLessThan(1e-3);
+    }
+  });
+});

@@ -1,0 +1,59 @@
+/** The GPU path on a software Vulkan device: SwiftShader, as Debian's chromium brings it. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { Pipeline, type Request } from "../src/index.ts";
+import { fixture } from "./fixtures.ts";
+
+const driver = process.env.VK_ICD_FILENAMES ?? "/usr/lib/chromium/vk_swiftshader_icd.json";
+const libraries = ["/usr/lib/x86_64-linux-gnu/libvulkan.so.1", "/usr/lib/aarch64-linux-gnu/libvulkan.so.1"];
+const here = existsSync(driver) && libraries.some((file) => existsSync(file));
+if (!here) {
+  console.warn(
+    "\nSKIPPED: the WebGPU device is NOT tested. It needs a Vulkan driver; on Debian: apt-get install chromium libvulkan1\n",
+  );
+}
+
+const model = fixture("pipelines/sd15");
+const prompt = "a red cat wearing a santa hat in the snow";
+const cases: { adapters: string[]; request: Request }[] = [
+  { adapters: [], request: { prompt, steps: 4, seed: 7 } },
+  {
+    adapters: [fixture("adapters/lora-peft.safetensors")],
+    request: { prompt, steps: 4, seed: 7, guidance: "pg", omega: 0.6 },
+  },
+  {
+    adapters: [fixture("adapters/lora-kohya.safetensors")],
+    request: { prompt, steps: 2, seed: 7, width: 96, height: 48 },
+  },
+];
+
+async function onCpu({ adapters, request }: (typeof cases)[number]): Promise<Uint8Array> {
+  const pipeline = await Pipeline.load(model, { adapters, device: "cpu" });
+  try {
+    for await (const event of pipeline.generate(request)) if (event.type === "picture") return event.data;
+    throw new Error("no picture came");
+  } finally {
+    await pipeline.close();
+  }
+}
+
+test.skipIf(!here)("on WebGPU pictures are the CPU's, with and without adapters", async () => {
+  const script = fileURLToPath(new URL("./webgpu-pictures.js", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [script, model, JSON.stringify(cases)], {
+    env: { ...process.env, VK_ICD_FILENAMES: driver },
+    maxBuffer: 1 << 26,
+  });
+  const { detail, pictures } = JSON.parse(stdout.trim().split("\n").at(-1)!) as { detail: string; pictures: string[] };
+  expect(detail).toMatch(/^works/);
+  for (const [i, one] of cases.entries()) {
+    const expected = await onCpu(one);
+    const found = Buffer.from(pictures[i]!, "base64");
+    expect(found.length).toBe(expected.length);
+    // GPU arithmetic rounds differently, most in sines of large angles: two steps of 255 on all but a thousandth.
+    const close = expected.filter((value, at) => Math.abs(value - found[at]!) <= 2).length;
+    expect(close / expected.length).toBeGreaterThanOrEqual(0.999);
+  }
+});

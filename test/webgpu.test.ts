@@ -56,4 +56,4 @@ test.skipIf(!here)("on WebGPU pictures are the CPU's, with and without adapters"
     const close = expected.filter((value, at) => Math.abs(value - found[at]!) <= 2).length;
     expect(close / expected.length).toBeGreaterThanOrEqual(0.999);
   }
-});
+}, 240_000);

@@ -1,0 +1,424 @@
+/** Adapters in every spelling, refused where they do not fit, stacked and written. The base is a tiny SD 1.5. */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { TillerError } from "../errors.ts";
+import { openModel } from "../weights/model-source.ts";
+import { readFloat32, readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
+import type { Adapter, Factor } from "./adapter.ts";
+import {
+  type LowRank,
+  readAdapter,
+  stackSite,
+  strengthRow,
+  writeCustomDiffusion,
+  writeEmbeddings,
+  writeLora,
+} from "./index.ts";
+import type { Base } from "./lora.ts";
+
+let folder: string;
+let base: Base;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-adapters-"));
+  const model = await openModel(fileURLToPath(new URL("../../parity/fixtures/pipelines/sd15", import.meta.url)));
+  base = { unet: model.unet.weights, textEncoder: model.textEncoder.weights };
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+/** Numbers that differ from place to place and are the same on every run. */
+const numbers = (shape: readonly number[], seed: number): Factor => ({
+  shape,
+  data: Float32Array.from({ length: size(shape) }, (_, i) => Math.fround(Math.sin(seed * 37 + i * 0.7))),
+});
+
+let serial = 0;
+async function fileWith(tensors: Readonly<Record<string, Factor>>, metadata = {}): Promise<string> {
+  const file = join(folder, `adapter-${serial++}.safetensors`);
+  const entries = Object.entries(tensors).map(([name, { shape, data }]) => {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return { name, dtype: "float32" as const, shape, data: bytes };
+  });
+  await writeSafetensors(file, entries, metadata);
+  return file;
+}
+const read = async (tensors: Readonly<Record<string, Factor>>, metadata = {}) =>
+  readAdapter(await fileWith(tensors, metadata), base);
+
+const toQ = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
+const toOut = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_out.0";
+const textQ = "text_model.encoder.layers.1.self_attn.q_proj";
+const conv = "up_blocks.2.resnets.0.conv1";
+const shapeOf = (module: string) =>
+  (base.unet.get(`${module}.weight`) ?? base.textEncoder.get(`${module}.weight`))!.shape;
+
+/** Rank-2 factors that fit a module. */
+function factors(module: string, seed: number): { down: Factor; up: Factor } {
+  const [out, ...inner] = shapeOf(module) as [number, ...number[]];
+  const kernel = inner.length > 1 ? [1, 1] : [];
+  return { down: numbers([2, ...inner], seed), up: numbers([out, 2, ...kernel], seed + 1) };
+}
+
+const values = ({ down, up, scale }: LowRank) => ({ down: [...down.data], up: [...up.data], scale });
+const expected = (module: string, seed: number, scale = 1) => {
+  const { down, up } = factors(module, seed);
+  return { down: [...down.data], up: [...up.data], scale };
+};
+
+describe("a LoRA is the same however its keys are spelt:", () => {
+  const flat = (module: string) => module.replaceAll(".", "_");
+  test.each<[string, (module: string) => readonly [string, string]]>([
+    ["PEFT", (m) => [`unet.${m}.lora_A.weight`, `unet.${m}.lora_B.weight`]],
+    ["PEFT with an adapter's name", (m) => [`unet.${m}.lora_A.default.weight`, `unet.${m}.lora_B.default.weight`]],
+    [
+      "a PEFT model's own folder",
+      (m) => [`base_model.model.${m}.lora_A.weight`, `base_model.model.${m}.lora_B.weight`],
+    ],
+    ["Diffusers", (m) => [`unet.${m}.lora.down.weight`, `unet.${m}.lora.up.weight`]],
+    [
+      "older Diffusers",
+      (m) => {
+        const [, attention, name] = /^(.*)\.(to_\w+)(?:\.0)?$/.exec(m)!;
+        return [
+          `unet.${attention}.processor.${name}_lora.down.weight`,
+          `unet.${attention}.processor.${name}_lora.up.weight`,
+        ];
+      },
+    ],
+    ["no component", (m) => [`${m}.lora.down.weight`, `${m}.lora.up.weight`]],
+    ["kohya", (m) => [`lora_unet_${flat(m)}.lora_down.weight`, `lora_unet_${flat(m)}.lora_up.weight`]],
+  ])("%s", async (_, spell) => {
+    const tensors: Record<string, Factor> = {};
+    for (const [i, module] of [toQ, toOut].entries()) {
+      const { down, up } = factors(module, 10 * i);
+      const [a, b] = spell(module);
+      Object.assign(tensors, { [a]: down, [b]: up });
+    }
+    const { unet, textEncoder } = await read(tensors);
+    expect([...unet.keys()].sort()).toEqual([toOut, toQ].sort());
+    expect(textEncoder.size).toBe(0);
+    expect(values(unet.get(toQ)!)).toEqual(expected(toQ, 0));
+    expect(values(unet.get(toOut)!)).toEqual(expected(toOut, 10));
+  });
+
+  test.each([
+    ["PEFT", `text_encoder.${textQ}.lora_A.weight`, `text_encoder.${textQ}.lora_B.weight`],
+    [
+      "Diffusers",
+      `text_encoder.${textQ}.lora_linear_layer.down.weight`,
+      `text_encoder.${textQ}.lora_linear_layer.up.weight`,
+    ],
+    [
+      "older Diffusers",
+      "text_encoder.text_model.encoder.layers.1.self_attn.to_q_lora.down.weight",
+      "text_encoder.text_model.encoder.layers.1.self_attn.to_q_lora.up.weight",
+    ],
+    [
+      "kohya",
+      `lora_te_${textQ.replaceAll(".", "_")}.lora_down.weight`,
+      `lora_te_${textQ.replaceAll(".", "_")}.lora_up.weight`,
+    ],
+  ])("the text encoder's in %s", async (_, a, b) => {
+    const { down, up } = factors(textQ, 3);
+    const { unet, textEncoder } = await read({ [a]: down, [b]: up });
+    expect(unet.size).toBe(0);
+    expect(values(textEncoder.get(textQ)!)).toEqual(expected(textQ, 3));
+  });
+
+  test.each([
+    ["the middle block", "middle_block_1_transformer_blocks_0_attn1_to_q", toQ],
+    ["the first convolution", "input_blocks_0_0", "conv_in"],
+    ["a residual block", "input_blocks_1_0_in_layers_2", "down_blocks.0.resnets.0.conv1"],
+    ["a downsampler", "input_blocks_2_0_op", "down_blocks.0.downsamplers.0.conv"],
+    ["an output block", "output_blocks_4_0_out_layers_3", "up_blocks.2.resnets.0.conv2"],
+  ])("kohya's in LDM's numbering: %s", async (_, name, module) => {
+    const { down, up } = factors(module, 5);
+    const { unet } = await read({
+      [`lora_unet_${name}.lora_down.weight`]: down,
+      [`lora_unet_${name}.lora_up.weight`]: up,
+    });
+    expect([...unet.keys()]).toEqual([module]);
+    expect(values(unet.get(module)!)).toEqual(expected(module, 5));
+  });
+});
+
+describe("what a LoRA counts", () => {
+  const keys = (m: string) => [`unet.${m}.lora_A.weight`, `unet.${m}.lora_B.weight`] as const;
+  const one = () => {
+    const { down, up } = factors(toQ, 1);
+    const [a, b] = keys(toQ);
+    return { [a]: down, [b]: up };
+  };
+  const scale = async (tensors: Record<string, Factor>, metadata = {}) =>
+    (await read(tensors, metadata)).unet.get(toQ)!.scale;
+
+  test("is 1 without an alpha", async () => expect(await scale(one())).toBe(1));
+  test("is kohya's alpha over the rank, and an alpha of 0 is the rank", async () => {
+    expect(await scale({ ...one(), [`unet.${toQ}.alpha`]: { shape: [], data: Float32Array.of(0.5) } })).toBe(0.25);
+    expect(await scale({ ...one(), [`unet.${toQ}.alpha`]: { shape: [], data: Float32Array.of(0) } })).toBe(1);
+  });
+  test("is what lora_adapter_metadata says", async () => {
+    const metadata = (more = {}) => ({
+      lora_adapter_metadata: JSON.stringify({ "unet.r": 2, "unet.lora_alpha": 8, ...more }),
+    });
+    expect(await scale(one(), metadata())).toBe(4);
+    expect(await scale(one(), metadata({ "unet.use_rslora": true }))).toBeCloseTo(8 / Math.sqrt(2), 6);
+    expect(await scale(one(), metadata({ "unet.alpha_pattern": { [toQ]: 3 } }))).toBe(1.5);
+  });
+});
+
+describe("refused in a sentence that names file and key:", () => {
+  const a = `unet.${toQ}.lora_A.weight`;
+  const b = `unet.${toQ}.lora_B.weight`;
+  const good = () => ({ [a]: factors(toQ, 1).down, [b]: factors(toQ, 1).up });
+  const number = numbers([1], 1);
+  test.each<[string, () => Record<string, Factor>, RegExp]>([
+    [
+      "DoRA",
+      () => ({ ...good(), [`unet.${toQ}.lora_magnitude_vector`]: number }),
+      /is a DoRA adapter, which Tiller does not run/,
+    ],
+    ["LoHa", () => ({ "lora_unet_x.hada_w1_a": number }), /is a LoHa adapter/],
+    ["LoKr", () => ({ "lora_unet_x.lokr_w1": number }), /is a LoKr adapter/],
+    [
+      "SDXL",
+      () => ({ "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": number }),
+      /Stable Diffusion XL/,
+    ],
+    [
+      "a transformer's",
+      () => ({ "transformer.transformer_blocks.0.attn1.to_q.lora_A.weight": number }),
+      /diffusion transformer/,
+    ],
+    ["half a pair", () => ({ [a]: factors(toQ, 1).down }), /has unet\..*lora_A\.weight but not its up half/],
+    ["unequal ranks", () => ({ ...good(), [b]: numbers([24, 3], 1) }), /is damaged: .* has rank 2, .* rank 3/],
+    [
+      "another base model's",
+      () => ({ [a]: numbers([2, 999], 1), [b]: factors(toQ, 1).up }),
+      new RegExp(`does not fit this model: ${a.replaceAll(".", "\\.")} is \\[2, 999\\], but .*to_q takes \\[2, 24\\]`),
+    ],
+    [
+      "a module the model lacks",
+      () => ({ ...good(), "unet.nowhere.lora_A.weight": number }),
+      /has unet\.nowhere\.lora_A\.weight, which fits no part/,
+    ],
+    [
+      "a key of no kind",
+      () => ({ ...good(), "state.epoch": number }),
+      /has state\.epoch, which fits no part of this model/,
+    ],
+    [
+      "one module twice",
+      () => ({ ...good(), [`unet.${toQ}.lora.down.weight`]: factors(toQ, 1).down }),
+      /changes .*to_q twice, the second time in /,
+    ],
+    [
+      "NaN",
+      () => ({ ...good(), [b]: { shape: [24, 2], data: new Float32Array(48).fill(Number.NaN) } }),
+      /values in .*lora_B\.weight that are not numbers/,
+    ],
+    [
+      "an embedding of another width",
+      () => ({ "<cat>": numbers([2, 768], 1) }),
+      /<cat> is \[2, 768\], but its text encoder's embeddings have width 32/,
+    ],
+    ["SDXL's embedding", () => ({ clip_g: numbers([1, 1280], 1) }), /embedding for Stable Diffusion XL/],
+    ["nothing", () => ({}), /holds no tensors/],
+  ])("%s", async (_, tensors, message) => {
+    const file = await fileWith(tensors());
+    const error = await readAdapter(file, base).catch((e: Error) => e);
+    expect(error).toBeInstanceOf(TillerError);
+    expect((error as Error).message).toMatch(message);
+    expect((error as Error).message).toContain(file);
+  });
+
+  test("whatever keys and shapes a file has: never anything but such a sentence", async () => {
+    const word = fc.constantFrom(
+      "unet",
+      toQ,
+      textQ,
+      "lora_A",
+      "lora_down",
+      "weight",
+      "alpha",
+      "<cat>",
+      "clip_l",
+      "emb_params",
+      "processor",
+      "to_k_custom_diffusion",
+      "lora_unet_mid_block",
+      "",
+    );
+    const key = fc.array(word, { minLength: 1, maxLength: 4 }).map((words) => words.join("."));
+    const shape = fc.array(fc.integer({ min: 0, max: 33 }), { maxLength: 4 }).filter((s) => size(s) < 50_000);
+    const file = fc.array(fc.tuple(key, shape), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(file, async (entries) => {
+        const tensors = Object.fromEntries(entries.filter(([k]) => k !== "").map(([k, s]) => [k, numbers(s, 1)]));
+        await read(tensors).catch((error) => expect(error).toBeInstanceOf(TillerError));
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe("stacked", () => {
+  const lowRank = (out: number, inner: readonly number[], rank: number, seed: number, scale: number): LowRank => ({
+    down: numbers([rank, ...inner], seed),
+    up: numbers([out, rank], seed + 1),
+    scale,
+  });
+  const adapterWith = (
+    unet: readonly (readonly [string, LowRank])[],
+    replaced: readonly (readonly [string, Factor])[] = [],
+  ) =>
+    ({
+      unet: new Map(unet),
+      textEncoder: new Map(),
+      replaced: new Map(replaced),
+      tokens: new Map(),
+    }) as unknown as Adapter;
+  /** sum over columns r of strength_r * down_r x * up_r, for one pixel or token x of `inner` numbers. */
+  const change = (
+    { rank, down, up }: { rank: number; down: Float32Array; up: Float32Array },
+    strength: Float32Array,
+    x: readonly number[],
+    out: number,
+    kind: "linear" | "conv",
+  ) =>
+    Array.from({ length: out }, (_, o) => {
+      let sum = 0;
+      for (let r = 0; r < rank; r++) {
+        let inner = 0;
+        for (const [i, v] of x.entries())
+          inner += v * (kind === "conv" ? down[r * x.length + i]! : down[i * rank + r]!);
+        sum += strength[r]! * inner * (kind === "conv" ? up[o * rank + r]! : up[r * out + o]!);
+      }
+      return sum;
+    });
+
+  test.each([
+    ["linear", toQ],
+    ["conv", conv],
+  ] as const)("%s changes add up, each with its own strength and the row's share", async (kind, module) => {
+    const weight = base.unet.get(`${module}.weight`)!;
+    const [out, ...inner] = weight.shape as [number, ...number[]];
+    const [first, second] = [lowRank(out, inner, 2, 1, 0.5), lowRank(out, inner, 3, 5, 2)];
+    const stacked = await stackSite(
+      [adapterWith([[module, first]]), adapterWith([]), adapterWith([[module, second]])],
+      "unet",
+      module,
+      { kind, weight },
+    );
+    expect([stacked.rank, [...stacked.owner]]).toEqual([5, [0, 0, 2, 2, 2]]);
+    const strengths = [0.7, 9, 0.4];
+    const x = [...numbers([size(inner)], 11).data];
+    const found = change(stacked, strengthRow(stacked.owner, strengths, 0.6), x, out, kind);
+    const due = Array.from({ length: out }, (_, o) => {
+      let sum = 0;
+      for (const [{ down, up, scale }, s] of [
+        [first, 0.7],
+        [second, 0.4],
+      ] as const) {
+        const rank = down.shape[0]!;
+        for (let r = 0; r < rank; r++) {
+          const a = x.reduce((total, v, i) => total + v * down.data[r * x.length + i]!, 0);
+          sum += 0.6 * s * scale * a * up.data[o * rank + r]!;
+        }
+      }
+      return sum;
+    });
+    for (const [o, value] of found.entries()) expect(value).toBeCloseTo(due[o]!, 4);
+  });
+
+  test("a replaced matrix takes the whole place of the base's at strength 1", async () => {
+    const module = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k";
+    const weight = base.unet.get(`${module}.weight`)!;
+    const [out, width] = weight.shape as [number, number];
+    const whole = numbers([out, width], 3);
+    const stacked = await stackSite([adapterWith([], [[module, whole]])], "unet", module, { kind: "linear", weight });
+    const x = [...numbers([width], 4).data];
+    const before = await readFloat32(weight);
+    const found = change(stacked, strengthRow(stacked.owner, [1], 1), x, out, "linear");
+    for (const [o, value] of found.entries()) {
+      const [w0, w1] = [before, whole.data].map((w) => x.reduce((total, v, i) => total + v * w[o * width + i]!, 0));
+      expect(w0! + value).toBeCloseTo(w1!, 4);
+    }
+  });
+
+  test("nothing is rank 0, or zeros where a device cannot take an empty tensor", async () => {
+    const weight = base.unet.get(`${toQ}.weight`)!;
+    expect((await stackSite([], "unet", toQ, { kind: "linear", weight })).rank).toBe(0);
+    const padded = await stackSite([], "unet", toQ, { kind: "linear", weight }, 1);
+    expect([padded.rank, padded.down.some((v) => v !== 0), [...strengthRow(padded.owner, [], 1)]]).toEqual([
+      1,
+      false,
+      [0],
+    ]);
+  });
+});
+
+describe("written", () => {
+  const lora = (alpha: number) => {
+    const of = (module: string, seed: number): [string, LowRank] => [
+      module,
+      { ...factors(module, seed), scale: alpha / 2 },
+    ];
+    return { unet: new Map([of(toQ, 1), of(toOut, 2)]), textEncoder: new Map([of(textQ, 3)]) };
+  };
+
+  test("a LoRA reads as it was, alpha included, in the keys and metadata of PEFT", async () => {
+    const file = join(folder, "written.safetensors");
+    const written = lora(3);
+    await writeLora(file, written, { note: "mine" });
+    const adapter = await readAdapter(file, base);
+    for (const [module, low] of written.unet) expect(values(adapter.unet.get(module)!)).toEqual(values(low));
+    for (const [module, low] of written.textEncoder)
+      expect(values(adapter.textEncoder.get(module)!)).toEqual(values(low));
+    const { tensors, metadata } = await readSafetensors(file);
+    expect([...tensors.keys()].sort()).toEqual(
+      [`text_encoder.${textQ}`, `unet.${toOut}`, `unet.${toQ}`].flatMap((m) => [
+        `${m}.lora_A.weight`,
+        `${m}.lora_B.weight`,
+      ]),
+    );
+    expect(metadata).toMatchObject({ format: "pt", note: "mine" });
+    expect(JSON.parse(metadata.lora_adapter_metadata!)).toMatchObject({
+      "unet.r": 2,
+      "unet.lora_alpha": 3,
+      "unet.target_modules": ["to_out.0", "to_q"],
+      "text_encoder.target_modules": ["q_proj"],
+    });
+  });
+
+  test("the same LoRA is the same bytes", async () => {
+    const [one, two] = [join(folder, "one.safetensors"), join(folder, "two.safetensors")];
+    await writeLora(one, lora(2));
+    await writeLora(two, lora(2));
+    expect((await readFile(one)).equals(await readFile(two))).toBe(true);
+  });
+
+  test("Custom Diffusion's matrices and embeddings in both forms read as they were", async () => {
+    const module = "mid_block.attentions.0.transformer_blocks.0.attn2.to_v";
+    const matrix = numbers(base.unet.get(`${module}.weight`)!.shape, 1);
+    const file = join(folder, "custom.safetensors");
+    await writeCustomDiffusion(file, new Map([[module, matrix]]));
+    expect((await readAdapter(file, base)).replaced.get(module)).toEqual(matrix);
+    const vectors = [numbers([32], 1).data, numbers([32], 2).data];
+    const token = join(folder, "token.safetensors");
+    await writeEmbeddings(token, new Map([["<cat>", vectors]]), "learned_embeds");
+    expect((await readAdapter(token, base)).tokens).toEqual(new Map([["<cat>", vectors]]));
+    await writeEmbeddings(token, new Map([["<cat>", vectors]]), "clip_l");
+    expect((await readAdapter(token, base)).tokens).toEqual(
+      new Map([
+        ["<s0>", [vectors[0]]],
+        ["<s1>", [vectors[1]]],
+      ]),
+    );
+  });
+});

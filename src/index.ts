@@ -1,4 +1,5 @@
 /** The public library. The command line uses nothing else. */
+export { metadataAlphas } from "./adapters/lora.ts";
 export { TillerError, UsageError } from "./errors.ts";
 export { jsonObject, readJson } from "./files/json-file.ts";
 export { defaultScale } from "./guidance/methods.ts";

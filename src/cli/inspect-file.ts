@@ -38,11 +38,11 @@ interface OtherReport {
 /** @throws TillerError if the file cannot be read as safetensors. */
 export async function describeFile(file: string): Promise<FileReport> {
   const { tensors, metadata } = await readSafetensors(file);
-  return { file, metadata, ...amountOf(tensors), ...(await describe(tensors, file)) };
+  return { file, metadata, ...amountOf(tensors), ...(await describe(tensors, metadata, file)) };
 }
 
-async function describe(tensors: Checkpoint, file: string) {
-  if (isLora(tensors)) return describeLora(tensors);
+async function describe(tensors: Checkpoint, metadata: Readonly<Record<string, string>>, file: string) {
+  if (isLora(tensors)) return describeLora(file, tensors, metadata);
   return (
     describeCustomDiffusion(tensors) ?? describeEmbedding(tensors, file) ?? describeModel(tensors) ?? other(tensors)
   );

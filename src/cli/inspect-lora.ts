@@ -1,5 +1,5 @@
 /** What a LoRA file holds, whatever program wrote it; nothing is refused here. */
-import { type Checkpoint, readFloat32 } from "../index.ts";
+import { type Checkpoint, metadataAlphas, readFloat32 } from "../index.ts";
 import { elements, familyByWidth } from "./inspect-tensors.ts";
 
 export interface LoraReport {
@@ -19,7 +19,7 @@ export interface LoraGroup {
   readonly group: string;
   readonly modules: number;
   readonly ranks: readonly number[];
-  /** As stored; empty where the file has none, which means alpha = rank. */
+  /** As stored with the module or in PEFT's metadata; empty where the file has none, which means alpha = rank. */
   readonly alphas: readonly number[];
   readonly parameters: number;
 }
@@ -47,8 +47,18 @@ export function isLora(checkpoint: Checkpoint): boolean {
   return false;
 }
 
-export async function describeLora(checkpoint: Checkpoint): Promise<LoraReport> {
+export async function describeLora(
+  file: string,
+  checkpoint: Checkpoint,
+  metadata: Readonly<Record<string, string>>,
+): Promise<LoraReport> {
   const keys = [...checkpoint.keys()];
+  const told = metadataAlphas(file, metadata);
+  const alphaOf = (name: string): number | undefined => {
+    const [, part, path] = /^(unet|text_encoder)\.(.+)$/.exec(name) ?? [];
+    const fromMetadata = path && told(part === "unet" ? "unet" : "textEncoder", path).alpha;
+    return modules.get(name)?.alpha ?? (fromMetadata || undefined);
+  };
   const modules = new Map<string, { rank?: number; alpha?: number; parameters: number; width?: number }>();
   const module = (name: string) => {
     const known = modules.get(name) ?? { parameters: 0 };
@@ -88,7 +98,7 @@ export async function describeLora(checkpoint: Checkpoint): Promise<LoraReport> 
       group,
       modules: names.length,
       ranks: sorted(names.map((name) => modules.get(name)?.rank)),
-      alphas: sorted(names.map((name) => modules.get(name)?.alpha)),
+      alphas: sorted(names.map(alphaOf)),
       parameters: names.reduce((sum, name) => sum + (modules.get(name)?.parameters ?? 0), 0),
     })),
     obstacles: [

@@ -71,6 +71,16 @@ describe("tiller inspect of a LoRA", () => {
     expect([parameters, dtypes]).toEqual([17408, { float32: 17408 }]);
   });
 
+  test("with an alpha in PEFT's metadata", async () => {
+    const module = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
+    const file = await tensors(
+      "alpha.safetensors",
+      { [`${module}.lora_A.weight`]: [4, 320], [`${module}.lora_B.weight`]: [320, 4] },
+      { lora_adapter_metadata: JSON.stringify({ "unet.r": 4, "unet.lora_alpha": 8 }) },
+    );
+    expect((await report(file)).groups[0].alphas).toEqual([8]);
+  });
+
   test("in kohya form: alphas, convolutions, the trainer's metadata", async () => {
     const file = await tensors(
       "kohya.safetensors",

@@ -1,20 +1,28 @@
 /**
  * Draws pictures on the WebGPU device as a process of its own, since a driver is found when a process starts and may take
- * the process with it. Prints { device, detail, pictures: base64[] } for requests given as JSON.
+ * the process with it. Prints { detail, pictures: base64[], warnings, operators } for requests given as JSON.
  *
  *     node test/webgpu-pictures.js MODEL '[{ "adapters": [], "request": {} }]'
  */
-import { Pipeline, probeDevice } from "../dist/index.js";
+
+// Named so that types are checked before there is a build, too.
+const build = new URL("../dist/index.js", import.meta.url).href;
+/** @type {typeof import("../src/index.ts")} */
+const { Pipeline, probeDevice } = await import(build);
 
 const [model = "", cases = "[]"] = process.argv.slice(2);
-const { detail } = await probeDevice("webgpu");
+const { ok, detail } = await probeDevice("webgpu");
+/** @type {string[]} */
 const pictures = [];
+const warnings = new Set();
+const operators = new Set();
 for (const { adapters, request } of JSON.parse(cases)) {
-  const pipeline = await Pipeline.load(model, { adapters, device: "webgpu" });
+  const pipeline = await Pipeline.load(model, { adapters, device: "webgpu", profile: true });
   for await (const event of pipeline.generate(request)) {
     if (event.type === "picture") pictures.push(Buffer.from(event.data).toString("base64"));
+    if (event.type === "warning") warnings.add(event.message);
   }
-  await pipeline.close();
+  for (const { operator } of await pipeline.close()) operators.add(operator);
 }
-console.log(JSON.stringify({ detail, pictures }));
+console.log(JSON.stringify({ ok, detail, pictures, warnings: [...warnings], operators: [...operators] }));
 process.exit(0);

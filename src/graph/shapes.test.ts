@@ -1,72 +1,6 @@
-/** Open sizes, shape errors, and what is encoded. */
-import fc from "fast-check";
+/** Shape errors, and what is encoded. */
 import { describe, expect, test } from "vitest";
-import { addDims, dimKey, elementsOf, floorDivide, multiplyDims, polynomial, subtractDims } from "./dim.ts";
 import * as g from "./index.ts";
-
-describe("sizes", () => {
-  /** A polynomial in h and w, with what it is at a given h and w. */
-  const size: fc.Arbitrary<{ dim: g.Dim; at: (h: number, w: number) => number }> = fc.letrec((tie) => ({
-    size: fc.oneof(
-      { maxDepth: 4 },
-      fc.integer({ min: -3, max: 6 }).map((n) => ({ dim: n, at: () => n })),
-      fc.constant({ dim: g.symbol("h"), at: (h: number) => h }),
-      fc.constant({ dim: g.symbol("w"), at: (_: number, w: number) => w }),
-      fc.tuple(tie("size"), tie("size"), fc.constantFrom("add", "subtract", "multiply")).map(([a, b, kind]) => {
-        const [x, y] = [a, b] as { dim: g.Dim; at: (h: number, w: number) => number }[];
-        const combine = { add: addDims, subtract: subtractDims, multiply: multiplyDims }[kind as "add"];
-        const number = {
-          add: (p: number, q: number) => p + q,
-          subtract: (p: number, q: number) => p - q,
-          multiply: (p: number, q: number) => p * q,
-        }[kind as "add"];
-        return { dim: combine(x!.dim, y!.dim), at: (h: number, w: number) => number(x!.at(h, w), y!.at(h, w)) };
-      }),
-    ),
-  })).size as never;
-  /** The value of a size that knows only h and w. */
-  const evaluate = (d: g.Dim, h: number, w: number): number =>
-    typeof d === "number"
-      ? d
-      : polynomial(d).reduce(
-          (sum, { coefficient, atoms }) =>
-            sum + atoms.reduce((product, { key }) => product * (key === "h" ? h : w), coefficient),
-          0,
-        );
-
-  test("compute as their symbols' values do", () => {
-    fc.assert(
-      fc.property(size, fc.nat(50), fc.nat(50), ({ dim, at }, h, w) => {
-        expect(evaluate(dim, h, w)).toBe(at(h, w));
-      }),
-    );
-  });
-
-  test("are equal when they are the same polynomial, however they were made", () => {
-    fc.assert(
-      fc.property(size, size, size, (a, b, c) => {
-        expect(dimKey(multiplyDims(a.dim, addDims(b.dim, c.dim)))).toBe(
-          dimKey(addDims(multiplyDims(c.dim, a.dim), multiplyDims(b.dim, a.dim))),
-        );
-        expect(subtractDims(a.dim, a.dim)).toBe(0);
-      }),
-    );
-  });
-
-  test("divided down take out what divides", () => {
-    const h = g.symbol("h");
-    expect(g.sameDim(floorDivide(multiplyDims(h, 8), 8), h)).toBe(true);
-    expect(floorDivide(17, 4)).toBe(4);
-    expect(dimKey(floorDivide(addDims(multiplyDims(h, 2), 1), 2))).toBe("h");
-    expect(dimKey(floorDivide(addDims(h, 1), 2))).toBe("floor((h+1)/2)");
-  });
-
-  test("are printed as a person writes them", () => {
-    const [h, w] = [g.symbol("h"), g.symbol("w")];
-    expect(g.showShape([2, g.symbol("batch"), addDims(multiplyDims(h, w), 3)])).toBe("[2, batch, h*w+3]");
-    expect(dimKey(elementsOf([h, 4, w]))).toBe("4*h*w");
-  });
-});
 
 describe("a mismatch names the operator and both shapes:", () => {
   const a = g.input("a", [g.symbol("batch"), 4, 8]);
@@ -104,9 +38,34 @@ describe("a mismatch names the operator and both shapes:", () => {
       () => g.grad(a, [a]),
       /a gradient is taken of one float32 number, not of float32 \[batch, 4, 8\]/,
     ],
-    ["gather", () => g.gather(a, a), /gather of \[batch, 4, 8\] and \[batch, 4, 8\]/],
+    ["gather", () => g.gather(a, a), /gather of \[batch, 4, 8\] and \[batch, 4, 8\]: indices are float32/],
+    ["subtract", () => g.subtract(a, b), /subtract of \[batch, 4, 8\] and \[batch, 5, 8\]/],
+    ["multiply", () => g.multiply(a, b), /multiply of \[batch, 4, 8\] and \[batch, 5, 8\]/],
+    ["divide", () => g.divide(a, b), /divide of \[batch, 4, 8\] and \[batch, 5, 8\]/],
+    ["minimum", () => g.minimum(a, b), /minimum of \[batch, 4, 8\] and \[batch, 5, 8\]/],
+    ["maximum", () => g.maximum(a, b), /maximum of \[batch, 4, 8\] and \[batch, 5, 8\]/],
+    ["less", () => g.less(a, b), /less of \[batch, 4, 8\] and \[batch, 5, 8\]/],
+    ["select", () => g.select(g.less(a, a), a, b), /select of \[batch, 4, 8\].* and \[batch, 5, 8\]/],
+    ["numbers of two kinds", () => g.add(a, ids), /add of \[batch, 4, 8\] and \[2\]: float32 with int32/],
+    [
+      "an open size and a number",
+      () => g.add(a, g.input("c", [3, 4, 8])),
+      /add of \[batch, 4, 8\] and \[3, 4, 8\]: axis 0 cannot be broadcast/,
+    ],
+    ["expand", () => g.expand(a, b), /expand of \[batch, 4, 8\] and \[batch, 5, 8\]/],
+    ["transpose", () => g.transpose(a, [1, 0]), /transpose of \[batch, 4, 8\]: order \[1,0\] has another rank/],
+    ["slice", () => g.slice(a, 1, 2, 5), /slice of \[batch, 4, 8\]: 2 to 5 lie outside axis 1/],
+    ["a slice of nothing", () => g.slice(a, 1, 2, 2), /slice of \[batch, 4, 8\]: 2 to 2/],
+    ["sum", () => g.sum(a, [3]), /sum of \[batch, 4, 8\]: axes \[3\] lie outside it/],
+    ["mean", () => g.mean(a, [-1]), /mean of \[batch, 4, 8\]: axes \[-1\] lie outside it/],
+    ["upsample", () => g.upsample(a, 8, 16), /upsample of \[batch, 4, 8\]: it is not \[batch, channels/],
+    ["conv's axes", () => g.conv(a, g.input("w", [4, 4, 3, 3])), /conv of \[batch, 4, 8\] and \[4, 4, 3, 3\]/],
+    [
+      "attention's values",
+      () => g.attention(a, b, g.input("v", [g.symbol("batch"), 6, 8]), 2),
+      /attention of \[batch, 4, 8\] and \[batch, 5, 8\] and \[batch, 6, 8\]: keys and values do not fit/,
+    ],
   ])("%s", (_, make, message) => {
-    expect(ids.dtype).toBe("int32");
     expect(make).toThrow(g.ShapeError);
     expect(make).toThrow(message);
   });
@@ -159,6 +118,31 @@ describe("an encoded graph", () => {
     expect(external).toEqual({ location: "models/a/unet.safetensors", offset: "4096", length: "96" });
     expect(all(weight, 9)).toEqual([]);
     expect(encoded.root).toBe("/");
+  });
+
+  test("takes rows of a weight from where they begin in its file", () => {
+    const part = g.encode({ y: g.linear(g.input("x", [batch, 8]), g.parameter(g.rows(ref, 1, 3))) });
+    const [weight] = all(all(part.model, 7)[0]!, 5).filter((tensor) => text(tensor, 8).startsWith("w.weight"));
+    const external = Object.fromEntries(all(weight!, 13).map((entry) => [text(entry, 1), text(entry, 2)]));
+    // 8 float32 a row: row 1 begins 32 bytes on, two rows are 64.
+    expect(external).toMatchObject({ offset: "4128", length: "64" });
+    expect(fields(weight!).flatMap(({ field, value }) => (field === 1 ? [value] : []))).toEqual([2, 8]);
+  });
+
+  test("refers once to a weight that is used twice", () => {
+    const tied = g.encode({ y: g.add(g.parameter(ref), g.parameter(ref)) });
+    const named = all(all(tied.model, 7)[0]!, 5).filter((tensor) => text(tensor, 8).startsWith("w.weight"));
+    expect(named).toHaveLength(1);
+  });
+
+  test("stores attention fused, or in the plain dialect operator by operator", () => {
+    const [q, k] = [g.input("q", [batch, g.symbol("tokens"), 8]), g.input("k", [batch, 5, 8])];
+    const types = (dialect: g.Dialect) =>
+      all(all(g.encode({ y: g.attention(q, k, k, 2) }, dialect).model, 7)[0]!, 1).map((node) => text(node, 4));
+    expect(types("cpu")).toContain("MultiHeadAttention");
+    expect(types("gpu")).toContain("MultiHeadAttention");
+    expect(types("plain")).not.toContain("MultiHeadAttention");
+    expect(types("plain").filter((type) => /MatMul|Softmax/.test(type))).toEqual(["MatMul", "Softmax", "MatMul"]);
   });
 
   test("names its inputs, its outputs and its open sizes", () => {

@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
 import { defaultScale, methods } from "../guidance/methods.ts";
-import type { OperatorTime, Tensor } from "../runtime/index.ts";
+import { type OperatorTime, plainAttention, type Tensor } from "../runtime/index.ts";
 import { createNoise, createSampler, type History, type NoiseSource } from "../samplers/index.ts";
 import type { Picture } from "./decoder.ts";
 import { type LoadOptions, loadParts, type Parts } from "./load.ts";
@@ -108,7 +108,7 @@ async function* generate(
   request: Filled,
   { signal, batch }: GenerateOptions,
 ): AsyncGenerator<GenerateEvent> {
-  const { predictor, decoder, adapters } = parts;
+  const { engine, predictor, decoder, adapters } = parts;
   const { steps, count, width, height } = request;
   const guidance = methods[request.guidance](request);
   const sampler = createSampler(request.sampler, parts.scheduler, steps, { karras: request.karras || undefined });
@@ -118,6 +118,7 @@ async function* generate(
   for (const message of [...doubts(request, adapters.length > 0 || parts.base !== undefined), ...warnings]) {
     yield { type: "warning", message };
   }
+  if (!engine.fusedAttention) yield { type: "warning", message: `the ${engine.device} device's ${plainAttention}` };
   signal?.throwIfAborted();
   const method = await predictor.encode(guidance.rows, ids, request.clipSkip);
 

@@ -9,6 +9,9 @@ import { float32 } from "./tensor.ts";
 /** More queries than the kernel takes at a time; Stable Diffusion's smallest head. */
 const [tokens, heads, size] = [80, 2, 40];
 
+/** What to say where it is not, after the name of the device. */
+export const plainAttention = "fused attention is wrong here, a plain one is used";
+
 /** Whether the engine's attention is the definition's. */
 export async function attentionIsRight(engine: Engine): Promise<boolean> {
   const width = heads * size;

@@ -2,7 +2,8 @@
 import { type InferenceSession, listSupportedBackends } from "onnxruntime-node";
 import { TillerError } from "../errors.ts";
 import { add, type Dialect, input, multiply } from "../graph/index.ts";
-import { startEngine } from "./engine.ts";
+import { plainAttention } from "./attention-check.ts";
+import { type Engine, startEngine } from "./engine.ts";
 import { float32 } from "./tensor.ts";
 
 export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
@@ -23,18 +24,18 @@ export async function probeDevice(device: Device): Promise<{ ok: boolean; detail
   if (!listSupportedBackends().some(({ name }) => name === device)) {
     return { ok: false, detail: `ONNX Runtime has no ${device} on ${process.platform}` };
   }
-  const engine = await startEngine({ device });
+  let engine: Engine | undefined;
   try {
+    engine = await startEngine({ device });
     const x = input("x", [2]);
     const session = await engine.compile("probe", { y: add(multiply(x, x), x) });
     const { y } = await session.run({ x: float32([2], [2, 3]) });
     if (y?.data[0] !== 6 || y.data[1] !== 12) return { ok: false, detail: `computed ${y?.data} where 6,12 was due` };
-    const detail = engine.fusedAttention ? "works" : "works; its fused attention is wrong here, a plain one is used";
-    return { ok: true, detail };
+    return { ok: true, detail: engine.fusedAttention ? "works" : `works; its ${plainAttention}` };
   } catch (error) {
     return { ok: false, detail: (error as Error).message };
   } finally {
-    await engine.close();
+    await engine?.close();
   }
 }
 

@@ -64,7 +64,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   const worker = new Worker(workerFile);
   worker.unref();
   const pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
-  const open = new Map<number, { name: string; profile: string | undefined }>();
+  const open = new Map<number, { name: string; profile: string | undefined }>(); // profile: how its file's name begins
   const profileFolder = options.profile ? await mkdtemp(join(tmpdir(), "tiller-profile-")) : undefined;
   let serial = 0;
   let built = 0;
@@ -99,11 +99,11 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     const entry = open.get(session);
     if (!entry) return [];
     open.delete(session);
-    const prefix = entry.profile;
+    const { profile } = entry;
     const profileFile =
-      prefix === undefined
+      profile === undefined
         ? undefined
-        : join(profileFolder!, (await readdir(profileFolder!)).find((f) => f.startsWith(`${session}-`)) ?? "");
+        : join(profileFolder!, (await readdir(profileFolder!)).find((f) => f.startsWith(profile)) ?? "");
     const text = await call<string | undefined>("release", { session, profileFile });
     return text === undefined ? [] : summarise(entry.name, text);
   };
@@ -119,10 +119,10 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     },
     async compile(name, outputs) {
       const encoded = encode(outputs, dialect);
-      const profile = profileFolder === undefined ? undefined : join(profileFolder, `${built + 1}-`);
+      const profile = profileFolder === undefined ? undefined : `${++serial}-`;
       const { session } = await call<{ session: number }>("create", {
         model: encoded.model,
-        options: sessionOptions(encoded, device, options.threads, profile),
+        options: sessionOptions(encoded, device, options.threads, profile && join(profileFolder!, profile)),
       }).catch((error: Error) => {
         throw new TillerError(`the ${name} cannot be built on ${device}: ${firstLine(error.message)}`, {
           cause: error,
@@ -162,7 +162,12 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
       return times.sort((a, b) => b.milliseconds - a.milliseconds);
     },
   };
-  if (device === "webgpu" && !(await attentionIsRight(engine))) dialect = "plain";
+  try {
+    if (device === "webgpu" && !(await attentionIsRight(engine))) dialect = "plain";
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
   built = 0;
   return engine;
 }

@@ -1,4 +1,5 @@
 /** The runtime: what pipelines compile and run graphs with. */
+export { plainAttention } from "./attention-check.ts";
 export { type Device, type DeviceName, deviceNames, probeDevice, resolveDevice } from "./devices.ts";
 export { type Engine, type Kept, type OperatorTime, type Session, startEngine } from "./engine.ts";
 export { float32, int32, rowOf, stackRows, type Tensor } from "./tensor.ts";

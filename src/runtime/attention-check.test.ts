@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { attentionIsRight } from "./attention-check.ts";
+import { type Engine, startEngine } from "./engine.ts";
+import { float32 } from "./tensor.ts";
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await startEngine({ threads: 1 });
+});
+afterAll(() => engine.close());
+
+/** The engine, with `spoil` done to every number it computes. */
+const spoiled = (spoil: (value: number, at: number) => number): Engine => ({
+  ...engine,
+  async compile(name, outputs) {
+    const session = await engine.compile(name, outputs);
+    return {
+      ...session,
+      async run(feeds) {
+        const { y } = await session.run(feeds);
+        return { y: float32(y!.shape, (y!.data as Float32Array).map(spoil)) };
+      },
+    };
+  },
+});
+
+test("the CPU's fused attention is the definition's", async () => {
+  expect(await attentionIsRight(engine)).toBe(true);
+});
+
+describe("an attention is found wrong that", () => {
+  // The last of the 80 tokens' 80 numbers: what a kernel for blocks of 32 or 64 queries would leave out.
+  test.each<[string, (value: number, at: number) => number]>([
+    ["computes one number wrong", (value, at) => (at === 80 * 80 - 1 ? value + 0.01 : value)],
+    ["leaves the last block of queries empty", (value, at) => (at >= 64 * 80 ? 0 : value)],
+    ["gives no number", (value, at) => (at === 0 ? Number.NaN : value)],
+  ])("%s", async (_, spoil) => {
+    expect(await attentionIsRight(spoiled(spoil))).toBe(false);
+  });
+});

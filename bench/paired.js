@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const beside = (file) => fileURLToPath(new URL(file, import.meta.url));
+/** A script beside this file. */
+export const beside = (file) => fileURLToPath(new URL(file, import.meta.url));
 
 /** --python, --model, --steps, --rounds. */
 export function parseOptions(steps) {
@@ -33,7 +34,8 @@ export async function prepareModel({ model, python }) {
   }
 }
 
-function run(command, args) {
+/** What a process prints. */
+export function run(command, args) {
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 26 });
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${stderr}`);
   return stdout;
@@ -58,7 +60,7 @@ const figures = [
   ["peakGiB", "peak memory, GiB"],
 ];
 
-/** Runs every case on both runtimes in turns and prints the table. Gives the medians by case and runtime. */
+/** Runs every case on both runtimes in turns and prints the table. */
 export function compare(options, cases) {
   const results = new Map(Object.keys(cases).map((name) => [name, { tiller: [], diffusers: [] }]));
   for (let round = 0; round < options.rounds; round++) {
@@ -84,5 +86,4 @@ export function compare(options, cases) {
       );
     }
   }
-  return of;
 }

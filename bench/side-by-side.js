@@ -6,7 +6,7 @@
  * Each figure comes from a fresh process; the two take turns, so a machine that slows down slows both. `python` needs
  * `pip install -r parity/requirements.txt`. The model (4.3 GB) is written to FOLDER when it is not there yet.
  */
-import { compare, parseOptions, prepareModel } from "./paired.js";
+import { beside, compare, parseOptions, prepareModel, run } from "./paired.js";
 
 const options = parseOptions(5);
 await prepareModel(options);
@@ -14,6 +14,7 @@ const scripts = (method) => ({
   tiller: ["tiller-steps.js", [options.model, method]],
   diffusers: ["diffusers_steps.py", [options.model, method]],
 });
-const of = compare(options, { cfg: scripts("cfg"), pg: scripts("pg"), "cfg+ag": scripts("cfg+ag") });
-const ratio = (method) => (of(method, "tiller", "step") / of("cfg", "tiller", "step")).toFixed(3);
-console.log(`\nTiller: PG / CFG ${ratio("pg")}, CFG+AG / CFG ${ratio("cfg+ag")}`);
+compare(options, { cfg: scripts("cfg"), pg: scripts("pg"), "cfg+ag": scripts("cfg+ag") });
+const dial = JSON.parse(run(process.execPath, [beside("tiller-dial.js"), options.model, String(options.rounds * 3)]));
+const ratio = (method) => (dial[method] / dial.cfg).toFixed(3);
+console.log(`\nTiller in one process: PG / CFG ${ratio("pg")}, CFG+AG / CFG ${ratio("cfg+ag")}`);

@@ -78,6 +78,9 @@ function simplify(terms: ReadonlyMap<string, number>): Dim {
   const kept = [...terms].filter(([, c]) => c !== 0).sort(([a], [b]) => (a < b ? 1 : -1));
   if (kept.length === 0) return 0;
   if (kept.length === 1 && kept[0]![0] === "") return kept[0]![1];
-  const key = kept.map(([m, c]) => (m === "" ? String(c) : c === 1 ? m : `${c}*${m}`)).join("+");
+  const key = kept
+    .map(([m, c]) => (m === "" ? String(c) : c === 1 ? m : `${c}*${m}`))
+    .join("+")
+    .replaceAll("+-", "-");
   return { terms: new Map(kept), key };
 }

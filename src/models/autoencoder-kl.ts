@@ -36,13 +36,17 @@ const padding = [1, 1, 1, 1] as const;
 /**
  * Records the decoder.
  *
- * Input: `latents` [batch, latent_channels, h, w], already divided by the scaling factor. Output: `picture`
+ * Input, unless it is given: `latents` [batch, latent_channels, h, w], already divided by the scaling factor. Output: `picture`
  * [batch, 3, 8 h, 8 w], about -1 to 1.
  */
-export function autoencoderDecode(vae: Module, config: AutoencoderConfig): Outputs {
+export function autoencoderDecode(
+  vae: Module,
+  config: AutoencoderConfig,
+  latents: Value = input("latents", [symbol("batch"), config.latent_channels, symbol("height"), symbol("width")]),
+): Outputs {
   const norm = { groups: config.norm_num_groups, epsilon };
   const decoder = vae.at("decoder");
-  let x = input("latents", [symbol("batch"), config.latent_channels, symbol("height"), symbol("width")]);
+  let x = latents;
   if (vae.has("post_quant_conv.weight")) x = convAt(vae.at("post_quant_conv"), x);
   x = middle(decoder.at("mid_block"), convAt(decoder.at("conv_in"), x, { padding }), config);
   for (const block of config.up_block_types.keys()) {
@@ -61,14 +65,17 @@ export function autoencoderDecode(vae: Module, config: AutoencoderConfig): Outpu
 /**
  * Records the encoder.
  *
- * Input: `picture` [batch, 3, h, w], -1 to 1. Output: `moments` [batch, 2 * latent_channels, h/8, w/8]: the mean, then the
+ * Input, unless it is given: `picture` [batch, 3, h, w], -1 to 1. Output: `moments` [batch, 2 * latent_channels, h/8, w/8]: the mean, then the
  * logarithm of the variance (the reference clamps it to -30..20), before the scaling factor.
  */
-export function autoencoderEncode(vae: Module, config: AutoencoderConfig): Outputs {
+export function autoencoderEncode(
+  vae: Module,
+  config: AutoencoderConfig,
+  picture: Value = input("picture", [symbol("batch"), config.in_channels, symbol("height"), symbol("width")]),
+): Outputs {
   const norm = { groups: config.norm_num_groups, epsilon };
   const encoder = vae.at("encoder");
-  let x = input("picture", [symbol("batch"), config.in_channels, symbol("height"), symbol("width")]);
-  x = convAt(encoder.at("conv_in"), x, { padding });
+  let x = convAt(encoder.at("conv_in"), picture, { padding });
   for (const block of config.down_block_types.keys()) {
     const module = encoder.at("down_blocks").at(block);
     for (let layer = 0; layer < config.layers_per_block; layer++) {

@@ -1,0 +1,32 @@
+/** `npm run pretrain`: trains the embedded model from nothing, going on where it stopped. */
+import { fileURLToPath } from "node:url";
+import { TillerError } from "../../errors.ts";
+import { autoencoder } from "./autoencoder.ts";
+import { pretrain } from "./pretrain.ts";
+
+const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+const interruption = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interruption.abort());
+
+/** Lines are this many steps apart. */
+const quiet = 20;
+
+try {
+  for (const stage of [autoencoder]) {
+    const options = {
+      workFolder: path("pretraining"),
+      modelFolder: path("models/dinghy"),
+      signal: interruption.signal,
+    };
+    for await (const { step, steps, loss, seconds } of pretrain(stage, options)) {
+      if (step % quiet !== 0) continue;
+      const left = ((steps - step) * seconds) / 3600;
+      console.log(
+        `${stage.folder}: step ${step} of ${steps}, loss ${loss.toFixed(5)}, ${seconds.toFixed(2)} s/step, ${left.toFixed(1)} h left`,
+      );
+    }
+  }
+} catch (error) {
+  if (!interruption.signal.aborted) throw error instanceof TillerError ? new Error(error.message) : error;
+  console.log("stopped; the next call goes on from here");
+}

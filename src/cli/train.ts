@@ -81,7 +81,8 @@ export function addTrain(program: Command, act: (recipe: RecipeName, options: Tr
       (text, before: string[] = []) => [...before, text],
     )
     .option("--checkpoint-every <n>", "steps between checkpoints; default: 25", whole("--checkpoint-every"))
-    .option("--variant <name>", "which spelling of the weights, such as fp16");
+    .option("--variant <name>", "which spelling of the weights, such as fp16")
+    .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model");
   addCommonOptions(command)
     .addHelpText(
       "after",

@@ -12,6 +12,8 @@ export const trainingSchema = z.strictObject({
   model: z.string(),
   /** Which spelling of the weights to take, such as `fp16`. */
   variant: z.string().optional(),
+  /** Where a single-file model's tokenizer and configs come from: a folder or a hub id. */
+  config: z.string().optional(),
   /** The folder of the subject's pictures. */
   images: z.string(),
   /** What the subject is called in prompts, such as `sks` or `<cat>`. */

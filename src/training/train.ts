@@ -85,14 +85,20 @@ export async function* train(
   }
 
   const events: TrainingEvent[] = [];
-  const source = await openModel(settings.model, { variant: settings.variant, signal });
+  const source = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
   const tokenizer = await loadTokenizer(source.tokenizerFolder);
   const resolution = settings.resolution ?? nativeResolution(source);
   yield { type: "doing", what: "reading pictures" };
   const pictures = await readPictures(settings.images, resolution, signal);
   await makeFolder(folder);
 
-  const load = { device: options.device, threads: options.threads, variant: settings.variant, signal };
+  const load = {
+    device: options.device,
+    threads: options.threads,
+    variant: settings.variant,
+    config: settings.config,
+    signal,
+  };
   const classFolder = settings.classImages ?? join(folder, "class");
   // A run that draws fewer class pictures than asked for needs no more.
   const drawn = settings.steps * settings.accumulate * settings.batch;

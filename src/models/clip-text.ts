@@ -2,24 +2,22 @@
 import { z } from "zod";
 import {
   add,
-  attention,
   gather,
-  gelu,
   input,
   integers,
   less,
   maximum,
   minimum,
   type Outputs,
-  quickGelu,
   reshape,
   select,
   subtract,
   symbol,
   type Value,
 } from "../graph/index.ts";
+import { clipLayer } from "./clip-layer.ts";
 import { parseConfig } from "./config.ts";
-import { layerNormAt, linearAt, type Module } from "./module.ts";
+import { layerNormAt, type Module } from "./module.ts";
 
 const schema = z.object({
   hidden_size: z.number().int().positive(),
@@ -48,15 +46,14 @@ export function clipText(model: Module, config: ClipTextConfig, clipSkip = 0): O
   const positions = config.max_position_embeddings;
   const ids = input("ids", [symbol("batch"), positions], "int32");
   let x = add(embed(text.at("embeddings"), ids, config), text.value("embeddings.position_embedding.weight"));
-  const activation = config.hidden_act === "quick_gelu" ? quickGelu : gelu;
+  const options = {
+    heads: config.num_attention_heads,
+    activation: config.hidden_act,
+    epsilon: config.layer_norm_eps,
+    causal: true,
+  };
   for (let i = 0; i < config.num_hidden_layers - clipSkip; i++) {
-    const layer = text.at("encoder.layers").at(i);
-    const attn = layer.at("self_attn");
-    const h = layerNormAt(layer.at("layer_norm1"), x, config.layer_norm_eps);
-    const [q, k, v] = ["q_proj", "k_proj", "v_proj"].map((name) => linearAt(attn.at(name), h)) as [Value, Value, Value];
-    x = add(x, linearAt(attn.at("out_proj"), attention(q, k, v, config.num_attention_heads, { causal: true })));
-    const wide = linearAt(layer.at("mlp.fc1"), layerNormAt(layer.at("layer_norm2"), x, config.layer_norm_eps));
-    x = add(x, linearAt(layer.at("mlp.fc2"), activation(wide)));
+    x = clipLayer(text.at("encoder.layers").at(i), x, options);
   }
   return { text: layerNormAt(text.at("final_layer_norm"), x, config.layer_norm_eps) };
 }

@@ -1,0 +1,61 @@
+"""Writes parity/fixtures/encoders: a tiny CLIP and a tiny ViT with random weights, and their features, by Transformers.
+
+    python parity/encoders.py [FOLDER]
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig, ViTConfig, ViTModel
+
+torch.set_num_threads(1)
+torch.use_deterministic_algorithms(True)
+folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "fixtures" / "encoders"
+folder.mkdir(parents=True, exist_ok=True)
+
+
+def spread(model):
+    """Default weights give features that hardly depend on the input: larger ones do."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(4)
+            elif parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model.eval()
+
+
+torch.manual_seed(0)
+shared = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+text = CLIPTextConfig(vocab_size=120, max_position_embeddings=20, eos_token_id=119, bos_token_id=118, **shared)
+vision = CLIPVisionConfig(image_size=32, patch_size=8, **shared)
+clip = spread(CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=24)))
+clip.save_pretrained(folder / "clip")
+vit = spread(ViTModel(ViTConfig(image_size=32, patch_size=8, **shared), add_pooling_layer=False))
+vit.save_pretrained(folder / "vit")
+
+pictures = torch.randn(3, 3, 32, 32)
+ids = torch.full((3, 20), 119)
+for row, length in enumerate((4, 9, 18)):
+    ids[row, 0] = 118
+    ids[row, 1 : 1 + length] = torch.randint(0, 118, (length,))
+with torch.no_grad():
+    out = clip(input_ids=ids, pixel_values=pictures)
+    text_features = clip.text_projection(clip.text_model(ids).pooler_output)
+    picture_features = clip.visual_projection(clip.vision_model(pictures).pooler_output)
+    unit = lambda x: x / x.norm(dim=-1, keepdim=True)
+    assert torch.allclose(unit(text_features), out.text_embeds, atol=1e-6)
+    assert torch.allclose(unit(picture_features), out.image_embeds, atol=1e-6)
+    class_features = vit(pictures).last_hidden_state[:, 0]
+save_file(
+    {
+        "pictures": pictures,
+        "ids": ids.to(torch.int32),
+        "text_features": text_features.contiguous(),
+        "picture_features": picture_features.contiguous(),
+        "class_features": class_features.contiguous(),
+    },
+    folder / "features.safetensors",
+)

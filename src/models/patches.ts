@@ -1,0 +1,37 @@
+/** Pictures as tokens: patches through a linear layer, a class token before them, positions added. */
+import {
+  add,
+  concat,
+  conv,
+  type Dim,
+  expand,
+  multiplyDims,
+  reshape,
+  slice,
+  transpose,
+  type Value,
+} from "../graph/index.ts";
+import type { Module } from "./module.ts";
+
+/** What a vision transformer's checkpoint calls the three. */
+export interface PatchNames {
+  readonly patches: string;
+  readonly classToken: string;
+  readonly positions: string;
+}
+
+/**
+ * Tokens [batch, 1 + patches, width] of a picture [batch, 3, h, w], the class token first.
+ *
+ * The positions are those the model was trained with: h and w must be its own size.
+ */
+export function embedPatches(module: Module, picture: Value, size: number, names: PatchNames): Value {
+  const bias = module.has(`${names.patches}.bias`) ? module.value(`${names.patches}.bias`) : undefined;
+  const patches = conv(picture, module.value(`${names.patches}.weight`), bias, { stride: size });
+  const [batch, width, rows, columns] = patches.shape as [Dim, Dim, Dim, Dim];
+  const tokens = transpose(reshape(patches, [batch, width, multiplyDims(rows, columns)]), [0, 2, 1]);
+  const first = expand(module.value(names.classToken, { shape: [1, 1, width as number] }), slice(tokens, 1, 0, 1));
+  const count = module.shape(names.positions).at(-2)!;
+  const positions = module.value(names.positions, { shape: [1, count, width as number] });
+  return add(concat([first, tokens], 1), positions);
+}

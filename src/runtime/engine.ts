@@ -184,9 +184,11 @@ function sessionOptions(
     logSeverityLevel: 3,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-    ...(encoded.root === undefined
-      ? {}
-      : { extra: { session: { model_external_initializers_file_folder_path: encoded.root } } }),
+    extra: {
+      ...(encoded.root !== undefined && { session: { model_external_initializers_file_folder_path: encoded.root } }),
+      // Of two reshapes in a row it makes one, and loses track where the first also feeds a gradient.
+      optimization: { disable_specified_optimizers: "ReshapeFusion" },
+    },
   };
 }
 

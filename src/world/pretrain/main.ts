@@ -1,18 +1,29 @@
-/** `npm run pretrain`: trains the embedded model from nothing, going on where it stopped. */
+/**
+ * Trains the embedded model from nothing, going on where it stopped:
+ *
+ *     npm run pretrain -- [vae] [clip] [vit]
+ *
+ * All stages, or those that are named; they do not depend on each other.
+ */
 import { fileURLToPath } from "node:url";
 import { TillerError } from "../../errors.ts";
 import { autoencoder } from "./autoencoder.ts";
+import { clip } from "./clip.ts";
 import { pretrain } from "./pretrain.ts";
+import { vit } from "./vit.ts";
 
 const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 const interruption = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interruption.abort());
 
+const named = process.argv.slice(2);
+const stages = [autoencoder, clip, vit].filter(({ folder }) => named.length === 0 || named.includes(folder));
+
 /** Lines are this many steps apart. */
 const quiet = 20;
 
 try {
-  for (const stage of [autoencoder]) {
+  for (const stage of stages) {
     const options = {
       workFolder: path("pretraining"),
       modelFolder: path("models/dinghy"),

@@ -61,7 +61,8 @@ export async function* pretrain(
   }
 }
 
-async function compileObjective(engine: Engine, stage: Stage, values: ReadonlyMap<string, Tensor>) {
+/** The loss and its gradients at a draw, with `values` as they are then. */
+export async function compileObjective(engine: Engine, stage: Stage, values: ReadonlyMap<string, Tensor>) {
   const names = [...values.keys()];
   const session = await engine.compile(stage.folder, withGradients(stage.loss(values), names));
   return async (draw: number) => {

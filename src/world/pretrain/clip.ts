@@ -1,0 +1,97 @@
+/** Stage 2: a small CLIP, whose text tower becomes the text encoder, and which later judges pictures. */
+import { add, clamp, exp, input, multiply, symbol, transpose } from "../../graph/index.ts";
+import { clipText, clipTextConfig } from "../../models/clip-text.ts";
+import { clipTextFeatures, clipVision, clipVisionConfig } from "../../models/clip-vision.ts";
+import { moduleOf } from "../../models/module.ts";
+import { float32, int32 } from "../../runtime/index.ts";
+import { side } from "../render.ts";
+import { blankClip } from "./blank-transformers.ts";
+import { crossEntropy, similarities, unitRows } from "./contrastive.ts";
+import { planesOfSamples, worldSample } from "./sampling.ts";
+import { openWeights, type Stage } from "./stage.ts";
+import { worldTokens } from "./tokens.ts";
+
+const tower = { num_hidden_layers: 4, num_attention_heads: 4, hidden_act: "quick_gelu", layer_norm_eps: 1e-5 };
+const width = 160;
+const batch = 48;
+
+const { vocabulary, begin, end, encode, positions } = worldTokens();
+const textConfig = {
+  ...tower,
+  model_type: "clip_text_model",
+  hidden_size: width,
+  intermediate_size: 4 * width,
+  projection_dim: width,
+  max_position_embeddings: positions,
+  vocab_size: Object.keys(vocabulary.ids).length,
+  bos_token_id: begin,
+  eos_token_id: end,
+  pad_token_id: end,
+};
+const visionConfig = {
+  ...tower,
+  model_type: "clip_vision_model",
+  hidden_size: width,
+  intermediate_size: 4 * width,
+  projection_dim: width,
+  image_size: side,
+  patch_size: 16,
+};
+const config = {
+  architectures: ["CLIPModel"],
+  model_type: "clip",
+  projection_dim: width,
+  logit_scale_init_value: 2.6592,
+  text_config: textConfig,
+  vision_config: visionConfig,
+};
+
+export const clip: Stage = {
+  folder: "clip",
+  config,
+  settings: {
+    steps: 8000,
+    accumulate: 1,
+    learningRate: 5e-4,
+    schedule: "cosine",
+    warmup: 200,
+    weightDecay: 5e-2,
+    clip: 1,
+  },
+  start: () =>
+    blankClip({ text: clipTextConfig(textConfig), vision: clipVisionConfig(visionConfig), projection: width }, 2),
+
+  /** Texts against pictures and pictures against texts; samples of one kind under one theme belong together. */
+  loss(values) {
+    const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });
+    const picture = input("picture", [symbol("batch"), 3, side, side]);
+    const pictures = unitRows(clipVision(module, clipVisionConfig(visionConfig), picture).features!);
+    const texts = unitRows(clipTextFeatures(module, clipText(module, clipTextConfig(textConfig)).text!));
+    // Sharper than this, float32 would not hold the exponentials.
+    const scale = exp(clamp(module.value("logit_scale"), 0, 4));
+    const logits = multiply(similarities(texts, pictures), scale); // [texts, pictures]
+    const targets = input("targets", [symbol("batch"), symbol("batch")]);
+    return multiply(add(crossEntropy(logits, targets), crossEntropy(transpose(logits, [1, 0]), targets)), 0.5);
+  },
+
+  feeds(draw) {
+    const samples = Array.from({ length: batch }, (_, i) => worldSample(1e8 + draw * batch + i, "training"));
+    const rows = samples.map(({ caption }) => encode(caption));
+    const together = samples.map((a) =>
+      samples.map((b) => Number(a.individual.noun === b.individual.noun && a.theme === b.theme)),
+    );
+    const targets = together.flatMap((row) => {
+      const count = row.reduce((a, b) => a + b, 0);
+      return row.map((one) => one / count);
+    });
+    const ends = new Float32Array(batch * positions);
+    for (const [i, ids] of rows.entries()) ends[i * positions + ids.indexOf(end)] = 1;
+    return {
+      picture: float32([batch, 3, side, side], planesOfSamples(samples)),
+      ids: int32([batch, positions], rows.flat()),
+      end: float32([batch, positions, 1], ends),
+      targets: float32([batch, batch], targets),
+      learned: float32([1, width], new Float32Array(width)),
+    };
+  },
+};

@@ -1,11 +1,24 @@
-/** A run's state on disk: what is trained, AdamW's means, the step. Whole or not there, whenever the run is ended. */
+/** A run's state on disk: what is trained, AdamW's means, running averages where there are any, the step. Whole or not there, whenever the run is ended. */
 import { TillerError, UsageError } from "../errors.ts";
 import { exists } from "../files/regular-file.ts";
 import type { Tensor } from "../runtime/index.ts";
 import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdamWState } from "./adamw.ts";
+import type { TensorValues } from "./tensor-values.ts";
 
-const parts = ["value", "mean", "square"] as const;
+/** Everything a run keeps for each of its tensors, by the part's name. */
+type Parts = Readonly<Record<string, TensorValues>>;
+
+const partsOf = (
+  values: ReadonlyMap<string, Tensor>,
+  { mean, square }: AdamWState,
+  averages?: TensorValues,
+): Parts => ({
+  value: new Map([...values].map(([name, { data }]) => [name, data as Float32Array])),
+  mean,
+  square,
+  ...(averages && { average: averages }),
+});
 
 /** What must be the same for a run to go on as if it had not stopped, by name. */
 export type Identity = Readonly<Record<string, unknown>>;
@@ -13,17 +26,18 @@ export type Identity = Readonly<Record<string, unknown>>;
 export async function writeCheckpoint(
   file: string,
   values: ReadonlyMap<string, Tensor>,
-  { mean, square, steps }: AdamWState,
+  state: AdamWState,
   identity: Identity,
+  averages?: TensorValues,
 ): Promise<void> {
-  const tensors = [...values].flatMap(([name, { shape, data }]): TensorData[] =>
-    parts.map((part) => {
-      const numbers = { value: data, mean: mean.get(name)!, square: square.get(name)! }[part];
-      const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+  const tensors = Object.entries(partsOf(values, state, averages)).flatMap(([part, numbers]) =>
+    [...values].map(([name, { shape }]): TensorData => {
+      const data = numbers.get(name)!;
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       return { name: `${part} ${name}`, dtype: "float32", shape, data: bytes };
     }),
   );
-  await writeSafetensors(file, tensors, { step: String(steps), identity: JSON.stringify(identity) });
+  await writeSafetensors(file, tensors, { step: String(state.steps), identity: JSON.stringify(identity) });
 }
 
 /**
@@ -36,6 +50,7 @@ export async function readCheckpoint(
   values: ReadonlyMap<string, Tensor>,
   state: AdamWState,
   identity: Identity,
+  averages?: TensorValues,
 ): Promise<void> {
   if (!(await exists(file))) return;
   const { tensors, metadata } = await readSafetensors(file);
@@ -53,13 +68,12 @@ export async function readCheckpoint(
       );
     }
   }
-  for (const [name, { data }] of values) {
-    const targets = { value: data as Float32Array, mean: state.mean.get(name)!, square: state.square.get(name)! };
-    for (const part of parts) {
+  for (const [part, numbers] of Object.entries(partsOf(values, state, averages))) {
+    for (const [name, into] of numbers) {
       const ref = tensors.get(`${part} ${name}`);
       const stored = ref && (await readFloat32(ref));
-      if (stored?.length !== data.length) throw damaged();
-      targets[part].set(stored);
+      if (stored?.length !== into.length) throw damaged();
+      into.set(stored);
     }
   }
   state.steps = step;

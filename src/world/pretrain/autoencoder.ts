@@ -37,7 +37,7 @@ const config = {
   scaling_factor: 1,
 };
 
-const batch = 8;
+const batch = 4;
 const latents = [4, side / 8, side / 8] as const;
 /** What the latents' distance from the normal distribution counts: enough that they stay near it in scale. */
 const divergenceWeight = 1e-5;
@@ -46,7 +46,7 @@ export const autoencoder: Stage = {
   folder: "vae",
   config,
   settings: {
-    steps: 12_000,
+    steps: 14_000,
     accumulate: 1,
     learningRate: 1e-3,
     schedule: "cosine",

@@ -9,7 +9,7 @@ import { blankClip } from "./blank-transformers.ts";
 import { crossEntropy, similarities, unitRows } from "./contrastive.ts";
 import { planesOfSamples, worldSample } from "./sampling.ts";
 import { openWeights, type Stage } from "./stage.ts";
-import { worldTokens } from "./tokens.ts";
+import { tokenizerFiles, worldTokens } from "./tokens.ts";
 
 const tower = { num_hidden_layers: 4, num_attention_heads: 4, hidden_act: "quick_gelu", layer_norm_eps: 1e-5 };
 const width = 160;
@@ -48,9 +48,10 @@ const config = {
 
 export const clip: Stage = {
   folder: "clip",
+  file: "model.safetensors",
   config,
   settings: {
-    steps: 8000,
+    steps: 4000,
     accumulate: 1,
     learningRate: 5e-4,
     schedule: "cosine",
@@ -60,6 +61,15 @@ export const clip: Stage = {
   },
   start: () =>
     blankClip({ text: clipTextConfig(textConfig), vision: clipVisionConfig(visionConfig), projection: width }, 2),
+
+  // The text tower is the text encoder of the pipeline.
+  parts: (values) => ({
+    text_encoder: {
+      config: { architectures: ["CLIPTextModel"], ...textConfig },
+      tensors: new Map([...values].filter(([key]) => key.startsWith("text_model."))),
+    },
+  }),
+  files: tokenizerFiles(vocabulary),
 
   /** Texts against pictures and pictures against texts; samples of one kind under one theme belong together. */
   loss(values) {

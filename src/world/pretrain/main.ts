@@ -1,15 +1,18 @@
 /**
  * Trains the embedded model from nothing, going on where it stopped:
  *
- *     npm run pretrain -- [vae] [clip] [vit]
+ *     npm run pretrain -- [vae] [clip] [vit] [unet]
  *
- * All stages, or those that are named; they do not depend on each other.
+ * All stages, or those that are named; the U-Net needs the first two.
  */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TillerError } from "../../errors.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
 import { pretrain } from "./pretrain.ts";
+import { measureScalingFactor } from "./scaling-factor.ts";
+import { unet } from "./unet.ts";
 import { vit } from "./vit.ts";
 
 const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
@@ -17,25 +20,29 @@ const interruption = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interruption.abort());
 
 const named = process.argv.slice(2);
-const stages = [autoencoder, clip, vit].filter(({ folder }) => named.length === 0 || named.includes(folder));
+const stages = Object.entries({ vae: () => autoencoder, clip: () => clip, vit: () => vit, unet }).filter(
+  ([name]) => named.length === 0 || named.includes(name),
+);
 
 /** Lines are this many steps apart. */
 const quiet = 20;
 
 try {
-  for (const stage of stages) {
+  for (const [name, build] of stages) {
     const options = {
       workFolder: path("pretraining"),
       modelFolder: path("models/dinghy"),
       signal: interruption.signal,
     };
-    for await (const { step, steps, loss, seconds } of pretrain(stage, options)) {
+    for await (const { step, steps, loss, seconds } of pretrain(build, options)) {
       if (step % quiet !== 0) continue;
       const left = ((steps - step) * seconds) / 3600;
       console.log(
-        `${stage.folder}: step ${step} of ${steps}, loss ${loss.toFixed(5)}, ${seconds.toFixed(2)} s/step, ${left.toFixed(1)} h left`,
+        `${name}: step ${step} of ${steps}, loss ${loss.toFixed(5)}, ${seconds.toFixed(2)} s/step, ${left.toFixed(1)} h left`,
       );
     }
+    if (name === "vae")
+      console.log(`vae: scaling factor ${await measureScalingFactor(join(options.modelFolder, "vae"))}`);
   }
 } catch (error) {
   if (!interruption.signal.aborted) throw error instanceof TillerError ? new Error(error.message) : error;

@@ -1,14 +1,20 @@
 /** What pretraining starts from: words, batches, networks; and that each stage's loss can be lowered. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { Pipeline } from "../../pipelines/pipeline.ts";
 import { startEngine } from "../../runtime/index.ts";
 import { newAdamWState } from "../../training/adamw.ts";
 import { optimise } from "../../training/optimise.ts";
 import { captionOf, individualOf, render, subjectOf, subjects, themesOf } from "../index.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
-import { compileObjective } from "./pretrain.ts";
+import { compileObjective, pretrain } from "./pretrain.ts";
 import { worldSample } from "./sampling.ts";
+import type { Stage, Workshop } from "./stage.ts";
 import { worldTokens } from "./tokens.ts";
+import { unet } from "./unet.ts";
 import { vit } from "./vit.ts";
 
 test("every word of a caption is one token, and no caption is cut", () => {
@@ -32,6 +38,37 @@ test("samples are functions of their number; held-out ones are none of training'
   expect(Math.max(...seeds("training"))).toBeLessThan(Math.min(...seeds("held out")));
   expect(render(individualOf("cat", 1), undefined, 2)).toBe(render(individualOf("cat", 1), undefined, 2));
 });
+
+test("stages one after the other make a model that opens and draws; a stage that was stopped goes on", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-pretrain-"));
+  const options = { workFolder: join(folder, "work"), modelFolder: join(folder, "model"), threads: 2 };
+  const short = (stage: Stage, steps: number): Stage => ({
+    ...stage,
+    settings: { ...stage.settings, steps, schedule: "constant" },
+  });
+  const run = async (build: (workshop: Workshop) => Stage | Promise<Stage>) => {
+    const steps: number[] = [];
+    for await (const { step } of pretrain(build, options)) steps.push(step);
+    return steps;
+  };
+  try {
+    expect(await run(() => short(autoencoder, 1))).toEqual([1]);
+    expect(await run(() => short(clip, 1))).toEqual([1]);
+    expect(await run(async (workshop) => short(await unet(workshop), 1))).toEqual([1]);
+    const pipeline = await Pipeline.load(options.modelFolder, { device: "cpu" });
+    try {
+      const kinds: string[] = [];
+      for await (const event of pipeline.generate({ prompt: "a cat in the snow", steps: 2 })) kinds.push(event.type);
+      expect(kinds).toEqual(["step", "step", "picture"]);
+    } finally {
+      await pipeline.close();
+    }
+    // The same run once more has nothing left to do.
+    expect(await run(() => short(clip, 1))).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}, 180_000);
 
 describe.each([
   ["the autoencoder", autoencoder],

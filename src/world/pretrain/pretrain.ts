@@ -1,6 +1,6 @@
 /** Pretraining, stage by stage: resumable, each with a log, a curve and its network in Diffusers' format. */
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { writeAll, writeAtomically } from "../../files/atomic-file.ts";
 import { type Engine, startEngine, type Tensor } from "../../runtime/index.ts";
 import { newAdamWState } from "../../training/adamw.ts";
@@ -8,9 +8,11 @@ import { readCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
 import { openLossLog } from "../../training/loss-log.ts";
 import { gradientOf, withGradients } from "../../training/losses.ts";
 import { optimise, type StepDone } from "../../training/optimise.ts";
+import type { TensorValues } from "../../training/tensor-values.ts";
+import type { Evaluated } from "../../training/terms.ts";
 import { fromFloat32 } from "../../weights/elements.ts";
 import { writeSafetensors } from "../../weights/safetensors.ts";
-import type { Stage } from "./stage.ts";
+import type { Network, Stage, Workshop } from "./stage.ts";
 
 export interface PretrainOptions {
   /** Logs and checkpoints. */
@@ -23,35 +25,43 @@ export interface PretrainOptions {
 
 const checkpointEvery = 100;
 
-/** Trains a stage from its last checkpoint to its end, yielding every step, and writes the network at every checkpoint. */
+/** Trains a stage from its last checkpoint to its end, yielding every step, and writes its networks at every checkpoint. */
 export async function* pretrain(
-  stage: Stage,
+  build: (workshop: Workshop) => Stage | Promise<Stage>,
   { workFolder, modelFolder, threads, signal }: PretrainOptions,
-): AsyncGenerator<StepDone & { readonly steps: number; readonly seconds: number }, void, undefined> {
-  const folder = join(workFolder, stage.folder);
-  await mkdir(folder, { recursive: true });
-  await mkdir(join(modelFolder, stage.folder), { recursive: true });
-  const checkpoint = join(folder, "checkpoint.safetensors");
-  const values = stage.start();
-  const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
-  const identity = { stage: stage.folder, config: stage.config, settings: stage.settings };
-  await readCheckpoint(checkpoint, values, state, identity);
-  const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
-  const save = async () => {
-    await writeCheckpoint(checkpoint, values, state, identity);
-    await log.draw(join(folder, "loss.svg"));
-    await writeNetwork(join(modelFolder, stage.folder), stage.config, values);
-  };
-
+): AsyncGenerator<
+  StepDone & { readonly stage: string; readonly steps: number; readonly seconds: number },
+  void,
+  undefined
+> {
   const engine = await startEngine({ threads });
   try {
+    const stage = await build({ engine, modelFolder });
+    const folder = join(workFolder, stage.folder);
+    await mkdir(folder, { recursive: true });
+    const checkpoint = join(folder, "checkpoint.safetensors");
+    const values = stage.start();
+    const flat: TensorValues = new Map([...values].map(([name, { data }]) => [name, data as Float32Array]));
+    const state = newAdamWState(flat);
+    const averages: TensorValues | undefined =
+      stage.averaging === undefined ? undefined : new Map([...flat].map(([name, data]) => [name, data.slice()]));
+    const identity = { stage: stage.folder, config: stage.config, settings: stage.settings };
+    await readCheckpoint(checkpoint, values, state, identity, averages);
+    const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
+    const save = async () => {
+      await writeCheckpoint(checkpoint, values, state, identity, averages);
+      await log.draw(join(folder, "loss.svg"));
+      await writeModelParts(modelFolder, stage, averages ? withData(values, averages) : values);
+    };
+
     const objective = await compileObjective(engine, stage, values);
     let began = performance.now();
     for await (const done of optimise(values, state, objective, stage.settings)) {
+      if (averages) blendIn(averages, flat, Math.min(stage.averaging!, done.step / (done.step + 10)));
       const seconds = (performance.now() - began) / 1000;
       began = performance.now();
       await log.add({ ...done, seconds: Number(seconds.toFixed(3)) });
-      yield { ...done, steps: stage.settings.steps, seconds };
+      yield { ...done, stage: stage.folder, steps: stage.settings.steps, seconds };
       if (done.step % checkpointEvery === 0 || signal?.aborted) await save();
       signal?.throwIfAborted();
     }
@@ -65,27 +75,49 @@ export async function* pretrain(
 export async function compileObjective(engine: Engine, stage: Stage, values: ReadonlyMap<string, Tensor>) {
   const names = [...values.keys()];
   const session = await engine.compile(stage.folder, withGradients(stage.loss(values), names));
-  return async (draw: number) => {
-    const results = await session.run({ ...Object.fromEntries(values), ...stage.feeds(draw) });
+  return async (draw: number): Promise<Evaluated> => {
+    const results = await session.run({ ...Object.fromEntries(values), ...(await stage.feeds(draw)) });
     const gradients = new Map(names.map((name) => [name, results[gradientOf(name)]!.data as Float32Array]));
     return { loss: results.loss!.data[0]!, gradients };
   };
 }
 
+/** averages = decay * averages + (1 - decay) * values. */
+function blendIn(averages: TensorValues, values: TensorValues, decay: number): void {
+  for (const [name, average] of averages) {
+    const value = values.get(name)!;
+    for (let i = 0; i < average.length; i++) average[i] = decay * average[i]! + (1 - decay) * value[i]!;
+  }
+}
+
+const withData = (tensors: ReadonlyMap<string, Tensor>, data: TensorValues): ReadonlyMap<string, Tensor> =>
+  new Map([...tensors].map(([name, { shape }]) => [name, { shape, data: data.get(name)! }]));
+
+async function writeModelParts(modelFolder: string, stage: Stage, values: ReadonlyMap<string, Tensor>): Promise<void> {
+  await writeNetwork(join(modelFolder, stage.folder), { config: stage.config, tensors: values }, stage.file);
+  for (const [folder, network] of Object.entries(stage.parts?.(values) ?? {})) {
+    await writeNetwork(join(modelFolder, folder), network, stage.file);
+  }
+  for (const [path, text] of Object.entries(stage.files ?? {})) await writeText(join(modelFolder, path), text);
+}
+
 /** config.json and the weights in half precision, as Diffusers lays them out. */
-export async function writeNetwork(
+async function writeNetwork(
   folder: string,
-  config: Readonly<Record<string, unknown>>,
-  values: ReadonlyMap<string, Tensor>,
-  name = "diffusion_pytorch_model.safetensors",
+  { config, tensors }: Network,
+  file = "diffusion_pytorch_model.safetensors",
 ): Promise<void> {
-  const json = new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`);
-  await writeAtomically(join(folder, "config.json"), (handle) => writeAll(handle, json));
-  const tensors = [...values].map(([key, { shape, data }]) => ({
-    name: key,
+  await writeText(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  const halves = [...tensors].map(([name, { shape, data }]) => ({
+    name,
     dtype: "float16" as const,
     shape,
     data: fromFloat32(data as Float32Array, "float16"),
   }));
-  await writeSafetensors(join(folder, name), tensors, { format: "pt" });
+  await writeSafetensors(join(folder, file), halves, { format: "pt" });
+}
+
+async function writeText(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeAtomically(file, (handle) => writeAll(handle, new TextEncoder().encode(text)));
 }

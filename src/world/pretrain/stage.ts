@@ -1,6 +1,6 @@
 /** A stage of pretraining: one network, its loss and its batches; the loop is the same for all. */
 import type { TensorRef, Value } from "../../graph/index.ts";
-import type { Tensor } from "../../runtime/index.ts";
+import type { Engine, Tensor } from "../../runtime/index.ts";
 import type { OptimiserSettings } from "../../training/optimise.ts";
 
 export interface Stage {
@@ -8,12 +8,33 @@ export interface Stage {
   readonly folder: string;
   /** config.json. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** The weights' file; Diffusers' name by default. */
+  readonly file?: string | undefined;
   readonly settings: OptimiserSettings;
   /** The tensors before training, by the checkpoint's keys. */
   readonly start: () => Map<string, Tensor>;
   readonly loss: (values: ReadonlyMap<string, Tensor>) => Value;
   /** The loss's other inputs, a function of the draw's number. */
-  readonly feeds: (draw: number) => Readonly<Record<string, Tensor>>;
+  readonly feeds: (draw: number) => Feeds | Promise<Feeds>;
+  /** Decay of the running average that is written in the place of the last values. */
+  readonly averaging?: number | undefined;
+  /** Files that the network brings along, by path in the model. */
+  readonly files?: Readonly<Record<string, string>> | undefined;
+  /** Networks that are parts of this one, by folder. */
+  readonly parts?: ((values: ReadonlyMap<string, Tensor>) => Readonly<Record<string, Network>>) | undefined;
+}
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+export interface Network {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/** What a stage that builds on others is made from. */
+export interface Workshop {
+  readonly engine: Engine;
+  readonly modelFolder: string;
 }
 
 /** A checkpoint whose tensors are all open: their shapes count, no file is ever read. */

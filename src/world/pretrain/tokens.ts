@@ -29,3 +29,20 @@ export function worldTokens(): WorldTokens {
     },
   };
 }
+
+/** The tokenizer's folder, as Transformers lays it out. */
+export const tokenizerFiles = ({ ids, merges }: Vocabulary): Readonly<Record<string, string>> => {
+  const special = {
+    bos_token: "<|startoftext|>",
+    eos_token: "<|endoftext|>",
+    unk_token: "<|endoftext|>",
+    pad_token: "<|endoftext|>",
+  };
+  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  return {
+    "tokenizer/vocab.json": json(ids),
+    "tokenizer/merges.txt": `#version: 0.2\n${merges.join("\n")}\n`,
+    "tokenizer/special_tokens_map.json": json(special),
+    "tokenizer/tokenizer_config.json": json({ ...special, model_max_length: 77, tokenizer_class: "CLIPTokenizer" }),
+  };
+};

@@ -34,9 +34,10 @@ const config = {
 
 export const vit: Stage = {
   folder: "vit",
+  file: "model.safetensors",
   config,
   settings: {
-    steps: 8000,
+    steps: 6000,
     accumulate: 1,
     learningRate: 5e-4,
     schedule: "cosine",

@@ -1,0 +1,61 @@
+/** Networks before training have just the tensors that Diffusers and Transformers save for their configs. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { autoencoderConfig } from "../../models/autoencoder-kl.ts";
+import { clipTextConfig } from "../../models/clip-text.ts";
+import { clipVisionConfig } from "../../models/clip-vision.ts";
+import { unetConfig } from "../../models/unet.ts";
+import { vitConfig } from "../../models/vit.ts";
+import type { Tensor } from "../../runtime/index.ts";
+import { openModel } from "../../weights/model-source.ts";
+import { readSafetensors } from "../../weights/safetensors.ts";
+import { blankAutoencoder } from "./blank-autoencoder.ts";
+import { blankClip, blankViT } from "./blank-transformers.ts";
+import { blankUNet } from "./blank-unet.ts";
+
+// Saved by Diffusers and Transformers: parity/make_fixtures.py and parity/encoders.py.
+const fixture = (path: string) => fileURLToPath(new URL(`../../../parity/fixtures/${path}`, import.meta.url));
+const model = await openModel(fixture("pipelines/sd15"));
+const encoder = async (name: string) => ({
+  config: JSON.parse(readFileSync(fixture(`encoders/${name}/config.json`), "utf8")),
+  weights: (await readSafetensors(fixture(`encoders/${name}/model.safetensors`))).tensors,
+});
+
+const shapes = (tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>) =>
+  Object.fromEntries([...tensors].map(([key, { shape }]): [string, string] => [key, shape.join("x")]).sort());
+/** A matrix and a 1x1 kernel are the same: opened models have the former. */
+const matrices = (tensors: ReadonlyMap<string, Tensor>) =>
+  new Map(
+    [...tensors].map(([key, { shape }]) => [
+      key,
+      { shape: /to_(q|k|v|out\.0)\.weight$/.test(key) ? shape.slice(0, 2) : shape },
+    ]),
+  );
+
+test("the U-Net's", () => {
+  expect(shapes(blankUNet(unetConfig(model.unet.config), 1))).toEqual(shapes(model.unet.weights));
+});
+
+test("the autoencoder's", () => {
+  expect(shapes(matrices(blankAutoencoder(autoencoderConfig(model.vae.config), 1)))).toEqual(shapes(model.vae.weights));
+});
+
+test("CLIP's", async () => {
+  const { config, weights } = await encoder("clip");
+  // The fixture's perceptrons are twice as wide as the rest, the world's four times.
+  const shape = {
+    text: clipTextConfig(config.text_config),
+    vision: clipVisionConfig(config.vision_config),
+    projection: config.projection_dim,
+  };
+  const narrow = (s: Record<string, string>) =>
+    Object.fromEntries(Object.entries(s).filter(([key]) => !key.includes(".mlp.")));
+  expect(narrow(shapes(blankClip(shape, 1)))).toEqual(narrow(shapes(weights)));
+  expect(Object.keys(shapes(blankClip(shape, 1)))).toEqual(Object.keys(shapes(weights)));
+});
+
+test("the ViT's", async () => {
+  const { config, weights } = await encoder("vit");
+  expect(Object.keys(shapes(blankViT(vitConfig(config), 1)))).toEqual(Object.keys(shapes(weights)));
+});

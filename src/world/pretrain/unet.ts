@@ -1,0 +1,143 @@
+/** Stage 4: the U-Net, trained on the autoencoder's latents and the text encoder's states. */
+import { join } from "node:path";
+import { jsonObject, readJson } from "../../files/json-file.ts";
+import { connect, input, mean, square, subtract } from "../../graph/index.ts";
+import { clipText, clipTextConfig } from "../../models/clip-text.ts";
+import { moduleOf } from "../../models/module.ts";
+import { unet as recordUNet, textKeysValues, unetConfig } from "../../models/unet.ts";
+import { float32, int32 } from "../../runtime/index.ts";
+import { dataOrder } from "../../training/data-order.ts";
+import { buildLatentEncoder, type Moments } from "../../training/latents.ts";
+import { noisingOf } from "../../training/noising.ts";
+import { normalValues, randomStream } from "../../training/random.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { side } from "../render.ts";
+import { blankUNet } from "./blank-unet.ts";
+import { planesOfSample, worldSample } from "./sampling.ts";
+import { openWeights, type Stage, type Workshop } from "./stage.ts";
+import { worldTokens } from "./tokens.ts";
+
+const batch = 32;
+/** Pictures of an epoch; their latents are computed in the first and kept. */
+const pictures = 24_576;
+/** Share of captions left out, for guidance. */
+const dropout = 0.1;
+
+const widths = [96, 192, 256];
+const config = {
+  _class_name: "UNet2DConditionModel",
+  sample_size: side / 8,
+  in_channels: 4,
+  out_channels: 4,
+  block_out_channels: widths,
+  layers_per_block: 1,
+  down_block_types: ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+  up_block_types: ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+  cross_attention_dim: 160,
+  attention_head_dim: 4,
+  norm_num_groups: 16,
+  act_fn: "silu",
+};
+
+/** Stable Diffusion's own noise. */
+export const scheduler = {
+  _class_name: "DDIMScheduler",
+  num_train_timesteps: 1000,
+  beta_start: 0.00085,
+  beta_end: 0.012,
+  beta_schedule: "scaled_linear",
+  clip_sample: false,
+  set_alpha_to_one: false,
+  steps_offset: 1,
+  prediction_type: "epsilon",
+  timestep_spacing: "leading",
+};
+
+const modelIndex = {
+  _class_name: "StableDiffusionPipeline",
+  scheduler: ["diffusers", "DDIMScheduler"],
+  text_encoder: ["transformers", "CLIPTextModel"],
+  tokenizer: ["transformers", "CLIPTokenizer"],
+  unet: ["diffusers", "UNet2DConditionModel"],
+  vae: ["diffusers", "AutoencoderKL"],
+  safety_checker: [null, null],
+  feature_extractor: [null, null],
+  requires_safety_checker: false,
+};
+
+const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+export async function unet({ engine, modelFolder }: Workshop): Promise<Stage> {
+  const open = async (folder: string) => ({
+    config: await readJson(join(modelFolder, folder, "config.json"), jsonObject),
+    weights: await openCheckpoint(join(modelFolder, folder)),
+  });
+  const encoder = await buildLatentEncoder(engine, await open("vae"));
+  const text = await open("text_encoder");
+  const width = clipTextConfig(text.config).hidden_size;
+  const texts = await engine.compile("text encoder", clipText(moduleOf(text.weights), clipTextConfig(text.config)));
+  const { encode, positions } = worldTokens();
+  const noising = noisingOf(scheduler);
+  const shape = encoder.shape(side);
+  const size = shape[0] * shape[1] * shape[2];
+  const order = dataOrder(4, "pictures", pictures);
+  const known = new Map<number, Moments>();
+  const momentsOf = async (index: number): Promise<Moments> => {
+    const moments =
+      known.get(index) ?? (await encoder.encode({ size: side, data: planesOfSample(worldSample(index, "training")) }));
+    known.set(index, moments);
+    return moments;
+  };
+
+  return {
+    folder: "unet",
+    config,
+    settings: {
+      steps: 30_000,
+      accumulate: 1,
+      learningRate: 5e-4,
+      schedule: "cosine",
+      warmup: 500,
+      weightDecay: 1e-2,
+      clip: 1,
+    },
+    averaging: 0.9995,
+    files: { "scheduler/scheduler_config.json": json(scheduler), "model_index.json": json(modelIndex) },
+    start: () => blankUNet(unetConfig(config), 4),
+
+    loss(values) {
+      const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });
+      const parsed = unetConfig(config);
+      const { prediction } = connect(recordUNet(module, parsed), textKeysValues(module, parsed));
+      return mean(square(subtract(prediction!, input("target", prediction!.shape))));
+    },
+
+    async feeds(draw) {
+      const random = randomStream(4, "batch", draw);
+      const [latents, target] = [new Float32Array(batch * size), new Float32Array(batch * size)];
+      const timesteps: number[] = [];
+      const ids: number[] = [];
+      for (let i = 0; i < batch; i++) {
+        const number = draw * batch + i;
+        const index = order(number);
+        const clean = encoder.sample(await momentsOf(index), normalValues(4, "latents", number, size));
+        const noise = normalValues(4, "noise", number, size);
+        const timestep = random.integer(noising.timesteps);
+        timesteps.push(timestep);
+        latents.set(noising.noised(clean, noise, timestep), i * size);
+        target.set(noising.target(clean, noise, timestep), i * size);
+        ids.push(...encode(random.uniform() < dropout ? "" : worldSample(index, "training").caption));
+      }
+      const { text: states } = await texts.run({
+        ids: int32([batch, positions], ids),
+        learned: float32([1, width], new Float32Array(width)),
+      });
+      return {
+        latents: float32([batch, ...shape], latents),
+        target: float32([batch, ...shape], target),
+        timestep: float32([batch], timesteps),
+        text: states!,
+      };
+    },
+  };
+}

@@ -6,7 +6,9 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig, ViTConfig, ViTModel
 
@@ -49,8 +51,20 @@ with torch.no_grad():
     assert torch.allclose(unit(text_features), out.text_embeds, atol=1e-6)
     assert torch.allclose(unit(picture_features), out.image_embeds, atol=1e-6)
     class_features = vit(pictures).last_hidden_state[:, 0]
+# A picture of waves and steps, and what PIL makes of it: smaller, larger, and one side each.
+y, x = np.mgrid[0:45, 0:60]
+waves = [np.sin(x / 3 + y / 5), np.cos(x * y / 90), ((x // 7 + y // 5) % 2) * 2 - 1]
+picture = np.stack([(w * 110 + 128).clip(0, 255) for w in waves], axis=-1).astype(np.uint8)
+resized = {}
+for width, height in ((20, 15), (133, 100), (31, 70)):
+    for name, kernel in (("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)):
+        result = np.asarray(Image.fromarray(picture).resize((width, height), kernel))
+        resized[f"{name} {width}x{height}"] = torch.from_numpy(result.copy())
+
 save_file(
     {
+        "picture": torch.from_numpy(picture),
+        **resized,
         "pictures": pictures,
         "ids": ids.to(torch.int32),
         "text_features": text_features.contiguous(),

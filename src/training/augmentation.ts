@@ -4,6 +4,7 @@
  * A picture is shrunk to between a third of its size and all of it in 66 of 100 draws, and enlarged by 1.2 to 1.4 in the
  * others. Pictures arrive square: unlike the reference's they are not squashed.
  */
+import { tapsOf } from "../pictures/resample.ts";
 import type { Planes } from "./pictures.ts";
 import type { RandomStream } from "./random.ts";
 
@@ -74,43 +75,27 @@ function cut({ size: outer, data }: Planes, size: number, top: number, left: num
   return { size, data: window };
 }
 
-/** Bilinear with a kernel as wide as the reduction, as PIL's: rows, then columns. */
+/** Bilinear, as PIL resizes, in floating point: rows, then columns. */
 function resize({ size, data }: Planes, to: number): Planes {
   if (to === size) return { size, data };
-  const weights = triangle(size, to);
+  const taps = tapsOf(size, to, "bilinear");
   const wide = new Float32Array(3 * size * to);
   for (let row = 0; row < 3 * size; row++) {
-    for (const [x, { first, values }] of weights.entries()) {
+    for (const [x, { first, weights }] of taps.entries()) {
       let sum = 0;
-      for (const [i, weight] of values.entries()) sum += weight * data[row * size + first + i]!;
+      for (const [i, weight] of weights.entries()) sum += weight * data[row * size + first + i]!;
       wide[row * to + x] = sum;
     }
   }
   const resized = new Float32Array(3 * to * to);
   for (let channel = 0; channel < 3; channel++) {
-    for (const [y, { first, values }] of weights.entries()) {
+    for (const [y, { first, weights }] of taps.entries()) {
       for (let x = 0; x < to; x++) {
         let sum = 0;
-        for (const [i, weight] of values.entries()) sum += weight * wide[(channel * size + first + i) * to + x]!;
+        for (const [i, weight] of weights.entries()) sum += weight * wide[(channel * size + first + i) * to + x]!;
         resized[(channel * to + y) * to + x] = sum;
       }
     }
   }
   return { size: to, data: resized };
-}
-
-/** For each output pixel the first input pixel it is made of, and the weights from there on. */
-function triangle(from: number, to: number): { first: number; values: number[] }[] {
-  const ratio = from / to;
-  const reach = Math.max(1, ratio);
-  return Array.from({ length: to }, (_, i) => {
-    const centre = (i + 0.5) * ratio;
-    const first = Math.max(0, Math.floor(centre - reach + 0.5));
-    const end = Math.min(from, Math.floor(centre + reach + 0.5));
-    const raw = Array.from({ length: end - first }, (_, k) =>
-      Math.max(0, 1 - Math.abs((first + k + 0.5 - centre) / reach)),
-    );
-    const total = raw.reduce((a, b) => a + b, 0);
-    return { first, values: raw.map((w) => w / total) };
-  });
 }

@@ -69,7 +69,11 @@ export const clip: Stage = {
       tensors: new Map([...values].filter(([key]) => key.startsWith("text_model."))),
     },
   }),
-  files: tokenizerFiles(vocabulary),
+  files: {
+    ...tokenizerFiles(vocabulary),
+    // Pictures arrive as -1 to 1.
+    "clip/preprocessor_config.json": `${JSON.stringify({ size: side, crop_size: side, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] })}\n`,
+  },
 
   /** Texts against pictures and pictures against texts; samples of one kind under one theme belong together. */
   loss(values) {

@@ -47,6 +47,11 @@ export const vit: Stage = {
   },
   start: () => blankViT(vitConfig(config), 3),
 
+  // Pictures arrive as -1 to 1.
+  files: {
+    "vit/preprocessor_config.json": `${JSON.stringify({ size: side, crop_size: side, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] })}\n`,
+  },
+
   /** Each picture against all others: those of the same individual belong together. `self` is 1 on the diagonal. */
   loss(values) {
     const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });

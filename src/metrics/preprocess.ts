@@ -1,0 +1,81 @@
+/** Pictures as the encoders of the metrics take them: what their reference processors do. */
+import { join } from "node:path";
+import { z } from "zod";
+import { readJson } from "../files/json-file.ts";
+import { exists } from "../files/regular-file.ts";
+import { type Pixels, resized } from "../pictures/resample.ts";
+import { float32, type Tensor } from "../runtime/index.ts";
+
+export interface Preprocessing {
+  /** The shorter side is resized to this (bicubic). */
+  readonly resize: number;
+  /** The side of the square cut from the middle. */
+  readonly crop: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** OpenAI's CLIP. */
+export const clipPreprocessing = (size: number): Preprocessing => ({
+  resize: size,
+  crop: size,
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+});
+
+/** DINO's evaluation: 256, then 224, and ImageNet's mean and deviation; in proportion for other sizes. */
+export const dinoPreprocessing = (size: number): Preprocessing => ({
+  resize: Math.round((size * 256) / 224),
+  crop: size,
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+});
+
+const side = z.union([
+  z.number(),
+  z.object({ shortest_edge: z.number() }).transform((s) => s.shortest_edge),
+  z.object({ height: z.number(), width: z.number() }).transform((s) => s.height),
+]);
+const schema = z.looseObject({
+  size: side.optional(),
+  crop_size: side.optional(),
+  image_mean: z.array(z.number()).length(3).optional(),
+  image_std: z.array(z.number()).length(3).optional(),
+});
+
+/** What the folder's preprocessor_config.json says, else `usual`. */
+export async function preprocessingOf(folder: string, usual: Preprocessing): Promise<Preprocessing> {
+  const file = join(folder, "preprocessor_config.json");
+  if (!(await exists(file))) return usual;
+  const { size, crop_size, image_mean, image_std } = await readJson(file, schema);
+  return {
+    resize: size ?? usual.resize,
+    crop: crop_size ?? size ?? usual.crop,
+    mean: image_mean ?? usual.mean,
+    std: image_std ?? usual.std,
+  };
+}
+
+/** Pictures [batch, 3, crop, crop]. */
+export function preprocess(pictures: readonly Pixels[], { resize, crop, mean, std }: Preprocessing): Tensor {
+  const pixels = crop * crop;
+  const data = new Float32Array(pictures.length * 3 * pixels);
+  for (const [p, picture] of pictures.entries()) {
+    const { width, height, data: bytes } = resized(picture, cover(picture, resize), "bicubic");
+    const [left, top] = [Math.floor((width - crop) / 2), Math.floor((height - crop) / 2)];
+    for (let channel = 0; channel < 3; channel++) {
+      for (let i = 0; i < pixels; i++) {
+        const [x, y] = [left + (i % crop), top + Math.floor(i / crop)];
+        const value = bytes[(y * width + x) * 3 + channel]! / 255;
+        data[(p * 3 + channel) * pixels + i] = (value - mean[channel]!) / std[channel]!;
+      }
+    }
+  }
+  return float32([pictures.length, 3, crop, crop], data);
+}
+
+/** The shorter side at `size`, the longer in proportion, rounded down. */
+const cover = ({ width, height }: Pixels, size: number) =>
+  width < height
+    ? { width: size, height: Math.floor((size * height) / width) }
+    : { width: Math.floor((size * width) / height), height: size };

@@ -1,0 +1,106 @@
+/** How good the embedded model's networks are, on pictures and individuals that training never saw. */
+import { join } from "node:path";
+import { jsonObject, readJson } from "../../files/json-file.ts";
+import { cosine, type Features, openClip, openViT } from "../../metrics/encoders.ts";
+import { autoencoderConfig, autoencoderDecode } from "../../models/autoencoder-kl.ts";
+import { moduleOf } from "../../models/module.ts";
+import type { Pixels } from "../../pictures/resample.ts";
+import { type Engine, float32 } from "../../runtime/index.ts";
+import { buildLatentEncoder } from "../../training/latents.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { individualOf, rasterize, render, side, subjectOf } from "../render.ts";
+import { subjects } from "../subjects/index.ts";
+import { promptOf, themesOf } from "../world.ts";
+import { planesOfSample, worldSample } from "./sampling.ts";
+
+/** Peak signal-to-noise ratio of pictures through the autoencoder, in decibels of the mean squared error. */
+export async function judgeAutoencoder(engine: Engine, modelFolder: string, count: number): Promise<number> {
+  const folder = join(modelFolder, "vae");
+  const component = {
+    config: await readJson(join(folder, "config.json"), jsonObject),
+    weights: await openCheckpoint(folder),
+  };
+  const encoder = await buildLatentEncoder(engine, component);
+  const decoder = await engine.compile(
+    "decoder",
+    autoencoderDecode(moduleOf(component.weights), autoencoderConfig(component.config)),
+  );
+  let squares = 0;
+  for (let i = 0; i < count; i++) {
+    const data = planesOfSample(worldSample(i, "held out"));
+    const moments = await encoder.encode({ size: side, data });
+    const { picture } = await decoder.run({
+      latents: float32([1, ...encoder.shape(side)], moments.slice(0, moments.length / 2)),
+    });
+    squares +=
+      data.reduce((sum, value, k) => sum + (value - Math.max(-1, Math.min(1, picture!.data[k]!))) ** 2, 0) /
+      data.length;
+  }
+  // Values run from -1 to 1: a peak of 2.
+  return 10 * Math.log10(4 / (squares / count));
+}
+
+/** Shares of drawn pictures whose own theme, and own kind, CLIP ranks first among all. */
+export async function judgeClip(
+  engine: Engine,
+  modelFolder: string,
+  count: number,
+): Promise<{ theme: number; kind: number }> {
+  const clip = await openClip(engine, join(modelFolder, "clip"), join(modelFolder, "tokenizer"));
+  const known = new Map<string, Features>();
+  const featuresOf = async (text: string): Promise<Features> => {
+    const features = known.get(text) ?? (await clip.texts([text]))[0]!;
+    known.set(text, features);
+    return features;
+  };
+  const firstOf = async (picture: Features, texts: ReadonlyMap<string, string>): Promise<string> => {
+    let best = { name: "", score: Number.NEGATIVE_INFINITY };
+    for (const [name, text] of texts) {
+      const score = cosine(picture, await featuresOf(text));
+      if (score > best.score) best = { name, score };
+    }
+    return best.name;
+  };
+  const right = { theme: 0, kind: 0 };
+  let judged = 0;
+  for (let i = 0; judged < count; i++) {
+    const { individual, theme, seed } = worldSample(i, "held out");
+    if (theme === undefined) continue;
+    judged++;
+    const { noun } = individual;
+    const themes = themesOf(subjectOf(noun));
+    const [picture] = await clip.pictures([pixelsOf(rasterize(render(individual, themes.get(theme), seed)))]);
+    const byTheme = new Map([...themes].map(([name, other]) => [name, promptOf(other, noun)]));
+    const alike = [...subjects.values()].filter((other) => themesOf(other).has(theme));
+    const byKind = new Map(alike.map((other) => [other.noun, promptOf(themes.get(theme)!, other.noun)]));
+    if ((await firstOf(picture!, byTheme)) === theme) right.theme++;
+    if ((await firstOf(picture!, byKind)) === noun) right.kind++;
+  }
+  return { theme: right.theme / judged, kind: right.kind / judged };
+}
+
+/** Share of pictures whose nearest neighbour, among one of each of `count` individuals in another theme, is their own. */
+export async function judgeViT(engine: Engine, modelFolder: string, noun: string, count: number): Promise<number> {
+  const vit = await openViT(engine, join(modelFolder, "vit"));
+  const themes = [...themesOf(subjectOf(noun)).values()];
+  const held = 2 ** 30;
+  const featuresIn = async (theme: number): Promise<Features[]> => {
+    const rows: Features[] = [];
+    for (let i = 0; i < count; i++) {
+      const drawing = render(
+        individualOf(noun, held + i),
+        themes[(theme + i) % themes.length],
+        held + theme * count + i,
+      );
+      rows.push((await vit.pictures([pixelsOf(rasterize(drawing))]))[0]!);
+    }
+    return rows;
+  };
+  const [queries, gallery] = [await featuresIn(0), await featuresIn(7)];
+  const right = queries.filter((query, i) =>
+    gallery.every((other, j) => j === i || cosine(query, other) < cosine(query, gallery[i]!)),
+  );
+  return right.length / count;
+}
+
+const pixelsOf = (data: Uint8Array): Pixels => ({ width: side, height: side, data });

@@ -170,6 +170,11 @@ describe("a run", () => {
     ]);
   });
 
+  test("augments pictures for any recipe that is asked to", async () => {
+    const events = await run("dreambooth", request("augmented.safetensors", { augmentation: true, flip: true }));
+    expect(events.filter((event) => event.type === "step")).toHaveLength(12);
+  });
+
   test("takes what is learned in several evaluations for one step", async () => {
     const accumulated = await run("dreambooth", request("sum.safetensors", { steps: 1, accumulate: 2 }));
     const batched = await run("dreambooth", request("batch.safetensors", { steps: 1, batch: 2 }));

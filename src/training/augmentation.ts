@@ -8,6 +8,10 @@ import { tapsOf } from "../pictures/resample.ts";
 import type { Planes } from "./pictures.ts";
 import type { RandomStream } from "./random.ts";
 
+/** What a picture's prompt may begin with, by what was done to it. */
+const words = { none: [""], smaller: ["a far away ", "very small "], larger: ["zoomed in ", "close up "] } as const;
+export const augmentationWords: readonly string[] = Object.values(words).flat();
+
 export interface Augmented {
   readonly planes: Planes;
   /** Goes before the prompt, with its space; "" mostly. */
@@ -27,18 +31,18 @@ export function augment(picture: Planes, pixelsPerLatent: number, random: Random
       : enlarged + random.integer(Math.max(1, Math.floor(1.4 * size) - enlarged));
   const free = Math.abs(scale - size) + 1;
   const [top, left] = [random.integer(free), random.integer(free)];
-  const words =
-    scale < 0.6 * size
-      ? (["a far away ", "very small "] as const)[random.integer(2)]!
-      : scale > size
-        ? (["zoomed in ", "close up "] as const)[random.integer(2)]!
-        : "";
+  const choices = words[scale < 0.6 * size ? "smaller" : scale > size ? "larger" : "none"];
+  const said = choices[random.integer(choices.length)]!;
   const cells = Math.floor(size / pixelsPerLatent);
   const resized = resize(picture, scale);
   if (scale > size) {
-    return { planes: cut(resized, size, top, left), words, mask: new Float32Array(cells * cells).fill(1) };
+    return { planes: cut(resized, size, top, left), words: said, mask: new Float32Array(cells * cells).fill(1) };
   }
-  return { planes: place(resized, size, top, left), words, mask: maskOf(cells, pixelsPerLatent, scale, top, left) };
+  return {
+    planes: place(resized, size, top, left),
+    words: said,
+    mask: maskOf(cells, pixelsPerLatent, scale, top, left),
+  };
 }
 
 /** The squares that the picture covers, less one at each side; one square at least, so that there is a loss. */

@@ -4,34 +4,24 @@ import { dirname, join, resolve } from "node:path";
 import { TillerError, UsageError } from "../errors.ts";
 import { exists } from "../files/regular-file.ts";
 import { unetConfig } from "../models/unet.ts";
-import { type DeviceName, type Engine, resolveDevice, startEngine, type Tensor } from "../runtime/index.ts";
+import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { type ModelSource, openModel } from "../weights/model-source.ts";
 import { type AdamWState, newAdamWState } from "./adamw.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { makeClassPictures } from "./class-pictures.ts";
-import { prepareDraws, type Source } from "./draws.ts";
-import { buildLatentEncoder } from "./latents.ts";
+import type { Source } from "./draws.ts";
 import { initialEmbeddings } from "./learned-token.ts";
 import { openLossLog } from "./loss-log.ts";
-import { noisingOf } from "./noising.ts";
+import { buildObjective } from "./objective.ts";
 import { optimise } from "./optimise.ts";
 import { fillSettings, type TrainingRequest, type TrainingSettings } from "./options.ts";
 import { readPictures } from "./pictures.ts";
 import { type RecipeName, recipes } from "./recipes/index.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
-import { accumulate } from "./tensor-values.ts";
-import { compileTerms, type Evaluated, type Sample } from "./terms.ts";
-import { encodeTexts, trainingTexts } from "./texts.ts";
-import {
-  attentionProjections,
-  initialValues,
-  type Trained,
-  textKeyValueMatrices,
-  textProjections,
-  trainsText,
-} from "./trained.ts";
+import { trainingTexts } from "./texts.ts";
+import { attentionProjections, initialValues, type Trained, textKeyValueMatrices, textProjections } from "./trained.ts";
 
 export type TrainingEvent =
   | { readonly type: "warning"; readonly message: string }
@@ -170,7 +160,10 @@ export async function* train(
         yield { type: "warning", message: `a caption is too long for the text encoder; left out: "${dropped}"` };
     }
 
-    const building = buildObjective(engine, source, settings, trained, values, sources, resolution, texts, events);
+    const building = buildObjective(
+      { engine, source, settings, trained, values, sources, resolution, texts },
+      (done, of) => events.push({ type: "doing", what: "encoding pictures", share: done / of }),
+    );
     const objective = yield* whileWaiting(building, events);
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async (): Promise<TrainingEvent> => {
@@ -221,65 +214,6 @@ function whatToTrain(settings: TrainingSettings, source: ModelSource): Trained {
     matrices: matrices ? textKeyValueMatrices(source) : new Set(),
     vectors: settings.vectors,
   };
-}
-
-/** The loss of a draw: denoising, and the recipe's semantic term where it has one. */
-async function buildObjective(
-  engine: Engine,
-  source: ModelSource,
-  settings: TrainingSettings,
-  trained: Trained,
-  values: ReadonlyMap<string, Tensor>,
-  sources: readonly Source[],
-  resolution: number,
-  texts: ReturnType<typeof trainingTexts>,
-  events: TrainingEvent[],
-): Promise<(draw: number) => Promise<Evaluated>> {
-  const { semantic } = recipes[settings.recipe];
-  const noising = noisingOf(source.scheduler);
-  const encoder = await buildLatentEncoder(engine, source.vae);
-  const encoded = trainsText(trained)
-    ? undefined
-    : await encodeTexts(
-        engine,
-        source,
-        new Map(sources.flatMap((s) => s.pictures.map(({ prompt }) => [prompt, texts.ids(prompt)]))),
-      );
-  const draws = await prepareDraws(
-    sources,
-    {
-      seed: settings.seed,
-      batch: settings.batch,
-      encoder,
-      noising,
-      text: (prompt): Sample["text"] => (encoded ? encoded.get(prompt)! : texts.ids(prompt)),
-      weight: ({ purpose, timestep, mask, elements }) => {
-        const mean = mask ? 1 / mask.reduce((a, b) => a + b, 0) : 1 / elements;
-        if (purpose === "class") return mean * settings.priorWeight;
-        return settings.snrGamma === undefined ? mean : mean * noising.minSnrWeight(timestep, settings.snrGamma);
-      },
-    },
-    (done, of) => events.push({ type: "doing", what: "encoding pictures", share: done / of }),
-  );
-  if (!settings.augmentation) await encoder.release();
-  const terms = await compileTerms(engine, source, trained, values, noising, { semantic });
-  const shape = encoder.shape(resolution);
-  const pair = semantic ? semanticPair(settings, texts) : undefined;
-  return async (draw) => {
-    const denoising = await terms.denoising(await draws(draw), shape);
-    if (!pair) return denoising;
-    const kept = await terms.semantic(pair.ids, pair.pooled);
-    const gradients = new Map([...denoising.gradients].map(([name, data]) => [name, data]));
-    accumulate(gradients, kept.gradients, settings.semanticWeight);
-    return { loss: denoising.loss + settings.semanticWeight * kept.loss, gradients };
-  };
-}
-
-/** "a <new1> cat" and "a cat", pooled where their end token stands. */
-function semanticPair({ prompt, classPrompt }: TrainingSettings, texts: ReturnType<typeof trainingTexts>) {
-  const ids = [texts.ids(prompt), texts.ids(classPrompt)] as const;
-  const pooled = [texts.end(prompt), texts.end(classPrompt)] as const;
-  return { ids, pooled };
 }
 
 /** What decides the numbers of a run. */

@@ -396,6 +396,24 @@ describe("written", () => {
     });
   });
 
+  test("modules of another rank and alpha are named so that any version of Transformers finds them", async () => {
+    const fc1 = "text_model.encoder.layers.0.mlp.fc1";
+    const [out, width] = shapeOf(fc1) as [number, number];
+    const other: LowRank = { down: numbers([3, width], 7), up: numbers([out, 3], 8), scale: 2 };
+    const file = join(folder, "mixed.safetensors");
+    const { unet, textEncoder } = lora(3);
+    await writeLora(file, { unet, textEncoder: new Map([...textEncoder, [fc1, other]]) });
+    const { metadata } = await readSafetensors(file);
+    // Newer versions have no text_model in a module's path; PEFT compares with the path's end.
+    expect(JSON.parse(metadata.lora_adapter_metadata!)).toMatchObject({
+      "text_encoder.rank_pattern": { "encoder.layers.0.mlp.fc1": 3 },
+      "text_encoder.alpha_pattern": { "encoder.layers.0.mlp.fc1": 6 },
+    });
+    const adapter = await readAdapter(file, base);
+    expect(values(adapter.textEncoder.get(fc1)!)).toEqual(values(other));
+    expect(values(adapter.textEncoder.get(textQ)!)).toEqual(values(textEncoder.get(textQ)!));
+  });
+
   test("the same LoRA is the same bytes", async () => {
     const [one, two] = [join(folder, "one.safetensors"), join(folder, "two.safetensors")];
     await writeLora(one, lora(2));

@@ -42,8 +42,11 @@ function peftConfig(modules: ReadonlyMap<string, LowRank>): Record<string, unkno
     return { path, rank, alpha: scale * rank };
   });
   const { rank, alpha } = settings[0]!;
+  // PEFT compares a pattern with the end of a path, and newer versions of Transformers have no text_model at its start.
   const differing = (key: "rank" | "alpha", usual: number) =>
-    Object.fromEntries(settings.filter((s) => s[key] !== usual).map((s) => [s.path, s[key]]));
+    Object.fromEntries(
+      settings.filter((s) => s[key] !== usual).map((s) => [s.path.replace(/^text_model\./, ""), s[key]]),
+    );
   return {
     peft_type: "LORA",
     r: rank,

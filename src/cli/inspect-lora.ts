@@ -1,5 +1,5 @@
 /** What a LoRA file holds, whatever program wrote it; nothing is refused here. */
-import { type Checkpoint, metadataAlphas, readFloat32 } from "../index.ts";
+import { type Checkpoint, metadataAlphas, readFloat32, TillerError } from "../index.ts";
 import { elements, familyByWidth } from "./inspect-tensors.ts";
 
 export interface LoraReport {
@@ -53,7 +53,7 @@ export async function describeLora(
   metadata: Readonly<Record<string, string>>,
 ): Promise<LoraReport> {
   const keys = [...checkpoint.keys()];
-  const told = metadataAlphas(file, metadata);
+  const { told, refusal } = alphasTold(file, metadata);
   const alphaOf = (name: string): number | undefined => {
     const [, part, path] = /^(unet|text_encoder)\.(.+)$/.exec(name) ?? [];
     const fromMetadata = path && told(part === "unet" ? "unet" : "textEncoder", path).alpha;
@@ -104,8 +104,19 @@ export async function describeLora(
     obstacles: [
       ...(keys.some((key) => dora.test(key)) ? ["it is a DoRA, with a magnitude for each output"] : []),
       ...(keys.some((key) => lycoris.test(key)) ? ["it holds LyCORIS factors other than plain LoRA"] : []),
+      ...refusal,
     ],
   };
+}
+
+/** What PEFT's metadata says of alphas; where Tiller refuses it, its sentence. */
+function alphasTold(file: string, metadata: Readonly<Record<string, string>>) {
+  try {
+    return { told: metadataAlphas(file, metadata), refusal: [] };
+  } catch (error) {
+    if (!(error instanceof TillerError)) throw error;
+    return { told: metadataAlphas(file, {}), refusal: [error.message] };
+  }
 }
 
 function partOf(name: string): string {

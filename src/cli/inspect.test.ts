@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tiller } from "../../test/fake-world.ts";
 import { encodePng } from "../pictures/png.ts";
@@ -79,6 +80,31 @@ describe("tiller inspect of a LoRA", () => {
       { lora_adapter_metadata: JSON.stringify({ "unet.r": 4, "unet.lora_alpha": 8 }) },
     );
     expect((await report(file)).groups[0].alphas).toEqual([8]);
+  });
+
+  test("as PEFT's reference fixture has it: alpha 8 at rank 4", async () => {
+    const file = fileURLToPath(new URL("../../parity/fixtures/adapters/lora-peft.safetensors", import.meta.url));
+    const { groups } = await report(file);
+    expect(groups.map(({ ranks, alphas }: Record<string, unknown>) => [ranks, alphas])).toEqual([
+      [[4], [8]],
+      [[4], [8]],
+    ]);
+  });
+
+  test.each([
+    ["that is DoRA's", '{"unet.r": 4, "unet.use_dora": true}', /DoRA/],
+    ["that is not JSON", "{", /lora_adapter_metadata that is not JSON/],
+    ["with an alpha that is no number", '{"unet.lora_alpha": "8"}', /PEFT configuration that cannot be read/],
+  ])("with metadata %s: still described, with what stands in Tiller's way", async (_, text, obstacle) => {
+    const module = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
+    const file = await tensors(
+      "metadata.safetensors",
+      { [`${module}.lora_A.weight`]: [4, 320], [`${module}.lora_B.weight`]: [320, 4] },
+      { lora_adapter_metadata: text },
+    );
+    const { modules, groups, obstacles } = await report(file);
+    expect([modules, groups[0].alphas]).toEqual([1, []]);
+    expect(obstacles).toEqual([expect.stringMatching(obstacle)]);
   });
 
   test("in kohya form: alphas, convolutions, the trainer's metadata", async () => {

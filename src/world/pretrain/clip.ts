@@ -4,10 +4,13 @@ import { clipText, clipTextConfig } from "../../models/clip-text.ts";
 import { clipTextFeatures, clipVision, clipVisionConfig } from "../../models/clip-vision.ts";
 import { moduleOf } from "../../models/module.ts";
 import { float32, int32 } from "../../runtime/index.ts";
+import { randomStream } from "../../training/random.ts";
+import { captionOf } from "../captions.ts";
 import { side } from "../render.ts";
+import { liveThemes, thingThemes } from "../world.ts";
 import { blankClip } from "./blank-transformers.ts";
 import { crossEntropy, similarities, unitRows } from "./contrastive.ts";
-import { planesOfSamples, worldSample } from "./sampling.ts";
+import { planesOfSamples, type WorldSample, worldSample } from "./sampling.ts";
 import { openWeights, type Stage } from "./stage.ts";
 import { tokenizerFiles, worldTokens } from "./tokens.ts";
 
@@ -89,7 +92,7 @@ export const clip: Stage = {
   },
 
   feeds(draw) {
-    const samples = Array.from({ length: batch }, (_, i) => worldSample(1e8 + draw * batch + i, "training"));
+    const samples = samplesOf(draw);
     const rows = samples.map(({ caption }) => encode(caption));
     const together = samples.map((a) =>
       samples.map((b) => Number(a.individual.noun === b.individual.noun && a.theme === b.theme)),
@@ -109,3 +112,21 @@ export const clip: Stage = {
     };
   },
 };
+
+/** Themes that every kind goes with. */
+const shared = [...liveThemes.keys()].filter((name) => thingThemes.has(name));
+
+/**
+ * Half of the samples as the world gives them, the others in groups of one theme each: among many themes the kind would
+ * hardly tell texts apart.
+ */
+function samplesOf(draw: number): WorldSample[] {
+  const random = randomStream(2, "themes", draw);
+  const themes = Array.from({ length: 4 }, () => shared[random.integer(shared.length)]!);
+  return Array.from({ length: batch }, (_, i) => {
+    const sample = worldSample(1e8 + draw * batch + i, "training");
+    if (i % 2 === 0) return sample;
+    const theme = themes[(i >> 1) % themes.length]!;
+    return { ...sample, theme, caption: captionOf(sample.individual.noun, liveThemes.get(theme), sample.seed) };
+  });
+}

@@ -1,7 +1,7 @@
 /** 2-D convolution. */
 import { addDims, type Dim, floorDivide, multiplyDims, type Shape, sameDim } from "../dim.ts";
 import { apply, mismatch, noSecondDerivative, type Operator, type Value } from "../value.ts";
-import { concat, pad, reshape } from "./layout.ts";
+import { concat, pad, reshape, transpose } from "./layout.ts";
 import { liesInPlace } from "./leaves.ts";
 import { matmulOf } from "./products.ts";
 import { sum } from "./reductions.ts";
@@ -99,18 +99,27 @@ const spreadOperator: Operator<Required<ConvOptions>> = {
   gradient: noSecondDerivative("spread"),
 };
 
+/** Pictures of up to so many pixels are put side by side; of larger ones each makes a product large enough by itself. */
+const fewPixels = 1024;
+
 /** One matrix product for each place in the kernel: g times what of x lay under that place. */
 function weightGradient(g: Value, x: Value, weight: Value, { stride, padding }: Required<ConvOptions>): Value {
   const [out, inner, kh, kw] = weight.shape as [Dim, Dim, number, number];
   const [batch, , height, width] = g.shape as [Dim, Dim, Dim, Dim];
   const pixels = multiplyDims(height, width);
+  const together = typeof pixels === "number" && pixels <= fewPixels;
+  const turned = (value: Value) => (together ? transpose(value, [1, 0, 2, 3]) : value);
+  // [channels, batch * pixels] or [batch, channels, pixels]
+  const flattened = (value: Value, channels: Dim) =>
+    reshape(value, together ? [channels, multiplyDims(batch, pixels)] : [batch, channels, pixels]);
+
   const [top, left, bottom, right] = padding;
-  const padded = pad(x, [0, 0, top, left], [0, 0, bottom, right]);
-  const flat = reshape(g, [batch, out, pixels]);
+  const seen = turned(g);
+  const padded = pad(turned(x), [0, 0, top, left], [0, 0, bottom, right]);
   const places = Array.from({ length: kh * kw }, (_, i) => {
-    const under = apply(windowOperator, [padded, g], { row: Math.floor(i / kw), column: i % kw, stride });
-    const product = matmulOf(flat, reshape(under, [batch, inner, pixels]), "second"); // [batch, out, in]
-    return reshape(sum(product, [0]), [out, inner, 1]);
+    const under = apply(windowOperator, [padded, seen], { row: Math.floor(i / kw), column: i % kw, stride });
+    const product = matmulOf(flattened(seen, out), flattened(under, inner), "second"); // [out, in] or [batch, out, in]
+    return reshape(together ? product : sum(product, [0]), [out, inner, 1]);
   });
   return reshape(places.length === 1 ? places[0]! : concat(places, 2), weight.shape);
 }

@@ -28,7 +28,7 @@ const config = {
   out_channels: 3,
   latent_channels: 4,
   sample_size: side,
-  block_out_channels: [24, 48, 96, 128],
+  block_out_channels: [16, 32, 64, 128],
   layers_per_block: 1,
   norm_num_groups: 8,
   down_block_types: Array(4).fill("DownEncoderBlock2D") as string[],
@@ -37,7 +37,7 @@ const config = {
   scaling_factor: 1,
 };
 
-const batch = 4;
+const batch = 2;
 const latents = [4, side / 8, side / 8] as const;
 /** What the latents' distance from the normal distribution counts: enough that they stay near it in scale. */
 const divergenceWeight = 1e-5;
@@ -46,14 +46,15 @@ export const autoencoder: Stage = {
   folder: "vae",
   config,
   settings: {
-    steps: 14_000,
+    steps: 16_000,
     accumulate: 1,
     learningRate: 1e-3,
-    schedule: "cosine",
+    schedule: "constant",
     warmup: 100,
     weightDecay: 1e-2,
     clip: 1,
   },
+  averaging: 0.999,
   start: () => blankAutoencoder(autoencoderConfig(config), 1),
 
   /** Inputs: `picture`, and `noise` for the latents. Mean squared error, and the divergence of the latents. */

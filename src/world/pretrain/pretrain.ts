@@ -7,7 +7,7 @@ import { newAdamWState } from "../../training/adamw.ts";
 import { readCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
 import { openLossLog } from "../../training/loss-log.ts";
 import { gradientOf, withGradients } from "../../training/losses.ts";
-import { optimise, type StepDone } from "../../training/optimise.ts";
+import { type OptimiserSettings, optimise, type StepDone } from "../../training/optimise.ts";
 import type { TensorValues } from "../../training/tensor-values.ts";
 import type { Evaluated } from "../../training/terms.ts";
 import { fromFloat32 } from "../../weights/elements.ts";
@@ -45,7 +45,7 @@ export async function* pretrain(
     const state = newAdamWState(flat);
     const averages: TensorValues | undefined =
       stage.averaging === undefined ? undefined : new Map([...flat].map(([name, data]) => [name, data.slice()]));
-    const identity = { stage: stage.folder, config: stage.config, settings: stage.settings };
+    const identity = { stage: stage.folder, config: stage.config, settings: identifying(stage.settings) };
     await readCheckpoint(checkpoint, values, state, identity, averages);
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async () => {
@@ -70,6 +70,10 @@ export async function* pretrain(
     await engine.close();
   }
 }
+
+/** A constant learning rate does not depend on where the run ends: more steps go on from fewer. */
+const identifying = (settings: OptimiserSettings) =>
+  settings.schedule === "constant" ? { ...settings, steps: undefined } : settings;
 
 /** The loss and its gradients at a draw, with `values` as they are then. */
 export async function compileObjective(engine: Engine, stage: Stage, values: ReadonlyMap<string, Tensor>) {

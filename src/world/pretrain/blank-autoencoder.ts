@@ -1,8 +1,8 @@
 /** The tensors of an AutoencoderKL. */
 
 import type { AutoencoderConfig } from "../../models/autoencoder-kl.ts";
-import type { Tensor } from "../../runtime/index.ts";
-import { type Blank, blank, resnet } from "./blank.ts";
+import { float32, type Tensor } from "../../runtime/index.ts";
+import { type Blank, blank, branch, resnet } from "./blank.ts";
 
 export function blankAutoencoder(config: AutoencoderConfig, seed: number): Map<string, Tensor> {
   const to = blank(seed);
@@ -21,6 +21,8 @@ export function blankAutoencoder(config: AutoencoderConfig, seed: number): Map<s
   to.norm("encoder.conv_norm_out", last);
   to.conv("encoder.conv_out", 2 * latents, last, 3);
   to.conv("quant_conv", 2 * latents, 2 * latents, 1);
+  // The latents' noise begins small: log variances around -6.
+  to.tensors.set("quant_conv.bias", float32([2 * latents], new Float32Array(2 * latents).fill(-6, latents)));
 
   to.conv("post_quant_conv", latents, latents, 1);
   to.conv("decoder.conv_in", last, latents, 3);
@@ -41,6 +43,7 @@ export function blankAutoencoder(config: AutoencoderConfig, seed: number): Map<s
 function middle(to: Blank, key: string, width: number): void {
   resnet(to, `${key}.resnets.0`, width, width);
   to.norm(`${key}.attentions.0.group_norm`, width);
-  for (const name of ["to_q", "to_k", "to_v", "to_out.0"]) to.linear(`${key}.attentions.0.${name}`, width, width);
+  for (const name of ["to_q", "to_k", "to_v"]) to.linear(`${key}.attentions.0.${name}`, width, width);
+  to.linear(`${key}.attentions.0.to_out.0`, width, width, { gain: branch });
   resnet(to, `${key}.resnets.1`, width, width);
 }

@@ -1,7 +1,7 @@
 /** The tensors of a UNet2DConditionModel. */
 import { crossAttentions, type UNetConfig } from "../../models/unet.ts";
 import type { Tensor } from "../../runtime/index.ts";
-import { type Blank, blank, resnet } from "./blank.ts";
+import { type Blank, blank, branch, resnet } from "./blank.ts";
 
 /** For configs with one number of layers for all blocks and one layer in each transformer, projections as convolutions. */
 export function blankUNet(config: UNetConfig, seed: number): Map<string, Tensor> {
@@ -45,7 +45,7 @@ export function blankUNet(config: UNetConfig, seed: number): Map<string, Tensor>
     if (block < widths.length - 1) to.conv(`${key}.upsamplers.0.conv`, width, width, 3);
   }
   to.norm("conv_norm_out", first);
-  to.conv("conv_out", config.out_channels, first, 3);
+  to.conv("conv_out", config.out_channels, first, 3, branch);
   return to.tensors;
 }
 
@@ -60,10 +60,10 @@ function transformer(to: Blank, key: string, width: number, text: number): void 
     to.linear(`${block}.${name}.to_q`, width, width, { bias: false });
     to.linear(`${block}.${name}.to_k`, width, context, { bias: false });
     to.linear(`${block}.${name}.to_v`, width, context, { bias: false });
-    to.linear(`${block}.${name}.to_out.0`, width, width);
+    to.linear(`${block}.${name}.to_out.0`, width, width, { gain: branch });
   }
   for (const name of ["norm1", "norm2", "norm3"]) to.norm(`${block}.${name}`, width);
   to.linear(`${block}.ff.net.0.proj`, 8 * width, width);
-  to.linear(`${block}.ff.net.2`, width, 4 * width);
-  to.conv(`${key}.proj_out`, width, width, 1);
+  to.linear(`${block}.ff.net.2`, width, 4 * width, { gain: branch });
+  to.conv(`${key}.proj_out`, width, width, 1, branch);
 }

@@ -54,7 +54,7 @@ export const clip: Stage = {
   file: "model.safetensors",
   config,
   settings: {
-    steps: 4000,
+    steps: 2400,
     accumulate: 1,
     learningRate: 5e-4,
     schedule: "cosine",

@@ -37,7 +37,7 @@ export const vit: Stage = {
   file: "model.safetensors",
   config,
   settings: {
-    steps: 6000,
+    steps: 2400,
     accumulate: 1,
     learningRate: 5e-4,
     schedule: "cosine",

@@ -1,0 +1,147 @@
+/** What an experiment's finished units say together. */
+import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
+import {
+  type MetricName,
+  meanScores,
+  metricNames,
+  type PictureFeatures,
+  type Scores,
+  scoresOf,
+} from "../metrics/fidelity.ts";
+import { readFolder } from "../metrics/read-pixels.ts";
+import { version } from "../pipelines/version.ts";
+import { bootstrap, type Interval } from "./bootstrap.ts";
+import { type Arm, armName, armsOf, type Experiment, personalisationName } from "./experiment.ts";
+import type { Cell } from "./plan.ts";
+import { readDone } from "./store.ts";
+import { type AdapterRecord, type PictureRecord, unpacked } from "./units.ts";
+
+export type Intervals = Readonly<Record<MetricName, Interval>>;
+
+/** One method on one way of fine-tuning. */
+export interface ArmResult {
+  readonly personalisation: string;
+  readonly name: string;
+  readonly arm: Arm;
+  readonly scores: Intervals;
+  /** What it has more than cfg has on the same concepts, prompts and seeds. */
+  readonly overCfg?: Intervals | undefined;
+  /** Of the first prompt's unit on; what one picture takes. */
+  readonly secondsPerPicture: number;
+  readonly pictures: number;
+  readonly prompts: readonly PromptResult[];
+}
+
+export interface PromptResult {
+  readonly concept: string;
+  readonly prompt: string;
+  readonly scores: Scores;
+  /** The unit's folder. */
+  readonly folder: string;
+  readonly seeds: readonly number[];
+}
+
+export interface Results {
+  readonly tiller: string;
+  readonly experiment: Experiment;
+  /** Units finished of all; results are of the finished ones. */
+  readonly units: { readonly done: number; readonly total: number };
+  readonly trainingSeconds: number;
+  readonly arms: readonly ArmResult[];
+}
+
+/** Gathers what is finished. Arms are compared over the prompts that all of a way of fine-tuning have. */
+export async function gather(
+  cells: readonly Cell[],
+  experiment: Experiment,
+  encoders: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
+): Promise<Results> {
+  const arms = armsOf(experiment);
+  const references = new Map<string, PictureFeatures[]>();
+  const found: { cell: Cell; arm: Arm; name: string; record: PictureRecord; prompt: PromptResult }[] = [];
+  let [done, total, trainingSeconds] = [0, 0, 0];
+  for (const cell of cells) {
+    total += 1 + cell.units.length;
+    const trained = await readDone<AdapterRecord>(cell.adapter.folder);
+    if (trained) done++;
+    trainingSeconds += trained?.seconds ?? 0;
+    const { concept } = cell;
+    const known = references.get(concept.name) ?? (await featuresOf(concept.images, encoders));
+    references.set(concept.name, known);
+    for (const { folder, arm, prompt } of cell.units) {
+      const record = await readDone<PictureRecord>(folder);
+      if (!record) continue;
+      done++;
+      const text = unpacked(record.text[experiment.text]);
+      const scores = meanScores(
+        record.clip.map((clip, i) => scoresOf({ clip: unpacked(clip), dino: unpacked(record.dino[i]!) }, known, text)),
+      );
+      found.push({
+        cell,
+        arm,
+        name: armName(arm, arms),
+        record,
+        prompt: { concept: concept.name, prompt: prompt.name, scores, folder, seeds: record.seeds },
+      });
+    }
+  }
+
+  const results: ArmResult[] = [];
+  for (const personalisation of experiment.personalisation) {
+    const ours = found.filter(({ cell }) => cell.personalisation === personalisation);
+    const place = ({ prompt }: (typeof ours)[number]) => `${prompt.concept}/${prompt.prompt}`;
+    const counts = new Map<string, number>();
+    for (const one of ours) counts.set(place(one), (counts.get(place(one)) ?? 0) + 1);
+    const complete = ours.filter((one) => counts.get(place(one)) === arms.length);
+    const baseline = complete.filter(({ arm }) => arm.guidance === "cfg");
+    for (const arm of arms) {
+      const those = complete.filter((one) => one.arm === arm || JSON.stringify(one.arm) === JSON.stringify(arm));
+      if (those.length === 0) continue;
+      const pictures = those.reduce((sum, { record }) => sum + record.seeds.length, 0);
+      results.push({
+        personalisation: personalisationName(personalisation, experiment.personalisation),
+        name: armName(arm, arms),
+        arm,
+        scores: intervals(those.map(({ prompt }) => prompt)),
+        overCfg:
+          arm.guidance === "cfg" || baseline.length !== those.length
+            ? undefined
+            : intervals(
+                those.map(({ prompt }) => prompt),
+                baseline.map(({ prompt }) => prompt),
+              ),
+        secondsPerPicture: those.reduce((sum, { record }) => sum + record.seconds, 0) / pictures,
+        pictures,
+        prompts: those.map(({ prompt }) => prompt),
+      });
+    }
+  }
+  return { tiller: version, experiment, units: { done, total }, trainingSeconds, arms: results };
+}
+
+/** Of the prompts' scores, or of what they have more than those of `less`, prompt by prompt. */
+function intervals(prompts: readonly PromptResult[], less?: readonly PromptResult[]): Intervals {
+  const of = (metric: MetricName) => {
+    const byConcept = new Map<string, number[]>();
+    for (const [i, { concept, scores }] of prompts.entries()) {
+      const values = byConcept.get(concept) ?? [];
+      values.push(scores[metric] - (less ? less[i]!.scores[metric] : 0));
+      byConcept.set(concept, values);
+    }
+    return bootstrap([...byConcept.values()]);
+  };
+  return Object.fromEntries(metricNames.map((metric) => [metric, of(metric)])) as Record<MetricName, Interval>;
+}
+
+async function featuresOf(
+  folder: string,
+  { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
+): Promise<PictureFeatures[]> {
+  const pixels = (await readFolder(folder)).map((picture) => picture.pixels);
+  const features: PictureFeatures[] = [];
+  for (const one of pixels) {
+    const [c, d]: [Features[], Features[]] = [await clip.pictures([one]), await dino.pictures([one])];
+    features.push({ clip: c[0]!, dino: d[0]! });
+  }
+  return features;
+}

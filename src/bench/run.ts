@@ -1,0 +1,168 @@
+/** Runs an experiment: does what is missing of its units, in a folder that several processes may share. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { exists } from "../files/regular-file.ts";
+import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
+import { Pipeline } from "../pipelines/pipeline.ts";
+import { type DeviceName, type Engine, resolveDevice, startEngine } from "../runtime/index.ts";
+import { embedded, embeddedFolder, embeddedModel } from "../weights/embedded.ts";
+import { conceptsOf } from "./concepts.ts";
+import type { Experiment } from "./experiment.ts";
+import { modelIdentity } from "./identity.ts";
+import { type Cell, planOf } from "./plan.ts";
+import { readDone } from "./store.ts";
+import { type AdapterRecord, doAdapter, doPictures } from "./units.ts";
+
+export interface RunOptions {
+  /** Where units are kept; what is there already is not done again. */
+  readonly folder: string;
+  /** This process does every `of`-th concept, from number `part` (1 to `of`) on. */
+  readonly shard?: { readonly part: number; readonly of: number } | undefined;
+  readonly device?: DeviceName | undefined;
+  readonly threads?: number | undefined;
+  /** Stops within a step by throwing the signal's reason; finished units stay. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RunProgress {
+  /** Units done of all that this process is to see done. */
+  readonly done: number;
+  readonly total: number;
+  /** What is running, and how much of it is done, 0 to 1. */
+  readonly what: string;
+  readonly share: number;
+  /** Once there is something to tell it by. */
+  readonly secondsLeft?: number | undefined;
+}
+
+/** Folders of the encoders that an experiment measures with. */
+export const encodersOf = ({ encoders }: Experiment) => encoders ?? { clip: embedded("clip"), dino: embedded("vit") };
+
+/** The plan of an experiment in a folder; embedded concepts' pictures are drawn. */
+export async function openPlan(experiment: Experiment, folder: string): Promise<Cell[]> {
+  await mkdir(folder, { recursive: true });
+  const { clip, dino } = encodersOf(experiment);
+  const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
+  const identities = {
+    model: await modelIdentity(model),
+    encoders: [await modelIdentity(clip), await modelIdentity(dino)],
+  };
+  return planOf(experiment, await conceptsOf(experiment, join(folder, "references")), identities, folder);
+}
+
+/** Opens an experiment's encoders. */
+export async function openEncoders(
+  engine: Engine,
+  experiment: Experiment,
+): Promise<{ clip: ClipEncoder; dino: PictureEncoder }> {
+  const { clip, dino } = encodersOf(experiment);
+  const tokenizer = (await exists(join(clip, "vocab.json"))) ? clip : join(clip, "..", "tokenizer");
+  return { clip: await openClip(engine, clip, tokenizer), dino: await openViT(engine, dino) };
+}
+
+/**
+ * Does every unit of `cells` that is not done, concept by concept. A unit that another process holds is left to it and
+ * looked at again later, so that at the end all are done.
+ */
+export async function runCells(
+  cells: readonly Cell[],
+  experiment: Experiment,
+  { shard, device, threads, signal }: RunOptions,
+  onProgress: (progress: RunProgress) => void,
+): Promise<void> {
+  const mine = cells.filter((_, i) => !shard || i % shard.of === shard.part - 1);
+  const left = await timeLeft(mine);
+  const tell = (what: string, share: number) => onProgress({ ...left.state(), what, share });
+  let pending: Cell[] = [];
+  for (const cell of mine) if (!(await isDone(cell))) pending.push(cell);
+  if (pending.length === 0) return;
+
+  const engine = await startEngine({ device: await resolveDevice(device ?? "auto"), threads });
+  let pipeline: Pipeline | undefined;
+  try {
+    const encoders = await openEncoders(engine, experiment);
+    while (pending.length > 0) {
+      const held: Cell[] = [];
+      for (const cell of pending) {
+        signal?.throwIfAborted();
+        const known = (await readDone(cell.adapter.folder)) !== undefined;
+        const learned =
+          known || (await left.during("adapter", () => doAdapter(cell, experiment, { device, threads, signal }, tell)));
+        if (learned === "held") {
+          held.push(cell);
+          continue;
+        }
+        const { adapters } = (await readDone<AdapterRecord>(cell.adapter.folder))!;
+        const missing = [];
+        for (const unit of cell.units) if (!(await readDone(unit.folder))) missing.push(unit);
+        if (missing.length === 0) continue;
+        pipeline ??= await Pipeline.load(experiment.model, { device, threads, signal, adapters });
+        await pipeline.setAdapters(adapters);
+        let waiting = false;
+        for (const unit of missing) {
+          signal?.throwIfAborted();
+          const drawn = await left.during("pictures", () =>
+            doPictures(unit, cell.concept, experiment, pipeline!, encoders, signal, (text, share) =>
+              tell(`${unit.arm.guidance}: ${text}`, share),
+            ),
+          );
+          if (drawn === "held") waiting = true;
+        }
+        if (waiting) held.push(cell);
+      }
+      pending = held;
+      if (pending.length > 0) {
+        tell("waiting for another process", 0);
+        await new Promise((done) => setTimeout(done, 1000));
+      }
+    }
+  } finally {
+    await pipeline?.close();
+    await engine.close();
+  }
+}
+
+async function isDone(cell: Cell): Promise<boolean> {
+  for (const { folder } of [cell.adapter, ...cell.units]) if (!(await readDone(folder))) return false;
+  return true;
+}
+
+/** Counts units done and what each kind takes. */
+async function timeLeft(cells: readonly Cell[]) {
+  const kinds = {
+    adapter: { left: 0, done: 0, seconds: 0 },
+    pictures: { left: 0, done: 0, seconds: 0 },
+  };
+  let total = 0;
+  for (const cell of cells) {
+    for (const [kind, units] of [
+      ["adapter", [cell.adapter]],
+      ["pictures", cell.units],
+    ] as const) {
+      for (const { folder } of units) {
+        total++;
+        if (!(await readDone(folder))) kinds[kind].left++;
+      }
+    }
+  }
+  return {
+    async during(kind: keyof typeof kinds, work: () => Promise<"done" | "held">): Promise<"done" | "held"> {
+      const began = performance.now();
+      const outcome = await work();
+      const seconds = (performance.now() - began) / 1000;
+      if (outcome === "done") {
+        kinds[kind].left--;
+        kinds[kind].done++;
+        kinds[kind].seconds += seconds;
+      }
+      return outcome;
+    },
+    state() {
+      const known = Object.values(kinds).every(({ left, done }) => left === 0 || done > 0);
+      const secondsLeft = known
+        ? Object.values(kinds).reduce((sum, { left, done, seconds }) => sum + (left * seconds) / Math.max(1, done), 0)
+        : undefined;
+      return { done: total - kinds.adapter.left - kinds.pictures.left, total, secondsLeft };
+    },
+  };
+}

@@ -1,5 +1,23 @@
 /** The public library. The command line uses nothing else. */
 export { metadataAlphas } from "./adapters/lora.ts";
+export {
+  type ArmResult,
+  type Experiment,
+  type ExperimentFile,
+  embeddedConcept,
+  gatherResults,
+  parseExperiment,
+  type Results,
+  type RunOptions,
+  type RunProgress,
+  readExperiment,
+  readResults,
+  runExperiment,
+  tableHeads,
+  tableRows,
+  writeReport,
+  writeSheet,
+} from "./bench/index.ts";
 export { TillerError, UsageError } from "./errors.ts";
 export { jsonObject, readJson } from "./files/json-file.ts";
 export { defaultScale } from "./guidance/methods.ts";
@@ -23,5 +41,6 @@ export type { TrainingRequest } from "./training/options.ts";
 export { type RecipeName, recipeNames, recipes } from "./training/recipes/index.ts";
 export { runFolderOf, type TrainingEvent, type TrainOptions, train } from "./training/train.ts";
 export { type Checkpoint, openCheckpoint } from "./weights/checkpoint.ts";
+export { embeddedModel } from "./weights/embedded.ts";
 export { nameForeign, nameOtherTask } from "./weights/ldm-refusals.ts";
 export { readFloat32, readSafetensors, type Safetensors } from "./weights/safetensors.ts";

@@ -15,6 +15,8 @@ export interface ReportOptions {
   /** A few sentences under the title. */
   readonly lead: string;
   readonly concepts: readonly BenchConcept[];
+  /** The experiment's folder. */
+  readonly folder: string;
   /** How the results come about again. */
   readonly commands: readonly string[];
   /** Concepts and prompts that the grid shows at most; of very many, some evenly spread. */
@@ -22,7 +24,7 @@ export interface ReportOptions {
 }
 
 export async function report(results: Results, options: ReportOptions): Promise<string> {
-  const { title, lead, concepts, commands, grid = { concepts: 4, prompts: 8 } } = options;
+  const { title, lead, concepts, folder, commands, grid = { concepts: 4, prompts: 8 } } = options;
   const { experiment, units, tiller, arms } = results;
   const unfinished =
     units.done < units.total ? `<p class="note">${units.done} of ${units.total} units are finished.</p>` : "";
@@ -49,7 +51,7 @@ ${await referencesOf(concepts.slice(0, grid.concepts))}
 <figcaption>Up is nearer to the subject's pictures, right is nearer to the prompt. The curve joins the omegas of personalization guidance and ends in classifier-free guidance, which is omega 1.</figcaption></figure>
 ${table(results)}
 <h2>The same seeds under each method</h2>
-${await gridsOf(arms, grid)}
+${await gridsOf(arms, grid, folder)}
 <h2>By prompt</h2>
 ${byPrompt(arms)}
 <h2>How this was made</h2>
@@ -80,7 +82,11 @@ function table(results: Results): string {
 }
 
 /** For each concept and way of fine-tuning: methods below each other, prompts side by side, at one seed. */
-async function gridsOf(arms: readonly ArmResult[], most: { concepts: number; prompts: number }): Promise<string> {
+async function gridsOf(
+  arms: readonly ArmResult[],
+  most: { concepts: number; prompts: number },
+  root: string,
+): Promise<string> {
   const parts: string[] = [];
   for (const personalisation of new Set(arms.map((arm) => arm.personalisation))) {
     const those = arms.filter((arm) => arm.personalisation === personalisation);
@@ -93,7 +99,9 @@ async function gridsOf(arms: readonly ArmResult[], most: { concepts: number; pro
           const cells = await Promise.all(
             of(arm)
               .filter(({ prompt }) => prompts.includes(prompt))
-              .map(({ folder, seeds, prompt }) => picture(join(folder, `${seeds[0]}.png`), `${arm.name}: ${prompt}`)),
+              .map(({ folder, seeds, prompt }) =>
+                picture(join(root, folder, `${seeds[0]}.png`), `${arm.name}: ${prompt}`),
+              ),
           );
           return `<tr><th>${escaped(arm.name)}</th>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
         }),

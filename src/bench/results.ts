@@ -1,4 +1,5 @@
 /** What an experiment's finished units say together. */
+import { relative } from "node:path";
 import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
 import {
   type MetricName,
@@ -36,7 +37,7 @@ export interface PromptResult {
   readonly concept: string;
   readonly prompt: string;
   readonly scores: Scores;
-  /** The unit's folder. */
+  /** The unit's folder, from the experiment's. */
   readonly folder: string;
   readonly seeds: readonly number[];
 }
@@ -47,6 +48,8 @@ export interface Results {
   /** Units finished of all; results are of the finished ones. */
   readonly units: { readonly done: number; readonly total: number };
   readonly trainingSeconds: number;
+  /** The adapters' files, from the experiment's folder. */
+  readonly adapters: readonly string[];
   readonly arms: readonly ArmResult[];
 }
 
@@ -55,16 +58,19 @@ export async function gather(
   cells: readonly Cell[],
   experiment: Experiment,
   encoders: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
+  root: string,
 ): Promise<Results> {
   const arms = armsOf(experiment);
   const references = new Map<string, PictureFeatures[]>();
   const found: { cell: Cell; arm: Arm; name: string; record: PictureRecord; prompt: PromptResult }[] = [];
   let [done, total, trainingSeconds] = [0, 0, 0];
+  const adapters: string[] = [];
   for (const cell of cells) {
     total += 1 + cell.units.length;
     const trained = await readDone<AdapterRecord>(cell.adapter.folder);
     if (trained) done++;
     trainingSeconds += trained?.seconds ?? 0;
+    adapters.push(...(trained?.adapters ?? []).map((file) => relative(root, file)));
     const { concept } = cell;
     const known = references.get(concept.name) ?? (await featuresOf(concept.images, encoders));
     references.set(concept.name, known);
@@ -81,7 +87,13 @@ export async function gather(
         arm,
         name: armName(arm, arms),
         record,
-        prompt: { concept: concept.name, prompt: prompt.name, scores, folder, seeds: record.seeds },
+        prompt: {
+          concept: concept.name,
+          prompt: prompt.name,
+          scores,
+          folder: relative(root, folder),
+          seeds: record.seeds,
+        },
       });
     }
   }
@@ -116,7 +128,7 @@ export async function gather(
       });
     }
   }
-  return { tiller: version, experiment, units: { done, total }, trainingSeconds, arms: results };
+  return { tiller: version, experiment, units: { done, total }, trainingSeconds, adapters, arms: results };
 }
 
 /** Of the prompts' scores, or of what they have more than those of `less`, prompt by prompt. */

@@ -11,7 +11,7 @@ import type { Experiment } from "./experiment.ts";
 import { modelIdentity } from "./identity.ts";
 import { type Cell, planOf } from "./plan.ts";
 import { readDone } from "./store.ts";
-import { type AdapterRecord, doAdapter, doPictures } from "./units.ts";
+import { type AdapterRecord, doAdapter, doPictures, type OnStep } from "./units.ts";
 
 export interface RunOptions {
   /** Where units are kept; what is there already is not done again. */
@@ -28,10 +28,12 @@ export interface RunProgress {
   /** Units done of all that this process is to see done. */
   readonly done: number;
   readonly total: number;
-  /** What is running, and how much of it is done, 0 to 1. */
-  readonly what: string;
+  /** What is running, what of it exactly, and how much of that unit is done, 0 to 1. */
+  readonly doing: string;
+  readonly detail: string;
   readonly share: number;
-  /** Once there is something to tell it by. */
+  /** Of this unit, and of all, once there is something to tell it by. */
+  readonly unitSecondsLeft?: number | undefined;
   readonly secondsLeft?: number | undefined;
 }
 
@@ -72,7 +74,12 @@ export async function runCells(
 ): Promise<void> {
   const mine = cells.filter((_, i) => !shard || i % shard.of === shard.part - 1);
   const left = await timeLeft(mine);
-  const tell = (what: string, share: number) => onProgress({ ...left.state(), what, share });
+  let unit = { doing: "", began: 0 };
+  const tell: OnStep = (doing, detail, share) => {
+    if (doing !== unit.doing || share <= 0) unit = { doing, began: performance.now() };
+    const unitSecondsLeft = share > 0 ? (((performance.now() - unit.began) / 1000) * (1 - share)) / share : undefined;
+    onProgress({ ...left.state(), doing, detail, share, unitSecondsLeft });
+  };
   let pending: Cell[] = [];
   for (const cell of mine) if (!(await isDone(cell))) pending.push(cell);
   if (pending.length === 0) return;
@@ -99,12 +106,10 @@ export async function runCells(
         pipeline ??= await Pipeline.load(experiment.model, { device, threads, signal, adapters });
         await pipeline.setAdapters(adapters);
         let waiting = false;
-        for (const unit of missing) {
+        for (const missed of missing) {
           signal?.throwIfAborted();
           const drawn = await left.during("pictures", () =>
-            doPictures(unit, cell.concept, experiment, pipeline!, encoders, signal, (text, share) =>
-              tell(`${unit.arm.guidance}: ${text}`, share),
-            ),
+            doPictures(missed, cell.concept, experiment, pipeline!, encoders, signal, tell),
           );
           if (drawn === "held") waiting = true;
         }
@@ -112,7 +117,7 @@ export async function runCells(
       }
       pending = held;
       if (pending.length > 0) {
-        tell("waiting for another process", 0);
+        tell("waiting for another process", "", 0);
         await new Promise((done) => setTimeout(done, 1000));
       }
     }

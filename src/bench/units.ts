@@ -34,7 +34,8 @@ export interface PictureRecord {
   readonly seconds: number;
 }
 
-export type OnStep = (what: string, share: number) => void;
+/** What goes on, what of it exactly, and how much of that is done, 0 to 1. */
+export type OnStep = (doing: string, detail: string, share: number) => void;
 
 /** Trains a cell's adapter, going on with an unfinished run. */
 export async function doAdapter(
@@ -64,7 +65,7 @@ export async function doAdapter(
         seed: 0,
         load: options,
         signal: options.signal,
-        onStep: (done, of) => onStep(`drawing pictures of any ${concept.class}`, done / of),
+        onStep: (done, of) => onStep(`drawing any ${concept.class}`, `picture ${Math.floor(done)} of ${of}`, done / of),
       }),
     );
     if (drawn === "held") return "held";
@@ -73,8 +74,10 @@ export async function doAdapter(
     const began = performance.now();
     let adapters: readonly string[] = [];
     for await (const event of train(recipe, request, options)) {
-      if (event.type === "step")
-        onStep(`learning ${concept.name}, step ${event.step} of ${event.steps}`, event.step / event.steps);
+      if (event.type === "step") {
+        const { step, steps, loss } = event;
+        onStep(`learning ${concept.name}`, `step ${step} of ${steps}, loss ${loss.toFixed(4)}`, step / steps);
+      }
       if (event.type === "saved") adapters = event.adapters;
     }
     return { adapters, seconds: (performance.now() - began) / 1000 };
@@ -99,7 +102,7 @@ export async function doPictures(
     const seeds: number[] = [];
     const request = { prompt: text, ...arm, seed, count: pictures, steps, sampler };
     for await (const event of pipeline.generate(request, { signal, batch: pictures })) {
-      if (event.type === "step") onStep(text, event.step / event.steps);
+      if (event.type === "step") onStep("drawing", `${arm.guidance}: ${text}`, event.step / event.steps);
       if (event.type !== "picture") continue;
       drawn.push(event);
       seeds.push(event.seed);

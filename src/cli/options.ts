@@ -6,6 +6,7 @@ import {
   type DeviceName,
   defaultScale,
   deviceNames,
+  embeddedModel,
   type FullRequest,
   guidanceNames,
   type LoadOptions,
@@ -64,7 +65,10 @@ export function addCommonOptions(command: Command): Command {
 
 export function addPictureOptions(command: Command): Command {
   return command
-    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id")
+    .option(
+      "--model <model>",
+      "a Diffusers folder, a single .safetensors file, or a hub id; default: dinghy, which comes with Tiller",
+    )
     .option("--prompt <text>", "what to draw")
     .option("--negative <text>", "what to avoid, in the place of the empty prompt")
     .option(
@@ -99,16 +103,11 @@ export async function recipeFrom({ from }: PictureOptions): Promise<Recipe | und
 }
 
 /**
- * The model of the command line, else the recipe's. A model given anew leaves the recipe's base, variant and config behind:
+ * The model of the command line, else the recipe's, else the embedded one. A model given anew leaves the recipe's base, variant and config behind:
  * they belong to its own. Local paths become absolute, so that recipes hold from any folder.
- *
- * @throws UsageError if neither names a model.
  */
 export async function chooseModel(options: PictureOptions, recipe: Recipe | undefined): Promise<ModelChoice> {
-  const model = options.model ?? recipe?.model;
-  if (model === undefined) {
-    throw new UsageError("--model is missing: name a Diffusers folder, a single .safetensors file, or a hub id.");
-  }
+  const model = options.model ?? recipe?.model ?? embeddedModel;
   const same = options.model === undefined ? recipe : undefined;
   const base = options.base ?? same?.base;
   const variant = options.variant ?? same?.variant;

@@ -4,8 +4,8 @@ import { shortTime } from "./printable.ts";
 import type { World } from "./world.ts";
 
 export interface Progress {
-  /** Something long goes on; `share` of it, 0 to 1, is done, where that is known. */
-  doing(what: string, share?: number): void;
+  /** Something long goes on; `share` of it, 0 to 1, is done, where that is known; `detail` stands in the place of a percentage. */
+  doing(what: string, share?: number, detail?: string): void;
   /** Steps are counted from the first call on: rate and time left follow. */
   steps(done: number, total: number, what: string, doing?: string): void;
   /** A line that stays. */
@@ -21,7 +21,8 @@ export function startProgress({ stderr }: Pick<World, "stderr">): Progress {
   const show = stderr.isTTY ? redrawn(stderr) : plain(stderr);
   let started: { at: number; done: number } | undefined;
   return {
-    doing: (what, share) => show.line(what, share, share === undefined ? "" : `${Math.floor(share * 100)} %`),
+    doing: (what, share, detail = share === undefined ? "" : `${Math.floor(share * 100)} %`) =>
+      show.line(what, share, detail),
     steps(done, total, what, doing = "generating") {
       const now = performance.now();
       // The first step also builds and warms up: where there is another one, it alone tells the rate.

@@ -2,6 +2,8 @@
 import { inspect as show } from "node:util";
 import { Command, CommanderError } from "commander";
 import { TillerError, UsageError, version } from "../index.ts";
+import { addBench, bench } from "./bench.ts";
+import { addDemo, demo } from "./demo.ts";
 import { addDoctor, doctor } from "./doctor.ts";
 import { addGenerate, generate } from "./generate.ts";
 import { addInspect, inspect } from "./inspect.ts";
@@ -27,9 +29,11 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
     await act();
   };
   const program = programFor(world);
+  addDemo(program, (concept, options) => acting(() => demo(concept, options, world, output)));
   addGenerate(program, (options) => acting(() => generate(options, world, output)));
   addSweep(program, (options) => acting(() => sweep(options, world, output)));
   addTrain(program, (recipe, options) => acting(() => train(recipe, options, world, output)));
+  addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
   addInspect(program, (file) => acting(() => inspect(file, output)));
   addDoctor(program, () => acting(() => doctor(world, output)));
   const code = await program.parseAsync([...argv], { from: "user" }).then(
@@ -106,7 +110,9 @@ function outcome(
 /** Commander's message ("error: unknown option '--omgea'\n(Did you mean --omega?)") as a sentence. */
 function callMessage({ message }: CommanderError, argv: readonly string[]): string {
   const [what = "", hint] = message.replace(/^error: /, "").split("\n");
-  const command = argv.find((word) => ["generate", "sweep", "train", "inspect", "doctor"].includes(word));
+  const command = argv.find((word) =>
+    ["demo", "generate", "sweep", "train", "bench", "inspect", "doctor"].includes(word),
+  );
   const help = `see tiller ${command === undefined ? "" : `${command} `}--help.`;
   const meant = /Did you mean (.*)\?/.exec(hint ?? "")?.[1];
   return `${what.replace(/\.$/, "")}: ${meant === undefined ? help : `did you mean ${meant}? Else ${help}`}`;

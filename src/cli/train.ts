@@ -1,6 +1,7 @@
 /** `tiller train`: a folder of pictures to an adapter. */
 import type { Command } from "commander";
 import {
+  embeddedModel,
   learningRateSchedules,
   type RecipeName,
   recipeNames,
@@ -27,7 +28,7 @@ export function addTrain(program: Command, act: (recipe: RecipeName, options: Tr
     .command("train")
     .description("teach a model a subject from a few pictures")
     .argument("<recipe>", recipeNames.join(", "), (text) => parseChoice("recipe", text, recipeNames))
-    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id")
+    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id", embeddedModel)
     .option("--images <folder>", "the subject's pictures; a .txt file beside one is its caption")
     .option("--token <word>", 'what the subject is called in prompts, such as sks or "<cat>"')
     .option("--class <noun>", "what kind of thing it is, such as cat")
@@ -101,7 +102,7 @@ export async function train(recipe: RecipeName, options: TrainOptions, world: Wo
   const { json, device, threads, verbose, samplePrompt, ...given } = options as TrainOptions & {
     samplePrompt?: string[];
   };
-  for (const name of ["model", "images", "token", "class"] as const) {
+  for (const name of ["images", "token", "class"] as const) {
     if (given[name] === undefined) throw new UsageError(`--${name} is missing; see tiller train --help.`);
   }
   // Commander gives a --no-option its positive form as a default: only the negative one was said.

@@ -6,6 +6,7 @@ import { TillerError, UsageError } from "../errors.ts";
 import { jsonObject, readJson } from "../files/json-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { embeddedFolder, embeddedModel } from "./embedded.ts";
 import { cachedSnapshot, fetchSnapshot, type HubOptions, isHubId } from "./hub.ts";
 import { splitLdm } from "./ldm.ts";
 import type { LdmComponent } from "./ldm-component.ts";
@@ -41,8 +42,8 @@ export interface OpenOptions extends HubOptions {
 }
 
 /**
- * Opens a model: a Diffusers folder, a single `.safetensors` file in LDM naming, or a hub id `owner/name`, tried in this
- * order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
+ * Opens a model: a Diffusers folder, a single `.safetensors` file in LDM naming, the embedded model by its name, or a hub id
+ * `owner/name`, tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
  *
  * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind Tiller does not run; UsageError if
  *   `config` is given for a model that is not a single file.
@@ -54,13 +55,14 @@ export async function openModel(model: string, options: OpenOptions = {}): Promi
     throw new UsageError(`--config goes with a single-file model; ${model} brings its own configs.`);
   }
   if (found?.isDirectory()) return openFolder(model, options);
+  if (model === embeddedModel) return openFolder(embeddedFolder, options);
   if (isHubId(model)) {
     const snapshot = await fetchSnapshot(model, (names) => modelFiles(model, names, options.variant), options);
     return { ...(await openFolder(snapshot, options)), name: model, kind: "hub" };
   }
   throw new TillerError(
     `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors file, ` +
-      `nor a hub id of the form owner/name.`,
+      `nor a hub id of the form owner/name, nor ${embeddedModel}, the embedded one.`,
   );
 }
 

@@ -99,15 +99,15 @@ const spreadOperator: Operator<Required<ConvOptions>> = {
   gradient: noSecondDerivative("spread"),
 };
 
-/** Pictures of up to so many pixels are put side by side; of larger ones each makes a product large enough by itself. */
-const fewPixels = 1024;
+/** From so many weights a place on, one product over the whole batch keeps the cores busy; below, one for each picture does. */
+const wide = 4096;
 
 /** One matrix product for each place in the kernel: g times what of x lay under that place. */
 function weightGradient(g: Value, x: Value, weight: Value, { stride, padding }: Required<ConvOptions>): Value {
   const [out, inner, kh, kw] = weight.shape as [Dim, Dim, number, number];
   const [batch, , height, width] = g.shape as [Dim, Dim, Dim, Dim];
   const pixels = multiplyDims(height, width);
-  const together = typeof pixels === "number" && pixels <= fewPixels;
+  const together = (out as number) * (inner as number) >= wide;
   const turned = (value: Value) => (together ? transpose(value, [1, 0, 2, 3]) : value);
   // [channels, batch * pixels] or [batch, channels, pixels]
   const flattened = (value: Value, channels: Dim) =>

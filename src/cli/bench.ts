@@ -1,0 +1,114 @@
+/** `tiller bench`: experiments from a file, their table and their report. */
+import { join } from "node:path";
+import type { Command } from "commander";
+import {
+  gatherResults,
+  type Results,
+  readExperiment,
+  readResults,
+  runExperiment,
+  UsageError,
+  writeReport,
+} from "../index.ts";
+import { resultLines, tellProgress } from "./experiment-output.ts";
+import { addCommonOptions, type CommonOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { prepareFolder } from "./output-folder.ts";
+import { shortTime } from "./printable.ts";
+import type { World } from "./world.ts";
+
+interface BenchOptions extends CommonOptions {
+  out?: string;
+  shard?: { part: number; of: number };
+}
+
+export type BenchVerb = "run" | "table" | "report";
+
+export function addBench(
+  program: Command,
+  act: (verb: BenchVerb, path: string, options: BenchOptions) => Promise<void>,
+): void {
+  const bench = program.command("bench").description("run an experiment, print its table, write its report");
+  const run = bench
+    .command("run")
+    .description("do what is missing of an experiment: train, draw, measure")
+    .argument("<experiment.json>", "what is personalised, how it is guided, on which concepts and prompts")
+    .option("--out <folder>", "where its units are kept; several calls may share one; default: tiller-bench/NAME")
+    .option("--shard <i/n>", "do every n-th concept from the i-th on: for several machines", parseShard);
+  addCommonOptions(run).action((path, options) => act("run", path, options));
+  const table = bench
+    .command("table")
+    .description("print the table of what is finished")
+    .argument("<folder>", "of the experiment");
+  addCommonOptions(table).action((path, options) => act("table", path, options));
+  const report = bench
+    .command("report")
+    .description("write report.html of what is finished: one page that needs nothing beside it")
+    .argument("<folder>", "of the experiment");
+  addCommonOptions(report).action((path, options) => act("report", path, options));
+}
+
+export async function bench(
+  verb: BenchVerb,
+  path: string,
+  options: BenchOptions,
+  world: World,
+  output: Output,
+): Promise<void> {
+  switch (verb) {
+    case "run":
+      return runBench(path, options, world, output);
+    case "table":
+      return say(await regathered(path), output);
+    case "report": {
+      const results = await regathered(path);
+      output.result.report = await writeReport(results, path, pageOf(results));
+      output.say(String(output.result.report));
+    }
+  }
+}
+
+async function runBench(
+  path: string,
+  { out, shard, device, threads }: BenchOptions,
+  { signal }: World,
+  output: Output,
+): Promise<void> {
+  const began = performance.now();
+  const experiment = await readExperiment(path);
+  const folder = out ?? join("tiller-bench", experiment.name);
+  await prepareFolder(folder);
+  output.result.out = folder;
+  const results = await runExperiment(experiment, { folder, shard, device, threads, signal }, tellProgress(output));
+  output.progress.end();
+  say(results, output);
+  output.result.report = await writeReport(results, folder, pageOf(results));
+  output.result.seconds = (performance.now() - began) / 1000;
+  output.say(`\n${output.result.report}`);
+  output.say(`${results.units.done} of ${results.units.total} units in ${shortTime(Number(output.result.seconds))}`);
+}
+
+/** The results as they are now: other calls may have gone on since they were written. */
+async function regathered(folder: string): Promise<Results> {
+  const { experiment } = await readResults(folder);
+  return gatherResults(experiment, folder);
+}
+
+function say(results: Results, output: Output): void {
+  output.result.results = results;
+  output.say(resultLines(results));
+}
+
+const pageOf = ({ experiment }: Results) => ({
+  title: experiment.name,
+  lead: "Personalised models under each guidance method: how near their pictures are to the subject and to the prompt.",
+  commands: [`tiller bench run ${experiment.name}.json`],
+});
+
+function parseShard(text: string): { part: number; of: number } {
+  const [, part, of] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (part === undefined || of === undefined || part < 1 || part > of) {
+    throw new UsageError(`--shard ${JSON.stringify(text)} must be like 1/4, the first of four`);
+  }
+  return { part, of };
+}

@@ -1,0 +1,22 @@
+/** How experiments are told: what runs, and what came of it. */
+import { type Results, type RunProgress, tableHeads, tableRows } from "../index.ts";
+import type { Output } from "./output.ts";
+import { shortTime, table } from "./printable.ts";
+
+export const tellProgress =
+  (output: Output) =>
+  ({ done, total, doing, detail, share, unitSecondsLeft, secondsLeft }: RunProgress): void => {
+    const left =
+      secondsLeft !== undefined
+        ? `${shortTime(secondsLeft)} left`
+        : unitSecondsLeft !== undefined
+          ? `${shortTime(unitSecondsLeft)} left of this`
+          : "";
+    const where = [detail, `${done} of ${total} units done`, left].filter((part) => part !== "").join(", ");
+    output.progress.doing(doing, share, where);
+    Object.assign(output.result, { done, total });
+  };
+
+/** The table of results, with a line for each method. */
+export const resultLines = (results: Results): string =>
+  table([tableHeads, ...tableRows(results).map(({ cells }) => cells)]);

@@ -13,6 +13,13 @@ import { exists } from "../files/regular-file.ts";
 const heartbeat = 5000;
 const silence = 60_000;
 
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** When the process began. */
+  readonly started: number;
+}
+
 /** What decides a unit's outcome, as a short name for its folder. */
 export const keyOf = (contents: unknown): string =>
   createHash("sha256").update(JSON.stringify(contents)).digest("hex").slice(0, 20);
@@ -78,7 +85,7 @@ async function hold(lock: string): Promise<(() => Promise<void>) | undefined> {
 async function create(file: string): Promise<boolean> {
   try {
     const handle = await open(file, "wx");
-    await handle.writeFile(JSON.stringify({ pid: process.pid, host: hostname() }));
+    await handle.writeFile(JSON.stringify({ pid: process.pid, host: hostname(), started: performance.timeOrigin }));
     await handle.close();
     return true;
   } catch (error) {
@@ -93,9 +100,10 @@ async function lives(lock: string): Promise<boolean> {
   if (!found) return false;
   if (Date.now() - found.mtimeMs > silence) return false;
   try {
-    const holder = JSON.parse(await readFile(lock, "utf8")) as { pid: number; host: string };
-    // A process holds no lock that it asks for: one of its number is left from an earlier life of that number.
-    return holder.host !== hostname() || (holder.pid !== process.pid && processExists(holder.pid));
+    const { pid, host, started } = JSON.parse(await readFile(lock, "utf8")) as Holder;
+    if (host !== hostname()) return true;
+    // One of this process's number may be left from an earlier life of that number.
+    return pid === process.pid ? started === performance.timeOrigin : processExists(pid);
   } catch {
     // Gone meanwhile, or its holder's name is just being written.
     return exists(lock);

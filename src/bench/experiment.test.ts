@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { armName, armsOf, parseExperiment, personalisationName } from "./experiment.ts";
+
+const least = { name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }] };
+
+test("what is not said is the published protocol: all concepts and prompts, eight pictures, fifty steps", () => {
+  expect(parseExperiment(least)).toMatchObject({
+    model: "dinghy",
+    concepts: "all",
+    prompts: "all",
+    pictures: 8,
+    steps: 50,
+    sampler: "ddim",
+  });
+});
+
+test.each([
+  [{ ...least, guidance: [{ method: "pag" }] }, "guidance.0.method"],
+  [{ ...least, personalisation: [] }, "personalisation"],
+  [{ ...least, name: "../x" }, "name"],
+  [{ ...least, omegas: [1] }, "omegas"],
+])("a wrong setting is named: %#", (value, where) => {
+  expect(() => parseExperiment(value, "file.json")).toThrow(new RegExp(`^file.json: .*${where}`));
+});
+
+describe("arms", () => {
+  const armsFor = (guidance: unknown[]) => armsOf(parseExperiment({ ...least, guidance }));
+
+  test("combine the values a method takes notice of, and no others", () => {
+    expect(
+      armsFor([
+        { method: "none", omega: [0, 1] },
+        { method: "pg", omega: [0, 0.6], scale: [5, 7.5] },
+      ]),
+    ).toEqual([
+      { guidance: "none" },
+      { guidance: "pg", scale: 5, omega: 0 },
+      { guidance: "pg", scale: 5, omega: 0.6 },
+      { guidance: "pg", scale: 7.5, omega: 0 },
+      { guidance: "pg", scale: 7.5, omega: 0.6 },
+    ]);
+  });
+
+  test("are named by what tells them apart", () => {
+    const arms = armsFor([{ method: "cfg" }, { method: "pg", omega: [0, 0.6], scale: [5, 7.5] }]);
+    expect(arms.map((arm) => armName(arm, arms))).toEqual([
+      "cfg",
+      "pg 0 s=5",
+      "pg 0.6 s=5",
+      "pg 0 s=7.5",
+      "pg 0.6 s=7.5",
+    ]);
+  });
+});
+
+test("ways of fine-tuning are named by what varies", () => {
+  const { personalisation } = parseExperiment({
+    ...least,
+    personalisation: [
+      { recipe: "dreambooth", rank: 4, steps: 100 },
+      { recipe: "dreambooth", rank: 8, steps: 100 },
+    ],
+  });
+  expect(personalisation.map((one) => personalisationName(one, personalisation))).toEqual([
+    "dreambooth, rank 4",
+    "dreambooth, rank 8",
+  ]);
+});

@@ -1,0 +1,68 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { doOnce, keyOf, readDone } from "./store.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe("a unit of work", () => {
+  test("is done once, and says what came of it", async () => {
+    let times = 0;
+    const work = async () => ({ times: ++times });
+    expect(await doOnce(folder, work)).toBe("done");
+    expect(await doOnce(folder, work)).toBe("done");
+    expect(await readDone(folder)).toEqual({ times: 1 });
+    expect(await readdir(folder)).toEqual(["done.json"]);
+  });
+
+  test("is left to the process that is at it", async () => {
+    // A living process that is not this one.
+    await writeFile(join(folder, "lock"), JSON.stringify({ pid: process.ppid, host: hostname() }));
+    expect(await doOnce(folder, async () => ({}))).toBe("held");
+    expect(await readDone(folder)).toBeUndefined();
+  });
+
+  test("is taken over from a process that has died", async () => {
+    const { pid } = spawnSync(process.execPath, ["-e", ""]);
+    await writeFile(join(folder, "lock"), JSON.stringify({ pid, host: hostname() }));
+    expect(await doOnce(folder, async () => ({ mine: true }))).toBe("done");
+    expect(await readDone(folder)).toEqual({ mine: true });
+  });
+
+  test("is taken over from another machine that has been silent for over a minute, not before", async () => {
+    const lock = join(folder, "lock");
+    await writeFile(lock, JSON.stringify({ pid: 1, host: "another" }));
+    expect(await doOnce(folder, async () => ({}))).toBe("held");
+    const before = new Date(Date.now() - 61_000);
+    await utimes(lock, before, before);
+    expect(await doOnce(folder, async () => ({}))).toBe("done");
+  });
+
+  test("that fails is free to be tried again", async () => {
+    await expect(doOnce(folder, () => Promise.reject(new Error("no room")))).rejects.toThrow("no room");
+    expect(await doOnce(folder, async () => ({}))).toBe("done");
+  });
+
+  test("has one taker of many that find its holder dead", async () => {
+    const { pid } = spawnSync(process.execPath, ["-e", ""]);
+    await writeFile(join(folder, "lock"), JSON.stringify({ pid, host: hostname() }));
+    let times = 0;
+    const work = async () => {
+      times++;
+      await new Promise((done) => setTimeout(done, 50));
+    };
+    await Promise.all(Array.from({ length: 8 }, () => doOnce(folder, work)));
+    expect(times).toBe(1);
+  });
+});
+
+test("a key tells contents apart and is the same for the same", () => {
+  expect(keyOf({ omega: 0.6 })).toBe(keyOf({ omega: 0.6 }));
+  expect(keyOf({ omega: 0.6 })).not.toBe(keyOf({ omega: 0.7 }));
+});

@@ -23,7 +23,8 @@ figure svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.4rem 0.75rem 0.4rem 0; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
 thead th { color: var(--faint); font-weight: 500; white-space: normal; vertical-align: bottom; }
-tbody th { font-weight: 600; }
+tbody th { font-weight: 600; vertical-align: top; }
+small { color: var(--faint); font-size: 0.72rem; }
 .grid th, .grid td { border: 0; padding: 3px; }
 .grid thead th { font-size: 0.8rem; max-width: 128px; }
 .grid tbody th { padding-right: 0.75rem; }

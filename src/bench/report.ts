@@ -74,10 +74,13 @@ async function referencesOf(concepts: readonly BenchConcept[]): Promise<string> 
 }
 
 function table(results: Results): string {
-  const rows = tableRows(results).map(
-    ({ cells }) =>
-      `<tr>${cells.map((cell, i) => `<${i < 2 ? "th" : "td"}>${escaped(cell)}</${i < 2 ? "th" : "td"}>`).join("")}</tr>`,
-  );
+  const rows = tableRows(results).map((cells) => {
+    const shown = cells.map(({ text, interval }, i) => {
+      const tag = i < 2 ? "th" : "td";
+      return `<${tag}>${escaped(text)}${interval ? `<br><small>${escaped(interval)}</small>` : ""}</${tag}>`;
+    });
+    return `<tr>${shown.join("")}</tr>`;
+  });
   return `<div class="wide"><table><thead><tr>${tableHeads.map((head) => `<th>${escaped(head)}</th>`).join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
 

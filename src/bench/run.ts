@@ -1,8 +1,8 @@
 /** Runs an experiment: does what is missing of its units, in a folder that several processes may share. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { exists } from "../files/regular-file.ts";
 import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
+import { tokenizerOf } from "../metrics/index.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
 import { type DeviceName, type Engine, resolveDevice, startEngine } from "../runtime/index.ts";
 import { embedded, embeddedFolder, embeddedModel } from "../weights/embedded.ts";
@@ -58,8 +58,7 @@ export async function openEncoders(
   experiment: Experiment,
 ): Promise<{ clip: ClipEncoder; dino: PictureEncoder }> {
   const { clip, dino } = encodersOf(experiment);
-  const tokenizer = (await exists(join(clip, "vocab.json"))) ? clip : join(clip, "..", "tokenizer");
-  return { clip: await openClip(engine, clip, tokenizer), dino: await openViT(engine, dino) };
+  return { clip: await openClip(engine, clip, await tokenizerOf(clip)), dino: await openViT(engine, dino) };
 }
 
 /**

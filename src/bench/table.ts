@@ -1,14 +1,14 @@
 /** Results as a table in the paper's layout. */
 import { type MetricName, metricNames } from "../metrics/fidelity.ts";
 import { published } from "./published.ts";
-import type { ArmResult, Results } from "./results.ts";
+import type { Results } from "./results.ts";
 
 export const metricTitles: Readonly<Record<MetricName, string>> = { dino: "DINO", clipI: "CLIP-I", clipT: "CLIP-T" };
 
-export interface TableRow {
-  readonly arm: ArmResult;
-  /** The way of fine-tuning and the method, the scores with their intervals, what they have over cfg, the paper's. */
-  readonly cells: readonly string[];
+/** A cell: what is shown first, and its interval. */
+export interface TableCell {
+  readonly text: string;
+  readonly interval?: string;
 }
 
 export const tableHeads: readonly string[] = [
@@ -16,28 +16,31 @@ export const tableHeads: readonly string[] = [
   "guidance",
   ...metricNames.flatMap((metric) => [metricTitles[metric], "over cfg"]),
   "s/picture",
-  "paper (SD 1.5): DINO, CLIP-I, CLIP-T",
+  "paper, SD 1.5",
 ];
 
-export function tableRows({ arms, experiment }: Results): TableRow[] {
+/**
+ * A row for each method: the way of fine-tuning and the method, each score with its interval and with what it is over cfg,
+ * the time a picture takes, and the paper's DINO, CLIP-I and CLIP-T.
+ */
+export function tableRows({ arms, experiment }: Results): TableCell[][] {
   return arms.map((result) => {
-    const one = experiment.personalisation.find(({ recipe }) => result.personalisation.startsWith(recipe))!;
+    const one = experiment.personalisation.find(({ recipe }) => result.personalisation.split(",")[0] === recipe)!;
     const theirs = published(one.recipe, result.arm);
-    const cells = [
-      result.personalisation,
-      result.name,
+    return [
+      { text: result.personalisation },
+      { text: result.name },
       ...metricNames.flatMap((metric) => {
         const over = result.overCfg?.[metric];
         const { mean, low, high } = result.scores[metric];
         return [
-          `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`,
-          over ? `${signed(over.mean)} [${signed(over.low)}, ${signed(over.high)}]` : "",
+          { text: mean.toFixed(3), interval: `${low.toFixed(3)} to ${high.toFixed(3)}` },
+          over ? { text: signed(over.mean), interval: `${signed(over.low)} to ${signed(over.high)}` } : { text: "" },
         ];
       }),
-      result.secondsPerPicture.toFixed(2),
-      theirs ? metricNames.map((metric) => theirs[metric].toFixed(3)).join(", ") : "",
+      { text: result.secondsPerPicture.toFixed(2) },
+      { text: theirs ? metricNames.map((metric) => theirs[metric].toFixed(3)).join(" ") : "" },
     ];
-    return { arm: result, cells };
   });
 }
 

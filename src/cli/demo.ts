@@ -9,7 +9,7 @@ import {
   writeReport,
   writeSheet,
 } from "../index.ts";
-import { resultLines, tellProgress } from "./experiment-output.ts";
+import { shortResultLines, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -65,7 +65,7 @@ export async function demo(
   const adapter = join(folder, results.adapters[0]!);
   const seconds = (performance.now() - began) / 1000;
   Object.assign(output.result, { report, sheet, results: join(folder, "results.json"), adapter, seconds });
-  output.say(`\n${resultLines(results)}\n`);
+  output.say(`\n${shortResultLines(results)}\n`);
   output.say(`${sheet}\n${report}`);
   output.say(`${shortTime(seconds)}; open the report in a browser. Next, your own scene:`);
   output.say(`  tiller generate --adapter ${adapter} --prompt "a sks ${noun} in the jungle" --guidance pg --omega 0.6`);

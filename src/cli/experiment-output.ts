@@ -17,6 +17,22 @@ export const tellProgress =
     Object.assign(output.result, { done, total });
   };
 
-/** The table of results, with a line for each method. */
+/** The table of results, with a line for each method and intervals in brackets. */
 export const resultLines = (results: Results): string =>
-  table([tableHeads, ...tableRows(results).map(({ cells }) => cells)]);
+  table([
+    tableHeads,
+    ...tableRows(results).map((cells) =>
+      cells.map(({ text, interval }) => (interval ? `${text} [${interval.replace(" to ", ", ")}]` : text)),
+    ),
+  ]);
+
+/** A line for each method: its scores alone. */
+export const shortResultLines = ({ arms }: Results): string =>
+  table([
+    ["guidance", "DINO", "CLIP-I", "CLIP-T", "s/picture"],
+    ...arms.map(({ name, scores: { dino, clipI, clipT }, secondsPerPicture }) => [
+      name,
+      ...[dino, clipI, clipT].map(({ mean }) => mean.toFixed(3)),
+      secondsPerPicture.toFixed(2),
+    ]),
+  ]);

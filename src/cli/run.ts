@@ -5,6 +5,7 @@ import { TillerError, UsageError, version } from "../index.ts";
 import { addBench, bench } from "./bench.ts";
 import { addDemo, demo } from "./demo.ts";
 import { addDoctor, doctor } from "./doctor.ts";
+import { addEval, evaluate } from "./eval.ts";
 import { addGenerate, generate } from "./generate.ts";
 import { addInspect, inspect } from "./inspect.ts";
 import { type Output, startOutput } from "./output.ts";
@@ -33,6 +34,7 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
   addGenerate(program, (options) => acting(() => generate(options, world, output)));
   addSweep(program, (options) => acting(() => sweep(options, world, output)));
   addTrain(program, (recipe, options) => acting(() => train(recipe, options, world, output)));
+  addEval(program, (options) => acting(() => evaluate(options, world, output)));
   addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
   addInspect(program, (file) => acting(() => inspect(file, output)));
   addDoctor(program, () => acting(() => doctor(world, output)));
@@ -111,7 +113,7 @@ function outcome(
 function callMessage({ message }: CommanderError, argv: readonly string[]): string {
   const [what = "", hint] = message.replace(/^error: /, "").split("\n");
   const command = argv.find((word) =>
-    ["demo", "generate", "sweep", "train", "bench", "inspect", "doctor"].includes(word),
+    ["demo", "generate", "sweep", "train", "eval", "bench", "inspect", "doctor"].includes(word),
   );
   const help = `see tiller ${command === undefined ? "" : `${command} `}--help.`;
   const meant = /Did you mean (.*)\?/.exec(hint ?? "")?.[1];

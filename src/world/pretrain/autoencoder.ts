@@ -46,10 +46,10 @@ export const autoencoder: Stage = {
   folder: "vae",
   config,
   settings: {
-    steps: 16_000,
+    steps: 6000,
     accumulate: 1,
     learningRate: 1e-3,
-    schedule: "constant",
+    schedule: "cosine",
     warmup: 100,
     weightDecay: 1e-2,
     clip: 1,

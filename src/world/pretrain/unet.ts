@@ -17,13 +17,13 @@ import { planesOfSample, worldSample } from "./sampling.ts";
 import { openWeights, type Stage, type Workshop } from "./stage.ts";
 import { worldTokens } from "./tokens.ts";
 
-const batch = 32;
+const batch = 16;
 /** Pictures of an epoch; their latents are computed in the first and kept. */
-const pictures = 24_576;
+const pictures = 16_384;
 /** Share of captions left out, for guidance. */
 const dropout = 0.1;
 
-const widths = [96, 192, 256];
+const widths = [64, 128, 192];
 const config = {
   _class_name: "UNet2DConditionModel",
   sample_size: side / 8,
@@ -39,7 +39,7 @@ const config = {
   act_fn: "silu",
 };
 
-/** Stable Diffusion's own noise. */
+/** Stable Diffusion's own noise; the velocity is predicted, as Stable Diffusion 2.1 does, which is learned sooner. */
 export const scheduler = {
   _class_name: "DDIMScheduler",
   num_train_timesteps: 1000,
@@ -49,7 +49,7 @@ export const scheduler = {
   clip_sample: false,
   set_alpha_to_one: false,
   steps_offset: 1,
-  prediction_type: "epsilon",
+  prediction_type: "v_prediction",
   timestep_spacing: "leading",
 };
 
@@ -93,11 +93,11 @@ export async function unet({ engine, modelFolder }: Workshop): Promise<Stage> {
     folder: "unet",
     config,
     settings: {
-      steps: 30_000,
+      steps: 20_000,
       accumulate: 1,
-      learningRate: 5e-4,
-      schedule: "cosine",
-      warmup: 500,
+      learningRate: 4e-4,
+      schedule: "constant",
+      warmup: 200,
       weightDecay: 1e-2,
       clip: 1,
     },

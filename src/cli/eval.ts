@@ -1,0 +1,55 @@
+/** `tiller eval`: how near a folder of pictures is to its subject and to its texts. */
+import type { Command } from "commander";
+import { type EvaluationRequest, evaluateFolder, type Scores, UsageError } from "../index.ts";
+import { addCommonOptions, type CommonOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { printable, table } from "./printable.ts";
+import type { World } from "./world.ts";
+
+type EvalOptions = CommonOptions &
+  Partial<Pick<EvaluationRequest, "images" | "references" | "prompt" | "token" | "clip" | "dino">>;
+
+export function addEval(program: Command, act: (options: EvalOptions) => Promise<void>): void {
+  const command = program
+    .command("eval")
+    .description("measure pictures of a subject: DINO and CLIP-I against its own pictures, CLIP-T against the text")
+    .option("--images <folder>", "the pictures; their texts are in their recipes or in .txt files beside them")
+    .option("--references <folder>", "the subject's own pictures")
+    .option("--prompt <text>", "the text of pictures that have none")
+    .option("--token <word>", "leave the subject's token out of the texts, since CLIP does not know it")
+    .option("--clip <folder>", "a CLIP such as openai/clip-vit-base-patch32, downloaded; default: dinghy's")
+    .option("--dino <folder>", "a ViT such as facebook/dino-vits16, downloaded; default: dinghy's");
+  addCommonOptions(command)
+    .addHelpText(
+      "after",
+      `
+Example:
+  tiller eval --images tiller-out --references my-cat --token sks`,
+    )
+    .action(act);
+}
+
+export async function evaluate(options: EvalOptions, { signal }: World, output: Output): Promise<void> {
+  const { images, references, prompt, token, clip, dino, device, threads } = options;
+  if (images === undefined) throw new UsageError("--images is missing: name the folder of pictures to measure.");
+  if (references === undefined)
+    throw new UsageError("--references is missing: name the folder of the subject's own pictures.");
+  const request = { images, references, prompt, token, clip, dino, device, threads, signal };
+  const result = await evaluateFolder(request, (done, total) =>
+    output.progress.doing("measuring", done / total, `picture ${done} of ${total}`),
+  );
+  output.progress.end();
+  Object.assign(output.result, result);
+  const row = (name: string, pictures: number, { dino, clipI, clipT }: Scores) => [
+    printable(name).replaceAll("\n", " "),
+    String(pictures),
+    ...[dino, clipI, clipT].map((score) => score.toFixed(4)),
+  ];
+  output.say(
+    table([
+      ["prompt", "pictures", "DINO", "CLIP-I", "CLIP-T"],
+      ...result.prompts.map(({ text, pictures, scores }) => row(text, pictures, scores)),
+      row("mean over prompts", result.pictures.length, result.scores),
+    ]),
+  );
+}

@@ -1,0 +1,51 @@
+/** Measures pictures of a subject: how near they are to the subject's own pictures, and to their texts. */
+import { basename } from "node:path";
+import type { Pixels } from "../pictures/resample.ts";
+import type { ClipEncoder, PictureEncoder } from "./encoders.ts";
+import { meanScores, type PictureFeatures, type Scores, scoresOf } from "./fidelity.ts";
+
+export interface MeasuredPicture {
+  readonly file: string;
+  readonly text: string;
+  readonly scores: Scores;
+}
+
+export interface Evaluation {
+  /** The mean over prompts of the means over their pictures. */
+  readonly scores: Scores;
+  readonly prompts: readonly { readonly text: string; readonly pictures: number; readonly scores: Scores }[];
+  readonly pictures: readonly MeasuredPicture[];
+}
+
+/**
+ * DINO and CLIP-I average the cosine over all references, CLIP-T is the cosine with the picture's text.
+ *
+ * @param onPicture Told after every picture.
+ */
+export async function evaluate(
+  pictures: readonly { readonly file: string; readonly pixels: Pixels; readonly text: string }[],
+  references: readonly Pixels[],
+  { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
+  onPicture: (done: number) => void = () => {},
+): Promise<Evaluation> {
+  const featuresOf = async (pixels: Pixels): Promise<PictureFeatures> => ({
+    clip: (await clip.pictures([pixels]))[0]!,
+    dino: (await dino.pictures([pixels]))[0]!,
+  });
+  const known = [];
+  for (const reference of references) known.push(await featuresOf(reference));
+  const byText = new Map<string, MeasuredPicture[]>();
+  for (const [i, { file, pixels, text }] of pictures.entries()) {
+    const of = byText.get(text) ?? [];
+    const [words] = await clip.texts([text]);
+    of.push({ file: basename(file), text, scores: scoresOf(await featuresOf(pixels), known, words!) });
+    byText.set(text, of);
+    onPicture(i + 1);
+  }
+  const prompts = [...byText].map(([text, those]) => ({
+    text,
+    pictures: those.length,
+    scores: meanScores(those.map(({ scores }) => scores)),
+  }));
+  return { scores: meanScores(prompts.map(({ scores }) => scores)), prompts, pictures: [...byText.values()].flat() };
+}

@@ -1,0 +1,90 @@
+/** Subject and text fidelity of folders of pictures. */
+import { stat } from "node:fs/promises";
+import { join, parse } from "node:path";
+import { UsageError } from "../errors.ts";
+import { readText } from "../files/json-file.ts";
+import { exists } from "../files/regular-file.ts";
+import { readPicture } from "../pictures/read-recipe.ts";
+import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
+import { embedded } from "../weights/embedded.ts";
+import { openClip, openViT } from "./encoders.ts";
+import { type Evaluation, evaluate } from "./evaluate.ts";
+import { readFolder } from "./read-pixels.ts";
+
+export type { Evaluation, MeasuredPicture } from "./evaluate.ts";
+export type { MetricName, Scores } from "./fidelity.ts";
+
+export interface EvaluationRequest {
+  /** The folder of pictures to measure. */
+  readonly images: string;
+  /** The folder of the subject's own pictures. */
+  readonly references: string;
+  /** The text of a picture that neither has a recipe nor a `.txt` file beside it. */
+  readonly prompt?: string | undefined;
+  /** A word that texts are measured without: the subject's token, which CLIP does not know. */
+  readonly token?: string | undefined;
+  /** Folders of a CLIP and a ViT in Transformers' form; the embedded ones by default. */
+  readonly clip?: string | undefined;
+  readonly dino?: string | undefined;
+  readonly device?: DeviceName | undefined;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Measures a folder of pictures.
+ *
+ * @throws UsageError if a picture has no text; TillerError if a folder or a picture cannot be read.
+ */
+export async function evaluateFolder(
+  request: EvaluationRequest,
+  onPicture: (done: number, total: number) => void = () => {},
+): Promise<Evaluation> {
+  const { signal, token } = request;
+  const pictures = [];
+  for (const { file, pixels } of await readFolder(request.images)) {
+    const text = await textOf(file, request.prompt);
+    pictures.push({ file, pixels, text: token === undefined ? text : without(text, token) });
+  }
+  const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
+  const engine = await startEngine({
+    device: await resolveDevice(request.device ?? "auto"),
+    threads: request.threads,
+  });
+  try {
+    const clip = request.clip ?? embedded("clip");
+    const encoders = {
+      clip: await openClip(engine, clip, await tokenizerOf(clip)),
+      dino: await openViT(engine, request.dino ?? embedded("vit")),
+    };
+    return await evaluate(pictures, references, encoders, (done) => {
+      signal?.throwIfAborted();
+      onPicture(done, pictures.length);
+    });
+  } finally {
+    await engine.close();
+  }
+}
+
+/** CLIP folders bring their tokenizer; the embedded one's is the model's. */
+export async function tokenizerOf(clip: string): Promise<string> {
+  const own = (await exists(join(clip, "vocab.json"))) || (await exists(join(clip, "tokenizer.json")));
+  return own ? clip : join(clip, "..", "tokenizer");
+}
+
+async function textOf(file: string, usual: string | undefined): Promise<string> {
+  const beside = join(parse(file).dir, `${parse(file).name}.txt`);
+  if (await stat(beside).catch(() => undefined)) return (await readText(beside, 1 << 20)).trim();
+  const recipe = file.toLowerCase().endsWith(".png") ? (await readPicture(file)).recipe : undefined;
+  const text = recipe?.request.prompt ?? usual;
+  if (text !== undefined) return text;
+  throw new UsageError(
+    `${file} has neither a recipe nor a ${parse(file).name}.txt beside it: give its text with --prompt`,
+  );
+}
+
+const without = (text: string, word: string): string =>
+  text
+    .split(/\s+/)
+    .filter((part) => part !== word)
+    .join(" ");

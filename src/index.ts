@@ -13,8 +13,11 @@ export {
   readExperiment,
   readResults,
   runExperiment,
+  type Tuned,
+  type TuneRequest,
   tableHeads,
   tableRows,
+  tune,
   writeReport,
   writeSheet,
 } from "./bench/index.ts";

@@ -70,6 +70,9 @@ export async function drawReferences({ individual, references }: WorldConcept, f
 /** Poses and places that neither pretraining nor its judging saw. */
 const referenceSeed = 2 ** 31;
 
+/** The names of the prompts of live subjects, or of the others. */
+export const promptNames = (live: boolean): string[] => [...themesOf({ live }).keys()];
+
 function promptsOf(live: boolean, asked: Experiment["prompts"]): Prompt[] {
   const all = [...themesOf({ live })].map(
     ([name, theme]): Prompt => ({ name, about: (subject) => promptOf(theme, subject) }),

@@ -1,4 +1,5 @@
 /** An experiment: what is personalised, how it is guided, on which concepts and prompts. One small JSON file. */
+import { basename } from "node:path";
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import { jsonObject, readJson } from "../files/json-file.ts";
@@ -12,7 +13,7 @@ const whole = z.number().int().positive();
 const some = z.union([z.number(), z.array(z.number()).min(1)]).transform((v) => (Array.isArray(v) ? v : [v]));
 
 /** Training settings that an experiment may vary; the others are the recipe's. */
-const personalisationSchema = z.strictObject({
+const trainedSchema = z.strictObject({
   recipe: z.enum(recipeNames as [RecipeName, ...RecipeName[]]),
   steps: whole.optional(),
   rank: whole.optional(),
@@ -22,6 +23,9 @@ const personalisationSchema = z.strictObject({
   priorCount: whole.optional(),
   seed: z.number().int().nonnegative().optional(),
 });
+
+/** Adapters that exist already, for a concept of one's own. */
+const givenSchema = z.strictObject({ adapters: z.array(z.string()).min(1) });
 
 const guidanceSchema = z.strictObject({
   method: z.enum(guidanceNames),
@@ -44,7 +48,7 @@ export const experimentSchema = z.strictObject({
   name: z.string().regex(/^[\w.-]+$/, "must be made of letters, digits, dots, dashes and underscores"),
   /** A folder, a single file, a hub id, or `dinghy`. */
   model: z.string().default(embeddedModel),
-  personalisation: z.array(personalisationSchema).min(1),
+  personalisation: z.array(z.union([trainedSchema, givenSchema])).min(1),
   guidance: z.array(guidanceSchema).min(1),
   /** Concepts of the embedded world by name, or one's own; all of the world's by default. */
   concepts: z.union([z.literal("all"), z.array(z.union([z.string(), ownConceptSchema])).min(1)]).default("all"),
@@ -115,10 +119,12 @@ export function armName(arm: Arm, arms: readonly Arm[]): string {
   ].join(" ");
 }
 
-/** What a way of fine-tuning is called: the recipe, and what the experiment varies. */
+/** What a way of fine-tuning is called: the recipe, and what the experiment varies; of given adapters, their files. */
 export function personalisationName(one: Personalisation, all: readonly Personalisation[]): string {
-  const varied = (Object.keys(one) as (keyof Personalisation)[]).filter(
-    (key) => key !== "recipe" && new Set(all.map((other) => JSON.stringify(other[key]))).size > 1,
+  if ("adapters" in one) return one.adapters.map((file) => basename(file)).join(" + ");
+  const trained = all.filter((other) => "recipe" in other);
+  const varied = (Object.keys(one) as (keyof typeof one)[]).filter(
+    (key) => key !== "recipe" && new Set(trained.map((other) => JSON.stringify(other[key]))).size > 1,
   );
   return [one.recipe, ...varied.map((key) => `${key} ${one[key]}`)].join(", ");
 }

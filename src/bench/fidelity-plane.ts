@@ -11,9 +11,11 @@ export interface Ink {
   readonly faint: string;
   readonly point: string;
   readonly curve: string;
+  /** The ground, where there is to be one. */
+  readonly paper?: string;
 }
 
-/** An SVG document without a background: CLIP-T to the right, DINO upwards, both better the farther. */
+/** An SVG document: CLIP-T to the right, DINO upwards, both better the farther. */
 export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { width: 760, height: 460 }): string {
   use([LineChart, ScatterChart, GridComponent, LabelLayout, SVGRenderer]);
   const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
@@ -39,6 +41,7 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
   });
   chart.setOption({
     animation: false,
+    backgroundColor: ink.paper ?? "transparent",
     textStyle: { fontFamily: "system-ui, sans-serif" },
     grid: { left: 78, right: 48, top: 24, bottom: 58 },
     xAxis: { ...axis("text fidelity (CLIP-T)"), nameGap: 34 },

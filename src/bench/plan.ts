@@ -1,23 +1,26 @@
 /** The units of an experiment: an adapter for each concept and way of fine-tuning, and the pictures made with each. */
 import { join, resolve } from "node:path";
-import { fillSettings } from "../training/options.ts";
+import { fillSettings, type TrainingRequest } from "../training/options.ts";
+import type { RecipeName } from "../training/recipes/index.ts";
 import type { BenchConcept, Prompt } from "./concepts.ts";
 import { type Arm, armsOf, type Experiment, type Personalisation } from "./experiment.ts";
-import { picturesIdentity } from "./identity.ts";
+import { modelIdentity, picturesIdentity } from "./identity.ts";
 import { keyOf } from "./store.ts";
 
 /** A concept learned in one way, and all that is drawn with it. */
 export interface Cell {
   readonly concept: BenchConcept;
   readonly personalisation: Personalisation;
-  readonly adapter: AdapterUnit;
+  /** What trains its adapters; undefined if they are given. */
+  readonly adapter: AdapterUnit | undefined;
   readonly units: readonly PictureUnit[];
 }
 
 export interface AdapterUnit {
-  /** Holds the adapter, `out`, and its run. */
+  readonly recipe: RecipeName;
+  readonly request: TrainingRequest;
+  /** Holds the adapter and its run. */
   readonly folder: string;
-  readonly out: string;
   /** The class's pictures, shared by the adapters of a class, and how many they are. */
   readonly classFolder: string;
   readonly classPictures: number;
@@ -47,9 +50,16 @@ export async function planOf(
   for (const personalisation of experiment.personalisation) {
     for (const concept of concepts) {
       const references = await picturesIdentity(resolve(concept.images));
-      const trained = { model, personalisation, references, class: concept.class, token };
-      const settings = { ...personalisation, token, class: concept.class };
-      const adapter = adapterUnit(folder, model, keyOf(trained), settings, concept);
+      const given =
+        "adapters" in personalisation &&
+        (await Promise.all(personalisation.adapters.map((file) => modelIdentity(file))));
+      const trained = given
+        ? { model, adapters: given }
+        : { model, personalisation, references, class: concept.class, token };
+      const adapter =
+        "recipe" in personalisation
+          ? adapterUnit(folder, experiment, model, keyOf(trained), personalisation, concept)
+          : undefined;
       const units = armsOf(experiment).flatMap((arm) =>
         concept.prompts.map((prompt): PictureUnit => {
           const text = prompt.about(subjectOf(experiment, concept));
@@ -65,17 +75,25 @@ export async function planOf(
 
 function adapterUnit(
   folder: string,
+  { token, model: name }: Experiment,
   model: string,
   key: string,
-  { recipe, ...settings }: Personalisation & { token: string; class: string },
-  { images }: BenchConcept,
+  { recipe, ...settings }: Extract<Personalisation, { recipe: RecipeName }>,
+  { images, class: noun }: BenchConcept,
 ): AdapterUnit {
   const out = join(folder, "adapters", key, "adapter.safetensors");
-  const { prior, priorCount, steps, batch } = fillSettings(recipe, { ...settings, model, images, out });
+  const request = { ...settings, model: name, images, token, class: noun, out, resume: true };
+  const { prior, priorCount, steps, batch } = fillSettings(recipe, request);
   // A run that draws fewer class pictures than asked for needs no more.
   const classPictures = prior ? Math.min(priorCount, steps * batch) : 0;
-  const classFolder = join(folder, "class", keyOf({ model, class: settings.class, classPictures }));
-  return { folder: join(folder, "adapters", key), out, classFolder, classPictures };
+  const classFolder = join(folder, "class", keyOf({ model, class: noun, classPictures }));
+  return {
+    recipe,
+    request: { ...request, classImages: classFolder },
+    folder: join(folder, "adapters", key),
+    classFolder,
+    classPictures,
+  };
 }
 
 /** What the subject is called in prompts: "sks cat". */

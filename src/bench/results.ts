@@ -66,8 +66,8 @@ export async function gather(
   let [done, total, trainingSeconds] = [0, 0, 0];
   const adapters: string[] = [];
   for (const cell of cells) {
-    total += 1 + cell.units.length;
-    const trained = await readDone<AdapterRecord>(cell.adapter.folder);
+    total += (cell.adapter ? 1 : 0) + cell.units.length;
+    const trained = cell.adapter && (await readDone<AdapterRecord>(cell.adapter.folder));
     if (trained) done++;
     trainingSeconds += trained?.seconds ?? 0;
     adapters.push(...(trained?.adapters ?? []).map((file) => relative(root, file)));
@@ -105,10 +105,14 @@ export async function gather(
     const counts = new Map<string, number>();
     for (const one of ours) counts.set(place(one), (counts.get(place(one)) ?? 0) + 1);
     const complete = ours.filter((one) => counts.get(place(one)) === arms.length);
-    const baseline = complete.filter(({ arm }) => arm.guidance === "cfg");
+    // Cfg at a method's own scale, or the only one there is.
+    const scales = new Set(arms.filter(({ guidance }) => guidance === "cfg").map(({ scale }) => scale));
+    const baselineOf = (arm: Arm) =>
+      complete.filter((one) => one.arm.guidance === "cfg" && (scales.size === 1 || one.arm.scale === arm.scale));
     for (const arm of arms) {
       const those = complete.filter((one) => one.arm === arm || JSON.stringify(one.arm) === JSON.stringify(arm));
       if (those.length === 0) continue;
+      const baseline = baselineOf(arm);
       const pictures = those.reduce((sum, { record }) => sum + record.seeds.length, 0);
       results.push({
         personalisation: personalisationName(personalisation, experiment.personalisation),

@@ -91,14 +91,21 @@ export async function runCells(
       const held: Cell[] = [];
       for (const cell of pending) {
         signal?.throwIfAborted();
-        const known = (await readDone(cell.adapter.folder)) !== undefined;
-        const learned =
-          known || (await left.during("adapter", () => doAdapter(cell, experiment, { device, threads, signal }, tell)));
-        if (learned === "held") {
-          held.push(cell);
-          continue;
+        const { adapter, concept, personalisation } = cell;
+        if (adapter && !(await readDone(adapter.folder))) {
+          const learned = await left.during("adapter", () =>
+            doAdapter(adapter, concept, experiment.model, { device, threads, signal }, tell),
+          );
+          if (learned === "held") {
+            held.push(cell);
+            continue;
+          }
         }
-        const { adapters } = (await readDone<AdapterRecord>(cell.adapter.folder))!;
+        const adapters = adapter
+          ? (await readDone<AdapterRecord>(adapter.folder))!.adapters
+          : "adapters" in personalisation
+            ? personalisation.adapters
+            : [];
         const missing = [];
         for (const unit of cell.units) if (!(await readDone(unit.folder))) missing.push(unit);
         if (missing.length === 0) continue;
@@ -108,7 +115,7 @@ export async function runCells(
         for (const missed of missing) {
           signal?.throwIfAborted();
           const drawn = await left.during("pictures", () =>
-            doPictures(missed, cell.concept, experiment, pipeline!, encoders, signal, tell),
+            doPictures(missed, concept, experiment, pipeline!, encoders, signal, tell),
           );
           if (drawn === "held") waiting = true;
         }
@@ -126,8 +133,10 @@ export async function runCells(
   }
 }
 
+const unitsOf = ({ adapter, units }: Cell) => (adapter ? [adapter, ...units] : units);
+
 async function isDone(cell: Cell): Promise<boolean> {
-  for (const { folder } of [cell.adapter, ...cell.units]) if (!(await readDone(folder))) return false;
+  for (const { folder } of unitsOf(cell)) if (!(await readDone(folder))) return false;
   return true;
 }
 
@@ -140,7 +149,7 @@ async function timeLeft(cells: readonly Cell[]) {
   let total = 0;
   for (const cell of cells) {
     for (const [kind, units] of [
-      ["adapter", [cell.adapter]],
+      ["adapter", cell.adapter ? [cell.adapter] : []],
       ["pictures", cell.units],
     ] as const) {
       for (const { folder } of units) {

@@ -1,5 +1,6 @@
 /** Results as a table in the paper's layout. */
 import { type MetricName, metricNames } from "../metrics/fidelity.ts";
+import { personalisationName } from "./experiment.ts";
 import { published } from "./published.ts";
 import type { Results } from "./results.ts";
 
@@ -25,8 +26,10 @@ export const tableHeads: readonly string[] = [
  */
 export function tableRows({ arms, experiment }: Results): TableCell[][] {
   return arms.map((result) => {
-    const one = experiment.personalisation.find(({ recipe }) => result.personalisation.split(",")[0] === recipe)!;
-    const theirs = published(one.recipe, result.arm);
+    const one = experiment.personalisation.find(
+      (other) => personalisationName(other, experiment.personalisation) === result.personalisation,
+    )!;
+    const theirs = "recipe" in one ? published(one.recipe, result.arm) : undefined;
     return [
       { text: result.personalisation },
       { text: result.name },

@@ -5,11 +5,10 @@ import { encodePng, writePng } from "../pictures/png.ts";
 import type { Pixels } from "../pictures/resample.ts";
 import type { Pipeline } from "../pipelines/pipeline.ts";
 import { makeClassPictures } from "../training/class-pictures.ts";
-import type { TrainingRequest } from "../training/options.ts";
 import { type TrainOptions, train } from "../training/train.ts";
 import type { BenchConcept } from "./concepts.ts";
 import type { Experiment } from "./experiment.ts";
-import { type Cell, type PictureUnit, subjectOf } from "./plan.ts";
+import { type AdapterUnit, type PictureUnit, subjectOf } from "./plan.ts";
 import { doOnce } from "./store.ts";
 
 export interface Encoders {
@@ -37,24 +36,14 @@ export interface PictureRecord {
 /** What goes on, what of it exactly, and how much of that is done, 0 to 1. */
 export type OnStep = (doing: string, detail: string, share: number) => void;
 
-/** Trains a cell's adapter, going on with an unfinished run. */
+/** Trains a concept's adapter, going on with an unfinished run. */
 export async function doAdapter(
-  { concept, personalisation, adapter }: Cell,
-  { model, token }: Experiment,
+  adapter: AdapterUnit,
+  concept: BenchConcept,
+  model: string,
   options: TrainOptions,
   onStep: OnStep,
 ): Promise<"done" | "held"> {
-  const { recipe, ...settings } = personalisation;
-  const request: TrainingRequest = {
-    ...settings,
-    model,
-    images: concept.images,
-    token,
-    class: concept.class,
-    classImages: adapter.classFolder,
-    out: adapter.out,
-    resume: true,
-  };
   if (adapter.classPictures > 0) {
     const drawn = await doOnce(join(adapter.classFolder, ".drawn"), () =>
       makeClassPictures(model, {
@@ -73,7 +62,7 @@ export async function doAdapter(
   return doOnce(adapter.folder, async (): Promise<AdapterRecord> => {
     const began = performance.now();
     let adapters: readonly string[] = [];
-    for await (const event of train(recipe, request, options)) {
+    for await (const event of train(adapter.recipe, adapter.request, options)) {
       if (event.type === "step") {
         const { step, steps, loss } = event;
         onStep(`learning ${concept.name}`, `step ${step} of ${steps}, loss ${loss.toFixed(4)}`, step / steps);
@@ -101,7 +90,7 @@ export async function doPictures(
     const drawn: Pixels[] = [];
     const seeds: number[] = [];
     const request = { prompt: text, ...arm, seed, count: pictures, steps, sampler };
-    for await (const event of pipeline.generate(request, { signal, batch: pictures })) {
+    for await (const event of pipeline.generate(request, { signal })) {
       if (event.type === "step") onStep("drawing", `${arm.guidance}: ${text}`, event.step / event.steps);
       if (event.type !== "picture") continue;
       drawn.push(event);

@@ -12,6 +12,7 @@ import { type Output, startOutput } from "./output.ts";
 import { printable } from "./printable.ts";
 import { addSweep, sweep } from "./sweep.ts";
 import { addTrain, train } from "./train.ts";
+import { addTune, tune } from "./tune.ts";
 import type { World } from "./world.ts";
 
 export type ExitCode = 0 | 1 | 2 | 130;
@@ -34,6 +35,7 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
   addGenerate(program, (options) => acting(() => generate(options, world, output)));
   addSweep(program, (options) => acting(() => sweep(options, world, output)));
   addTrain(program, (recipe, options) => acting(() => train(recipe, options, world, output)));
+  addTune(program, (options) => acting(() => tune(options, world, output)));
   addEval(program, (options) => acting(() => evaluate(options, world, output)));
   addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
   addInspect(program, (file) => acting(() => inspect(file, output)));
@@ -113,7 +115,7 @@ function outcome(
 function callMessage({ message }: CommanderError, argv: readonly string[]): string {
   const [what = "", hint] = message.replace(/^error: /, "").split("\n");
   const command = argv.find((word) =>
-    ["demo", "generate", "sweep", "train", "eval", "bench", "inspect", "doctor"].includes(word),
+    ["demo", "generate", "sweep", "train", "eval", "tune", "bench", "inspect", "doctor"].includes(word),
   );
   const help = `see tiller ${command === undefined ? "" : `${command} `}--help.`;
   const meant = /Did you mean (.*)\?/.exec(hint ?? "")?.[1];

@@ -67,7 +67,7 @@ export const concepts: readonly Concept[] = [
       second: colour(230, 0.1, 0.18),
       pattern: "half",
       bib: false,
-      ears: "pointed",
+      ears: "folded",
       stout: 1,
       collar: colour(205, 0.7, 0.45),
     }),

@@ -1,0 +1,99 @@
+/** `tiller tune`: the best omega of an adapter. */
+import { join, parse } from "node:path";
+import type { Command } from "commander";
+import { embeddedModel, tune as findOmega, UsageError } from "../index.ts";
+import { tellProgress } from "./experiment-output.ts";
+import { addCommonOptions, type CommonOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { prepareFolder } from "./output-folder.ts";
+import { shortTime, table } from "./printable.ts";
+import { parseNumbers } from "./ranges.ts";
+import { parseNumber, parseWhole } from "./values.ts";
+import type { World } from "./world.ts";
+
+interface TuneOptions extends CommonOptions {
+  model: string;
+  adapter?: string[];
+  images?: string;
+  token: string;
+  class?: string;
+  thing?: true;
+  budget: number;
+  scale: readonly number[];
+  floor: number;
+  steps: number;
+  out?: string;
+}
+
+export function addTune(program: Command, act: (options: TuneOptions) => Promise<void>): void {
+  const command = program
+    .command("tune")
+    .description("find an adapter's best omega: the most like the subject that keeps the text")
+    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id", embeddedModel)
+    .option("--adapter <file>", "the adapter; repeatable", (text, before: string[] = []) => [...before, text])
+    .option("--images <folder>", "the subject's own pictures")
+    .option("--class <noun>", "what kind of thing it is, such as cat")
+    .option("--token <word>", "what the subject is called in prompts", "sks")
+    .option("--thing", "neither person nor animal: prompts without clothes")
+    .option("--budget <n>", "pictures that may be drawn", (text) => parseWhole("--budget", text, 1), 120)
+    .option("--scale <list>", "guidance scales to try", (text) => parseNumbers("--scale", text), [7.5])
+    .option("--floor <share>", "share of cfg's CLIP-T to keep", (text) => parseNumber("--floor", text), 0.98)
+    .option("--steps <n>", "of a picture", (text) => parseWhole("--steps", text, 1), 50)
+    .option(
+      "--out <folder>",
+      "where pictures go; those there already are not drawn again; default: beside the adapter",
+    );
+  addCommonOptions(command)
+    .addHelpText(
+      "after",
+      `
+Example:
+  tiller tune --model ./sd15 --adapter cat.safetensors --images my-cat --class cat --budget 60`,
+    )
+    .action(act);
+}
+
+export async function tune(options: TuneOptions, { signal }: World, output: Output): Promise<void> {
+  const { model, adapter, images, token, budget, scale, floor, steps, device, threads } = options;
+  if (!adapter) throw new UsageError("--adapter is missing: name the adapter's file.");
+  if (images === undefined) throw new UsageError("--images is missing: name the folder of the subject's own pictures.");
+  if (options.class === undefined)
+    throw new UsageError("--class is missing: say what kind of thing it is, such as cat.");
+  const began = performance.now();
+  const { dir, name } = parse(adapter[0]!);
+  const folder = options.out ?? join(dir, `${name}.tune`);
+  await prepareFolder(folder);
+  const request = {
+    model,
+    adapters: adapter,
+    images,
+    token,
+    class: options.class,
+    live: !options.thing,
+    budget,
+    scales: scale,
+    floor,
+    steps,
+  };
+  const tuned = await findOmega(request, { folder, device, threads, signal }, tellProgress(output));
+  output.progress.end();
+  const seconds = (performance.now() - began) / 1000;
+  const { omega, scale: best, chosen, cfg, curve, pictures, arms } = tuned;
+  Object.assign(output.result, { omega, scale: best, pictures, curve, out: folder, seconds });
+  output.say(
+    table([
+      ["guidance", "DINO", "CLIP-T", "prompts"],
+      ...arms.map((arm) => [
+        arm.name,
+        arm.scores.dino.mean.toFixed(3),
+        arm.scores.clipT.mean.toFixed(3),
+        String(arm.prompts.length),
+      ]),
+    ]),
+  );
+  const percent = (share: number) => `${share >= 1 ? "+" : "−"}${(Math.abs(share - 1) * 100).toFixed(1)} %`;
+  const dino = percent(chosen.scores.dino.mean / cfg.scores.dino.mean);
+  const text = percent(chosen.scores.clipT.mean / cfg.scores.clipT.mean);
+  output.say(`\nbest: --guidance pg --omega ${omega} --scale ${best}: DINO ${dino}, CLIP-T ${text} against cfg`);
+  output.say(`${curve}\n${pictures} pictures, ${shortTime(seconds)}`);
+}

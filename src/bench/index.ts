@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TillerError } from "../errors.ts";
-import { writeAll, writeAtomically } from "../files/atomic-file.ts";
+import { writeWhole } from "../files/atomic-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { conceptsOf } from "./concepts.ts";
 import { type ReportOptions, report } from "./report.ts";
@@ -26,19 +26,16 @@ export async function writeReport(
 ): Promise<string> {
   const concepts = await conceptsOf(results.experiment, join(folder, "references"));
   const file = join(folder, "report.html");
-  await write(file, new TextEncoder().encode(await report(results, { ...options, concepts, folder })));
+  await writeWhole(file, await report(results, { ...options, concepts, folder }));
   return file;
 }
 
 /** Writes `sheet.png` into an experiment's folder. Returns its path. */
 export async function writeSheet(results: Results, folder: string, title: string): Promise<string> {
   const file = join(folder, "sheet.png");
-  await write(file, await sheetOf(results, title, folder));
+  await writeWhole(file, await sheetOf(results, title, folder));
   return file;
 }
-
-const write = (file: string, bytes: Uint8Array): Promise<void> =>
-  writeAtomically(file, (handle) => writeAll(handle, bytes));
 
 /** @throws TillerError if the folder has no results. */
 export async function readResults(folder: string): Promise<Results> {

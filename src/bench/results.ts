@@ -27,8 +27,10 @@ export interface ArmResult {
   readonly scores: Intervals;
   /** What it has more than cfg has on the same concepts, prompts and seeds. */
   readonly overCfg?: Intervals | undefined;
-  /** Of the first prompt's unit on; what one picture takes. */
+  /** What a picture takes: rows a step, time, and the most memory, in bytes, that the process held. */
+  readonly rows: number;
   readonly secondsPerPicture: number;
+  readonly memory: number;
   readonly pictures: number;
   readonly prompts: readonly PromptResult[];
 }
@@ -126,6 +128,8 @@ export async function gather(
                 those.map(({ prompt }) => prompt),
                 baseline.map(({ prompt }) => prompt),
               ),
+        rows: those[0]!.record.rows,
+        memory: Math.max(...those.map(({ record }) => record.memory)),
         secondsPerPicture: those.reduce((sum, { record }) => sum + record.seconds, 0) / pictures,
         pictures,
         prompts: those.map(({ prompt }) => prompt),

@@ -1,6 +1,6 @@
 /** An experiment from its file to its results. */
 import { join } from "node:path";
-import { writeAll, writeAtomically } from "../files/atomic-file.ts";
+import { writeWhole } from "../files/atomic-file.ts";
 import { startEngine } from "../runtime/index.ts";
 import type { Experiment } from "./experiment.ts";
 import { gather, type Results } from "./results.ts";
@@ -27,7 +27,7 @@ export async function gatherResults(experiment: Experiment, folder: string): Pro
   try {
     const results = await gather(cells, experiment, await openEncoders(engine, experiment), folder);
     const text = `${JSON.stringify(results, null, 2)}\n`;
-    await writeAtomically(join(folder, "results.json"), (handle) => writeAll(handle, new TextEncoder().encode(text)));
+    await writeWhole(join(folder, "results.json"), text);
     return results;
   } finally {
     await engine.close();

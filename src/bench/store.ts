@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { writeAll, writeAtomically } from "../files/atomic-file.ts";
+import { writeWhole } from "../files/atomic-file.ts";
 import { exists } from "../files/regular-file.ts";
 
 /** A holder says that it lives by touching its lock this often; silent for longer than `silence`, it is dead. */
@@ -45,7 +45,7 @@ export async function doOnce(folder: string, work: () => Promise<unknown>): Prom
     // It may have been finished between the look and the lock.
     if (await exists(join(folder, "done.json"))) return "done";
     const text = `${JSON.stringify((await work()) ?? {})}\n`;
-    await writeAtomically(join(folder, "done.json"), (handle) => writeAll(handle, new TextEncoder().encode(text)));
+    await writeWhole(join(folder, "done.json"), text);
     return "done";
   } finally {
     await release();

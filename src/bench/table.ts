@@ -16,13 +16,15 @@ export const tableHeads: readonly string[] = [
   "fine-tuning",
   "guidance",
   ...metricNames.flatMap((metric) => [metricTitles[metric], "over cfg"]),
+  "rows",
   "s/picture",
+  "MiB",
   "paper, SD 1.5",
 ];
 
 /**
  * A row for each method: the way of fine-tuning and the method, each score with its interval and with what it is over cfg,
- * the time a picture takes, and the paper's DINO, CLIP-I and CLIP-T.
+ * the rows of a step, the time of a picture, the memory, and the paper's DINO, CLIP-I and CLIP-T.
  */
 export function tableRows({ arms, experiment }: Results): TableCell[][] {
   return arms.map((result) => {
@@ -41,7 +43,9 @@ export function tableRows({ arms, experiment }: Results): TableCell[][] {
           over ? { text: signed(over.mean), interval: `${signed(over.low)} to ${signed(over.high)}` } : { text: "" },
         ];
       }),
+      { text: String(result.rows) },
       { text: result.secondsPerPicture.toFixed(2) },
+      { text: (result.memory / 2 ** 20).toFixed(0) },
       { text: theirs ? metricNames.map((metric) => theirs[metric].toFixed(3)).join(" ") : "" },
     ];
   });

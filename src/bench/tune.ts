@@ -1,7 +1,7 @@
 /** Finds the omega of one adapter: the most faithful to the subject that keeps the text. */
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { writeAll, writeAtomically } from "../files/atomic-file.ts";
+import { writeWhole } from "../files/atomic-file.ts";
 import { promptNames } from "./concepts.ts";
 import { type Experiment, parseExperiment } from "./experiment.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
@@ -80,8 +80,7 @@ export async function tune(
   const chosen = best(final, floor);
   const curve = join(options.folder, "curve.svg");
   const ink = { text: "#1d1c1a", faint: "#8b867d", point: "#1d1c1a", curve: "#c2410c", paper: "#ffffff" };
-  const svg = new TextEncoder().encode(fidelityPlane(fine, ink));
-  await writeAtomically(curve, (handle) => writeAll(handle, svg));
+  await writeWhole(curve, fidelityPlane(fine, ink));
   const inFinal = new Set(final.map(({ name }) => name));
   return {
     omega: chosen.arm.omega!,

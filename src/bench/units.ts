@@ -31,6 +31,9 @@ export interface PictureRecord {
   /** Of the prompt with the class alone, and with the token as well. */
   readonly text: { readonly class: string; readonly token: string };
   readonly seconds: number;
+  /** Rows a picture and step, and the most memory the process held meanwhile, in bytes. */
+  readonly rows: number;
+  readonly memory: number;
 }
 
 /** What goes on, what of it exactly, and how much of that is done, 0 to 1. */
@@ -89,9 +92,14 @@ export async function doPictures(
     const began = performance.now();
     const drawn: Pixels[] = [];
     const seeds: number[] = [];
+    let [rows, memory] = [0, 0];
     const request = { prompt: text, ...arm, seed, count: pictures, steps, sampler };
     for await (const event of pipeline.generate(request, { signal })) {
-      if (event.type === "step") onStep("drawing", `${arm.guidance}: ${text}`, event.step / event.steps);
+      if (event.type === "step") {
+        onStep("drawing", `${arm.guidance}: ${text}`, event.step / event.steps);
+        rows = event.rows;
+        memory = Math.max(memory, process.memoryUsage.rss());
+      }
       if (event.type !== "picture") continue;
       drawn.push(event);
       seeds.push(event.seed);
@@ -105,6 +113,8 @@ export async function doPictures(
       dino: (await encoders.dino.pictures(drawn)).map(packed),
       text: { class: packed(plain!), token: packed(named!) },
       seconds,
+      rows,
+      memory,
     };
   });
 }

@@ -39,6 +39,12 @@ export async function writeAtomically(file: string, write: (handle: FileHandle) 
   }
 }
 
+/** Writes a file whole, from bytes or text. */
+export function writeWhole(file: string, contents: Uint8Array | string): Promise<void> {
+  const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
+  return writeAtomically(file, (handle) => writeAll(handle, bytes));
+}
+
 /** Writes all of `bytes` at the handle's position; `FileHandle.write` may write less. */
 export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {

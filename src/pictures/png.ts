@@ -4,7 +4,7 @@ import { access, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { TillerError } from "../errors.ts";
-import { writeAll, writeAtomically } from "../files/atomic-file.ts";
+import { writeWhole } from "../files/atomic-file.ts";
 import { type Recipe, recipeSchema } from "../pipelines/recipe.ts";
 import { parametersText } from "./parameters.ts";
 import { withTexts } from "./png-text.ts";
@@ -43,7 +43,7 @@ export async function encodePng({ width, height, data }: Picture, recipe?: Recip
  * @throws TillerError if the disk or the folder refuses; nothing is left behind then.
  */
 export function writePng(file: string, bytes: Uint8Array): Promise<void> {
-  return writeAtomically(file, (handle) => writeAll(handle, bytes));
+  return writeWhole(file, bytes);
 }
 
 /**

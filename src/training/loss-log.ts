@@ -1,6 +1,6 @@
 /** The run's log: one JSON object a step, and the curve drawn from them. */
 import { appendFile, readFile } from "node:fs/promises";
-import { writeAll, writeAtomically } from "../files/atomic-file.ts";
+import { writeWhole } from "../files/atomic-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { lossPlot } from "./loss-plot.ts";
 import type { StepDone } from "./optimise.ts";
@@ -19,13 +19,13 @@ export async function openLossLog(file: string, step: number): Promise<LossLog> 
     const entry = parsed(line);
     if (entry && entry.step <= step) entries.push(entry);
   }
-  await writeText(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+  await writeWhole(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
   return {
     async add(done) {
       entries.push(done);
       await appendFile(file, `${JSON.stringify(done)}\n`);
     },
-    draw: (svg) => writeText(svg, lossPlot(entries)),
+    draw: (svg) => writeWhole(svg, lossPlot(entries)),
   };
 }
 
@@ -37,6 +37,3 @@ function parsed(line: string): { step: number; loss: number } | undefined {
     return undefined;
   }
 }
-
-const writeText = (file: string, text: string): Promise<void> =>
-  writeAtomically(file, (handle) => writeAll(handle, new TextEncoder().encode(text)));

@@ -21,7 +21,7 @@ import { blankAutoencoder } from "./blank-autoencoder.ts";
 import { planesOfSamples, worldSample } from "./sampling.ts";
 import { openWeights, type Stage } from "./stage.ts";
 
-/** config.json as Diffusers has it; the scaling factor is measured when training is done. */
+/** config.json as Diffusers has it; when training is done the latents are normalised, so that none is left to scale. */
 const config = {
   _class_name: "AutoencoderKL",
   in_channels: 3,

@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import { TillerError } from "../../errors.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
+import { normaliseLatents } from "./normalise-latents.ts";
 import { pretrain } from "./pretrain.ts";
-import { measureScalingFactor } from "./scaling-factor.ts";
 import { unet } from "./unet.ts";
 import { vit } from "./vit.ts";
 
@@ -41,8 +41,7 @@ try {
         `${name}: step ${step} of ${steps}, loss ${loss.toFixed(5)}, ${seconds.toFixed(2)} s/step, ${left.toFixed(1)} h left`,
       );
     }
-    if (name === "vae")
-      console.log(`vae: scaling factor ${await measureScalingFactor(join(options.modelFolder, "vae"))}`);
+    if (name === "vae") await normaliseLatents(join(options.modelFolder, "vae"));
   }
 } catch (error) {
   if (!interruption.signal.aborted) throw error instanceof TillerError ? new Error(error.message) : error;

@@ -1,7 +1,6 @@
 /** Pretraining, stage by stage: resumable, each with a log, a curve and its network in Diffusers' format. */
 import { mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { writeAll, writeAtomically } from "../../files/atomic-file.ts";
+import { join } from "node:path";
 import { type Engine, startEngine, type Tensor } from "../../runtime/index.ts";
 import { newAdamWState } from "../../training/adamw.ts";
 import { readCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
@@ -10,9 +9,8 @@ import { gradientOf, withGradients } from "../../training/losses.ts";
 import { type OptimiserSettings, optimise, type StepDone } from "../../training/optimise.ts";
 import type { TensorValues } from "../../training/tensor-values.ts";
 import type { Evaluated } from "../../training/terms.ts";
-import { fromFloat32 } from "../../weights/elements.ts";
-import { writeSafetensors } from "../../weights/safetensors.ts";
-import type { Network, Stage, Workshop } from "./stage.ts";
+import type { Stage, Workshop } from "./stage.ts";
+import { writeNetwork, writeText } from "./write-network.ts";
 
 export interface PretrainOptions {
   /** Logs and checkpoints. */
@@ -103,25 +101,4 @@ async function writeModelParts(modelFolder: string, stage: Stage, values: Readon
     await writeNetwork(join(modelFolder, folder), network, stage.file);
   }
   for (const [path, text] of Object.entries(stage.files ?? {})) await writeText(join(modelFolder, path), text);
-}
-
-/** config.json and the weights in half precision, as Diffusers lays them out. */
-async function writeNetwork(
-  folder: string,
-  { config, tensors }: Network,
-  file = "diffusion_pytorch_model.safetensors",
-): Promise<void> {
-  await writeText(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
-  const halves = [...tensors].map(([name, { shape, data }]) => ({
-    name,
-    dtype: "float16" as const,
-    shape,
-    data: fromFloat32(data as Float32Array, "float16"),
-  }));
-  await writeSafetensors(join(folder, file), halves, { format: "pt" });
-}
-
-async function writeText(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  await writeAtomically(file, (handle) => writeAll(handle, new TextEncoder().encode(text)));
 }

@@ -3,6 +3,7 @@
     python parity/encoders.py [FOLDER]
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,7 +11,16 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig, ViTConfig, ViTModel
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    ViTConfig,
+    ViTModel,
+)
 
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
@@ -60,6 +70,33 @@ for width, height in ((20, 15), (133, 100), (31, 70)):
     for name, kernel in (("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)):
         result = np.asarray(Image.fromarray(picture).resize((width, height), kernel))
         resized[f"{name} {width}x{height}"] = torch.from_numpy(result.copy())
+
+# The scores of pictures, from file to cosine: the last two against the first two, and against a text each.
+letters = [chr(ord("a") + i) for i in range(26)]
+vocabulary = {token: i for i, token in enumerate([*letters, *(f"{letter}</w>" for letter in letters)])}
+(folder / "clip" / "vocab.json").write_text(json.dumps({**vocabulary, "<|startoftext|>": 118, "<|endoftext|>": 119}))
+(folder / "clip" / "merges.txt").write_text("#version: 0.2\n")
+tokenizer = CLIPTokenizer.from_pretrained(folder / "clip", model_max_length=20)
+photos = [Image.open(file).convert("RGB") for file in sorted((folder / "pictures").glob("*.png"))]
+texts = ["a dog in snow", "a red clock"]
+see = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
+look = CLIPImageProcessor(
+    size={"shortest_edge": 37}, crop_size=32, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
+)
+with torch.no_grad():
+    tokens = tokenizer(texts, padding="max_length", max_length=20, return_tensors="pt").input_ids
+    words = unit(clip.text_projection(clip.text_model(tokens).pooler_output))
+    seen = unit(clip.visual_projection(clip.vision_model(see(photos, return_tensors="pt").pixel_values).pooler_output))
+    looked = unit(vit(look(photos, return_tensors="pt").pixel_values).last_hidden_state[:, 0])
+scores = [
+    {
+        "clipT": (seen[2 + i] @ words[i]).item(),
+        "clipI": (seen[2 + i] @ seen[:2].T).mean().item(),
+        "dino": (looked[2 + i] @ looked[:2].T).mean().item(),
+    }
+    for i in range(2)
+]
+(folder / "scores.json").write_text(json.dumps({"texts": texts, "scores": scores}, indent=2) + "\n")
 
 save_file(
     {

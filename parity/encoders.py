@@ -83,20 +83,42 @@ see = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
 look = CLIPImageProcessor(
     size={"shortest_edge": 37}, crop_size=32, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
 )
+# DreamMatcher's way: squares first; DINO sees a larger picture in -1 to 1, its positions interpolated as its own code does.
+wide = ViTModel(ViTConfig(image_size=40, patch_size=8, **shared), add_pooling_layer=False).eval()
+state = vit.state_dict()
+grid = state["embeddings.position_embeddings"][:, 1:].reshape(1, 4, 4, 32).permute(0, 3, 1, 2)
+larger = torch.nn.functional.interpolate(grid, scale_factor=(5 + 0.1) / 4, mode="bicubic")
+state["embeddings.position_embeddings"] = torch.cat(
+    [state["embeddings.position_embeddings"][:, :1], larger.permute(0, 2, 3, 1).reshape(1, 25, 32)], 1
+)
+wide.load_state_dict(state)
+squares = [photo.resize((256, 256), Image.BICUBIC) for photo in photos]
+small = np.stack([np.asarray(photo.resize((40, 40), Image.BICUBIC)) for photo in photos])
 with torch.no_grad():
     tokens = tokenizer(texts, padding="max_length", max_length=20, return_tensors="pt").input_ids
     words = unit(clip.text_projection(clip.text_model(tokens).pooler_output))
     seen = unit(clip.visual_projection(clip.vision_model(see(photos, return_tensors="pt").pixel_values).pooler_output))
     looked = unit(vit(look(photos, return_tensors="pt").pixel_values).last_hidden_state[:, 0])
-scores = [
-    {
-        "clipT": (seen[2 + i] @ words[i]).item(),
-        "clipI": (seen[2 + i] @ seen[:2].T).mean().item(),
-        "dino": (looked[2 + i] @ looked[:2].T).mean().item(),
-    }
-    for i in range(2)
-]
-(folder / "scores.json").write_text(json.dumps({"texts": texts, "scores": scores}, indent=2) + "\n")
+    seen_squares = unit(
+        clip.visual_projection(clip.vision_model(see(squares, return_tensors="pt").pixel_values).pooler_output)
+    )
+    planes = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 127.5 - 1
+    looked_wide = unit(wide(planes).last_hidden_state[:, 0])
+
+
+def scores(seen, looked):
+    return [
+        {
+            "clipT": (seen[2 + i] @ words[i]).item(),
+            "clipI": (seen[2 + i] @ seen[:2].T).mean().item(),
+            "dino": (looked[2 + i] @ looked[:2].T).mean().item(),
+        }
+        for i in range(2)
+    ]
+
+
+expected = {"dreambooth": scores(seen, looked), "dreammatcher": scores(seen_squares, looked_wide)}
+(folder / "scores.json").write_text(json.dumps({"texts": texts, "scores": expected}, indent=2) + "\n")
 
 save_file(
     {

@@ -3,34 +3,38 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { evaluateFolder } from "../src/index.ts";
+import { evaluateFolder, protocols } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
 
-test("DINO, CLIP-I and CLIP-T of picture files are those of Transformers' processors and models, within 1e-3", async () => {
-  const { texts, scores } = JSON.parse(await readFile(fixture("encoders/scores.json"), "utf8"));
-  const pictures = (await readdir(fixture("encoders/pictures"))).sort();
-  const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
-  try {
-    const [references, images] = [join(folder, "references"), join(folder, "images")];
-    await mkdir(references);
-    await mkdir(images);
-    for (const [i, name] of pictures.entries()) {
-      await copyFile(fixture(`encoders/pictures/${name}`), join(i < 2 ? references : images, name));
-      if (i >= 2) await writeFile(join(images, name.replace(".png", ".txt")), texts[i - 2]);
-    }
-    const found = await evaluateFolder({
-      images,
-      references,
-      clip: fixture("encoders/clip"),
-      dino: fixture("encoders/vit"),
-    });
-    for (const [i, expected] of scores.entries()) {
-      for (const [metric, value] of Object.entries(expected)) {
-        const ours = found.pictures[i]!.scores[metric as "dino"];
-        expect(Math.abs(ours - (value as number)), `${metric} of picture ${i}`).toBeLessThan(1e-3);
+test.each(protocols)(
+  "%s: DINO, CLIP-I and CLIP-T of picture files are those of Transformers' processors and models, within 1e-3",
+  async (protocol) => {
+    const { texts, scores } = JSON.parse(await readFile(fixture("encoders/scores.json"), "utf8"));
+    const pictures = (await readdir(fixture("encoders/pictures"))).sort();
+    const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+    try {
+      const [references, images] = [join(folder, "references"), join(folder, "images")];
+      await mkdir(references);
+      await mkdir(images);
+      for (const [i, name] of pictures.entries()) {
+        await copyFile(fixture(`encoders/pictures/${name}`), join(i < 2 ? references : images, name));
+        if (i >= 2) await writeFile(join(images, name.replace(".png", ".txt")), texts[i - 2]);
       }
+      const found = await evaluateFolder({
+        images,
+        references,
+        clip: fixture("encoders/clip"),
+        dino: fixture("encoders/vit"),
+        protocol,
+      });
+      for (const [i, expected] of scores[protocol].entries()) {
+        for (const [metric, value] of Object.entries(expected)) {
+          const ours = found.pictures[i]!.scores[metric as "dino"];
+          expect(Math.abs(ours - (value as number)), `${metric} of picture ${i}`).toBeLessThan(1e-3);
+        }
+      }
+    } finally {
+      await rm(folder, { recursive: true });
     }
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-});
+  },
+);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import { jsonObject, readJson } from "../files/json-file.ts";
 import { defaultScale } from "../guidance/methods.ts";
+import { protocols } from "../metrics/encoders.ts";
 import { settingsOf } from "../pictures/telling-settings.ts";
 import { guidanceNames, samplerNames } from "../pipelines/request.ts";
 import { type RecipeName, recipeNames } from "../training/recipes/index.ts";
@@ -63,6 +64,8 @@ export const experimentSchema = z.strictObject({
   token: z.string().regex(/^\S+$/).default("sks"),
   /** CLIP-T is measured against the prompt with the class alone, or with the token as well. */
   text: z.enum(["class", "token"]).default("class"),
+  /** How pictures are prepared for the encoders. */
+  protocol: z.enum(protocols).default("dreambooth"),
   /** Folders of a CLIP and a ViT; the embedded ones by default. */
   encoders: z.strictObject({ clip: z.string(), dino: z.string() }).optional(),
 });

@@ -47,7 +47,7 @@ export async function openPlan(experiment: Experiment, folder: string): Promise<
   const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
   const identities = {
     model: await modelIdentity(model),
-    encoders: [await modelIdentity(clip), await modelIdentity(dino)],
+    encoders: [await modelIdentity(clip), await modelIdentity(dino), experiment.protocol],
   };
   return planOf(experiment, await conceptsOf(experiment, join(folder, "references")), identities, folder);
 }
@@ -58,7 +58,10 @@ export async function openEncoders(
   experiment: Experiment,
 ): Promise<{ clip: ClipEncoder; dino: PictureEncoder }> {
   const { clip, dino } = encodersOf(experiment);
-  return { clip: await openClip(engine, clip, await tokenizerOf(clip)), dino: await openViT(engine, dino) };
+  return {
+    clip: await openClip(engine, clip, await tokenizerOf(clip), experiment.protocol),
+    dino: await openViT(engine, dino, experiment.protocol),
+  };
 }
 
 /**

@@ -1,13 +1,14 @@
 /** `tiller eval`: how near a folder of pictures is to its subject and to its texts. */
 import type { Command } from "commander";
-import { type EvaluationRequest, evaluateFolder, type Scores, UsageError } from "../index.ts";
+import { type EvaluationRequest, evaluateFolder, protocols, type Scores, UsageError } from "../index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, table } from "./printable.ts";
+import { parseChoice } from "./values.ts";
 import type { World } from "./world.ts";
 
 type EvalOptions = CommonOptions &
-  Partial<Pick<EvaluationRequest, "images" | "references" | "prompt" | "token" | "clip" | "dino">>;
+  Partial<Pick<EvaluationRequest, "images" | "references" | "prompt" | "token" | "clip" | "dino" | "protocol">>;
 
 export function addEval(program: Command, act: (options: EvalOptions) => Promise<void>): void {
   const command = program
@@ -17,6 +18,9 @@ export function addEval(program: Command, act: (options: EvalOptions) => Promise
     .option("--references <folder>", "the subject's own pictures")
     .option("--prompt <text>", "the text of pictures that have none")
     .option("--token <word>", "leave the subject's token out of the texts, since CLIP does not know it")
+    .option("--protocol <name>", `how pictures are prepared: ${protocols.join(", ")}`, (text) =>
+      parseChoice("--protocol", text, protocols),
+    )
     .option("--clip <folder>", "a CLIP such as openai/clip-vit-base-patch32, downloaded; default: dinghy's")
     .option("--dino <folder>", "a ViT such as facebook/dino-vits16, downloaded; default: dinghy's");
   addCommonOptions(command)
@@ -30,11 +34,11 @@ Example:
 }
 
 export async function evaluate(options: EvalOptions, { signal }: World, output: Output): Promise<void> {
-  const { images, references, prompt, token, clip, dino, device, threads } = options;
+  const { images, references, prompt, token, clip, dino, protocol, device, threads } = options;
   if (images === undefined) throw new UsageError("--images is missing: name the folder of pictures to measure.");
   if (references === undefined)
     throw new UsageError("--references is missing: name the folder of the subject's own pictures.");
-  const request = { images, references, prompt, token, clip, dino, device, threads, signal };
+  const request = { images, references, prompt, token, clip, dino, protocol, device, threads, signal };
   const result = await evaluateFolder(request, (done, total) =>
     output.progress.doing("measuring", done / total, `picture ${done} of ${total}`),
   );

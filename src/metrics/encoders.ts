@@ -10,7 +10,18 @@ import { type Engine, float32, int32, type Tensor } from "../runtime/index.ts";
 import { encodePrompt } from "../text/prompts.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { clipPreprocessing, dinoPreprocessing, preprocess, preprocessingOf } from "./preprocess.ts";
+import {
+  clipPreprocessing,
+  dinoPreprocessing,
+  dreamMatcherClip,
+  dreamMatcherDino,
+  preprocess,
+  preprocessingOf,
+} from "./preprocess.ts";
+
+/** How pictures are prepared: as DreamBooth's evaluation does it, or DreamMatcher's. */
+export const protocols = ["dreambooth", "dreammatcher"] as const;
+export type Protocol = (typeof protocols)[number];
 
 /** Features of length 1. */
 export type Features = Float32Array;
@@ -26,15 +37,21 @@ export interface ClipEncoder extends PictureEncoder {
 /**
  * Opens a CLIP folder (Transformers' CLIPModel).
  *
- * @param tokenizerFolder Where its tokenizer is, if not in the folder itself.
+ * @param tokenizerFolder Where its tokenizer is: usually the folder itself.
  */
-export async function openClip(engine: Engine, folder: string, tokenizerFolder = folder): Promise<ClipEncoder> {
+export async function openClip(
+  engine: Engine,
+  folder: string,
+  tokenizerFolder: string,
+  protocol: Protocol,
+): Promise<ClipEncoder> {
   const config = await readJson(join(folder, "config.json"), jsonObject);
   const textConfig = clipTextConfig(config.text_config as Record<string, unknown>);
   const visionConfig = clipVisionConfig(config.vision_config as Record<string, unknown>);
   const weights = await openCheckpoint(folder);
   const module = moduleOf(weights);
-  const preprocessing = await preprocessingOf(folder, clipPreprocessing(visionConfig.image_size));
+  const usual = await preprocessingOf(folder, clipPreprocessing(visionConfig.image_size));
+  const preprocessing = protocol === "dreammatcher" ? dreamMatcherClip(usual) : usual;
   const tokenizer = await loadTokenizer(tokenizerFolder);
   const vision = await engine.compile("CLIP's vision", clipVision(module, visionConfig));
   const recorded = clipText(module, textConfig).text!;
@@ -60,10 +77,13 @@ export async function openClip(engine: Engine, folder: string, tokenizerFolder =
 }
 
 /** Opens a ViT folder in DINO's form (Transformers' ViTModel). */
-export async function openViT(engine: Engine, folder: string): Promise<PictureEncoder> {
+export async function openViT(engine: Engine, folder: string, protocol: Protocol): Promise<PictureEncoder> {
   const config = vitConfig(await readJson(join(folder, "config.json"), jsonObject));
-  const session = await engine.compile("ViT", vit(moduleOf(await openCheckpoint(folder)), config));
-  const preprocessing = await preprocessingOf(folder, dinoPreprocessing(config.image_size));
+  const own = protocol === "dreambooth";
+  const size = own ? config.image_size : largerSize(config);
+  const recorded = vit(moduleOf(await openCheckpoint(folder)), { ...config, image_size: size });
+  const session = await engine.compile("ViT", recorded);
+  const preprocessing = own ? await preprocessingOf(folder, dinoPreprocessing(size)) : dreamMatcherDino(size);
   return {
     async pictures(pictures) {
       const { features } = await session.run({ picture: preprocess(pictures, preprocessing) });
@@ -71,6 +91,10 @@ export async function openViT(engine: Engine, folder: string): Promise<PictureEn
     },
   };
 }
+
+/** 256 for a ViT of 224, in whole patches. */
+const largerSize = ({ image_size, patch_size }: { image_size: number; patch_size: number }): number =>
+  Math.round((image_size * 256) / 224 / patch_size) * patch_size;
 
 /** Both features' cosine. */
 export const cosine = (a: Features, b: Features): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);

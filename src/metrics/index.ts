@@ -7,10 +7,11 @@ import { exists } from "../files/regular-file.ts";
 import { readPicture } from "../pictures/read-recipe.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
 import { embedded } from "../weights/embedded.ts";
-import { openClip, openViT } from "./encoders.ts";
+import { openClip, openViT, type Protocol } from "./encoders.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { readFolder } from "./read-pixels.ts";
 
+export { type Protocol, protocols } from "./encoders.ts";
 export type { Evaluation, MeasuredPicture } from "./evaluate.ts";
 export type { MetricName, Scores } from "./fidelity.ts";
 
@@ -26,6 +27,8 @@ export interface EvaluationRequest {
   /** Folders of a CLIP and a ViT in Transformers' form; the embedded ones by default. */
   readonly clip?: string | undefined;
   readonly dino?: string | undefined;
+  /** How pictures are prepared for the encoders; `dreambooth` by default. */
+  readonly protocol?: Protocol | undefined;
   readonly device?: DeviceName | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -40,7 +43,7 @@ export async function evaluateFolder(
   request: EvaluationRequest,
   onPicture: (done: number, total: number) => void = () => {},
 ): Promise<Evaluation> {
-  const { signal, token } = request;
+  const { signal, token, protocol = "dreambooth" } = request;
   const pictures = [];
   for (const { file, pixels } of await readFolder(request.images)) {
     const text = await textOf(file, request.prompt);
@@ -54,8 +57,8 @@ export async function evaluateFolder(
   try {
     const clip = request.clip ?? embedded("clip");
     const encoders = {
-      clip: await openClip(engine, clip, await tokenizerOf(clip)),
-      dino: await openViT(engine, request.dino ?? embedded("vit")),
+      clip: await openClip(engine, clip, await tokenizerOf(clip), protocol),
+      dino: await openViT(engine, request.dino ?? embedded("vit"), protocol),
     };
     return await evaluate(pictures, references, encoders, (done) => {
       signal?.throwIfAborted();

@@ -7,6 +7,8 @@ import { type Pixels, resized } from "../pictures/resample.ts";
 import { float32, type Tensor } from "../runtime/index.ts";
 
 export interface Preprocessing {
+  /** The whole picture is first brought to a square of this side, whatever its shape (bicubic). */
+  readonly square?: number;
   /** The shorter side is resized to this (bicubic). */
   readonly resize: number;
   /** The side of the square cut from the middle. */
@@ -29,6 +31,16 @@ export const dinoPreprocessing = (size: number): Preprocessing => ({
   crop: size,
   mean: [0.485, 0.456, 0.406],
   std: [0.229, 0.224, 0.225],
+});
+
+/** How DreamMatcher's evaluation prepares pictures: a square of 256 first, which DINO takes as it is, in -1 to 1. */
+export const dreamMatcherClip = (usual: Preprocessing): Preprocessing => ({ ...usual, square: 256 });
+export const dreamMatcherDino = (size: number): Preprocessing => ({
+  square: size,
+  resize: size,
+  crop: size,
+  mean: [0.5, 0.5, 0.5],
+  std: [0.5, 0.5, 0.5],
 });
 
 const side = z.union([
@@ -57,10 +69,11 @@ export async function preprocessingOf(folder: string, usual: Preprocessing): Pro
 }
 
 /** Pictures [batch, 3, crop, crop]. */
-export function preprocess(pictures: readonly Pixels[], { resize, crop, mean, std }: Preprocessing): Tensor {
+export function preprocess(pictures: readonly Pixels[], { square, resize, crop, mean, std }: Preprocessing): Tensor {
   const pixels = crop * crop;
   const data = new Float32Array(pictures.length * 3 * pixels);
-  for (const [p, picture] of pictures.entries()) {
+  for (const [p, given] of pictures.entries()) {
+    const picture = square === undefined ? given : resized(given, { width: square, height: square }, "bicubic");
     const { width, height, data: bytes } = resized(picture, cover(picture, resize), "bicubic");
     const [left, top] = [Math.floor((width - crop) / 2), Math.floor((height - crop) / 2)];
     for (let channel = 0; channel < 3; channel++) {

@@ -12,6 +12,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import type { Module } from "./module.ts";
+import { resizedPositions } from "./positions.ts";
 
 /** What a vision transformer's checkpoint calls the three. */
 export interface PatchNames {
@@ -23,7 +24,7 @@ export interface PatchNames {
 /**
  * Tokens [batch, 1 + patches, width] of a picture [batch, 3, h, w], the class token first.
  *
- * The positions are those the model was trained with: h and w must be its own size.
+ * For a square picture of another size than the model was trained with, its positions are interpolated as DINO does it.
  */
 export function embedPatches(module: Module, picture: Value, size: number, names: PatchNames): Value {
   const bias = module.has(`${names.patches}.bias`) ? module.value(`${names.patches}.bias`) : undefined;
@@ -33,5 +34,6 @@ export function embedPatches(module: Module, picture: Value, size: number, names
   const first = expand(module.value(names.classToken, { shape: [1, 1, width as number] }), slice(tokens, 1, 0, 1));
   const count = module.shape(names.positions).at(-2)!;
   const positions = module.value(names.positions, { shape: [1, count, width as number] });
-  return add(concat([first, tokens], 1), positions);
+  const [from, to] = [Math.round(Math.sqrt(count - 1)), rows as number];
+  return add(concat([first, tokens], 1), from === to ? positions : resizedPositions(positions, from, to));
 }

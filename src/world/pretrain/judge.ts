@@ -46,7 +46,7 @@ export async function judgeClip(
   modelFolder: string,
   count: number,
 ): Promise<{ theme: number; kind: number }> {
-  const clip = await openClip(engine, join(modelFolder, "clip"), join(modelFolder, "tokenizer"));
+  const clip = await openClip(engine, join(modelFolder, "clip"), join(modelFolder, "tokenizer"), "dreambooth");
   const known = new Map<string, Features>();
   const featuresOf = async (text: string): Promise<Features> => {
     const features = known.get(text) ?? (await clip.texts([text]))[0]!;
@@ -81,7 +81,7 @@ export async function judgeClip(
 
 /** Share of pictures whose nearest neighbour, among one of each of `count` individuals in another theme, is their own. */
 export async function judgeViT(engine: Engine, modelFolder: string, noun: string, count: number): Promise<number> {
-  const vit = await openViT(engine, join(modelFolder, "vit"));
+  const vit = await openViT(engine, join(modelFolder, "vit"), "dreambooth");
   const themes = [...themesOf(subjectOf(noun)).values()];
   const held = 2 ** 30;
   const featuresIn = async (theme: number): Promise<Features[]> => {

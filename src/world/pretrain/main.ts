@@ -1,15 +1,16 @@
 /**
  * Trains the embedded model from nothing, going on where it stopped:
  *
- *     npm run pretrain -- [vae] [clip] [vit] [unet]
+ *     npm run pretrain -- [vae] [clip] [vit] [unet] [decoder]
  *
- * All stages, or those that are named; the U-Net needs the first two.
+ * All stages, or those that are named; the U-Net needs the first two, the decoder the first.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TillerError } from "../../errors.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
+import { decoder } from "./decoder.ts";
 import { normaliseLatents } from "./normalise-latents.ts";
 import { pretrain } from "./pretrain.ts";
 import { unet } from "./unet.ts";
@@ -20,7 +21,7 @@ const interruption = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interruption.abort());
 
 const named = process.argv.slice(2);
-const stages = Object.entries({ vae: () => autoencoder, clip: () => clip, vit: () => vit, unet }).filter(
+const stages = Object.entries({ vae: () => autoencoder, clip: () => clip, vit: () => vit, unet, decoder }).filter(
   ([name]) => named.length === 0 || named.includes(name),
 );
 

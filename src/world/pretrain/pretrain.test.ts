@@ -10,6 +10,7 @@ import { optimise } from "../../training/optimise.ts";
 import { captionOf, individualOf, render, subjectOf, subjects, themesOf } from "../index.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
+import { decoder } from "./decoder.ts";
 import { compileObjective, pretrain } from "./pretrain.ts";
 import { worldSample } from "./sampling.ts";
 import type { Stage, Workshop } from "./stage.ts";
@@ -55,6 +56,7 @@ test("stages one after the other make a model that opens and draws; a stage that
     expect(await run(() => short(autoencoder, 1))).toEqual([1]);
     expect(await run(() => short(clip, 1))).toEqual([1]);
     expect(await run(async (workshop) => short(await unet(workshop), 1))).toEqual([1]);
+    expect(await run(async (workshop) => short(await decoder(workshop), 1))).toEqual([1]);
     const pipeline = await Pipeline.load(options.modelFolder, { device: "cpu" });
     try {
       const kinds: string[] = [];

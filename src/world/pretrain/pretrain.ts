@@ -35,7 +35,8 @@ export async function* pretrain(
   const engine = await startEngine({ threads });
   try {
     const stage = await build({ engine, modelFolder });
-    const folder = join(workFolder, stage.folder);
+    const name = stage.name ?? stage.folder;
+    const folder = join(workFolder, name);
     await mkdir(folder, { recursive: true });
     const checkpoint = join(folder, "checkpoint.safetensors");
     const values = stage.start();
@@ -43,7 +44,7 @@ export async function* pretrain(
     const state = newAdamWState(flat);
     const averages: TensorValues | undefined =
       stage.averaging === undefined ? undefined : new Map([...flat].map(([name, data]) => [name, data.slice()]));
-    const identity = { stage: stage.folder, config: stage.config, settings: identifying(stage.settings) };
+    const identity = { stage: name, config: stage.config, settings: identifying(stage.settings) };
     await readCheckpoint(checkpoint, values, state, identity, averages);
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async () => {
@@ -59,7 +60,7 @@ export async function* pretrain(
       const seconds = (performance.now() - began) / 1000;
       began = performance.now();
       await log.add({ ...done, seconds: Number(seconds.toFixed(3)) });
-      yield { ...done, stage: stage.folder, steps: stage.settings.steps, seconds };
+      yield { ...done, stage: name, steps: stage.settings.steps, seconds };
       if (done.step % checkpointEvery === 0 || signal?.aborted) await save();
       signal?.throwIfAborted();
     }
@@ -96,7 +97,8 @@ const withData = (tensors: ReadonlyMap<string, Tensor>, data: TensorValues): Rea
   new Map([...tensors].map(([name, { shape }]) => [name, { shape, data: data.get(name)! }]));
 
 async function writeModelParts(modelFolder: string, stage: Stage, values: ReadonlyMap<string, Tensor>): Promise<void> {
-  await writeNetwork(join(modelFolder, stage.folder), { config: stage.config, tensors: values }, stage.file);
+  const tensors = new Map([...(stage.frozen ?? []), ...values]);
+  await writeNetwork(join(modelFolder, stage.folder), { config: stage.config, tensors }, stage.file);
   for (const [folder, network] of Object.entries(stage.parts?.(values) ?? {})) {
     await writeNetwork(join(modelFolder, folder), network, stage.file);
   }

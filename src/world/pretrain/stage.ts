@@ -4,6 +4,8 @@ import type { Engine, Tensor } from "../../runtime/index.ts";
 import type { OptimiserSettings } from "../../training/optimise.ts";
 
 export interface Stage {
+  /** What its logs and checkpoints are kept under, if not the network's folder. */
+  readonly name?: string | undefined;
   /** The network's folder in the model. */
   readonly folder: string;
   /** config.json. */
@@ -11,6 +13,8 @@ export interface Stage {
   /** The weights' file; Diffusers' name by default. */
   readonly file?: string | undefined;
   readonly settings: OptimiserSettings;
+  /** Tensors that are the network's too and stay as they are. */
+  readonly frozen?: ReadonlyMap<string, Tensor> | undefined;
   /** The tensors before training, by the checkpoint's keys. */
   readonly start: () => Map<string, Tensor>;
   readonly loss: (values: ReadonlyMap<string, Tensor>) => Value;

@@ -41,7 +41,7 @@ export { version } from "./pipelines/version.ts";
 export { type Device, type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/learning-rate.ts";
-export type { TrainingRequest } from "./training/options.ts";
+export { type TrainingRequest, trainingSchema } from "./training/options.ts";
 export { type RecipeName, recipeNames, recipes } from "./training/recipes/index.ts";
 export { runFolderOf, type TrainingEvent, type TrainOptions, train } from "./training/train.ts";
 export { type Checkpoint, openCheckpoint } from "./weights/checkpoint.ts";

@@ -10,6 +10,7 @@ import { addGenerate, generate } from "./generate.ts";
 import { addInspect, inspect } from "./inspect.ts";
 import { type Output, startOutput } from "./output.ts";
 import { printable } from "./printable.ts";
+import { addStudio, studio } from "./studio.ts";
 import { addSweep, sweep } from "./sweep.ts";
 import { addTrain, train } from "./train.ts";
 import { addTune, tune } from "./tune.ts";
@@ -38,6 +39,7 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
   addTune(program, (options) => acting(() => tune(options, world, output)));
   addEval(program, (options) => acting(() => evaluate(options, world, output)));
   addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
+  addStudio(program, (options) => acting(() => studio(options, world, output)));
   addInspect(program, (file) => acting(() => inspect(file, output)));
   addDoctor(program, () => acting(() => doctor(world, output)));
   const code = await program.parseAsync([...argv], { from: "user" }).then(
@@ -115,7 +117,7 @@ function outcome(
 function callMessage({ message }: CommanderError, argv: readonly string[]): string {
   const [what = "", hint] = message.replace(/^error: /, "").split("\n");
   const command = argv.find((word) =>
-    ["demo", "generate", "sweep", "train", "eval", "tune", "bench", "inspect", "doctor"].includes(word),
+    ["demo", "generate", "sweep", "train", "eval", "tune", "bench", "studio", "inspect", "doctor"].includes(word),
   );
   const help = `see tiller ${command === undefined ? "" : `${command} `}--help.`;
   const meant = /Did you mean (.*)\?/.exec(hint ?? "")?.[1];

@@ -46,7 +46,7 @@ export const autoencoder: Stage = {
   folder: "vae",
   config,
   settings: {
-    steps: 6000,
+    steps: 5000,
     accumulate: 1,
     learningRate: 1e-3,
     schedule: "cosine",

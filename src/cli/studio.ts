@@ -1,0 +1,43 @@
+/** `tiller studio`: the web page and the HTTP API. */
+import type { Command } from "commander";
+import { addCommonOptions, type CommonOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { parseWhole } from "./values.ts";
+import type { World } from "./world.ts";
+
+interface StudioOptions extends CommonOptions {
+  model?: string[];
+  data: string;
+  host?: string;
+  port: number;
+}
+
+export function addStudio(program: Command, act: (options: StudioOptions) => Promise<void>): void {
+  const command = program
+    .command("studio")
+    .description("a web page to personalise, steer and compare, and an HTTP API")
+    .option(
+      "--model <model>",
+      "a model to offer; repeatable; default: dinghy, which comes with Tiller",
+      (text, before: string[] = []) => [...before, text],
+    )
+    .option("--data <folder>", "where pictures, adapters and jobs are kept", "tiller-studio")
+    .option("--port <n>", "0 for any that is free", (text) => parseWhole("--port", text, 0), 7860)
+    .option("--host <address>", "answer other machines too, which then need the token that is printed");
+  addCommonOptions(command).action(act);
+}
+
+export async function studio(options: StudioOptions, { signal }: World, output: Output): Promise<void> {
+  const { model, data, host, port, device, threads } = options;
+  // Loaded here: no other command needs a server.
+  const { startStudio } = await import("../server/index.ts");
+  const started = await startStudio({ models: model, data, host, port, device, threads });
+  output.result.url = started.url;
+  output.say(`Tiller Studio: ${started.url}`);
+  output.say(`the API is described at ${new URL("/api", started.url).href}; Ctrl-C ends it`);
+  await new Promise<void>((done) => {
+    if (signal.aborted) done();
+    signal.addEventListener("abort", () => done(), { once: true });
+  });
+  await started.close();
+}

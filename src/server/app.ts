@@ -1,0 +1,68 @@
+/** The server's routes, put together. */
+
+import { serveStatic } from "@hono/node-server/serve-static";
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { TillerError, UsageError } from "../index.ts";
+import { communityRoutes } from "./community-form.ts";
+import { openAiRoute } from "./openai-form.ts";
+import { apiPage, openApiOf } from "./openapi.ts";
+import { protection } from "./protection.ts";
+import { QueueFull } from "./queue.ts";
+import { parseBody, type Route, routes, type Services } from "./routes.ts";
+
+export interface AppOptions {
+  /** Without one, this machine alone is answered. */
+  readonly token?: string | undefined;
+  /** The built page's folder. */
+  readonly page: string;
+}
+
+/** Bytes of a JSON request, and of an upload. */
+const [largestJson, largestUpload] = [1 << 20, 100 << 20];
+
+export function appOf(services: Services, { token, page }: AppOptions): Hono {
+  const app = new Hono();
+  const all: readonly Route[] = [...routes, openAiRoute, ...communityRoutes];
+  app.use(protection(token));
+  app.use(async (c, next) => {
+    await next();
+    c.header("x-content-type-options", "nosniff");
+    c.header("referrer-policy", "no-referrer");
+    c.header(
+      "content-security-policy",
+      "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+    );
+  });
+  const tooLarge = (most: number) =>
+    bodyLimit({
+      maxSize: most,
+      // What is left of the request is not read: the line is of no further use.
+      onError: (c) =>
+        c.json({ error: `the request is longer than ${most / 2 ** 20} MiB` }, 413, { connection: "close" }),
+    });
+  for (const { method, path, body, takes, handle } of all) {
+    const pattern = path.replace("{id}.png", ":file{[^/]+\\.png}").replaceAll(/\{(\w+)\}/g, ":$1");
+    app.on(method.toUpperCase(), pattern, tooLarge(takes ? largestUpload : largestJson), async (c) =>
+      handle(c, services, body ? await parseBody(c, body) : undefined),
+    );
+  }
+  app.get("/api/openapi.json", (c) => c.json(openApiOf(all)));
+  app.get("/api", (c) => c.html(apiPage(all)));
+  app.use("*", serveStatic({ root: page }));
+  app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
+  app.onError((error, c) => {
+    const status =
+      error instanceof QueueFull ? 429 : error instanceof UsageError ? 400 : error instanceof TillerError ? 422 : 500;
+    const message = status === 500 ? `this is a defect of Tiller: ${error.message}` : error.message;
+    // OpenAI's clients look for an object with a message.
+    if (c.req.path.startsWith("/v1/")) {
+      return c.json(
+        { error: { message, type: status < 500 ? "invalid_request_error" : "server_error", code: null } },
+        status,
+      );
+    }
+    return c.json({ error: message, detail: message }, status);
+  });
+  return app;
+}

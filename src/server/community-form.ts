@@ -1,0 +1,189 @@
+/** Pictures in the community's form (AUTOMATIC1111's web UI): /sdapi/v1/txt2img and what its clients ask besides. */
+import { readdir, readFile } from "node:fs/promises";
+import { z } from "zod";
+import { requestSchema, type SamplerName } from "../index.ts";
+import { readPicture } from "../pictures/read-recipe.ts";
+import { jobDone } from "./job-done.ts";
+import { picturesSchema } from "./jobs.ts";
+import { checked, type Route, type Services } from "./routes.ts";
+
+const shape = requestSchema.shape;
+
+/** The web UI's names of the samplers there are. */
+const samplers: Readonly<Record<string, { sampler: SamplerName; karras?: true }>> = {
+  DDIM: { sampler: "ddim" },
+  "DPM++ 2M": { sampler: "dpm++" },
+  "DPM++ 2M Karras": { sampler: "dpm++", karras: true },
+  Euler: { sampler: "euler" },
+  "Euler a": { sampler: "euler-a" },
+};
+
+const bodySchema = z.looseObject({
+  /** May name adapters: `<lora:name:0.8>`. */
+  prompt: z.string().default(""),
+  negative_prompt: z.string().default(""),
+  seed: z.number().int().default(-1),
+  steps: shape.steps.optional(),
+  cfg_scale: z.number().optional(),
+  width: shape.width,
+  height: shape.height,
+  batch_size: z.number().int().min(1).max(64).default(1),
+  n_iter: z.number().int().min(1).max(64).default(1),
+  sampler_name: z.string().nullish(),
+  scheduler: z.string().nullish(),
+  override_settings: z.looseObject({ sd_model_checkpoint: z.string().optional() }).nullish(),
+  // Further fields.
+  guidance: shape.guidance.optional(),
+  omega: shape.omega.optional(),
+});
+
+const txt2img: Route = {
+  method: "post",
+  path: "/sdapi/v1/txt2img",
+  summary: "Pictures in the community's form; guidance and omega are further fields",
+  body: bodySchema,
+  answer: z.object({ images: z.array(z.string()), parameters: z.unknown(), info: z.string() }),
+  async handle(c, services, body) {
+    const given = body as z.output<typeof bodySchema>;
+    const { prompt, adapters } = adaptersIn(given.prompt);
+    const named = `${given.sampler_name ?? "DDIM"}${given.scheduler === "karras" ? " Karras" : ""}`;
+    const sampling = samplers[named] ?? samplers[given.sampler_name ?? "DDIM"] ?? samplers.DDIM!;
+    const asked = given.override_settings?.sd_model_checkpoint;
+    const { steps, width, height, guidance, omega } = given;
+    const request = checked(picturesSchema, {
+      model: services.models.list.find(({ name }) => name === asked)?.name,
+      adapters,
+      request: {
+        prompt,
+        negative: given.negative_prompt,
+        seed: given.seed < 0 ? Math.floor(Math.random() * 2 ** 32) : given.seed,
+        count: Math.min(64, given.batch_size * given.n_iter),
+        scale: given.cfg_scale,
+        ...sampling,
+        steps,
+        width,
+        height,
+        guidance,
+        omega,
+      },
+    });
+    const job = await jobDone(request, services, c.req.raw.signal);
+    const images = await Promise.all(
+      job.pictures.map(async (id) => (await readFile(services.data.picture(id))).toString("base64")),
+    );
+    const texts = await Promise.all(job.pictures.map((id) => readPicture(services.data.picture(id))));
+    const info = {
+      prompt,
+      negative_prompt: given.negative_prompt,
+      seed: request.request.seed,
+      all_seeds: job.pictures.map((_, i) => request.request.seed + i),
+      infotexts: texts.map(({ parameters }) => parameters ?? ""),
+      ...(texts[0] && { width: texts[0].width, height: texts[0].height }),
+    };
+    return c.json({ images, parameters: given, info: JSON.stringify(info) });
+  },
+};
+
+/** `<lora:name:0.8>` out of a prompt. */
+function adaptersIn(prompt: string): { prompt: string; adapters: { name: string; strength: number }[] } {
+  const adapters: { name: string; strength: number }[] = [];
+  const rest = prompt.replace(/<lora:([\w. -]+)(?::(-?[\d.]+))?>/g, (_, name: string, strength?: string) => {
+    adapters.push({ name, strength: Number(strength ?? 1) });
+    return "";
+  });
+  return { prompt: rest.replace(/\s+/g, " ").trim(), adapters };
+}
+
+const optionsAnswer = z.looseObject({ sd_model_checkpoint: z.string() });
+
+export const communityRoutes: readonly Route[] = [
+  txt2img,
+  {
+    method: "get",
+    path: "/sdapi/v1/options",
+    summary: "The options a client may look at",
+    answer: optionsAnswer,
+    handle: (c, { models }) => c.json({ sd_model_checkpoint: models.list[0]!.name, CLIP_stop_at_last_layers: 1 }),
+  },
+  {
+    method: "post",
+    path: "/sdapi/v1/options",
+    summary: "Options are those of each request here; a model that there is not is refused",
+    body: z.looseObject({ sd_model_checkpoint: z.string().optional() }),
+    handle: (c, { models }, body) => {
+      models.get((body as { sd_model_checkpoint?: string }).sd_model_checkpoint);
+      return c.json({});
+    },
+  },
+  {
+    method: "get",
+    path: "/sdapi/v1/sd-models",
+    summary: "The models there are",
+    handle: (c, { models }) =>
+      c.json(
+        models.list.map(({ name }) => ({
+          title: name,
+          model_name: name,
+          hash: null,
+          sha256: null,
+          filename: name,
+          config: null,
+        })),
+      ),
+  },
+  {
+    method: "get",
+    path: "/sdapi/v1/samplers",
+    summary: "The samplers there are",
+    handle: (c) => c.json(Object.keys(samplers).map((name) => ({ name, aliases: [], options: {} }))),
+  },
+  {
+    method: "get",
+    path: "/sdapi/v1/loras",
+    summary: "The adapters there are",
+    handle: async (c, { data }) => {
+      const names = (await readdir(data.adapters)).filter((name) => name.endsWith(".safetensors")).sort();
+      return c.json(
+        names.map((file) => {
+          const name = file.slice(0, -".safetensors".length);
+          return { name, alias: name, path: name, metadata: {} };
+        }),
+      );
+    },
+  },
+  {
+    method: "get",
+    path: "/sdapi/v1/progress",
+    summary: "How far the running job is",
+    handle: (c, services: Services) => {
+      const job = services.queue.list().find(({ state }) => state === "running");
+      const { done, total } = job?.progress ?? { done: 0, total: 1 };
+      const share = job ? done / total : 0;
+      const seconds = job?.started === undefined ? 0 : (Date.now() - job.started) / 1000;
+      return c.json({
+        progress: share,
+        eta_relative: share > 0 ? (seconds * (1 - share)) / share : 0,
+        state: {
+          job: job?.id ?? "",
+          job_count: services.queue.list().filter(({ ended }) => ended === undefined).length,
+          sampling_step: done,
+          sampling_steps: total,
+          interrupted: false,
+          skipped: false,
+        },
+        current_image: null,
+        textinfo: null,
+      });
+    },
+  },
+  {
+    method: "post",
+    path: "/sdapi/v1/interrupt",
+    summary: "Ends the running job",
+    handle: async (c, { queue }) => {
+      const job = queue.list().find(({ state }) => state === "running");
+      if (job) await queue.cancel(job.id);
+      return c.json({});
+    },
+  },
+];

@@ -1,0 +1,43 @@
+/** Where the server keeps what it has. No name from a request reaches the disk but through here. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { UsageError } from "../index.ts";
+
+export interface DataFolder {
+  job(id: string): string;
+  picture(id: string): string;
+  adapter(name: string): string;
+  upload(id: string): string;
+  readonly jobs: string;
+  readonly pictures: string;
+  readonly adapters: string;
+  readonly uploads: string;
+  readonly studies: string;
+  study(id: string): string;
+}
+
+/** Makes the folder and those in it. */
+export async function openDataFolder(root: string): Promise<DataFolder> {
+  const [jobs, pictures, adapters, uploads, studies] = ["jobs", "pictures", "adapters", "uploads", "studies"].map(
+    (name) => join(root, name),
+  ) as [string, string, string, string, string];
+  for (const folder of [jobs, pictures, adapters, uploads, studies]) await mkdir(folder, { recursive: true });
+  return {
+    jobs,
+    pictures,
+    adapters,
+    uploads,
+    studies,
+    job: (id) => join(jobs, `${plain(id)}.json`),
+    picture: (id) => join(pictures, `${plain(id)}.png`),
+    adapter: (name) => join(adapters, `${plain(name)}.safetensors`),
+    upload: (id) => join(uploads, plain(id)),
+    study: (id) => join(studies, `${plain(id)}.json`),
+  };
+}
+
+/** @throws UsageError unless the name is a plain one: no separators, no dots in front. */
+function plain(name: string): string {
+  if (/^[\w-][\w. -]{0,79}$/.test(name)) return name;
+  throw new UsageError(`${JSON.stringify(name.slice(0, 80))} is not a name of this server`);
+}

@@ -1,0 +1,38 @@
+/** Every picture there is, newest first, each with its recipe. */
+import { readdir, rm, stat } from "node:fs/promises";
+import { exists } from "../files/regular-file.ts";
+import type { Recipe } from "../index.ts";
+import { readPicture } from "../pictures/read-recipe.ts";
+import type { DataFolder } from "./data-folder.ts";
+
+export interface GalleryPicture {
+  readonly id: string;
+  readonly width: number;
+  readonly height: number;
+  /** Milliseconds since 1970. */
+  readonly made: number;
+  readonly recipe: Recipe | undefined;
+}
+
+/** A page of the gallery, and whether there is more. */
+export async function galleryPage(
+  data: DataFolder,
+  { from, count }: { from: number; count: number },
+): Promise<{ pictures: GalleryPicture[]; total: number }> {
+  // Ids begin with the time.
+  const ids = (await readdir(data.pictures))
+    .filter((name) => name.endsWith(".png") && !name.startsWith("."))
+    .map((name) => name.slice(0, -4))
+    .sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
+  const pictures = await Promise.all(ids.slice(from, from + count).map((id) => galleryPicture(data, id)));
+  return { pictures: pictures.filter((picture) => picture !== undefined), total: ids.length };
+}
+
+export async function galleryPicture(data: DataFolder, id: string): Promise<GalleryPicture | undefined> {
+  const file = data.picture(id);
+  if (!(await exists(file))) return undefined;
+  const { width, height, recipe } = await readPicture(file);
+  return { id, width, height, recipe, made: (await stat(file)).mtimeMs };
+}
+
+export const deletePicture = (data: DataFolder, id: string): Promise<void> => rm(data.picture(id), { force: true });

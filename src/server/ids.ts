@@ -1,0 +1,5 @@
+/** Names for jobs, uploads and studies: in the order of their making. */
+import { randomBytes } from "node:crypto";
+
+/** The time in base 36 and a few random letters. */
+export const newId = (): string => `${Date.now().toString(36)}-${randomBytes(5).toString("hex")}`;

@@ -1,0 +1,72 @@
+/** Tiller Studio's server. */
+import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { serve } from "@hono/node-server";
+import { type DeviceName, UsageError } from "../index.ts";
+import { appOf } from "./app.ts";
+import { openDataFolder } from "./data-folder.ts";
+import { modelsOf } from "./models.ts";
+import { keepPipelines } from "./pipelines.ts";
+import { openQueue } from "./queue.ts";
+import { runJobIn } from "./run-job.ts";
+
+export interface StudioOptions {
+  /** Where pictures, adapters, uploads and jobs are kept. */
+  readonly data: string;
+  /** Folders, files or hub ids; the embedded model by default. */
+  readonly models?: readonly string[] | undefined;
+  /** Loopback by default; on any other a token is asked for. */
+  readonly host?: string | undefined;
+  /** 0 for any that is free. */
+  readonly port: number;
+  readonly device?: DeviceName | undefined;
+  readonly threads?: number | undefined;
+  /** Jobs that may wait: 500 by default. */
+  readonly bound?: number | undefined;
+}
+
+export interface Studio {
+  /** Where the page is, the token in it if there is one. */
+  readonly url: string;
+  readonly token: string | undefined;
+  /** Ends it; a job that runs is first when it starts again. */
+  close(): Promise<void>;
+}
+
+const page = fileURLToPath(new URL("../../dist/studio", import.meta.url));
+
+/**
+ * Starts the server.
+ *
+ * @throws UsageError if the port is taken.
+ */
+export async function startStudio(options: StudioOptions): Promise<Studio> {
+  const { host = "127.0.0.1", port, device, threads, bound = 500 } = options;
+  const data = await openDataFolder(options.data);
+  const models = modelsOf(options.models ?? []);
+  const pipelines = keepPipelines({ device, threads });
+  const queue = await openQueue(data, runJobIn({ data, models, pipelines, device, threads }), { bound });
+  const token = ["127.0.0.1", "localhost", "::1"].includes(host) ? undefined : randomBytes(24).toString("base64url");
+  const app = appOf({ data, models, queue }, { token, page });
+  const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {
+    const started = serve({ fetch: app.fetch, hostname: host, port }, () => done(started));
+    started.on("error", (error: NodeJS.ErrnoException) => {
+      fail(error.code === "EADDRINUSE" ? new UsageError(`port ${port} is taken: choose another with --port`) : error);
+    });
+  });
+  const address = server.address();
+  const at = typeof address === "object" && address ? address.port : port;
+  const name = host.includes(":") ? `[${host}]` : host === "0.0.0.0" ? "localhost" : host;
+  return {
+    url: `http://${name}:${at}/${token ? `?token=${token}` : ""}`,
+    token,
+    async close() {
+      await new Promise<void>((done) => {
+        server.close(() => done());
+        if ("closeAllConnections" in server) server.closeAllConnections();
+      });
+      await queue.close();
+      await pipelines.close();
+    },
+  };
+}

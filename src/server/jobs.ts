@@ -1,0 +1,88 @@
+/** Jobs: what the server is asked to do, as data that survives a restart. */
+import { z } from "zod";
+import { requestSchema, trainingSchema } from "../index.ts";
+
+const id = z.string().regex(/^[\w-]{1,64}$/, "must be a name of the server's own making");
+
+/** An adapter of the server by its name, and how strongly it counts. */
+const adapterSchema = z.strictObject({
+  name: z.string().regex(/^[\w. -]{1,80}$/, "must be the name of an adapter of this server"),
+  strength: z.number().min(-10).max(10).default(1),
+});
+
+const { shape } = requestSchema;
+
+/** Without the request's defaults: what is absent stays as the request has it. */
+const variationSchema = z.strictObject({
+  guidance: shape.guidance.unwrap().optional(),
+  scale: shape.scale,
+  omega: shape.omega.unwrap().optional(),
+  agScale: shape.agScale.unwrap().optional(),
+  sampler: shape.sampler.unwrap().optional(),
+  steps: shape.steps.unwrap().optional(),
+  seed: shape.seed.unwrap().optional(),
+});
+
+/** Pictures: one request, or several that differ in some settings from the same noise. */
+export const picturesSchema = z.strictObject({
+  kind: z.literal("pictures").default("pictures"),
+  /** One of the server's models; its first by default. */
+  model: z.string().optional(),
+  adapters: z.array(adapterSchema).max(8).default([]),
+  request: requestSchema.extend({ count: z.number().int().min(1).max(64).default(1) }),
+  /** Settings that take the place of the request's, one set after the other. */
+  variations: z.array(variationSchema).min(1).max(64).optional(),
+});
+
+/** Training on uploaded pictures. */
+export const trainingJobSchema = z.strictObject({
+  kind: z.literal("training"),
+  model: z.string().optional(),
+  /** What the adapter is to be called. */
+  name: z.string().regex(/^[\w-]{1,40}$/, "must be up to 40 letters, digits, dashes and underscores"),
+  recipe: z.enum(["dreambooth", "dreambooth-ti"]).default("dreambooth"),
+  /** An upload of the server. */
+  upload: id,
+  token: trainingSchema.shape.token.default("sks"),
+  class: trainingSchema.shape.class,
+  steps: z.number().int().min(1).max(5000).optional(),
+  rank: z.number().int().min(1).max(128).optional(),
+  learningRate: trainingSchema.shape.learningRate,
+  batch: z.number().int().min(1).max(8).optional(),
+  prior: z.boolean().optional(),
+  priorCount: z.number().int().min(1).max(500).optional(),
+  seed: trainingSchema.shape.seed,
+});
+
+export const jobRequestSchema = z.union([picturesSchema, trainingJobSchema]);
+
+export type PicturesRequest = z.output<typeof picturesSchema>;
+export type TrainingJobRequest = z.output<typeof trainingJobSchema>;
+export type JobRequest = z.output<typeof jobRequestSchema>;
+
+export const jobStates = ["queued", "running", "done", "failed", "cancelled"] as const;
+
+export const jobSchema = z.object({
+  id,
+  state: z.enum(jobStates),
+  request: jobRequestSchema,
+  /** Times in milliseconds since 1970. */
+  created: z.number(),
+  started: z.number().optional(),
+  ended: z.number().optional(),
+  /** Steps done of all, and what goes on. */
+  progress: z.object({ done: z.number(), total: z.number(), what: z.string() }).optional(),
+  /** Pictures made so far, by id, in order. */
+  pictures: z.array(z.string()).default([]),
+  /** Of training: the loss at each step. */
+  losses: z.array(z.number()).optional(),
+  /** The adapter that was learned. */
+  adapter: z.string().optional(),
+  warnings: z.array(z.string()).default([]),
+  error: z.string().optional(),
+});
+
+export type Job = z.output<typeof jobSchema>;
+
+export const isOver = ({ state }: Pick<Job, "state">): boolean =>
+  state === "done" || state === "failed" || state === "cancelled";

@@ -1,0 +1,31 @@
+/** The models a server offers, by name; their places on the disk stay its own. */
+import { basename, resolve } from "node:path";
+import { embeddedModel, UsageError } from "../index.ts";
+
+export interface OfferedModel {
+  readonly name: string;
+  /** A folder, a file, a hub id, or the embedded model's name. */
+  readonly source: string;
+}
+
+export interface Models {
+  readonly list: readonly OfferedModel[];
+  /** @throws UsageError if there is none of this name. */
+  get(name: string | undefined): OfferedModel;
+}
+
+export function modelsOf(sources: readonly string[]): Models {
+  const all = sources.length > 0 ? sources : [embeddedModel];
+  const list = all.map((source) => ({
+    name: /^[\w.-]+\/[\w.-]+$/.test(source) || source === embeddedModel ? source : basename(resolve(source)),
+    source,
+  }));
+  return {
+    list,
+    get(name) {
+      const found = name === undefined ? list[0] : list.find((model) => model.name === name);
+      if (found) return found;
+      throw new UsageError(`there is no model ${name} here; there is ${list.map((m) => m.name).join(", ")}`);
+    },
+  };
+}

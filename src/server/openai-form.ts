@@ -1,0 +1,63 @@
+/** Pictures in OpenAI's form: POST /v1/images/generations. */
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { requestSchema } from "../index.ts";
+import { jobDone } from "./job-done.ts";
+import { picturesSchema } from "./jobs.ts";
+import { checked, type Route, type Services } from "./routes.ts";
+
+const shape = requestSchema.shape;
+
+const bodySchema = z.looseObject({
+  prompt: z.string(),
+  model: z.string().optional(),
+  n: z.number().int().min(1).max(10).nullish(),
+  /** "auto", or width and height: "512x512". */
+  size: z
+    .string()
+    .regex(/^(auto|\d+x\d+)$/, 'must be "auto" or like "512x512"')
+    .nullish(),
+  response_format: z.enum(["url", "b64_json"]).nullish(),
+  // Further fields, beside OpenAI's.
+  guidance: shape.guidance.optional(),
+  omega: shape.omega.optional(),
+  scale: shape.scale,
+  steps: shape.steps.optional(),
+  seed: shape.seed.optional(),
+  sampler: shape.sampler.optional(),
+  negative: shape.negative.optional(),
+  adapters: picturesSchema.shape.adapters.optional(),
+});
+
+export const openAiRoute: Route = {
+  method: "post",
+  path: "/v1/images/generations",
+  summary: "Pictures in OpenAI's form; guidance, omega, scale, steps, seed, sampler and adapters are further fields",
+  body: bodySchema,
+  answer: z.object({
+    created: z.number(),
+    data: z.array(z.object({ b64_json: z.string().optional(), url: z.string().optional() })),
+  }),
+  async handle(c, services: Services, body) {
+    const { prompt, model, n, size, response_format, adapters, ...rest } = body as z.output<typeof bodySchema>;
+    const [width, height] = size && size !== "auto" ? size.split("x").map(Number) : [];
+    const { guidance, omega, scale, steps, negative, sampler } = rest;
+    // Without a seed every call is another picture, as clients of this form expect.
+    const seed = rest.seed ?? Math.floor(Math.random() * 2 ** 32);
+    const settings = { guidance, omega, scale, steps, negative, sampler };
+    const request = {
+      model: services.models.list.some(({ name }) => name === model) ? model : undefined,
+      adapters: adapters ?? [],
+      request: { prompt, ...settings, seed, count: n ?? 1, ...(width && { width, height }) },
+    };
+    const job = await jobDone(checked(picturesSchema, request), services, c.req.raw.signal);
+    const data = await Promise.all(
+      job.pictures.map(async (id) =>
+        response_format === "url"
+          ? { url: new URL(`/pictures/${id}.png`, c.req.url).href }
+          : { b64_json: (await readFile(services.data.picture(id))).toString("base64") },
+      ),
+    );
+    return c.json({ created: Math.floor(Date.now() / 1000), data });
+  },
+};

@@ -1,0 +1,159 @@
+/** The queue: one job computes, the others wait; every change is on disk before it is told. */
+import { EventEmitter } from "node:events";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { TillerError } from "../errors.ts";
+import { writeWhole } from "../files/atomic-file.ts";
+import type { DataFolder } from "./data-folder.ts";
+import { newId } from "./ids.ts";
+import { isOver, type Job, type JobRequest, jobSchema } from "./jobs.ts";
+
+/** Does a job, telling what changes; throws the signal's reason when it is aborted. */
+export type RunJob = (job: Job, change: (change: Partial<Job>) => void, signal: AbortSignal) => Promise<Partial<Job>>;
+
+/** Waiting jobs are full: HTTP's 429. */
+export class QueueFull extends TillerError {}
+
+export interface Queue {
+  /** Jobs by age, oldest first. */
+  list(): Job[];
+  get(id: string): Job | undefined;
+  /** How many jobs come before it; 0 is the one that runs. */
+  position(id: string): number | undefined;
+  /** @throws QueueFull if too many wait. */
+  add(request: JobRequest): Promise<Job>;
+  /** Ends a job within a step; one that waits never begins. */
+  cancel(id: string): Promise<void>;
+  /** Forgets a job that is over. */
+  forget(id: string): Promise<void>;
+  /** Told of every change; returns what ends it. */
+  watch(listener: (job: Job) => void): () => void;
+  /** Resolves when the job is over. */
+  finished(id: string): Promise<Job>;
+  /** Ends the running job as a restart would find it. */
+  close(): Promise<void>;
+}
+
+export interface QueueOptions {
+  /** Jobs that may wait. */
+  readonly bound: number;
+}
+
+/** Progress is on disk now and then, other changes at once. */
+const patience = 2000;
+
+/** Picks up what an earlier server left: jobs that waited wait, and the one that ran is first again. */
+export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueOptions): Promise<Queue> {
+  const jobs = new Map<string, Job>();
+  for (const job of await readJobs(data)) {
+    jobs.set(job.id, isOver(job) ? job : { ...job, state: "queued", pictures: [], progress: undefined });
+  }
+  const events = new EventEmitter().setMaxListeners(0);
+  let running: { id: string; abort: AbortController; over: Promise<void> } | undefined;
+  let closing = false;
+
+  const change = async (id: string, changes: Partial<Job>, keep = true): Promise<Job> => {
+    const job = { ...jobs.get(id)!, ...changes };
+    jobs.set(id, job);
+    if (keep) await writeWhole(data.job(id), `${JSON.stringify(job)}\n`);
+    events.emit("job", job);
+    return job;
+  };
+  const waiting = () => [...jobs.values()].filter(({ state }) => state === "queued");
+
+  const next = () => {
+    const [job] = waiting();
+    if (running || closing || !job) return;
+    const abort = new AbortController();
+    running = { id: job.id, abort, over: work(job.id, abort).finally(after) };
+  };
+  const after = () => {
+    running = undefined;
+    next();
+  };
+
+  async function work(id: string, { signal }: AbortController): Promise<void> {
+    let kept = performance.now();
+    const job = await change(id, { state: "running", started: Date.now() });
+    const tell = (changes: Partial<Job>) => {
+      const keep = performance.now() - kept > patience;
+      if (keep) kept = performance.now();
+      change(id, changes, keep).catch(() => {});
+    };
+    try {
+      const outcome = await run(job, tell, signal);
+      await change(id, { ...outcome, state: "done", ended: Date.now() });
+    } catch (error) {
+      if (closing) return;
+      const known = error instanceof TillerError;
+      const message = known ? error.message : `this is a defect of Tiller: ${(error as Error)?.message ?? error}`;
+      const state = signal.aborted ? "cancelled" : "failed";
+      await change(id, { state, ended: Date.now(), ...(state === "failed" && { error: message }) });
+    }
+  }
+
+  next();
+  return {
+    list: () => [...jobs.values()],
+    get: (id) => jobs.get(id),
+    position(id) {
+      const job = jobs.get(id);
+      if (!job || isOver(job)) return undefined;
+      if (job.state === "running") return 0;
+      return waiting().findIndex((other) => other.id === id) + (running ? 1 : 0);
+    },
+    async add(request) {
+      if (waiting().length >= bound) throw new QueueFull(`${bound} jobs wait already; try again when some are done.`);
+      const job: Job = { id: newId(), state: "queued", request, created: Date.now(), pictures: [], warnings: [] };
+      jobs.set(job.id, job);
+      await change(job.id, {});
+      next();
+      return job;
+    },
+    async cancel(id) {
+      const job = jobs.get(id);
+      if (!job || isOver(job)) return;
+      if (running?.id === id) {
+        running.abort.abort(new Error("cancelled"));
+        await running.over;
+      } else {
+        await change(id, { state: "cancelled", ended: Date.now() });
+      }
+    },
+    async forget(id) {
+      const job = jobs.get(id);
+      if (!job || !isOver(job)) return;
+      jobs.delete(id);
+      await rm(data.job(id), { force: true });
+    },
+    watch(listener) {
+      events.on("job", listener);
+      return () => events.off("job", listener);
+    },
+    finished: (id) =>
+      new Promise((done) => {
+        const look = (job: Job | undefined) => {
+          if (!job || job.id !== id || !isOver(job)) return;
+          events.off("job", look);
+          done(job);
+        };
+        events.on("job", look);
+        look(jobs.get(id));
+      }),
+    async close() {
+      closing = true;
+      running?.abort.abort(new Error("closing"));
+      await running?.over;
+    },
+  };
+}
+
+async function readJobs(data: DataFolder): Promise<Job[]> {
+  const jobs: Job[] = [];
+  for (const name of await readdir(data.jobs)) {
+    if (!name.endsWith(".json") || name.startsWith(".")) continue;
+    const parsed = jobSchema.safeParse(JSON.parse(await readFile(data.job(name.slice(0, -5)), "utf8")));
+    // A job of another version is not run again.
+    if (parsed.success) jobs.push(parsed.data);
+  }
+  return jobs.sort((a, b) => a.created - b.created || a.id.localeCompare(b.id));
+}

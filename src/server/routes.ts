@@ -1,0 +1,264 @@
+/** The API that the page uses: every route as data, so that its description cannot differ from what it does. */
+import { readdir, readFile } from "node:fs/promises";
+import type { Context } from "hono";
+import { streamSSE } from "hono/streaming";
+import { z } from "zod";
+import { exists } from "../files/regular-file.ts";
+import { UsageError } from "../index.ts";
+import type { DataFolder } from "./data-folder.ts";
+import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
+import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
+import type { Models } from "./models.ts";
+import type { Queue } from "./queue.ts";
+import { keepUpload } from "./uploads.ts";
+
+export interface Services {
+  readonly data: DataFolder;
+  readonly models: Models;
+  readonly queue: Queue;
+}
+
+export interface Route {
+  readonly method: "get" | "post" | "delete";
+  /** As OpenAPI writes it: `/api/jobs/{id}`. */
+  readonly path: string;
+  readonly summary: string;
+  /** JSON that the request brings. */
+  readonly body?: z.ZodType;
+  /** JSON that the answer is. */
+  readonly answer?: z.ZodType;
+  /** The answer's or the request's kind, where it is not JSON. */
+  readonly type?: string;
+  readonly takes?: string;
+  readonly handle: (c: Context, services: Services, body: unknown) => Promise<Response> | Response;
+}
+
+const placed = jobSchema.extend({ position: z.number().optional() });
+const withPlace = (job: Job, { queue }: Services) => ({ ...job, position: queue.position(job.id) });
+
+const route = <B>(
+  one: Omit<Route, "handle" | "body"> & {
+    body?: z.ZodType<B>;
+    handle: (c: Context, services: Services, body: B) => Promise<Response> | Response;
+  },
+): Route => one as Route;
+
+/** Milliseconds between two events of one job's steps; changes of state go at once. */
+const pace = 100;
+
+export const routes: readonly Route[] = [
+  route({
+    method: "get",
+    path: "/api/models",
+    summary: "The models there are",
+    answer: z.array(z.object({ name: z.string() })),
+    handle: (c, { models }) => c.json(models.list.map(({ name }) => ({ name }))),
+  }),
+  route({
+    method: "get",
+    path: "/api/adapters",
+    summary: "The adapters there are, newest first",
+    answer: z.array(z.object({ name: z.string() })),
+    handle: async (c, { data }) => {
+      const names = (await readdir(data.adapters)).filter((name) => name.endsWith(".safetensors"));
+      return c.json(names.sort().map((name) => ({ name: name.slice(0, -".safetensors".length) })));
+    },
+  }),
+  route({
+    method: "post",
+    path: "/api/jobs",
+    summary: "Asks for pictures or for training; the job waits its turn",
+    body: jobRequestSchema,
+    answer: placed,
+    handle: async (c, services, body) => {
+      // Refused now rather than when its turn comes.
+      services.models.get(body.model);
+      return c.json(withPlace(await services.queue.add(body), services), 201);
+    },
+  }),
+  route({
+    method: "get",
+    path: "/api/jobs",
+    summary: "All jobs, newest first",
+    answer: z.array(placed),
+    handle: (c, services) =>
+      c.json(
+        services.queue
+          .list()
+          .reverse()
+          .map((job) => withPlace(job, services)),
+      ),
+  }),
+  route({
+    method: "get",
+    path: "/api/jobs/{id}",
+    summary: "A job as it is now",
+    answer: placed,
+    handle: (c, services) => {
+      const job = services.queue.get(c.req.param("id")!);
+      return job ? c.json(withPlace(job, services)) : notFound(c, "job");
+    },
+  }),
+  route({
+    method: "delete",
+    path: "/api/jobs/{id}",
+    summary: "Ends a job within a step; one that is over is forgotten",
+    handle: async (c, { queue }) => {
+      const id = c.req.param("id")!;
+      const job = queue.get(id);
+      if (!job) return notFound(c, "job");
+      if (job.ended === undefined) await queue.cancel(id);
+      else await queue.forget(id);
+      return c.body(null, 204);
+    },
+  }),
+  route({
+    method: "get",
+    path: "/api/events",
+    summary: "Every change of every job, as server-sent events named job",
+    type: "text/event-stream",
+    handle: (c, services) => events(c, services, () => true),
+  }),
+  route({
+    method: "get",
+    path: "/api/jobs/{id}/events",
+    summary: "A job's changes, its present state first",
+    type: "text/event-stream",
+    handle: (c, services) => {
+      const job = services.queue.get(c.req.param("id")!);
+      return job ? events(c, services, ({ id }) => id === job.id, job) : notFound(c, "job");
+    },
+  }),
+  route({
+    method: "post",
+    path: "/api/uploads",
+    summary: "Keeps pictures to learn from: form fields named pictures",
+    takes: "multipart/form-data",
+    answer: z.object({ id: z.string(), pictures: z.number() }),
+    handle: async (c, { data }) => {
+      const form = await c.req.parseBody({ all: true });
+      const given = [form.pictures ?? []].flat().filter((part) => part instanceof File);
+      const files = [];
+      for (const file of given) files.push({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
+      return c.json(await keepUpload(files, data), 201);
+    },
+  }),
+  route({
+    method: "get",
+    path: "/api/pictures",
+    summary: "The gallery, newest first; ?from= and ?count= choose a page",
+    answer: z.object({ pictures: z.array(z.unknown()), total: z.number() }),
+    handle: async (c, { data }) => {
+      const number = (name: string, usual: number, most: number) =>
+        z.coerce
+          .number()
+          .int()
+          .min(0)
+          .max(most)
+          .catch(usual)
+          .parse(c.req.query(name) ?? usual);
+      return c.json(await galleryPage(data, { from: number("from", 0, 1e9), count: number("count", 60, 500) }));
+    },
+  }),
+  route({
+    method: "get",
+    path: "/api/pictures/{id}",
+    summary: "A picture's size and recipe",
+    handle: async (c, { data }) => {
+      const picture = await galleryPicture(data, c.req.param("id")!);
+      return picture ? c.json(picture) : notFound(c, "picture");
+    },
+  }),
+  route({
+    method: "delete",
+    path: "/api/pictures/{id}",
+    summary: "Deletes a picture",
+    handle: async (c, { data }) => {
+      await deletePicture(data, c.req.param("id")!);
+      return c.body(null, 204);
+    },
+  }),
+  route({
+    method: "get",
+    path: "/pictures/{id}.png",
+    summary: "A picture's file",
+    type: "image/png",
+    handle: async (c, { data }) => {
+      const name = c.req.path.slice("/pictures/".length, -".png".length);
+      const file = data.picture(decodeURIComponent(name));
+      if (!(await exists(file))) return notFound(c, "picture");
+      return c.body(await readFile(file), 200, {
+        "content-type": "image/png",
+        "cache-control": "private, max-age=31536000",
+      });
+    },
+  }),
+];
+
+export const notFound = (c: Context, what: string) => c.json({ error: `there is no such ${what}` }, 404);
+
+/** A stream of job changes: steps at a pace that a page can follow, everything else at once. */
+function events(c: Context, services: Services, concerns: (job: Job) => boolean, first?: Job): Response {
+  return streamSSE(c, async (stream) => {
+    const last = new Map<string, { at: number; state: string; pictures: number }>();
+    const pending = new Map<string, Job>();
+    let wake = () => {};
+    const tell = (job: Job) => {
+      if (!concerns(job)) return;
+      pending.set(job.id, job);
+      wake();
+    };
+    const unwatch = services.queue.watch(tell);
+    let open = true;
+    stream.onAbort(() => {
+      open = false;
+      unwatch();
+      wake();
+    });
+    if (first) tell(first);
+    while (open) {
+      let wait = 15_000;
+      for (const job of [...pending.values()]) {
+        const before = last.get(job.id);
+        const urgent = !before || before.state !== job.state || before.pictures !== job.pictures.length;
+        const rest = before ? before.at + pace - performance.now() : 0;
+        if (!urgent && rest > 0) {
+          wait = Math.min(wait, rest);
+          continue;
+        }
+        pending.delete(job.id);
+        last.set(job.id, { at: performance.now(), state: job.state, pictures: job.pictures.length });
+        await stream.writeSSE({ event: "job", data: JSON.stringify(withPlace(job, services)) });
+      }
+      if (!open) break;
+      const waited = await Promise.race([
+        new Promise<"woken">((done) => {
+          wake = () => done("woken");
+          if (!open) done("woken");
+        }),
+        new Promise<"idle">((done) => setTimeout(() => done("idle"), wait)),
+      ]);
+      // A word now and then, so that a line that is dead is noticed.
+      if (waited === "idle" && wait === 15_000) await stream.writeSSE({ event: "alive", data: "" });
+    }
+  });
+}
+
+/** @throws UsageError naming what of the JSON is wrong. */
+export async function parseBody<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  let value: unknown;
+  try {
+    value = await c.req.json();
+  } catch {
+    throw new UsageError("the request's body is not valid JSON");
+  }
+  return checked(schema, value);
+}
+
+/** @throws UsageError naming what of a request is wrong. */
+export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new UsageError(`${issue?.path.join(".") || "the request"}: ${issue?.message}`);
+}

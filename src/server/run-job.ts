@@ -1,0 +1,114 @@
+/** How each kind of job is done. */
+import { copyFile, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { exists } from "../files/regular-file.ts";
+import { type DeviceName, type FullRequest, type Recipe, train, UsageError } from "../index.ts";
+import { encodePng, writePng } from "../pictures/png.ts";
+import type { DataFolder } from "./data-folder.ts";
+import type { Job, PicturesRequest, TrainingJobRequest } from "./jobs.ts";
+import type { Models } from "./models.ts";
+import type { Pipelines } from "./pipelines.ts";
+import type { RunJob } from "./queue.ts";
+
+export interface Workshop {
+  readonly data: DataFolder;
+  readonly models: Models;
+  readonly pipelines: Pipelines;
+  readonly device?: DeviceName | undefined;
+  readonly threads?: number | undefined;
+}
+
+export const runJobIn =
+  (workshop: Workshop): RunJob =>
+  (job, change, signal) =>
+    job.request.kind === "training"
+      ? learn(job.request, workshop, change, signal)
+      : draw(job.id, job.request, workshop, change, signal);
+
+async function draw(
+  id: string,
+  { model, adapters, request, variations = [{}] }: PicturesRequest,
+  { data, models, pipelines }: Workshop,
+  change: (change: Partial<Job>) => void,
+  signal: AbortSignal,
+): Promise<Partial<Job>> {
+  const files = await Promise.all(
+    adapters.map(async ({ name, strength }) => {
+      const file = data.adapter(name);
+      if (!(await exists(file))) throw new UsageError(`there is no adapter ${name} here`);
+      return { file, strength };
+    }),
+  );
+  const chosen = models.get(model);
+  const pipeline = await pipelines.get(chosen.source, files);
+  const requests = variations.map((variation): FullRequest => Object.assign({ ...request }, variation));
+  const total = requests.reduce((sum, { steps, count }) => sum + steps * count, 0);
+  const pictures: string[] = [];
+  const warnings: string[] = [];
+  let before = 0;
+  for (const one of requests) {
+    for await (const event of pipeline.generate(one, { signal })) {
+      if (event.type === "warning") {
+        if (!warnings.includes(event.message)) warnings.push(event.message);
+      } else if (event.type === "step") {
+        const done = before + event.picture * one.steps + (event.step / event.steps) * event.batch * one.steps;
+        change({
+          progress: { done, total, what: `picture ${pictures.length + 1}` },
+          pictures: [...pictures],
+          warnings,
+        });
+      } else {
+        const picture = `${id}-${pictures.length}`;
+        await writePng(data.picture(picture), await encodePng(event, publicRecipe(event.recipe, chosen.name)));
+        pictures.push(picture);
+        change({ pictures: [...pictures] });
+      }
+    }
+    before += one.steps * one.count;
+  }
+  return { pictures, warnings, progress: { done: total, total, what: "" } };
+}
+
+/** A recipe without the server's paths: models and adapters by name. */
+function publicRecipe(recipe: Recipe, model: string): Recipe {
+  return { ...recipe, model, adapters: recipe.adapters.map((adapter) => ({ ...adapter, file: adapter.name })) };
+}
+
+async function learn(
+  { model, name, recipe, upload, kind, ...settings }: TrainingJobRequest,
+  { data, models, pipelines, device, threads }: Workshop,
+  change: (change: Partial<Job>) => void,
+  signal: AbortSignal,
+): Promise<Partial<Job>> {
+  const images = data.upload(upload);
+  if (!(await exists(images))) throw new UsageError("these pictures are no longer here; upload them again");
+  // Training takes the memory that drawing had.
+  await pipelines.close();
+  const run = join(data.uploads, `${upload}.${name}.safetensors`);
+  const request = { ...settings, model: models.get(model).source, images, out: run, resume: true };
+  const losses: number[] = [];
+  let adapters: readonly string[] = [];
+  for await (const event of train(recipe, request, { device, threads, signal })) {
+    if (event.type === "doing") change({ progress: { done: 0, total: 1, what: event.what } });
+    if (event.type === "step") {
+      losses.push(event.loss);
+      const progress = { done: event.step, total: event.steps, what: `loss ${event.loss.toFixed(4)}` };
+      change({ progress, losses: [...losses] });
+    }
+    if (event.type === "saved") adapters = event.adapters;
+  }
+  await publish(adapters, run, name, data);
+  return { adapter: name, losses };
+}
+
+/** The adapter's files among the server's adapters; the run's folder goes. */
+async function publish(files: readonly string[], run: string, name: string, data: DataFolder): Promise<void> {
+  for (const file of files) {
+    const suffix = file.slice(run.length - ".safetensors".length).replace(/\.safetensors$/, "");
+    await copyFile(file, data.adapter(`${name}${suffix}`));
+  }
+  for (const entry of await readdir(data.uploads)) {
+    const path = join(data.uploads, entry);
+    if (path.startsWith(run.replace(/\.safetensors$/, "."))) await rm(path, { recursive: true, force: true });
+  }
+}

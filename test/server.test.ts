@@ -1,0 +1,262 @@
+/** The server over HTTP, on a tiny model, as its page, an OpenAI client and a community client use it. */
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { request as rawRequest } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import OpenAI from "openai";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Studio, startStudio } from "../src/server/index.ts";
+import type { Job } from "../src/server/jobs.ts";
+import { fixture } from "./fixtures.ts";
+
+let data: string;
+let studio: Studio;
+const options = () => ({
+  data,
+  models: [fixture("pipelines/sd15")],
+  port: 0,
+  device: "cpu" as const,
+  threads: 2,
+  bound: 20,
+});
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  studio = await startStudio(options());
+});
+afterAll(async () => {
+  await studio.close();
+  await rm(data, { recursive: true });
+});
+
+const at = (path: string) => new URL(path, studio.url).href;
+const post = (path: string, body: unknown) =>
+  fetch(at(path), { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+const pictures = (request: object, more: object = {}) =>
+  post("/api/jobs", { request: { prompt: "a red cat", steps: 2, ...request }, ...more });
+// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever is there.
+const json = async (answer: Response | Promise<Response>): Promise<any> => (await answer).json();
+const job = (id: string): Promise<Job> => json(fetch(at(`/api/jobs/${id}`)));
+
+async function over(id: string): Promise<Job> {
+  for (;;) {
+    const now = await job(id);
+    if (["done", "failed", "cancelled"].includes(now.state)) return now;
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+describe("jobs", () => {
+  test("a sweep makes its pictures in order, each with a recipe that holds no path", async () => {
+    const asked = await pictures({ seed: 3 }, { variations: [{ omega: 0, guidance: "pg" }, { guidance: "cfg" }] });
+    expect(asked.status).toBe(201);
+    const done = await over((await json(asked)).id);
+    expect(done).toMatchObject({ state: "done", progress: { done: 4, total: 4 } });
+    expect(done.pictures).toHaveLength(2);
+    for (const [i, guidance] of ["pg", "cfg"].entries()) {
+      const { recipe, width } = await json(fetch(at(`/api/pictures/${done.pictures[i]}`)));
+      expect(recipe).toMatchObject({ model: "sd15", request: { guidance, seed: 3, steps: 2 } });
+      expect(JSON.stringify(recipe)).not.toContain("/");
+      const file = await (await fetch(at(`/pictures/${done.pictures[i]}.png`))).arrayBuffer();
+      expect((await sharp(Buffer.from(file)).metadata()).width).toBe(width);
+    }
+    const { pictures: gallery, total } = await json(fetch(at("/api/pictures?count=1")));
+    expect(total).toBeGreaterThanOrEqual(2);
+    expect(gallery).toHaveLength(1);
+  });
+
+  test("events tell a job's way from waiting to done", async () => {
+    const { id } = await json(pictures({ count: 2 }));
+    const stream = await fetch(at(`/api/jobs/${id}/events`));
+    const states: string[] = [];
+    let text = "";
+    for await (const piece of stream.body!.pipeThrough(new TextDecoderStream())) {
+      text += piece;
+      const events = text.split("\n\n");
+      text = events.pop()!;
+      for (const event of events) {
+        const line = /^data: (.*)$/m.exec(event)?.[1];
+        if (line) states.push((JSON.parse(line) as Job).state);
+      }
+      if (states.at(-1) === "done") break;
+    }
+    expect(states.at(-1)).toBe("done");
+    expect(states.indexOf("running")).toBeLessThan(states.indexOf("done"));
+  });
+
+  test("a job that runs ends within a step, one that waits never begins", async () => {
+    const { id } = await json(pictures({ steps: 900, count: 8 }));
+    const { id: second, position } = await json(pictures({}));
+    expect(position).toBe(1);
+    await fetch(at(`/api/jobs/${second}`), { method: "DELETE" });
+    await fetch(at(`/api/jobs/${id}`), { method: "DELETE" });
+    expect((await over(id)).state).toBe("cancelled");
+    expect(await over(second)).toMatchObject({ state: "cancelled", pictures: [] });
+  });
+
+  test("a server that starts again goes on with what waited and what ran", async () => {
+    const { id } = await json(pictures({ steps: 300 }));
+    const { id: second } = await json(pictures({ seed: 9 }));
+    while ((await job(id)).progress === undefined) await new Promise((done) => setTimeout(done, 10));
+    await studio.close();
+    studio = await startStudio(options());
+    expect((await over(id)).state).toBe("done");
+    expect((await over(second)).state).toBe("done");
+  });
+
+  test("learns an adapter from uploaded pictures and draws with it", async () => {
+    const form = new FormData();
+    for (let i = 0; i < 2; i++) {
+      const jpeg = await sharp({
+        create: { width: 80, height: 60, channels: 3, background: { r: 200, g: 40 * i, b: 0 } },
+      })
+        .jpeg()
+        .toBuffer();
+      form.append("pictures", new File([new Uint8Array(jpeg)], `${i}.jpg`));
+    }
+    const upload = await json(fetch(at("/api/uploads"), { method: "POST", body: form }));
+    expect(upload.pictures).toBe(2);
+    const training = { kind: "training", name: "my-cat", upload: upload.id, class: "cat", steps: 2, prior: false };
+    const learned = await over((await json(post("/api/jobs", training))).id);
+    expect(learned).toMatchObject({ state: "done", adapter: "my-cat" });
+    expect(learned.losses).toHaveLength(2);
+    expect(await json(fetch(at("/api/adapters")))).toEqual([{ name: "my-cat" }]);
+    // Of the run nothing is left but the pictures it learned from.
+    expect(await readdir(join(data, "uploads"))).toEqual([upload.id]);
+    const drawn = await over((await json(pictures({}, { adapters: [{ name: "my-cat" }] }))).id);
+    expect(drawn).toMatchObject({ state: "done", pictures: [expect.any(String)] });
+  });
+});
+
+describe("clients of other servers", () => {
+  test("the openai package gets pictures", async () => {
+    const client = new OpenAI({ baseURL: at("/v1"), apiKey: "none" });
+    const { data: made } = await client.images.generate({
+      prompt: "a red cat",
+      n: 2,
+      // Tiller's own fields beside OpenAI's.
+      ...({ steps: 2, guidance: "pg", omega: 0.6, seed: 1 } as object),
+    });
+    expect(made).toHaveLength(2);
+    for (const { b64_json } of made!) {
+      expect((await sharp(Buffer.from(b64_json!, "base64")).metadata()).format).toBe("png");
+    }
+    await expect(client.images.generate({ prompt: "x", size: "7x7" as "256x256" })).rejects.toThrow(/400 .*width/);
+  });
+
+  test("a client of the community's web UI gets pictures", async () => {
+    const answer = await json(
+      post("/sdapi/v1/txt2img", {
+        prompt: "a red cat",
+        steps: 2,
+        seed: 5,
+        batch_size: 2,
+        sampler_name: "Euler a",
+      }),
+    );
+    expect(answer.images).toHaveLength(2);
+    expect(JSON.parse(answer.info)).toMatchObject({ seed: 5, all_seeds: [5, 6] });
+    expect(JSON.parse(answer.info).infotexts[0]).toContain("Seed: 5");
+    expect(await json(fetch(at("/sdapi/v1/sd-models")))).toMatchObject([{ model_name: "sd15" }]);
+    expect((await json(fetch(at("/sdapi/v1/progress")))).state.job_count).toBe(0);
+    expect(await json(post("/sdapi/v1/txt2img", { prompt: "a <lora:none:0.5> cat" }))).toMatchObject({
+      error: expect.stringContaining("no adapter none"),
+    });
+  });
+});
+
+describe("what is wrong is said in a sentence, and nothing else happens", () => {
+  test.each([
+    ["JSON that is none", "/api/jobs", "{", 400, /not valid JSON/],
+    ["a wrong setting", "/api/jobs", '{"request":{"prompt":"x","steps":0}}', 400, /steps/],
+    ["an unknown model", "/api/jobs", '{"model":"x","request":{"prompt":"x"}}', 400, /no model x/],
+    [
+      "an adapter outside the folder",
+      "/api/jobs",
+      '{"adapters":[{"name":"../../x"}],"request":{"prompt":"x"}}',
+      400,
+      /adapter/,
+    ],
+  ])("%s", async (_, path, body, status, message) => {
+    const answer = await fetch(at(path), { method: "POST", headers: { "content-type": "application/json" }, body });
+    expect(answer.status).toBe(status);
+    expect((await json(answer)).error).toMatch(message);
+  });
+
+  test("a request of more than a megabyte, ten thousand prompts say", async () => {
+    const answer = await post("/api/jobs", { request: { prompt: "a cat ".repeat(200_000) } });
+    expect(answer.status).toBe(413);
+  });
+
+  test("paths that climb out of the pictures' folder", async () => {
+    for (const path of [
+      "/pictures/..%2f..%2fetc%2fpasswd.png",
+      "/pictures/%2e%2e%2fjobs.png",
+      "/api/pictures/..%2fx",
+    ]) {
+      const answer = await fetch(at(path));
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.status).toBeLessThan(500);
+    }
+  });
+
+  test("uploads that are no pictures, and a picture that would not fit into memory", async () => {
+    const bomb = await sharp({ create: { width: 12_000, height: 12_000, channels: 3, background: "red" } })
+      .png()
+      .toBuffer();
+    for (const bytes of [Buffer.from("no picture"), bomb]) {
+      const form = new FormData();
+      form.append("pictures", new File([new Uint8Array(bytes)], "x.png"));
+      const answer = await fetch(at("/api/uploads"), { method: "POST", body: form });
+      expect(answer.status).toBe(422);
+      expect((await json(answer)).error).toMatch(/x\.png cannot be read as a picture/);
+    }
+  });
+
+  test("too many jobs at once: 429, and those before are all done", async () => {
+    const answers = await Promise.all(Array.from({ length: 30 }, () => pictures({ steps: 1 })));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses).toContain(429);
+    for (const answer of answers.filter(({ status }) => status === 201)) {
+      expect((await over((await json(answer)).id)).state).toBe("done");
+    }
+  });
+
+  test("a name that is not this machine's, and a page of another origin", async () => {
+    const { port } = new URL(studio.url);
+    const status = (headers: Record<string, string>) =>
+      new Promise<number>((done) => {
+        rawRequest({ port, path: "/api/models", headers }, (answer) => {
+          answer.resume();
+          done(answer.statusCode!);
+        }).end();
+      });
+    expect(await status({ host: "example.org" })).toBe(403);
+    expect(await status({ host: `127.0.0.1:${port}`, origin: "http://example.org" })).toBe(403);
+    expect(await status({ host: `127.0.0.1:${port}` })).toBe(200);
+  });
+});
+
+test("on another address than loopback the token is needed", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  const open = await startStudio({ ...options(), data: folder, host: "0.0.0.0" });
+  try {
+    const without = new URL("/api/models", open.url);
+    without.search = "";
+    expect((await fetch(without)).status).toBe(401);
+    expect((await fetch(without, { headers: { authorization: "Bearer wrong" } })).status).toBe(401);
+    expect((await fetch(without, { headers: { authorization: `Bearer ${open.token}` } })).status).toBe(200);
+    const page = await fetch(new URL(`/api/models?token=${open.token}`, open.url));
+    expect(page.headers.get("set-cookie")).toContain("HttpOnly");
+  } finally {
+    await open.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("the API is described as OpenAPI and as a page", async () => {
+  const document = await json(fetch(at("/api/openapi.json")));
+  expect(Object.keys(document.paths)).toContain("/v1/images/generations");
+  expect(document.paths["/api/jobs"].post.requestBody.content["application/json"].schema).toBeDefined();
+  expect(await (await fetch(at("/api"))).text()).toContain("POST /sdapi/v1/txt2img");
+});

@@ -24,7 +24,14 @@ export {
 export { TillerError, UsageError } from "./errors.ts";
 export { jsonObject, readJson } from "./files/json-file.ts";
 export { defaultScale } from "./guidance/methods.ts";
-export { type Evaluation, type EvaluationRequest, evaluateFolder, protocols, type Scores } from "./metrics/index.ts";
+export {
+  type Evaluation,
+  type EvaluationRequest,
+  evaluateFolder,
+  protocols,
+  type Scores,
+  startScoring,
+} from "./metrics/index.ts";
 export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
 export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
 export type { Recipe, RecipeAdapter } from "./pipelines/recipe.ts";

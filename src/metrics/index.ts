@@ -5,11 +5,13 @@ import { UsageError } from "../errors.ts";
 import { readText } from "../files/json-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { readPicture } from "../pictures/read-recipe.ts";
+import type { Pixels } from "../pictures/resample.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
 import { embedded } from "../weights/embedded.ts";
 import { openClip, openViT, type Protocol } from "./encoders.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
-import { readFolder } from "./read-pixels.ts";
+import { type PictureFeatures, type Scores, scoresOf } from "./fidelity.ts";
+import { readFolder, readPixels } from "./read-pixels.ts";
 
 export { type Protocol, protocols } from "./encoders.ts";
 export type { Evaluation, MeasuredPicture } from "./evaluate.ts";
@@ -67,6 +69,35 @@ export async function evaluateFolder(
   } finally {
     await engine.close();
   }
+}
+
+/** Scores of single picture files by the embedded encoders, kept loaded. References are encoded once a folder. */
+export async function startScoring(): Promise<{
+  score(file: string, references: string, text: string): Promise<Scores>;
+  close(): Promise<void>;
+}> {
+  const engine = await startEngine({});
+  const clip = await openClip(engine, embedded("clip"), embedded("tokenizer"), "dreambooth");
+  const dino = await openViT(engine, embedded("vit"), "dreambooth");
+  const featuresOf = async (pixels: Pixels): Promise<PictureFeatures> => ({
+    clip: (await clip.pictures([pixels]))[0]!,
+    dino: (await dino.pictures([pixels]))[0]!,
+  });
+  const folders = new Map<string, Promise<PictureFeatures[]>>();
+  const referencesIn = async (folder: string) => {
+    const features: PictureFeatures[] = [];
+    for (const { pixels } of await readFolder(folder)) features.push(await featuresOf(pixels));
+    return features;
+  };
+  return {
+    async score(file, references, text) {
+      const known = folders.get(references) ?? referencesIn(references);
+      folders.set(references, known);
+      const [words] = await clip.texts([text]);
+      return scoresOf(await featuresOf(await readPixels(file)), await known, words!);
+    },
+    close: async () => void (await engine.close()),
+  };
 }
 
 /** CLIP folders bring their tokenizer; the embedded one's is the model's. */

@@ -8,6 +8,7 @@ export interface DataFolder {
   picture(id: string): string;
   adapter(name: string): string;
   upload(id: string): string;
+  uploaded(id: string, name: string): string;
   readonly jobs: string;
   readonly pictures: string;
   readonly adapters: string;
@@ -32,6 +33,7 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
     picture: (id) => join(pictures, `${plain(id)}.png`),
     adapter: (name) => join(adapters, `${plain(name)}.safetensors`),
     upload: (id) => join(uploads, plain(id)),
+    uploaded: (id, name) => join(uploads, plain(id), plain(name)),
     study: (id) => join(studies, `${plain(id)}.json`),
   };
 }

@@ -9,6 +9,7 @@ import { modelsOf } from "./models.ts";
 import { keepPipelines } from "./pipelines.ts";
 import { openQueue } from "./queue.ts";
 import { runJobIn } from "./run-job.ts";
+import { scoringIn } from "./scoring.ts";
 
 export interface StudioOptions {
   /** Where pictures, adapters, uploads and jobs are kept. */
@@ -46,8 +47,9 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   const models = modelsOf(options.models ?? []);
   const pipelines = keepPipelines({ device, threads });
   const queue = await openQueue(data, runJobIn({ data, models, pipelines, device, threads }), { bound });
+  const scoring = scoringIn(data);
   const token = ["127.0.0.1", "localhost", "::1"].includes(host) ? undefined : randomBytes(24).toString("base64url");
-  const app = appOf({ data, models, queue }, { token, page });
+  const app = appOf({ data, models, queue, scoring }, { token, page });
   const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {
     const started = serve({ fetch: app.fetch, hostname: host, port }, () => done(started));
     started.on("error", (error: NodeJS.ErrnoException) => {
@@ -67,6 +69,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
       });
       await queue.close();
       await pipelines.close();
+      await scoring.close();
     },
   };
 }

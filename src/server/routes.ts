@@ -10,12 +10,26 @@ import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
 import type { Models } from "./models.ts";
 import type { Queue } from "./queue.ts";
+import type { Scoring } from "./scoring.ts";
+import {
+  answersSchema,
+  csvOf,
+  listStudies,
+  makeStudy,
+  readStudy,
+  type Study,
+  sharesOf,
+  studyRequestSchema,
+  studySchema,
+  takeAnswers,
+} from "./studies.ts";
 import { keepUpload } from "./uploads.ts";
 
 export interface Services {
   readonly data: DataFolder;
   readonly models: Models;
   readonly queue: Queue;
+  readonly scoring: Scoring;
 }
 
 export interface Route {
@@ -193,7 +207,90 @@ export const routes: readonly Route[] = [
       });
     },
   }),
+  route({
+    method: "get",
+    path: "/api/jobs/{id}/scores",
+    summary: "Scores of a job's pictures so far: ?references= names an upload, ?token= a word to leave out of the text",
+    answer: z.array(z.object({ dino: z.number(), clipI: z.number(), clipT: z.number() })),
+    handle: async (c, { queue, scoring }) => {
+      const job = queue.get(c.req.param("id")!);
+      if (!job) return notFound(c, "job");
+      return c.json(await scoring.scores(job, c.req.query("references") ?? "", c.req.query("token") ?? ""));
+    },
+  }),
+  route({
+    method: "get",
+    path: "/api/uploads/{id}/{name}",
+    summary: "An uploaded picture",
+    type: "image/png",
+    handle: async (c, { data }) => {
+      const file = data.uploaded(c.req.param("id")!, c.req.param("name")!);
+      if (!(await exists(file))) return notFound(c, "picture");
+      return c.body(await readFile(file), 200, { "content-type": "image/png" });
+    },
+  }),
+  route({
+    method: "get",
+    path: "/api/studies",
+    summary: "The studies there are, newest first",
+    handle: async (c, { data }) => c.json(await listStudies(data)),
+  }),
+  route({
+    method: "post",
+    path: "/api/studies",
+    summary: "Makes a study of a job's pictures",
+    body: studyRequestSchema,
+    answer: studySchema,
+    handle: async (c, { data, queue }, body) => {
+      const job = queue.get(body.job);
+      return job ? c.json(await makeStudy(body, job, data), 201) : notFound(c, "job");
+    },
+  }),
+  route({
+    method: "get",
+    path: "/api/studies/{id}",
+    summary: "A study, without the answers",
+    answer: studySchema.omit({ people: true }),
+    handle: (c, services) => withStudy(c, services, ({ people, ...study }) => c.json(study)),
+  }),
+  route({
+    method: "post",
+    path: "/api/studies/{id}/answers",
+    summary: "Takes a person's answers; gives the shares",
+    body: answersSchema,
+    handle: (c, services, body) =>
+      withStudy(c, services, async (study) => c.json(sharesOf(await takeAnswers(study, body, services.data)))),
+  }),
+  route({
+    method: "get",
+    path: "/api/studies/{id}/results",
+    summary: "Each arm's share of the answers, with intervals",
+    handle: (c, services) => withStudy(c, services, (study) => c.json(sharesOf(study))),
+  }),
+  route({
+    method: "get",
+    path: "/api/studies/{id}/export.json",
+    summary: "A study with its answers and shares",
+    handle: (c, services) => withStudy(c, services, (study) => c.json({ ...study, results: sharesOf(study) })),
+  }),
+  route({
+    method: "get",
+    path: "/api/studies/{id}/export.csv",
+    summary: "A line for each answer",
+    type: "text/csv",
+    handle: (c, services) =>
+      withStudy(c, services, (study) => c.body(csvOf(study), 200, { "content-type": "text/csv; charset=utf-8" })),
+  }),
 ];
+
+async function withStudy(
+  c: Context,
+  { data }: Services,
+  use: (study: Study) => Response | Promise<Response>,
+): Promise<Response> {
+  const study = await readStudy(c.req.param("id")!, data);
+  return study ? use(study) : notFound(c, "study");
+}
 
 export const notFound = (c: Context, what: string) => c.json({ error: `there is no such ${what}` }, 404);
 

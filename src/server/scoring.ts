@@ -1,0 +1,41 @@
+/** Scores of a job's pictures against uploaded pictures of the subject. */
+import { exists } from "../files/regular-file.ts";
+import { type Scores, startScoring, UsageError } from "../index.ts";
+import type { DataFolder } from "./data-folder.ts";
+import type { Job } from "./jobs.ts";
+
+export interface Scoring {
+  /** One for each picture there is, in order. */
+  scores(job: Job, references: string, token: string): Promise<Scores[]>;
+  close(): Promise<void>;
+}
+
+/** Loads the encoders when they are first needed, and remembers what was measured. */
+export function scoringIn(data: DataFolder): Scoring {
+  let session: ReturnType<typeof startScoring> | undefined;
+  const known = new Map<string, Promise<Scores>>();
+  return {
+    async scores({ request, pictures }, references, token) {
+      if (request.kind !== "pictures") throw new UsageError("this job makes no pictures");
+      const folder = data.upload(references);
+      if (!(await exists(folder))) throw new UsageError("these pictures are no longer here; upload them again");
+      session ??= startScoring();
+      const { score } = await session;
+      const text = request.request.prompt
+        .split(/\s+/)
+        .filter((word) => word !== token)
+        .join(" ");
+      return Promise.all(
+        pictures.map((id) => {
+          const key = `${id} ${references} ${text}`;
+          const found = known.get(key) ?? score(data.picture(id), folder, text);
+          known.set(key, found);
+          return found;
+        }),
+      );
+    },
+    async close() {
+      await (await session)?.close();
+    },
+  };
+}

@@ -1,0 +1,157 @@
+/** Blind preference studies: whose pictures are closest to the subject, and to the text. */
+import { readdir, readFile } from "node:fs/promises";
+import { z } from "zod";
+import { writeWhole } from "../files/atomic-file.ts";
+import { exists } from "../files/regular-file.ts";
+import { UsageError } from "../index.ts";
+import type { DataFolder } from "./data-folder.ts";
+import { newId } from "./ids.ts";
+import type { Job } from "./jobs.ts";
+
+const choice = z.number().int().min(0).nullable();
+
+export const studyRequestSchema = z.strictObject({
+  title: z.string().min(1).max(300),
+  /** A finished job whose pictures are those of the arms one after the other, `seeds` of each. */
+  job: z.string(),
+  arms: z.array(z.string().min(1).max(60)).min(2).max(64),
+  seeds: z.number().int().min(1).max(64),
+  /** An upload with pictures of the subject. */
+  references: z.string().optional(),
+});
+
+export const answersSchema = z.strictObject({
+  person: z.string().min(1).max(60),
+  /** For each set the arm chosen, or null for undecided. */
+  answers: z.array(z.strictObject({ set: z.number().int().min(0), subject: choice, text: choice })).max(64),
+});
+
+export const studySchema = z.object({
+  id: z.string(),
+  title: z.string(),
+  arms: z.array(z.string()),
+  /** Of each seed the arms' pictures. */
+  sets: z.array(z.object({ prompt: z.string(), pictures: z.array(z.string()) })),
+  references: z.array(z.string()),
+  people: z.array(answersSchema).default([]),
+});
+
+export type Study = z.output<typeof studySchema>;
+
+export async function makeStudy(
+  request: z.output<typeof studyRequestSchema>,
+  job: Job,
+  data: DataFolder,
+): Promise<Study> {
+  const { title, arms, seeds, references } = request;
+  if (job.request.kind !== "pictures" || job.pictures.length !== arms.length * seeds) {
+    throw new UsageError("the job's pictures are not those of these arms and seeds");
+  }
+  const { prompt } = job.request.request;
+  const folder = references === undefined ? undefined : data.upload(references);
+  const names =
+    folder && (await exists(folder)) ? (await readdir(folder)).filter((n) => n.endsWith(".png")).sort() : [];
+  const study: Study = {
+    id: newId(),
+    title,
+    arms: [...arms],
+    sets: Array.from({ length: seeds }, (_, seed) => ({
+      prompt,
+      pictures: arms.map((_, arm) => job.pictures[arm * seeds + seed]!),
+    })),
+    references: names.map((name) => `/api/uploads/${references}/${name}`),
+    people: [],
+  };
+  await keep(study, data);
+  return study;
+}
+
+export async function readStudy(id: string, data: DataFolder): Promise<Study | undefined> {
+  const file = data.study(id);
+  return (await exists(file)) ? studySchema.parse(JSON.parse(await readFile(file, "utf8"))) : undefined;
+}
+
+export async function listStudies(data: DataFolder): Promise<{ id: string; title: string; people: number }[]> {
+  const ids = (await readdir(data.studies))
+    .filter((name) => /^[\w-]+\.json$/.test(name))
+    .map((name) => name.slice(0, -5));
+  const studies = await Promise.all(
+    ids
+      .sort()
+      .reverse()
+      .map((id) => readStudy(id, data)),
+  );
+  return studies.flatMap((study) => (study ? [{ id: study.id, title: study.title, people: study.people.length }] : []));
+}
+
+/** Takes a person's answers; those that the person gave before are replaced. */
+export async function takeAnswers(
+  study: Study,
+  given: z.output<typeof answersSchema>,
+  data: DataFolder,
+): Promise<Study> {
+  for (const { set, subject, text } of given.answers) {
+    const wrong = [subject, text].some((arm) => arm !== null && arm >= study.arms.length);
+    if (set >= study.sets.length || wrong)
+      throw new UsageError("an answer is about a picture that the study does not have");
+  }
+  const people = [...study.people.filter(({ person }) => person !== given.person), given];
+  const taken = { ...study, people };
+  await keep(taken, data);
+  return taken;
+}
+
+const keep = (study: Study, data: DataFolder) => writeWhole(data.study(study.id), `${JSON.stringify(study)}\n`);
+
+export interface Share {
+  readonly arm: string;
+  /** Averaged over people. */
+  readonly share: number;
+  /** Wilson's 95 % interval, every answer counting as one. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Each arm's share of the answers, and that of the undecided, last. */
+export function sharesOf({ arms, people }: Pick<Study, "arms" | "people">) {
+  const answers = people.reduce((sum, person) => sum + person.answers.length, 0);
+  const of = (question: "subject" | "text"): Share[] =>
+    [...arms, "undecided"].map((arm, i) => {
+      const chosen = i < arms.length ? i : null;
+      const counts = people.map((person) => ({
+        for: person.answers.filter((one) => one[question] === chosen).length,
+        all: person.answers.length,
+      }));
+      const told = counts.filter(({ all }) => all > 0);
+      const share = told.reduce((sum, c) => sum + c.for / c.all, 0) / Math.max(1, told.length);
+      return {
+        arm,
+        share,
+        ...wilson(
+          counts.reduce((sum, c) => sum + c.for, 0),
+          answers,
+        ),
+      };
+    });
+  return { people: people.length, answers, questions: { subject: of("subject"), text: of("text") } };
+}
+
+export function wilson(successes: number, trials: number): { low: number; high: number } {
+  if (trials === 0) return { low: 0, high: 1 };
+  const z = 1.959964;
+  const share = successes / trials;
+  const centre = share + (z * z) / (2 * trials);
+  const reach = z * Math.sqrt((share * (1 - share) + (z * z) / (4 * trials)) / trials);
+  const scale = 1 + (z * z) / trials;
+  return { low: Math.max(0, (centre - reach) / scale), high: Math.min(1, (centre + reach) / scale) };
+}
+
+/** A line for each answer. */
+export function csvOf({ arms, people }: Study): string {
+  const name = (arm: number | null) => (arm === null ? "undecided" : arms[arm]!);
+  const cell = (text: string) => `"${text.replaceAll('"', '""').replace(/^([=+@-])/, "'$1")}"`;
+  const lines = people.flatMap(({ person, answers }) =>
+    answers.map(({ set, subject, text }) => [person, String(set), name(subject), name(text)].map(cell).join(",")),
+  );
+  return `${["person,set,subject,text", ...lines].join("\r\n")}\r\n`;
+}

@@ -1,0 +1,108 @@
+/** The server, as the page asks it. Types are the server's own. */
+import type { GalleryPicture } from "../../src/server/gallery.ts";
+import type { Job as ServerJob } from "../../src/server/jobs.ts";
+
+export type Job = ServerJob & { position?: number };
+export type { GalleryPicture };
+
+/** What a job of pictures is asked for with; the server fills in what is absent. */
+export interface PicturesJob {
+  model?: string;
+  adapters?: { name: string; strength: number }[];
+  request: Settings & { prompt: string; negative?: string; count?: number };
+  variations?: Settings[];
+}
+
+export interface Settings {
+  guidance?: string;
+  scale?: number;
+  omega?: number;
+  agScale?: number;
+  steps?: number;
+  seed?: number;
+}
+
+export interface TrainingJob {
+  kind: "training";
+  name: string;
+  upload: string;
+  token: string;
+  class: string;
+  steps?: number;
+  rank?: number;
+  learningRate?: number;
+  batch?: number;
+  priorCount?: number;
+}
+
+async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  const answer = await fetch(path, init);
+  if (!answer.ok) {
+    const { error } = (await answer.json().catch(() => ({}))) as { error?: string };
+    throw new Error(error ?? `the server answered ${answer.status}`);
+  }
+  return answer.status === 204 ? (undefined as T) : answer.json();
+}
+
+const send = <T>(path: string, body: unknown) =>
+  ask<T>(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+
+export const models = () => ask<{ name: string }[]>("/api/models");
+export const adapters = () => ask<{ name: string }[]>("/api/adapters");
+export const jobs = () => ask<Job[]>("/api/jobs");
+export const jobOf = (id: string) => ask<Job>(`/api/jobs/${id}`);
+export const start = (job: PicturesJob | TrainingJob) => send<Job>("/api/jobs", job);
+export const end = (id: string) => ask<void>(`/api/jobs/${id}`, { method: "DELETE" });
+export const gallery = (from: number, count: number) =>
+  ask<{ pictures: GalleryPicture[]; total: number }>(`/api/pictures?from=${from}&count=${count}`);
+export const removePicture = (id: string) => ask<void>(`/api/pictures/${id}`, { method: "DELETE" });
+export const pictureUrl = (id: string) => `/pictures/${id}.png`;
+
+export function upload(files: readonly File[]): Promise<{ id: string; pictures: number }> {
+  const form = new FormData();
+  for (const file of files) form.append("pictures", file);
+  return ask("/api/uploads", { method: "POST", body: form });
+}
+
+export interface Scores {
+  readonly dino: number;
+  readonly clipI: number;
+  readonly clipT: number;
+}
+
+export const scoresOf = (job: string, references: string, token: string) =>
+  ask<Scores[]>(`/api/jobs/${job}/scores?references=${references}&token=${encodeURIComponent(token)}`);
+
+export interface Study {
+  readonly id: string;
+  readonly title: string;
+  readonly arms: readonly string[];
+  readonly sets: readonly { readonly pictures: readonly string[]; readonly prompt: string }[];
+  readonly references: readonly string[];
+}
+
+export interface Answer {
+  readonly set: number;
+  /** Which arm, or undecided. */
+  readonly subject: number | null;
+  readonly text: number | null;
+}
+
+export interface Shares {
+  readonly people: number;
+  readonly answers: number;
+  /** For each question, each arm's share with its interval, undecided last. */
+  readonly questions: Readonly<
+    Record<"subject" | "text", readonly { arm: string; share: number; low: number; high: number }[]>
+  >;
+}
+
+export const studies = () => ask<{ id: string; title: string; people: number }[]>("/api/studies");
+export const studyOf = (id: string) => ask<Study>(`/api/studies/${id}`);
+export const newStudy = (study: { title: string; job: string; arms: string[]; seeds: number; references?: string }) =>
+  send<Study>("/api/studies", study);
+export const answer = (id: string, person: string, answers: Answer[]) =>
+  send<Shares>(`/api/studies/${id}/answers`, { person, answers });
+export const sharesOf = (id: string) => ask<Shares>(`/api/studies/${id}/results`);
+
+export const isOver = ({ state }: Job) => state === "done" || state === "failed" || state === "cancelled";

@@ -48,9 +48,10 @@ const handlers = {
       kept.set(keep, results);
       return {};
     }
-    /** @type {Record<string, { shape: readonly number[], data: unknown }>} */
+    /** @type {Record<string, Tensor>} */
     const outputs = {};
-    for (const [name, tensor] of Object.entries(results)) outputs[name] = { shape: tensor.dims, data: tensor.data };
+    for (const [name, tensor] of Object.entries(results))
+      outputs[name] = { shape: tensor.dims, data: /** @type {Float32Array} */ (tensor.data) };
     return outputs;
   },
 
@@ -82,6 +83,15 @@ function toOrt({ shape, data }) {
   return new OrtTensor(data instanceof Int32Array ? "int32" : "float32", data, shape);
 }
 
+/**
+ * The memory of a run's outputs, which moves to the main thread: nobody here reads it again.
+ *
+ * @param {Record<string, Tensor>} outputs
+ */
+function buffersOf(outputs) {
+  return /** @type {ArrayBuffer[]} */ ([...new Set(Object.values(outputs).map(({ data }) => data.buffer))]);
+}
+
 /** @param {number} id */
 function owned(id) {
   const session = sessions.get(id);
@@ -91,7 +101,9 @@ function owned(id) {
 
 port.on("message", async (/** @type {{ id: number, kind: keyof typeof handlers, request: any }} */ message) => {
   try {
-    port.postMessage({ id: message.id, ok: await handlers[message.kind](message.request) });
+    /** @type {any} */
+    const ok = await handlers[message.kind](message.request);
+    port.postMessage({ id: message.id, ok }, message.kind === "run" ? buffersOf(ok) : []);
   } catch (error) {
     port.postMessage({ id: message.id, error: error instanceof Error ? error.message : String(error) });
   }

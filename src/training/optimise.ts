@@ -45,12 +45,13 @@ export async function* optimise(
   const flat: TensorValues = new Map([...values].map(([name, { data }]) => [name, data as Float32Array]));
   while (state.steps < settings.steps) {
     const step = state.steps;
-    const gradients: TensorValues = new Map([...flat].map(([name, data]) => [name, new Float32Array(data.length)]));
     let loss = 0;
+    let gradients: TensorValues = new Map();
     for (let i = 0; i < settings.accumulate; i++) {
       const evaluated = await objective(step * settings.accumulate + i);
       loss += evaluated.loss / settings.accumulate;
-      accumulate(gradients, evaluated.gradients, 1 / settings.accumulate);
+      if (settings.accumulate === 1) gradients = evaluated.gradients;
+      else accumulate(gradients, evaluated.gradients, 1 / settings.accumulate);
     }
     const norm = gradientNorm(gradients);
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {

@@ -4,11 +4,13 @@ import { type Engine, float32, int32, type Session, type Tensor } from "../runti
 import type { ModelSource } from "../weights/model-source.ts";
 import { denoisingLoss, gradientOf, semanticLoss, withGradients } from "./losses.ts";
 import type { Noising } from "./noising.ts";
+import type { TensorValues } from "./tensor-values.ts";
 import { type Trained, trainsText } from "./trained.ts";
 
 export interface Evaluated {
   readonly loss: number;
-  readonly gradients: ReadonlyMap<string, Float32Array>;
+  /** The reader's own, to change in place. */
+  readonly gradients: TensorValues;
 }
 
 /** One picture of a batch, as the denoising loss takes it. */

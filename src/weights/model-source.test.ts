@@ -167,7 +167,7 @@ describe("a Diffusers folder", () => {
 
 test("a name that is nothing says what was looked for", async () => {
   expect(await failure("./no/such/thing")).toBe(
-    "There is no model ./no/such/thing: it is neither a folder with a model_index.json, nor a .safetensors file, nor a hub id of the form owner/name.",
+    "There is no model ./no/such/thing: it is neither a folder with a model_index.json, nor a .safetensors file, nor a hub id of the form owner/name, nor dinghy, the embedded one.",
   );
 });
 

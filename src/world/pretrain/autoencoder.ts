@@ -55,6 +55,7 @@ export const autoencoder: Stage = {
     clip: 1,
   },
   averaging: 0.999,
+  separable: true,
   start: () => blankAutoencoder(autoencoderConfig(config), 1),
 
   /** Inputs: `picture`, and `noise` for the latents. Mean squared error, and the divergence of the latents. */

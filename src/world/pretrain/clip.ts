@@ -1,8 +1,8 @@
 /** Stage 2: a small CLIP, whose text tower becomes the text encoder, and which later judges pictures. */
-import { add, clamp, exp, input, multiply, symbol, transpose } from "../../graph/index.ts";
+import { add, clamp, exp, input, multiply, symbol, transpose, type Value } from "../../graph/index.ts";
 import { clipText, clipTextConfig } from "../../models/clip-text.ts";
 import { clipTextFeatures, clipVision, clipVisionConfig } from "../../models/clip-vision.ts";
-import { moduleOf } from "../../models/module.ts";
+import { type Module, moduleOf } from "../../models/module.ts";
 import { float32, int32 } from "../../runtime/index.ts";
 import { randomStream } from "../../training/random.ts";
 import { captionOf } from "../captions.ts";
@@ -11,7 +11,7 @@ import { liveThemes, thingThemes } from "../world.ts";
 import { blankClip } from "./blank-transformers.ts";
 import { crossEntropy, similarities, unitRows } from "./contrastive.ts";
 import { planesOfSamples, type WorldSample, worldSample } from "./sampling.ts";
-import { openWeights, type Stage } from "./stage.ts";
+import { type Feeds, openWeights, type Stage } from "./stage.ts";
 import { tokenizerFiles, worldTokens } from "./tokens.ts";
 
 const tower = { num_hidden_layers: 4, num_attention_heads: 4, hidden_act: "quick_gelu", layer_norm_eps: 1e-5 };
@@ -81,52 +81,59 @@ export const clip: Stage = {
   /** Texts against pictures and pictures against texts; samples of one kind under one theme belong together. */
   loss(values) {
     const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });
-    const picture = input("picture", [symbol("batch"), 3, side, side]);
-    const pictures = unitRows(clipVision(module, clipVisionConfig(visionConfig), picture).features!);
-    const texts = unitRows(clipTextFeatures(module, clipText(module, clipTextConfig(textConfig)).text!));
-    // Sharper than this, float32 would not hold the exponentials.
-    const scale = exp(clamp(module.value("logit_scale"), 0, 4));
-    const logits = multiply(similarities(texts, pictures), scale); // [texts, pictures]
-    const targets = input("targets", [symbol("batch"), symbol("batch")]);
-    return multiply(add(crossEntropy(logits, targets), crossEntropy(transpose(logits, [1, 0]), targets)), 0.5);
+    return contrast(module, clipText(module, clipTextConfig(textConfig)).text!);
   },
 
-  feeds(draw) {
-    const samples = samplesOf(draw);
-    const rows = samples.map(({ caption }) => encode(caption));
-    const together = samples.map((a) =>
-      samples.map((b) => Number(a.individual.noun === b.individual.noun && a.theme === b.theme)),
-    );
-    const targets = together.flatMap((row) => {
-      const count = row.reduce((a, b) => a + b, 0);
-      return row.map((one) => one / count);
-    });
-    const ends = new Float32Array(batch * positions);
-    for (const [i, ids] of rows.entries()) ends[i * positions + ids.indexOf(end)] = 1;
-    return {
-      picture: float32([batch, 3, side, side], planesOfSamples(samples)),
-      ids: int32([batch, positions], rows.flat()),
-      end: float32([batch, positions, 1], ends),
-      targets: float32([batch, batch], targets),
-      learned: float32([1, width], new Float32Array(width)),
-    };
-  },
+  feeds: (draw) => clipFeeds(samplesOf(draw, 2)),
 };
+
+/** The loss of encoded texts [batch, positions, width] against the pictures of their batch. */
+export function contrast(module: Module, text: Value): Value {
+  const picture = input("picture", [symbol("batch"), 3, side, side]);
+  const pictures = unitRows(clipVision(module, clipVisionConfig(visionConfig), picture).features!);
+  const texts = unitRows(clipTextFeatures(module, text));
+  // Sharper than this, float32 would not hold the exponentials.
+  const scale = exp(clamp(module.value("logit_scale"), 0, 4));
+  const logits = multiply(similarities(texts, pictures), scale); // [texts, pictures]
+  const targets = input("targets", [symbol("batch"), symbol("batch")]);
+  return multiply(add(crossEntropy(logits, targets), crossEntropy(transpose(logits, [1, 0]), targets)), 0.5);
+}
+
+/** The samples' pictures and tokens, and which belong together. */
+export function clipFeeds(samples: readonly WorldSample[]): Feeds {
+  const rows = samples.map(({ caption }) => encode(caption));
+  const together = samples.map((a) =>
+    samples.map((b) => Number(a.individual.noun === b.individual.noun && a.theme === b.theme)),
+  );
+  const targets = together.flatMap((row) => {
+    const count = row.reduce((a, b) => a + b, 0);
+    return row.map((one) => one / count);
+  });
+  const ends = new Float32Array(batch * positions);
+  for (const [i, ids] of rows.entries()) ends[i * positions + ids.indexOf(end)] = 1;
+  return {
+    picture: float32([batch, 3, side, side], planesOfSamples(samples)),
+    ids: int32([batch, positions], rows.flat()),
+    end: float32([batch, positions, 1], ends),
+    targets: float32([batch, batch], targets),
+    learned: float32([1, width], new Float32Array(width)),
+  };
+}
 
 /** Themes that every kind goes with. */
 const shared = [...liveThemes.keys()].filter((name) => thingThemes.has(name));
 
 /**
- * Half of the samples as the world gives them, the others in groups of one theme each: among many themes the kind would
- * hardly tell texts apart.
+ * One in `every` samples as the world gives them, the others in groups of one theme each: among many themes the kind
+ * would hardly tell texts apart.
  */
-function samplesOf(draw: number): WorldSample[] {
+export function samplesOf(draw: number, every: number): WorldSample[] {
   const random = randomStream(2, "themes", draw);
   const themes = Array.from({ length: 4 }, () => shared[random.integer(shared.length)]!);
   return Array.from({ length: batch }, (_, i) => {
     const sample = worldSample(1e8 + draw * batch + i, "training");
-    if (i % 2 === 0) return sample;
-    const theme = themes[(i >> 1) % themes.length]!;
+    if (i % every === 0) return sample;
+    const theme = themes[Math.floor(i / every) % themes.length]!;
     return { ...sample, theme, caption: captionOf(sample.individual.noun, liveThemes.get(theme), sample.seed) };
   });
 }

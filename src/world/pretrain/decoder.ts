@@ -44,6 +44,7 @@ export async function decoder({ engine, modelFolder }: Workshop): Promise<Stage>
       clip: 1,
     },
     averaging: 0.999,
+    separable: true,
     start: () => part(true),
 
     /** Inputs: `latents` and the `picture` they are of. Mean squared error. */

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startEngine } from "../../runtime/index.ts";
-import { judgeAutoencoder, judgeClip, judgeViT } from "./judge.ts";
+import { judgeAutoencoder, judgeClip, judgeModel, judgeViT } from "./judge.ts";
 
 const model = process.argv[2] ?? fileURLToPath(new URL("../../../models/dinghy", import.meta.url));
 const has = (folder: string) => existsSync(join(model, folder, "config.json"));
@@ -21,6 +21,12 @@ try {
     for (const noun of ["dog", "cat", "teapot"]) {
       console.log(`ViT: nearest of 100, ${noun}: ${percent(await judgeViT(engine, model, noun, 100))} (goal 80 %)`);
     }
+  }
+  if (has("clip") && has("unet")) {
+    const { theme, kind } = await judgeModel(engine, model, 500);
+    console.log(
+      `the model, by CLIP: theme first ${percent(theme)} (goal 80 %), kind first ${percent(kind)} (goal 90 %)`,
+    );
   }
 } finally {
   await engine.close();

@@ -5,13 +5,14 @@ import { cosine, type Features, openClip, openViT } from "../../metrics/encoders
 import { autoencoderConfig, autoencoderDecode } from "../../models/autoencoder-kl.ts";
 import { moduleOf } from "../../models/module.ts";
 import type { Pixels } from "../../pictures/resample.ts";
+import { Pipeline } from "../../pipelines/pipeline.ts";
 import { type Engine, float32 } from "../../runtime/index.ts";
 import { buildLatentEncoder } from "../../training/latents.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { individualOf, rasterize, render, side, subjectOf } from "../render.ts";
 import { subjects } from "../subjects/index.ts";
 import { promptOf, themesOf } from "../world.ts";
-import { planesOfSample, worldSample } from "./sampling.ts";
+import { planesOfSample, type WorldSample, worldSample } from "./sampling.ts";
 
 /** Peak signal-to-noise ratio of pictures through the autoencoder, in decibels of the mean squared error. */
 export async function judgeAutoencoder(engine: Engine, modelFolder: string, count: number): Promise<number> {
@@ -40,12 +41,45 @@ export async function judgeAutoencoder(engine: Engine, modelFolder: string, coun
   return 10 * Math.log10(4 / (squares / count));
 }
 
-/** Shares of drawn pictures whose own theme, and own kind, CLIP ranks first among all. */
-export async function judgeClip(
+/** Shares of pictures that CLIP ranks right. */
+export interface Ranked {
+  /** The theme, among all themes of the kind. */
+  readonly theme: number;
+  /** The kind, among all kinds that the theme goes with. */
+  readonly kind: number;
+}
+
+/** How CLIP ranks the world's own pictures: what can be expected of it as a judge. */
+export async function judgeClip(engine: Engine, modelFolder: string, count: number): Promise<Ranked> {
+  return rankedRight(engine, modelFolder, count, async ({ individual, theme, seed }) =>
+    rasterize(render(individual, themesOf(subjectOf(individual.noun)).get(theme), seed)),
+  );
+}
+
+/** How CLIP, which was trained apart from it, ranks what the model draws for (class, scene) prompts; default settings. */
+export async function judgeModel(engine: Engine, modelFolder: string, count: number): Promise<Ranked> {
+  const pipeline = await Pipeline.load(modelFolder, { device: "cpu" });
+  try {
+    return await rankedRight(engine, modelFolder, count, async ({ individual: { noun }, theme }, i) => {
+      const prompt = promptOf(themesOf(subjectOf(noun)).get(theme)!, noun);
+      for await (const event of pipeline.generate({ prompt, seed: i })) {
+        if (event.type === "picture") return event.data;
+      }
+      throw new Error("no picture was drawn");
+    });
+  } finally {
+    await pipeline.close();
+  }
+}
+
+type ThemedSample = WorldSample & { readonly theme: string };
+
+async function rankedRight(
   engine: Engine,
   modelFolder: string,
   count: number,
-): Promise<{ theme: number; kind: number }> {
+  draw: (sample: ThemedSample, number: number) => Promise<Uint8Array>,
+): Promise<Ranked> {
   const clip = await openClip(engine, join(modelFolder, "clip"), join(modelFolder, "tokenizer"), "dreambooth");
   const known = new Map<string, Features>();
   const featuresOf = async (text: string): Promise<Features> => {
@@ -64,12 +98,13 @@ export async function judgeClip(
   const right = { theme: 0, kind: 0 };
   let judged = 0;
   for (let i = 0; judged < count; i++) {
-    const { individual, theme, seed } = worldSample(i, "held out");
+    const sample = worldSample(i, "held out");
+    const { theme } = sample;
     if (theme === undefined) continue;
+    const [picture] = await clip.pictures([pixelsOf(await draw({ ...sample, theme }, judged))]);
     judged++;
-    const { noun } = individual;
+    const { noun } = sample.individual;
     const themes = themesOf(subjectOf(noun));
-    const [picture] = await clip.pictures([pixelsOf(rasterize(render(individual, themes.get(theme), seed)))]);
     const byTheme = new Map([...themes].map(([name, other]) => [name, promptOf(other, noun)]));
     const alike = [...subjects.values()].filter((other) => themesOf(other).has(theme));
     const byKind = new Map(alike.map((other) => [other.noun, promptOf(themes.get(theme)!, other.noun)]));

@@ -1,9 +1,9 @@
 /**
  * Trains the embedded model from nothing, going on where it stopped:
  *
- *     npm run pretrain -- [vae] [clip] [vit] [unet] [decoder]
+ *     npm run pretrain -- [vae] [clip] [vit] [unet] [decoder] [vision]
  *
- * All stages, or those that are named; the U-Net needs the first two, the decoder the first.
+ * All stages, or those that are named; the U-Net needs the first two, the decoder the first, the vision the second.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ import { decoder } from "./decoder.ts";
 import { normaliseLatents } from "./normalise-latents.ts";
 import { pretrain } from "./pretrain.ts";
 import { unet } from "./unet.ts";
+import { vision } from "./vision.ts";
 import { vit } from "./vit.ts";
 
 const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
@@ -21,9 +22,14 @@ const interruption = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interruption.abort());
 
 const named = process.argv.slice(2);
-const stages = Object.entries({ vae: () => autoencoder, clip: () => clip, vit: () => vit, unet, decoder }).filter(
-  ([name]) => named.length === 0 || named.includes(name),
-);
+const stages = Object.entries({
+  vae: () => autoencoder,
+  clip: () => clip,
+  vit: () => vit,
+  unet,
+  decoder,
+  vision,
+}).filter(([name]) => named.length === 0 || named.includes(name));
 
 /** Lines are this many steps apart. */
 const quiet = 20;

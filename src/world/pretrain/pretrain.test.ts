@@ -82,7 +82,7 @@ describe.each([
     try {
       const values = stage.start();
       const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
-      const objective = await compileObjective(engine, stage, values);
+      const objective = await compileObjective([engine], stage, values);
       const losses: number[] = [];
       const settings = { ...stage.settings, steps: 6, warmup: 0, schedule: "constant", learningRate: 5e-5 } as const;
       for await (const { loss } of optimise(values, state, () => objective(0), settings)) losses.push(loss);

@@ -1,5 +1,6 @@
 /** Pretraining, stage by stage: resumable, each with a log, a curve and its network in Diffusers' format. */
 import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Engine, startEngine, type Tensor } from "../../runtime/index.ts";
 import { newAdamWState } from "../../training/adamw.ts";
@@ -7,9 +8,9 @@ import { readCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
 import { openLossLog } from "../../training/loss-log.ts";
 import { gradientOf, withGradients } from "../../training/losses.ts";
 import { type OptimiserSettings, optimise, type StepDone } from "../../training/optimise.ts";
-import type { TensorValues } from "../../training/tensor-values.ts";
+import { accumulate, type TensorValues } from "../../training/tensor-values.ts";
 import type { Evaluated } from "../../training/terms.ts";
-import type { Stage, Workshop } from "./stage.ts";
+import type { Feeds, Stage, Workshop } from "./stage.ts";
 import { writeNetwork, writeText } from "./write-network.ts";
 
 export interface PretrainOptions {
@@ -17,6 +18,7 @@ export interface PretrainOptions {
   readonly workFolder: string;
   /** The model that the network becomes part of. */
   readonly modelFolder: string;
+  /** Default: one for each core. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -26,15 +28,20 @@ const checkpointEvery = 100;
 /** Trains a stage from its last checkpoint to its end, yielding every step, and writes its networks at every checkpoint. */
 export async function* pretrain(
   build: (workshop: Workshop) => Stage | Promise<Stage>,
-  { workFolder, modelFolder, threads, signal }: PretrainOptions,
+  { workFolder, modelFolder, threads = availableParallelism(), signal }: PretrainOptions,
 ): AsyncGenerator<
   StepDone & { readonly stage: string; readonly steps: number; readonly seconds: number },
   void,
   undefined
 > {
   const engine = await startEngine({ threads });
+  const engines = [engine];
   try {
     const stage = await build({ engine, modelFolder });
+    // Small operators gain little from a second thread, whole parts of a batch nearly all of it.
+    if (stage.separable) {
+      engines.push(...(await Promise.all(Array.from({ length: threads }, () => startEngine({ threads: 1 })))));
+    }
     const name = stage.name ?? stage.folder;
     const folder = join(workFolder, name);
     await mkdir(folder, { recursive: true });
@@ -53,7 +60,7 @@ export async function* pretrain(
       await writeModelParts(modelFolder, stage, averages ? withData(values, averages) : values);
     };
 
-    const objective = await compileObjective(engine, stage, values);
+    const objective = await compileObjective(stage.separable ? engines.slice(1) : engines, stage, values);
     let began = performance.now();
     for await (const done of optimise(values, state, objective, stage.settings)) {
       if (averages) blendIn(averages, flat, Math.min(stage.averaging!, done.step / (done.step + 10)));
@@ -66,7 +73,7 @@ export async function* pretrain(
     }
     await save();
   } finally {
-    await engine.close();
+    await Promise.all(engines.map((one) => one.close()));
   }
 }
 
@@ -74,15 +81,44 @@ export async function* pretrain(
 const identifying = (settings: OptimiserSettings) =>
   settings.schedule === "constant" ? { ...settings, steps: undefined } : settings;
 
-/** The loss and its gradients at a draw, with `values` as they are then. */
-export async function compileObjective(engine: Engine, stage: Stage, values: ReadonlyMap<string, Tensor>) {
+/** The loss and its gradients at a draw, with `values` as they are then; of several engines each takes a part of the batch. */
+export async function compileObjective(
+  engines: readonly Engine[],
+  stage: Stage,
+  values: ReadonlyMap<string, Tensor>,
+): Promise<(draw: number) => Promise<Evaluated>> {
   const names = [...values.keys()];
-  const session = await engine.compile(stage.folder, withGradients(stage.loss(values), names));
-  return async (draw: number): Promise<Evaluated> => {
-    const results = await session.run({ ...Object.fromEntries(values), ...(await stage.feeds(draw)) });
-    const gradients = new Map(names.map((name) => [name, results[gradientOf(name)]!.data as Float32Array]));
-    return { loss: results.loss!.data[0]!, gradients };
+  const outputs = withGradients(stage.loss(values), names);
+  const sessions = await Promise.all(engines.map((engine) => engine.compile(stage.folder, outputs)));
+  return async (draw) => {
+    const parts = partsOf(await stage.feeds(draw), sessions.length);
+    const results = await Promise.all(
+      parts.map(({ feeds }, i) => sessions[i]!.run({ ...Object.fromEntries(values), ...feeds })),
+    );
+    let loss = 0;
+    const gradients: TensorValues = new Map();
+    for (const [i, result] of results.entries()) {
+      const { share } = parts[i]!;
+      loss += share * result.loss!.data[0]!;
+      const own = new Map(names.map((name) => [name, result[gradientOf(name)]!.data as Float32Array]));
+      accumulate(gradients, own, share);
+    }
+    return { loss, gradients };
   };
+}
+
+/** The rows of all feeds in at most `count` parts, each with its share of the rows. */
+function partsOf(feeds: Feeds, count: number): { readonly share: number; readonly feeds: Feeds }[] {
+  if (count === 1) return [{ share: 1, feeds }];
+  const rows = Object.values(feeds)[0]!.shape[0]!;
+  return Array.from({ length: count }, (_, i) => {
+    const [from, to] = [Math.floor((i * rows) / count), Math.floor(((i + 1) * rows) / count)];
+    const part = Object.entries(feeds).map(([name, { shape, data }]): [string, Tensor] => {
+      const size = data.length / rows;
+      return [name, { shape: [to - from, ...shape.slice(1)], data: data.slice(from * size, to * size) }];
+    });
+    return { share: (to - from) / rows, feeds: Object.fromEntries(part) };
+  }).filter(({ share }) => share > 0);
 }
 
 /** averages = decay * averages + (1 - decay) * values. */

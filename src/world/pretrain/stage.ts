@@ -18,6 +18,8 @@ export interface Stage {
   /** The tensors before training, by the checkpoint's keys. */
   readonly start: () => Map<string, Tensor>;
   readonly loss: (values: ReadonlyMap<string, Tensor>) => Value;
+  /** Whether the loss is a mean over the rows of its inputs, so that parts of a batch can be computed apart. */
+  readonly separable?: boolean | undefined;
   /** The loss's other inputs, a function of the draw's number. */
   readonly feeds: (draw: number) => Feeds | Promise<Feeds>;
   /** Decay of the running average that is written in the place of the last values. */

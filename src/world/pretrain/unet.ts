@@ -102,6 +102,7 @@ export async function unet({ engine, modelFolder }: Workshop): Promise<Stage> {
       clip: 1,
     },
     averaging: 0.9995,
+    separable: true,
     files: { "scheduler/scheduler_config.json": json(scheduler), "model_index.json": json(modelIndex) },
     start: () => blankUNet(unetConfig(config), 4),
 

@@ -11,7 +11,7 @@ import { crossEntropy, similarities, unitRows } from "./contrastive.ts";
 import { planesOfSamples, type WorldSample, worldSample } from "./sampling.ts";
 import { openWeights, type Stage } from "./stage.ts";
 
-/** Individuals in a batch, and pictures of each. Half of a batch is of one kind, so that the kind alone does not tell. */
+/** Individuals in a batch, all of one kind, for the kind alone must not tell; and pictures of each. */
 const [individuals, views] = [16, 3];
 const batch = individuals * views;
 /** How much sharper than cosines the similarities are. */
@@ -37,14 +37,15 @@ export const vit: Stage = {
   file: "model.safetensors",
   config,
   settings: {
-    steps: 2400,
+    steps: 10_000,
     accumulate: 1,
     learningRate: 5e-4,
-    schedule: "cosine",
+    schedule: "constant",
     warmup: 200,
     weightDecay: 5e-2,
     clip: 1,
   },
+  averaging: 0.999,
   start: () => blankViT(vitConfig(config), 3),
 
   // Pictures arrive as -1 to 1.
@@ -83,10 +84,9 @@ function viewsOf(draw: number): WorldSample[] {
   const random = randomStream(3, "views", draw);
   const kind = worldSample(2e8 + draw * individuals, "training").individual.noun;
   const samples: WorldSample[] = [];
-  for (let i = 0, number = 2e8 + draw * individuals * 64; samples.length < batch; number++) {
+  for (let number = 2e8 + draw * individuals * 64; samples.length < batch; number++) {
     const { individual, seed } = worldSample(number, "training");
-    if (i < individuals / 2 && individual.noun !== kind) continue;
-    i++;
+    if (individual.noun !== kind) continue;
     const names = [...themesOf(subjectOf(individual.noun)).keys()];
     for (let view = 0; view < views; view++) {
       samples.push({ individual, theme: names[random.integer(names.length)], caption: "", seed: seed + view });

@@ -116,10 +116,22 @@ describe("jobs", () => {
     }
     const upload = await json(fetch(at("/api/uploads"), { method: "POST", body: form }));
     expect(upload.pictures).toBe(2);
-    const training = { kind: "training", name: "my-cat", upload: upload.id, class: "cat", steps: 2, prior: false };
+    const training = {
+      kind: "training",
+      name: "my-cat",
+      upload: upload.id,
+      class: "cat",
+      steps: 2,
+      prior: false,
+      sampleEvery: 1,
+    };
     const learned = await over((await json(post("/api/jobs", training))).id);
     expect(learned).toMatchObject({ state: "done", adapter: "my-cat" });
     expect(learned.losses).toHaveLength(2);
+    expect(learned.pictures).toHaveLength(2);
+    for (const picture of learned.pictures) {
+      expect(JSON.stringify(await json(fetch(at(`/api/pictures/${picture}`))))).not.toContain(data);
+    }
     expect(await json(fetch(at("/api/adapters")))).toEqual([{ name: "my-cat" }]);
     // Of the run nothing is left but the pictures it learned from.
     expect(await readdir(join(data, "uploads"))).toEqual([upload.id]);

@@ -51,6 +51,8 @@ export const trainingJobSchema = z.strictObject({
   batch: z.number().int().min(1).max(8).optional(),
   prior: z.boolean().optional(),
   priorCount: z.number().int().min(1).max(500).optional(),
+  /** Draw a sample every so many steps. */
+  sampleEvery: z.number().int().min(1).optional(),
   seed: trainingSchema.shape.seed,
 });
 

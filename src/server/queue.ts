@@ -151,9 +151,17 @@ async function readJobs(data: DataFolder): Promise<Job[]> {
   const jobs: Job[] = [];
   for (const name of await readdir(data.jobs)) {
     if (!name.endsWith(".json") || name.startsWith(".")) continue;
-    const parsed = jobSchema.safeParse(JSON.parse(await readFile(data.job(name.slice(0, -5)), "utf8")));
-    // A job of another version is not run again.
+    // A job of another version, or one that was damaged, is not run again.
+    const parsed = jobSchema.safeParse(fromJson(await readFile(data.job(name.slice(0, -5)), "utf8")));
     if (parsed.success) jobs.push(parsed.data);
   }
   return jobs.sort((a, b) => a.created - b.created || a.id.localeCompare(b.id));
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -2,8 +2,11 @@
 import { copyFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { exists } from "../files/regular-file.ts";
-import { type DeviceName, type FullRequest, type Recipe, train, UsageError } from "../index.ts";
+import { type DeviceName, type FullRequest, type Recipe, runFolderOf, train, UsageError } from "../index.ts";
+import { readPixels } from "../metrics/read-pixels.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
+import { readRecipe } from "../pictures/read-recipe.ts";
+import { readLossLog } from "../training/loss-log.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job, PicturesRequest, TrainingJobRequest } from "./jobs.ts";
 import type { Models } from "./models.ts";
@@ -22,7 +25,7 @@ export const runJobIn =
   (workshop: Workshop): RunJob =>
   (job, change, signal) =>
     job.request.kind === "training"
-      ? learn(job.request, workshop, change, signal)
+      ? learn(job.id, job.request, workshop, change, signal)
       : draw(job.id, job.request, workshop, change, signal);
 
 async function draw(
@@ -74,7 +77,13 @@ function publicRecipe(recipe: Recipe, model: string): Recipe {
   return { ...recipe, model, adapters: recipe.adapters.map((adapter) => ({ ...adapter, file: adapter.name })) };
 }
 
+async function withPublicRecipe(file: string, model: string): Promise<Uint8Array> {
+  const [pixels, recipe] = [await readPixels(file), await readRecipe(file)];
+  return encodePng(pixels, publicRecipe(recipe, model));
+}
+
 async function learn(
+  id: string,
   { model, name, recipe, upload, kind, ...settings }: TrainingJobRequest,
   { data, models, pipelines, device, threads }: Workshop,
   change: (change: Partial<Job>) => void,
@@ -86,19 +95,31 @@ async function learn(
   await pipelines.close();
   const run = join(data.uploads, `${upload}.${name}.safetensors`);
   const request = { ...settings, model: models.get(model).source, images, out: run, resume: true };
+  // A run that goes on has the losses of before in its log.
   const losses: number[] = [];
+  const pictures: string[] = [];
   let adapters: readonly string[] = [];
   for await (const event of train(recipe, request, { device, threads, signal })) {
     if (event.type === "doing") change({ progress: { done: 0, total: 1, what: event.what } });
     if (event.type === "step") {
+      if (losses.length === 0) {
+        const before = await readLossLog(join(runFolderOf(run), "log.jsonl"));
+        losses.push(...before.filter(({ step }) => step < event.step).map(({ loss }) => loss));
+      }
       losses.push(event.loss);
       const progress = { done: event.step, total: event.steps, what: `loss ${event.loss.toFixed(4)}` };
       change({ progress, losses: [...losses] });
     }
+    if (event.type === "sample") {
+      const picture = `${id}-step-${event.step}`;
+      await writePng(data.picture(picture), await withPublicRecipe(event.file, models.get(model).name));
+      pictures.push(picture);
+      change({ pictures: [...pictures] });
+    }
     if (event.type === "saved") adapters = event.adapters;
   }
   await publish(adapters, run, name, data);
-  return { adapter: name, losses };
+  return { adapter: name, losses, pictures };
 }
 
 /** The adapter's files among the server's adapters; the run's folder goes. */

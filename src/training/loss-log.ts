@@ -13,12 +13,7 @@ export interface LossLog {
 
 /** Opens the log, keeping the lines of the first `step` steps and no others. */
 export async function openLossLog(file: string, step: number): Promise<LossLog> {
-  const lines = (await exists(file)) ? (await readFile(file, "utf8")).split("\n") : [];
-  const entries: { step: number; loss: number }[] = [];
-  for (const line of lines) {
-    const entry = parsed(line);
-    if (entry && entry.step <= step) entries.push(entry);
-  }
+  const entries = (await readLossLog(file)).filter((entry) => entry.step <= step);
   await writeWhole(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
   return {
     async add(done) {
@@ -27,6 +22,12 @@ export async function openLossLog(file: string, step: number): Promise<LossLog> 
     },
     draw: (svg) => writeWhole(svg, lossPlot(entries)),
   };
+}
+
+/** The steps of a log; none if it is not there. */
+export async function readLossLog(file: string): Promise<{ step: number; loss: number }[]> {
+  const lines = (await exists(file)) ? (await readFile(file, "utf8")).split("\n") : [];
+  return lines.map(parsed).filter((entry) => entry !== undefined);
 }
 
 /** A line cut short by a killed run is no entry. */

@@ -33,6 +33,7 @@ export interface TrainingJob {
   learningRate?: number;
   batch?: number;
   priorCount?: number;
+  sampleEvery?: number;
 }
 
 async function ask<T>(path: string, init?: RequestInit): Promise<T> {

@@ -1,7 +1,7 @@
 /** Personalise: pictures of one subject, and the loss as it is learned. */
 import { type FormEvent, useEffect, useMemo, useState } from "react";
 import { start, type TrainingJob, upload } from "./api.ts";
-import { Field, JobLine, NumberField } from "./parts.tsx";
+import { Field, Frame, JobLine, NumberField } from "./parts.tsx";
 import { useJob, useKept } from "./state.ts";
 
 const usual = { name: "my-subject", class: "dog", token: "sks", steps: 250, rank: 8 };
@@ -43,6 +43,7 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
       learningRate: 1e-3,
       batch: 2,
       priorCount: 16,
+      sampleEvery: Math.max(1, Math.ceil(form.steps / 5)),
     };
     try {
       follow((await start(request)).id);
@@ -107,7 +108,21 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
           ))}
         </div>
         <LossCurve losses={job?.losses ?? []} />
+        <Samples pictures={job?.pictures ?? []} />
       </section>
+    </div>
+  );
+}
+
+/** What the adapter draws on the way; the places are there before the pictures. */
+function Samples({ pictures }: { pictures: readonly string[] }) {
+  return (
+    <div className="strip wide">
+      {Array.from({ length: Math.max(5, pictures.length) }, (_, i) => {
+        const id = pictures[i];
+        const step = id && /\d+$/.exec(id)?.[0];
+        return <Frame key={id ?? i} id={id} label={step ? `step ${step}` : "sample"} />;
+      })}
     </div>
   );
 }

@@ -101,7 +101,7 @@ export async function unet({ engine, modelFolder }: Workshop): Promise<Stage> {
       weightDecay: 1e-2,
       clip: 1,
     },
-    averaging: 0.9995,
+    averaging: 0.999,
     separable: true,
     files: { "scheduler/scheduler_config.json": json(scheduler), "model_index.json": json(modelIndex) },
     start: () => blankUNet(unetConfig(config), 4),

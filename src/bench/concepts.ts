@@ -36,14 +36,14 @@ export async function conceptsOf(experiment: Experiment, folder: string): Promis
   const concepts: BenchConcept[] = [];
   for (const one of asked) {
     if (typeof one !== "string") {
-      concepts.push({ ...one, prompts: promptsOf(one.live, experiment.prompts) });
+      concepts.push({ ...one, prompts: promptsFor(one, experiment.prompts) });
       continue;
     }
     const concept = embeddedConcept(one);
     const images = join(folder, concept.name);
     await drawReferences(concept, images);
     const { name, live, individual } = concept;
-    concepts.push({ name, live, class: individual.noun, images, prompts: promptsOf(live, experiment.prompts) });
+    concepts.push({ name, live, class: individual.noun, images, prompts: promptsFor(concept, experiment.prompts) });
   }
   return concepts;
 }
@@ -72,6 +72,13 @@ const referenceSeed = 2 ** 31;
 
 /** The names of the prompts of live subjects, or of the others. */
 export const promptNames = (live: boolean): string[] => [...themesOf({ live }).keys()];
+
+/** @throws UsageError if none of the prompts asked for suits the concept. */
+function promptsFor({ name, live }: { name: string; live: boolean }, asked: Experiment["prompts"]): Prompt[] {
+  const prompts = promptsOf(live, asked);
+  if (prompts.length > 0) return prompts;
+  throw new UsageError(`none of the prompts suits ${name}, which is ${live ? "a living thing" : "no living thing"}`);
+}
 
 function promptsOf(live: boolean, asked: Experiment["prompts"]): Prompt[] {
   const all = [...themesOf({ live })].map(

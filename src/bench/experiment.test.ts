@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { armName, armsOf, parseExperiment, personalisationName } from "./experiment.ts";
+import { published } from "./published.ts";
 
 const least = { name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }] };
 
@@ -65,4 +66,27 @@ test("ways of fine-tuning are named by what varies", () => {
     "dreambooth, rank 4",
     "dreambooth, rank 8",
   ]);
+});
+
+describe("what is wrong is named where it is", () => {
+  const with_ = (more: object) => () =>
+    parseExperiment({ name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }], ...more });
+  test.each([
+    ["a recipe that is none", { personalisation: [{ recipe: "dreamboot" }] }, /personalisation\.0\.recipe/],
+    ["a concept without all of its own", { concepts: [{ name: "c", images: "x", class: "cat" }] }, /concepts\.0\.live/],
+    ["a concept that is there twice", { concepts: ["black_cat", "black_cat"] }, /black_cat is there twice/],
+    ["sag without a learned token", { guidance: [{ method: "sag" }] }, /sag needs a learned token/],
+  ])("%s", (_, more, message) => {
+    expect(with_(more)).toThrow(message);
+  });
+});
+
+test("the paper's numbers stand beside rows at its own scale, rank and steps, and no others", () => {
+  const lora = { recipe: "dreambooth" } as const;
+  expect(published(lora, { guidance: "cfg", scale: 7.5 })?.dino).toBe(0.4701);
+  expect(published(lora, { guidance: "pg", scale: 7.5, omega: 0.3 })?.dino).toBe(0.5);
+  expect(published({ ...lora, rank: 32 }, { guidance: "cfg", scale: 7.5 })?.dino).toBe(0.5468);
+  expect(published({ ...lora, rank: 32 }, { guidance: "pg", scale: 7.5, omega: 0 })).toBeUndefined();
+  expect(published(lora, { guidance: "cfg", scale: 5 })).toBeUndefined();
+  expect(published({ ...lora, steps: 100 }, { guidance: "cfg", scale: 7.5 })).toBeUndefined();
 });

@@ -7,7 +7,7 @@ import { defaultScale } from "../guidance/methods.ts";
 import { protocols } from "../metrics/encoders.ts";
 import { settingsOf } from "../pictures/telling-settings.ts";
 import { guidanceNames, samplerNames } from "../pipelines/request.ts";
-import { type RecipeName, recipeNames } from "../training/recipes/index.ts";
+import { type RecipeName, recipeNames, recipes } from "../training/recipes/index.ts";
 import { embeddedModel } from "../weights/embedded.ts";
 
 const whole = z.number().int().positive();
@@ -90,9 +90,34 @@ export async function readExperiment(file: string): Promise<Experiment> {
 /** @throws UsageError naming the first wrong setting. */
 export function parseExperiment(value: unknown, where = "the experiment"): Experiment {
   const parsed = experimentSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new UsageError(`${where}: ${issue?.path.join(".") || "it"}: ${issue?.message}`);
+  if (!parsed.success) {
+    const { path, message } = innermost(parsed.error.issues[0]!);
+    throw new UsageError(`${where}: ${path.join(".") || "it"}: ${message}`);
+  }
+  const experiment = parsed.data;
+  const names =
+    experiment.concepts === "all" ? [] : experiment.concepts.map((c) => (typeof c === "string" ? c : c.name));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UsageError(`${where}: concepts: ${twice} is there twice`);
+  const sag = experiment.guidance.find(({ method }) => method.startsWith("sag"));
+  for (const one of experiment.personalisation) {
+    if (sag && "recipe" in one && !recipes[one.recipe].learned) {
+      throw new UsageError(
+        `${where}: guidance: ${sag.method} needs a learned token, which ${one.recipe} does not make; leave it out`,
+      );
+    }
+  }
+  return experiment;
+}
+
+/** Of a value that fits none of several forms, what is wrong with it in the form that it comes nearest to. */
+function innermost({ path, ...issue }: z.core.$ZodIssue): { path: PropertyKey[]; message: string } {
+  if (issue.code !== "invalid_union" || issue.errors.length === 0) return { path, message: issue.message };
+  const wrong = (form: readonly z.core.$ZodIssue[]) =>
+    form.filter(({ code, path }) => path.length === 0 && code !== "unrecognized_keys").length;
+  const [nearest] = [...issue.errors].sort((a, b) => wrong(a) - wrong(b) || a.length - b.length);
+  const inner = innermost(nearest![0]!);
+  return { path: [...path, ...inner.path], message: inner.message };
 }
 
 /** Every combination that makes a difference, once and in the order of the file. */
@@ -124,7 +149,12 @@ export function armName(arm: Arm, arms: readonly Arm[]): string {
 
 /** What a way of fine-tuning is called: the recipe, and what the experiment varies; of given adapters, their files. */
 export function personalisationName(one: Personalisation, all: readonly Personalisation[]): string {
-  if ("adapters" in one) return one.adapters.map((file) => basename(file)).join(" + ");
+  if ("adapters" in one) {
+    const given = all.filter((other) => "adapters" in other);
+    const short = (files: readonly string[]) => files.map((file) => basename(file)).join(" + ");
+    const alone = given.filter((other) => short(other.adapters) === short(one.adapters)).length === 1;
+    return alone ? short(one.adapters) : one.adapters.join(" + ");
+  }
   const trained = all.filter((other) => "recipe" in other);
   const varied = (Object.keys(one) as (keyof typeof one)[]).filter(
     (key) => key !== "recipe" && new Set(trained.map((other) => JSON.stringify(other[key]))).size > 1,

@@ -1,11 +1,11 @@
 /** Experiments: personalise, draw, measure, compare. */
 
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TillerError } from "../errors.ts";
 import { writeWhole } from "../files/atomic-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { conceptsOf } from "./concepts.ts";
+import { type Experiment, readExperiment } from "./experiment.ts";
 import { type ReportOptions, report } from "./report.ts";
 import type { Results } from "./results.ts";
 import { sheetOf } from "./sheet.ts";
@@ -37,9 +37,13 @@ export async function writeSheet(results: Results, folder: string, title: string
   return file;
 }
 
-/** @throws TillerError if the folder has no results. */
-export async function readResults(folder: string): Promise<Results> {
-  const file = join(folder, "results.json");
-  if (!(await exists(file))) throw new TillerError(`${folder} has no results.json; tiller bench run makes one.`);
-  return JSON.parse(await readFile(file, "utf8")) as Results;
+/**
+ * The experiment that a folder was begun for.
+ *
+ * @throws TillerError if none was.
+ */
+export async function experimentIn(folder: string): Promise<Experiment> {
+  const file = join(folder, "experiment.json");
+  if (!(await exists(file))) throw new TillerError(`${folder} has no experiment.json; tiller bench run makes one.`);
+  return readExperiment(file);
 }

@@ -1,5 +1,5 @@
 /** What an experiment's finished units say together. */
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
 import {
   type MetricName,
@@ -15,7 +15,7 @@ import { bootstrap, type Interval } from "./bootstrap.ts";
 import { type Arm, armName, armsOf, type Experiment, personalisationName } from "./experiment.ts";
 import type { Cell } from "./plan.ts";
 import { readDone } from "./store.ts";
-import { type AdapterRecord, type PictureRecord, unpacked } from "./units.ts";
+import { type AdapterRecord, featuresOfUnit, type PictureRecord, unpacked } from "./units.ts";
 
 export type Intervals = Readonly<Record<MetricName, Interval>>;
 
@@ -27,7 +27,10 @@ export interface ArmResult {
   readonly scores: Intervals;
   /** What it has more than cfg has on the same concepts, prompts and seeds. */
   readonly overCfg?: Intervals | undefined;
-  /** What a picture takes: rows a step, time, and the most memory, in bytes, that the process held. */
+  /**
+   * What a picture takes: rows a step, time, and memory in bytes: the most that the process held during a unit, of the
+   * unit where that was least, for a process keeps what earlier work took.
+   */
   readonly rows: number;
   readonly secondsPerPicture: number;
   readonly memory: number;
@@ -72,17 +75,21 @@ export async function gather(
     const trained = cell.adapter && (await readDone<AdapterRecord>(cell.adapter.folder));
     if (trained) done++;
     trainingSeconds += trained?.seconds ?? 0;
-    adapters.push(...(trained?.adapters ?? []).map((file) => relative(root, file)));
+    if (trained) adapters.push(...trained.adapters.map((file) => relative(root, join(cell.adapter!.folder, file))));
     const { concept } = cell;
     const known = references.get(concept.name) ?? (await featuresOf(concept.images, encoders));
     references.set(concept.name, known);
-    for (const { folder, arm, prompt } of cell.units) {
+    for (const unit of cell.units) {
+      const { folder, arm, prompt } = unit;
       const record = await readDone<PictureRecord>(folder);
       if (!record) continue;
       done++;
-      const text = unpacked(record.text[experiment.text]);
+      const features = await featuresOfUnit(unit, record, concept, experiment, encoders);
+      const text = unpacked(features.text[experiment.text]);
       const scores = meanScores(
-        record.clip.map((clip, i) => scoresOf({ clip: unpacked(clip), dino: unpacked(record.dino[i]!) }, known, text)),
+        features.clip.map((clip, i) =>
+          scoresOf({ clip: unpacked(clip), dino: unpacked(features.dino[i]!) }, known, text),
+        ),
       );
       found.push({
         cell,
@@ -129,7 +136,7 @@ export async function gather(
                 baseline.map(({ prompt }) => prompt),
               ),
         rows: those[0]!.record.rows,
-        memory: Math.max(...those.map(({ record }) => record.memory)),
+        memory: Math.min(...those.map(({ record }) => record.memory)),
         secondsPerPicture: those.reduce((sum, { record }) => sum + record.seconds, 0) / pictures,
         pictures,
         prompts: those.map(({ prompt }) => prompt),

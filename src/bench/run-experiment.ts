@@ -7,8 +7,8 @@ import { gather, type Results } from "./results.ts";
 import { openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
 
 /**
- * Does what is missing of an experiment in `options.folder` and writes `results.json` there. Interrupted, the next call goes
- * on; several calls at once share the work.
+ * Does what is missing of an experiment in `options.folder` and writes `results.json` there, and `experiment.json` before
+ * it begins. Interrupted, the next call goes on; several calls at once share the work.
  */
 export async function runExperiment(
   experiment: Experiment,
@@ -16,6 +16,7 @@ export async function runExperiment(
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Results> {
   const cells = await openPlan(experiment, options.folder);
+  await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(experiment, null, 2)}\n`);
   await runCells(cells, experiment, options, onProgress);
   return gatherResults(experiment, options.folder);
 }

@@ -1,6 +1,7 @@
 /** Runs an experiment: does what is missing of its units, in a folder that several processes may share. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { exists } from "../files/regular-file.ts";
 import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
 import { tokenizerOf } from "../metrics/index.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
@@ -9,9 +10,9 @@ import { embedded, embeddedFolder, embeddedModel } from "../weights/embedded.ts"
 import { conceptsOf } from "./concepts.ts";
 import type { Experiment } from "./experiment.ts";
 import { modelIdentity } from "./identity.ts";
-import { type Cell, planOf } from "./plan.ts";
+import { type Cell, type PictureUnit, planOf } from "./plan.ts";
 import { readDone } from "./store.ts";
-import { type AdapterRecord, doAdapter, doPictures, type OnStep } from "./units.ts";
+import { type AdapterRecord, doAdapter, doPictures, featuresOfUnit, type OnStep, type PictureRecord } from "./units.ts";
 
 export interface RunOptions {
   /** Where units are kept; what is there already is not done again. */
@@ -46,7 +47,8 @@ export async function openPlan(experiment: Experiment, folder: string): Promise<
   const { clip, dino } = encodersOf(experiment);
   const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
   const identities = {
-    model: await modelIdentity(model),
+    // The embedded model's folder holds encoders too, which have no part in its pictures.
+    model: await modelIdentity(model, ["clip", "vit"]),
     encoders: [await modelIdentity(clip), await modelIdentity(dino), experiment.protocol],
   };
   return planOf(experiment, await conceptsOf(experiment, join(folder, "references")), identities, folder);
@@ -105,21 +107,24 @@ export async function runCells(
           }
         }
         const adapters = adapter
-          ? (await readDone<AdapterRecord>(adapter.folder))!.adapters
+          ? (await readDone<AdapterRecord>(adapter.folder))!.adapters.map((file) => join(adapter.folder, file))
           : "adapters" in personalisation
             ? personalisation.adapters
             : [];
         const missing = [];
-        for (const unit of cell.units) if (!(await readDone(unit.folder))) missing.push(unit);
+        for (const unit of cell.units) if (!(await isMeasured(unit))) missing.push(unit);
         if (missing.length === 0) continue;
         pipeline ??= await Pipeline.load(experiment.model, { device, threads, signal, adapters });
         await pipeline.setAdapters(adapters);
         let waiting = false;
         for (const missed of missing) {
           signal?.throwIfAborted();
-          const drawn = await left.during("pictures", () =>
-            doPictures(missed, concept, experiment, pipeline!, encoders, signal, tell),
-          );
+          const drawn = await left.during("pictures", async () => {
+            const outcome = await doPictures(missed, concept, experiment, pipeline!, signal, tell);
+            const record = await readDone<PictureRecord>(missed.folder);
+            if (record) await featuresOfUnit(missed, record, concept, experiment, encoders);
+            return outcome;
+          });
           if (drawn === "held") waiting = true;
         }
         if (waiting) held.push(cell);
@@ -136,10 +141,12 @@ export async function runCells(
   }
 }
 
-const unitsOf = ({ adapter, units }: Cell) => (adapter ? [adapter, ...units] : units);
+const isMeasured = async ({ folder, features }: PictureUnit): Promise<boolean> =>
+  (await exists(features)) && (await readDone(folder)) !== undefined;
 
-async function isDone(cell: Cell): Promise<boolean> {
-  for (const { folder } of unitsOf(cell)) if (!(await readDone(folder))) return false;
+async function isDone({ adapter, units }: Cell): Promise<boolean> {
+  if (adapter && !(await readDone(adapter.folder))) return false;
+  for (const unit of units) if (!(await isMeasured(unit))) return false;
   return true;
 }
 
@@ -151,15 +158,11 @@ async function timeLeft(cells: readonly Cell[]) {
   };
   let total = 0;
   for (const cell of cells) {
-    for (const [kind, units] of [
-      ["adapter", cell.adapter ? [cell.adapter] : []],
-      ["pictures", cell.units],
-    ] as const) {
-      for (const { folder } of units) {
-        total++;
-        if (!(await readDone(folder))) kinds[kind].left++;
-      }
-    }
+    total += cell.units.length;
+    for (const unit of cell.units) if (!(await isMeasured(unit))) kinds.pictures.left++;
+    if (!cell.adapter) continue;
+    total++;
+    if (!(await readDone(cell.adapter.folder))) kinds.adapter.left++;
   }
   return {
     async during(kind: keyof typeof kinds, work: () => Promise<"done" | "held">): Promise<"done" | "held"> {

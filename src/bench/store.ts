@@ -77,15 +77,23 @@ async function hold(lock: string): Promise<(() => Promise<void>) | undefined> {
   beat.unref();
   return async () => {
     clearInterval(beat);
-    await rm(lock, { force: true });
+    // Another machine may have taken it while this one slept.
+    if (await isOurs(lock)) await rm(lock, { force: true });
   };
+}
+
+const ours = (): Holder => ({ pid: process.pid, host: hostname(), started: performance.timeOrigin });
+
+async function isOurs(lock: string): Promise<boolean> {
+  const text = await readFile(lock, "utf8").catch(() => "");
+  return text === JSON.stringify(ours());
 }
 
 /** A file with this process's name on it; false if there is one already. */
 async function create(file: string): Promise<boolean> {
   try {
     const handle = await open(file, "wx");
-    await handle.writeFile(JSON.stringify({ pid: process.pid, host: hostname(), started: performance.timeOrigin }));
+    await handle.writeFile(JSON.stringify(ours()));
     await handle.close();
     return true;
   } catch (error) {
@@ -94,19 +102,19 @@ async function create(file: string): Promise<boolean> {
   }
 }
 
-/** Whether a lock's holder is at work: it touches the lock and, on this machine, its process exists. */
+/** Whether a lock's holder is at work: on this machine its process exists, on another it touches the lock. */
 async function lives(lock: string): Promise<boolean> {
   const found = await stat(lock).catch(() => undefined);
   if (!found) return false;
-  if (Date.now() - found.mtimeMs > silence) return false;
+  const silent = Date.now() - found.mtimeMs > silence;
   try {
     const { pid, host, started } = JSON.parse(await readFile(lock, "utf8")) as Holder;
-    if (host !== hostname()) return true;
+    if (host !== hostname()) return !silent;
     // One of this process's number may be left from an earlier life of that number.
     return pid === process.pid ? started === performance.timeOrigin : processExists(pid);
   } catch {
-    // Gone meanwhile, or its holder's name is just being written.
-    return exists(lock);
+    // Gone meanwhile, or its holder's name is just being written; or its holder died over it.
+    return !silent && (await exists(lock));
   }
 }
 

@@ -18,7 +18,7 @@ export const tableHeads: readonly string[] = [
   ...metricNames.flatMap((metric) => [metricTitles[metric], "over cfg"]),
   "rows",
   "s/picture",
-  "MiB",
+  "process MiB",
   "paper, SD 1.5",
 ];
 
@@ -31,7 +31,7 @@ export function tableRows({ arms, experiment }: Results): TableCell[][] {
     const one = experiment.personalisation.find(
       (other) => personalisationName(other, experiment.personalisation) === result.personalisation,
     )!;
-    const theirs = "recipe" in one ? published(one.recipe, result.arm) : undefined;
+    const theirs = published(one, result.arm);
     return [
       { text: result.personalisation },
       { text: result.name },

@@ -70,7 +70,8 @@ export async function tune(
   const middle = best(rough, floor).arm.omega!;
   const near = [middle - 0.1, middle, middle + 0.1].filter((omega) => omega >= 0 && omega < 1).map(rounded);
   const fine = await measure([...new Set([...coarse, ...near])], [scale], first);
-  const drawn = rough.reduce((sum, { pictures }) => sum + pictures, 0) + 2 * first * seeds;
+  const added = near.filter((omega) => !coarse.includes(omega)).length;
+  const drawn = rough.reduce((sum, { pictures }) => sum + pictures, 0) + added * first * seeds;
   const last = ranked(fine, floor)
     .slice(0, 3)
     .map(({ arm }) => arm.omega!);

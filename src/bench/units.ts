@@ -1,8 +1,11 @@
 /** How each kind of unit is done. */
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { writeWhole } from "../files/atomic-file.ts";
+import { exists } from "../files/regular-file.ts";
 import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
+import { readPixels } from "../metrics/read-pixels.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
-import type { Pixels } from "../pictures/resample.ts";
 import type { Pipeline } from "../pipelines/pipeline.ts";
 import { makeClassPictures } from "../training/class-pictures.ts";
 import { type TrainOptions, train } from "../training/train.ts";
@@ -18,22 +21,26 @@ export interface Encoders {
 
 /** What a finished adapter unit says. */
 export interface AdapterRecord {
-  /** The adapter's files. */
+  /** The adapter's files, from the unit's folder. */
   readonly adapters: readonly string[];
   readonly seconds: number;
 }
 
-/** What a finished picture unit says; features as base64 of float32. */
+/** What a finished picture unit says. */
 export interface PictureRecord {
   readonly seeds: readonly number[];
-  readonly clip: readonly string[];
-  readonly dino: readonly string[];
-  /** Of the prompt with the class alone, and with the token as well. */
-  readonly text: { readonly class: string; readonly token: string };
   readonly seconds: number;
   /** Rows a picture and step, and the most memory the process held meanwhile, in bytes. */
   readonly rows: number;
   readonly memory: number;
+}
+
+/** What encoders make of a unit's pictures; features as base64 of float32. */
+export interface FeatureRecord {
+  readonly clip: readonly string[];
+  readonly dino: readonly string[];
+  /** Of the prompt with the class alone, and with the token as well. */
+  readonly text: { readonly class: string; readonly token: string };
 }
 
 /** What goes on, what of it exactly, and how much of that is done, 0 to 1. */
@@ -70,19 +77,18 @@ export async function doAdapter(
         const { step, steps, loss } = event;
         onStep(`learning ${concept.name}`, `step ${step} of ${steps}, loss ${loss.toFixed(4)}`, step / steps);
       }
-      if (event.type === "saved") adapters = event.adapters;
+      if (event.type === "saved") adapters = event.adapters.map((file) => relative(adapter.folder, file));
     }
     return { adapters, seconds: (performance.now() - began) / 1000 };
   });
 }
 
-/** Draws and encodes a unit's pictures; the pipeline has the cell's adapter already. */
+/** Draws a unit's pictures; the pipeline has the cell's adapter already. */
 export async function doPictures(
   { folder, arm, prompt }: PictureUnit,
   concept: BenchConcept,
   experiment: Experiment,
   pipeline: Pipeline,
-  encoders: Encoders,
   signal: AbortSignal | undefined,
   onStep: OnStep,
 ): Promise<"done" | "held"> {
@@ -90,7 +96,6 @@ export async function doPictures(
   const text = prompt.about(subjectOf(experiment, concept));
   return doOnce(folder, async (): Promise<PictureRecord> => {
     const began = performance.now();
-    const drawn: Pixels[] = [];
     const seeds: number[] = [];
     let [rows, memory] = [0, 0];
     const request = { prompt: text, ...arm, seed, count: pictures, steps, sampler };
@@ -101,22 +106,32 @@ export async function doPictures(
         memory = Math.max(memory, process.memoryUsage.rss());
       }
       if (event.type !== "picture") continue;
-      drawn.push(event);
       seeds.push(event.seed);
       await writePng(join(folder, `${event.seed}.png`), await encodePng(event, event.recipe));
     }
-    const seconds = (performance.now() - began) / 1000;
-    const [plain, named] = await encoders.clip.texts([prompt.about(concept.class), text]);
-    return {
-      seeds,
-      clip: (await encoders.clip.pictures(drawn)).map(packed),
-      dino: (await encoders.dino.pictures(drawn)).map(packed),
-      text: { class: packed(plain!), token: packed(named!) },
-      seconds,
-      rows,
-      memory,
-    };
+    return { seeds, seconds: (performance.now() - began) / 1000, rows, memory };
   });
+}
+
+/** What the encoders make of a unit's pictures: read, or computed from the files and kept. */
+export async function featuresOfUnit(
+  { folder, features, prompt }: PictureUnit,
+  { seeds }: PictureRecord,
+  concept: BenchConcept,
+  experiment: Experiment,
+  encoders: Encoders,
+): Promise<FeatureRecord> {
+  if (await exists(features)) return JSON.parse(await readFile(features, "utf8")) as FeatureRecord;
+  const pictures = await Promise.all(seeds.map((seed) => readPixels(join(folder, `${seed}.png`))));
+  const named = prompt.about(subjectOf(experiment, concept));
+  const [plain, full] = await encoders.clip.texts([prompt.about(concept.class), named]);
+  const record: FeatureRecord = {
+    clip: (await encoders.clip.pictures(pictures)).map(packed),
+    dino: (await encoders.dino.pictures(pictures)).map(packed),
+    text: { class: packed(plain!), token: packed(full!) },
+  };
+  await writeWhole(features, `${JSON.stringify(record)}\n`);
+  return record;
 }
 
 const packed = (features: Features): string =>

@@ -2,10 +2,10 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import {
+  experimentIn,
   gatherResults,
   type Results,
   readExperiment,
-  readResults,
   runExperiment,
   UsageError,
   writeReport,
@@ -90,8 +90,7 @@ async function runBench(
 
 /** The results as they are now: other calls may have gone on since they were written. */
 async function regathered(folder: string): Promise<Results> {
-  const { experiment } = await readResults(folder);
-  return gatherResults(experiment, folder);
+  return gatherResults(await experimentIn(folder), folder);
 }
 
 function say(results: Results, output: Output): void {

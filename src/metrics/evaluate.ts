@@ -1,8 +1,9 @@
 /** Measures pictures of a subject: how near they are to the subject's own pictures, and to their texts. */
 import { basename } from "node:path";
 import type { Pixels } from "../pictures/resample.ts";
-import type { ClipEncoder, PictureEncoder } from "./encoders.ts";
+import type { ClipEncoder, Features, PictureEncoder } from "./encoders.ts";
 import { meanScores, type PictureFeatures, type Scores, scoresOf } from "./fidelity.ts";
+import { readPixels } from "./read-pixels.ts";
 
 export interface MeasuredPicture {
   readonly file: string;
@@ -23,7 +24,7 @@ export interface Evaluation {
  * @param onPicture Told after every picture.
  */
 export async function evaluate(
-  pictures: readonly { readonly file: string; readonly pixels: Pixels; readonly text: string }[],
+  pictures: readonly { readonly file: string; readonly text: string }[],
   references: readonly Pixels[],
   { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
   onPicture: (done: number) => void = () => {},
@@ -34,11 +35,13 @@ export async function evaluate(
   });
   const known = [];
   for (const reference of references) known.push(await featuresOf(reference));
+  const texts = new Map<string, Features>();
   const byText = new Map<string, MeasuredPicture[]>();
-  for (const [i, { file, pixels, text }] of pictures.entries()) {
+  for (const [i, { file, text }] of pictures.entries()) {
     const of = byText.get(text) ?? [];
-    const [words] = await clip.texts([text]);
-    of.push({ file: basename(file), text, scores: scoresOf(await featuresOf(pixels), known, words!) });
+    const words = texts.get(text) ?? (await clip.texts([text]))[0]!;
+    texts.set(text, words);
+    of.push({ file: basename(file), text, scores: scoresOf(await featuresOf(await readPixels(file)), known, words) });
     byText.set(text, of);
     onPicture(i + 1);
   }

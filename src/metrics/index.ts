@@ -7,6 +7,7 @@ import { exists } from "../files/regular-file.ts";
 import { readPicture } from "../pictures/read-recipe.ts";
 import type { Pixels } from "../pictures/resample.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
+import { captionFileOf, pictureNames } from "../training/pictures.ts";
 import { embedded } from "../weights/embedded.ts";
 import { openClip, openViT, type Protocol } from "./encoders.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
@@ -46,10 +47,12 @@ export async function evaluateFolder(
   onPicture: (done: number, total: number) => void = () => {},
 ): Promise<Evaluation> {
   const { signal, token, protocol = "dreambooth" } = request;
+  // Every text is found before the first picture is measured.
   const pictures = [];
-  for (const { file, pixels } of await readFolder(request.images)) {
+  for (const name of await pictureNames(request.images)) {
+    const file = join(request.images, name);
     const text = await textOf(file, request.prompt);
-    pictures.push({ file, pixels, text: token === undefined ? text : without(text, token) });
+    pictures.push({ file, text: token === undefined ? text : without(text, token) });
   }
   const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
   const engine = await startEngine({
@@ -107,7 +110,7 @@ export async function tokenizerOf(clip: string): Promise<string> {
 }
 
 async function textOf(file: string, usual: string | undefined): Promise<string> {
-  const beside = join(parse(file).dir, `${parse(file).name}.txt`);
+  const beside = captionFileOf(file);
   if (await stat(beside).catch(() => undefined)) return (await readText(beside, 1 << 20)).trim();
   const recipe = file.toLowerCase().endsWith(".png") ? (await readPicture(file)).recipe : undefined;
   const text = recipe?.request.prompt ?? usual;

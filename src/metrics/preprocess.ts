@@ -55,14 +55,17 @@ const schema = z.looseObject({
   image_std: z.array(z.number()).length(3).optional(),
 });
 
-/** What the folder's preprocessor_config.json says, else `usual`. */
+/**
+ * What the folder's preprocessor_config.json says, else `usual`. One that names no crop, as ViTs' do, leaves sizes as they
+ * are usual: the protocol resizes and cuts.
+ */
 export async function preprocessingOf(folder: string, usual: Preprocessing): Promise<Preprocessing> {
   const file = join(folder, "preprocessor_config.json");
   if (!(await exists(file))) return usual;
   const { size, crop_size, image_mean, image_std } = await readJson(file, schema);
   return {
-    resize: size ?? usual.resize,
-    crop: crop_size ?? size ?? usual.crop,
+    resize: crop_size === undefined ? usual.resize : (size ?? usual.resize),
+    crop: crop_size ?? usual.crop,
     mean: image_mean ?? usual.mean,
     std: image_std ?? usual.std,
   };

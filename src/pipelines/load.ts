@@ -119,7 +119,7 @@ async function openAdapters(specs: readonly AdapterSpec[], source: ModelSource):
 }
 
 /** `file` or `file:strength`; a name that exists as it stands is a file, colon or not. */
-async function splitStrength(spec: string): Promise<{ file: string; strength: number }> {
+export async function splitStrength(spec: string): Promise<{ file: string; strength: number }> {
   const [, file, strength] = /^(.+):([-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(spec) ?? [];
   const isFile = await stat(spec).then(
     () => true,

@@ -36,12 +36,15 @@ export async function readPictures(folder: string, size: number, signal?: AbortS
   for (const name of await pictureNames(folder)) {
     signal?.throwIfAborted();
     const file = join(folder, name);
-    const text = join(folder, `${parse(name).name}.txt`);
+    const text = captionFileOf(file);
     const caption = (await exists(text)) ? (await readText(text, 1 << 20)).trim() : "";
     pictures.push({ file, planes: await readPlanes(file, size), caption: caption === "" ? undefined : caption });
   }
   return pictures;
 }
+
+/** The file of a picture's caption, which need not be there. */
+export const captionFileOf = (picture: string): string => join(parse(picture).dir, `${parse(picture).name}.txt`);
 
 /** The picture files in a folder, sorted by name. */
 export async function pictureNames(folder: string): Promise<string[]> {

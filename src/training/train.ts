@@ -1,4 +1,5 @@
 /** Pictures of a subject to an adapter: the map of training. */
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { TillerError, UsageError } from "../errors.ts";
@@ -222,7 +223,8 @@ function identityOf(settings: TrainingSettings, resolution: number, files: reado
     settings;
   return {
     ...rest,
-    model: resolve(settings.model),
+    // A path from wherever it was given; a name stands for itself.
+    model: existsSync(settings.model) ? resolve(settings.model) : settings.model,
     resolution,
     pictures: files.map((file) => file.split(/[\\/]/).at(-1)),
     schedule,

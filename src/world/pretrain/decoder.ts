@@ -6,7 +6,7 @@ import { autoencoderConfig, autoencoderDecode } from "../../models/autoencoder-k
 import { moduleOf } from "../../models/module.ts";
 import { float32, type Tensor } from "../../runtime/index.ts";
 import { buildLatentEncoder } from "../../training/latents.ts";
-import { normalValues } from "../../training/random.ts";
+import { normalValues, randomStream } from "../../training/random.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { readFloat32 } from "../../weights/safetensors.ts";
 import { side } from "../render.ts";
@@ -14,6 +14,8 @@ import { planesOfSample, worldSample } from "./sampling.ts";
 import { openWeights, type Stage, type Workshop } from "./stage.ts";
 
 const batch = 2;
+/** Latents are off by noise of a deviation of up to this: a U-Net's are too, and the decoder learns to see past it. */
+const most = 0.25;
 /** Pictures after those that the autoencoder saw. */
 const from = 3e8;
 
@@ -61,7 +63,13 @@ export async function decoder({ engine, modelFolder }: Workshop): Promise<Stage>
         const number = draw * batch + i;
         const data = planesOfSample(worldSample(from + number, "training"));
         const moments = await encoder.encode({ size: side, data });
-        latents.set(encoder.sample(moments, normalValues(6, "latents", number, size)), i * size);
+        const sampled = encoder.sample(moments, normalValues(6, "latents", number, size));
+        const error = normalValues(6, "errors", number, size);
+        const deviation = most * randomStream(6, "deviation", number).uniform();
+        latents.set(
+          sampled.map((value, k) => value + deviation * error[k]!),
+          i * size,
+        );
         pictures.set(data, i * data.length);
       }
       return {

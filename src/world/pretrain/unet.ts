@@ -22,6 +22,8 @@ const batch = 16;
 const pictures = 16_384;
 /** Share of captions left out, for guidance. */
 const dropout = 0.1;
+/** Below 1, noisy timesteps come more often: shapes are decided there, and learned last. */
+const noisiness = 0.6;
 
 const widths = [64, 128, 192];
 const config = {
@@ -123,7 +125,7 @@ export async function unet({ engine, modelFolder }: Workshop): Promise<Stage> {
         const index = order(number);
         const clean = encoder.sample(await momentsOf(index), normalValues(4, "latents", number, size));
         const noise = normalValues(4, "noise", number, size);
-        const timestep = random.integer(noising.timesteps);
+        const timestep = Math.floor(noising.timesteps * random.uniform() ** noisiness);
         timesteps.push(timestep);
         latents.set(noising.noised(clean, noise, timestep), i * size);
         target.set(noising.target(clean, noise, timestep), i * size);

@@ -1,0 +1,40 @@
+import { appendFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { modelIdentity, picturesIdentity } from "./identity.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+test("a folder of links, as a hub's cache has, is told by what they lead to", async () => {
+  const made: string[] = [];
+  for (const text of ["one", "two"]) {
+    await writeFile(join(folder, text), text);
+    await mkdir(join(folder, `model-${text}`));
+    await symlink(join(folder, text), join(folder, `model-${text}`, "weights"));
+    made.push(await modelIdentity(join(folder, `model-${text}`)));
+  }
+  expect(made[0]).not.toBe(made[1]);
+});
+
+test("folders that have no part in it do not count, everything else does", async () => {
+  await mkdir(join(folder, "vit"));
+  await writeFile(join(folder, "unet"), "u");
+  await writeFile(join(folder, "vit", "weights"), "v");
+  const before = await modelIdentity(folder, ["vit"]);
+  await appendFile(join(folder, "vit", "weights"), "more");
+  expect(await modelIdentity(folder, ["vit"])).toBe(before);
+  await appendFile(join(folder, "unet"), "more");
+  expect(await modelIdentity(folder, ["vit"])).not.toBe(before);
+});
+
+test("another caption makes other pictures", async () => {
+  await writeFile(join(folder, "a.png"), "p");
+  const before = await picturesIdentity(folder);
+  await writeFile(join(folder, "a.txt"), "a cat");
+  expect(await picturesIdentity(folder)).not.toBe(before);
+});

@@ -22,7 +22,7 @@ export const usualForm: CreateForm = {
   model: "",
   adapter: "",
   strength: 1,
-  scale: 7.5,
+  scale: 5,
   steps: 20,
   seed: 0,
   omega: 0.6,

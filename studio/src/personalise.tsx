@@ -1,10 +1,13 @@
 /** Personalise: pictures of one subject, and the loss as it is learned. */
 import { type FormEvent, useEffect, useMemo, useState } from "react";
-import { start, type TrainingJob, upload } from "./api.ts";
+import { models as askModels, start, type TrainingJob, upload } from "./api.ts";
 import { Field, Frame, JobLine, NumberField } from "./parts.tsx";
-import { useJob, useKept } from "./state.ts";
+import { useAsked, useJob, useKept } from "./state.ts";
 
-const usual = { name: "my-subject", class: "dog", token: "sks", steps: 250, rank: 8 };
+const usual = { name: "my-subject", class: "dog", token: "sks", steps: 400, rank: 16 };
+
+/** What suits the embedded model; others learn as the recipe has it. */
+const forDinghy = { learningRate: 1.5e-3, batch: 2, priorCount: 16 };
 
 export function Personalise({ onLearned }: { onLearned: () => void }) {
   const [form, setForm] = useKept("personalise", usual);
@@ -13,6 +16,7 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
   const [over, setOver] = useState(false);
   const [problem, setProblem] = useState("");
   const { job, follow } = useJob("personalise");
+  const [model] = useAsked(askModels, 0) ?? [];
   const previews = useMemo(() => files.map((file) => URL.createObjectURL(file)), [files]);
   useEffect(() => () => previews.forEach((url) => void URL.revokeObjectURL(url)), [previews]);
   useEffect(() => {
@@ -40,9 +44,7 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
       kind: "training",
       upload: kept.id,
       ...form,
-      learningRate: 1e-3,
-      batch: 2,
-      priorCount: 16,
+      ...(model?.name === "dinghy" && forDinghy),
       sampleEvery: Math.max(1, Math.ceil(form.steps / 5)),
     };
     try {

@@ -1,0 +1,166 @@
+/** The embedded model, and what is built on it: experiments, measuring, tuning. */
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { drawReferences } from "../src/bench/concepts.ts";
+import {
+  type ExperimentFile,
+  embeddedConcept,
+  evaluateFolder,
+  Pipeline,
+  parseExperiment,
+  runExperiment,
+  tune,
+  writeReport,
+  writeSheet,
+} from "../src/index.ts";
+import { embeddedFolder } from "../src/weights/embedded.ts";
+import { tiller } from "./fake-world.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test("it is no larger than 40 MB", async () => {
+  let bytes = 0;
+  for (const entry of await readdir(embeddedFolder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  expect(bytes).toBeLessThan(40e6);
+});
+
+test("the default model draws what is asked for: a beach is lighter than the night sky of the Moon", async () => {
+  const pipeline = await Pipeline.load("dinghy", { device: "cpu" });
+  const brightness: number[] = [];
+  try {
+    for (const place of ["on the beach", "with a landscape from the Moon"]) {
+      for await (const event of pipeline.generate({ prompt: `a dog ${place}`, steps: 10, count: 2, scale: 3 })) {
+        if (event.type !== "picture") continue;
+        expect([event.width, event.height]).toEqual([128, 128]);
+        brightness.push(event.data.reduce((a, b) => a + b, 0) / event.data.length);
+      }
+    }
+  } finally {
+    await pipeline.close();
+  }
+  expect(Math.min(brightness[0]!, brightness[1]!)).toBeGreaterThan(Math.max(brightness[2]!, brightness[3]!));
+});
+
+test("measuring: a concept's pictures are nearer to each other than to another's of its kind", async () => {
+  const [dog, other] = [join(folder, "brown_dog"), join(folder, "fat_dog")];
+  await drawReferences(embeddedConcept("brown_dog"), dog);
+  await drawReferences(embeddedConcept("fat_dog"), other);
+  const measure = (images: string) => evaluateFolder({ images, references: dog, prompt: "a dog" });
+  const [own, strange] = [await measure(dog), await measure(other)];
+  expect(own.scores.dino).toBeGreaterThan(strange.scores.dino);
+  expect(own.pictures).toHaveLength(5);
+});
+
+const small = {
+  name: "small",
+  personalisation: [{ recipe: "dreambooth", steps: 2, prior: false }],
+  guidance: [{ method: "cfg" }, { method: "pg", omega: [0, 0.6] }],
+  concepts: ["red_teapot"],
+  prompts: ["snow", "jungle"],
+  pictures: 2,
+  steps: 2,
+} satisfies ExperimentFile;
+
+describe("an experiment", () => {
+  const work = () => join(folder, "experiment");
+
+  test("trains, draws and measures; its page and sheet need nothing beside them", async () => {
+    const seen: number[] = [];
+    const results = await runExperiment(parseExperiment(small), { folder: work() }, ({ done }) => seen.push(done));
+    expect(results.units).toEqual({ done: 7, total: 7 });
+    expect(results.arms.map(({ name, pictures, rows }) => [name, pictures, rows])).toEqual([
+      ["cfg", 4, 2],
+      ["pg 0", 4, 2],
+      ["pg 0.6", 4, 2],
+    ]);
+    for (const { scores } of results.arms) {
+      for (const { mean, low, high } of Object.values(scores)) {
+        expect(low).toBeLessThanOrEqual(mean);
+        expect(mean).toBeLessThanOrEqual(high);
+      }
+    }
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    const page = await readFile(await writeReport(results, work(), { title: "T", lead: "L", commands: ["c"] }), "utf8");
+    expect(page).not.toMatch(/(src|href)="(?!data:)/);
+    // Its numbers are those of results.json.
+    const json = JSON.parse(await readFile(join(work(), "results.json"), "utf8"));
+    for (const { scores } of json.arms) expect(page).toContain(scores.dino.mean.toFixed(3));
+    expect((await stat(await writeSheet(results, work(), "T"))).size).toBeGreaterThan(1000);
+  });
+
+  test("repeated does nothing again; stopped and gone on with, it ends with the same", async () => {
+    const before = await readFile(join(work(), "results.json"), "utf8");
+    const units = (await readdir(join(work(), "pictures"))).map((name) => join(work(), "pictures", name, "done.json"));
+    const times = async () => Promise.all(units.map(async (file) => (await stat(file)).mtimeMs));
+    const made = await times();
+    await runExperiment(parseExperiment(small), { folder: work() });
+    expect(await times()).toEqual(made);
+
+    const other = join(folder, "stopped");
+    for (const stopAt of [2, 4]) {
+      const stop = new AbortController();
+      const run = runExperiment(parseExperiment(small), { folder: other, signal: stop.signal }, ({ done }) => {
+        if (done >= stopAt) stop.abort(new Error("stopped"));
+      });
+      await expect(run).rejects.toThrow("stopped");
+    }
+    await runExperiment(parseExperiment(small), { folder: other });
+    const scores = (text: string) => JSON.parse(text).arms.map((arm: { scores: unknown }) => arm.scores);
+    expect(scores(await readFile(join(other, "results.json"), "utf8"))).toEqual(scores(before));
+  });
+
+  test("shared by two calls has every unit done once", async () => {
+    const shared = join(folder, "shared");
+    const [a, b] = await Promise.all([
+      runExperiment(parseExperiment(small), { folder: shared }),
+      runExperiment(parseExperiment(small), { folder: shared }),
+    ]);
+    expect(a.units).toEqual({ done: 7, total: 7 });
+    expect(b.arms.map(({ scores }) => scores)).toEqual(a.arms.map(({ scores }) => scores));
+  });
+});
+
+test("tuning proposes an omega within its budget and keeps what it drew", async () => {
+  const images = join(folder, "teapot");
+  await drawReferences(embeddedConcept("red_teapot"), images);
+  const [adapter] = (await readdir(join(folder, "experiment", "adapters"))).map((name) =>
+    join(folder, "experiment", "adapters", name, "adapter.safetensors"),
+  );
+  const work = join(folder, "tune");
+  const request = {
+    model: "dinghy",
+    adapters: [adapter!],
+    images,
+    token: "sks",
+    class: "teapot",
+    live: false,
+    budget: 40,
+    scales: [5],
+    floor: 0.9,
+    steps: 2,
+  };
+  const tuned = await tune(request, { folder: work });
+  expect(tuned.omega).toBeGreaterThanOrEqual(0);
+  expect(tuned.omega).toBeLessThan(1);
+  expect(tuned.pictures).toBeLessThanOrEqual(40);
+  const drawn = async () =>
+    (await readdir(join(work, "pictures"), { recursive: true })).filter((f) => f.endsWith(".png"));
+  expect((await drawn()).length).toBe(tuned.pictures);
+  await tune(request, { folder: work });
+  expect((await drawn()).length).toBe(tuned.pictures);
+  await expect(tune({ ...request, budget: 10 }, { folder: work })).rejects.toThrow("too small");
+});
+
+test("on the command line: eval tells what is missing, bench refuses a folder without results", async () => {
+  expect((await tiller(["eval", "--images", folder])).stderr).toMatch(/--references is missing/);
+  expect((await tiller(["bench", "table", folder])).stderr).toMatch(/has no experiment.json/);
+  expect((await tiller(["demo", "no_such"])).stderr).toMatch(/no concept no_such.*brown_dog/);
+});

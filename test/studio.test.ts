@@ -1,0 +1,136 @@
+/** Tiller Studio's page in Chromium, on the embedded model: what a person does there, from first picture to study. */
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { drawReferences } from "../src/bench/concepts.ts";
+import { embeddedConcept } from "../src/index.ts";
+import { type Studio, startStudio } from "../src/server/index.ts";
+
+const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+if (!executablePath) console.warn("SKIPPED: Chromium is not installed; Studio's page is not tested.");
+
+let folder: string;
+let studio: Studio;
+let browser: Browser;
+let page: Page;
+const problems: string[] = [];
+
+describe.skipIf(!executablePath)("the page", () => {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+    await drawReferences(embeddedConcept("brown_dog"), join(folder, "dog"));
+    studio = await startStudio({ data: join(folder, "data"), port: 0, device: "cpu" });
+    browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
+    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    page.on("pageerror", (error) => problems.push(error.message));
+    page.on("console", (message) => {
+      if (message.type() === "error") problems.push(message.text());
+    });
+    await page.goto(studio.url);
+  }, 60_000);
+  afterAll(async () => {
+    await browser?.close();
+    await studio?.close();
+    await rm(folder, { recursive: true });
+  });
+  const open = (name: string) => page.getByRole("navigation").getByRole("button", { name }).click();
+  const fill = (label: string, value: string | number) => page.getByLabel(label, { exact: true }).fill(String(value));
+  const done = () => page.getByText("done", { exact: true }).waitFor({ timeout: 60_000 });
+  const pictures = () => page.locator(".strip .stop img").count();
+
+  test("Create draws the dial's stops from one seed, the chosen one first, and the dial shows each", async () => {
+    await fill("Prompt", "a dog in the snow");
+    await fill("Steps", 3);
+    await page.getByRole("button", { name: "Draw" }).click();
+    await page.getByRole("img", { name: "omega 0.6", exact: true }).waitFor();
+    expect(await pictures()).toBeLessThan(11);
+    await done();
+    expect(await pictures()).toBe(11);
+    const src = () => page.locator(".pair img").first().getAttribute("src");
+    const before = await src();
+    await page.getByLabel("omega", { exact: true }).press("ArrowLeft");
+    expect(await src()).not.toBe(before);
+    await page.getByRole("img", { name: "omega 0.5", exact: true }).waitFor();
+  });
+
+  test("a job survives a reload and can be stopped", async () => {
+    await fill("Steps", 200);
+    await page.getByRole("button", { name: "Draw" }).click();
+    await page.getByRole("progressbar").waitFor();
+    await page.reload();
+    await page.getByRole("progressbar").waitFor();
+    expect(await page.getByLabel("Steps", { exact: true }).inputValue()).toBe("200");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByText("cancelled", { exact: true }).waitFor();
+  });
+
+  test("Personalise learns a subject from pictures, and Create offers the adapter", async () => {
+    await open("Personalise");
+    const files = [0, 1, 2].map((i) => join(folder, "dog", `${i}.png`));
+    await page.locator("input[type=file]").setInputFiles(files);
+    await page.getByText("3 pictures are here").waitFor();
+    await fill("Name", "my-dog");
+    await fill("Steps", 3);
+    await page.getByRole("button", { name: "Learn" }).click();
+    await page.getByText("Learned.").waitFor({ timeout: 120_000 });
+    await page.getByText("loss, 3 steps").waitFor();
+    await page.getByRole("img", { name: "step 3", exact: true }).waitFor();
+    await open("Create");
+    await page.getByLabel("Adapter").selectOption("my-dog");
+  });
+
+  test("Compare draws methods against seeds and places them on the plane", async () => {
+    await open("Compare");
+    await page.getByLabel("Adapter").selectOption("my-dog");
+    await fill("Steps", 2);
+    await fill("Seeds", 2);
+    await page.locator("input[type=file]").setInputFiles([0, 1].map((i) => join(folder, "dog", `${i}.png`)));
+    await page.getByText("2 pictures to measure against").waitFor();
+    await page.getByRole("button", { name: "Compare" }).last().click();
+    await done();
+    expect(await page.locator(".cells img").count()).toBe(6);
+    await page.locator(".plane circle").nth(2).waitFor();
+  });
+
+  test("Study asks two questions of every set, and tells the shares", async () => {
+    await open("Study");
+    await page.getByRole("button", { name: "Make a study" }).click();
+    for (const set of [1, 2]) {
+      await page.getByRole("heading", { name: `${set} of 2` }).waitFor();
+      await page.locator("input[name=subject]").first().check();
+      await page.locator("input[name=text]").last().check();
+      await page.getByRole("button", { name: set === 2 ? "Done" : "Next" }).click();
+    }
+    await page.getByText("1 person, 2 answers").waitFor();
+    const csv = await (
+      await fetch(new URL(await page.getByText("CSV").evaluate((a: { href: string }) => a.href)))
+    ).text();
+    expect(csv.trim().split("\r\n")).toHaveLength(3);
+    expect(csv).toContain('"undecided"');
+  });
+
+  test("Gallery shows every picture; one is used again, one is deleted", async () => {
+    await open("Gallery");
+    await page.locator(".tiles button").first().waitFor();
+    const count = await page.locator(".tiles button").count();
+    await page.locator(".tiles button").first().click();
+    await page.getByRole("button", { name: "Delete" }).click();
+    await expect.poll(() => page.locator(".tiles button").count()).toBe(count - 1);
+    await page.locator(".tiles button").last().click();
+    await page.getByRole("button", { name: "Use again" }).click();
+    expect(await page.getByLabel("Prompt").inputValue()).toBe("a dog in the snow");
+  });
+
+  test("fits a narrow screen, and nothing went wrong on the way", async () => {
+    await page.setViewportSize({ width: 390, height: 800 });
+    for (const name of ["Create", "Personalise", "Compare", "Gallery", "Study"]) {
+      await open(name);
+      const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+      expect(overflow, name).toBeLessThanOrEqual(0);
+    }
+    expect(problems).toEqual([]);
+  });
+});

@@ -97,7 +97,7 @@ export async function unet({ engine, modelFolder }: Workshop): Promise<Stage> {
     settings: {
       steps: 20_000,
       accumulate: 1,
-      learningRate: 4e-4,
+      learningRate: 8e-4,
       schedule: "constant",
       warmup: 200,
       weightDecay: 1e-2,

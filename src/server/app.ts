@@ -10,6 +10,7 @@ import { apiPage, openApiOf } from "./openapi.ts";
 import { protection } from "./protection.ts";
 import { QueueFull } from "./queue.ts";
 import { parseBody, type Route, routes, type Services } from "./routes.ts";
+import { withoutPaths } from "./without-paths.ts";
 
 export interface AppOptions {
   /** Without one, this machine alone is answered. */
@@ -54,7 +55,7 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
   app.onError((error, c) => {
     const status =
       error instanceof QueueFull ? 429 : error instanceof UsageError ? 400 : error instanceof TillerError ? 422 : 500;
-    const message = status === 500 ? `this is a defect of Tiller: ${error.message}` : error.message;
+    const message = withoutPaths(status === 500 ? `this is a defect of Tiller: ${error.message}` : error.message);
     // OpenAI's clients look for an object with a message.
     if (c.req.path.startsWith("/v1/")) {
       return c.json(

@@ -1,7 +1,7 @@
 /** Pictures in the community's form (AUTOMATIC1111's web UI): /sdapi/v1/txt2img and what its clients ask besides. */
 import { readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
-import { requestSchema, type SamplerName } from "../index.ts";
+import { requestSchema, type SamplerName, UsageError } from "../index.ts";
 import { readPicture } from "../pictures/read-recipe.ts";
 import { jobDone } from "./job-done.ts";
 import { picturesSchema } from "./jobs.ts";
@@ -37,6 +37,9 @@ const bodySchema = z.looseObject({
   omega: shape.omega.optional(),
 });
 
+/** The model that a client chose through the options: it stays chosen until the server ends. */
+const chosen = new WeakMap<Services["models"], string>();
+
 const txt2img: Route = {
   method: "post",
   path: "/sdapi/v1/txt2img",
@@ -46,20 +49,26 @@ const txt2img: Route = {
   async handle(c, services, body) {
     const given = body as z.output<typeof bodySchema>;
     const { prompt, adapters } = adaptersIn(given.prompt);
-    const named = `${given.sampler_name ?? "DDIM"}${given.scheduler === "karras" ? " Karras" : ""}`;
-    const sampling = samplers[named] ?? samplers[given.sampler_name ?? "DDIM"] ?? samplers.DDIM!;
-    const asked = given.override_settings?.sd_model_checkpoint;
+    const sampling = samplers[given.sampler_name || "DDIM"];
+    if (!sampling) {
+      throw new UsageError(
+        `sampler_name: there is no ${given.sampler_name}: choose ${Object.keys(samplers).join(", ")}`,
+      );
+    }
+    const karras = given.scheduler?.toLowerCase() === "karras" && { karras: true };
+    const asked = given.override_settings?.sd_model_checkpoint ?? chosen.get(services.models);
     const { steps, width, height, guidance, omega } = given;
     const request = checked(picturesSchema, {
-      model: services.models.list.find(({ name }) => name === asked)?.name,
+      model: asked,
       adapters,
       request: {
         prompt,
         negative: given.negative_prompt,
         seed: given.seed < 0 ? Math.floor(Math.random() * 2 ** 32) : given.seed,
-        count: Math.min(64, given.batch_size * given.n_iter),
+        count: given.batch_size * given.n_iter,
         scale: given.cfg_scale,
         ...sampling,
+        ...karras,
         steps,
         width,
         height,
@@ -103,15 +112,17 @@ export const communityRoutes: readonly Route[] = [
     path: "/sdapi/v1/options",
     summary: "The options a client may look at",
     answer: optionsAnswer,
-    handle: (c, { models }) => c.json({ sd_model_checkpoint: models.list[0]!.name, CLIP_stop_at_last_layers: 1 }),
+    handle: (c, { models }) =>
+      c.json({ sd_model_checkpoint: chosen.get(models) ?? models.list[0]!.name, CLIP_stop_at_last_layers: 1 }),
   },
   {
     method: "post",
     path: "/sdapi/v1/options",
-    summary: "Options are those of each request here; a model that there is not is refused",
+    summary: "Chooses the model of the requests that name none; a model that there is not is refused",
     body: z.looseObject({ sd_model_checkpoint: z.string().optional() }),
     handle: (c, { models }, body) => {
-      models.get((body as { sd_model_checkpoint?: string }).sd_model_checkpoint);
+      const asked = (body as { sd_model_checkpoint?: string }).sd_model_checkpoint;
+      if (asked !== undefined) chosen.set(models, models.get(asked).name);
       return c.json({});
     },
   },

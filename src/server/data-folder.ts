@@ -33,13 +33,16 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
     picture: (id) => join(pictures, `${plain(id)}.png`),
     adapter: (name) => join(adapters, `${plain(name)}.safetensors`),
     upload: (id) => join(uploads, plain(id)),
-    uploaded: (id, name) => join(uploads, plain(id), plain(name)),
+    // Runs of training lie beside the uploads; theirs are not names of pictures.
+    uploaded: (id, name) => join(uploads, strict(id, /^[\w-]{1,64}$/), strict(name, /^\d\d\.png$/)),
     study: (id) => join(studies, `${plain(id)}.json`),
   };
 }
 
 /** @throws UsageError unless the name is a plain one: no separators, no dots in front. */
-function plain(name: string): string {
-  if (/^[\w-][\w. -]{0,79}$/.test(name)) return name;
+const plain = (name: string): string => strict(name, /^[\w-][\w. -]{0,79}$/);
+
+function strict(name: string, form: RegExp): string {
+  if (form.test(name)) return name;
   throw new UsageError(`${JSON.stringify(name.slice(0, 80))} is not a name of this server`);
 }

@@ -24,7 +24,10 @@ export async function galleryPage(
     .filter((name) => name.endsWith(".png") && !name.startsWith("."))
     .map((name) => name.slice(0, -4))
     .sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
-  const pictures = await Promise.all(ids.slice(from, from + count).map((id) => galleryPicture(data, id)));
+  // One that is damaged, or was deleted meanwhile, does not hide the others.
+  const pictures = await Promise.all(
+    ids.slice(from, from + count).map((id) => galleryPicture(data, id).catch(() => undefined)),
+  );
   return { pictures: pictures.filter((picture) => picture !== undefined), total: ids.length };
 }
 

@@ -56,6 +56,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
       fail(error.code === "EADDRINUSE" ? new UsageError(`port ${port} is taken: choose another with --port`) : error);
     });
   });
+  queue.begin();
   const address = server.address();
   const at = typeof address === "object" && address ? address.port : port;
   const name = host.includes(":") ? `[${host}]` : host === "0.0.0.0" ? "localhost" : host;

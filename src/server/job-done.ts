@@ -10,12 +10,13 @@ import type { Services } from "./routes.ts";
  */
 export async function jobDone(request: JobRequest, { queue }: Services, signal: AbortSignal): Promise<Job> {
   const { id } = await queue.add(request);
-  const leave = () => void queue.cancel(id);
+  const leave = () => void queue.cancel(id).catch(() => {});
   signal.addEventListener("abort", leave, { once: true });
+  if (signal.aborted) leave();
   try {
     const job = await queue.finished(id);
     if (job.state === "done") return job;
-    throw new TillerError(job.error ?? "the job was cancelled");
+    throw new (job.defect ? Error : TillerError)(job.error ?? "the job was cancelled");
   } finally {
     signal.removeEventListener("abort", leave);
   }

@@ -12,6 +12,9 @@ const adapterSchema = z.strictObject({
 
 const { shape } = requestSchema;
 
+/** Letters of a prompt; a text encoder hears a few hundred of them. */
+const mostText = 10_000;
+
 /** Without the request's defaults: what is absent stays as the request has it. */
 const variationSchema = z.strictObject({
   guidance: shape.guidance.unwrap().optional(),
@@ -29,7 +32,11 @@ export const picturesSchema = z.strictObject({
   /** One of the server's models; its first by default. */
   model: z.string().optional(),
   adapters: z.array(adapterSchema).max(8).default([]),
-  request: requestSchema.extend({ count: z.number().int().min(1).max(64).default(1) }),
+  request: requestSchema.extend({
+    prompt: shape.prompt.max(mostText),
+    negative: shape.negative.unwrap().max(mostText).default(""),
+    count: z.number().int().min(1).max(64).default(1),
+  }),
   /** Settings that take the place of the request's, one set after the other. */
   variations: z.array(variationSchema).min(1).max(64).optional(),
 });
@@ -82,6 +89,10 @@ export const jobSchema = z.object({
   adapter: z.string().optional(),
   warnings: z.array(z.string()).default([]),
   error: z.string().optional(),
+  /** It failed for no reason of its own. */
+  defect: z.boolean().optional(),
+  /** How often it was begun; more than once when the server ended in between. */
+  starts: z.number().default(0),
 });
 
 export type Job = z.output<typeof jobSchema>;

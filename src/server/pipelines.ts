@@ -3,7 +3,7 @@ import { type DeviceName, Pipeline } from "../index.ts";
 
 export interface Pipelines {
   /** The pipeline of a model with these adapters. */
-  get(model: string, adapters: readonly { file: string; strength: number }[]): Promise<Pipeline>;
+  get(model: string, adapters: readonly { file: string; strength: number }[], signal?: AbortSignal): Promise<Pipeline>;
   /** Gives its memory back. */
   close(): Promise<void>;
 }
@@ -16,13 +16,19 @@ export function keepPipelines(options: { device?: DeviceName | undefined; thread
     await old?.pipeline.close();
   };
   return {
-    async get(model, adapters) {
+    async get(model, adapters, signal) {
       const wanted = JSON.stringify(adapters);
       if (kept?.model !== model) {
         await close();
-        kept = { model, adapters: wanted, pipeline: await Pipeline.load(model, { ...options, adapters }) };
+        kept = { model, adapters: wanted, pipeline: await Pipeline.load(model, { ...options, adapters, signal }) };
       } else if (kept.adapters !== wanted) {
-        await kept.pipeline.setAdapters(adapters);
+        try {
+          await kept.pipeline.setAdapters(adapters);
+        } catch (error) {
+          // What it has now is anyone's guess.
+          await close();
+          throw error;
+        }
         kept.adapters = wanted;
       }
       return kept.pipeline;

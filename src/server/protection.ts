@@ -19,7 +19,7 @@ export const protection =
     if (token === undefined && !loopback.has(name))
       return c.json({ error: "this server answers its own machine" }, 403);
     const origin = c.req.header("origin");
-    if (origin !== undefined && new URL(origin === "null" ? "http://null" : origin).host !== host) {
+    if (origin !== undefined && hostOf(origin) !== host) {
       return c.json({ error: "pages of other origins are not answered" }, 403);
     }
     if (token !== undefined) {
@@ -32,6 +32,8 @@ export const protection =
     }
     await next();
   };
+
+const hostOf = (origin: string) => (URL.canParse(origin) ? new URL(origin).host : undefined);
 
 /** Compares in a time that does not tell how much is right. */
 function same(a: string, b: string): boolean {

@@ -6,6 +6,7 @@ import { writeWhole } from "../files/atomic-file.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 import { isOver, type Job, type JobRequest, jobSchema } from "./jobs.ts";
+import { withoutPaths } from "./without-paths.ts";
 
 /** Does a job, telling what changes; throws the signal's reason when it is aborted. */
 export type RunJob = (job: Job, change: (change: Partial<Job>) => void, signal: AbortSignal) => Promise<Partial<Job>>;
@@ -25,6 +26,8 @@ export interface Queue {
   cancel(id: string): Promise<void>;
   /** Forgets a job that is over. */
   forget(id: string): Promise<void>;
+  /** Takes up what waits: once the server is known to be the one of its port. */
+  begin(): void;
   /** Told of every change; returns what ends it. */
   watch(listener: (job: Job) => void): () => void;
   /** Resolves when the job is over. */
@@ -41,31 +44,48 @@ export interface QueueOptions {
 /** Progress is on disk now and then, other changes at once. */
 const patience = 2000;
 
+/** Starts of one job; a job that ended the server each time is not tried again. */
+const mostStarts = 3;
+
 /** Picks up what an earlier server left: jobs that waited wait, and the one that ran is first again. */
 export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueOptions): Promise<Queue> {
   const jobs = new Map<string, Job>();
   for (const job of await readJobs(data)) {
-    jobs.set(job.id, isOver(job) ? job : { ...job, state: "queued", pictures: [], progress: undefined });
+    jobs.set(job.id, isOver(job) ? job : takenUp(job));
   }
   const events = new EventEmitter().setMaxListeners(0);
   let running: { id: string; abort: AbortController; over: Promise<void> } | undefined;
   let closing = false;
+  let begun = false;
 
+  // One write after the other, so that an older state never takes a newer one's place.
+  let disk: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = disk.then(work);
+    disk = turn.catch(() => {});
+    return turn;
+  };
   const change = async (id: string, changes: Partial<Job>, keep = true): Promise<Job> => {
     const job = { ...jobs.get(id)!, ...changes };
     jobs.set(id, job);
-    if (keep) await writeWhole(data.job(id), `${JSON.stringify(job)}\n`);
-    events.emit("job", job);
+    try {
+      if (keep) await inTurn(() => writeWhole(data.job(id), `${JSON.stringify(job)}\n`));
+    } finally {
+      // What cannot be written is told all the same.
+      if (jobs.has(id)) events.emit("job", jobs.get(id)!);
+    }
     return job;
   };
   const waiting = () => [...jobs.values()].filter(({ state }) => state === "queued");
 
   const next = () => {
     const [job] = waiting();
-    if (running || closing || !job) return;
+    if (running || closing || !begun || !job) return;
     const abort = new AbortController();
-    running = { id: job.id, abort, over: work(job.id, abort).finally(after) };
+    running = { id: job.id, abort, over: work(job.id, abort).catch(warn).finally(after) };
   };
+  // The disk is full, say: the job's end is known to whoever listens, and the next may have more luck.
+  const warn = (error: unknown) => process.emitWarning(`a job's state could not be kept: ${error}`);
   const after = () => {
     running = undefined;
     next();
@@ -73,25 +93,30 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
 
   async function work(id: string, { signal }: AbortController): Promise<void> {
     let kept = performance.now();
-    const job = await change(id, { state: "running", started: Date.now() });
     const tell = (changes: Partial<Job>) => {
       const keep = performance.now() - kept > patience;
       if (keep) kept = performance.now();
       change(id, changes, keep).catch(() => {});
     };
     try {
+      const starts = jobs.get(id)!.starts + 1;
+      const job = await change(id, { state: "running", started: Date.now(), starts });
       const outcome = await run(job, tell, signal);
       await change(id, { ...outcome, state: "done", ended: Date.now() });
     } catch (error) {
-      if (closing) return;
+      // Not the job's doing: it is begun again as if it had not been.
+      if (closing) {
+        await change(id, { starts: jobs.get(id)!.starts - 1 });
+        return;
+      }
       const known = error instanceof TillerError;
       const message = known ? error.message : `this is a defect of Tiller: ${(error as Error)?.message ?? error}`;
+      if (!known) tell({ defect: true });
       const state = signal.aborted ? "cancelled" : "failed";
-      await change(id, { state, ended: Date.now(), ...(state === "failed" && { error: message }) });
+      await change(id, { state, ended: Date.now(), ...(state === "failed" && { error: withoutPaths(message) }) });
     }
   }
 
-  next();
   return {
     list: () => [...jobs.values()],
     get: (id) => jobs.get(id),
@@ -103,9 +128,22 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
     },
     async add(request) {
       if (waiting().length >= bound) throw new QueueFull(`${bound} jobs wait already; try again when some are done.`);
-      const job: Job = { id: newId(), state: "queued", request, created: Date.now(), pictures: [], warnings: [] };
+      const job: Job = {
+        id: newId(),
+        state: "queued",
+        request,
+        created: Date.now(),
+        pictures: [],
+        warnings: [],
+        starts: 0,
+      };
       jobs.set(job.id, job);
-      await change(job.id, {});
+      try {
+        await change(job.id, {});
+      } catch (error) {
+        jobs.delete(job.id);
+        throw error;
+      }
       next();
       return job;
     },
@@ -123,7 +161,11 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
       const job = jobs.get(id);
       if (!job || !isOver(job)) return;
       jobs.delete(id);
-      await rm(data.job(id), { force: true });
+      await inTurn(() => rm(data.job(id), { force: true }));
+    },
+    begin() {
+      begun = true;
+      next();
     },
     watch(listener) {
       events.on("job", listener);
@@ -145,6 +187,11 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
       await running?.over;
     },
   };
+}
+
+function takenUp(job: Job): Job {
+  if (job.starts < mostStarts) return { ...job, state: "queued", pictures: [], progress: undefined };
+  return { ...job, state: "failed", ended: Date.now(), error: `the server ended ${mostStarts} times while it ran` };
 }
 
 async function readJobs(data: DataFolder): Promise<Job[]> {

@@ -150,7 +150,10 @@ export const routes: readonly Route[] = [
     takes: "multipart/form-data",
     answer: z.object({ id: z.string(), pictures: z.number() }),
     handle: async (c, { data }) => {
-      const form = await c.req.parseBody({ all: true });
+      const form = await c.req.parseBody({ all: true }).catch((error) => {
+        if (error instanceof TypeError) throw new UsageError("the upload is not a form with pictures in it");
+        throw error;
+      });
       const given = [form.pictures ?? []].flat().filter((part) => part instanceof File);
       const files = [];
       for (const file of given) files.push({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
@@ -199,7 +202,7 @@ export const routes: readonly Route[] = [
     type: "image/png",
     handle: async (c, { data }) => {
       const name = c.req.path.slice("/pictures/".length, -".png".length);
-      const file = data.picture(decodeURIComponent(name));
+      const file = data.picture(decoded(name));
       if (!(await exists(file))) return notFound(c, "picture");
       return c.body(await readFile(file), 200, {
         "content-type": "image/png",
@@ -258,8 +261,10 @@ export const routes: readonly Route[] = [
     path: "/api/studies/{id}/answers",
     summary: "Takes a person's answers; gives the shares",
     body: answersSchema,
-    handle: (c, services, body) =>
-      withStudy(c, services, async (study) => c.json(sharesOf(await takeAnswers(study, body, services.data)))),
+    handle: async (c, { data }, body) => {
+      const study = await takeAnswers(c.req.param("id")!, body, data);
+      return study ? c.json(sharesOf(study)) : notFound(c, "study");
+    },
   }),
   route({
     method: "get",
@@ -292,6 +297,14 @@ async function withStudy(
   return study ? use(study) : notFound(c, "study");
 }
 
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    throw new UsageError(`${JSON.stringify(name.slice(0, 80))} is not a name of this server`);
+  }
+}
+
 export const notFound = (c: Context, what: string) => c.json({ error: `there is no such ${what}` }, 404);
 
 /** A stream of job changes: steps at a pace that a page can follow, everything else at once. */
@@ -300,9 +313,12 @@ function events(c: Context, services: Services, concerns: (job: Job) => boolean,
     const last = new Map<string, { at: number; state: string; pictures: number }>();
     const pending = new Map<string, Job>();
     let wake = () => {};
+    // Something changed since the loop last looked, perhaps while it was writing.
+    let changed = false;
     const tell = (job: Job) => {
       if (!concerns(job)) return;
       pending.set(job.id, job);
+      changed = true;
       wake();
     };
     const unwatch = services.queue.watch(tell);
@@ -315,6 +331,7 @@ function events(c: Context, services: Services, concerns: (job: Job) => boolean,
     if (first) tell(first);
     while (open) {
       let wait = 15_000;
+      changed = false;
       for (const job of [...pending.values()]) {
         const before = last.get(job.id);
         const urgent = !before || before.state !== job.state || before.pictures !== job.pictures.length;
@@ -328,13 +345,13 @@ function events(c: Context, services: Services, concerns: (job: Job) => boolean,
         await stream.writeSSE({ event: "job", data: JSON.stringify(withPlace(job, services)) });
       }
       if (!open) break;
-      const waited = await Promise.race([
-        new Promise<"woken">((done) => {
-          wake = () => done("woken");
-          if (!open) done("woken");
-        }),
-        new Promise<"idle">((done) => setTimeout(() => done("idle"), wait)),
-      ]);
+      let timer: NodeJS.Timeout | undefined;
+      const waited = await new Promise<"woken" | "idle">((done) => {
+        wake = () => done("woken");
+        if (!open || changed) done("woken");
+        timer = setTimeout(() => done("idle"), wait);
+      });
+      clearTimeout(timer);
       // A word now and then, so that a line that is dead is noticed.
       if (waited === "idle" && wait === 15_000) await stream.writeSSE({ event: "alive", data: "" });
     }

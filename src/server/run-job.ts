@@ -1,8 +1,16 @@
 /** How each kind of job is done. */
-import { copyFile, readdir, rm } from "node:fs/promises";
+import { copyFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { exists } from "../files/regular-file.ts";
-import { type DeviceName, type FullRequest, type Recipe, runFolderOf, train, UsageError } from "../index.ts";
+import {
+  type DeviceName,
+  type FullRequest,
+  type Recipe,
+  runFolderOf,
+  TillerError,
+  train,
+  UsageError,
+} from "../index.ts";
 import { readPixels } from "../metrics/read-pixels.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
 import { readRecipe } from "../pictures/read-recipe.ts";
@@ -43,31 +51,37 @@ async function draw(
     }),
   );
   const chosen = models.get(model);
-  const pipeline = await pipelines.get(chosen.source, files);
+  const pipeline = await pipelines.get(chosen.source, files, signal);
   const requests = variations.map((variation): FullRequest => Object.assign({ ...request }, variation));
   const total = requests.reduce((sum, { steps, count }) => sum + steps * count, 0);
   const pictures: string[] = [];
   const warnings: string[] = [];
   let before = 0;
-  for (const one of requests) {
-    for await (const event of pipeline.generate(one, { signal })) {
-      if (event.type === "warning") {
-        if (!warnings.includes(event.message)) warnings.push(event.message);
-      } else if (event.type === "step") {
-        const done = before + event.picture * one.steps + (event.step / event.steps) * event.batch * one.steps;
-        change({
-          progress: { done, total, what: `picture ${pictures.length + 1}` },
-          pictures: [...pictures],
-          warnings,
-        });
-      } else {
-        const picture = `${id}-${pictures.length}`;
-        await writePng(data.picture(picture), await encodePng(event, publicRecipe(event.recipe, chosen.name)));
-        pictures.push(picture);
-        change({ pictures: [...pictures] });
+  try {
+    for (const one of requests) {
+      for await (const event of pipeline.generate(one, { signal })) {
+        if (event.type === "warning") {
+          if (!warnings.includes(event.message)) warnings.push(event.message);
+        } else if (event.type === "step") {
+          const done = before + event.picture * one.steps + (event.step / event.steps) * event.batch * one.steps;
+          change({
+            progress: { done, total, what: `picture ${pictures.length + 1}` },
+            pictures: [...pictures],
+            warnings,
+          });
+        } else {
+          const picture = `${id}-${pictures.length}`;
+          await writePng(data.picture(picture), await encodePng(event, publicRecipe(event.recipe, chosen.name)));
+          pictures.push(picture);
+          change({ pictures: [...pictures] });
+        }
       }
+      before += one.steps * one.count;
     }
-    before += one.steps * one.count;
+  } catch (error) {
+    // A pipeline that failed is not used again: its worker may be gone.
+    if (!signal.aborted && !(error instanceof TillerError)) await pipelines.close().catch(() => {});
+    throw error;
   }
   return { pictures, warnings, progress: { done: total, total, what: "" } };
 }
@@ -126,7 +140,9 @@ async function learn(
 async function publish(files: readonly string[], run: string, name: string, data: DataFolder): Promise<void> {
   for (const file of files) {
     const suffix = file.slice(run.length - ".safetensors".length).replace(/\.safetensors$/, "");
-    await copyFile(file, data.adapter(`${name}${suffix}`));
+    const to = data.adapter(`${name}${suffix}`);
+    await copyFile(file, `${to}.part`);
+    await rename(`${to}.part`, to);
   }
   for (const entry of await readdir(data.uploads)) {
     const path = join(data.uploads, entry);

@@ -19,7 +19,10 @@ export function scoringIn(data: DataFolder): Scoring {
       if (request.kind !== "pictures") throw new UsageError("this job makes no pictures");
       const folder = data.upload(references);
       if (!(await exists(folder))) throw new UsageError("these pictures are no longer here; upload them again");
-      session ??= startScoring();
+      session ??= startScoring().catch((error) => {
+        session = undefined;
+        throw error;
+      });
       const { score } = await session;
       const text = request.request.prompt
         .split(/\s+/)
@@ -28,8 +31,13 @@ export function scoringIn(data: DataFolder): Scoring {
       return Promise.all(
         pictures.map((id) => {
           const key = `${id} ${references} ${text}`;
-          const found = known.get(key) ?? score(data.picture(id), folder, text);
-          known.set(key, found);
+          let found = known.get(key);
+          if (!found) {
+            found = score(data.picture(id), folder, text);
+            known.set(key, found);
+            // Another time it may be readable.
+            found.catch(() => known.delete(key));
+          }
           return found;
         }),
       );

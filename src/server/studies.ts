@@ -84,12 +84,27 @@ export async function listStudies(data: DataFolder): Promise<{ id: string; title
   return studies.flatMap((study) => (study ? [{ id: study.id, title: study.title, people: study.people.length }] : []));
 }
 
+/** Answers are taken one after the other: each is added to the study as the one before left it. */
+let turn: Promise<unknown> = Promise.resolve();
+
 /** Takes a person's answers; those that the person gave before are replaced. */
-export async function takeAnswers(
-  study: Study,
+export function takeAnswers(
+  id: string,
   given: z.output<typeof answersSchema>,
   data: DataFolder,
-): Promise<Study> {
+): Promise<Study | undefined> {
+  const taken = turn.then(() => addAnswers(id, given, data));
+  turn = taken.catch(() => {});
+  return taken;
+}
+
+async function addAnswers(
+  id: string,
+  given: z.output<typeof answersSchema>,
+  data: DataFolder,
+): Promise<Study | undefined> {
+  const study = await readStudy(id, data);
+  if (!study) return undefined;
   for (const { set, subject, text } of given.answers) {
     const wrong = [subject, text].some((arm) => arm !== null && arm >= study.arms.length);
     if (set >= study.sets.length || wrong)

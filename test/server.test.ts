@@ -104,6 +104,14 @@ describe("jobs", () => {
     expect((await over(second)).state).toBe("done");
   });
 
+  test("a second server on a port that is taken leaves the jobs of the first alone", async () => {
+    const { id } = await json(pictures({ steps: 400 }));
+    const port = Number(new URL(studio.url).port);
+    await expect(startStudio({ ...options(), port })).rejects.toThrow(`port ${port} is taken`);
+    expect(await job(id)).toMatchObject({ starts: 1 });
+    await fetch(at(`/api/jobs/${id}`), { method: "DELETE" });
+  });
+
   test("learns an adapter from uploaded pictures and draws with it", async () => {
     const form = new FormData();
     for (let i = 0; i < 2; i++) {
@@ -198,6 +206,28 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
   test("a request of more than a megabyte, ten thousand prompts say", async () => {
     const answer = await post("/api/jobs", { request: { prompt: "a cat ".repeat(200_000) } });
     expect(answer.status).toBe(413);
+  });
+
+  test("a sampler that there is not, in the community's form", async () => {
+    const answer = await post("/sdapi/v1/txt2img", { prompt: "a cat", sampler_name: "Heun" });
+    expect(answer.status).toBe(400);
+    expect((await json(answer)).error).toContain("there is no Heun");
+  });
+
+  test("what a run of training keeps beside the uploads", async () => {
+    const answer = await fetch(at("/api/uploads/1.cat.run/checkpoint.safetensors"));
+    expect(answer.status).toBe(400);
+  });
+
+  test("names that cannot be decoded, and forms that are none", async () => {
+    expect((await fetch(at("/pictures/%zz.png"))).status).toBe(400);
+    const upload = await fetch(at("/api/uploads"), {
+      method: "POST",
+      headers: { "content-type": "multipart/form-data" },
+      body: "x",
+    });
+    expect(upload.status).toBe(400);
+    expect((await fetch(at("/api/jobs"), { headers: { origin: "foo" } })).status).toBe(403);
   });
 
   test("paths that climb out of the pictures' folder", async () => {

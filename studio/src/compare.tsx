@@ -12,6 +12,7 @@ const usual = {
   token: "sks",
   methods: ["cfg", "pg"] as string[],
   omegas: "0, 0.6",
+  scale: 5,
   seeds: 3,
   seed: 0,
   steps: 20,
@@ -23,14 +24,18 @@ export interface Row {
   readonly settings: Settings;
 }
 
+/** Those that the scale is for; of CFG++'s kind it is another quantity, and has its usual value here. */
+const scaled = new Set(["cfg", "cfg+ag", "sag", "pg"]);
+
 /** A row for each method; of those with an omega, one for each omega. */
-export function rowsOf(form: Pick<typeof usual, "methods" | "omegas">): Row[] {
+export function rowsOf(form: Pick<typeof usual, "methods" | "omegas" | "scale">): Row[] {
   const omegas = [...new Set(form.omegas.split(",").map((part) => Number(part.trim())))].filter(Number.isFinite);
-  return form.methods.flatMap((guidance): Row[] =>
-    guidance === "pg" || guidance === "pg++"
-      ? omegas.map((omega) => ({ label: `${guidance} ${omega}`, settings: { guidance, omega } }))
-      : [{ label: guidance, settings: { guidance } }],
-  );
+  return form.methods.flatMap((guidance): Row[] => {
+    const settings = { guidance, ...(scaled.has(guidance) && { scale: form.scale }) };
+    return guidance === "pg" || guidance === "pg++"
+      ? omegas.map((omega) => ({ label: `${guidance} ${omega}`, settings: { ...settings, omega } }))
+      : [{ label: guidance, settings }];
+  });
 }
 
 export function Compare({ learned }: { learned: number }) {
@@ -115,6 +120,7 @@ export function Compare({ learned }: { learned: number }) {
           <NumberField label="First seed" value={form.seed} min={0} max={2 ** 31} onChange={set("seed")} />
         </div>
         <div className="row">
+          <NumberField label="Scale" value={form.scale} min={1} max={30} step={0.5} onChange={set("scale")} />
           <NumberField label="Steps" value={form.steps} min={1} max={200} onChange={set("steps")} />
           <Field label="Token" hint="left out when measured">
             <input value={form.token} onChange={(e) => set("token")(e.target.value)} />
@@ -216,13 +222,14 @@ function Plane(props: { job: Job; references: string; rows: Row[]; seeds: number
         </text>
         <text transform={`translate(16 ${height / 2}) rotate(-90)`}>nearer to the subject (DINO) →</text>
         {points.map((p) => (
+          // Labels stand on the side where there is room.
           <g
             key={p.label}
             transform={`translate(${x(p.x)} ${y(p.y)})`}
             className={p.label.startsWith("pg") ? "pg" : ""}
           >
             <circle r="6" />
-            <text x="10" y="5" className="start">
+            <text x={x(p.x) > width / 2 ? -10 : 10} y="5" className={x(p.x) > width / 2 ? "end" : "start"}>
               {p.label} ({p.y.toFixed(3)}, {p.x.toFixed(3)})
             </text>
           </g>

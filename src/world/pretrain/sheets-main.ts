@@ -46,22 +46,23 @@ function themesFor(concept: number) {
 async function modelSheet(): Promise<Uint8Array> {
   const [rows, columns] = [6, 8];
   const nouns = [...subjects.keys()];
-  const prompts = Array.from({ length: rows * columns }, (_, i) => {
+  const cells = Array.from({ length: rows * columns }, (_, i) => {
     const noun = nouns[(i * 5) % nouns.length]!;
-    const themes = [...themesOf(subjectOf(noun)).values()];
-    return promptOf(themes[(i * 7) % themes.length]!, noun);
+    const themes = [...themesOf(subjectOf(noun))];
+    const [name, theme] = themes[(i * 7) % themes.length]!;
+    return { caption: `${noun}, ${name}`, prompt: promptOf(theme, noun) };
   });
   const sheet = createContactSheet({
     title: `What ${embeddedModel} draws`,
     subtitle: "cfg at 5, 50 steps of ddim, seeds 0 to 47",
     rows,
     columns,
-    captions: prompts,
+    captions: cells.map(({ caption }) => caption),
     picture,
   });
   const pipeline = await Pipeline.load(embeddedModel);
   try {
-    for (const [i, prompt] of prompts.entries()) {
+    for (const [i, { prompt }] of cells.entries()) {
       for await (const event of pipeline.generate({ prompt, scale: 5, seed: i })) {
         if (event.type === "picture") await sheet.place(Math.floor(i / columns), i % columns, event);
       }

@@ -19,16 +19,24 @@ export async function galleryPage(
   data: DataFolder,
   { from, count }: { from: number; count: number },
 ): Promise<{ pictures: GalleryPicture[]; total: number }> {
-  // Ids begin with the time.
   const ids = (await readdir(data.pictures))
     .filter((name) => name.endsWith(".png") && !name.startsWith("."))
     .map((name) => name.slice(0, -4))
-    .sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
+    .sort(newestFirst);
   // One that is damaged, or was deleted meanwhile, does not hide the others.
   const pictures = await Promise.all(
     ids.slice(from, from + count).map((id) => galleryPicture(data, id).catch(() => undefined)),
   );
   return { pictures: pictures.filter((picture) => picture !== undefined), total: ids.length };
+}
+
+/** A job's id begins with the time, letter by letter; behind its last dash a picture's number counts. */
+export function newestFirst(a: string, b: string): number {
+  const [[jobA, numberA], [jobB, numberB]] = [a, b].map((id) => {
+    const dash = id.lastIndexOf("-");
+    return [id.slice(0, dash), Number(id.slice(dash + 1))] as const;
+  }) as [readonly [string, number], readonly [string, number]];
+  return jobA === jobB ? numberB - numberA : jobA < jobB ? 1 : -1;
 }
 
 export async function galleryPicture(data: DataFolder, id: string): Promise<GalleryPicture | undefined> {

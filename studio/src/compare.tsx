@@ -29,7 +29,14 @@ const scaled = new Set(["cfg", "cfg+ag", "sag", "pg"]);
 
 /** A row for each method; of those with an omega, one for each omega. */
 export function rowsOf(form: Pick<typeof usual, "methods" | "omegas" | "scale">): Row[] {
-  const omegas = [...new Set(form.omegas.split(",").map((part) => Number(part.trim())))].filter(Number.isFinite);
+  const omegas = [
+    ...new Set(
+      form.omegas
+        .split(",")
+        .filter((part) => part.trim())
+        .map(Number),
+    ),
+  ].filter(Number.isFinite);
   return form.methods.flatMap((guidance): Row[] => {
     const settings = { guidance, ...(scaled.has(guidance) && { scale: form.scale }) };
     return guidance === "pg" || guidance === "pg++"

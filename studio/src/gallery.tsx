@@ -42,7 +42,7 @@ export function Gallery({ onReuse }: { onReuse: (form: Partial<CreateForm>) => v
           </button>
         ))}
       </div>
-      {found && found.total > pageSize && (
+      {found && (found.total > pageSize || page > 0) && (
         <div className="row">
           <button type="button" disabled={page === 0} onClick={() => setPage(page - 1)}>
             Newer

@@ -2,6 +2,7 @@
 import { useState } from "react";
 import { type Answer, answer, newStudy, pictureUrl, type Shares, sharesOf, studies, studyOf } from "./api.ts";
 import type { Row } from "./compare.tsx";
+import { shuffled } from "./shuffled.ts";
 import { useAsked, useJob, useKept } from "./state.ts";
 
 export function StudyPage() {
@@ -43,7 +44,11 @@ function List({ onOpen }: { onOpen: (id: string) => void }) {
         Make a study of the last comparison
       </button>
       {!ready && <p className="note">Draw a comparison of two methods or more first.</p>}
-      {problem && <p className="bad">{problem}</p>}
+      {problem && (
+        <p className="bad" role="alert">
+          {problem}
+        </p>
+      )}
       <ul className="list">
         {found.map(({ id, title, people }) => (
           <li key={id}>
@@ -56,18 +61,6 @@ function List({ onOpen }: { onOpen: (id: string) => void }) {
       </ul>
     </>
   );
-}
-
-/** The numbers below `count` in an order that depends on the seed alone. */
-function shuffled(count: number, seed: number): number[] {
-  let state = seed * 2654435761 + 1;
-  const order = Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    const j = state % (i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
 }
 
 function Sitting({ id, onClose }: { id: string; onClose: () => void }) {
@@ -83,11 +76,17 @@ function Sitting({ id, onClose }: { id: string; onClose: () => void }) {
 
   async function next() {
     const all = [...answers, { set: at, subject: now.subject ?? null, text: now.text ?? null }];
+    setProblem("");
+    if (all.length === study!.sets.length) {
+      try {
+        setShares(await answer(id, String(person), all));
+      } catch (error) {
+        // The last set stays in view, to be sent again.
+        return setProblem(`${(error as Error).message}; press Done to send your answers again`);
+      }
+    }
     setAnswers(all);
     setNow({});
-    if (all.length === study!.sets.length) {
-      answer(id, String(person), all).then(setShares, (error: Error) => setProblem(error.message));
-    }
   }
 
   return (
@@ -98,7 +97,11 @@ function Sitting({ id, onClose }: { id: string; onClose: () => void }) {
       <button type="button" onClick={() => sharesOf(id).then(setShares, (e: Error) => setProblem(e.message))}>
         Results
       </button>
-      {problem && <p className="bad">{problem}</p>}
+      {problem && (
+        <p className="bad" role="alert">
+          {problem}
+        </p>
+      )}
       {shares ? (
         <Results id={id} shares={shares} />
       ) : set ? (

@@ -89,7 +89,10 @@ describe("jobs", () => {
     const { id: second, position } = await json(pictures({}));
     expect(position).toBe(1);
     await fetch(at(`/api/jobs/${second}`), { method: "DELETE" });
-    await fetch(at(`/api/jobs/${id}`), { method: "DELETE" });
+    const stop = () => json(fetch(at(`/api/jobs/${id}/stop`), { method: "POST" }));
+    expect(await stop()).toMatchObject({ id, state: "cancelled" });
+    // Once more changes nothing, nor is the job forgotten.
+    expect(await stop()).toMatchObject({ id, state: "cancelled" });
     expect((await over(id)).state).toBe("cancelled");
     expect(await over(second)).toMatchObject({ state: "cancelled", pictures: [] });
   });

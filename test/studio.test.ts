@@ -101,6 +101,13 @@ describe.skipIf(!executablePath)("the page", () => {
     for (const set of [1, 2]) {
       await page.getByRole("heading", { name: `${set} of 2` }).waitFor();
       await page.locator("input[name=subject]").first().check();
+      // What was answered is there again, in the same order.
+      const order = () => page.locator(".choice img").evaluateAll((images) => images.map((i) => i.getAttribute("src")));
+      const before = await order();
+      await page.reload();
+      await page.getByRole("heading", { name: `${set} of 2` }).waitFor();
+      expect(await order()).toEqual(before);
+      expect(await page.locator("input[name=subject]").first().isChecked()).toBe(true);
       await page.locator("input[name=text]").last().check();
       await page.getByRole("button", { name: set === 2 ? "Done" : "Next" }).click();
     }
@@ -122,6 +129,32 @@ describe.skipIf(!executablePath)("the page", () => {
     await page.locator(".tiles button").last().click();
     await page.getByRole("button", { name: "Use again" }).click();
     expect(await page.getByLabel("Prompt").inputValue()).toBe("a dog in the snow");
+    await open("Gallery");
+    await page.locator(".tiles button").first().click();
+    await page.keyboard.press("Escape");
+    await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
+  });
+
+  test("what the server no longer has is said, and can be left", async () => {
+    await page.evaluate(`localStorage.setItem("tiller.study", '{"id":"gone","results":false}');
+      localStorage.setItem("tiller.create", '{"adapter":"gone"}')`);
+    await page.reload();
+    await open("Study");
+    await page.getByRole("alert").getByText("there is no such study").waitFor();
+    await page.getByRole("button", { name: "All studies" }).click();
+    await page.getByRole("button", { name: "Take part" }).first().waitFor();
+    await open("Create");
+    expect(await page.getByLabel("Adapter").locator("option:checked").textContent()).toBe("gone (no longer here)");
+    await page.getByLabel("Adapter").selectOption("none");
+    // The request that found nothing is in the console, as it should be.
+    expect(problems.splice(0)).toEqual([expect.stringContaining("404")]);
+  });
+
+  test("a name that an adapter has is taken only when asked twice", async () => {
+    await open("Personalise");
+    expect(await page.getByAltText(/^your subject/).count()).toBe(3);
+    await page.getByRole("button", { name: "Learn" }).click();
+    await page.getByRole("alert").getByText("there is an adapter my-dog already").waitFor();
   });
 
   test("fits a narrow screen, and nothing went wrong on the way", async () => {

@@ -9,6 +9,7 @@ import { settingsOf } from "../pictures/telling-settings.ts";
 import { guidanceNames, samplerNames } from "../pipelines/request.ts";
 import { type RecipeName, recipeNames, recipes } from "../training/recipes/index.ts";
 import { embeddedModel } from "../weights/embedded.ts";
+import { wrongSetting } from "../wrong-setting.ts";
 
 const whole = z.number().int().positive();
 const some = z.union([z.number(), z.array(z.number()).min(1)]).transform((v) => (Array.isArray(v) ? v : [v]));
@@ -90,10 +91,7 @@ export async function readExperiment(file: string): Promise<Experiment> {
 /** @throws UsageError naming the first wrong setting. */
 export function parseExperiment(value: unknown, where = "the experiment"): Experiment {
   const parsed = experimentSchema.safeParse(value);
-  if (!parsed.success) {
-    const { path, message } = innermost(parsed.error.issues[0]!);
-    throw new UsageError(`${where}: ${path.join(".") || "it"}: ${message}`);
-  }
+  if (!parsed.success) throw new UsageError(`${where}: ${wrongSetting(parsed.error)}`);
   const experiment = parsed.data;
   const names =
     experiment.concepts === "all" ? [] : experiment.concepts.map((c) => (typeof c === "string" ? c : c.name));
@@ -108,16 +106,6 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
     }
   }
   return experiment;
-}
-
-/** Of a value that fits none of several forms, what is wrong with it in the form that it comes nearest to. */
-function innermost({ path, ...issue }: z.core.$ZodIssue): { path: PropertyKey[]; message: string } {
-  if (issue.code !== "invalid_union" || issue.errors.length === 0) return { path, message: issue.message };
-  const wrong = (form: readonly z.core.$ZodIssue[]) =>
-    form.filter(({ code, path }) => path.length === 0 && code !== "unrecognized_keys").length;
-  const [nearest] = [...issue.errors].sort((a, b) => wrong(a) - wrong(b) || a.length - b.length);
-  const inner = innermost(nearest![0]!);
-  return { path: [...path, ...inner.path], message: inner.message };
 }
 
 /** Every combination that makes a difference, once and in the order of the file. */

@@ -11,6 +11,7 @@ import {
   type Outputs,
   reshape,
   select,
+  slice,
   subtract,
   symbol,
   type Value,
@@ -40,12 +41,18 @@ export const clipTextConfig = (config: Readonly<Record<string, unknown>>): ClipT
  * Inputs: `ids` int32 [batch, positions]; `learned` [n, width], the embeddings of learned tokens, whose ids count on from
  * the vocabulary's size (n >= 1: pass a zero row when there are none). Output: `text` [batch, positions, width], the
  * hidden state after the final norm, `clipSkip` layers before the last (1 is the penultimate), as Diffusers' clip_skip.
+ * Fewer `positions` than the checkpoint has are its first: they come out as among all, for attention is causal.
  */
-export function clipText(model: Module, config: ClipTextConfig, clipSkip = 0): Outputs {
+export function clipText(
+  model: Module,
+  config: ClipTextConfig,
+  { clipSkip = 0, positions = config.max_position_embeddings }: { clipSkip?: number; positions?: number } = {},
+): Outputs {
   const text = model.at("text_model");
-  const positions = config.max_position_embeddings;
+  const all = text.value("embeddings.position_embedding.weight");
+  const places = positions === all.shape[0] ? all : slice(all, 0, 0, positions);
   const ids = input("ids", [symbol("batch"), positions], "int32");
-  let x = add(embed(text.at("embeddings"), ids, config), text.value("embeddings.position_embedding.weight"));
+  let x = add(embed(text.at("embeddings"), ids, config), places);
   const options = {
     heads: config.num_attention_heads,
     activation: config.hidden_act,

@@ -133,7 +133,7 @@ export async function buildDenoiser(
       );
     }
     const module = moduleOf(source.textEncoder.weights, { sites: networks.textSites });
-    const session = await engine.compile("text encoder", clipText(module, textConfig, clipSkip));
+    const session = await engine.compile("text encoder", clipText(module, textConfig, { clipSkip }));
     const made = {
       session,
       inputs: await loadAdapterInputs(engine, session, "textEncoder", source.textEncoder.weights, current),

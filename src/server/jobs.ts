@@ -12,6 +12,9 @@ const adapterSchema = z.strictObject({
 
 const { shape } = requestSchema;
 
+/** Pixels: larger pictures would take the machine from everyone who waits. */
+const side = shape.width.unwrap().max(2048);
+
 /** Letters of a prompt; a text encoder hears a few hundred of them. */
 const mostText = 10_000;
 
@@ -36,6 +39,8 @@ export const picturesSchema = z.strictObject({
     prompt: shape.prompt.max(mostText),
     negative: shape.negative.unwrap().max(mostText).default(""),
     count: z.number().int().min(1).max(64).default(1),
+    width: side.optional(),
+    height: side.optional(),
   }),
   /** Settings that take the place of the request's, one set after the other. */
   variations: z.array(variationSchema).min(1).max(64).optional(),

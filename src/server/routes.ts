@@ -5,6 +5,7 @@ import { streamSSE } from "hono/streaming";
 import { z } from "zod";
 import { exists } from "../files/regular-file.ts";
 import { UsageError } from "../index.ts";
+import { wrongSetting } from "../wrong-setting.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
@@ -111,6 +112,18 @@ export const routes: readonly Route[] = [
     handle: (c, services) => {
       const job = services.queue.get(c.req.param("id")!);
       return job ? c.json(withPlace(job, services)) : notFound(c, "job");
+    },
+  }),
+  route({
+    method: "post",
+    path: "/api/jobs/{id}/stop",
+    summary: "Ends a job within a step, and gives it as it is then; one that is over stays as it is",
+    answer: placed,
+    handle: async (c, services) => {
+      const id = c.req.param("id")!;
+      if (!services.queue.get(id)) return notFound(c, "job");
+      await services.queue.cancel(id);
+      return c.json(withPlace(services.queue.get(id)!, services));
     },
   }),
   route({
@@ -373,6 +386,5 @@ export async function parseBody<T>(c: Context, schema: z.ZodType<T>): Promise<T>
 export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new UsageError(`${issue?.path.join(".") || "the request"}: ${issue?.message}`);
+  throw new UsageError(wrongSetting(parsed.error, "the request"));
 }

@@ -20,10 +20,14 @@ export interface Settings {
   agScale?: number;
   steps?: number;
   seed?: number;
+  sampler?: string;
+  width?: number;
+  height?: number;
 }
 
 export interface TrainingJob {
   kind: "training";
+  model?: string;
   name: string;
   upload: string;
   token: string;
@@ -36,11 +40,17 @@ export interface TrainingJob {
   sampleEvery?: number;
 }
 
+/** The server has no such thing, or no longer. */
+export class NotFound extends Error {}
+
 async function ask<T>(path: string, init?: RequestInit): Promise<T> {
-  const answer = await fetch(path, init);
+  const answer = await fetch(path, init).catch(() => {
+    throw new Error("the server does not answer; is tiller studio still running?");
+  });
   if (!answer.ok) {
     const { error } = (await answer.json().catch(() => ({}))) as { error?: string };
-    throw new Error(error ?? `the server answered ${answer.status}`);
+    const message = error ?? `the server answered ${answer.status}`;
+    throw answer.status === 404 ? new NotFound(message) : new Error(message);
   }
   return answer.status === 204 ? (undefined as T) : answer.json();
 }
@@ -50,16 +60,25 @@ const send = <T>(path: string, body: unknown) =>
 
 export const models = () => ask<{ name: string }[]>("/api/models");
 export const adapters = () => ask<{ name: string }[]>("/api/adapters");
-export const jobs = () => ask<Job[]>("/api/jobs");
 export const jobOf = (id: string) => ask<Job>(`/api/jobs/${id}`);
 export const start = (job: PicturesJob | TrainingJob) => send<Job>("/api/jobs", job);
-export const end = (id: string) => ask<void>(`/api/jobs/${id}`, { method: "DELETE" });
+export const stop = (id: string) => send<Job>(`/api/jobs/${id}/stop`, {});
 export const gallery = (from: number, count: number) =>
   ask<{ pictures: GalleryPicture[]; total: number }>(`/api/pictures?from=${from}&count=${count}`);
 export const removePicture = (id: string) => ask<void>(`/api/pictures/${id}`, { method: "DELETE" });
 export const pictureUrl = (id: string) => `/pictures/${id}.png`;
 
-export function upload(files: readonly File[]): Promise<{ id: string; pictures: number }> {
+/** Pictures brought to the server. */
+export interface Upload {
+  readonly id: string;
+  readonly pictures: number;
+}
+
+/** Where its pictures are, in order. */
+export const uploadedUrls = ({ id, pictures }: Upload): string[] =>
+  Array.from({ length: pictures }, (_, i) => `/api/uploads/${id}/${String(i).padStart(2, "0")}.png`);
+
+export function upload(files: readonly File[]): Promise<Upload> {
   const form = new FormData();
   for (const file of files) form.append("pictures", file);
   return ask("/api/uploads", { method: "POST", body: form });
@@ -102,7 +121,7 @@ export const studies = () => ask<{ id: string; title: string; people: number }[]
 export const studyOf = (id: string) => ask<Study>(`/api/studies/${id}`);
 export const newStudy = (study: { title: string; job: string; arms: string[]; seeds: number; references?: string }) =>
   send<Study>("/api/studies", study);
-export const answer = (id: string, person: string, answers: Answer[]) =>
+export const answer = (id: string, person: string, answers: readonly Answer[]) =>
   send<Shares>(`/api/studies/${id}/answers`, { person, answers });
 export const sharesOf = (id: string) => ask<Shares>(`/api/studies/${id}/results`);
 

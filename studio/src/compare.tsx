@@ -1,13 +1,25 @@
 /** Compare: methods below each other, seeds side by side, and where each stands between subject and text. */
 import { type FormEvent, useState } from "react";
-import { adapters as askAdapters, type Job, type Settings, scoresOf, start, upload } from "./api.ts";
-import { Field, JobLine, NumberField } from "./parts.tsx";
+import {
+  adapters as askAdapters,
+  models as askModels,
+  isOver,
+  type Settings,
+  start,
+  stop,
+  type Upload,
+  upload,
+  uploadedUrls,
+} from "./api.ts";
+import { Choice, Field, JobLine, NumberField, Problem } from "./parts.tsx";
+import { Plane } from "./plane.tsx";
 import { useAsked, useJob, useKept } from "./state.ts";
 
 const methods = ["none", "cfg", "ag", "cfg+ag", "sag", "pg", "cfg++", "pg++"] as const;
 
-const usual = {
+export const usualComparison = {
   prompt: "a sks dog in the jungle",
+  model: "",
   adapter: "",
   token: "sks",
   methods: ["cfg", "pg"] as string[],
@@ -27,16 +39,16 @@ export interface Row {
 /** Those that the scale is for; of CFG++'s kind it is another quantity, and has its usual value here. */
 const scaled = new Set(["cfg", "cfg+ag", "sag", "pg"]);
 
-/** A row for each method; of those with an omega, one for each omega. */
-export function rowsOf(form: Pick<typeof usual, "methods" | "omegas" | "scale">): Row[] {
-  const omegas = [
-    ...new Set(
-      form.omegas
-        .split(",")
-        .filter((part) => part.trim())
-        .map(Number),
-    ),
-  ].filter(Number.isFinite);
+/**
+ * A row for each method; of those with an omega, one for each omega.
+ *
+ * @throws Error naming what of the omegas is no number.
+ */
+export function rowsOf(form: Pick<typeof usualComparison, "methods" | "omegas" | "scale">): Row[] {
+  const written = form.omegas.split(/[,;\s]+/).filter((part) => part !== "");
+  const wrong = written.find((part) => !Number.isFinite(Number(part)));
+  if (wrong !== undefined) throw new Error(`“${wrong}” is no omega; write numbers like 0, 0.6`);
+  const omegas = [...new Set(written.map(Number))];
   return form.methods.flatMap((guidance): Row[] => {
     const settings = { guidance, ...(scaled.has(guidance) && { scale: form.scale }) };
     return guidance === "pg" || guidance === "pg++"
@@ -46,28 +58,33 @@ export function rowsOf(form: Pick<typeof usual, "methods" | "omegas" | "scale">)
 }
 
 export function Compare({ learned }: { learned: number }) {
-  const [form, setForm] = useKept("compare", usual);
+  const [form, setForm] = useKept("compare", usualComparison);
   const [shown, setShown] = useKept<{ rows: Row[]; seeds: number[]; token: string }>("compare.shown", {
     rows: [],
     seeds: [],
     token: "",
   });
-  const [references, setReferences] = useKept<{ id: string; pictures: number } | null>("compare.references", null);
-  const { job, follow } = useJob("compare");
+  const [references, setReferences] = useKept<Upload | null>("compare.references", null);
+  const followed = useJob("compare");
+  const { job, follow } = followed;
   const [problem, setProblem] = useState("");
-  const adapters = useAsked(askAdapters, learned) ?? [];
+  const models = useAsked(askModels, 0).value?.map(({ name }) => name);
+  const adapters = useAsked(askAdapters, learned).value?.map(({ name }) => name);
   const set =
-    <K extends keyof typeof usual>(key: K) =>
-    (value: (typeof usual)[K]) =>
+    <K extends keyof typeof usualComparison>(key: K) =>
+    (value: (typeof usualComparison)[K]) =>
       setForm((before) => ({ ...before, [key]: value }));
 
   async function draw(event: FormEvent) {
     event.preventDefault();
     setProblem("");
-    const rows = rowsOf(form);
-    if (rows.length === 0) return setProblem("choose a method, and an omega for pg");
     try {
+      const rows = rowsOf(form);
+      if (rows.length === 0) throw new Error("choose a method, and an omega for pg");
+      // The new comparison takes the old one's place, on the server too.
+      if (job && !isOver(job)) await stop(job.id);
       const asked = await start({
+        ...(form.model && { model: form.model }),
         adapters: form.adapter ? [{ name: form.adapter, strength: 1 }] : [],
         request: { prompt: form.prompt, seed: form.seed, count: form.seeds, steps: form.steps },
         variations: rows.map(({ settings }) => settings),
@@ -94,14 +111,10 @@ export function Compare({ learned }: { learned: number }) {
         <Field label="Prompt">
           <textarea rows={2} value={form.prompt} required onChange={(e) => set("prompt")(e.target.value)} />
         </Field>
-        <Field label="Adapter">
-          <select value={form.adapter} onChange={(e) => set("adapter")(e.target.value)}>
-            <option value="">none</option>
-            {adapters.map(({ name }) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </Field>
+        {models && (models.length > 1 || form.model !== "") && (
+          <Choice label="Model" value={form.model} names={models} none={models[0]!} onChange={set("model")} />
+        )}
+        <Choice label="Adapter" value={form.adapter} names={adapters} none="none" onChange={set("adapter")} />
         <fieldset>
           <legend>Methods</legend>
           {methods.map((name) => (
@@ -124,11 +137,17 @@ export function Compare({ learned }: { learned: number }) {
             <input value={form.omegas} onChange={(e) => set("omegas")(e.target.value)} />
           </Field>
           <NumberField label="Seeds" value={form.seeds} min={1} max={8} onChange={set("seeds")} />
-          <NumberField label="First seed" value={form.seed} min={0} max={2 ** 31} onChange={set("seed")} />
+          <NumberField
+            label="First seed"
+            value={form.seed}
+            min={0}
+            max={Number.MAX_SAFE_INTEGER}
+            onChange={set("seed")}
+          />
         </div>
         <div className="row">
-          <NumberField label="Scale" value={form.scale} min={1} max={30} step={0.5} onChange={set("scale")} />
-          <NumberField label="Steps" value={form.steps} min={1} max={200} onChange={set("steps")} />
+          <NumberField label="Scale" value={form.scale} min={0} max={100} step="any" onChange={set("scale")} />
+          <NumberField label="Steps" value={form.steps} min={1} max={1000} onChange={set("steps")} />
           <Field label="Token" hint="left out when measured">
             <input value={form.token} onChange={(e) => set("token")(e.target.value)} />
           </Field>
@@ -136,12 +155,22 @@ export function Compare({ learned }: { learned: number }) {
         <Field label="The subject's pictures" hint="to measure likeness with">
           <input type="file" accept="image/*" multiple onChange={(e) => bring(e.target.files)} />
         </Field>
-        {references && <small>{references.pictures} pictures to measure against</small>}
+        {references && (
+          <div className="strip wide">
+            {uploadedUrls(references).map((url, i) => (
+              <img key={url} src={url} alt={`the subject, ${i + 1}`} />
+            ))}
+            <small>{references.pictures} pictures to measure against</small>
+            <button type="button" className="quiet" onClick={() => setReferences(null)}>
+              Remove
+            </button>
+          </div>
+        )}
         <button type="submit" className="main">
           Compare
         </button>
-        {problem && <p className="bad">{problem}</p>}
-        <JobLine job={job} />
+        <Problem text={problem} />
+        <JobLine {...followed} />
       </form>
       <section aria-label="Pictures">
         <label className="dial">
@@ -182,66 +211,5 @@ export function Compare({ learned }: { learned: number }) {
         {job && references && <Plane job={job} references={references.id} {...shown} />}
       </section>
     </div>
-  );
-}
-
-/** Where each row's pictures stand so far: text to the right, subject upwards. */
-function Plane(props: { job: Job; references: string; rows: Row[]; seeds: number[]; token: string }) {
-  const { job, references, rows, seeds, token } = props;
-  const scores = useAsked(
-    () => scoresOf(job.id, references, token),
-    `${job.id} ${references} ${Math.floor(job.pictures.length / seeds.length)}`,
-  );
-  const points = rows.flatMap(({ label }, row) => {
-    const those = scores?.slice(row * seeds.length, (row + 1) * seeds.length) ?? [];
-    if (those.length === 0) return [];
-    const mean = (of: (one: (typeof those)[number]) => number) =>
-      those.reduce((sum, s) => sum + of(s), 0) / those.length;
-    return [{ label, x: mean((s) => s.clipT), y: mean((s) => s.dino) }];
-  });
-  if (points.length === 0) return null;
-  const [width, height, edge] = [640, 360, 48];
-  const scale = (values: number[], from: number, to: number) => {
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    return (v: number) => from + ((v - low + (high - low || 1) * 0.1) / ((high - low || 1) * 1.2)) * (to - from);
-  };
-  const x = scale(
-    points.map((p) => p.x),
-    edge,
-    width - edge * 2,
-  );
-  const y = scale(
-    points.map((p) => p.y),
-    height - edge,
-    edge / 2,
-  );
-  return (
-    <figure>
-      <svg
-        viewBox={`0 0 ${width} ${height}`}
-        className="plane"
-        role="img"
-        aria-label="subject fidelity over text fidelity"
-      >
-        <path d={`M${edge} ${edge / 2}V${height - edge}H${width - edge}`} className="axis" />
-        <text x={width / 2} y={height - 12}>
-          nearer to the text (CLIP-T) →
-        </text>
-        <text transform={`translate(16 ${height / 2}) rotate(-90)`}>nearer to the subject (DINO) →</text>
-        {points.map((p) => (
-          // Labels stand on the side where there is room.
-          <g
-            key={p.label}
-            transform={`translate(${x(p.x)} ${y(p.y)})`}
-            className={p.label.startsWith("pg") ? "pg" : ""}
-          >
-            <circle r="6" />
-            <text x={x(p.x) > width / 2 ? -10 : 10} y="5" className={x(p.x) > width / 2 ? "end" : "start"}>
-              {p.label} ({p.y.toFixed(3)}, {p.x.toFixed(3)})
-            </text>
-          </g>
-        ))}
-      </svg>
-    </figure>
   );
 }

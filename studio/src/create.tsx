@@ -1,7 +1,8 @@
 /** Create: a prompt, and the dial from the subject to the text, each stop drawn from the same noise. */
 import { type FormEvent, useState } from "react";
-import { adapters as askAdapters, models as askModels, start } from "./api.ts";
-import { download, Field, Frame, JobLine, NumberField } from "./parts.tsx";
+import type { SamplerName } from "../../src/samplers/config.ts";
+import { adapters as askAdapters, models as askModels, isOver, start, stop } from "./api.ts";
+import { Choice, download, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
 import { useAsked, useJob, useKept } from "./state.ts";
 
 export interface CreateForm {
@@ -14,6 +15,10 @@ export interface CreateForm {
   steps: number;
   seed: number;
   omega: number;
+  sampler: string;
+  /** Pixels; null for the model's own. */
+  width: number | null;
+  height: number | null;
 }
 
 export const usualForm: CreateForm = {
@@ -26,25 +31,33 @@ export const usualForm: CreateForm = {
   steps: 20,
   seed: 0,
   omega: 0.6,
+  sampler: "ddim",
+  width: null,
+  height: null,
 };
+
+const samplers = ["ddim", "dpm++", "euler", "euler-a"] satisfies SamplerName[];
 
 /** The dial's stops; the last one is cfg. */
 const stops = Array.from({ length: 11 }, (_, i) => i / 10);
 
 /** The chosen stop first, then cfg, then the others from the nearest on. */
 const order = (omega: number) => {
-  const rest = stops.filter((stop) => stop !== omega && stop !== 1);
+  const rest = stops.filter((other) => other !== omega && other !== 1);
   rest.sort((a, b) => Math.abs(a - omega) - Math.abs(b - omega));
   return omega === 1 ? [1, ...rest] : [omega, 1, ...rest];
 };
 
+const orNull = (value: number) => (Number.isFinite(value) ? value : null);
+
 export function Create({ learned }: { learned: number }) {
   const [form, setForm] = useKept("create", usualForm);
   const [drawn, setDrawn] = useKept<number[]>("create.stops", []);
-  const { job, follow } = useJob("create");
+  const followed = useJob("create");
+  const { job, follow } = followed;
   const [problem, setProblem] = useState("");
-  const models = useAsked(askModels, 0) ?? [];
-  const adapters = useAsked(askAdapters, learned) ?? [];
+  const models = useAsked(askModels, 0).value?.map(({ name }) => name);
+  const adapters = useAsked(askAdapters, learned).value?.map(({ name }) => name);
   const set =
     <K extends keyof CreateForm>(key: K) =>
     (value: CreateForm[K]) =>
@@ -54,13 +67,25 @@ export function Create({ learned }: { learned: number }) {
   async function draw(event: FormEvent) {
     event.preventDefault();
     setProblem("");
-    const { prompt, negative, model, adapter, strength, scale, steps, seed, omega } = form;
+    const { prompt, negative, model, adapter, strength, scale, steps, seed, omega, sampler, width, height } = form;
     const omegas = order(omega);
     try {
+      // The new strip takes the old one's place, on the server too.
+      if (job && !isOver(job)) await stop(job.id);
       const asked = await start({
         ...(model && { model }),
         adapters: adapter ? [{ name: adapter, strength }] : [],
-        request: { prompt, negative, scale, steps, seed, guidance: "pg" },
+        request: {
+          prompt,
+          negative,
+          scale,
+          steps,
+          seed,
+          sampler,
+          guidance: "pg",
+          ...(width !== null && { width }),
+          ...(height !== null && { height }),
+        },
         variations: omegas.map((w) => ({ omega: w })),
       });
       setDrawn(omegas);
@@ -77,34 +102,52 @@ export function Create({ learned }: { learned: number }) {
         <Field label="Prompt">
           <textarea rows={3} value={form.prompt} onChange={(e) => set("prompt")(e.target.value)} required />
         </Field>
-        <Field label="What to avoid">
-          <input value={form.negative} onChange={(e) => set("negative")(e.target.value)} />
-        </Field>
-        {models.length > 1 && (
-          <Field label="Model">
-            <select value={form.model} onChange={(e) => set("model")(e.target.value)}>
-              {models.map(({ name }) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          </Field>
+        {models && (models.length > 1 || form.model !== "") && (
+          <Choice label="Model" value={form.model} names={models} none={models[0]!} onChange={set("model")} />
         )}
         <div className="row">
-          <Field label="Adapter">
-            <select value={form.adapter} onChange={(e) => set("adapter")(e.target.value)}>
-              <option value="">none</option>
-              {adapters.map(({ name }) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          </Field>
-          <NumberField label="Strength" value={form.strength} min={0} max={2} step={0.1} onChange={set("strength")} />
+          <Choice label="Adapter" value={form.adapter} names={adapters} none="none" onChange={set("adapter")} />
+          <NumberField
+            label="Strength"
+            value={form.strength}
+            min={-10}
+            max={10}
+            step="any"
+            onChange={set("strength")}
+          />
         </div>
         <div className="row">
-          <NumberField label="Scale" value={form.scale} min={0} max={30} step={0.5} onChange={set("scale")} />
-          <NumberField label="Steps" value={form.steps} min={1} max={200} onChange={set("steps")} />
-          <NumberField label="Seed" value={form.seed} min={0} max={2 ** 31} onChange={set("seed")} />
+          <NumberField label="Scale" value={form.scale} min={0} max={100} step="any" onChange={set("scale")} />
+          <NumberField label="Steps" value={form.steps} min={1} max={1000} onChange={set("steps")} />
+          <NumberField label="Seed" value={form.seed} min={0} max={Number.MAX_SAFE_INTEGER} onChange={set("seed")} />
         </div>
+        <details>
+          <summary>More</summary>
+          <Field label="What to avoid">
+            <input value={form.negative} onChange={(e) => set("negative")(e.target.value)} />
+          </Field>
+          <div className="row">
+            <Choice label="Sampler" value={form.sampler} names={samplers} onChange={set("sampler")} />
+            <NumberField
+              label="Width"
+              value={form.width ?? undefined}
+              usual="the model's"
+              min={8}
+              max={2048}
+              step={8}
+              onChange={(value) => set("width")(orNull(value))}
+            />
+            <NumberField
+              label="Height"
+              value={form.height ?? undefined}
+              usual="the model's"
+              min={8}
+              max={2048}
+              step={8}
+              onChange={(value) => set("height")(orNull(value))}
+            />
+          </div>
+        </details>
         <div className="row">
           <button type="submit" className="main">
             Draw
@@ -113,8 +156,8 @@ export function Create({ learned }: { learned: number }) {
             Another seed
           </button>
         </div>
-        {problem && <p className="bad">{problem}</p>}
-        <JobLine job={job} />
+        <Problem text={problem} />
+        <JobLine {...followed} />
       </form>
       <section aria-label="Pictures">
         <div className="pair">
@@ -145,18 +188,18 @@ export function Create({ learned }: { learned: number }) {
           <span>the text</span>
         </label>
         <div className="strip">
-          {stops.map((stop) => {
-            const id = pictureAt(stop);
+          {stops.map((at) => {
+            const id = pictureAt(at);
             return (
               <button
                 type="button"
-                key={stop}
-                className={stop === form.omega ? "stop chosen" : "stop"}
-                aria-pressed={stop === form.omega}
-                onClick={() => set("omega")(stop)}
+                key={at}
+                className={at === form.omega ? "stop chosen" : "stop"}
+                aria-pressed={at === form.omega}
+                onClick={() => set("omega")(at)}
               >
                 {id ? <img src={`/pictures/${id}.png`} alt="" /> : <span className="empty" />}
-                {stop.toFixed(1)}
+                {at.toFixed(1)}
               </button>
             );
           })}

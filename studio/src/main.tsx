@@ -1,8 +1,8 @@
 /** Tiller Studio. */
 import { StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
-import { Compare } from "./compare.tsx";
-import { Create, type CreateForm, usualForm } from "./create.tsx";
+import { Compare, usualComparison } from "./compare.tsx";
+import { Create, usualForm } from "./create.tsx";
 import { Gallery } from "./gallery.tsx";
 import { Personalise } from "./personalise.tsx";
 import { useKept } from "./state.ts";
@@ -15,11 +15,13 @@ function Studio() {
   const [page, setPage] = useKept<(typeof pages)[number]>("page", "Create");
   const [learned, setLearned] = useState(0);
 
-  function reuse(form: Partial<CreateForm>) {
-    const kept = JSON.parse(localStorage.getItem("tiller.create") ?? "{}") as Partial<CreateForm>;
-    localStorage.setItem("tiller.create", JSON.stringify({ ...usualForm, ...kept, ...form }));
-    setPage("Create");
-  }
+  /** Fills a page's form as a picture was made, and goes there. */
+  const filled = (page: "Create" | "Compare", usual: object) => (form: object) => {
+    const name = `tiller.${page.toLowerCase()}`;
+    const kept = JSON.parse(localStorage.getItem(name) ?? "{}") as object;
+    localStorage.setItem(name, JSON.stringify({ ...usual, ...kept, ...form }));
+    setPage(page);
+  };
 
   return (
     <>
@@ -42,7 +44,9 @@ function Studio() {
         {page === "Create" && <Create learned={learned} />}
         {page === "Personalise" && <Personalise onLearned={() => setLearned((n) => n + 1)} />}
         {page === "Compare" && <Compare learned={learned} />}
-        {page === "Gallery" && <Gallery onReuse={reuse} />}
+        {page === "Gallery" && (
+          <Gallery reuse={{ create: filled("Create", usualForm), compare: filled("Compare", usualComparison) }} />
+        )}
         {page === "Study" && <StudyPage />}
       </main>
     </>

@@ -1,6 +1,7 @@
 /** Small parts that several pages share. */
-import { cloneElement, type ReactElement, type ReactNode, useId } from "react";
-import { end, isOver, type Job, pictureUrl } from "./api.ts";
+import { cloneElement, type ReactElement, type ReactNode, useId, useState } from "react";
+import { isOver, pictureUrl, stop } from "./api.ts";
+import type { Followed } from "./state.ts";
 
 /** A control under its label, with a hint below if there is one. */
 export function Field({
@@ -9,33 +10,38 @@ export function Field({
   hint,
 }: {
   label: string;
-  children: ReactElement<{ id?: string }>;
+  children: ReactElement<{ id?: string; "aria-describedby"?: string }>;
   hint?: string;
 }) {
   const id = useId();
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      {cloneElement(children, { id })}
-      {hint && <small>{hint}</small>}
+      {cloneElement(children, { id, ...(hint && { "aria-describedby": `${id}-hint` }) })}
+      {hint && <small id={`${id}-hint`}>{hint}</small>}
     </div>
   );
 }
 
 export function NumberField(props: {
   label: string;
-  value: number;
+  value: number | undefined;
   min: number;
   max: number;
-  step?: number;
+  step?: number | "any";
+  /** May be empty; what is shown there then. */
+  usual?: string;
+  /** NaN when the field is empty. */
   onChange: (value: number) => void;
 }) {
-  const { label, value, min, max, step = 1, onChange } = props;
+  const { label, value, min, max, step = 1, usual, onChange } = props;
   return (
     <Field label={label}>
       <input
         type="number"
-        value={Number.isFinite(value) ? value : ""}
+        required={usual === undefined}
+        placeholder={usual}
+        value={value !== undefined && Number.isFinite(value) ? value : ""}
         min={min}
         max={max}
         step={step}
@@ -44,6 +50,38 @@ export function NumberField(props: {
     </Field>
   );
 }
+
+/** One of several names. A chosen one that is no longer among them stays in view until another is chosen. */
+export function Choice(props: {
+  label: string;
+  value: string;
+  names: readonly string[] | undefined;
+  /** What stands for the empty name; without it one must be chosen. */
+  none?: string;
+  onChange: (value: string) => void;
+}) {
+  const { label, value, names, none, onChange } = props;
+  const gone = names !== undefined && value !== "" && !names.includes(value);
+  return (
+    <Field label={label}>
+      <select value={value} onChange={(event) => onChange(event.target.value)}>
+        {none !== undefined && <option value="">{none}</option>}
+        {gone && <option value={value}>{value} (no longer here)</option>}
+        {names?.map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+    </Field>
+  );
+}
+
+/** What went wrong, said aloud too. */
+export const Problem = ({ text }: { text: string }) =>
+  text === "" ? null : (
+    <p className="bad" role="alert">
+      {text}
+    </p>
+  );
 
 /** A picture in a frame that has its size before the picture is there. */
 export function Frame({ id, label, children }: { id: string | undefined; label: string; children?: ReactNode }) {
@@ -59,31 +97,36 @@ export function Frame({ id, label, children }: { id: string | undefined; label: 
   );
 }
 
-/** How far a job is, and what ends it. */
-export function JobLine({ job }: { job: Job | undefined }) {
-  if (!job) return <p className="line" aria-live="polite" />;
+/** How far a job is, and what ends it. Only its state is said aloud, not every step. */
+export function JobLine({ job, lost }: Followed) {
+  const [problem, setProblem] = useState("");
+  if (!job) {
+    return (
+      <p className="line" aria-live="polite">
+        {lost && "the server does not answer; waiting for it"}
+      </p>
+    );
+  }
   const { progress, state, error, warnings, position } = job;
-  const told =
-    state === "queued"
-      ? position
-        ? `waiting, ${position} before it`
-        : "waiting"
-      : state === "running"
-        ? (progress?.what ?? "loading")
-        : state === "failed"
-          ? (error ?? "failed")
-          : state;
+  const waiting = position ? `waiting, ${position} before it` : "waiting";
   return (
-    <div className="line" aria-live="polite">
+    <div className="line">
       {state === "running" && (
-        <progress value={progress?.done ?? 0} max={progress?.total ?? 1} aria-label="how much is done" />
+        <>
+          <progress value={progress?.done ?? 0} max={progress?.total ?? 1} aria-label="how much is done" />
+          <span>{progress?.what ?? "loading"}</span>
+        </>
       )}
-      <span className={state === "failed" ? "bad" : ""}>{told}</span>
+      <span aria-live="polite" className={state === "failed" ? "bad" : state === "running" ? "unseen" : ""}>
+        {state === "queued" ? waiting : state === "failed" ? (error ?? "failed") : state}
+      </span>
       {!isOver(job) && (
-        <button type="button" onClick={() => end(job.id)}>
+        <button type="button" onClick={() => stop(job.id).catch((e: Error) => setProblem(e.message))}>
           Stop
         </button>
       )}
+      {lost && !isOver(job) && <small role="status">the server does not answer; waiting for it</small>}
+      <Problem text={problem} />
       {warnings.map((warning) => (
         <small key={warning}>{warning}</small>
       ))}

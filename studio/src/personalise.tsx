@@ -1,38 +1,51 @@
 /** Personalise: pictures of one subject, and the loss as it is learned. */
-import { type FormEvent, useEffect, useMemo, useState } from "react";
-import { models as askModels, start, type TrainingJob, upload } from "./api.ts";
-import { Field, Frame, JobLine, NumberField } from "./parts.tsx";
+import { type FormEvent, useEffect, useRef, useState } from "react";
+import {
+  adapters as askAdapters,
+  models as askModels,
+  isOver,
+  start,
+  type TrainingJob,
+  type Upload,
+  upload,
+  uploadedUrls,
+} from "./api.ts";
+import { Choice, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
 import { useAsked, useJob, useKept } from "./state.ts";
 
-const usual = { name: "my-subject", class: "dog", token: "sks", steps: 400, rank: 16 };
+const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps: 400, rank: 16 };
 
 /** What suits the embedded model; others learn as the recipe has it. */
 const forDinghy = { learningRate: 1.5e-3, batch: 2, priorCount: 16 };
 
 export function Personalise({ onLearned }: { onLearned: () => void }) {
   const [form, setForm] = useKept("personalise", usual);
-  const [kept, setKept] = useKept<{ id: string; pictures: number } | null>("personalise.upload", null);
-  const [files, setFiles] = useState<File[]>([]);
+  const [kept, setKept] = useKept<Upload | null>("personalise.upload", null);
   const [over, setOver] = useState(false);
   const [problem, setProblem] = useState("");
-  const { job, follow } = useJob("personalise");
-  const [model] = useAsked(askModels, 0) ?? [];
-  const previews = useMemo(() => files.map((file) => URL.createObjectURL(file)), [files]);
-  useEffect(() => () => previews.forEach((url) => void URL.revokeObjectURL(url)), [previews]);
+  /** The name whose adapter may be replaced: pressed once, and told what the second press does. */
+  const [replaced, setReplaced] = useState("");
+  const followed = useJob("personalise");
+  const { job, follow } = followed;
+  const models = useAsked(askModels, 0).value?.map(({ name }) => name);
+  const taken = useAsked(askAdapters, job?.state).value?.map(({ name }) => name) ?? [];
+  const model = form.model || models?.[0];
   useEffect(() => {
     if (job?.state === "done") onLearned();
   }, [job?.state, onLearned]);
 
+  // Of two that were brought in short order the later one counts.
+  const latest = useRef(0);
   async function take(given: FileList | null) {
     if (!given || given.length === 0) return;
-    const chosen = [...given];
-    setFiles(chosen);
+    const mine = ++latest.current;
     setProblem("");
     setKept(null);
     try {
-      setKept(await upload(chosen));
+      const brought = await upload([...given]);
+      if (mine === latest.current) setKept(brought);
     } catch (error) {
-      setProblem((error as Error).message);
+      if (mine === latest.current) setProblem((error as Error).message);
     }
   }
 
@@ -40,15 +53,24 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
     event.preventDefault();
     setProblem("");
     if (!kept) return setProblem("bring some pictures first");
+    if (taken.includes(form.name) && replaced !== form.name) {
+      setReplaced(form.name);
+      return setProblem(
+        `there is an adapter ${form.name} already: choose another name, or press Learn again to replace it`,
+      );
+    }
+    const { model: chosen, ...settings } = form;
     const request: TrainingJob = {
       kind: "training",
       upload: kept.id,
-      ...form,
-      ...(model?.name === "dinghy" && forDinghy),
+      ...settings,
+      ...(chosen && { model: chosen }),
+      ...(model === "dinghy" && forDinghy),
       sampleEvery: Math.max(1, Math.ceil(form.steps / 5)),
     };
     try {
       follow((await start(request)).id);
+      setReplaced("");
     } catch (error) {
       setProblem((error as Error).message);
     }
@@ -56,6 +78,8 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
 
   const set = (key: keyof typeof usual) => (value: string | number) =>
     setForm((before) => ({ ...before, [key]: value }));
+  const learnt = job?.request.kind === "training" ? job.request : undefined;
+  const resumes = job?.state === "cancelled" && learnt?.name === form.name && learnt.upload === kept?.id;
   return (
     <div className="two">
       <form onSubmit={learn}>
@@ -74,9 +98,14 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
         >
           <input type="file" accept="image/*" multiple onChange={(e) => take(e.target.files)} />
           <span>
-            {kept ? `${kept.pictures} pictures are here` : "Drop 3 to 10 pictures of your subject, or choose them"}
+            {kept
+              ? `${kept.pictures} ${kept.pictures === 1 ? "picture is" : "pictures are"} here; drop others in their place`
+              : "Drop 3 to 10 pictures of your subject, or choose them"}
           </span>
         </label>
+        {models && (models.length > 1 || form.model !== "") && (
+          <Choice label="Model" value={form.model} names={models} none={models[0]!} onChange={set("model")} />
+        )}
         <div className="row">
           <Field label="Name">
             <input value={form.name} pattern="[\w\-]{1,40}" required onChange={(e) => set("name")(e.target.value)} />
@@ -92,22 +121,20 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
           <NumberField label="Steps" value={form.steps} min={1} max={5000} onChange={set("steps")} />
           <NumberField label="Rank" value={form.rank} min={1} max={128} onChange={set("rank")} />
         </div>
-        <button type="submit" className="main">
-          {job?.state === "cancelled" ? "Go on learning" : "Learn"}
+        <button type="submit" className="main" disabled={job !== undefined && !isOver(job)}>
+          {resumes ? "Go on learning" : "Learn"}
         </button>
-        {problem && <p className="bad">{problem}</p>}
-        <JobLine job={job} />
-        {job?.state === "done" && (
+        <Problem text={problem} />
+        <JobLine {...followed} />
+        {job?.state === "done" && learnt && (
           <p>
-            Learned. In Create, choose the adapter <b>{job.adapter}</b> and say “a {form.token} {form.class} …”.
+            Learned. In Create, choose the adapter <b>{job.adapter}</b> and say “a {learnt.token} {learnt.class} …”.
           </p>
         )}
       </form>
       <section aria-label="What is learned">
         <div className="strip wide">
-          {previews.map((url) => (
-            <img key={url} src={url} alt="" />
-          ))}
+          {kept && uploadedUrls(kept).map((url, i) => <img key={url} src={url} alt={`your subject, ${i + 1}`} />)}
         </div>
         <LossCurve losses={job?.losses ?? []} />
         <Samples pictures={job?.pictures ?? []} />

@@ -1,6 +1,6 @@
 /** What outlives a reload, and what follows a job. */
 import { useCallback, useEffect, useState } from "react";
-import { isOver, type Job, jobOf } from "./api.ts";
+import { isOver, type Job, jobOf, NotFound } from "./api.ts";
 
 /** State kept in the browser under a name. */
 export function useKept<T>(name: string, usual: T): [T, (value: T | ((before: T) => T)) => void] {
@@ -20,49 +20,76 @@ export function useKept<T>(name: string, usual: T): [T, (value: T | ((before: T)
   return [value, setValue];
 }
 
-/** A job by its id as it changes, whichever page asked for it; it survives reloads. */
-export function useJob(name: string): {
-  job: Job | undefined;
-  follow: (id: string | undefined) => void;
-} {
+export interface Followed {
+  readonly job: Job | undefined;
+  /** The server does not answer at the moment. */
+  readonly lost: boolean;
+  readonly follow: (id: string) => void;
+}
+
+/** Milliseconds between two looks at a waiting job's place. */
+const patience = 2000;
+
+/** A job by its id as it changes, whichever page asked for it; it survives reloads, and a server that is away for a while. */
+export function useJob(name: string): Followed {
   const [id, setId] = useKept<string | null>(`job.${name}`, null);
   const [job, setJob] = useState<Job>();
+  const [lost, setLost] = useState(false);
   useEffect(() => {
     setJob(undefined);
+    setLost(false);
     if (id === null) return;
-    let gone = false;
-    jobOf(id).then(
-      (found) => !gone && setJob(found),
-      () => !gone && setId(null),
-    );
+    // The stream's first event is the job as it is now; it takes up again by itself after the server was away.
     const events = new EventSource(`/api/jobs/${id}/events`);
     events.addEventListener("job", (event) => {
       const now = JSON.parse((event as MessageEvent<string>).data) as Job;
       setJob(now);
+      setLost(false);
       if (isOver(now)) events.close();
     });
-    return () => {
-      gone = true;
-      events.close();
-    };
+    events.addEventListener("error", () => {
+      setLost(true);
+      if (events.readyState !== EventSource.CLOSED) return;
+      jobOf(id).catch((error) => {
+        if (error instanceof NotFound) setId(null);
+      });
+    });
+    return () => events.close();
   }, [id, setId]);
-  const follow = useCallback((next: string | undefined) => setId(next ?? null), [setId]);
-  return { job, follow };
+
+  // A job that waits is not told when those before it end.
+  const waits = job?.state === "queued";
+  useEffect(() => {
+    if (!waits || id === null) return;
+    const look = () =>
+      jobOf(id).then(
+        (now) => setJob((before) => (before?.state === "queued" && now.state === "queued" ? now : before)),
+        () => {},
+      );
+    const timer = setInterval(look, patience);
+    return () => clearInterval(timer);
+  }, [waits, id]);
+
+  const follow = useCallback((next: string) => setId(next), [setId]);
+  return { job, lost, follow };
 }
 
-/** Something the server has, asked for again whenever `key` changes. */
-export function useAsked<T>(ask: () => Promise<T>, key: unknown): T | undefined {
-  const [value, setValue] = useState<T>();
+/** Something the server has, asked for again whenever `key` changes; or why it cannot be had. */
+export function useAsked<T>(ask: () => Promise<T>, key: unknown): { value: T | undefined; problem: Error | undefined } {
+  const [state, setState] = useState<{ value: T | undefined; problem: Error | undefined }>({
+    value: undefined,
+    problem: undefined,
+  });
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key says when to ask again.
   useEffect(() => {
     let gone = false;
     ask().then(
-      (found) => !gone && setValue(found),
-      () => {},
+      (value) => !gone && setState({ value, problem: undefined }),
+      (problem: Error) => !gone && setState(({ value }) => ({ value, problem })),
     );
     return () => {
       gone = true;
     };
   }, [key]);
-  return value;
+  return state;
 }

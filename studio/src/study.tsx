@@ -1,18 +1,33 @@
 /** Study: which method people prefer, blind: same seed, shuffled, two questions, undecided allowed. */
 import { useState } from "react";
-import { type Answer, answer, newStudy, pictureUrl, type Shares, sharesOf, studies, studyOf } from "./api.ts";
+import { type Answer, answer, newStudy, pictureUrl, sharesOf, studies, studyOf } from "./api.ts";
 import type { Row } from "./compare.tsx";
+import { Problem } from "./parts.tsx";
 import { shuffled } from "./shuffled.ts";
 import { useAsked, useJob, useKept } from "./state.ts";
 
-export function StudyPage() {
-  const [open, setOpen] = useKept<string | null>("study", null);
-  return open === null ? <List onOpen={setOpen} /> : <Sitting id={open} onClose={() => setOpen(null)} />;
+interface Opened {
+  readonly id: string;
+  /** Its shares, for who asks; who takes part sees them at the end. */
+  readonly results: boolean;
 }
 
-function List({ onOpen }: { onOpen: (id: string) => void }) {
-  const [version, setVersion] = useState(0);
-  const found = useAsked(studies, version) ?? [];
+export function StudyPage() {
+  const [open, setOpen] = useKept<Opened | null>("study", null);
+  const close = () => setOpen(null);
+  if (open === null) return <List onOpen={setOpen} />;
+  return (
+    <>
+      <button type="button" onClick={close}>
+        All studies
+      </button>
+      {open.results ? <Results id={open.id} /> : <Sitting key={open.id} id={open.id} />}
+    </>
+  );
+}
+
+function List({ onOpen }: { onOpen: (study: Opened) => void }) {
+  const { value: found, problem: missing } = useAsked(studies, 0);
   const [shown] = useKept<{ rows: Row[]; seeds: number[] }>("compare.shown", { rows: [], seeds: [] });
   const [references] = useKept<{ id: string } | null>("compare.references", null);
   const { job } = useJob("compare");
@@ -22,14 +37,13 @@ function List({ onOpen }: { onOpen: (id: string) => void }) {
   async function make() {
     try {
       const study = await newStudy({
-        title: job!.request.kind === "pictures" ? job!.request.request.prompt : "a study",
+        title: job!.request.kind === "pictures" ? job!.request.request.prompt.slice(0, 300) : "a study",
         job: job!.id,
         arms: shown.rows.map(({ label }) => label),
         seeds: shown.seeds.length,
         ...(references && { references: references.id }),
       });
-      setVersion((v) => v + 1);
-      onOpen(study.id);
+      onOpen({ id: study.id, results: false });
     } catch (error) {
       setProblem((error as Error).message);
     }
@@ -44,18 +58,17 @@ function List({ onOpen }: { onOpen: (id: string) => void }) {
         Make a study of the last comparison
       </button>
       {!ready && <p className="note">Draw a comparison of two methods or more first.</p>}
-      {problem && (
-        <p className="bad" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem text={problem || (missing?.message ?? "")} />
       <ul className="list">
-        {found.map(({ id, title, people }) => (
+        {found?.map(({ id, title, people }) => (
           <li key={id}>
-            <button type="button" onClick={() => onOpen(id)}>
-              {title}
+            “{title}”, {people} {people === 1 ? "person" : "people"} so far{" "}
+            <button type="button" aria-label={`Take part: ${title}`} onClick={() => onOpen({ id, results: false })}>
+              Take part
             </button>{" "}
-            {people} {people === 1 ? "person" : "people"} so far
+            <button type="button" aria-label={`Results: ${title}`} onClick={() => onOpen({ id, results: true })}>
+              Results
+            </button>
           </li>
         ))}
       </ul>
@@ -63,106 +76,110 @@ function List({ onOpen }: { onOpen: (id: string) => void }) {
   );
 }
 
-function Sitting({ id, onClose }: { id: string; onClose: () => void }) {
-  const study = useAsked(() => studyOf(id), id);
-  const [person] = useState(() => Math.floor(Math.random() * 2 ** 31));
-  const [answers, setAnswers] = useState<Answer[]>([]);
-  const [now, setNow] = useState<{ subject?: number | null; text?: number | null }>({});
-  const [shares, setShares] = useState<Shares>();
+interface Kept {
+  readonly person: number;
+  readonly answers: readonly Answer[];
+  readonly now: { readonly subject?: number | null; readonly text?: number | null };
+  readonly sent: boolean;
+}
+
+const newSitting = (): Kept => ({ person: Math.floor(Math.random() * 2 ** 31), answers: [], now: {}, sent: false });
+
+function Sitting({ id }: { id: string }) {
+  const { value: study, problem: missing } = useAsked(() => studyOf(id), id);
+  const [usual] = useState(newSitting);
+  const [{ person, answers, now, sent }, setSitting] = useKept<Kept>(`sitting.${id}`, usual);
   const [problem, setProblem] = useState("");
-  if (!study) return null;
+  if (!study) return <Problem text={missing?.message ?? ""} />;
   const at = answers.length;
   const set = study.sets[at];
+  const choose = (question: "subject" | "text", arm: number | null) =>
+    setSitting((before) => ({ ...before, now: { ...before.now, [question]: arm } }));
 
   async function next() {
     const all = [...answers, { set: at, subject: now.subject ?? null, text: now.text ?? null }];
+    const last = all.length === study!.sets.length;
     setProblem("");
-    if (all.length === study!.sets.length) {
-      try {
-        setShares(await answer(id, String(person), all));
-      } catch (error) {
-        // The last set stays in view, to be sent again.
-        return setProblem(`${(error as Error).message}; press Done to send your answers again`);
-      }
+    try {
+      if (last) await answer(id, String(person), all);
+      setSitting({ person, answers: all, now: {}, sent: last });
+    } catch (error) {
+      // The last set stays in view, to be sent again.
+      setProblem(`${(error as Error).message}; press Done to send your answers again`);
     }
-    setAnswers(all);
-    setNow({});
   }
 
+  if (sent || !set) {
+    return (
+      <>
+        <p>
+          Thank you.{" "}
+          <button type="button" onClick={() => setSitting(newSitting())}>
+            Another person
+          </button>
+        </p>
+        <Results id={id} />
+      </>
+    );
+  }
   return (
     <>
-      <button type="button" onClick={onClose}>
-        All studies
-      </button>{" "}
-      <button type="button" onClick={() => sharesOf(id).then(setShares, (e: Error) => setProblem(e.message))}>
-        Results
-      </button>
-      {problem && (
-        <p className="bad" role="alert">
-          {problem}
-        </p>
-      )}
-      {shares ? (
-        <Results id={id} shares={shares} />
-      ) : set ? (
-        <>
-          <h2>
-            {at + 1} of {study.sets.length}: “{set.prompt}”
-          </h2>
-          {study.references.length > 0 && (
-            <div className="strip wide">
-              {study.references.map((url) => (
-                <img key={url} src={url} alt="the subject" />
-              ))}
-            </div>
-          )}
-          {(["subject", "text"] as const).map((question) => (
-            <fieldset key={question}>
-              <legend>
-                {question === "subject" ? "Which is closest to the subject?" : "Which is closest to the text?"}
-              </legend>
-              <div className="choices">
-                {shuffled(set.pictures.length, person + at).map((arm, place) => (
-                  <label key={arm} className="choice">
-                    <img src={pictureUrl(set.pictures[arm]!)} alt={`number ${place + 1}`} />
-                    <input
-                      type="radio"
-                      name={question}
-                      checked={now[question] === arm}
-                      onChange={() => setNow((before) => ({ ...before, [question]: arm }))}
-                    />
-                    {place + 1}
-                  </label>
-                ))}
-                <label className="choice">
-                  <input
-                    type="radio"
-                    name={question}
-                    checked={now[question] === null}
-                    onChange={() => setNow((before) => ({ ...before, [question]: null }))}
-                  />
-                  undecided
-                </label>
-              </div>
-            </fieldset>
+      <h2>
+        {at + 1} of {study.sets.length}: “{set.prompt}”
+      </h2>
+      {study.references.length > 0 && (
+        <div className="strip wide">
+          {study.references.map((url) => (
+            <img key={url} src={url} alt="the subject" />
           ))}
-          <button
-            type="button"
-            className="main"
-            disabled={now.subject === undefined || now.text === undefined}
-            onClick={next}
-          >
-            {at + 1 === study.sets.length ? "Done" : "Next"}
-          </button>
-        </>
-      ) : (
-        <p>Thank you.</p>
+        </div>
       )}
+      {(["subject", "text"] as const).map((question) => (
+        <fieldset key={question}>
+          <legend>
+            {question === "subject" ? "Which is closest to the subject?" : "Which is closest to the text?"}
+          </legend>
+          <div className="choices">
+            {shuffled(set.pictures.length, person + at).map((arm, place) => (
+              <label key={arm} className="choice">
+                <img src={pictureUrl(set.pictures[arm]!)} alt={`number ${place + 1}`} />
+                <input
+                  type="radio"
+                  name={question}
+                  checked={now[question] === arm}
+                  onChange={() => choose(question, arm)}
+                />
+                {place + 1}
+              </label>
+            ))}
+            <label className="choice">
+              <input
+                type="radio"
+                name={question}
+                checked={now[question] === null}
+                onChange={() => choose(question, null)}
+              />
+              undecided
+            </label>
+          </div>
+        </fieldset>
+      ))}
+      <button
+        type="button"
+        className="main"
+        disabled={now.subject === undefined || now.text === undefined}
+        onClick={next}
+      >
+        {at + 1 === study.sets.length ? "Done" : "Next"}
+      </button>
+      <Problem text={problem} />
     </>
   );
 }
 
-function Results({ id, shares }: { id: string; shares: Shares }) {
+function Results({ id }: { id: string }) {
+  const { value: shares, problem } = useAsked(() => sharesOf(id), id);
+  if (!shares) return <Problem text={problem?.message ?? ""} />;
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   return (
     <>

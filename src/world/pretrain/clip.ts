@@ -19,7 +19,7 @@ const width = 160;
 const batch = 48;
 
 const { vocabulary, begin, end, encode, positions } = worldTokens();
-const textConfig = {
+export const textConfig = {
   ...tower,
   model_type: "clip_text_model",
   hidden_size: width,
@@ -84,7 +84,7 @@ export const clip: Stage = {
     return contrast(module, clipText(module, clipTextConfig(textConfig)).text!);
   },
 
-  feeds: (draw) => clipFeeds(samplesOf(draw, 2)),
+  feeds: (draw) => clipFeeds(samplesOf(draw, { loose: 2, groups: 4 })),
 };
 
 /** The loss of encoded texts [batch, positions, width] against the pictures of their batch. */
@@ -99,9 +99,9 @@ export function contrast(module: Module, text: Value): Value {
   return multiply(add(crossEntropy(logits, targets), crossEntropy(transpose(logits, [1, 0]), targets)), 0.5);
 }
 
-/** The samples' pictures and tokens, and which belong together. */
-export function clipFeeds(samples: readonly WorldSample[]): Feeds {
-  const rows = samples.map(({ caption }) => encode(caption));
+/** The samples' pictures, the first so many of their tokens, and which belong together. */
+export function clipFeeds(samples: readonly WorldSample[], count = positions): Feeds {
+  const rows = samples.map(({ caption }) => encode(caption).slice(0, count));
   const together = samples.map((a) =>
     samples.map((b) => Number(a.individual.noun === b.individual.noun && a.theme === b.theme)),
   );
@@ -109,12 +109,12 @@ export function clipFeeds(samples: readonly WorldSample[]): Feeds {
     const count = row.reduce((a, b) => a + b, 0);
     return row.map((one) => one / count);
   });
-  const ends = new Float32Array(batch * positions);
-  for (const [i, ids] of rows.entries()) ends[i * positions + ids.indexOf(end)] = 1;
+  const ends = new Float32Array(batch * count);
+  for (const [i, ids] of rows.entries()) ends[i * count + ids.indexOf(end)] = 1;
   return {
     picture: float32([batch, 3, side, side], planesOfSamples(samples)),
-    ids: int32([batch, positions], rows.flat()),
-    end: float32([batch, positions, 1], ends),
+    ids: int32([batch, count], rows.flat()),
+    end: float32([batch, count, 1], ends),
     targets: float32([batch, batch], targets),
     learned: float32([1, width], new Float32Array(width)),
   };
@@ -124,16 +124,19 @@ export function clipFeeds(samples: readonly WorldSample[]): Feeds {
 const shared = [...liveThemes.keys()].filter((name) => thingThemes.has(name));
 
 /**
- * One in `every` samples as the world gives them, the others in groups of one theme each: among many themes the kind
+ * One in `loose` samples as the world gives them, the others in groups of one theme each: among many themes the kind
  * would hardly tell texts apart.
  */
-export function samplesOf(draw: number, every: number): WorldSample[] {
+export function samplesOf(
+  draw: number,
+  { loose, groups }: { readonly loose: number; readonly groups: number },
+): WorldSample[] {
   const random = randomStream(2, "themes", draw);
-  const themes = Array.from({ length: 4 }, () => shared[random.integer(shared.length)]!);
+  const themes = Array.from({ length: groups }, () => shared[random.integer(shared.length)]!);
   return Array.from({ length: batch }, (_, i) => {
     const sample = worldSample(1e8 + draw * batch + i, "training");
-    if (i % every === 0) return sample;
-    const theme = themes[Math.floor(i / every) % themes.length]!;
+    if (i % loose === 0) return sample;
+    const theme = themes[Math.floor(i / loose) % groups]!;
     return { ...sample, theme, caption: captionOf(sample.individual.noun, liveThemes.get(theme), sample.seed) };
   });
 }

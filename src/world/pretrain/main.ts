@@ -1,9 +1,9 @@
 /**
  * Trains the embedded model from nothing, going on where it stopped:
  *
- *     npm run pretrain -- [vae] [clip] [vit] [unet] [decoder] [vision]
+ *     npm run pretrain -- [vae] [clip] [vit] [unet] [decoder] [judge]
  *
- * All stages, or those that are named; the U-Net needs the first two, the decoder the first, the vision the second.
+ * All stages, or those that are named; the U-Net needs the first two, the decoder the first, the judge the second.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,10 +11,10 @@ import { TillerError } from "../../errors.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
 import { decoder } from "./decoder.ts";
+import { judgingClip } from "./judging-clip.ts";
 import { normaliseLatents } from "./normalise-latents.ts";
 import { pretrain } from "./pretrain.ts";
 import { unet } from "./unet.ts";
-import { vision } from "./vision.ts";
 import { vit } from "./vit.ts";
 
 const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
@@ -28,7 +28,7 @@ const stages = Object.entries({
   vit: () => vit,
   unet,
   decoder,
-  vision,
+  judge: judgingClip,
 }).filter(([name]) => named.length === 0 || named.includes(name));
 
 /** Lines are this many steps apart. */

@@ -17,6 +17,8 @@ export interface Stage {
   readonly frozen?: ReadonlyMap<string, Tensor> | undefined;
   /** The tensors before training, by the checkpoint's keys. */
   readonly start: () => Map<string, Tensor>;
+  /** Which of these only help the others to learn, and are no part of the network. */
+  readonly helps?: ((name: string) => boolean) | undefined;
   readonly loss: (values: ReadonlyMap<string, Tensor>) => Value;
   /** Whether the loss is a mean over the rows of its inputs, so that parts of a batch can be computed apart. */
   readonly separable?: boolean | undefined;

@@ -1,5 +1,10 @@
-/** Stage 3: a ViT in DINO's form that tells individuals apart, whatever scene they are in. */
-import { input, multiply, subtract, symbol } from "../../graph/index.ts";
+/**
+ * Stage 3: a ViT in DINO's form that tells individuals apart, whatever scene they are in.
+ *
+ * It is asked for more than which pictures belong together: a linear head on its features names the individual's traits,
+ * and only helps it to learn.
+ */
+import { add, input, matmul, mean, multiply, square, subtract, symbol, type Value } from "../../graph/index.ts";
 import { moduleOf } from "../../models/module.ts";
 import { vit as recordViT, vitConfig } from "../../models/vit.ts";
 import { float32 } from "../../runtime/index.ts";
@@ -10,18 +15,23 @@ import { blankViT } from "./blank-transformers.ts";
 import { crossEntropy, similarities, unitRows } from "./contrastive.ts";
 import { planesOfSamples, type WorldSample, worldSample } from "./sampling.ts";
 import { openWeights, type Stage } from "./stage.ts";
+import { traitReader } from "./traits.ts";
 
 /** Individuals in a batch, all of one kind, for the kind alone must not tell; and pictures of each. */
 const [individuals, views] = [16, 3];
 const batch = individuals * views;
 /** How much sharper than cosines the similarities are. */
 const sharpness = 12;
+const traits = traitReader();
+
+const width = 160;
+const head = { weight: "traits.weight", bias: "traits.bias" };
 
 const config = {
   architectures: ["ViTModel"],
   model_type: "vit",
-  hidden_size: 160,
-  intermediate_size: 640,
+  hidden_size: width,
+  intermediate_size: 4 * width,
   num_hidden_layers: 4,
   num_attention_heads: 4,
   hidden_act: "gelu",
@@ -46,25 +56,37 @@ export const vit: Stage = {
     clip: 1,
   },
   averaging: 0.999,
-  start: () => blankViT(vitConfig(config), 3),
+  start: () =>
+    new Map([
+      ...blankViT(vitConfig(config), 3),
+      [head.weight, float32([width, traits.width], new Float32Array(width * traits.width))],
+      [head.bias, float32([traits.width], new Float32Array(traits.width))],
+    ]),
+  helps: (name) => name === head.weight || name === head.bias,
 
   // Pictures arrive as -1 to 1.
   files: {
     "vit/preprocessor_config.json": `${JSON.stringify({ size: side, crop_size: side, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] })}\n`,
   },
 
-  /** Each picture against all others: those of the same individual belong together. `self` is 1 on the diagonal. */
+  /**
+   * Each picture against all others, of which those of the same individual belong together (`self` is 1 on the diagonal),
+   * and how far off the named traits are.
+   */
   loss(values) {
     const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });
     const picture = input("picture", [symbol("batch"), 3, side, side]);
-    const rows = unitRows(recordViT(module, vitConfig(config), picture).features!);
-    const square = [symbol("batch"), symbol("batch")];
-    const logits = subtract(multiply(similarities(rows, rows), sharpness), multiply(input("self", square), 60));
-    return crossEntropy(logits, input("targets", square));
+    const features = recordViT(module, vitConfig(config), picture).features!;
+    const rows = unitRows(features);
+    const pairs = [symbol("batch"), symbol("batch")];
+    const logits = subtract(multiply(similarities(rows, rows), sharpness), multiply(input("self", pairs), 60));
+    const named = add(matmul(features, module.value(head.weight)), module.value(head.bias));
+    return add(crossEntropy(logits, input("targets", pairs)), traitLoss(named));
   },
 
   feeds(draw) {
     const samples = viewsOf(draw);
+    const read = samples.map(({ individual }) => traits.read(individual));
     const targets = new Float32Array(batch * batch);
     const self = new Float32Array(batch * batch);
     for (let i = 0; i < batch; i++) {
@@ -76,9 +98,23 @@ export const vit: Stage = {
       picture: float32([batch, 3, side, side], planesOfSamples(samples)),
       self: float32([batch, batch], self),
       targets: float32([batch, batch], targets),
+      traits: float32(
+        [batch, traits.width],
+        read.flatMap(({ values }) => [...values]),
+      ),
+      present: float32(
+        [batch, traits.width],
+        read.flatMap(({ present }) => [...present]),
+      ),
     };
   },
 };
+
+/** Squares of what the traits that are there are off by, at twice their mean: about as much as the other loss. */
+function traitLoss(named: Value): Value {
+  const shape = [symbol("batch"), traits.width];
+  return multiply(mean(square(multiply(subtract(named, input("traits", shape)), input("present", shape)))), 2);
+}
 
 function viewsOf(draw: number): WorldSample[] {
   const random = randomStream(3, "views", draw);

@@ -1,0 +1,84 @@
+/** The fidelity plane: where each row's pictures stand so far, text to the right and subject upwards. */
+import { type Job, scoresOf } from "./api.ts";
+import type { Row } from "./compare.tsx";
+import { useAsked } from "./state.ts";
+
+export function Plane(props: { job: Job; references: string; rows: Row[]; seeds: number[]; token: string }) {
+  const { job, references, rows, seeds, token } = props;
+  const { value: scores } = useAsked(
+    () => scoresOf(job.id, references, token),
+    `${job.id} ${references} ${Math.floor(job.pictures.length / seeds.length)}`,
+  );
+  const points = rows.flatMap(({ label }, row) => {
+    const those = scores?.slice(row * seeds.length, (row + 1) * seeds.length) ?? [];
+    if (those.length === 0) return [];
+    const mean = (of: (one: (typeof those)[number]) => number) =>
+      those.reduce((sum, s) => sum + of(s), 0) / those.length;
+    return [{ label, text: mean((s) => s.clipT), subject: mean((s) => s.dino), look: mean((s) => s.clipI) }];
+  });
+  if (points.length === 0) return null;
+  const [width, height, edge] = [640, 360, 48];
+  const scale = (values: number[], from: number, to: number) => {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    return (v: number) => from + ((v - low + (high - low || 1) * 0.1) / ((high - low || 1) * 1.2)) * (to - from);
+  };
+  const x = scale(
+    points.map((p) => p.text),
+    edge,
+    width - edge * 2,
+  );
+  const y = scale(
+    points.map((p) => p.subject),
+    height - edge,
+    edge / 2,
+  );
+  return (
+    <figure>
+      <svg
+        viewBox={`0 0 ${width} ${height}`}
+        className="plane"
+        role="img"
+        aria-label="subject fidelity over text fidelity; the table below has the values"
+      >
+        <path d={`M${edge} ${edge / 2}V${height - edge}H${width - edge}`} className="axis" />
+        <text x={width / 2} y={height - 12}>
+          nearer to the text (CLIP-T) →
+        </text>
+        <text transform={`translate(24 ${height / 2}) rotate(-90)`}>nearer to the subject (DINO) →</text>
+        {points.map((p) => (
+          // Labels stand on the side where there is room.
+          <g
+            key={p.label}
+            transform={`translate(${x(p.text)} ${y(p.subject)})`}
+            className={p.label.startsWith("pg") ? "pg" : ""}
+          >
+            <circle r="6" />
+            <text x={x(p.text) > width / 2 ? -10 : 10} y="5" className={x(p.text) > width / 2 ? "end" : "start"}>
+              {p.label}
+            </text>
+          </g>
+        ))}
+      </svg>
+      <table className="shares">
+        <thead>
+          <tr>
+            <th scope="col">method</th>
+            <th scope="col">DINO</th>
+            <th scope="col">CLIP-I</th>
+            <th scope="col">CLIP-T</th>
+          </tr>
+        </thead>
+        <tbody>
+          {points.map((p) => (
+            <tr key={p.label}>
+              <th scope="row">{p.label}</th>
+              <td>{p.subject.toFixed(3)}</td>
+              <td>{p.look.toFixed(3)}</td>
+              <td>{p.text.toFixed(3)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </figure>
+  );
+}

@@ -206,6 +206,17 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
     expect((await json(answer)).error).toMatch(message);
   });
 
+  test("an upload that never says how long it is, and never ends", async () => {
+    const endless = new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(1 << 20)) });
+    const answer = await fetch(at("/api/uploads"), {
+      method: "POST",
+      headers: { "content-type": "multipart/form-data; boundary=x" },
+      body: endless,
+      duplex: "half",
+    });
+    expect(answer.status).toBe(413);
+  });
+
   test("a request of more than a megabyte, ten thousand prompts say", async () => {
     const answer = await post("/api/jobs", { request: { prompt: "a cat ".repeat(200_000) } });
     expect(answer.status).toBe(413);

@@ -38,9 +38,8 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
   const tooLarge = (most: number) =>
     bodyLimit({
       maxSize: most,
-      // What is left of the request is not read: the line is of no further use.
-      onError: (c) =>
-        c.json({ error: `the request is longer than ${most / 2 ** 20} MiB` }, 413, { connection: "close" }),
+      // Whoever is still sending reads the answer first: the line is closed a while later.
+      onError: (c) => c.json({ error: `the request is longer than ${most / 2 ** 20} MiB` }, 413),
     });
   for (const { method, path, body, takes, handle } of all) {
     const pattern = path.replace("{id}.png", ":file{[^/]+\\.png}").replaceAll(/\{(\w+)\}/g, ":$1");

@@ -38,8 +38,14 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
   const tooLarge = (most: number) =>
     bodyLimit({
       maxSize: most,
-      // Whoever is still sending reads the answer first: the line is closed a while later.
-      onError: (c) => c.json({ error: `the request is longer than ${most / 2 ** 20} MiB` }, 413),
+      // What is left of the request is not read: the line is of no further use. Who sends without end is read from for a
+      // while longer, for otherwise the answer would be lost with the line.
+      onError: (c) =>
+        c.json(
+          { error: `the request is longer than ${most / 2 ** 20} MiB` },
+          413,
+          c.req.header("content-length") === undefined ? {} : { connection: "close" },
+        ),
     });
   for (const { method, path, body, takes, handle } of all) {
     const pattern = path.replace("{id}.png", ":file{[^/]+\\.png}").replaceAll(/\{(\w+)\}/g, ":$1");

@@ -156,15 +156,19 @@ export function Compare({ learned }: { learned: number }) {
           <input type="file" accept="image/*" multiple onChange={(e) => bring(e.target.files)} />
         </Field>
         {references && (
-          <div className="strip wide">
-            {uploadedUrls(references).map((url, i) => (
-              <img key={url} src={url} alt={`the subject, ${i + 1}`} />
-            ))}
-            <small>{references.pictures} pictures to measure against</small>
-            <button type="button" className="quiet" onClick={() => setReferences(null)}>
-              Remove
-            </button>
-          </div>
+          <>
+            <div className="strip wide">
+              {uploadedUrls(references).map((url, i) => (
+                <img key={url} src={url} alt={`the subject, ${i + 1}`} />
+              ))}
+            </div>
+            <div className="row">
+              <small>{references.pictures} pictures to measure against</small>
+              <button type="button" className="quiet" onClick={() => setReferences(null)}>
+                Remove
+              </button>
+            </div>
+          </>
         )}
         <button type="submit" className="main">
           Compare

@@ -107,10 +107,11 @@ describe("jobs", () => {
     expect((await over(second)).state).toBe("done");
   });
 
-  test("a second server on a port that is taken leaves the jobs of the first alone", async () => {
+  test("a second server on the same port or the same folder leaves the jobs of the first alone", async () => {
     const { id } = await json(pictures({ steps: 400 }));
     const port = Number(new URL(studio.url).port);
     await expect(startStudio({ ...options(), port })).rejects.toThrow(`port ${port} is taken`);
+    await expect(startStudio({ ...options(), port: 0 })).rejects.toThrow("another server works in");
     expect(await job(id)).toMatchObject({ starts: 1 });
     await fetch(at(`/api/jobs/${id}`), { method: "DELETE" });
   });

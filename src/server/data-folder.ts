@@ -15,6 +15,8 @@ export interface DataFolder {
   readonly uploads: string;
   readonly studies: string;
   study(id: string): string;
+  /** Held by the server that works here. */
+  readonly lock: string;
 }
 
 /** Makes the folder and those in it. */
@@ -24,6 +26,7 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
   ) as [string, string, string, string, string];
   for (const folder of [jobs, pictures, adapters, uploads, studies]) await mkdir(folder, { recursive: true });
   return {
+    lock: join(root, "server.lock"),
     jobs,
     pictures,
     adapters,

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
+import { hold } from "../files/lock.ts";
 import { type DeviceName, UsageError } from "../index.ts";
 import { appOf } from "./app.ts";
 import { openDataFolder } from "./data-folder.ts";
@@ -39,7 +40,7 @@ const page = fileURLToPath(new URL("../../dist/studio", import.meta.url));
 /**
  * Starts the server.
  *
- * @throws UsageError if the port is taken.
+ * @throws UsageError if the port is taken, or another server works in the folder.
  */
 export async function startStudio(options: StudioOptions): Promise<Studio> {
   const { host = "127.0.0.1", port, device, threads, bound = 500 } = options;
@@ -56,6 +57,18 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
       fail(error.code === "EADDRINUSE" ? new UsageError(`port ${port} is taken: choose another with --port`) : error);
     });
   });
+  const end = () =>
+    new Promise<void>((done) => {
+      server.close(() => done());
+      if ("closeAllConnections" in server) server.closeAllConnections();
+    });
+  const release = await hold(data.lock);
+  if (!release) {
+    await end();
+    throw new UsageError(
+      `another server works in ${options.data}: stop it, or choose another folder with --data; if there is none, remove ${data.lock}`,
+    );
+  }
   queue.begin();
   const address = server.address();
   const at = typeof address === "object" && address ? address.port : port;
@@ -64,13 +77,11 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
     url: `http://${name}:${at}/${token ? `?token=${token}` : ""}`,
     token,
     async close() {
-      await new Promise<void>((done) => {
-        server.close(() => done());
-        if ("closeAllConnections" in server) server.closeAllConnections();
-      });
+      await end();
       await queue.close();
       await pipelines.close();
       await scoring.close();
+      await release();
     },
   };
 }

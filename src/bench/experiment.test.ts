@@ -1,5 +1,7 @@
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { armName, armsOf, parseExperiment, personalisationName } from "./experiment.ts";
+import { armName, armsOf, parseExperiment, personalisationName, readExperiment } from "./experiment.ts";
 import { published } from "./published.ts";
 
 const least = { name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }] };
@@ -13,6 +15,12 @@ test("what is not said is the published protocol: all concepts and prompts, eigh
     steps: 50,
     sampler: "ddim",
   });
+});
+
+const shipped = fileURLToPath(new URL("../../experiments/", import.meta.url));
+
+test.each(readdirSync(shipped))("%s is an experiment of that name", async (file) => {
+  expect(`${(await readExperiment(`${shipped}${file}`)).name}.json`).toBe(file);
 });
 
 test.each([

@@ -137,6 +137,10 @@ describe("jobs", () => {
       prior: false,
       sampleEvery: 1,
     };
+    // A run that was stopped does not stand in the way of one of the same name with other settings.
+    const { id: stopped } = await json(post("/api/jobs", { ...training, steps: 500, sampleEvery: 500 }));
+    while ((await job(stopped)).losses === undefined) await new Promise((done) => setTimeout(done, 10));
+    await fetch(at(`/api/jobs/${stopped}/stop`), { method: "POST" });
     const learned = await over((await json(post("/api/jobs", training))).id);
     expect(learned).toMatchObject({ state: "done", adapter: "my-cat" });
     expect(learned.losses).toHaveLength(2);

@@ -190,7 +190,9 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
 }
 
 function takenUp(job: Job): Job {
-  if (job.starts < mostStarts) return { ...job, state: "queued", pictures: [], progress: undefined };
+  // Training goes on from its checkpoint, and has its samples; drawing begins anew.
+  const pictures = job.request.kind === "training" ? job.pictures : [];
+  if (job.starts < mostStarts) return { ...job, state: "queued", pictures, progress: undefined };
   return { ...job, state: "failed", ended: Date.now(), error: `the server ended ${mostStarts} times while it ran` };
 }
 

@@ -1,4 +1,5 @@
 /** How each kind of job is done. */
+import { createHash } from "node:crypto";
 import { copyFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { exists } from "../files/regular-file.ts";
@@ -33,7 +34,7 @@ export const runJobIn =
   (workshop: Workshop): RunJob =>
   (job, change, signal) =>
     job.request.kind === "training"
-      ? learn(job.id, job.request, workshop, change, signal)
+      ? learn(job, job.request, workshop, change, signal)
       : draw(job.id, job.request, workshop, change, signal);
 
 async function draw(
@@ -97,7 +98,7 @@ async function withPublicRecipe(file: string, model: string): Promise<Uint8Array
 }
 
 async function learn(
-  id: string,
+  { id, pictures: before }: Pick<Job, "id" | "pictures">,
   { model, name, recipe, upload, kind, ...settings }: TrainingJobRequest,
   { data, models, pipelines, device, threads }: Workshop,
   change: (change: Partial<Job>) => void,
@@ -107,18 +108,21 @@ async function learn(
   if (!(await exists(images))) throw new UsageError("these pictures are no longer here; upload them again");
   // Training takes the memory that drawing had.
   await pipelines.close();
-  const run = join(data.uploads, `${upload}.${name}.safetensors`);
+  // Asked for again in the same way, it goes on; otherwise it begins anew.
+  const key = createHash("sha256").update(JSON.stringify({ model, recipe, settings })).digest("hex").slice(0, 12);
+  const runs = join(data.uploads, `${upload}.${name}.`);
+  const run = `${runs}${key}.safetensors`;
   const request = { ...settings, model: models.get(model).source, images, out: run, resume: true };
   // A run that goes on has the losses of before in its log.
   const losses: number[] = [];
-  const pictures: string[] = [];
+  const pictures = [...before];
   let adapters: readonly string[] = [];
   for await (const event of train(recipe, request, { device, threads, signal })) {
     if (event.type === "doing") change({ progress: { done: 0, total: 1, what: event.what } });
     if (event.type === "step") {
       if (losses.length === 0) {
-        const before = await readLossLog(join(runFolderOf(run), "log.jsonl"));
-        losses.push(...before.filter(({ step }) => step < event.step).map(({ loss }) => loss));
+        const logged = await readLossLog(join(runFolderOf(run), "log.jsonl"));
+        losses.push(...logged.filter(({ step }) => step < event.step).map(({ loss }) => loss));
       }
       losses.push(event.loss);
       const progress = { done: event.step, total: event.steps, what: `loss ${event.loss.toFixed(4)}` };
@@ -127,25 +131,25 @@ async function learn(
     if (event.type === "sample") {
       const picture = `${id}-step-${event.step}`;
       await writePng(data.picture(picture), await withPublicRecipe(event.file, models.get(model).name));
-      pictures.push(picture);
+      if (!pictures.includes(picture)) pictures.push(picture);
       change({ pictures: [...pictures] });
     }
     if (event.type === "saved") adapters = event.adapters;
   }
   await publish(adapters, run, name, data);
+  for (const entry of await readdir(data.uploads)) {
+    const path = join(data.uploads, entry);
+    if (path.startsWith(runs)) await rm(path, { recursive: true, force: true });
+  }
   return { adapter: name, losses, pictures };
 }
 
-/** The adapter's files among the server's adapters; the run's folder goes. */
+/** Puts the adapter's files among the server's adapters. */
 async function publish(files: readonly string[], run: string, name: string, data: DataFolder): Promise<void> {
   for (const file of files) {
     const suffix = file.slice(run.length - ".safetensors".length).replace(/\.safetensors$/, "");
     const to = data.adapter(`${name}${suffix}`);
     await copyFile(file, `${to}.part`);
     await rename(`${to}.part`, to);
-  }
-  for (const entry of await readdir(data.uploads)) {
-    const path = join(data.uploads, entry);
-    if (path.startsWith(run.replace(/\.safetensors$/, "."))) await rm(path, { recursive: true, force: true });
   }
 }

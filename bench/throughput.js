@@ -1,0 +1,44 @@
+/**
+ * Pictures of the embedded model a second, by method and by how many are computed at a time, and the memory they take:
+ *
+ *     npm run build && node bench/throughput.js
+ */
+import { Pipeline } from "../dist/index.js";
+
+const [count, steps, rounds] = [16, 20, 3];
+const sizes = [1, 2, 4, 8, 16];
+const methods = ["none", "cfg", "cfg+ag", "pg", "ag"];
+
+const pipeline = await Pipeline.load("dinghy", { device: "cpu" });
+
+async function seconds(guidance, batch) {
+  const began = performance.now();
+  let rows = 0;
+  const request = { prompt: "a dog on the beach", guidance, seed: 1, count, steps };
+  for await (const event of pipeline.generate(request, { batch })) if (event.type === "step") rows = event.rows;
+  return { rows, seconds: (performance.now() - began) / 1000 };
+}
+
+const middle = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+try {
+  console.log(`pictures a second, ${steps} steps of ddim, median of ${rounds}; at a time: ${sizes.join(", ")}`);
+  for (const guidance of methods) {
+    const cells = [];
+    let rows = 0;
+    for (const batch of sizes) {
+      await seconds(guidance, batch); // The first of a size builds what it needs.
+      const all = [];
+      for (let i = 0; i < rounds; i++) {
+        const one = await seconds(guidance, batch);
+        rows = one.rows;
+        all.push(one.seconds);
+      }
+      cells.push((count / middle(all)).toFixed(2));
+    }
+    console.log(`${guidance} (rows a step: ${rows}): ${cells.join(", ")}`);
+  }
+  console.log(`most memory: ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`);
+} finally {
+  await pipeline.close();
+}

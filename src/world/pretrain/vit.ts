@@ -21,7 +21,7 @@ import { traitReader } from "./traits.ts";
 const [individuals, views] = [16, 3];
 const batch = individuals * views;
 /** How much sharper than cosines the similarities are. */
-const sharpness = 12;
+const sharpness = 20;
 const traits = traitReader();
 
 const width = 160;

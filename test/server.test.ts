@@ -157,6 +157,12 @@ describe("jobs", () => {
 });
 
 describe("clients of other servers", () => {
+  test("without a seed OpenAI's form draws another picture each time", async () => {
+    const draw = async () =>
+      (await json(post("/v1/images/generations", { prompt: "a cat", steps: 1 }))).data[0].b64_json;
+    expect(await draw()).not.toBe(await draw());
+  });
+
   test("the openai package gets pictures", async () => {
     const client = new OpenAI({ baseURL: at("/v1"), apiKey: "none" });
     const { data: made } = await client.images.generate({
@@ -209,6 +215,16 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
     const answer = await fetch(at(path), { method: "POST", headers: { "content-type": "application/json" }, body });
     expect(answer.status).toBe(status);
     expect((await json(answer)).error).toMatch(message);
+  });
+
+  test("an upload of a format that draws", async () => {
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="9" height="9"/></svg>';
+    const form = new FormData();
+    form.append("pictures", new File([svg], "drawn.png"));
+    const answer = await fetch(at("/api/uploads"), { method: "POST", body: form });
+    expect(answer.status).toBe(422);
+    expect((await json(answer)).error).toMatch(/^drawn.png cannot be read as a picture/);
+    expect((await readdir(join(data, "uploads"))).filter((name) => name.startsWith("."))).toEqual([]);
   });
 
   test("an upload that never says how long it is, and never ends", async () => {

@@ -7,6 +7,8 @@ import type { World } from "./world.ts";
 
 interface StudioOptions extends CommonOptions {
   model?: string[];
+  clip?: string;
+  dino?: string;
   data: string;
   host?: string;
   port: number;
@@ -21,6 +23,8 @@ export function addStudio(program: Command, act: (options: StudioOptions) => Pro
       "a model to offer; repeatable; default: dinghy, which comes with Tiller",
       (text, before: string[] = []) => [...before, text],
     )
+    .option("--clip <folder>", "the CLIP that comparisons are measured with, downloaded; default: dinghy's")
+    .option("--dino <folder>", "the ViT that comparisons are measured with, downloaded; default: dinghy's")
     .option("--data <folder>", "where pictures, adapters and jobs are kept", "tiller-studio")
     .option("--port <n>", "0 for any that is free", (text) => parseWhole("--port", text, 0), 7860)
     .option("--host <address>", "answer other machines too, which then need the token that is printed");
@@ -28,10 +32,10 @@ export function addStudio(program: Command, act: (options: StudioOptions) => Pro
 }
 
 export async function studio(options: StudioOptions, { signal }: World, output: Output): Promise<void> {
-  const { model, data, host, port, device, threads } = options;
+  const { model, clip, dino, data, host, port, device, threads } = options;
   // Loaded here: no other command needs a server.
   const { startStudio } = await import("../server/index.ts");
-  const started = await startStudio({ models: model, data, host, port, device, threads });
+  const started = await startStudio({ models: model, clip, dino, data, host, port, device, threads });
   output.result.url = started.url;
   output.say(`Tiller Studio: ${started.url}`);
   output.say(`the API is described at ${new URL("/api", started.url).href}; Ctrl-C ends it`);

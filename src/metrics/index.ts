@@ -74,14 +74,22 @@ export async function evaluateFolder(
   }
 }
 
-/** Scores of single picture files by the embedded encoders, kept loaded. References are encoded once a folder. */
-export async function startScoring(): Promise<{
+/**
+ * Scores of single picture files, the encoders kept loaded. References are encoded once a folder.
+ *
+ * @param encoders Folders of a CLIP and a ViT; the embedded ones by default.
+ */
+export async function startScoring(encoders: {
+  readonly clip?: string | undefined;
+  readonly dino?: string | undefined;
+}): Promise<{
   score(file: string, references: string, text: string): Promise<Scores>;
   close(): Promise<void>;
 }> {
   const engine = await startEngine({});
-  const clip = await openClip(engine, embedded("clip"), embedded("tokenizer"), "dreambooth");
-  const dino = await openViT(engine, embedded("vit"), "dreambooth");
+  const folder = encoders.clip ?? embedded("clip");
+  const clip = await openClip(engine, folder, await tokenizerOf(folder), "dreambooth");
+  const dino = await openViT(engine, encoders.dino ?? embedded("vit"), "dreambooth");
   const featuresOf = async (pixels: Pixels): Promise<PictureFeatures> => ({
     clip: (await clip.pictures([pixels]))[0]!,
     dino: (await dino.pictures([pixels]))[0]!,

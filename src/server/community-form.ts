@@ -31,7 +31,7 @@ const bodySchema = z.looseObject({
   n_iter: z.number().int().min(1).max(64).default(1),
   sampler_name: z.string().nullish(),
   scheduler: z.string().nullish(),
-  override_settings: z.looseObject({ sd_model_checkpoint: z.string().optional() }).nullish(),
+  override_settings: z.looseObject({ sd_model_checkpoint: z.string().nullish() }).nullish(),
   // Further fields.
   guidance: shape.guidance.optional(),
   omega: shape.omega.optional(),
@@ -119,10 +119,10 @@ export const communityRoutes: readonly Route[] = [
     method: "post",
     path: "/sdapi/v1/options",
     summary: "Chooses the model of the requests that name none; a model that there is not is refused",
-    body: z.looseObject({ sd_model_checkpoint: z.string().optional() }),
+    body: z.looseObject({ sd_model_checkpoint: z.string().nullish() }),
     handle: (c, { models }, body) => {
-      const asked = (body as { sd_model_checkpoint?: string }).sd_model_checkpoint;
-      if (asked !== undefined) chosen.set(models, models.get(asked).name);
+      const asked = (body as { sd_model_checkpoint?: string | null }).sd_model_checkpoint;
+      if (asked) chosen.set(models, models.get(asked).name);
       return c.json({});
     },
   },

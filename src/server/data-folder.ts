@@ -15,6 +15,8 @@ export interface DataFolder {
   readonly uploads: string;
   readonly studies: string;
   study(id: string): string;
+  /** What a server of other machines asks for, the same after a restart. */
+  readonly token: string;
   /** Held by the server that works here. */
   readonly lock: string;
 }
@@ -26,6 +28,7 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
   ) as [string, string, string, string, string];
   for (const folder of [jobs, pictures, adapters, uploads, studies]) await mkdir(folder, { recursive: true });
   return {
+    token: join(root, "token"),
     lock: join(root, "server.lock"),
     jobs,
     pictures,

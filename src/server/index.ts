@@ -1,11 +1,13 @@
 /** Tiller Studio's server. */
 import { randomBytes } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { hold } from "../files/lock.ts";
+import { exists } from "../files/regular-file.ts";
 import { type DeviceName, UsageError } from "../index.ts";
 import { appOf } from "./app.ts";
-import { openDataFolder } from "./data-folder.ts";
+import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { modelsOf } from "./models.ts";
 import { keepPipelines } from "./pipelines.ts";
 import { openQueue } from "./queue.ts";
@@ -17,6 +19,9 @@ export interface StudioOptions {
   readonly data: string;
   /** Folders, files or hub ids; the embedded model by default. */
   readonly models?: readonly string[] | undefined;
+  /** Folders of the CLIP and the ViT that comparisons are measured with; the embedded model's by default. */
+  readonly clip?: string | undefined;
+  readonly dino?: string | undefined;
   /** Loopback by default; on any other a token is asked for. */
   readonly host?: string | undefined;
   /** 0 for any that is free. */
@@ -35,6 +40,12 @@ export interface Studio {
   close(): Promise<void>;
 }
 
+/** The folder's token, made when it is first asked for: pages that are open stay signed in over a restart. */
+async function tokenOf({ token: file }: DataFolder): Promise<string> {
+  if (!(await exists(file))) await writeFile(file, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  return readFile(file, "utf8");
+}
+
 const page = fileURLToPath(new URL("../../dist/studio", import.meta.url));
 
 /**
@@ -48,8 +59,8 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   const models = modelsOf(options.models ?? []);
   const pipelines = keepPipelines({ device, threads });
   const queue = await openQueue(data, runJobIn({ data, models, pipelines, device, threads }), { bound });
-  const scoring = scoringIn(data);
-  const token = ["127.0.0.1", "localhost", "::1"].includes(host) ? undefined : randomBytes(24).toString("base64url");
+  const scoring = scoringIn(data, models, { clip: options.clip, dino: options.dino });
+  const token = ["127.0.0.1", "localhost", "::1"].includes(host) ? undefined : await tokenOf(data);
   const app = appOf({ data, models, queue, scoring }, { token, page });
   const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {
     const started = serve({ fetch: app.fetch, hostname: host, port }, () => done(started));

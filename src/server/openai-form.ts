@@ -23,7 +23,7 @@ const bodySchema = z.looseObject({
   omega: shape.omega.optional(),
   scale: shape.scale,
   steps: shape.steps.optional(),
-  seed: shape.seed.optional(),
+  seed: shape.seed.unwrap().optional(),
   sampler: shape.sampler.optional(),
   negative: shape.negative.optional(),
   adapters: picturesSchema.shape.adapters.optional(),

@@ -3,16 +3,41 @@ import { z } from "zod";
 import { version } from "../index.ts";
 import type { Route } from "./routes.ts";
 
+const ownError = { type: "object", properties: { error: { type: "string" } } };
+/** As OpenAI's clients read it. */
+const openAiError = {
+  type: "object",
+  properties: { error: { type: "object", properties: { message: { type: "string" } } } },
+};
+
+/** A form with picture files. */
+const pictures = {
+  type: "object",
+  properties: { pictures: { type: "array", items: { type: "string", contentMediaType: "application/octet-stream" } } },
+};
+
 export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const { method, path, summary, body, answer, type, takes } of routes) {
-    const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-      name,
-      in: "path",
-      required: true,
-      schema: { type: "string" },
-    }));
-    const content = body ? { "application/json": { schema: jsonSchema(body) } } : takes ? { [takes]: {} } : undefined;
+  for (const { method, path, summary, body, answer, type, takes, query = {}, status = 200 } of routes) {
+    const parameters = [
+      ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+        name,
+        in: "path",
+        required: true,
+        schema: { type: "string" },
+      })),
+      ...Object.entries(query).map(([name, description]) => ({
+        name,
+        in: "query",
+        description,
+        schema: { type: "string" },
+      })),
+    ];
+    const content = body
+      ? { "application/json": { schema: jsonSchema(body) } }
+      : takes
+        ? { [takes]: { schema: pictures } }
+        : undefined;
     paths[path] = {
       ...paths[path],
       [method]: {
@@ -20,7 +45,7 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
         ...(parameters.length > 0 && { parameters }),
         ...(content && { requestBody: { required: true, content } }),
         responses: {
-          "200": {
+          [status]: {
             description: "It is done.",
             ...(answer && { content: { "application/json": { schema: jsonSchema(answer, "output") } } }),
             ...(type && { content: { [type]: {} } }),
@@ -28,7 +53,7 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
           "4XX": {
             description: "What is wrong, in a sentence.",
             content: {
-              "application/json": { schema: { type: "object", properties: { error: { type: "string" } } } },
+              "application/json": { schema: path.startsWith("/v1/") ? openAiError : ownError },
             },
           },
         },
@@ -39,6 +64,9 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
     openapi: "3.1.0",
     info: { title: "Tiller Studio", version, description: "Personalises text-to-image models and steers them." },
     paths,
+    // Asked for with --host alone.
+    components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+    security: [{}, { token: [] }],
   };
 }
 
@@ -47,14 +75,15 @@ const jsonSchema = (schema: z.ZodType, io: "input" | "output" = "input") =>
 
 /** The description as a page: each route with what it takes and gives. */
 export function apiPage(routes: readonly Route[]): string {
-  const sections = routes.map(({ method, path, summary, body, answer, takes, type }) => {
+  const sections = routes.map(({ method, path, summary, body, answer, takes, type, query = {} }) => {
+    const asked = Object.entries(query).map(([name, what]) => `<code>?${escaped(name)}=</code> ${escaped(what)}`);
     const part = (title: string, schema: z.ZodType | undefined, other: string | undefined, io: "input" | "output") =>
       schema
         ? `<details><summary>${title}</summary><pre>${escaped(JSON.stringify(jsonSchema(schema, io), null, 2))}</pre></details>`
         : other
           ? `<p>${title}: <code>${escaped(other)}</code></p>`
           : "";
-    return `<section><h2><code>${method.toUpperCase()} ${escaped(path)}</code></h2><p>${escaped(summary)}.</p>${part("takes", body, takes, "input")}${part("gives", answer, type, "output")}</section>`;
+    return `<section><h2><code>${method.toUpperCase()} ${escaped(path)}</code></h2><p>${escaped(summary)}.</p>${asked.length > 0 ? `<p>${asked.join("; ")}</p>` : ""}${part("takes", body, takes, "input")}${part("gives", answer, type, "output")}</section>`;
   });
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Tiller's API</title><style>
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}h2{font-size:1rem;margin:2rem 0 .25rem}p{margin:.25rem 0}pre{overflow:auto;font-size:.8rem;padding:.75rem;border:1px solid #8884;border-radius:6px}

@@ -7,8 +7,8 @@ const loopback = new Set(["localhost", "127.0.0.1", "[::1]", "::1"]);
 
 /**
  * Without a token only names of this machine are answered, so that no stranger's name can be made to point here. With one,
- * every request must bring it: as `Authorization: Bearer`, or once as `?token=`, which a cookie then remembers. Pages of
- * other origins are refused either way.
+ * every request must bring it: as `Authorization: Bearer`, as the password of `Authorization: Basic` (the community's
+ * clients know no other), or once as `?token=`, which a cookie then remembers. Pages of other origins are refused either way.
  */
 export const protection =
   (token: string | undefined): MiddlewareHandler =>
@@ -24,9 +24,18 @@ export const protection =
     }
     if (token !== undefined) {
       const given = url.searchParams.get("token");
-      const bearer = /^Bearer (.+)$/.exec(c.req.header("authorization") ?? "")?.[1];
-      if (![given, bearer, getCookie(c, cookie)].some((one) => one !== undefined && one !== null && same(one, token))) {
-        return c.json({ error: "the token is missing or wrong: see what tiller studio printed" }, 401);
+      const sent = c.req.header("authorization") ?? "";
+      const bearer = /^Bearer (.+)$/i.exec(sent)?.[1];
+      const basic = /^Basic (.+)$/i.exec(sent)?.[1];
+      const password =
+        basic &&
+        Buffer.from(basic, "base64")
+          .toString()
+          .replace(/^[^:]*:/, "");
+      if (![given, bearer, password, getCookie(c, cookie)].some((one) => one && same(one, token))) {
+        return c.json({ error: "the token is missing or wrong: see what tiller studio printed" }, 401, {
+          "www-authenticate": 'Basic realm="tiller studio: the token is the password"',
+        });
       }
       if (given !== null) setCookie(c, cookie, token, { httpOnly: true, sameSite: "Strict", path: "/" });
     }

@@ -22,6 +22,7 @@ import {
   sharesOf,
   studyRequestSchema,
   studySchema,
+  studyWith,
   takeAnswers,
 } from "./studies.ts";
 import { keepUpload } from "./uploads.ts";
@@ -45,6 +46,10 @@ export interface Route {
   /** The answer's or the request's kind, where it is not JSON. */
   readonly type?: string;
   readonly takes?: string;
+  /** What the address may end in, after `?`, and what each means. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** How it is answered when all is well: 200 where nothing is said. */
+  readonly status?: 201 | 204;
   readonly handle: (c: Context, services: Services, body: unknown) => Promise<Response> | Response;
 }
 
@@ -72,7 +77,7 @@ export const routes: readonly Route[] = [
   route({
     method: "get",
     path: "/api/adapters",
-    summary: "The adapters there are, newest first",
+    summary: "The adapters there are, by name",
     answer: z.array(z.object({ name: z.string() })),
     handle: async (c, { data }) => {
       const names = (await readdir(data.adapters)).filter((name) => name.endsWith(".safetensors"));
@@ -85,6 +90,7 @@ export const routes: readonly Route[] = [
     summary: "Asks for pictures or for training; the job waits its turn",
     body: jobRequestSchema,
     answer: placed,
+    status: 201,
     handle: async (c, services, body) => {
       // Refused now rather than when its turn comes.
       services.models.get(body.model);
@@ -130,6 +136,7 @@ export const routes: readonly Route[] = [
     method: "delete",
     path: "/api/jobs/{id}",
     summary: "Ends a job within a step; one that is over is forgotten",
+    status: 204,
     handle: async (c, { queue }) => {
       const id = c.req.param("id")!;
       const job = queue.get(id);
@@ -161,6 +168,7 @@ export const routes: readonly Route[] = [
     path: "/api/uploads",
     summary: "Keeps pictures to learn from: form fields named pictures",
     takes: "multipart/form-data",
+    status: 201,
     answer: z.object({ id: z.string(), pictures: z.number() }),
     handle: async (c, { data }) => {
       const form = await c.req.parseBody({ all: true }).catch((error) => {
@@ -176,7 +184,8 @@ export const routes: readonly Route[] = [
   route({
     method: "get",
     path: "/api/pictures",
-    summary: "The gallery, newest first; ?from= and ?count= choose a page",
+    summary: "A page of the gallery, newest first",
+    query: { from: "the first picture, counted from 0", count: "how many; 60 by default" },
     answer: z.object({ pictures: z.array(z.unknown()), total: z.number() }),
     handle: async (c, { data }) => {
       const number = (name: string, usual: number, most: number) =>
@@ -202,9 +211,13 @@ export const routes: readonly Route[] = [
   route({
     method: "delete",
     path: "/api/pictures/{id}",
-    summary: "Deletes a picture",
+    summary: "Deletes a picture, unless a study shows it",
+    status: 204,
     handle: async (c, { data }) => {
-      await deletePicture(data, c.req.param("id")!);
+      const id = c.req.param("id")!;
+      const study = await studyWith(id, data);
+      if (study) throw new UsageError(`the study “${study.title}” shows this picture`);
+      await deletePicture(data, id);
       return c.body(null, 204);
     },
   }),
@@ -226,7 +239,8 @@ export const routes: readonly Route[] = [
   route({
     method: "get",
     path: "/api/jobs/{id}/scores",
-    summary: "Scores of a job's pictures so far: ?references= names an upload, ?token= a word to leave out of the text",
+    summary: "Scores of a job's pictures so far",
+    query: { references: "an upload with pictures of the subject", token: "a word to leave out of the text" },
     answer: z.array(z.object({ dino: z.number(), clipI: z.number(), clipT: z.number() })),
     handle: async (c, { queue, scoring }) => {
       const job = queue.get(c.req.param("id")!);
@@ -257,6 +271,7 @@ export const routes: readonly Route[] = [
     summary: "Makes a study of a job's pictures",
     body: studyRequestSchema,
     answer: studySchema,
+    status: 201,
     handle: async (c, { data, queue }, body) => {
       const job = queue.get(body.job);
       return job ? c.json(await makeStudy(body, job, data), 201) : notFound(c, "job");

@@ -71,6 +71,15 @@ export async function readStudy(id: string, data: DataFolder): Promise<Study | u
   return (await exists(file)) ? studySchema.parse(JSON.parse(await readFile(file, "utf8"))) : undefined;
 }
 
+/** A study that shows a picture, if there is one. */
+export async function studyWith(picture: string, data: DataFolder): Promise<Study | undefined> {
+  for (const { id } of await listStudies(data)) {
+    const study = await readStudy(id, data);
+    if (study?.sets.some(({ pictures }) => pictures.includes(picture))) return study;
+  }
+  return undefined;
+}
+
 export async function listStudies(data: DataFolder): Promise<{ id: string; title: string; people: number }[]> {
   const ids = (await readdir(data.studies))
     .filter((name) => /^[\w-]+\.json$/.test(name))

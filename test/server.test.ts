@@ -316,7 +316,8 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
 
 test("on another address than loopback the token is needed", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
-  const open = await startStudio({ ...options(), data: folder, host: "0.0.0.0" });
+  const start = () => startStudio({ ...options(), data: folder, host: "0.0.0.0" });
+  let open = await start();
   try {
     const without = new URL("/api/models", open.url);
     without.search = "";
@@ -325,6 +326,15 @@ test("on another address than loopback the token is needed", async () => {
     expect((await fetch(without, { headers: { authorization: `Bearer ${open.token}` } })).status).toBe(200);
     const page = await fetch(new URL(`/api/models?token=${open.token}`, open.url));
     expect(page.headers.get("set-cookie")).toContain("HttpOnly");
+    // The community's clients send a user and a password.
+    const basic = (password: string | undefined) => Buffer.from(`user:${password}`).toString("base64");
+    expect((await fetch(without, { headers: { authorization: `Basic ${basic("wrong")}` } })).status).toBe(401);
+    expect((await fetch(without, { headers: { authorization: `Basic ${basic(open.token)}` } })).status).toBe(200);
+    // A page that is open stays signed in when the server starts again.
+    const { token } = open;
+    await open.close();
+    open = await start();
+    expect(open.token).toBe(token);
   } finally {
     await open.close();
     await rm(folder, { recursive: true });

@@ -9,7 +9,7 @@ export type { GalleryPicture };
 export interface PicturesJob {
   model?: string;
   adapters?: { name: string; strength: number }[];
-  request: Settings & { prompt: string; negative?: string; count?: number };
+  request: Settings & { prompt: string; negative?: string; count?: number; karras?: boolean; clipSkip?: number };
   variations?: Settings[];
 }
 
@@ -42,6 +42,8 @@ export interface TrainingJob {
 
 /** The server has no such thing, or no longer. */
 export class NotFound extends Error {}
+/** The server has another token than this page. */
+export class NotSignedIn extends Error {}
 
 async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   const answer = await fetch(path, init).catch(() => {
@@ -50,7 +52,8 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   if (!answer.ok) {
     const { error } = (await answer.json().catch(() => ({}))) as { error?: string };
     const message = error ?? `the server answered ${answer.status}`;
-    throw answer.status === 404 ? new NotFound(message) : new Error(message);
+    const Kind = answer.status === 404 ? NotFound : answer.status === 401 ? NotSignedIn : Error;
+    throw new Kind(message);
   }
   return answer.status === 204 ? (undefined as T) : answer.json();
 }

@@ -1,5 +1,6 @@
 /** Compare: methods below each other, seeds side by side, and where each stands between subject and text. */
 import { type FormEvent, useState } from "react";
+import type { GuidanceName } from "../../src/guidance/methods.ts";
 import {
   adapters as askAdapters,
   models as askModels,
@@ -11,23 +12,41 @@ import {
   upload,
   uploadedUrls,
 } from "./api.ts";
-import { Choice, Field, JobLine, NumberField, Problem } from "./parts.tsx";
+import { Field, JobLine, NumberField, Problem } from "./parts.tsx";
 import { Plane } from "./plane.tsx";
-import { useAsked, useJob, useKept } from "./state.ts";
+import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
+import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 
-const methods = ["none", "cfg", "ag", "cfg+ag", "sag", "pg", "cfg++", "pg++"] as const;
+const methods = [
+  "none",
+  "cfg",
+  "ag",
+  "cfg+ag",
+  "autolora",
+  "sag",
+  "sag-additive",
+  "pg",
+  "cfg++",
+  "pg++",
+] satisfies GuidanceName[];
 
-export const usualComparison = {
+export interface ComparisonForm extends DrawingForm {
+  token: string;
+  methods: string[];
+  /** As they are written: `0, 0.6`. */
+  omegas: string;
+  seeds: number;
+  /** Pixels of a picture in the table. */
+  size: number;
+}
+
+export const usualComparison: ComparisonForm = {
+  ...usualDrawing,
   prompt: "a sks dog in the jungle",
-  model: "",
-  adapter: "",
   token: "sks",
-  methods: ["cfg", "pg"] as string[],
+  methods: ["cfg", "pg"],
   omegas: "0, 0.6",
-  scale: 5,
   seeds: 3,
-  seed: 0,
-  steps: 20,
   size: 160,
 };
 
@@ -37,20 +56,26 @@ export interface Row {
 }
 
 /** Those that the scale is for; of CFG++'s kind it is another quantity, and has its usual value here. */
-const scaled = new Set(["cfg", "cfg+ag", "sag", "pg"]);
+const scaled = new Set(["cfg", "cfg+ag", "autolora", "sag", "sag-additive", "pg"]);
+/** Those with autoguidance in them. */
+export const autoguided: ReadonlySet<string> = new Set(["ag", "cfg+ag", "autolora"]);
 
 /**
  * A row for each method; of those with an omega, one for each omega.
  *
  * @throws Error naming what of the omegas is no number.
  */
-export function rowsOf(form: Pick<typeof usualComparison, "methods" | "omegas" | "scale">): Row[] {
+export function rowsOf(form: Pick<ComparisonForm, "methods" | "omegas" | "scale" | "agScale">): Row[] {
   const written = form.omegas.split(/[,;\s]+/).filter((part) => part !== "");
   const wrong = written.find((part) => !Number.isFinite(Number(part)));
   if (wrong !== undefined) throw new Error(`“${wrong}” is no omega; write numbers like 0, 0.6`);
   const omegas = [...new Set(written.map(Number))];
   return form.methods.flatMap((guidance): Row[] => {
-    const settings = { guidance, ...(scaled.has(guidance) && { scale: form.scale }) };
+    const settings = {
+      guidance,
+      ...(scaled.has(guidance) && { scale: form.scale }),
+      ...(autoguided.has(guidance) && { agScale: form.agScale }),
+    };
     return guidance === "pg" || guidance === "pg++"
       ? omegas.map((omega) => ({ label: `${guidance} ${omega}`, settings: { ...settings, omega } }))
       : [{ label: guidance, settings }];
@@ -67,26 +92,27 @@ export function Compare({ learned }: { learned: number }) {
   const [references, setReferences] = useKept<Upload | null>("compare.references", null);
   const followed = useJob("compare");
   const { job, follow } = followed;
+  const { busy, alone } = useOneAtATime();
   const [problem, setProblem] = useState("");
   const models = useAsked(askModels, 0).value?.map(({ name }) => name);
   const adapters = useAsked(askAdapters, learned).value?.map(({ name }) => name);
+  const change = (part: Partial<ComparisonForm>) => setForm((before) => ({ ...before, ...part }));
   const set =
-    <K extends keyof typeof usualComparison>(key: K) =>
-    (value: (typeof usualComparison)[K]) =>
-      setForm((before) => ({ ...before, [key]: value }));
+    <K extends keyof ComparisonForm>(key: K) =>
+    (value: ComparisonForm[K]) =>
+      change({ [key]: value });
 
-  async function draw(event: FormEvent) {
-    event.preventDefault();
+  async function draw() {
     setProblem("");
     try {
       const rows = rowsOf(form);
       if (rows.length === 0) throw new Error("choose a method, and an omega for pg");
       // The new comparison takes the old one's place, on the server too.
       if (job && !isOver(job)) await stop(job.id);
+      const drawing = drawingJob(form);
       const asked = await start({
-        ...(form.model && { model: form.model }),
-        adapters: form.adapter ? [{ name: form.adapter, strength: 1 }] : [],
-        request: { prompt: form.prompt, seed: form.seed, count: form.seeds, steps: form.steps },
+        ...drawing,
+        request: { ...drawing.request, count: form.seeds },
         variations: rows.map(({ settings }) => settings),
       });
       setShown({ rows, seeds: Array.from({ length: form.seeds }, (_, i) => form.seed + i), token: form.token });
@@ -107,14 +133,16 @@ export function Compare({ learned }: { learned: number }) {
 
   return (
     <div className="two">
-      <form onSubmit={draw}>
+      <form
+        onSubmit={(event: FormEvent) => {
+          event.preventDefault();
+          void alone(draw);
+        }}
+      >
         <Field label="Prompt">
           <textarea rows={2} value={form.prompt} required onChange={(e) => set("prompt")(e.target.value)} />
         </Field>
-        {models && (models.length > 1 || form.model !== "") && (
-          <Choice label="Model" value={form.model} names={models} none={models[0]!} onChange={set("model")} />
-        )}
-        <Choice label="Adapter" value={form.adapter} names={adapters} none="none" onChange={set("adapter")} />
+        <ModelAndAdapter form={form} change={change} models={models} adapters={adapters} />
         <fieldset>
           <legend>Methods</legend>
           {methods.map((name) => (
@@ -147,11 +175,15 @@ export function Compare({ learned }: { learned: number }) {
         </div>
         <div className="row">
           <NumberField label="Scale" value={form.scale} min={0} max={100} step="any" onChange={set("scale")} />
+          {form.methods.some((name) => autoguided.has(name)) && (
+            <NumberField label="AG scale" value={form.agScale} min={0} max={100} step="any" onChange={set("agScale")} />
+          )}
           <NumberField label="Steps" value={form.steps} min={1} max={1000} onChange={set("steps")} />
           <Field label="Token" hint="left out when measured">
             <input value={form.token} onChange={(e) => set("token")(e.target.value)} />
           </Field>
         </div>
+        <MoreSettings form={form} change={change} />
         <Field label="The subject's pictures" hint="to measure likeness with">
           <input type="file" accept="image/*" multiple onChange={(e) => bring(e.target.files)} />
         </Field>
@@ -170,7 +202,7 @@ export function Compare({ learned }: { learned: number }) {
             </div>
           </>
         )}
-        <button type="submit" className="main">
+        <button type="submit" className="main" disabled={busy}>
           Compare
         </button>
         <Problem text={problem} />

@@ -1,92 +1,58 @@
 /** Create: a prompt, and the dial from the subject to the text, each stop drawn from the same noise. */
 import { type FormEvent, useState } from "react";
-import type { SamplerName } from "../../src/samplers/config.ts";
 import { adapters as askAdapters, models as askModels, isOver, start, stop } from "./api.ts";
-import { Choice, download, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
-import { useAsked, useJob, useKept } from "./state.ts";
+import { download, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
+import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
+import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 
-export interface CreateForm {
-  prompt: string;
-  negative: string;
-  model: string;
-  adapter: string;
-  strength: number;
-  scale: number;
-  steps: number;
-  seed: number;
+export interface CreateForm extends DrawingForm {
   omega: number;
-  sampler: string;
-  /** Pixels; null for the model's own. */
-  width: number | null;
-  height: number | null;
+  /** A stop of the dial between the usual ones, of a picture that was made there. */
+  between: number | null;
 }
 
-export const usualForm: CreateForm = {
-  prompt: "a dog in the snow",
-  negative: "",
-  model: "",
-  adapter: "",
-  strength: 1,
-  scale: 5,
-  steps: 20,
-  seed: 0,
-  omega: 0.6,
-  sampler: "ddim",
-  width: null,
-  height: null,
-};
-
-const samplers = ["ddim", "dpm++", "euler", "euler-a"] satisfies SamplerName[];
+export const usualForm: CreateForm = { ...usualDrawing, omega: 0.6, between: null };
 
 /** The dial's stops; the last one is cfg. */
-const stops = Array.from({ length: 11 }, (_, i) => i / 10);
+export const usualStops = Array.from({ length: 11 }, (_, i) => i / 10);
 
 /** The chosen stop first, then cfg, then the others from the nearest on. */
-const order = (omega: number) => {
+const order = (omega: number, stops: readonly number[]) => {
   const rest = stops.filter((other) => other !== omega && other !== 1);
   rest.sort((a, b) => Math.abs(a - omega) - Math.abs(b - omega));
   return omega === 1 ? [1, ...rest] : [omega, 1, ...rest];
 };
 
-const orNull = (value: number) => (Number.isFinite(value) ? value : null);
+const told = (omega: number) => (usualStops.includes(omega) ? omega.toFixed(1) : String(omega));
 
 export function Create({ learned }: { learned: number }) {
   const [form, setForm] = useKept("create", usualForm);
   const [drawn, setDrawn] = useKept<number[]>("create.stops", []);
   const followed = useJob("create");
   const { job, follow } = followed;
+  const { busy, alone } = useOneAtATime();
   const [problem, setProblem] = useState("");
   const models = useAsked(askModels, 0).value?.map(({ name }) => name);
   const adapters = useAsked(askAdapters, learned).value?.map(({ name }) => name);
-  const set =
-    <K extends keyof CreateForm>(key: K) =>
-    (value: CreateForm[K]) =>
-      setForm((before) => ({ ...before, [key]: value }));
+  const change = (part: Partial<CreateForm>) => setForm((before) => ({ ...before, ...part }));
   const pictureAt = (omega: number) => job?.pictures[drawn.indexOf(omega)];
 
-  async function draw(event: FormEvent) {
-    event.preventDefault();
+  // Without an adapter there is no weaker model to move away from: every stop would be the same picture.
+  const steered = form.adapter !== "";
+  const omega = steered ? form.omega : 1;
+  const stops = [...new Set([...usualStops, ...(form.between === null ? [] : [form.between])])].sort((a, b) => a - b);
+
+  async function draw() {
     setProblem("");
-    const { prompt, negative, model, adapter, strength, scale, steps, seed, omega, sampler, width, height } = form;
-    const omegas = order(omega);
+    const omegas = steered ? order(omega, stops) : [1];
     try {
       // The new strip takes the old one's place, on the server too.
       if (job && !isOver(job)) await stop(job.id);
+      const drawing = drawingJob(form);
       const asked = await start({
-        ...(model && { model }),
-        adapters: adapter ? [{ name: adapter, strength }] : [],
-        request: {
-          prompt,
-          negative,
-          scale,
-          steps,
-          seed,
-          sampler,
-          guidance: "pg",
-          ...(width !== null && { width }),
-          ...(height !== null && { height }),
-        },
-        variations: omegas.map((w) => ({ omega: w })),
+        ...drawing,
+        request: { ...drawing.request, scale: form.scale, guidance: steered ? "pg" : "cfg" },
+        ...(steered && { variations: omegas.map((w) => ({ omega: w })) }),
       });
       setDrawn(omegas);
       follow(asked.id);
@@ -95,64 +61,43 @@ export function Create({ learned }: { learned: number }) {
     }
   }
 
-  const shown = pictureAt(form.omega);
+  const shown = pictureAt(omega);
   return (
     <div className="two">
-      <form onSubmit={draw}>
+      <form
+        onSubmit={(event: FormEvent) => {
+          event.preventDefault();
+          void alone(draw);
+        }}
+      >
         <Field label="Prompt">
-          <textarea rows={3} value={form.prompt} onChange={(e) => set("prompt")(e.target.value)} required />
+          <textarea rows={3} value={form.prompt} onChange={(e) => change({ prompt: e.target.value })} required />
         </Field>
-        {models && (models.length > 1 || form.model !== "") && (
-          <Choice label="Model" value={form.model} names={models} none={models[0]!} onChange={set("model")} />
-        )}
+        <ModelAndAdapter form={form} change={change} models={models} adapters={adapters} />
         <div className="row">
-          <Choice label="Adapter" value={form.adapter} names={adapters} none="none" onChange={set("adapter")} />
           <NumberField
-            label="Strength"
-            value={form.strength}
-            min={-10}
-            max={10}
+            label="Scale"
+            value={form.scale}
+            min={0}
+            max={100}
             step="any"
-            onChange={set("strength")}
+            onChange={(scale) => change({ scale })}
+          />
+          <NumberField label="Steps" value={form.steps} min={1} max={1000} onChange={(steps) => change({ steps })} />
+          <NumberField
+            label="Seed"
+            value={form.seed}
+            min={0}
+            max={Number.MAX_SAFE_INTEGER}
+            onChange={(seed) => change({ seed })}
           />
         </div>
+        <MoreSettings form={form} change={change} />
         <div className="row">
-          <NumberField label="Scale" value={form.scale} min={0} max={100} step="any" onChange={set("scale")} />
-          <NumberField label="Steps" value={form.steps} min={1} max={1000} onChange={set("steps")} />
-          <NumberField label="Seed" value={form.seed} min={0} max={Number.MAX_SAFE_INTEGER} onChange={set("seed")} />
-        </div>
-        <details>
-          <summary>More</summary>
-          <Field label="What to avoid">
-            <input value={form.negative} onChange={(e) => set("negative")(e.target.value)} />
-          </Field>
-          <div className="row">
-            <Choice label="Sampler" value={form.sampler} names={samplers} onChange={set("sampler")} />
-            <NumberField
-              label="Width"
-              value={form.width ?? undefined}
-              usual="the model's"
-              min={8}
-              max={2048}
-              step={8}
-              onChange={(value) => set("width")(orNull(value))}
-            />
-            <NumberField
-              label="Height"
-              value={form.height ?? undefined}
-              usual="the model's"
-              min={8}
-              max={2048}
-              step={8}
-              onChange={(value) => set("height")(orNull(value))}
-            />
-          </div>
-        </details>
-        <div className="row">
-          <button type="submit" className="main">
+          <button type="submit" className="main" disabled={busy}>
             Draw
           </button>
-          <button type="button" onClick={() => set("seed")(Math.floor(Math.random() * 2 ** 31))}>
+          <button type="button" onClick={() => change({ seed: Math.floor(Math.random() * 2 ** 31) })}>
             Another seed
           </button>
         </div>
@@ -161,15 +106,15 @@ export function Create({ learned }: { learned: number }) {
       </form>
       <section aria-label="Pictures">
         <div className="pair">
-          <Frame id={shown} label={`omega ${form.omega}`}>
-            omega {form.omega.toFixed(1)}{" "}
+          <Frame id={shown} label={`omega ${omega}`}>
+            {steered ? `omega ${told(omega)}` : "the model alone"}{" "}
             {shown && (
               <button type="button" className="quiet" onClick={() => download(shown)}>
                 Download
               </button>
             )}
           </Frame>
-          <Frame id={pictureAt(1)} label="cfg, omega 1">
+          <Frame id={steered ? pictureAt(1) : undefined} label="cfg, omega 1">
             CFG (omega 1)
           </Frame>
         </div>
@@ -178,32 +123,37 @@ export function Create({ learned }: { learned: number }) {
           <input
             type="range"
             min={0}
-            max={1}
-            step={0.1}
-            value={form.omega}
+            max={stops.length - 1}
+            step={1}
+            disabled={!steered}
+            value={stops.indexOf(omega)}
             aria-label="omega"
-            aria-valuetext={`omega ${form.omega.toFixed(1)}`}
-            onChange={(e) => set("omega")(Math.round(e.target.valueAsNumber * 10) / 10)}
+            aria-valuetext={`omega ${told(omega)}`}
+            onChange={(e) => change({ omega: stops[e.target.valueAsNumber]! })}
           />
           <span>the text</span>
         </label>
-        <div className="strip">
-          {stops.map((at) => {
-            const id = pictureAt(at);
-            return (
-              <button
-                type="button"
-                key={at}
-                className={at === form.omega ? "stop chosen" : "stop"}
-                aria-pressed={at === form.omega}
-                onClick={() => set("omega")(at)}
-              >
-                {id ? <img src={`/pictures/${id}.png`} alt="" /> : <span className="empty" />}
-                {at.toFixed(1)}
-              </button>
-            );
-          })}
-        </div>
+        {steered ? (
+          <div className="strip" style={{ ["--stops" as string]: stops.length }}>
+            {stops.map((at) => {
+              const id = pictureAt(at);
+              return (
+                <button
+                  type="button"
+                  key={at}
+                  className={at === omega ? "stop chosen" : "stop"}
+                  aria-pressed={at === omega}
+                  onClick={() => change({ omega: at })}
+                >
+                  {id ? <img src={`/pictures/${id}.png`} alt="" /> : <span className="empty" />}
+                  {told(at)}
+                </button>
+              );
+            })}
+          </div>
+        ) : (
+          <p className="note">The dial needs an adapter: choose one, or make one in Personalise.</p>
+        )}
       </section>
     </div>
   );

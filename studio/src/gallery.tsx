@@ -1,16 +1,19 @@
 /** Gallery: every picture with its recipe. */
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { type GalleryPicture, gallery, pictureUrl, removePicture } from "./api.ts";
-import type { usualComparison } from "./compare.tsx";
-import type { CreateForm } from "./create.tsx";
+import { autoguided, type ComparisonForm } from "./compare.tsx";
+import { type CreateForm, usualStops } from "./create.tsx";
 import { download, Problem } from "./parts.tsx";
+import { drawingOf } from "./settings.tsx";
 import { useAsked } from "./state.ts";
+
+type Recipe = NonNullable<GalleryPicture["recipe"]>;
 
 const pageSize = 48;
 
 export interface Reuse {
   readonly create: (form: Partial<CreateForm>) => void;
-  readonly compare: (form: Partial<typeof usualComparison>) => void;
+  readonly compare: (form: Partial<ComparisonForm>) => void;
 }
 
 export function Gallery({ reuse }: { reuse: Reuse }) {
@@ -18,6 +21,8 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   const [version, setVersion] = useState(0);
   const [open, setOpen] = useState<GalleryPicture>();
   const [problem, setProblem] = useState("");
+  /** The picture whose Delete was pressed once. */
+  const [sure, setSure] = useState("");
   const { value: found, problem: missing } = useAsked(() => gallery(page * pageSize, pageSize), `${page} ${version}`);
   if (!found) return <Problem text={missing?.message ?? ""} />;
   if (found.total === 0) return <p>No pictures yet. Create some.</p>;
@@ -34,35 +39,27 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   /** In Create, whose dial is pg's; other methods are drawn in Compare. */
   function drawAgain({ recipe }: GalleryPicture) {
     if (!recipe) return;
-    const { prompt, negative, scale, steps, seed, omega, guidance, sampler, width, height } = recipe.request;
-    const [adapter] = recipe.adapters;
-    const common = {
-      prompt,
-      model: recipe.model,
-      adapter: adapter?.name ?? "",
-      steps,
-      seed,
-      ...(scale !== undefined && { scale }),
-    };
-    if (guidance !== "pg" && guidance !== "cfg") {
-      return reuse.compare({ ...common, methods: [guidance], omegas: String(omega), seeds: 1 });
-    }
-    reuse.create({
-      ...common,
-      negative,
-      strength: adapter?.strength ?? 1,
-      sampler,
-      width: width ?? null,
-      height: height ?? null,
-      omega: guidance === "cfg" ? 1 : Math.min(1, Math.max(0, Math.round(omega * 10) / 10)),
-    });
+    const { omega, guidance } = recipe.request;
+    const drawing = drawingOf(recipe);
+    const dialled = guidance === "cfg" || (guidance === "pg" && omega >= 0 && omega <= 1 && drawing.adapter);
+    if (!dialled) return reuse.compare({ ...drawing, methods: [guidance], omegas: String(omega), seeds: 1 });
+    const at = guidance === "cfg" ? 1 : omega;
+    reuse.create({ ...drawing, omega: at, between: usualStops.includes(at) ? null : at });
   }
 
   return (
     <>
       <div className="tiles">
         {found.pictures.map((picture) => (
-          <button type="button" key={picture.id} onClick={() => setOpen(picture)}>
+          <button
+            type="button"
+            key={picture.id}
+            onClick={() => {
+              setOpen(picture);
+              setSure("");
+              setProblem("");
+            }}
+          >
             <img src={pictureUrl(picture.id)} alt={picture.recipe?.request.prompt ?? "a picture"} loading="lazy" />
           </button>
         ))}
@@ -83,17 +80,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
           <div>
             {open.recipe && (
               <dl>
-                {[
-                  ["prompt", open.recipe.request.prompt],
-                  ["guidance", `${open.recipe.request.guidance}, omega ${open.recipe.request.omega}`],
-                  ["seed", open.recipe.request.seed],
-                  ["steps", open.recipe.request.steps],
-                  ["model", open.recipe.model],
-                  [
-                    "adapters",
-                    open.recipe.adapters.map(({ name, strength }) => `${name} ${strength}`).join(", ") || "none",
-                  ],
-                ].map(([name, value]) => (
+                {linesOf(open, open.recipe).map(([name, value]) => (
                   <div key={name}>
                     <dt>{name}</dt>
                     <dd>{value}</dd>
@@ -108,8 +95,8 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
               <button type="button" onClick={() => download(open.id)}>
                 Download
               </button>
-              <button type="button" onClick={() => remove(open.id)}>
-                Delete
+              <button type="button" onClick={() => (sure === open.id ? remove(open.id) : setSure(open.id))}>
+                {sure === open.id ? "Delete for ever" : "Delete"}
               </button>
               <button type="button" onClick={() => setOpen(undefined)}>
                 Close
@@ -121,6 +108,28 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
       )}
     </>
   );
+}
+
+/** All that a recipe says, but what plays no part in it. */
+function linesOf({ width, height }: GalleryPicture, { request, model, adapters }: Recipe): [string, string | number][] {
+  const { guidance, omega, scale, agScale, negative, sampler, karras, clipSkip } = request;
+  const settings = [
+    guidance,
+    ...(scale === undefined ? [] : [`scale ${scale}`]),
+    ...(guidance.startsWith("pg") ? [`omega ${omega}`] : []),
+    ...(autoguided.has(guidance) ? [`AG scale ${agScale}`] : []),
+  ];
+  return [
+    ["prompt", request.prompt],
+    ...(negative ? [["avoided", negative] as [string, string]] : []),
+    ["guidance", settings.join(", ")],
+    ["sampler", `${sampler}${karras ? ", Karras" : ""}, ${request.steps} steps`],
+    ["seed", request.seed],
+    ["size", `${width} x ${height}`],
+    ...(clipSkip > 0 ? [["clip skip", clipSkip] as [string, number]] : []),
+    ["model", model],
+    ["adapters", adapters.map(({ name, strength }) => `${name} ${strength}`).join(", ") || "none"],
+  ];
 }
 
 /** A window over the page that Escape closes too. */

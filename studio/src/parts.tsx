@@ -98,12 +98,12 @@ export function Frame({ id, label, children }: { id: string | undefined; label: 
 }
 
 /** How far a job is, and what ends it. Only its state is said aloud, not every step. */
-export function JobLine({ job, lost }: Followed) {
+export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
   const [problem, setProblem] = useState("");
   if (!job) {
     return (
       <p className="line" aria-live="polite">
-        {lost && "the server does not answer; waiting for it"}
+        {lost}
       </p>
     );
   }
@@ -125,7 +125,7 @@ export function JobLine({ job, lost }: Followed) {
           Stop
         </button>
       )}
-      {lost && !isOver(job) && <small role="status">the server does not answer; waiting for it</small>}
+      {lost && !isOver(job) && <small role="status">{lost}</small>}
       <Problem text={problem} />
       {warnings.map((warning) => (
         <small key={warning}>{warning}</small>

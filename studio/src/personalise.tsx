@@ -11,7 +11,7 @@ import {
   uploadedUrls,
 } from "./api.ts";
 import { Choice, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
-import { useAsked, useJob, useKept } from "./state.ts";
+import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 
 const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps: 400, rank: 16 };
 
@@ -25,6 +25,7 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
   const [problem, setProblem] = useState("");
   /** The name whose adapter may be replaced: pressed once, and told what the second press does. */
   const [replaced, setReplaced] = useState("");
+  const { busy, alone } = useOneAtATime();
   const followed = useJob("personalise");
   const { job, follow } = followed;
   const models = useAsked(askModels, 0).value?.map(({ name }) => name);
@@ -49,25 +50,27 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
     }
   }
 
-  async function learn(event: FormEvent) {
-    event.preventDefault();
+  const { model: chosen, ...settings } = form;
+  const request: TrainingJob | undefined = kept
+    ? {
+        kind: "training",
+        upload: kept.id,
+        ...settings,
+        ...(chosen && { model: chosen }),
+        ...(model === "dinghy" && forDinghy),
+        sampleEvery: Math.max(1, Math.ceil(form.steps / 5)),
+      }
+    : undefined;
+
+  async function learn() {
     setProblem("");
-    if (!kept) return setProblem("bring some pictures first");
+    if (!request) return setProblem("bring some pictures first");
     if (taken.includes(form.name) && replaced !== form.name) {
       setReplaced(form.name);
       return setProblem(
         `there is an adapter ${form.name} already: choose another name, or press Learn again to replace it`,
       );
     }
-    const { model: chosen, ...settings } = form;
-    const request: TrainingJob = {
-      kind: "training",
-      upload: kept.id,
-      ...settings,
-      ...(chosen && { model: chosen }),
-      ...(model === "dinghy" && forDinghy),
-      sampleEvery: Math.max(1, Math.ceil(form.steps / 5)),
-    };
     try {
       follow((await start(request)).id);
       setReplaced("");
@@ -79,10 +82,19 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
   const set = (key: keyof typeof usual) => (value: string | number) =>
     setForm((before) => ({ ...before, [key]: value }));
   const learnt = job?.request.kind === "training" ? job.request : undefined;
-  const resumes = job?.state === "cancelled" && learnt?.name === form.name && learnt.upload === kept?.id;
+  // The same again goes on where it stopped; anything else begins anew.
+  const resumes =
+    job?.state === "cancelled" &&
+    request !== undefined &&
+    Object.entries(request).every(([key, value]) => learnt?.[key as keyof typeof learnt] === value);
   return (
     <div className="two">
-      <form onSubmit={learn}>
+      <form
+        onSubmit={(event: FormEvent) => {
+          event.preventDefault();
+          void alone(learn);
+        }}
+      >
         <label
           className={over ? "drop over" : "drop"}
           onDragOver={(e) => {
@@ -121,7 +133,7 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
           <NumberField label="Steps" value={form.steps} min={1} max={5000} onChange={set("steps")} />
           <NumberField label="Rank" value={form.rank} min={1} max={128} onChange={set("rank")} />
         </div>
-        <button type="submit" className="main" disabled={job !== undefined && !isOver(job)}>
+        <button type="submit" className="main" disabled={busy || (job !== undefined && !isOver(job))}>
           {resumes ? "Go on learning" : "Learn"}
         </button>
         <Problem text={problem} />

@@ -1,11 +1,12 @@
 /** The fidelity plane: where each row's pictures stand so far, text to the right and subject upwards. */
 import { type Job, scoresOf } from "./api.ts";
 import type { Row } from "./compare.tsx";
+import { Problem } from "./parts.tsx";
 import { useAsked } from "./state.ts";
 
 export function Plane(props: { job: Job; references: string; rows: Row[]; seeds: number[]; token: string }) {
   const { job, references, rows, seeds, token } = props;
-  const { value: scores } = useAsked(
+  const { value: scores, problem } = useAsked(
     () => scoresOf(job.id, references, token),
     `${job.id} ${references} ${Math.floor(job.pictures.length / seeds.length)}`,
   );
@@ -16,6 +17,7 @@ export function Plane(props: { job: Job; references: string; rows: Row[]; seeds:
       those.reduce((sum, s) => sum + of(s), 0) / those.length;
     return [{ label, text: mean((s) => s.clipT), subject: mean((s) => s.dino), look: mean((s) => s.clipI) }];
   });
+  if (problem) return <Problem text={problem.message} />;
   if (points.length === 0) return null;
   const [width, height, edge] = [640, 360, 48];
   const scale = (values: number[], from: number, to: number) => {

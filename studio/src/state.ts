@@ -1,6 +1,6 @@
 /** What outlives a reload, and what follows a job. */
-import { useCallback, useEffect, useState } from "react";
-import { isOver, type Job, jobOf, NotFound } from "./api.ts";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { isOver, type Job, jobOf, NotFound, NotSignedIn } from "./api.ts";
 
 /** State kept in the browser under a name. */
 export function useKept<T>(name: string, usual: T): [T, (value: T | ((before: T) => T)) => void] {
@@ -14,48 +14,89 @@ export function useKept<T>(name: string, usual: T): [T, (value: T | ((before: T)
       return usual;
     }
   });
-  useEffect(() => {
-    localStorage.setItem(key, JSON.stringify(value));
-  }, [key, value]);
-  return [value, setValue];
+  const latest = useRef(value);
+  // Kept at once, not when the page is next drawn: it may have been left by then.
+  const keep = useCallback(
+    (next: T | ((before: T) => T)) => {
+      latest.current = typeof next === "function" ? (next as (before: T) => T)(latest.current) : next;
+      try {
+        localStorage.setItem(key, JSON.stringify(latest.current));
+      } catch {
+        // A browser that keeps nothing shows the page all the same.
+      }
+      setValue(latest.current);
+    },
+    [key],
+  );
+  return [value, keep];
+}
+
+/** Work that is not begun a second time before it has ended. */
+export function useOneAtATime(): {
+  readonly busy: boolean;
+  readonly alone: (work: () => Promise<void>) => Promise<void>;
+} {
+  const [busy, setBusy] = useState(false);
+  const at = useRef(false);
+  const alone = useCallback(async (work: () => Promise<void>) => {
+    if (at.current) return;
+    at.current = true;
+    setBusy(true);
+    try {
+      await work();
+    } finally {
+      at.current = false;
+      setBusy(false);
+    }
+  }, []);
+  return { busy, alone };
 }
 
 export interface Followed {
   readonly job: Job | undefined;
-  /** The server does not answer at the moment. */
-  readonly lost: boolean;
+  /** Why nothing is heard of it at the moment; empty while there is. */
+  readonly lost: string;
   readonly follow: (id: string) => void;
 }
 
-/** Milliseconds between two looks at a waiting job's place. */
+/** Milliseconds between two looks at a waiting job's place, or for a server that went away. */
 const patience = 2000;
 
 /** A job by its id as it changes, whichever page asked for it; it survives reloads, and a server that is away for a while. */
 export function useJob(name: string): Followed {
   const [id, setId] = useKept<string | null>(`job.${name}`, null);
   const [job, setJob] = useState<Job>();
-  const [lost, setLost] = useState(false);
+  const [lost, setLost] = useState("");
+  const [attempt, setAttempt] = useState(0);
   useEffect(() => {
-    setJob(undefined);
-    setLost(false);
+    if (attempt === 0) setJob(undefined);
     if (id === null) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     // The stream's first event is the job as it is now; it takes up again by itself after the server was away.
     const events = new EventSource(`/api/jobs/${id}/events`);
     events.addEventListener("job", (event) => {
       const now = JSON.parse((event as MessageEvent<string>).data) as Job;
       setJob(now);
-      setLost(false);
+      setLost("");
       if (isOver(now)) events.close();
     });
     events.addEventListener("error", () => {
-      setLost(true);
+      setLost("the server does not answer; waiting for it");
       if (events.readyState !== EventSource.CLOSED) return;
-      jobOf(id).catch((error) => {
-        if (error instanceof NotFound) setId(null);
-      });
+      jobOf(id).then(
+        () => setAttempt((before) => before + 1),
+        (error) => {
+          if (error instanceof NotFound) return setId(null);
+          if (error instanceof NotSignedIn) setLost(error.message);
+          timer = setTimeout(() => setAttempt((before) => before + 1), patience);
+        },
+      );
     });
-    return () => events.close();
-  }, [id, setId]);
+    return () => {
+      events.close();
+      clearTimeout(timer);
+    };
+  }, [id, setId, attempt]);
 
   // A job that waits is not told when those before it end.
   const waits = job?.state === "queued";
@@ -70,7 +111,14 @@ export function useJob(name: string): Followed {
     return () => clearInterval(timer);
   }, [waits, id]);
 
-  const follow = useCallback((next: string) => setId(next), [setId]);
+  const follow = useCallback(
+    (next: string) => {
+      setAttempt(0);
+      setLost("");
+      setId(next);
+    },
+    [setId],
+  );
   return { job, lost, follow };
 }
 

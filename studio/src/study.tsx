@@ -1,5 +1,5 @@
 /** Study: which method people prefer, blind: same seed, shuffled, two questions, undecided allowed. */
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { type Answer, answer, newStudy, pictureUrl, sharesOf, studies, studyOf } from "./api.ts";
 import type { Row } from "./compare.tsx";
 import { Problem } from "./parts.tsx";
@@ -90,8 +90,13 @@ function Sitting({ id }: { id: string }) {
   const [usual] = useState(newSitting);
   const [{ person, answers, now, sent }, setSitting] = useKept<Kept>(`sitting.${id}`, usual);
   const [problem, setProblem] = useState("");
-  if (!study) return <Problem text={missing?.message ?? ""} />;
+  const heading = useRef<HTMLHeadingElement>(null);
   const at = answers.length;
+  // The next set begins where the eye, the keyboard and the voice should be.
+  useEffect(() => {
+    if (at > 0) heading.current?.focus();
+  }, [at]);
+  if (!study) return <Problem text={missing?.message ?? ""} />;
   const set = study.sets[at];
   const choose = (question: "subject" | "text", arm: number | null) =>
     setSitting((before) => ({ ...before, now: { ...before.now, [question]: arm } }));
@@ -124,7 +129,7 @@ function Sitting({ id }: { id: string }) {
   }
   return (
     <>
-      <h2>
+      <h2 ref={heading} tabIndex={-1}>
         {at + 1} of {study.sets.length}: “{set.prompt}”
       </h2>
       {study.references.length > 0 && (

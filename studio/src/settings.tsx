@@ -1,0 +1,172 @@
+/** What Create and Compare ask for alike. */
+import type { SamplerName } from "../../src/samplers/config.ts";
+import type { GalleryPicture, PicturesJob } from "./api.ts";
+import { Choice, Field, NumberField } from "./parts.tsx";
+
+export interface DrawingForm {
+  prompt: string;
+  negative: string;
+  model: string;
+  adapter: string;
+  strength: number;
+  /** Further adapters, of a picture that was made with several. */
+  others: { name: string; strength: number }[];
+  scale: number;
+  agScale: number;
+  steps: number;
+  seed: number;
+  sampler: string;
+  karras: boolean;
+  clipSkip: number;
+  /** Pixels; null for the model's own. */
+  width: number | null;
+  height: number | null;
+}
+
+export const usualDrawing: DrawingForm = {
+  prompt: "a dog in the snow",
+  negative: "",
+  model: "",
+  adapter: "",
+  strength: 1,
+  others: [],
+  scale: 5,
+  agScale: 2,
+  steps: 20,
+  seed: 0,
+  sampler: "ddim",
+  karras: false,
+  clipSkip: 0,
+  width: null,
+  height: null,
+};
+
+const samplers = ["ddim", "dpm++", "euler", "euler-a"] satisfies SamplerName[];
+
+/** The job's part that both ask for; what is guided, and how, is the page's own. */
+export function drawingJob(form: DrawingForm): PicturesJob {
+  const { prompt, negative, model, adapter, strength, others, steps, seed, sampler, karras, clipSkip } = form;
+  return {
+    ...(model && { model }),
+    adapters: adapter ? [{ name: adapter, strength }, ...others] : [],
+    request: {
+      prompt,
+      negative,
+      steps,
+      seed,
+      sampler,
+      karras,
+      clipSkip,
+      ...(form.width !== null && { width: form.width }),
+      ...(form.height !== null && { height: form.height }),
+    },
+  };
+}
+
+/** The form that draws a picture again. */
+export function drawingOf({ request, model, adapters }: NonNullable<GalleryPicture["recipe"]>): Partial<DrawingForm> {
+  const { prompt, negative, scale, agScale, steps, seed, sampler, karras, clipSkip, width, height } = request;
+  const [first, ...others] = adapters.map(({ name, strength }) => ({ name, strength }));
+  return {
+    ...{ prompt, negative, model, agScale, steps, seed, sampler, karras, clipSkip, others },
+    adapter: first?.name ?? "",
+    strength: first?.strength ?? 1,
+    width: width ?? null,
+    height: height ?? null,
+    ...(scale !== undefined && { scale }),
+  };
+}
+
+interface Part {
+  readonly form: DrawingForm;
+  readonly change: (part: Partial<DrawingForm>) => void;
+}
+
+export function ModelAndAdapter(
+  props: Part & {
+    models: readonly string[] | undefined;
+    adapters: readonly string[] | undefined;
+  },
+) {
+  const { form, change, models, adapters } = props;
+  return (
+    <>
+      {models && (models.length > 1 || form.model !== "") && (
+        <Choice
+          label="Model"
+          value={form.model}
+          names={models}
+          none={models[0]!}
+          onChange={(model) => change({ model })}
+        />
+      )}
+      <div className="row">
+        <Choice
+          label="Adapter"
+          value={form.adapter}
+          names={adapters}
+          none="none"
+          onChange={(adapter) => change({ adapter })}
+        />
+        <NumberField
+          label="Strength"
+          value={form.strength}
+          min={-10}
+          max={10}
+          step="any"
+          onChange={(strength) => change({ strength })}
+        />
+      </div>
+      {form.others.length > 0 && (
+        <small>
+          and {form.others.map(({ name, strength }) => `${name} at ${strength}`).join(", ")}{" "}
+          <button type="button" className="quiet" onClick={() => change({ others: [] })}>
+            Remove
+          </button>
+        </small>
+      )}
+    </>
+  );
+}
+
+/** What is rarely changed. */
+export function MoreSettings({ form, change }: Part) {
+  const orNull = (value: number) => (Number.isFinite(value) ? value : null);
+  const size = (label: string, key: "width" | "height") => (
+    <NumberField
+      label={label}
+      value={form[key] ?? undefined}
+      usual="the model's"
+      min={8}
+      max={2048}
+      step={8}
+      onChange={(value) => change({ [key]: orNull(value) })}
+    />
+  );
+  return (
+    <details>
+      <summary>More</summary>
+      <Field label="What to avoid">
+        <input value={form.negative} onChange={(e) => change({ negative: e.target.value })} />
+      </Field>
+      <div className="row">
+        <Choice label="Sampler" value={form.sampler} names={samplers} onChange={(sampler) => change({ sampler })} />
+        {size("Width", "width")}
+        {size("Height", "height")}
+      </div>
+      <div className="row">
+        <NumberField
+          label="Clip skip"
+          value={form.clipSkip}
+          min={0}
+          max={12}
+          onChange={(clipSkip) => change({ clipSkip })}
+        />
+        <label className="check">
+          <input type="checkbox" checked={form.karras} onChange={(e) => change({ karras: e.target.checked })} />
+          Karras's sigmas (dpm++, euler)
+        </label>
+      </div>
+    </details>
+  );
+}

@@ -1,7 +1,6 @@
-/** The tensors of the transformers: CLIP's two towers, and DINO's ViT. */
+/** The tensors of CLIP's two towers. */
 import type { ClipTextConfig } from "../../models/clip-text.ts";
 import type { ClipVisionConfig } from "../../models/clip-vision.ts";
-import type { ViTConfig } from "../../models/vit.ts";
 import type { Tensor } from "../../runtime/index.ts";
 import { float32 } from "../../runtime/index.ts";
 import { type Blank, blank } from "./blank.ts";
@@ -44,23 +43,4 @@ function clipLayers(to: Blank, key: string, layers: number, width: number): void
     to.norm(`${key}.${i}.layer_norm1`, width);
     to.norm(`${key}.${i}.layer_norm2`, width);
   }
-}
-
-export function blankViT(config: ViTConfig, seed: number): Map<string, Tensor> {
-  const to = blank(seed);
-  const { hidden_size: width, patch_size: patch, image_size: side } = config;
-  to.normal("embeddings.cls_token", [1, 1, width], 0.02);
-  to.conv("embeddings.patch_embeddings.projection", width, 3, patch);
-  to.normal("embeddings.position_embeddings", [1, (side / patch) ** 2 + 1, width], 0.02);
-  for (let i = 0; i < config.num_hidden_layers; i++) {
-    const key = `encoder.layer.${i}`;
-    for (const name of ["query", "key", "value"]) to.linear(`${key}.attention.attention.${name}`, width, width);
-    to.linear(`${key}.attention.output.dense`, width, width);
-    to.linear(`${key}.intermediate.dense`, 4 * width, width);
-    to.linear(`${key}.output.dense`, width, 4 * width);
-    to.norm(`${key}.layernorm_before`, width);
-    to.norm(`${key}.layernorm_after`, width);
-  }
-  to.norm("layernorm", width);
-  return to.tensors;
 }

@@ -6,13 +6,13 @@ import { autoencoderConfig } from "../../models/autoencoder-kl.ts";
 import { clipTextConfig } from "../../models/clip-text.ts";
 import { clipVisionConfig } from "../../models/clip-vision.ts";
 import { unetConfig } from "../../models/unet.ts";
-import { vitConfig } from "../../models/vit.ts";
 import type { Tensor } from "../../runtime/index.ts";
 import { openModel } from "../../weights/model-source.ts";
 import { readSafetensors } from "../../weights/safetensors.ts";
 import { blankAutoencoder } from "./blank-autoencoder.ts";
-import { blankClip, blankViT } from "./blank-transformers.ts";
+import { blankClip } from "./blank-transformers.ts";
 import { blankUNet } from "./blank-unet.ts";
+import { vitFromClip } from "./vit-from-clip.ts";
 
 // Saved by Diffusers and Transformers: parity/make_fixtures.py and parity/encoders.py.
 const fixture = (path: string) => fileURLToPath(new URL(`../../../parity/fixtures/${path}`, import.meta.url));
@@ -56,6 +56,10 @@ test("CLIP's", async () => {
 });
 
 test("the ViT's", async () => {
-  const { config, weights } = await encoder("vit");
-  expect(Object.keys(shapes(blankViT(vitConfig(config), 1)))).toEqual(Object.keys(shapes(weights)));
+  const { weights } = await encoder("vit");
+  const { config } = await encoder("clip");
+  const vision = clipVisionConfig(config.vision_config);
+  const clip = blankClip({ text: clipTextConfig(config.text_config), vision, projection: config.projection_dim }, 1);
+  const own = Object.keys(shapes(vitFromClip(clip, vision, 1)));
+  expect(own.sort()).toEqual(Object.keys(shapes(weights)).sort());
 });

@@ -1,4 +1,4 @@
-/** Stage 5: the autoencoder's decoder goes on learning while its encoder, and so the latents, stay as they are. */
+/** Stage 6: the autoencoder's decoder goes on learning while its encoder, and so the latents, stay as they are. */
 import { join } from "node:path";
 import { jsonObject, readJson } from "../../files/json-file.ts";
 import { input, mean, square, subtract, symbol } from "../../graph/index.ts";

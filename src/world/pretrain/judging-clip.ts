@@ -1,5 +1,5 @@
 /**
- * Stage 6: the CLIP that judges goes its own way from the one whose text tower tells the U-Net what to draw, both its
+ * Stage 3: the CLIP that judges goes its own way from the one whose text tower tells the U-Net what to draw, both its
  * towers learning on.
  *
  * Nearly all of a batch is in two groups of one theme each: the places are learned early, the kinds of subject late.

@@ -1,9 +1,9 @@
 /**
  * Trains the embedded model from nothing, going on where it stopped:
  *
- *     npm run pretrain -- [vae] [clip] [vit] [unet] [decoder] [judge]
+ *     npm run pretrain -- [vae] [clip] [judge] [vit] [unet] [decoder]
  *
- * All stages, or those that are named; the U-Net needs the first two, the decoder the first, the judge the second.
+ * All stages, or those that are named; the ViT needs CLIP and its judge, the U-Net the first two, the decoder the first.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,10 +25,10 @@ const named = process.argv.slice(2);
 const stages = Object.entries({
   vae: () => autoencoder,
   clip: () => clip,
-  vit: () => vit,
+  judge: judgingClip,
+  vit,
   unet,
   decoder,
-  judge: judgingClip,
 }).filter(([name]) => named.length === 0 || named.includes(name));
 
 /** Lines are this many steps apart. */

@@ -11,6 +11,7 @@ import { captionOf, individualOf, render, subjectOf, subjects, themesOf } from "
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
 import { decoder } from "./decoder.ts";
+import { judgingClip } from "./judging-clip.ts";
 import { compileObjective, pretrain } from "./pretrain.ts";
 import { worldSample } from "./sampling.ts";
 import type { Stage, Workshop } from "./stage.ts";
@@ -55,6 +56,8 @@ test("stages one after the other make a model that opens and draws; a stage that
   try {
     expect(await run(() => short(autoencoder, 1))).toEqual([1]);
     expect(await run(() => short(clip, 1))).toEqual([1]);
+    expect(await run(async (workshop) => short(await judgingClip(workshop), 1))).toEqual([1]);
+    expect(await run(async (workshop) => short(await vit(workshop), 1))).toEqual([1]);
     expect(await run(async (workshop) => short(await unet(workshop), 1))).toEqual([1]);
     expect(await run(async (workshop) => short(await decoder(workshop), 1))).toEqual([1]);
     const pipeline = await Pipeline.load(options.modelFolder, { device: "cpu" });
@@ -75,7 +78,6 @@ test("stages one after the other make a model that opens and draws; a stage that
 describe.each([
   ["the autoencoder", autoencoder],
   ["CLIP", clip],
-  ["the ViT", vit],
 ])("%s", (_, stage) => {
   test("begins near chance and learns from its first batch", async () => {
     const engine = await startEngine({ threads: 2 });

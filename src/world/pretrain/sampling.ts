@@ -17,7 +17,7 @@ export interface WorldSample {
 
 const nouns = [...subjects.keys()];
 /** Seeds of training pictures stay below this, those of held-out ones above. */
-const heldOutFrom = 2 ** 30;
+export const heldOutFrom = 2 ** 30;
 
 /** The picture of a number: a random individual, in nine of ten under a random theme. */
 export function worldSample(number: number, set: "training" | "held out"): WorldSample {

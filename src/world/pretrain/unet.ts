@@ -1,4 +1,4 @@
-/** Stage 4: the U-Net, trained on the autoencoder's latents and the text encoder's states. */
+/** Stage 5: the U-Net, trained on the autoencoder's latents and the text encoder's states. */
 import { join } from "node:path";
 import { jsonObject, readJson } from "../../files/json-file.ts";
 import { connect, input, mean, square, subtract } from "../../graph/index.ts";

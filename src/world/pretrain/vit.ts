@@ -1,21 +1,29 @@
 /**
- * Stage 3: a ViT in DINO's form that tells individuals apart, whatever scene they are in.
+ * Stage 4: a ViT in DINO's form that tells individuals apart, whatever scene they are in. It begins as the judging CLIP's
+ * vision tower.
  *
  * It is asked for more than which pictures belong together: a linear head on its features names the individual's traits,
  * and only helps it to learn.
  */
+import { join } from "node:path";
+import { jsonObject, readJson } from "../../files/json-file.ts";
 import { add, input, matmul, mean, multiply, square, subtract, symbol, type Value } from "../../graph/index.ts";
+import { clipVisionConfig } from "../../models/clip-vision.ts";
 import { moduleOf } from "../../models/module.ts";
 import { vit as recordViT, vitConfig } from "../../models/vit.ts";
-import { float32 } from "../../runtime/index.ts";
+import { float32, type Tensor } from "../../runtime/index.ts";
 import { randomStream } from "../../training/random.ts";
-import { side, subjectOf } from "../render.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { readFloat32 } from "../../weights/safetensors.ts";
+import { type Colour, css } from "../colour.ts";
+import { type Individual, individualOf, side, subjectOf } from "../render.ts";
+import { subjects } from "../subjects/index.ts";
 import { themesOf } from "../world.ts";
-import { blankViT } from "./blank-transformers.ts";
 import { crossEntropy, similarities, unitRows } from "./contrastive.ts";
-import { planesOfSamples, type WorldSample, worldSample } from "./sampling.ts";
-import { openWeights, type Stage } from "./stage.ts";
+import { heldOutFrom, planesOfSamples, type WorldSample } from "./sampling.ts";
+import { openWeights, type Stage, type Workshop } from "./stage.ts";
 import { traitReader } from "./traits.ts";
+import { patchDeviation, vitFromClip } from "./vit-from-clip.ts";
 
 /** Individuals in a batch, all of one kind, for the kind alone must not tell; and pictures of each. */
 const [individuals, views] = [16, 3];
@@ -23,6 +31,7 @@ const batch = individuals * views;
 /** How much sharper than cosines the similarities are. */
 const sharpness = 20;
 const traits = traitReader();
+const nouns = [...subjects.keys()];
 
 const width = 160;
 const head = { weight: "traits.weight", bias: "traits.bias" };
@@ -42,73 +51,82 @@ const config = {
   qkv_bias: true,
 };
 
-export const vit: Stage = {
-  folder: "vit",
-  file: "model.safetensors",
-  config,
-  settings: {
-    steps: 10_000,
-    accumulate: 1,
-    learningRate: 5e-4,
-    schedule: "constant",
-    warmup: 200,
-    weightDecay: 5e-2,
-    clip: 1,
-  },
-  averaging: 0.999,
-  start: () =>
-    new Map([
-      ...blankViT(vitConfig(config), 3),
-      [head.weight, float32([width, traits.width], new Float32Array(width * traits.width))],
-      [head.bias, float32([traits.width], new Float32Array(traits.width))],
-    ]),
-  helps: (name) => name === head.weight || name === head.bias,
+export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
+  const clip = await openCheckpoint(join(modelFolder, "clip"));
+  const { vision_config } = await readJson(join(modelFolder, "clip", "config.json"), jsonObject);
+  const vision = clipVisionConfig(vision_config as Record<string, unknown>);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, ref] of clip) tensors.set(name, float32(ref.shape, await readFloat32(ref)));
+  const begun = vitFromClip(tensors, vision, await patchDeviation(engine, clip, vision));
 
-  // Pictures arrive as -1 to 1.
-  files: {
-    "vit/preprocessor_config.json": `${JSON.stringify({ size: side, crop_size: side, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] })}\n`,
-  },
+  return {
+    folder: "vit",
+    file: "model.safetensors",
+    config,
+    settings: {
+      steps: 10_000,
+      accumulate: 1,
+      learningRate: 5e-4,
+      schedule: "constant",
+      warmup: 200,
+      weightDecay: 5e-2,
+      clip: 1,
+    },
+    averaging: 0.999,
+    start: () =>
+      new Map([
+        ...begun,
+        [head.weight, float32([width, traits.width], new Float32Array(width * traits.width))],
+        [head.bias, float32([traits.width], new Float32Array(traits.width))],
+      ]),
+    helps: (name) => name === head.weight || name === head.bias,
 
-  /**
-   * Each picture against all others, of which those of the same individual belong together (`self` is 1 on the diagonal),
-   * and how far off the named traits are.
-   */
-  loss(values) {
-    const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });
-    const picture = input("picture", [symbol("batch"), 3, side, side]);
-    const features = recordViT(module, vitConfig(config), picture).features!;
-    const rows = unitRows(features);
-    const pairs = [symbol("batch"), symbol("batch")];
-    const logits = subtract(multiply(similarities(rows, rows), sharpness), multiply(input("self", pairs), 60));
-    const named = add(matmul(features, module.value(head.weight)), module.value(head.bias));
-    return add(crossEntropy(logits, input("targets", pairs)), traitLoss(named));
-  },
+    // Pictures arrive as -1 to 1.
+    files: {
+      "vit/preprocessor_config.json": `${JSON.stringify({ size: side, crop_size: side, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] })}\n`,
+    },
 
-  feeds(draw) {
-    const samples = viewsOf(draw);
-    const read = samples.map(({ individual }) => traits.read(individual));
-    const targets = new Float32Array(batch * batch);
-    const self = new Float32Array(batch * batch);
-    for (let i = 0; i < batch; i++) {
-      self[i * batch + i] = 1;
-      const first = i - (i % views);
-      for (let j = first; j < first + views; j++) if (j !== i) targets[i * batch + j] = 1 / (views - 1);
-    }
-    return {
-      picture: float32([batch, 3, side, side], planesOfSamples(samples)),
-      self: float32([batch, batch], self),
-      targets: float32([batch, batch], targets),
-      traits: float32(
-        [batch, traits.width],
-        read.flatMap(({ values }) => [...values]),
-      ),
-      present: float32(
-        [batch, traits.width],
-        read.flatMap(({ present }) => [...present]),
-      ),
-    };
-  },
-};
+    /**
+     * Each picture against all others, of which those of the same individual belong together (`self` is 1 on the diagonal),
+     * and how far off the named traits are.
+     */
+    loss(values) {
+      const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });
+      const picture = input("picture", [symbol("batch"), 3, side, side]);
+      const features = recordViT(module, vitConfig(config), picture).features!;
+      const rows = unitRows(features);
+      const pairs = [symbol("batch"), symbol("batch")];
+      const logits = subtract(multiply(similarities(rows, rows), sharpness), multiply(input("self", pairs), 60));
+      const named = add(matmul(features, module.value(head.weight)), module.value(head.bias));
+      return add(crossEntropy(logits, input("targets", pairs)), traitLoss(named));
+    },
+
+    feeds(draw) {
+      const samples = viewsOf(draw);
+      const read = samples.map(({ individual }) => traits.read(individual));
+      const targets = new Float32Array(batch * batch);
+      const self = new Float32Array(batch * batch);
+      for (let i = 0; i < batch; i++) {
+        self[i * batch + i] = 1;
+        const first = i - (i % views);
+        for (let j = first; j < first + views; j++) if (j !== i) targets[i * batch + j] = 1 / (views - 1);
+      }
+      return {
+        picture: float32([batch, 3, side, side], planesOfSamples(samples)),
+        self: float32([batch, batch], self),
+        targets: float32([batch, batch], targets),
+        traits: float32(
+          [batch, traits.width],
+          read.flatMap(({ values }) => [...values]),
+        ),
+        present: float32(
+          [batch, traits.width],
+          read.flatMap(({ present }) => [...present]),
+        ),
+      };
+    },
+  };
+}
 
 /** Squares of what the traits that are there are off by, at twice their mean: about as much as the other loss. */
 function traitLoss(named: Value): Value {
@@ -116,17 +134,29 @@ function traitLoss(named: Value): Value {
   return multiply(mean(square(multiply(subtract(named, input("traits", shape)), input("present", shape)))), 2);
 }
 
+/**
+ * Individuals of one kind, each in some scenes. In every second draw they are of one colour too: their colours are learned
+ * first, and would do to tell most of them apart.
+ */
 function viewsOf(draw: number): WorldSample[] {
   const random = randomStream(3, "views", draw);
-  const kind = worldSample(2e8 + draw * individuals, "training").individual.noun;
+  const noun = nouns[random.integer(nouns.length)]!;
+  const names = [...themesOf(subjectOf(noun)).keys()];
+  const colour = draw % 2 === 0 ? undefined : colourOf(individualOf(noun, random.integer(heldOutFrom)));
   const samples: WorldSample[] = [];
-  for (let number = 2e8 + draw * individuals * 64; samples.length < batch; number++) {
-    const { individual, seed } = worldSample(number, "training");
-    if (individual.noun !== kind) continue;
-    const names = [...themesOf(subjectOf(individual.noun)).keys()];
+  while (samples.length < batch) {
+    const seed = random.integer(heldOutFrom);
+    const individual = individualOf(noun, seed);
+    if (colour !== undefined && colourOf(individual) !== colour) continue;
     for (let view = 0; view < views; view++) {
       samples.push({ individual, theme: names[random.integer(names.length)], caption: "", seed: seed + view });
     }
   }
   return samples;
+}
+
+/** Of the coat, or of what there is most of. */
+function colourOf({ traits }: Individual): string {
+  const { coat, main } = traits as { readonly coat?: Colour; readonly main?: Colour };
+  return css((coat ?? main)!);
 }

@@ -61,12 +61,12 @@ export function Choice(props: {
   onChange: (value: string) => void;
 }) {
   const { label, value, names, none, onChange } = props;
-  const gone = names !== undefined && value !== "" && !names.includes(value);
+  const missing = value !== "" && !names?.includes(value);
   return (
     <Field label={label}>
       <select value={value} onChange={(event) => onChange(event.target.value)}>
         {none !== undefined && <option value="">{none}</option>}
-        {gone && <option value={value}>{value} (no longer here)</option>}
+        {missing && <option value={value}>{names ? `${value} (no longer here)` : value}</option>}
         {names?.map((name) => (
           <option key={name}>{name}</option>
         ))}

@@ -150,20 +150,33 @@ async function isDone({ adapter, units }: Cell): Promise<boolean> {
   return true;
 }
 
-/** Counts units done and what each kind takes. */
+async function without<T>(all: readonly T[], isDone: (one: T) => Promise<boolean>): Promise<T[]> {
+  const left: T[] = [];
+  for (const one of all) if (!(await isDone(one))) left.push(one);
+  return left;
+}
+
+/** How far apart looks at what other processes have done are, in milliseconds. */
+const lookEvery = 60_000;
+
+/** Counts units done, by whomever, and what each kind takes. */
 async function timeLeft(cells: readonly Cell[]) {
   const kinds = {
-    adapter: { left: 0, done: 0, seconds: 0 },
-    pictures: { left: 0, done: 0, seconds: 0 },
+    adapter: { begun: 0, left: 0, done: 0, seconds: 0 },
+    pictures: { begun: 0, left: 0, done: 0, seconds: 0 },
   };
-  let total = 0;
-  for (const cell of cells) {
-    total += cell.units.length;
-    for (const unit of cell.units) if (!(await isMeasured(unit))) kinds.pictures.left++;
-    if (!cell.adapter) continue;
-    total++;
-    if (!(await readDone(cell.adapter.folder))) kinds.adapter.left++;
-  }
+  let adapters = cells.flatMap(({ adapter }) => adapter ?? []);
+  let units = cells.flatMap((cell) => cell.units);
+  const total = adapters.length + units.length;
+  let looked = 0;
+  const look = async () => {
+    looked = performance.now();
+    adapters = await without(adapters, async ({ folder }) => (await readDone(folder)) !== undefined);
+    units = await without(units, isMeasured);
+    [kinds.adapter.left, kinds.pictures.left] = [adapters.length, units.length];
+  };
+  await look();
+  for (const kind of Object.values(kinds)) kind.begun = kind.left;
   return {
     async during(kind: keyof typeof kinds, work: () => Promise<"done" | "held">): Promise<"done" | "held"> {
       const began = performance.now();
@@ -174,14 +187,21 @@ async function timeLeft(cells: readonly Cell[]) {
         kinds[kind].done++;
         kinds[kind].seconds += seconds;
       }
+      if (performance.now() - looked > lookEvery) await look();
       return outcome;
     },
     state() {
-      const known = Object.values(kinds).every(({ left, done }) => left === 0 || done > 0);
-      const secondsLeft = known
-        ? Object.values(kinds).reduce((sum, { left, done, seconds }) => sum + (left * seconds) / Math.max(1, done), 0)
-        : undefined;
-      return { done: total - kinds.adapter.left - kinds.pictures.left, total, secondsLeft };
+      const all = Object.values(kinds);
+      const known = all.every(({ left, done }) => left === 0 || done > 0);
+      // Alone this process would need so long; the others' share of what has been done they will have of the rest.
+      const alone = all.reduce((sum, { left, done, seconds }) => sum + (left * seconds) / Math.max(1, done), 0);
+      const mine = all.reduce((sum, { done }) => sum + done, 0);
+      const done = all.reduce((sum, { begun, left }) => sum + begun - left, 0);
+      return {
+        done: total - kinds.adapter.left - kinds.pictures.left,
+        total,
+        secondsLeft: known ? alone * (mine / Math.max(1, mine, done)) : undefined,
+      };
     },
   };
 }

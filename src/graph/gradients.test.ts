@@ -192,6 +192,12 @@ test.each<[string, number, number, number, [number, number, number, number], [nu
   await check(g.conv(g.input("x", [g.symbol("batch"), 2, height, width]), weight, bias, options), feeds);
 });
 
+test("the gradients of a convolution that cuts a picture of known size up are right", async () => {
+  const feeds = { x: random([2, 2, 4, 6], 1), weight: random([3, 2, 2, 2], 2), bias: random([3], 3) };
+  const [weight, bias] = [g.input("weight", [3, 2, 2, 2]), g.input("bias", [3])];
+  await check(g.conv(g.input("x", [g.symbol("batch"), 2, 4, 6]), weight, bias, { stride: 2 }), feeds);
+});
+
 test("the gradient of a layer normalisation is right", async () => {
   await check(g.layerNorm(g.input("x", [rows, 2, 8]), g.input("scale", [8]), g.input("shift", [8]), 1e-3), {
     x: random([2, 2, 8], 1),

@@ -103,9 +103,11 @@ const spreadOperator: Operator<Required<ConvOptions>> = {
 const wide = 4096;
 
 /** One matrix product for each place in the kernel: g times what of x lay under that place. */
-function weightGradient(g: Value, x: Value, weight: Value, { stride, padding }: Required<ConvOptions>): Value {
+function weightGradient(g: Value, x: Value, weight: Value, options: Required<ConvOptions>): Value {
+  const { stride, padding } = options;
   const [out, inner, kh, kw] = weight.shape as [Dim, Dim, number, number];
   const [batch, , height, width] = g.shape as [Dim, Dim, Dim, Dim];
+  if (cutsUp(x, weight, options)) return cutWeightGradient(g, x, weight);
   const pixels = multiplyDims(height, width);
   const together = (out as number) * (inner as number) >= wide;
   const turned = (value: Value) => (together ? transpose(value, [1, 0, 2, 3]) : value);
@@ -122,6 +124,22 @@ function weightGradient(g: Value, x: Value, weight: Value, { stride, padding }: 
     return reshape(together ? product : sum(product, [0]), [out, inner, 1]);
   });
   return reshape(places.length === 1 ? places[0]! : concat(places, 2), weight.shape);
+}
+
+/** Whether the kernel's places never overlap and leave nothing out, as a vision transformer's patches. */
+const cutsUp = (x: Value, weight: Value, { stride, padding }: Required<ConvOptions>): boolean =>
+  stride > 1 &&
+  padding.every((n) => n === 0) &&
+  [2, 3].every((axis) => weight.shape[axis] === stride && (x.shape[axis] as number) % stride === 0);
+
+/** x is cut up without a copy for each place: one product is enough. */
+function cutWeightGradient(g: Value, x: Value, weight: Value): Value {
+  const [out, inner, kh, kw] = weight.shape as [Dim, number, number, number];
+  const [batch, , height, width] = g.shape as [Dim, Dim, Dim, Dim];
+  const patches = multiplyDims(batch, multiplyDims(height, width));
+  const cut = transpose(reshape(x, [batch, inner, height, kh, width, kw]), [1, 3, 5, 0, 2, 4]);
+  const seen = reshape(transpose(g, [1, 0, 2, 3]), [out, patches]);
+  return reshape(matmulOf(seen, reshape(cut, [inner * kh * kw, patches]), "second"), weight.shape);
 }
 
 /** The pixels of x that one place of the kernel meets, for a result of the size of the second operand. */

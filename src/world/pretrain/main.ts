@@ -1,19 +1,20 @@
 /**
  * Trains the embedded model from nothing, going on where it stopped:
  *
- *     npm run pretrain -- [vae] [clip] [judge] [vit] [unet] [decoder]
+ *     npm run pretrain -- [--go-on] [vae] [clip] [judge] [vit] [unet] [refine]
  *
- * All stages, or those that are named; the ViT needs CLIP and its judge, the U-Net the first two, the decoder the first.
+ * All stages, or those that are named; the ViT needs CLIP and its judge, the U-Net the first two, refine the first. With
+ * --go-on a stage without a checkpoint begins with the network that the model has.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TillerError } from "../../errors.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
-import { decoder } from "./decoder.ts";
 import { judgingClip } from "./judging-clip.ts";
 import { normaliseLatents } from "./normalise-latents.ts";
 import { pretrain } from "./pretrain.ts";
+import { refine } from "./refine.ts";
 import { unet } from "./unet.ts";
 import { vit } from "./vit.ts";
 
@@ -21,15 +22,12 @@ const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.
 const interruption = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interruption.abort());
 
-const named = process.argv.slice(2);
-const stages = Object.entries({
-  vae: () => autoencoder,
-  clip: () => clip,
-  judge: judgingClip,
-  vit,
-  unet,
-  decoder,
-}).filter(([name]) => named.length === 0 || named.includes(name));
+const goOn = process.argv.includes("--go-on");
+const named = process.argv.slice(2).filter((word) => word !== "--go-on");
+const all = { vae: () => autoencoder, clip: () => clip, judge: judgingClip, vit, unet, refine };
+const unknown = named.find((name) => !Object.hasOwn(all, name));
+if (unknown !== undefined) throw new Error(`there is no stage ${unknown}; name some of ${Object.keys(all).join(", ")}`);
+const stages = Object.entries(all).filter(([name]) => named.length === 0 || named.includes(name));
 
 /** Lines are this many steps apart. */
 const quiet = 20;
@@ -39,6 +37,7 @@ try {
     const options = {
       workFolder: path("pretraining"),
       modelFolder: path("models/dinghy"),
+      goOn,
       signal: interruption.signal,
     };
     for await (const { step, steps, loss, seconds } of pretrain(build, options)) {

@@ -1,7 +1,9 @@
 /** Pretraining, stage by stage: resumable, each with a log, a curve and its network in Diffusers' format. */
+import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { TillerError } from "../../errors.ts";
 import { type Engine, startEngine, type Tensor } from "../../runtime/index.ts";
 import { newAdamWState } from "../../training/adamw.ts";
 import { readCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
@@ -10,7 +12,8 @@ import { gradientOf, withGradients } from "../../training/losses.ts";
 import { type OptimiserSettings, optimise, type StepDone } from "../../training/optimise.ts";
 import { accumulate, type TensorValues } from "../../training/tensor-values.ts";
 import type { Evaluated } from "../../training/terms.ts";
-import type { Feeds, Stage, Workshop } from "./stage.ts";
+import { keepNetwork } from "./kept-network.ts";
+import { type Feeds, generation, type Stage, type Workshop } from "./stage.ts";
 import { writeNetwork, writeText } from "./write-network.ts";
 
 export interface PretrainOptions {
@@ -18,6 +21,10 @@ export interface PretrainOptions {
   readonly workFolder: string;
   /** The model that the network becomes part of. */
   readonly modelFolder: string;
+  /**
+   * Without a checkpoint, begin with the network that the model has, on pictures that it has not seen; default: from nothing.
+   */
+  readonly goOn?: boolean | undefined;
   /** Default: one for each core. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -28,7 +35,7 @@ const checkpointEvery = 100;
 /** Trains a stage from its last checkpoint to its end, yielding every step, and writes its networks at every checkpoint. */
 export async function* pretrain(
   build: (workshop: Workshop) => Stage | Promise<Stage>,
-  { workFolder, modelFolder, threads = availableParallelism(), signal }: PretrainOptions,
+  { workFolder, modelFolder, goOn = false, threads = availableParallelism(), signal }: PretrainOptions,
 ): AsyncGenerator<
   StepDone & { readonly stage: string; readonly steps: number; readonly seconds: number },
   void,
@@ -37,7 +44,7 @@ export async function* pretrain(
   const engine = await startEngine({ threads });
   const engines = [engine];
   try {
-    const stage = await build({ engine, modelFolder });
+    const stage = await build({ engine, modelFolder, workFolder });
     // Small operators gain little from a second thread, whole parts of a batch nearly all of it.
     if (stage.separable) {
       engines.push(...(await Promise.all(Array.from({ length: threads }, () => startEngine({ threads: 1 })))));
@@ -46,12 +53,18 @@ export async function* pretrain(
     const folder = join(workFolder, name);
     await mkdir(folder, { recursive: true });
     const checkpoint = join(folder, "checkpoint.safetensors");
-    const values = stage.start();
+    const begun = goOn ? await begunFrom(stage, modelFolder, folder) : { values: stage.start(), firstDraw: 0 };
+    const { values } = begun;
     const flat: TensorValues = new Map([...values].map(([name, { data }]) => [name, data as Float32Array]));
     const state = newAdamWState(flat);
     const averages: TensorValues | undefined =
       stage.averaging === undefined ? undefined : new Map([...flat].map(([name, data]) => [name, data.slice()]));
-    const identity = { stage: name, config: stage.config, settings: identifying(stage.settings) };
+    const identity = {
+      stage: name,
+      config: stage.config,
+      settings: identifying(stage.settings),
+      firstDraw: begun.firstDraw || undefined,
+    };
     await readCheckpoint(checkpoint, values, state, identity, averages);
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async () => {
@@ -62,7 +75,8 @@ export async function* pretrain(
 
     const objective = await compileObjective(stage.separable ? engines.slice(1) : engines, stage, values);
     let began = performance.now();
-    for await (const done of optimise(values, state, objective, stage.settings)) {
+    const onDraw = (draw: number) => objective(begun.firstDraw + draw);
+    for await (const done of optimise(values, state, onDraw, stage.settings)) {
       if (averages) blendIn(averages, flat, Math.min(stage.averaging!, done.step / (done.step + 10)));
       const seconds = (performance.now() - began) / 1000;
       began = performance.now();
@@ -75,6 +89,29 @@ export async function* pretrain(
   } finally {
     await Promise.all(engines.map((one) => one.close()));
   }
+}
+
+/**
+ * A stage's tensors as the model has them, those that only help to learn as ever, and the first of draws that were not drawn
+ * for the network before.
+ */
+async function begunFrom(
+  stage: Stage,
+  modelFolder: string,
+  folder: string,
+): Promise<{ values: Map<string, Tensor>; firstDraw: number }> {
+  const kept = join(folder, "begun");
+  const { tensors } = await keepNetwork(join(modelFolder, stage.folder), kept);
+  const values = stage.start();
+  for (const [name, { shape }] of values) {
+    const tensor = tensors.get(name);
+    if (tensor && String(tensor.shape) === String(shape)) values.set(name, tensor);
+    else if (!stage.helps?.(name))
+      throw new TillerError(`${kept} has no ${name} of the shape [${shape}] to go on from`);
+  }
+  const hash = createHash("sha256");
+  for (const { data } of values.values()) hash.update(data);
+  return { values, firstDraw: generation * (1 + (hash.digest().readUInt32LE() % 50)) };
 }
 
 /** A constant learning rate does not depend on where the run ends: more steps go on from fewer. */

@@ -43,7 +43,12 @@ export interface Network {
 export interface Workshop {
   readonly engine: Engine;
   readonly modelFolder: string;
+  /** Logs and checkpoints, a folder for each stage. */
+  readonly workFolder: string;
 }
+
+/** More draws than any stage takes: networks that go on begin at a multiple of it. */
+export const generation = 1_000_000;
 
 /** A checkpoint whose tensors are all open: their shapes count, no file is ever read. */
 export const openWeights = (values: ReadonlyMap<string, Tensor>): ReadonlyMap<string, TensorRef> =>

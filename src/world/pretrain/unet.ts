@@ -14,11 +14,11 @@ import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { side } from "../render.ts";
 import { blankUNet } from "./blank-unet.ts";
 import { planesOfSample, worldSample } from "./sampling.ts";
-import { openWeights, type Stage, type Workshop } from "./stage.ts";
+import { generation, openWeights, type Stage, type Workshop } from "./stage.ts";
 import { worldTokens } from "./tokens.ts";
 
 const batch = 16;
-/** Pictures of an epoch; their latents are computed in the first and kept. */
+/** Pictures of an epoch, other ones in each generation; their latents are computed in the first and kept. */
 const pictures = 16_384;
 /** Share of captions left out, for guidance. */
 const dropout = 0.1;
@@ -122,7 +122,7 @@ export async function unet({ engine, modelFolder }: Workshop): Promise<Stage> {
       const ids: number[] = [];
       for (let i = 0; i < batch; i++) {
         const number = draw * batch + i;
-        const index = order(number);
+        const index = order(number) + pictures * Math.floor(draw / generation);
         const clean = encoder.sample(await momentsOf(index), normalValues(4, "latents", number, size));
         const noise = normalValues(4, "noise", number, size);
         const timestep = Math.floor(noising.timesteps * random.uniform() ** noisiness);

@@ -47,6 +47,7 @@ export {
 export { version } from "./pipelines/version.ts";
 export { type Device, type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";
+export { runtimeVersion } from "./runtime/version.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/learning-rate.ts";
 export { type TrainingRequest, trainingSchema } from "./training/options.ts";
 export { type RecipeName, recipeNames, recipes } from "./training/recipes/index.ts";

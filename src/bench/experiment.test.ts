@@ -76,25 +76,38 @@ test("ways of fine-tuning are named by what varies", () => {
   ]);
 });
 
+const with_ = (more: object) =>
+  parseExperiment({ name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }], ...more });
+
 describe("what is wrong is named where it is", () => {
-  const with_ = (more: object) => () =>
-    parseExperiment({ name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }], ...more });
   test.each([
     ["a recipe that is none", { personalisation: [{ recipe: "dreamboot" }] }, /personalisation\.0\.recipe/],
     ["a concept without all of its own", { concepts: [{ name: "c", images: "x", class: "cat" }] }, /concepts\.0\.live/],
     ["a concept that is there twice", { concepts: ["black_cat", "black_cat"] }, /black_cat is there twice/],
     ["sag without a learned token", { guidance: [{ method: "sag" }] }, /sag needs a learned token/],
   ])("%s", (_, more, message) => {
-    expect(with_(more)).toThrow(message);
+    expect(() => with_(more)).toThrow(message);
   });
 });
 
-test("the paper's numbers stand beside rows at its own scale, rank and steps, and no others", () => {
+test("the paper's numbers stand beside the same method's row, whatever our scale, rank and steps", () => {
+  const lora = { recipe: "dreambooth", rank: 16, steps: 400 } as const;
+  const one = with_({ personalisation: [lora], guidance: [{ method: "cfg" }, { method: "pg", omega: [0.3] }] });
+  expect(published(lora, { guidance: "cfg", scale: 4 }, one)?.dino).toBe(0.4701);
+  expect(published(lora, { guidance: "pg", scale: 4, omega: 0.3 }, one)?.dino).toBe(0.5);
+  expect(published(lora, { guidance: "pg", scale: 4, omega: 0.35 }, one)).toBeUndefined();
+  expect(published({ adapters: ["cat.safetensors"] }, { guidance: "cfg", scale: 4 }, one)).toBeUndefined();
+});
+
+test("where an experiment varies scale, rank or steps, the paper's numbers stand beside its own setting alone", () => {
   const lora = { recipe: "dreambooth" } as const;
-  expect(published(lora, { guidance: "cfg", scale: 7.5 })?.dino).toBe(0.4701);
-  expect(published(lora, { guidance: "pg", scale: 7.5, omega: 0.3 })?.dino).toBe(0.5);
-  expect(published({ ...lora, rank: 32 }, { guidance: "cfg", scale: 7.5 })?.dino).toBe(0.5468);
-  expect(published({ ...lora, rank: 32 }, { guidance: "pg", scale: 7.5, omega: 0 })).toBeUndefined();
-  expect(published(lora, { guidance: "cfg", scale: 5 })).toBeUndefined();
-  expect(published({ ...lora, steps: 100 }, { guidance: "cfg", scale: 7.5 })).toBeUndefined();
+  const scales = with_({ guidance: [{ method: "cfg", scale: [5, 7.5] }] });
+  expect(published(lora, { guidance: "cfg", scale: 7.5 }, scales)?.dino).toBe(0.4701);
+  expect(published(lora, { guidance: "cfg", scale: 5 }, scales)).toBeUndefined();
+  const ranks = with_({ personalisation: [lora, { ...lora, rank: 32 }] });
+  expect(published({ ...lora, rank: 32 }, { guidance: "cfg", scale: 4 }, ranks)?.dino).toBe(0.5468);
+  expect(published({ ...lora, rank: 32 }, { guidance: "pg", scale: 4, omega: 0 }, ranks)).toBeUndefined();
+  const steps = with_({ personalisation: [lora, { ...lora, steps: 100 }] });
+  expect(published(lora, { guidance: "cfg", scale: 4 }, steps)?.dino).toBe(0.4701);
+  expect(published({ ...lora, steps: 100 }, { guidance: "cfg", scale: 4 }, steps)).toBeUndefined();
 });

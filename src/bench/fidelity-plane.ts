@@ -15,11 +15,17 @@ export interface Ink {
   readonly paper?: string;
 }
 
+/** The points that no other beats in both, from the left. */
+export const paretoFront = (points: readonly (readonly [number, number])[]): readonly (readonly [number, number])[] =>
+  points
+    .filter(([x, y]) => !points.some(([u, v]) => u >= x && v >= y && (u > x || v > y)))
+    .toSorted(([x], [u]) => x - u);
+
 /** An SVG document: CLIP-T to the right, DINO upwards, both better the farther. */
 export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { width: 760, height: 460 }): string {
   use([LineChart, ScatterChart, GridComponent, LabelLayout, SVGRenderer]);
   const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
-  const at = ({ scores }: ArmResult) => [scores.clipT.mean, scores.dino.mean];
+  const at = ({ scores }: ArmResult) => [scores.clipT.mean, scores.dino.mean] as const;
   const curves = [...new Set(arms.map(({ personalisation }) => personalisation))].map((personalisation) => {
     const those = arms.filter((arm) => arm.personalisation === personalisation);
     const pg = those.filter(({ arm }) => arm.guidance === "pg").sort((a, b) => a.arm.omega! - b.arm.omega!);
@@ -47,9 +53,15 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
     xAxis: { ...axis("text fidelity (CLIP-T)"), nameGap: 34 },
     yAxis: { ...axis("subject fidelity (DINO)"), nameGap: 56 },
     series: [
+      {
+        type: "line" as const,
+        data: paretoFront(arms.map(at)).map((point) => [...point]),
+        showSymbol: false,
+        lineStyle: { color: ink.faint, width: 1.5, type: "dashed" as const },
+      },
       ...curves.map((data) => ({
         type: "line" as const,
-        data,
+        data: data.map((point) => [...point]),
         showSymbol: false,
         smooth: 0.2,
         lineStyle: { color: ink.curve, width: 2 },
@@ -59,7 +71,7 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
         symbolSize: 10,
         labelLayout: { moveOverlap: "shiftY" as const },
         data: arms.map((arm) => ({
-          value: at(arm),
+          value: [...at(arm)],
           name: several ? `${arm.personalisation}: ${arm.name}` : arm.name,
           itemStyle: { color: arm.arm.guidance === "pg" ? ink.curve : ink.point },
         })),

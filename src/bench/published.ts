@@ -1,7 +1,7 @@
 /** Numbers of the paper (Steering Guidance for Personalized Text-to-Image Diffusion Models), for orientation beside ours. */
 import type { Scores } from "../metrics/fidelity.ts";
 import type { RecipeName } from "../training/recipes/index.ts";
-import type { Arm, Personalisation } from "./experiment.ts";
+import type { Arm, Experiment, Personalisation } from "./experiment.ts";
 
 type Row = readonly [method: string, omega: number | undefined, dino: number, clipI: number, clipT: number];
 
@@ -56,19 +56,29 @@ const cfgByRank: Readonly<Record<number, readonly [dino: number, clipI: number, 
   32: [0.5468, 0.7644, 0.3309],
 };
 
-/** The paper's scales. */
-const scales: Readonly<Record<string, number>> = { "cfg++": 0.4, "pg++": 0.4 };
-const usualScale = 7.5;
+/** The paper's own settings. */
+const own = { rank: 4, steps: 500, scale: 7.5, lambda: 0.4 } as const;
 
 /**
- * What the paper has for a way of fine-tuning and a method on Stable Diffusion 1.5; nothing for other ranks and scales, or
- * for other numbers of steps than its 500.
+ * What the paper has for a way of fine-tuning and a method on Stable Diffusion 1.5, for orientation beside ours of any scale,
+ * rank and number of steps; where `experiment` varies one of these, only beside the row that has the paper's.
  */
-export function published(one: Personalisation, { guidance, omega, scale }: Arm): Scores | undefined {
-  if (!("recipe" in one) || (one.steps ?? 500) !== 500) return undefined;
-  if (scale !== undefined && scale !== (scales[guidance] ?? usualScale)) return undefined;
-  const rank = one.recipe === "class-diffusion" ? 4 : (one.rank ?? 4);
-  const row = rank === 4 ? sd15[one.recipe]?.find(([method, w]) => method === guidance && w === omega) : undefined;
+export function published(
+  one: Personalisation,
+  { guidance, omega, scale }: Arm,
+  { personalisation, guidance: methods }: Pick<Experiment, "personalisation" | "guidance">,
+): Scores | undefined {
+  if (!("recipe" in one)) return undefined;
+  const trained = personalisation.filter((other) => "recipe" in other);
+  const varies = (of: (other: (typeof trained)[number]) => number) => new Set(trained.map(of)).size > 1;
+  const stepsOf = ({ steps = own.steps }: (typeof trained)[number]) => steps;
+  const rankOf = ({ rank = own.rank }: (typeof trained)[number]) => rank;
+  if (varies(stepsOf) && stepsOf(one) !== own.steps) return undefined;
+  const scaled = methods.some((other) => other.method === guidance && (other.scale?.length ?? 1) > 1);
+  if (scaled && scale !== (guidance.endsWith("++") ? own.lambda : own.scale)) return undefined;
+  const rank = one.recipe !== "class-diffusion" && varies(rankOf) ? rankOf(one) : own.rank;
+  const row =
+    rank === own.rank ? sd15[one.recipe]?.find(([method, w]) => method === guidance && w === omega) : undefined;
   const scores = row ? row.slice(2) : one.recipe === "dreambooth" && guidance === "cfg" ? cfgByRank[rank] : undefined;
   if (!scores) return undefined;
   const [dino, clipI, clipT] = scores as readonly [number, number, number];

@@ -25,7 +25,7 @@ export interface ReportOptions {
 
 export async function report(results: Results, options: ReportOptions): Promise<string> {
   const { title, lead, concepts, folder, commands, grid = { concepts: 4, prompts: 8 } } = options;
-  const { experiment, units, tiller, arms } = results;
+  const { experiment, units, tiller, versions, identities, arms } = results;
   const unfinished =
     units.done < units.total ? `<p class="note">${units.done} of ${units.total} units are finished.</p>` : "";
   const planes = [
@@ -48,15 +48,17 @@ ${unfinished}
 ${await referencesOf(concepts.slice(0, grid.concepts))}
 <h2>Fidelity to the subject and to the text</h2>
 <figure>${planes.map(([theme, ink]) => `<div class="${theme}">${fidelityPlane(arms, ink)}</div>`).join("\n")}
-<figcaption>Up is nearer to the subject's pictures, right is nearer to the prompt. The curve joins the omegas of personalization guidance and ends in classifier-free guidance, which is omega 1.</figcaption></figure>
+<figcaption>Up is nearer to the subject's pictures, right is nearer to the prompt. The curve joins the omegas of personalization guidance and ends in classifier-free guidance, which is omega 1; the dashed line joins the points that no other beats in both.</figcaption></figure>
 ${table(results)}
 <h2>The same seeds under each method</h2>
 ${await gridsOf(arms, grid, folder)}
+<h2>By concept</h2>
+${breakdown(arms, "concept")}
 <h2>By prompt</h2>
-${byPrompt(arms)}
+${breakdown(arms, "prompt")}
 <h2>How this was made</h2>
 <pre>${escaped(commands.join("\n"))}</pre>
-<p class="note">Tiller ${escaped(tiller)}; model ${escaped(experiment.model)}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. Scores are cosines: DINO and CLIP-I with the subject's pictures, CLIP-T with the prompt (${experiment.text === "class" ? "the subject named by its class" : "with the subject's token"}). Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds.</p>
+<p class="note">Tiller ${escaped(tiller)}, ONNX Runtime ${escaped(versions.onnxruntime)}, Node ${escaped(versions.node)}; model ${escaped(experiment.model)} (${short(identities.model)}), measured with CLIP ${short(identities.encoders[0]!)} and ViT ${short(identities.encoders[1]!)}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. Scores are cosines: DINO and CLIP-I with the subject's pictures, CLIP-T with the prompt (${experiment.text === "class" ? "the subject named by its class" : "with the subject's token"}). Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
 </main>
 </body>
 </html>
@@ -118,20 +120,20 @@ async function gridsOf(
   return parts.join("\n");
 }
 
-/** DINO and CLIP-T of every method for every prompt, over all concepts. */
-function byPrompt(arms: readonly ArmResult[]): string {
-  const prompts = [...new Set(arms.flatMap((arm) => arm.prompts.map(({ prompt }) => prompt)))];
+/** DINO and CLIP-T of every method for every concept over all prompts, or the other way round. */
+function breakdown(arms: readonly ArmResult[], by: "concept" | "prompt"): string {
+  const names = [...new Set(arms.flatMap((arm) => arm.prompts.map((one) => one[by])))];
   const heads = arms.map((arm) => `<th>${escaped(`${arm.personalisation}: ${arm.name}`)}</th>`).join("");
-  const rows = prompts.map((prompt) => {
+  const rows = names.map((name) => {
     const cells = arms.map((arm) => {
-      const those = arm.prompts.filter((one) => one.prompt === prompt);
+      const those = arm.prompts.filter((one) => one[by] === name);
       const mean = (metric: (typeof metricNames)[number]) =>
         those.reduce((sum, { scores }) => sum + scores[metric], 0) / those.length;
       return `<td>${those.length === 0 ? "" : `${mean("dino").toFixed(3)} · ${mean("clipT").toFixed(3)}`}</td>`;
     });
-    return `<tr><th>${escaped(prompt)}</th>${cells.join("")}</tr>`;
+    return `<tr><th>${escaped(name)}</th>${cells.join("")}</tr>`;
   });
-  return `<p class="note">${metricTitles.dino} · ${metricTitles.clipT}</p><div class="wide"><table><thead><tr><th>prompt</th>${heads}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+  return `<p class="note">${metricTitles.dino} · ${metricTitles.clipT}</p><div class="wide"><table><thead><tr><th>${by}</th>${heads}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
 
 /** The picture within the page, small enough that a page of hundreds opens. */
@@ -146,6 +148,9 @@ function spread<T>(all: readonly T[], count: number): T[] {
   if (all.length <= count) return [...all];
   return Array.from({ length: count }, (_, i) => all[Math.floor(((i + 0.5) * all.length) / count)]!);
 }
+
+/** So much of a digest as tells it from others. */
+const short = (identity: string): string => escaped(/^[0-9a-f]{64}$/.test(identity) ? identity.slice(0, 12) : identity);
 
 const escaped = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);

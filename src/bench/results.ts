@@ -11,9 +11,10 @@ import {
 } from "../metrics/fidelity.ts";
 import { readFolder } from "../metrics/read-pixels.ts";
 import { version } from "../pipelines/version.ts";
+import { runtimeVersion } from "../runtime/index.ts";
 import { bootstrap, type Interval } from "./bootstrap.ts";
 import { type Arm, armName, armsOf, type Experiment, personalisationName } from "./experiment.ts";
-import type { Cell } from "./plan.ts";
+import type { Cell, Identities } from "./plan.ts";
 import { readDone } from "./store.ts";
 import { type AdapterRecord, featuresOfUnit, type PictureRecord, unpacked } from "./units.ts";
 
@@ -49,6 +50,9 @@ export interface PromptResult {
 
 export interface Results {
   readonly tiller: string;
+  /** What ran it, and what tells the model and the encoders from others of the same name. */
+  readonly versions: { readonly node: string; readonly onnxruntime: string };
+  readonly identities: Identities;
   readonly experiment: Experiment;
   /** Units finished of all; results are of the finished ones. */
   readonly units: { readonly done: number; readonly total: number };
@@ -62,6 +66,7 @@ export interface Results {
 export async function gather(
   cells: readonly Cell[],
   experiment: Experiment,
+  identities: Identities,
   encoders: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
   root: string,
 ): Promise<Results> {
@@ -143,7 +148,16 @@ export async function gather(
       });
     }
   }
-  return { tiller: version, experiment, units: { done, total }, trainingSeconds, adapters, arms: results };
+  return {
+    tiller: version,
+    versions: { node: process.version, onnxruntime: runtimeVersion },
+    identities,
+    experiment,
+    units: { done, total },
+    trainingSeconds,
+    adapters,
+    arms: results,
+  };
 }
 
 /** Of the prompts' scores, or of what they have more than those of `less`, prompt by prompt. */

@@ -4,7 +4,7 @@ import { writeWhole } from "../files/atomic-file.ts";
 import { startEngine } from "../runtime/index.ts";
 import type { Experiment } from "./experiment.ts";
 import { gather, type Results } from "./results.ts";
-import { openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
+import { identitiesOf, openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
 
 /**
  * Does what is missing of an experiment in `options.folder` and writes `results.json` there, and `experiment.json` before
@@ -15,7 +15,7 @@ export async function runExperiment(
   options: RunOptions,
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Results> {
-  const cells = await openPlan(experiment, options.folder);
+  const cells = await openPlan(experiment, await identitiesOf(experiment), options.folder);
   await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(experiment, null, 2)}\n`);
   await runCells(cells, experiment, options, onProgress);
   return gatherResults(experiment, options.folder);
@@ -23,10 +23,11 @@ export async function runExperiment(
 
 /** Gathers what is finished of an experiment, and writes it to `results.json` in the folder. */
 export async function gatherResults(experiment: Experiment, folder: string): Promise<Results> {
-  const cells = await openPlan(experiment, folder);
+  const identities = await identitiesOf(experiment);
+  const cells = await openPlan(experiment, identities, folder);
   const engine = await startEngine();
   try {
-    const results = await gather(cells, experiment, await openEncoders(engine, experiment), folder);
+    const results = await gather(cells, experiment, identities, await openEncoders(engine, experiment), folder);
     const text = `${JSON.stringify(results, null, 2)}\n`;
     await writeWhole(join(folder, "results.json"), text);
     return results;

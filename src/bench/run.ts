@@ -10,7 +10,7 @@ import { embedded, embeddedFolder, embeddedModel } from "../weights/embedded.ts"
 import { conceptsOf } from "./concepts.ts";
 import type { Experiment } from "./experiment.ts";
 import { modelIdentity } from "./identity.ts";
-import { type Cell, type PictureUnit, planOf } from "./plan.ts";
+import { type Cell, type Identities, type PictureUnit, planOf } from "./plan.ts";
 import { readDone } from "./store.ts";
 import { type AdapterRecord, doAdapter, doPictures, featuresOfUnit, type OnStep, type PictureRecord } from "./units.ts";
 
@@ -41,16 +41,20 @@ export interface RunProgress {
 /** Folders of the encoders that an experiment measures with. */
 export const encodersOf = ({ encoders }: Experiment) => encoders ?? { clip: embedded("clip"), dino: embedded("vit") };
 
-/** The plan of an experiment in a folder; embedded concepts' pictures are drawn. */
-export async function openPlan(experiment: Experiment, folder: string): Promise<Cell[]> {
-  await mkdir(folder, { recursive: true });
+/** The networks of an experiment. */
+export async function identitiesOf(experiment: Experiment): Promise<Identities> {
   const { clip, dino } = encodersOf(experiment);
   const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
-  const identities = {
+  return {
     // The embedded model's folder holds encoders too, which have no part in its pictures.
     model: await modelIdentity(model, ["clip", "vit"]),
     encoders: [await modelIdentity(clip), await modelIdentity(dino), experiment.protocol],
   };
+}
+
+/** The plan of an experiment in a folder; embedded concepts' pictures are drawn. */
+export async function openPlan(experiment: Experiment, identities: Identities, folder: string): Promise<Cell[]> {
+  await mkdir(folder, { recursive: true });
   return planOf(experiment, await conceptsOf(experiment, join(folder, "references")), identities, folder);
 }
 

@@ -31,7 +31,7 @@ export function tableRows({ arms, experiment }: Results): TableCell[][] {
     const one = experiment.personalisation.find(
       (other) => personalisationName(other, experiment.personalisation) === result.personalisation,
     )!;
-    const theirs = published(one, result.arm);
+    const theirs = published(one, result.arm, experiment);
     return [
       { text: result.personalisation },
       { text: result.name },

@@ -1,12 +1,11 @@
 /** `tiller doctor`: what this machine offers, and what is missing. */
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { createRequire } from "node:module";
 import os from "node:os";
 import { dirname } from "node:path";
 import { getHFHubCachePath } from "@huggingface/hub";
 import type { Command } from "commander";
-import { type Device, deviceNames, version } from "../index.ts";
+import { type Device, deviceNames, runtimeVersion, version } from "../index.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, shortBytes, table } from "./printable.ts";
@@ -33,7 +32,6 @@ export function addDoctor(program: Command, act: () => Promise<void>): void {
 }
 
 export async function doctor(world: World, output: Output): Promise<void> {
-  const runtime = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
   const [model = "unknown"] = os.cpus().map((cpu) => cpu.model.trim());
   const limit = process.constrainedMemory();
   const memory = limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
@@ -66,7 +64,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
   Object.assign(output.result, {
     tiller: version,
     node: process.versions.node,
-    onnxruntime: runtime.version,
+    onnxruntime: runtimeVersion,
     system: `${os.platform()} ${os.arch()} ${os.release()}`,
     cpu: model,
     cores: os.availableParallelism(),
@@ -81,7 +79,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
   const rows = [
     ["Tiller", version],
     ["Node", process.versions.node],
-    ["ONNX Runtime", runtime.version],
+    ["ONNX Runtime", runtimeVersion],
     ["system", `${os.platform()} ${os.arch()} ${os.release()}`],
     ["CPU", `${model}, ${os.availableParallelism()} threads`],
     ["memory", `${shortBytes(memory)}, ${shortBytes(Math.min(memory, os.freemem()))} free`],

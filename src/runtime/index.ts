@@ -3,3 +3,4 @@ export { plainAttention } from "./attention-check.ts";
 export { type Device, type DeviceName, deviceNames, probeDevice, resolveDevice } from "./devices.ts";
 export { type Engine, type Kept, type OperatorTime, type Session, startEngine } from "./engine.ts";
 export { float32, int32, rowOf, stackRows, type Tensor } from "./tensor.ts";
+export { runtimeVersion } from "./version.ts";

@@ -1,5 +1,5 @@
 /** The embedded model, and what is built on it: experiments, measuring, tuning. */
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,6 +8,7 @@ import {
   type ExperimentFile,
   embeddedConcept,
   evaluateFolder,
+  gatherResults,
   Pipeline,
   parseExperiment,
   runExperiment,
@@ -117,6 +118,27 @@ describe("an experiment", () => {
     expect(scores(await readFile(join(other, "results.json"), "utf8"))).toEqual(scores(before));
   });
 
+  test("with a concept that fails does the others, and names it", async () => {
+    const broken = join(folder, "broken");
+    await mkdir(broken);
+    await writeFile(join(broken, "0.png"), "no picture");
+    const concepts = [{ name: "broken_cat", images: broken, class: "cat", live: true }, "red_teapot"];
+    const guidance = [{ method: "cfg" as const }];
+    const experiment = parseExperiment({ ...small, concepts, guidance, prompts: ["snow"], pictures: 1 });
+    const out = join(folder, "failing");
+    await expect(runExperiment(experiment, { folder: out })).rejects.toThrow(/all is done but.*broken_cat.*0\.png/);
+    const done = (await readdir(out, { recursive: true })).filter((file) => file.endsWith("done.json"));
+    expect(done).toHaveLength(2);
+  });
+
+  test("whose networks are no longer here keeps its results", async () => {
+    const results = join(work(), "results.json");
+    const before = await readFile(results, "utf8");
+    const moved = { ...parseExperiment(small), steps: 3 };
+    await gatherResults(moved, work());
+    expect(await readFile(results, "utf8")).toBe(before);
+  });
+
   test("shared by two calls has every unit done once", async () => {
     const shared = join(folder, "shared");
     const [a, b] = await Promise.all([
@@ -149,14 +171,18 @@ test("tuning proposes an omega within its budget and keeps what it drew", async 
   };
   const tuned = await tune(request, { folder: work });
   expect(tuned.omega).toBeGreaterThanOrEqual(0);
-  expect(tuned.omega).toBeLessThan(1);
+  expect(tuned.omega).toBeLessThanOrEqual(1);
   expect(tuned.pictures).toBeLessThanOrEqual(40);
   const drawn = async () =>
     (await readdir(join(work, "pictures"), { recursive: true })).filter((f) => f.endsWith(".png"));
   expect((await drawn()).length).toBe(tuned.pictures);
   await tune(request, { folder: work });
   expect((await drawn()).length).toBe(tuned.pictures);
+  // Nothing is worth more than all of the text: what falls short of it is not proposed.
+  const strict = await tune({ ...request, floor: 1 }, { folder: work });
+  expect(strict.chosen.scores.clipT.mean).toBeGreaterThanOrEqual(strict.cfg.scores.clipT.mean);
   await expect(tune({ ...request, budget: 10 }, { folder: work })).rejects.toThrow("too small");
+  await expect(tune({ ...request, floor: 98 }, { folder: work })).rejects.toThrow("--floor 98 must be a share");
 });
 
 test("on the command line: eval tells what is missing, bench refuses a folder without results", async () => {

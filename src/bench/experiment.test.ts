@@ -84,6 +84,9 @@ describe("what is wrong is named where it is", () => {
     ["a recipe that is none", { personalisation: [{ recipe: "dreamboot" }] }, /personalisation\.0\.recipe/],
     ["a concept without all of its own", { concepts: [{ name: "c", images: "x", class: "cat" }] }, /concepts\.0\.live/],
     ["a concept that is there twice", { concepts: ["black_cat", "black_cat"] }, /black_cat is there twice/],
+    ["an omega that is none", { guidance: [{ method: "pg", omega: [60] }] }, /guidance\.0\.omega/],
+    ["a lambda that is none", { guidance: [{ method: "pg++", scale: 7.5 }] }, /pg\+\+ is lambda, 0 to 1/],
+    ["a name that climbs out of its folder", { name: ".." }, /name/],
     ["sag without a learned token", { guidance: [{ method: "sag" }] }, /sag needs a learned token/],
   ])("%s", (_, more, message) => {
     expect(() => with_(more)).toThrow(message);
@@ -95,6 +98,7 @@ test("the paper's numbers stand beside the same method's row, whatever our scale
   const one = with_({ personalisation: [lora], guidance: [{ method: "cfg" }, { method: "pg", omega: [0.3] }] });
   expect(published(lora, { guidance: "cfg", scale: 4 }, one)?.dino).toBe(0.4701);
   expect(published(lora, { guidance: "pg", scale: 4, omega: 0.3 }, one)?.dino).toBe(0.5);
+  expect(published(lora, { guidance: "pg", scale: 4, omega: 1 }, one)?.dino).toBe(0.4701);
   expect(published(lora, { guidance: "pg", scale: 4, omega: 0.35 }, one)).toBeUndefined();
   expect(published({ adapters: ["cat.safetensors"] }, { guidance: "cfg", scale: 4 }, one)).toBeUndefined();
 });

@@ -32,7 +32,7 @@ const givenSchema = z.strictObject({ adapters: z.array(z.string()).min(1) });
 const guidanceSchema = z.strictObject({
   method: z.enum(guidanceNames),
   scale: some.optional(),
-  omega: some.optional(),
+  omega: some.refine((all) => all.every((w) => w >= 0 && w <= 1), "must be 0 to 1").optional(),
   agScale: some.optional(),
 });
 
@@ -47,7 +47,7 @@ const ownConceptSchema = z.strictObject({
 });
 
 export const experimentSchema = z.strictObject({
-  name: z.string().regex(/^[\w.-]+$/, "must be made of letters, digits, dots, dashes and underscores"),
+  name: z.string().regex(/^\w[\w.-]*$/, "must be made of letters, digits, dots, dashes and underscores"),
   /** A folder, a single file, a hub id, or `dinghy`. */
   model: z.string().default(embeddedModel),
   personalisation: z.array(z.union([trainedSchema, givenSchema])).min(1),
@@ -57,8 +57,13 @@ export const experimentSchema = z.strictObject({
   /** Names of prompts, or how many of each list, evenly spread; all 31 by default. */
   prompts: z.union([z.literal("all"), whole, z.array(z.string()).min(1)]).default("all"),
   /** Pictures a prompt: seeds from `seed` on. */
-  pictures: whole.default(8),
-  seed: z.number().int().nonnegative().default(0),
+  pictures: whole.max(10_000).default(8),
+  seed: z
+    .number()
+    .int()
+    .nonnegative()
+    .max(2 ** 52)
+    .default(0),
   steps: whole.max(1000).default(50),
   sampler: z.enum(samplerNames).default("ddim"),
   /** The token of the subject in prompts. */
@@ -97,6 +102,10 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
     experiment.concepts === "all" ? [] : experiment.concepts.map((c) => (typeof c === "string" ? c : c.name));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`${where}: concepts: ${twice} is there twice`);
+  const plus = experiment.guidance.find(
+    ({ method, scale }) => method.endsWith("++") && scale?.some((lambda) => lambda < 0 || lambda > 1),
+  );
+  if (plus) throw new UsageError(`${where}: guidance: the scale of ${plus.method} is lambda, 0 to 1`);
   const sag = experiment.guidance.find(({ method }) => method.startsWith("sag"));
   for (const one of experiment.personalisation) {
     if (sag && "recipe" in one && !recipes[one.recipe].learned) {

@@ -26,14 +26,16 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
   use([LineChart, ScatterChart, GridComponent, LabelLayout, SVGRenderer]);
   const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
   const at = ({ scores }: ArmResult) => [scores.clipT.mean, scores.dino.mean] as const;
-  const curves = [...new Set(arms.map(({ personalisation }) => personalisation))].map((personalisation) => {
-    const those = arms.filter((arm) => arm.personalisation === personalisation);
+  const ways = new Set(arms.map(({ personalisation }) => personalisation));
+  const groupOf = ({ personalisation, arm }: ArmResult) => `${personalisation} at ${arm.scale}`;
+  const curves = [...new Set(arms.map(groupOf))].map((group) => {
+    const those = arms.filter((arm) => groupOf(arm) === group);
     const pg = those.filter(({ arm }) => arm.guidance === "pg").sort((a, b) => a.arm.omega! - b.arm.omega!);
     // At omega 1 pg is cfg.
     const cfg = those.find(({ arm }) => arm.guidance === "cfg");
-    return [...pg.filter(({ arm }) => arm.omega !== 1), ...(cfg ? [cfg] : [])].map(at);
+    return pg.length === 0 ? [] : [...pg.filter(({ arm }) => arm.omega !== 1), ...(cfg ? [cfg] : [])].map(at);
   });
-  const several = curves.length > 1;
+  const several = ways.size > 1;
   const axis = (name: string) => ({
     type: "value" as const,
     name,

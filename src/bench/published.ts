@@ -65,20 +65,22 @@ const own = { rank: 4, steps: 500, scale: 7.5, lambda: 0.4 } as const;
  */
 export function published(
   one: Personalisation,
-  { guidance, omega, scale }: Arm,
+  { guidance: method, omega: w, scale }: Arm,
   { personalisation, guidance: methods }: Pick<Experiment, "personalisation" | "guidance">,
 ): Scores | undefined {
   if (!("recipe" in one)) return undefined;
+  // At omega 1 pg is cfg.
+  const [guidance, omega] = method === "pg" && w === 1 ? (["cfg", undefined] as const) : [method, w];
   const trained = personalisation.filter((other) => "recipe" in other);
   const varies = (of: (other: (typeof trained)[number]) => number) => new Set(trained.map(of)).size > 1;
   const stepsOf = ({ steps = own.steps }: (typeof trained)[number]) => steps;
   const rankOf = ({ rank = own.rank }: (typeof trained)[number]) => rank;
   if (varies(stepsOf) && stepsOf(one) !== own.steps) return undefined;
-  const scaled = methods.some((other) => other.method === guidance && (other.scale?.length ?? 1) > 1);
+  const scaled = methods.some((other) => other.method === method && (other.scale?.length ?? 1) > 1);
   if (scaled && scale !== (guidance.endsWith("++") ? own.lambda : own.scale)) return undefined;
   const rank = one.recipe !== "class-diffusion" && varies(rankOf) ? rankOf(one) : own.rank;
   const row =
-    rank === own.rank ? sd15[one.recipe]?.find(([method, w]) => method === guidance && w === omega) : undefined;
+    rank === own.rank ? sd15[one.recipe]?.find((known) => known[0] === guidance && known[1] === omega) : undefined;
   const scores = row ? row.slice(2) : one.recipe === "dreambooth" && guidance === "cfg" ? cfgByRank[rank] : undefined;
   if (!scores) return undefined;
   const [dino, clipI, clipT] = scores as readonly [number, number, number];

@@ -26,6 +26,7 @@ export interface ReportOptions {
 export async function report(results: Results, options: ReportOptions): Promise<string> {
   const { title, lead, concepts, folder, commands, grid = { concepts: 4, prompts: 8 } } = options;
   const { experiment, units, tiller, versions, identities, arms } = results;
+  const shown = ({ name }: BenchConcept) => arms[0]?.prompts.some(({ concept }) => concept === name) ?? true;
   const unfinished =
     units.done < units.total ? `<p class="note">${units.done} of ${units.total} units are finished.</p>` : "";
   const planes = [
@@ -45,7 +46,7 @@ export async function report(results: Results, options: ReportOptions): Promise<
 <h1>${escaped(title)}</h1>
 <p class="lead">${escaped(lead)}</p>
 ${unfinished}
-${await referencesOf(concepts.slice(0, grid.concepts))}
+${await referencesOf(spread(concepts.filter(shown), grid.concepts))}
 <h2>Fidelity to the subject and to the text</h2>
 <figure>${planes.map(([theme, ink]) => `<div class="${theme}">${fidelityPlane(arms, ink)}</div>`).join("\n")}
 <figcaption>Up is nearer to the subject's pictures, right is nearer to the prompt. The curve joins the omegas of personalization guidance and ends in classifier-free guidance, which is omega 1; the dashed line joins the points that no other beats in both.</figcaption></figure>

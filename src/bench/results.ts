@@ -26,7 +26,7 @@ export interface ArmResult {
   readonly name: string;
   readonly arm: Arm;
   readonly scores: Intervals;
-  /** What it has more than cfg has on the same concepts, prompts and seeds. */
+  /** What it has more than cfg has, or pg++ more than cfg++, on the same concepts, prompts and seeds. */
   readonly overCfg?: Intervals | undefined;
   /**
    * What a picture takes: rows a step, time, and memory in bytes: the most that the process held during a unit, of the
@@ -119,10 +119,12 @@ export async function gather(
     const counts = new Map<string, number>();
     for (const one of ours) counts.set(place(one), (counts.get(place(one)) ?? 0) + 1);
     const complete = ours.filter((one) => counts.get(place(one)) === arms.length);
-    // Cfg at a method's own scale, or the only one there is.
+    // Cfg at a method's own scale, or the only one there is; of pg++ cfg++.
     const scales = new Set(arms.filter(({ guidance }) => guidance === "cfg").map(({ scale }) => scale));
-    const baselineOf = (arm: Arm) =>
-      complete.filter((one) => one.arm.guidance === "cfg" && (scales.size === 1 || one.arm.scale === arm.scale));
+    const baselineOf = ({ guidance, scale }: Arm) =>
+      guidance === "pg++"
+        ? complete.filter(({ arm }) => arm.guidance === "cfg++" && arm.scale === scale)
+        : complete.filter(({ arm }) => arm.guidance === "cfg" && (scales.size === 1 || arm.scale === scale));
     for (const arm of arms) {
       const those = complete.filter((one) => one.arm === arm || JSON.stringify(one.arm) === JSON.stringify(arm));
       if (those.length === 0) continue;

@@ -1,7 +1,10 @@
 /** An experiment from its file to its results. */
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { writeWhole } from "../files/atomic-file.ts";
-import { startEngine } from "../runtime/index.ts";
+import { exists } from "../files/regular-file.ts";
+import { resolveDevice, startEngine } from "../runtime/index.ts";
 import type { Experiment } from "./experiment.ts";
 import { gather, type Results } from "./results.ts";
 import { identitiesOf, openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
@@ -16,22 +19,58 @@ export async function runExperiment(
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Results> {
   const cells = await openPlan(experiment, await identitiesOf(experiment), options.folder);
-  await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(experiment, null, 2)}\n`);
+  await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(placed(experiment), null, 2)}\n`);
   await runCells(cells, experiment, options, onProgress);
-  return gatherResults(experiment, options.folder);
+  const results = await gathered(experiment, options.folder, options);
+  await writeWhole(join(options.folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
+  return results;
 }
 
-/** Gathers what is finished of an experiment, and writes it to `results.json` in the folder. */
-export async function gatherResults(experiment: Experiment, folder: string): Promise<Results> {
+/**
+ * Gathers what is finished of an experiment, and writes it to `results.json` in the folder.
+ *
+ * Results that are there already of more finished units are given back in their place: what made them is no longer here.
+ */
+export async function gatherResults(
+  experiment: Experiment,
+  folder: string,
+  options: Pick<RunOptions, "device" | "threads"> = {},
+): Promise<Results> {
+  const file = join(folder, "results.json");
+  const results = await gathered(experiment, folder, options);
+  const before = (await exists(file)) ? (JSON.parse(await readFile(file, "utf8")) as Results) : undefined;
+  if (before?.versions && before.units.done > results.units.done) return before;
+  await writeWhole(file, `${JSON.stringify(results, null, 2)}\n`);
+  return results;
+}
+
+async function gathered(
+  experiment: Experiment,
+  folder: string,
+  { device, threads }: Pick<RunOptions, "device" | "threads">,
+): Promise<Results> {
   const identities = await identitiesOf(experiment);
   const cells = await openPlan(experiment, identities, folder);
-  const engine = await startEngine();
+  const engine = await startEngine({ device: await resolveDevice(device ?? "auto"), threads });
   try {
-    const results = await gather(cells, experiment, identities, await openEncoders(engine, experiment), folder);
-    const text = `${JSON.stringify(results, null, 2)}\n`;
-    await writeWhole(join(folder, "results.json"), text);
-    return results;
+    return await gather(cells, experiment, identities, await openEncoders(engine, experiment), folder);
   } finally {
     await engine.close();
   }
+}
+
+/** The experiment with its paths as they are from everywhere; a name that is no path here stands for itself. */
+function placed(experiment: Experiment): Experiment {
+  const path = (name: string) => (existsSync(name) ? resolve(name) : name);
+  const { model, personalisation, concepts, encoders } = experiment;
+  return {
+    ...experiment,
+    model: path(model),
+    personalisation: personalisation.map((one) => ("adapters" in one ? { adapters: one.adapters.map(path) } : one)),
+    concepts:
+      concepts === "all"
+        ? concepts
+        : concepts.map((one) => (typeof one === "string" ? one : { ...one, images: path(one.images) })),
+    encoders: encoders && { clip: path(encoders.clip), dino: path(encoders.dino) },
+  };
 }

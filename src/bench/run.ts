@@ -1,6 +1,7 @@
 /** Runs an experiment: does what is missing of its units, in a folder that several processes may share. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { TillerError } from "../errors.ts";
 import { exists } from "../files/regular-file.ts";
 import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
 import { tokenizerOf } from "../metrics/index.ts";
@@ -12,7 +13,15 @@ import type { Experiment } from "./experiment.ts";
 import { modelIdentity } from "./identity.ts";
 import { type Cell, type Identities, type PictureUnit, planOf } from "./plan.ts";
 import { readDone } from "./store.ts";
-import { type AdapterRecord, doAdapter, doPictures, featuresOfUnit, type OnStep, type PictureRecord } from "./units.ts";
+import {
+  type AdapterRecord,
+  doAdapter,
+  doPictures,
+  type Encoders,
+  featuresOfUnit,
+  type OnStep,
+  type PictureRecord,
+} from "./units.ts";
 
 export interface RunOptions {
   /** Where units are kept; what is there already is not done again. */
@@ -72,7 +81,9 @@ export async function openEncoders(
 
 /**
  * Does every unit of `cells` that is not done, concept by concept. A unit that another process holds is left to it and
- * looked at again later, so that at the end all are done.
+ * looked at again later, so that at the end all are done; one that fails does not keep the others from being done.
+ *
+ * @throws TillerError at the end if units of some concepts failed; what failed, if all did.
  */
 export async function runCells(
   cells: readonly Cell[],
@@ -91,47 +102,57 @@ export async function runCells(
   let pending: Cell[] = [];
   for (const cell of mine) if (!(await isDone(cell))) pending.push(cell);
   if (pending.length === 0) return;
+  const todo = pending.length;
 
   const engine = await startEngine({ device: await resolveDevice(device ?? "auto"), threads });
   let pipeline: Pipeline | undefined;
+  const doCell = async (cell: Cell, encoders: Encoders): Promise<"done" | "held"> => {
+    const { adapter, concept, personalisation } = cell;
+    if (adapter && !(await readDone(adapter.folder))) {
+      // Training takes memory of its own.
+      await pipeline?.close();
+      pipeline = undefined;
+      const learned = await left.during("adapter", () =>
+        doAdapter(adapter, concept, experiment.model, { device, threads, signal }, tell),
+      );
+      if (learned === "held") return "held";
+    }
+    const adapters = adapter
+      ? (await readDone<AdapterRecord>(adapter.folder))!.adapters.map((file) => join(adapter.folder, file))
+      : "adapters" in personalisation
+        ? personalisation.adapters
+        : [];
+    const missing = await without(cell.units, isMeasured);
+    if (missing.length === 0) return "done";
+    pipeline ??= await Pipeline.load(experiment.model, { device, threads, signal, adapters });
+    await pipeline.setAdapters(adapters);
+    let outcome: "done" | "held" = "done";
+    for (const missed of missing) {
+      signal?.throwIfAborted();
+      const drawn = await left.during("pictures", async () => {
+        const drawing = await doPictures(missed, concept, experiment, pipeline!, signal, tell);
+        const record = await readDone<PictureRecord>(missed.folder);
+        if (record) await featuresOfUnit(missed, record, concept, experiment, encoders);
+        return drawing;
+      });
+      if (drawn === "held") outcome = "held";
+    }
+    return outcome;
+  };
+
+  const failures: { readonly concept: string; readonly error: unknown }[] = [];
   try {
     const encoders = await openEncoders(engine, experiment);
     while (pending.length > 0) {
       const held: Cell[] = [];
       for (const cell of pending) {
         signal?.throwIfAborted();
-        const { adapter, concept, personalisation } = cell;
-        if (adapter && !(await readDone(adapter.folder))) {
-          const learned = await left.during("adapter", () =>
-            doAdapter(adapter, concept, experiment.model, { device, threads, signal }, tell),
-          );
-          if (learned === "held") {
-            held.push(cell);
-            continue;
-          }
-        }
-        const adapters = adapter
-          ? (await readDone<AdapterRecord>(adapter.folder))!.adapters.map((file) => join(adapter.folder, file))
-          : "adapters" in personalisation
-            ? personalisation.adapters
-            : [];
-        const missing = [];
-        for (const unit of cell.units) if (!(await isMeasured(unit))) missing.push(unit);
-        if (missing.length === 0) continue;
-        pipeline ??= await Pipeline.load(experiment.model, { device, threads, signal, adapters });
-        await pipeline.setAdapters(adapters);
-        let waiting = false;
-        for (const missed of missing) {
+        try {
+          if ((await doCell(cell, encoders)) === "held") held.push(cell);
+        } catch (error) {
           signal?.throwIfAborted();
-          const drawn = await left.during("pictures", async () => {
-            const outcome = await doPictures(missed, concept, experiment, pipeline!, signal, tell);
-            const record = await readDone<PictureRecord>(missed.folder);
-            if (record) await featuresOfUnit(missed, record, concept, experiment, encoders);
-            return outcome;
-          });
-          if (drawn === "held") waiting = true;
+          failures.push({ concept: cell.concept.name, error });
         }
-        if (waiting) held.push(cell);
       }
       pending = held;
       if (pending.length > 0) {
@@ -142,6 +163,14 @@ export async function runCells(
   } finally {
     await pipeline?.close();
     await engine.close();
+  }
+  const [first] = failures;
+  // What fails everywhere is one mistake, and says best itself what it is.
+  if (first && failures.length === todo) throw first.error;
+  if (first) {
+    const names = failures.map(({ concept }) => concept).join(", ");
+    const why = first.error instanceof Error ? first.error.message : String(first.error);
+    throw new TillerError(`all is done but what failed, of ${names}: ${why}`, { cause: first.error });
   }
 }
 
@@ -154,6 +183,7 @@ async function isDone({ adapter, units }: Cell): Promise<boolean> {
   return true;
 }
 
+/** Those of `all` that are not done. */
 async function without<T>(all: readonly T[], isDone: (one: T) => Promise<boolean>): Promise<T[]> {
   const left: T[] = [];
   for (const one of all) if (!(await isDone(one))) left.push(one);

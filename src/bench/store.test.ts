@@ -28,6 +28,14 @@ describe("a unit of work", () => {
     expect(await readDone(folder)).toBeUndefined();
   });
 
+  test("is taken over where another process has the holder's number since", async () => {
+    const lock = join(folder, "lock");
+    await writeFile(lock, JSON.stringify({ pid: process.ppid, host: hostname() }));
+    const before = new Date(Date.now() - 601_000);
+    await utimes(lock, before, before);
+    expect(await doOnce(folder, async () => ({}))).toBe("done");
+  });
+
   test("is taken over from a process that has died", async () => {
     const { pid } = spawnSync(process.execPath, ["-e", ""]);
     await writeFile(join(folder, "lock"), JSON.stringify({ pid, host: hostname() }));

@@ -21,18 +21,21 @@ export interface TuneRequest {
   readonly budget: number;
   /** Scales tried beside each other. */
   readonly scales: readonly number[];
-  /** The share of cfg's CLIP-T that is to be kept. */
+  /** The share of cfg's CLIP-T that is to be kept, 0 to 1. */
   readonly floor: number;
   readonly steps: number;
+  /** Folders of a CLIP and a ViT; the embedded ones by default, which know the embedded world alone. */
+  readonly encoders?: Experiment["encoders"];
 }
 
 export interface Tuned {
+  /** 1, which is cfg, where no other omega is better and keeps the text. */
   readonly omega: number;
   readonly scale: number;
   /** Of the setting proposed, and of cfg on the same prompts and seeds. */
   readonly chosen: ArmResult;
   readonly cfg: ArmResult;
-  /** Every setting measured to the end, and how many pictures were drawn in all. */
+  /** Every setting measured, and how many pictures that took, those of earlier calls among them. */
   readonly arms: readonly ArmResult[];
   readonly pictures: number;
   /** The file with the curve drawn: text against subject fidelity. */
@@ -47,7 +50,7 @@ const seeds = 2;
  * First some omegas far apart on some prompts; then those beside the best, on those prompts; then the few best on as many
  * more prompts as the budget allows. Pictures drawn once are not drawn again, also not by a later call on the same folder.
  *
- * @throws UsageError if the budget is too small for the first round.
+ * @throws UsageError if the budget is too small for the first round, or the floor is no share.
  */
 export async function tune(
   request: TuneRequest,
@@ -55,9 +58,10 @@ export async function tune(
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Tuned> {
   const { budget, scales, floor } = request;
+  if (!(floor > 0 && floor <= 1)) throw new UsageError(`--floor ${floor} must be a share: above 0, at most 1`);
   const prompts = spreadPrompts(request.live);
   // A third of the budget for the first round; cfg is drawn at every scale too.
-  const first = Math.floor(budget / 3 / ((coarse.length + 1) * scales.length * seeds));
+  const first = Math.min(prompts.length, Math.floor(budget / 3 / ((coarse.length + 1) * scales.length * seeds)));
   if (first < 1) {
     const least = 3 * (coarse.length + 1) * scales.length * seeds;
     throw new UsageError(`--budget ${budget} is too small: ${least} pictures are the least for these scales`);
@@ -67,14 +71,15 @@ export async function tune(
 
   const rough = await measure(coarse, scales, first);
   const scale = best(rough, floor).arm.scale!;
-  const middle = best(rough, floor).arm.omega!;
+  const middle = omegaOf(best(rough, floor));
   const near = [middle - 0.1, middle, middle + 0.1].filter((omega) => omega >= 0 && omega < 1).map(rounded);
   const fine = await measure([...new Set([...coarse, ...near])], [scale], first);
   const added = near.filter((omega) => !coarse.includes(omega)).length;
   const drawn = rough.reduce((sum, { pictures }) => sum + pictures, 0) + added * first * seeds;
   const last = ranked(fine, floor)
-    .slice(0, 3)
-    .map(({ arm }) => arm.omega!);
+    .map(omegaOf)
+    .filter((omega) => omega !== 1)
+    .slice(0, 3);
   const more = Math.floor((budget - drawn) / ((last.length + 1) * seeds));
   const count = Math.min(prompts.length, first + Math.max(0, more));
   const final = await measure(last, [scale], count);
@@ -84,7 +89,7 @@ export async function tune(
   await writeWhole(curve, fidelityPlane(fine, ink));
   const inFinal = new Set(final.map(({ name }) => name));
   return {
-    omega: chosen.arm.omega!,
+    omega: omegaOf(chosen),
     scale,
     chosen,
     cfg: cfgOf(final, chosen),
@@ -95,7 +100,7 @@ export async function tune(
 }
 
 function experimentOf(
-  { model, adapters, images, token, class: noun, live, steps }: TuneRequest,
+  { model, adapters, images, token, class: noun, live, steps, encoders }: TuneRequest,
   omega: readonly number[],
   scale: readonly number[],
   prompts: readonly string[],
@@ -113,6 +118,7 @@ function experimentOf(
     pictures: seeds,
     steps,
     token,
+    encoders,
   });
 }
 
@@ -126,11 +132,17 @@ function spreadPrompts(live: boolean): string[] {
 const cfgOf = (arms: readonly ArmResult[], { arm }: ArmResult): ArmResult =>
   arms.find((other) => other.arm.guidance === "cfg" && other.arm.scale === arm.scale)!;
 
-/** Those that keep the text first, each by its likeness to the subject; then the others by how nearly they keep it. */
+/** Cfg is pg at omega 1. */
+const omegaOf = ({ arm }: ArmResult): number => arm.omega ?? 1;
+
+/**
+ * Those that keep the text first, each by its likeness to the subject; then the others by how nearly they keep it. Cfg is
+ * among the first.
+ */
 function ranked(arms: readonly ArmResult[], floor: number): ArmResult[] {
   const kept = (one: ArmResult) => one.scores.clipT.mean / cfgOf(arms, one).scores.clipT.mean;
   const value = (one: ArmResult) => (kept(one) >= floor ? 1 + one.scores.dino.mean : kept(one) - floor);
-  return arms.filter(({ arm }) => arm.guidance === "pg").sort((a, b) => value(b) - value(a));
+  return arms.toSorted((a, b) => value(b) - value(a));
 }
 
 const best = (arms: readonly ArmResult[], floor: number): ArmResult => ranked(arms, floor)[0]!;

@@ -14,7 +14,7 @@ import { resultLines, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
-import { shortTime } from "./printable.ts";
+import { quoted, shortTime } from "./printable.ts";
 import type { World } from "./world.ts";
 
 interface BenchOptions extends CommonOptions {
@@ -34,7 +34,11 @@ export function addBench(
     .description("do what is missing of an experiment: train, draw, measure")
     .argument("<experiment.json>", "what is personalised, how it is guided, on which concepts and prompts")
     .option("--out <folder>", "where its units are kept; several calls may share one; default: tiller-bench/NAME")
-    .option("--shard <i/n>", "do every n-th concept from the i-th on: for several machines", parseShard);
+    .option(
+      "--shard <i/n>",
+      "do every n-th concept (of every way of fine-tuning) from the i-th on: for several machines",
+      parseShard,
+    );
   addCommonOptions(run).action((path, options) => act("run", path, options));
   const table = bench
     .command("table")
@@ -59,10 +63,10 @@ export async function bench(
     case "run":
       return runBench(path, options, world, output);
     case "table":
-      return say(await regathered(path), output);
+      return say(await regathered(path, options), output);
     case "report": {
-      const results = await regathered(path);
-      output.result.report = await writeReport(results, path, pageOf(results));
+      const results = await regathered(path, options);
+      output.result.report = await writeReport(results, path, pageOf(results, join(path, "experiment.json"), path));
       output.say(String(output.result.report));
     }
   }
@@ -82,15 +86,15 @@ async function runBench(
   const results = await runExperiment(experiment, { folder, shard, device, threads, signal }, tellProgress(output));
   output.progress.end();
   say(results, output);
-  output.result.report = await writeReport(results, folder, pageOf(results));
+  output.result.report = await writeReport(results, folder, pageOf(results, path, folder));
   output.result.seconds = (performance.now() - began) / 1000;
   output.say(`\n${output.result.report}`);
   output.say(`${results.units.done} of ${results.units.total} units in ${shortTime(Number(output.result.seconds))}`);
 }
 
 /** The results as they are now: other calls may have gone on since they were written. */
-async function regathered(folder: string): Promise<Results> {
-  return gatherResults(await experimentIn(folder), folder);
+async function regathered(folder: string, { device, threads }: CommonOptions): Promise<Results> {
+  return gatherResults(await experimentIn(folder), folder, { device, threads });
 }
 
 function say(results: Results, output: Output): void {
@@ -98,10 +102,10 @@ function say(results: Results, output: Output): void {
   output.say(resultLines(results));
 }
 
-const pageOf = ({ experiment }: Results) => ({
+const pageOf = ({ experiment }: Results, file: string, folder: string) => ({
   title: experiment.name,
   lead: "Personalised models under each guidance method: how near their pictures are to the subject and to the prompt.",
-  commands: [`tiller bench run ${experiment.name}.json`],
+  commands: [`tiller bench run ${quoted(file)} --out ${quoted(folder)}`],
 });
 
 function parseShard(text: string): { part: number; of: number } {

@@ -8,7 +8,9 @@ import { parseChoice } from "./values.ts";
 import type { World } from "./world.ts";
 
 type EvalOptions = CommonOptions &
-  Partial<Pick<EvaluationRequest, "images" | "references" | "prompt" | "token" | "clip" | "dino" | "protocol">>;
+  Partial<
+    Pick<EvaluationRequest, "images" | "references" | "prompts" | "prompt" | "token" | "clip" | "dino" | "protocol">
+  >;
 
 export function addEval(program: Command, act: (options: EvalOptions) => Promise<void>): void {
   const command = program
@@ -16,6 +18,10 @@ export function addEval(program: Command, act: (options: EvalOptions) => Promise
     .description("measure pictures of a subject: DINO and CLIP-I against its own pictures, CLIP-T against the text")
     .option("--images <folder>", "the pictures; their texts are in their recipes or in .txt files beside them")
     .option("--references <folder>", "the subject's own pictures")
+    .option(
+      "--prompts <file>",
+      "the pictures' texts: a line for each in the order of their names, or a .json object by name",
+    )
     .option("--prompt <text>", "the text of pictures that have none")
     .option("--token <word>", "leave the subject's token out of the texts, since CLIP does not know it")
     .option("--protocol <name>", `how pictures are prepared: ${protocols.join(", ")}`, (text) =>
@@ -34,11 +40,11 @@ Example:
 }
 
 export async function evaluate(options: EvalOptions, { signal }: World, output: Output): Promise<void> {
-  const { images, references, prompt, token, clip, dino, protocol, device, threads } = options;
+  const { images, references, prompts, prompt, token, clip, dino, protocol, device, threads } = options;
   if (images === undefined) throw new UsageError("--images is missing: name the folder of pictures to measure.");
   if (references === undefined)
     throw new UsageError("--references is missing: name the folder of the subject's own pictures.");
-  const request = { images, references, prompt, token, clip, dino, protocol, device, threads, signal };
+  const request = { images, references, prompts, prompt, token, clip, dino, protocol, device, threads, signal };
   const result = await evaluateFolder(request, (done, total) =>
     output.progress.doing("measuring", done / total, `picture ${done} of ${total}`),
   );

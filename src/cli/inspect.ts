@@ -8,7 +8,7 @@ import { describeFolder, type FolderReport } from "./inspect-folder.ts";
 import type { Amount } from "./inspect-tensors.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { printable, shortBytes, shortCount, table } from "./printable.ts";
+import { printable, quoted, shortBytes, shortCount, table } from "./printable.ts";
 
 export function addInspect(program: Command, act: (file: string) => Promise<void>): void {
   const command = program
@@ -175,9 +175,4 @@ function dtypesOf({ dtypes }: Amount): string {
 function clipped(value: string): string {
   const line = value.replace(/\s+/g, " ");
   return line.length > 160 ? `${line.slice(0, 157)}...` : line;
-}
-
-/** For a POSIX shell. */
-function quoted(word: string): string {
-  return /^[\w./@:+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

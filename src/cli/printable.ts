@@ -56,3 +56,7 @@ export function table(rows: readonly (readonly string[])[]): string {
     )
     .join("\n");
 }
+
+/** A word of a command, for a POSIX shell. */
+export const quoted = (word: string): string =>
+  /^[\w./@:+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -6,7 +6,7 @@ import { tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
-import { shortTime, table } from "./printable.ts";
+import { quoted, shortTime, table } from "./printable.ts";
 import { parseNumbers } from "./ranges.ts";
 import { parseNumber, parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
@@ -22,6 +22,8 @@ interface TuneOptions extends CommonOptions {
   scale: readonly number[];
   floor: number;
   steps: number;
+  clip?: string;
+  dino?: string;
   out?: string;
 }
 
@@ -39,6 +41,8 @@ export function addTune(program: Command, act: (options: TuneOptions) => Promise
     .option("--scale <list>", "guidance scales to try", (text) => parseNumbers("--scale", text), [7.5])
     .option("--floor <share>", "share of cfg's CLIP-T to keep", (text) => parseNumber("--floor", text), 0.98)
     .option("--steps <n>", "of a picture", (text) => parseWhole("--steps", text, 1), 50)
+    .option("--clip <folder>", "a CLIP such as openai/clip-vit-base-patch32, downloaded; for dinghy: dinghy's")
+    .option("--dino <folder>", "a ViT such as facebook/dino-vits16, downloaded; for dinghy: dinghy's")
     .option(
       "--out <folder>",
       "where pictures go; those there already are not drawn again; default: beside the adapter",
@@ -48,17 +52,24 @@ export function addTune(program: Command, act: (options: TuneOptions) => Promise
       "after",
       `
 Example:
-  tiller tune --model ./sd15 --adapter cat.safetensors --images my-cat --class cat --budget 60`,
+  tiller tune --model ./sd15 --adapter cat.safetensors --images my-cat --class cat --budget 60 \\
+              --clip ./clip-vit-base-patch32 --dino ./dino-vits16`,
     )
     .action(act);
 }
 
 export async function tune(options: TuneOptions, { signal }: World, output: Output): Promise<void> {
-  const { model, adapter, images, token, budget, scale, floor, steps, device, threads } = options;
+  const { model, adapter, images, token, budget, scale, floor, steps, clip, dino: vit, device, threads } = options;
   if (!adapter) throw new UsageError("--adapter is missing: name the adapter's file.");
   if (images === undefined) throw new UsageError("--images is missing: name the folder of the subject's own pictures.");
   if (options.class === undefined)
     throw new UsageError("--class is missing: say what kind of thing it is, such as cat.");
+  if (model !== embeddedModel && (clip === undefined || vit === undefined))
+    throw new UsageError(
+      "--clip and --dino are missing: name folders of encoders to measure with; dinghy's own know dinghy's pictures alone.",
+    );
+  if ((clip === undefined) !== (vit === undefined))
+    throw new UsageError("--clip and --dino go together: name both, or neither.");
   const began = performance.now();
   const { dir, name } = parse(adapter[0]!);
   const folder = options.out ?? join(dir, `${name}.tune`);
@@ -74,12 +85,15 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
     scales: scale,
     floor,
     steps,
+    encoders: clip !== undefined && vit !== undefined ? { clip, dino: vit } : undefined,
   };
   const tuned = await findOmega(request, { folder, device, threads, signal }, tellProgress(output));
   output.progress.end();
   const seconds = (performance.now() - began) / 1000;
   const { omega, scale: best, chosen, cfg, curve, pictures, arms } = tuned;
+  const told = ({ name, scores, prompts }: typeof chosen) => ({ name, scores, prompts: prompts.length });
   Object.assign(output.result, { omega, scale: best, pictures, curve, out: folder, seconds });
+  Object.assign(output.result, { chosen: told(chosen), cfg: told(cfg), arms: arms.map(told) });
   output.say(
     table([
       ["guidance", "DINO", "CLIP-T", "prompts"],
@@ -94,6 +108,16 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
   const percent = (share: number) => `${share >= 1 ? "+" : "−"}${(Math.abs(share - 1) * 100).toFixed(1)} %`;
   const dino = percent(chosen.scores.dino.mean / cfg.scores.dino.mean);
   const text = percent(chosen.scores.clipT.mean / cfg.scores.clipT.mean);
-  output.say(`\nbest: --guidance pg --omega ${omega} --scale ${best}: DINO ${dino}, CLIP-T ${text} against cfg`);
+  output.say(
+    omega === 1
+      ? `\nbest: cfg, which is omega 1: no other keeps ${floor * 100} % of its CLIP-T and is more like the subject`
+      : `\nbest: omega ${omega} at scale ${best}: DINO ${dino}, CLIP-T ${text} against cfg`,
+  );
+  const guidance = omega === 1 ? "cfg" : `pg --omega ${omega}`;
+  const adapters = adapter.map((file) => ` --adapter ${quoted(file)}`).join("");
+  const prompt = quoted(`a ${token} ${options.class} in the snow`);
+  output.say(
+    `try: tiller generate --model ${quoted(model)}${adapters} --prompt ${prompt} --guidance ${guidance} --scale ${best}`,
+  );
   output.say(`${curve}\n${pictures} pictures, ${shortTime(seconds)}`);
 }

@@ -6,6 +6,8 @@ import { exists } from "./regular-file.ts";
 /** A holder says that it lives by touching its lock this often; silent for longer than `silence`, it is dead. */
 const heartbeat = 5000;
 const silence = 60_000;
+/** A process of a lock's number that is silent for so long is another, that has the number since. */
+const longSilence = 600_000;
 
 interface Holder {
   readonly pid: number;
@@ -68,12 +70,13 @@ async function create(file: string): Promise<boolean> {
 async function lives(lock: string): Promise<boolean> {
   const found = await stat(lock).catch(() => undefined);
   if (!found) return false;
-  const silent = Date.now() - found.mtimeMs > silence;
+  const age = Date.now() - found.mtimeMs;
+  const silent = age > silence;
   try {
     const { pid, host, started } = JSON.parse(await readFile(lock, "utf8")) as Holder;
     if (host !== hostname()) return !silent;
     // One of this process's number may be left from an earlier life of that number.
-    return pid === process.pid ? started === performance.timeOrigin : processExists(pid);
+    return pid === process.pid ? started === performance.timeOrigin : processExists(pid) && age < longSilence;
   } catch {
     // Gone meanwhile, or its holder's name is just being written; or its holder died over it.
     return !silent && (await exists(lock));

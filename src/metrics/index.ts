@@ -1,18 +1,14 @@
 /** Subject and text fidelity of folders of pictures. */
-import { stat } from "node:fs/promises";
-import { join, parse } from "node:path";
-import { UsageError } from "../errors.ts";
-import { readText } from "../files/json-file.ts";
+import { join } from "node:path";
 import { exists } from "../files/regular-file.ts";
-import { readPicture } from "../pictures/read-recipe.ts";
 import type { Pixels } from "../pictures/resample.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
-import { captionFileOf, pictureNames } from "../training/pictures.ts";
 import { embedded } from "../weights/embedded.ts";
 import { openClip, openViT, type Protocol } from "./encoders.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { type PictureFeatures, type Scores, scoresOf } from "./fidelity.ts";
 import { readFolder, readPixels } from "./read-pixels.ts";
+import { textsOf, without } from "./texts.ts";
 
 export { type Protocol, protocols } from "./encoders.ts";
 export type { Evaluation, MeasuredPicture } from "./evaluate.ts";
@@ -23,7 +19,9 @@ export interface EvaluationRequest {
   readonly images: string;
   /** The folder of the subject's own pictures. */
   readonly references: string;
-  /** The text of a picture that neither has a recipe nor a `.txt` file beside it. */
+  /** A file with the pictures' texts, see `textsOf`; without it they are in `.txt` files beside the pictures, or in recipes. */
+  readonly prompts?: string | undefined;
+  /** The text of a picture that has none. */
   readonly prompt?: string | undefined;
   /** A word that texts are measured without: the subject's token, which CLIP does not know. */
   readonly token?: string | undefined;
@@ -49,9 +47,7 @@ export async function evaluateFolder(
   const { signal, token, protocol = "dreambooth" } = request;
   // Every text is found before the first picture is measured.
   const pictures = [];
-  for (const name of await pictureNames(request.images)) {
-    const file = join(request.images, name);
-    const text = await textOf(file, request.prompt);
+  for (const { file, text } of await textsOf(request)) {
     pictures.push({ file, text: token === undefined ? text : without(text, token) });
   }
   const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
@@ -116,20 +112,3 @@ export async function tokenizerOf(clip: string): Promise<string> {
   const own = (await exists(join(clip, "vocab.json"))) || (await exists(join(clip, "tokenizer.json")));
   return own ? clip : join(clip, "..", "tokenizer");
 }
-
-async function textOf(file: string, usual: string | undefined): Promise<string> {
-  const beside = captionFileOf(file);
-  if (await stat(beside).catch(() => undefined)) return (await readText(beside, 1 << 20)).trim();
-  const recipe = file.toLowerCase().endsWith(".png") ? (await readPicture(file)).recipe : undefined;
-  const text = recipe?.request.prompt ?? usual;
-  if (text !== undefined) return text;
-  throw new UsageError(
-    `${file} has neither a recipe nor a ${parse(file).name}.txt beside it: give its text with --prompt`,
-  );
-}
-
-const without = (text: string, word: string): string =>
-  text
-    .split(/\s+/)
-    .filter((part) => part !== word)
-    .join(" ");

@@ -1,0 +1,50 @@
+/** Where the texts of measured pictures come from. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { textsOf, without } from "./texts.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  // Texts are found without a look at the pixels.
+  for (const name of ["a.png", "b.jpg", "sheet.png", "sheet-2.png"]) await writeFile(join(folder, name), "no picture");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const texts = async (request: object) => (await textsOf({ images: folder, ...request })).map(({ text }) => text);
+
+test("contact sheets are no pictures, and what has no text of its own has the one given", async () => {
+  expect(await texts({ prompt: "a cat" })).toEqual(["a cat", "a cat"]);
+});
+
+test("a caption beside a picture comes first, unless it is empty", async () => {
+  await writeFile(join(folder, "a.txt"), "a cat in the snow\n");
+  await writeFile(join(folder, "b.txt"), "\n");
+  expect(await texts({ prompt: "a cat" })).toEqual(["a cat in the snow", "a cat"]);
+});
+
+test("a picture without any is named", async () => {
+  await expect(texts({})).rejects.toThrow(/a\.png/);
+});
+
+test("a file of prompts has a line for each picture, or texts by name", async () => {
+  const [lines, json] = [join(folder, "prompts.txt"), join(folder, "prompts.json")];
+  await writeFile(lines, "a cat\r\n\na dog\n");
+  expect(await texts({ prompts: lines })).toEqual(["a cat", "a dog"]);
+  await writeFile(json, JSON.stringify({ "b.jpg": "a dog" }));
+  expect(await texts({ prompts: json, prompt: "a cat" })).toEqual(["a cat", "a dog"]);
+
+  await writeFile(lines, "a cat\n");
+  await expect(texts({ prompts: lines })).rejects.toThrow("1 lines for 2 pictures");
+  await writeFile(json, "[]");
+  await expect(texts({ prompts: json })).rejects.toThrow("must hold a JSON object");
+  await writeFile(json, JSON.stringify({ "b.jpg": 1 }));
+  await expect(texts({ prompts: json })).rejects.toThrow("the text of b.jpg must be a string");
+});
+
+test("a token is left out, whatever follows it", () => {
+  expect(without("a sks cat, sks, in the  snow", "sks")).toBe("a cat,, in the snow");
+  expect(without("a sksy cat of sks.", "sks")).toBe("a sksy cat of.");
+});

@@ -1,0 +1,98 @@
+/** The texts that pictures are measured against. */
+import { basename, join, parse } from "node:path";
+import { UsageError } from "../errors.ts";
+import { readText } from "../files/json-file.ts";
+import { exists } from "../files/regular-file.ts";
+import { readPicture } from "../pictures/read-recipe.ts";
+import { captionFileOf, pictureNames } from "../training/pictures.ts";
+
+export interface PictureText {
+  readonly file: string;
+  readonly text: string;
+}
+
+/**
+ * A folder's pictures in the order of their names, contact sheets of `tiller sweep` left out, each with its text: from the
+ * file `prompts` (a JSON object of texts by picture's name, or a line for each picture in their order), or from the `.txt` file
+ * beside the picture, or its recipe, or `prompt`.
+ *
+ * @throws UsageError naming a picture without a text, or `prompts` if its lines are not as many as the pictures.
+ */
+export async function textsOf({
+  images,
+  prompts,
+  prompt,
+}: {
+  readonly images: string;
+  readonly prompts?: string | undefined;
+  readonly prompt?: string | undefined;
+}): Promise<PictureText[]> {
+  const names = (await pictureNames(images)).filter((name) => !/^sheet(-\d+)?\.png$/.test(name));
+  const given = prompts === undefined ? undefined : await readPrompts(prompts, names);
+  const pictures: PictureText[] = [];
+  for (const name of names) {
+    const file = join(images, name);
+    pictures.push({ file, text: given?.get(name) ?? (await textOf(file, prompt)) });
+  }
+  return pictures;
+}
+
+async function readPrompts(file: string, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const text = await readText(file, 1 << 24);
+  if (file.toLowerCase().endsWith(".json")) {
+    const texts = new Map(Object.entries(parsed(file, text)));
+    const wrong = [...texts].find(([, one]) => typeof one !== "string");
+    if (wrong) throw new UsageError(`${file}: the text of ${wrong[0]} must be a string`);
+    return texts as ReadonlyMap<string, string>;
+  }
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  if (lines.length !== names.length) {
+    throw new UsageError(
+      `${file} has ${lines.length} lines for ${names.length} pictures: give a line for each, or a .json file of texts by name`,
+    );
+  }
+  return new Map(names.map((name, i) => [name, lines[i]!.trim()]));
+}
+
+function parsed(file: string, text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // Said below.
+  }
+  throw new UsageError(`${file} must hold a JSON object of texts by the pictures' names`);
+}
+
+async function textOf(file: string, usual: string | undefined): Promise<string> {
+  const beside = captionFileOf(file);
+  const caption = (await exists(beside)) ? (await readText(beside, 1 << 20)).trim() : "";
+  if (caption !== "") return caption;
+  const text = (await promptIn(file, usual)) ?? usual;
+  if (text !== undefined) return text;
+  throw new UsageError(
+    `${basename(file)} has neither a recipe nor a ${parse(file).name}.txt beside it: give its text with --prompt or --prompts`,
+  );
+}
+
+/** The prompt in a picture's recipe. What cannot be read of it is no matter where there is a `usual` text. */
+async function promptIn(file: string, usual: string | undefined): Promise<string | undefined> {
+  if (!file.toLowerCase().endsWith(".png")) return undefined;
+  try {
+    return (await readPicture(file)).recipe?.request.prompt;
+  } catch (error) {
+    if (usual === undefined) throw error;
+    return undefined;
+  }
+}
+
+/** The text without a word, which a comma or the like may follow. */
+export const without = (text: string, word: string): string =>
+  text
+    .split(/\s+/)
+    .filter((part) => part !== "")
+    .reduce((kept, part) => {
+      const rest = part.startsWith(word) ? part.slice(word.length) : undefined;
+      return rest !== undefined && /^[,.;:!?]*$/.test(rest) ? kept + rest : `${kept} ${part}`;
+    }, "")
+    .trim();

@@ -1,0 +1,39 @@
+/**
+ * What one row of an experiment has more than another on the same concepts and prompts, with paired 95 % intervals:
+ *
+ *     npm run build && node bench/compare.js results/rank "dreambooth, rank 16: pg 0.6" "dreambooth, rank 32: cfg"
+ *
+ * A row is named as in the table; the way of fine-tuning may be left out where there is one.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { bootstrap } from "../dist/bench/bootstrap.js";
+
+const [folder, ...names] = process.argv.slice(2);
+if (names.length !== 2) throw new Error("name the experiment's folder and two of its rows");
+const { arms } = JSON.parse(await readFile(join(folder, "results.json"), "utf8"));
+
+const [one, other] = names.map((name) => {
+  const found = arms.filter((arm) => name === arm.name || name === `${arm.personalisation}: ${arm.name}`);
+  if (found.length === 1) return found[0];
+  const all = arms.map((arm) => `${arm.personalisation}: ${arm.name}`).join("\n");
+  throw new Error(`${found.length} rows are called ${name}; there are\n${all}`);
+});
+
+const place = ({ concept, prompt }) => `${concept}/${prompt}`;
+const others = new Map(other.prompts.map((prompt) => [place(prompt), prompt]));
+const shared = one.prompts.filter((prompt) => others.has(place(prompt)));
+console.log(`${names[0]} over ${names[1]}, on ${shared.length} prompts of concepts`);
+for (const metric of ["dino", "clipI", "clipT"]) {
+  const byConcept = new Map();
+  for (const prompt of shared) {
+    const difference = prompt.scores[metric] - others.get(place(prompt)).scores[metric];
+    byConcept.set(prompt.concept, [...(byConcept.get(prompt.concept) ?? []), difference]);
+  }
+  const { mean, low, high } = bootstrap([...byConcept.values()]);
+  const positive = [...byConcept.values()].filter((d) => d.reduce((a, b) => a + b) > 0).length;
+  const shown = [mean, low, high].map((value) => value.toFixed(3));
+  console.log(
+    `${metric}: ${shown[0]} [${shown[1]}, ${shown[2]}], above 0 in ${positive} of ${byConcept.size} concepts`,
+  );
+}

@@ -200,6 +200,14 @@ describe("clients of other servers", () => {
 });
 
 describe("what is wrong is said in a sentence, and nothing else happens", () => {
+  test("a study of pictures of which one was deleted", async () => {
+    const made = await over((await json(pictures({}, { variations: [{ guidance: "cfg" }, { guidance: "none" }] }))).id);
+    await fetch(at(`/api/pictures/${made.pictures[1]}`), { method: "DELETE" });
+    const answer = await post("/api/studies", { title: "x", job: made.id, arms: ["cfg", "none"], seeds: 1 });
+    expect(answer.status).toBe(400);
+    expect((await json(answer)).error).toContain("was deleted");
+  });
+
   test.each([
     ["JSON that is none", "/api/jobs", "{", 400, /not valid JSON/],
     ["a wrong setting", "/api/jobs", '{"request":{"prompt":"x","steps":0}}', 400, /steps/],

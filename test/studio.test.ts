@@ -64,16 +64,23 @@ describe.skipIf(!executablePath)("the page", () => {
     await page.getByText("Learned.").waitFor({ timeout: 120_000 });
     await page.getByText("loss, 3 steps").waitFor();
     await page.getByRole("img", { name: "step 3", exact: true }).waitFor();
-    await open("Create");
-    await page.getByLabel("Adapter").selectOption("my-dog");
+    await page.getByRole("button", { name: "Draw with it" }).click();
+    expect(await page.getByLabel("Adapter").inputValue()).toBe("my-dog");
+    expect(await page.getByLabel("Prompt").inputValue()).toBe("a sks dog in the snow");
   });
 
   test("Create draws the dial's stops from one seed, the chosen one first, and the dial shows each", async () => {
+    // Every movement of the layout that is nobody's doing.
+    await page.evaluate(`globalThis.moved = 0;
+      new PerformanceObserver((list) => {
+        for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) globalThis.moved += value;
+      }).observe({ type: "layout-shift" });`);
     await page.getByRole("button", { name: "Draw" }).click();
     await page.getByRole("img", { name: "omega 0.6", exact: true }).waitFor();
     expect(await pictures()).toBeLessThan(11);
     await done();
     expect(await pictures()).toBe(11);
+    expect(await page.evaluate("moved")).toBe(0);
     const src = () => page.locator(".pair img").first().getAttribute("src");
     const before = await src();
     await page.getByLabel("omega", { exact: true }).press("ArrowLeft");
@@ -141,10 +148,17 @@ describe.skipIf(!executablePath)("the page", () => {
     await page.getByRole("alert").getByText("shows this picture").waitFor();
     problems.splice(0);
     await page.getByRole("button", { name: "Close" }).click();
+    // The focus is where it was, or at what took the place of what is gone.
+    const focus = (tile: string) =>
+      expect
+        .poll(() => page.locator(`.tiles button:${tile}`).evaluate((e) => e === e.ownerDocument.activeElement))
+        .toBe(true);
+    await focus("first-child");
     await page.locator(".tiles button").last().click();
     await page.getByRole("button", { name: "Delete" }).click();
     await page.getByRole("button", { name: "Delete for ever" }).click();
     await expect.poll(() => page.locator(".tiles button").count()).toBe(count - 1);
+    await focus("last-child");
     await page.locator(".tiles button").nth(-2).click();
     await page.getByRole("button", { name: "Use again" }).click();
     expect(await page.getByLabel("Prompt").inputValue()).toBe("a sks dog");
@@ -169,6 +183,24 @@ describe.skipIf(!executablePath)("the page", () => {
     // The request that found nothing is in the console, as it should be.
     expect(problems.splice(0)).toEqual([expect.stringContaining("404")]);
   });
+
+  test("a run of training that was stopped goes on with its curve and its samples, also after a reload", async () => {
+    await open("Personalise");
+    await fill("Name", "stopped");
+    await fill("Steps", 3);
+    await page.getByRole("button", { name: "Learn" }).click();
+    await page.getByRole("img", { name: "step 1", exact: true }).waitFor({ timeout: 120_000 });
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByText("cancelled", { exact: true }).waitFor();
+    await page.reload();
+    await page.getByRole("button", { name: "Go on learning" }).click();
+    await page.getByText("Learned.").waitFor({ timeout: 120_000 });
+    await page.getByText("loss, 3 steps").waitFor();
+    for (const step of [1, 2, 3]) {
+      expect(await page.getByRole("img", { name: `step ${step}`, exact: true }).count()).toBe(1);
+    }
+    await fill("Name", "my-dog");
+  }, 180_000);
 
   test("a name that an adapter has is taken only when asked twice", async () => {
     await open("Personalise");

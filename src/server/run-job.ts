@@ -114,16 +114,20 @@ async function learn(
   const run = `${runs}${key}.safetensors`;
   const request = { ...settings, model: models.get(model).source, images, out: run, resume: true };
   // A run that goes on has the losses of before in its log.
+  const logged = await readLossLog(join(runFolderOf(run), "log.jsonl"));
+  if (logged.length > 0) change({ losses: logged.map(({ loss }) => loss) });
   const losses: number[] = [];
+  const warnings: string[] = [];
   const pictures = [...before];
   let adapters: readonly string[] = [];
   for await (const event of train(recipe, request, { device, threads, signal })) {
-    if (event.type === "doing") change({ progress: { done: 0, total: 1, what: event.what } });
+    if (event.type === "warning") {
+      warnings.push(event.message);
+      change({ warnings: [...warnings] });
+    }
+    if (event.type === "doing") change({ progress: { done: event.share ?? 0, total: 1, what: event.what } });
     if (event.type === "step") {
-      if (losses.length === 0) {
-        const logged = await readLossLog(join(runFolderOf(run), "log.jsonl"));
-        losses.push(...logged.filter(({ step }) => step < event.step).map(({ loss }) => loss));
-      }
+      if (losses.length === 0) losses.push(...logged.filter(({ step }) => step < event.step).map(({ loss }) => loss));
       losses.push(event.loss);
       const progress = { done: event.step, total: event.steps, what: `loss ${event.loss.toFixed(4)}` };
       change({ progress, losses: [...losses] });

@@ -47,6 +47,10 @@ export async function makeStudy(
   if (job.request.kind !== "pictures" || job.pictures.length !== arms.length * seeds) {
     throw new UsageError("the job's pictures are not those of these arms and seeds");
   }
+  for (const id of job.pictures) {
+    if (!(await exists(data.picture(id))))
+      throw new UsageError("a picture of this comparison was deleted; draw it again");
+  }
   const { prompt } = job.request.request;
   const folder = references === undefined ? undefined : data.upload(references);
   const names =

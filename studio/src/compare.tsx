@@ -5,14 +5,14 @@ import {
   adapters as askAdapters,
   models as askModels,
   isOver,
+  pictureUrl,
   type Settings,
   start,
   stop,
   type Upload,
   upload,
-  uploadedUrls,
 } from "./api.ts";
-import { Field, JobLine, NumberField, Problem } from "./parts.tsx";
+import { Field, JobLine, NumberField, Problem, Subject } from "./parts.tsx";
 import { Plane } from "./plane.tsx";
 import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
@@ -82,7 +82,24 @@ export function rowsOf(form: Pick<ComparisonForm, "methods" | "omegas" | "scale"
   });
 }
 
-export function Compare({ learned }: { learned: number }) {
+const seedsOf = ({ seed, seeds }: Pick<ComparisonForm, "seed" | "seeds">) =>
+  Array.from({ length: seeds }, (_, i) => seed + i);
+
+interface Table {
+  readonly rows: readonly Row[];
+  readonly seeds: readonly number[];
+}
+
+/** What would be drawn as the form stands. */
+function planned(form: ComparisonForm): Table {
+  try {
+    return { rows: rowsOf(form), seeds: seedsOf(form) };
+  } catch {
+    return { rows: [], seeds: [] };
+  }
+}
+
+export function Compare() {
   const [form, setForm] = useKept("compare", usualComparison);
   const [shown, setShown] = useKept<{ rows: Row[]; seeds: number[]; token: string }>("compare.shown", {
     rows: [],
@@ -95,7 +112,7 @@ export function Compare({ learned }: { learned: number }) {
   const { busy, alone } = useOneAtATime();
   const [problem, setProblem] = useState("");
   const models = useAsked(askModels, 0).value?.map(({ name }) => name);
-  const adapters = useAsked(askAdapters, learned).value?.map(({ name }) => name);
+  const adapters = useAsked(askAdapters, 0).value?.map(({ name }) => name);
   const change = (part: Partial<ComparisonForm>) => setForm((before) => ({ ...before, ...part }));
   const set =
     <K extends keyof ComparisonForm>(key: K) =>
@@ -115,7 +132,7 @@ export function Compare({ learned }: { learned: number }) {
         request: { ...drawing.request, count: form.seeds },
         variations: rows.map(({ settings }) => settings),
       });
-      setShown({ rows, seeds: Array.from({ length: form.seeds }, (_, i) => form.seed + i), token: form.token });
+      setShown({ rows, seeds: seedsOf(form), token: form.token });
       follow(asked.id);
     } catch (error) {
       setProblem((error as Error).message);
@@ -131,6 +148,7 @@ export function Compare({ learned }: { learned: number }) {
     }
   }
 
+  const table = shown.rows.length > 0 ? shown : planned(form);
   return (
     <div className="two">
       <form
@@ -143,6 +161,9 @@ export function Compare({ learned }: { learned: number }) {
           <textarea rows={2} value={form.prompt} required onChange={(e) => set("prompt")(e.target.value)} />
         </Field>
         <ModelAndAdapter form={form} change={change} models={models} adapters={adapters} />
+        {form.adapter === "" && (
+          <small>Without an adapter there is nothing to steer: every omega gives CFG's picture.</small>
+        )}
         <fieldset>
           <legend>Methods</legend>
           {methods.map((name) => (
@@ -189,11 +210,7 @@ export function Compare({ learned }: { learned: number }) {
         </Field>
         {references && (
           <>
-            <div className="strip wide">
-              {uploadedUrls(references).map((url, i) => (
-                <img key={url} src={url} alt={`the subject, ${i + 1}`} />
-              ))}
-            </div>
+            <Subject upload={references} label="the subject" />
             <div className="row">
               <small>{references.pictures} pictures to measure against</small>
               <button type="button" className="quiet" onClick={() => setReferences(null)}>
@@ -214,7 +231,7 @@ export function Compare({ learned }: { learned: number }) {
           <input
             type="range"
             min={80}
-            max={400}
+            max={768}
             value={form.size}
             aria-label="size of all pictures"
             onChange={(e) => set("size")(e.target.valueAsNumber)}
@@ -222,20 +239,26 @@ export function Compare({ learned }: { learned: number }) {
           <span>larger</span>
         </label>
         <div className="scroll" style={{ ["--cell" as string]: `${form.size}px` }}>
-          <table className="cells">
+          <table className="cells" aria-label="methods by seeds">
+            <thead>
+              <tr>
+                <td />
+                {table.seeds.map((seed) => (
+                  <th key={seed} scope="col">
+                    seed {seed}
+                  </th>
+                ))}
+              </tr>
+            </thead>
             <tbody>
-              {shown.rows.map(({ label }, row) => (
+              {table.rows.map(({ label }, row) => (
                 <tr key={label}>
                   <th scope="row">{label}</th>
-                  {shown.seeds.map((seed, column) => {
-                    const id = job?.pictures[row * shown.seeds.length + column];
+                  {table.seeds.map((seed, column) => {
+                    const id = job?.pictures[row * table.seeds.length + column];
                     return (
                       <td key={seed}>
-                        {id ? (
-                          <img src={`/pictures/${id}.png`} alt={`${label}, seed ${seed}`} />
-                        ) : (
-                          <span className="empty" />
-                        )}
+                        {id ? <img src={pictureUrl(id)} alt={`${label}, seed ${seed}`} /> : <span className="empty" />}
                       </td>
                     );
                   })}
@@ -244,6 +267,7 @@ export function Compare({ learned }: { learned: number }) {
             </tbody>
           </table>
         </div>
+        {!references && <p className="note">The fidelity plane needs the subject's pictures: bring some.</p>}
         {job && references && <Plane job={job} references={references.id} {...shown} />}
       </section>
     </div>

@@ -1,6 +1,6 @@
 /** Create: a prompt, and the dial from the subject to the text, each stop drawn from the same noise. */
-import { type FormEvent, useState } from "react";
-import { adapters as askAdapters, models as askModels, isOver, start, stop } from "./api.ts";
+import { type FormEvent, useId, useState } from "react";
+import { adapters as askAdapters, models as askModels, isOver, pictureUrl, start, stop } from "./api.ts";
 import { download, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
 import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
@@ -25,15 +25,16 @@ const order = (omega: number, stops: readonly number[]) => {
 
 const told = (omega: number) => (usualStops.includes(omega) ? omega.toFixed(1) : String(omega));
 
-export function Create({ learned }: { learned: number }) {
+export function Create() {
   const [form, setForm] = useKept("create", usualForm);
   const [drawn, setDrawn] = useKept<number[]>("create.stops", []);
   const followed = useJob("create");
   const { job, follow } = followed;
   const { busy, alone } = useOneAtATime();
   const [problem, setProblem] = useState("");
+  const dial = useId();
   const models = useAsked(askModels, 0).value?.map(({ name }) => name);
-  const adapters = useAsked(askAdapters, learned).value?.map(({ name }) => name);
+  const adapters = useAsked(askAdapters, 0).value?.map(({ name }) => name);
   const change = (part: Partial<CreateForm>) => setForm((before) => ({ ...before, ...part }));
   const pictureAt = (omega: number) => job?.pictures[drawn.indexOf(omega)];
 
@@ -114,13 +115,22 @@ export function Create({ learned }: { learned: number }) {
               </button>
             )}
           </Frame>
-          <Frame id={steered ? pictureAt(1) : undefined} label="cfg, omega 1">
-            CFG (omega 1)
-          </Frame>
+          {steered ? (
+            <Frame id={pictureAt(1)} label="cfg, omega 1">
+              CFG (omega 1)
+            </Frame>
+          ) : (
+            <p className="note">The dial needs an adapter: choose one, or make one in Personalise.</p>
+          )}
         </div>
-        <label className="dial">
-          <span>the subject</span>
+        <div className="omega" style={{ ["--stops" as string]: stops.length }}>
+          <div className="ends">
+            <span>the subject</span>
+            <output htmlFor={dial}>omega {told(omega)}</output>
+            <span>the text</span>
+          </div>
           <input
+            id={dial}
             type="range"
             min={0}
             max={stops.length - 1}
@@ -131,29 +141,26 @@ export function Create({ learned }: { learned: number }) {
             aria-valuetext={`omega ${told(omega)}`}
             onChange={(e) => change({ omega: stops[e.target.valueAsNumber]! })}
           />
-          <span>the text</span>
-        </label>
-        {steered ? (
-          <div className="strip" style={{ ["--stops" as string]: stops.length }}>
+          <div className="strip">
             {stops.map((at) => {
-              const id = pictureAt(at);
+              const id = steered ? pictureAt(at) : undefined;
               return (
                 <button
                   type="button"
                   key={at}
                   className={at === omega ? "stop chosen" : "stop"}
                   aria-pressed={at === omega}
+                  aria-label={`omega ${told(at)}`}
+                  disabled={!steered}
                   onClick={() => change({ omega: at })}
                 >
-                  {id ? <img src={`/pictures/${id}.png`} alt="" /> : <span className="empty" />}
+                  {id ? <img src={pictureUrl(id)} alt="" /> : <span className="empty" />}
                   {told(at)}
                 </button>
               );
             })}
           </div>
-        ) : (
-          <p className="note">The dial needs an adapter: choose one, or make one in Personalise.</p>
-        )}
+        </div>
       </section>
     </div>
   );

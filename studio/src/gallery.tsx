@@ -24,12 +24,22 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   /** The picture whose Delete was pressed once. */
   const [sure, setSure] = useState("");
   const { value: found, problem: missing } = useAsked(() => gallery(page * pageSize, pageSize), `${page} ${version}`);
+  const tiles = useRef<HTMLDivElement>(null);
+  /** Where a picture was deleted: the focus goes to the one that takes its place. */
+  const gap = useRef<number>(undefined);
+  useEffect(() => {
+    if (!found || gap.current === undefined) return;
+    const left = tiles.current?.querySelectorAll("button");
+    left?.[Math.min(gap.current, left.length - 1)]?.focus();
+    gap.current = undefined;
+  }, [found]);
   if (!found) return <Problem text={missing?.message ?? ""} />;
   if (found.total === 0) return <p>No pictures yet. Create some.</p>;
 
   async function remove(id: string) {
     try {
       await removePicture(id);
+      gap.current = found?.pictures.findIndex((picture) => picture.id === id);
       setOpen(undefined);
       setVersion((v) => v + 1);
     } catch (error) {
@@ -49,7 +59,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
 
   return (
     <>
-      <div className="tiles">
+      <div className="tiles" ref={tiles}>
         {found.pictures.map((picture) => (
           <button
             type="button"
@@ -98,7 +108,8 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
               <button type="button" onClick={() => (sure === open.id ? remove(open.id) : setSure(open.id))}>
                 {sure === open.id ? "Delete for ever" : "Delete"}
               </button>
-              <button type="button" onClick={() => setOpen(undefined)}>
+              {/* As Escape closes it: the focus goes back to where it was. */}
+              <button type="button" onClick={(e) => e.currentTarget.closest("dialog")?.close()}>
                 Close
               </button>
             </div>

@@ -1,5 +1,5 @@
 /** Tiller Studio. */
-import { StrictMode, useState } from "react";
+import { StrictMode, useRef } from "react";
 import { createRoot } from "react-dom/client";
 import { Compare, usualComparison } from "./compare.tsx";
 import { Create, usualForm } from "./create.tsx";
@@ -13,14 +13,16 @@ const pages = ["Create", "Personalise", "Compare", "Gallery", "Study"] as const;
 
 function Studio() {
   const [page, setPage] = useKept<(typeof pages)[number]>("page", "Create");
-  const [learned, setLearned] = useState(0);
 
+  const main = useRef<HTMLElement>(null);
   /** Fills a page's form as a picture was made, and goes there. */
   const filled = (page: "Create" | "Compare", usual: object) => (form: object) => {
     const name = `tiller.${page.toLowerCase()}`;
     const kept = JSON.parse(localStorage.getItem(name) ?? "{}") as object;
     localStorage.setItem(name, JSON.stringify({ ...usual, ...kept, ...form }));
     setPage(page);
+    // What was pressed is gone with its page.
+    main.current?.focus();
   };
 
   return (
@@ -40,10 +42,10 @@ function Studio() {
           ))}
         </nav>
       </header>
-      <main>
-        {page === "Create" && <Create learned={learned} />}
-        {page === "Personalise" && <Personalise onLearned={() => setLearned((n) => n + 1)} />}
-        {page === "Compare" && <Compare learned={learned} />}
+      <main ref={main} tabIndex={-1}>
+        {page === "Create" && <Create />}
+        {page === "Personalise" && <Personalise use={filled("Create", usualForm)} />}
+        {page === "Compare" && <Compare />}
         {page === "Gallery" && (
           <Gallery reuse={{ create: filled("Create", usualForm), compare: filled("Compare", usualComparison) }} />
         )}

@@ -1,6 +1,6 @@
 /** Small parts that several pages share. */
 import { cloneElement, type ReactElement, type ReactNode, useId, useState } from "react";
-import { isOver, pictureUrl, stop } from "./api.ts";
+import { isOver, pictureUrl, stop, type Upload, uploadedUrls } from "./api.ts";
 import type { Followed } from "./state.ts";
 
 /** A control under its label, with a hint below if there is one. */
@@ -97,6 +97,19 @@ export function Frame({ id, label, children }: { id: string | undefined; label: 
   );
 }
 
+/** Pictures of the subject side by side; their place is kept while there are none. */
+export function Subject({ upload, label }: { upload: Upload | null; label: string }) {
+  const urls = upload ? uploadedUrls(upload) : [];
+  return (
+    <div className="subject">
+      {urls.length === 0 && <small>Your pictures will stand here.</small>}
+      {urls.map((url, i) => (
+        <img key={url} src={url} alt={`${label}, ${i + 1}`} />
+      ))}
+    </div>
+  );
+}
+
 /** How far a job is, and what ends it. Only its state is said aloud, not every step. */
 export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
   const [problem, setProblem] = useState("");
@@ -111,12 +124,10 @@ export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
   const waiting = position ? `waiting, ${position} before it` : "waiting";
   return (
     <div className="line">
-      {state === "running" && (
-        <>
-          <progress value={progress?.done ?? 0} max={progress?.total ?? 1} aria-label="how much is done" />
-          <span>{progress?.what ?? "loading"}</span>
-        </>
+      {!isOver(job) && (
+        <progress value={progress?.done ?? 0} max={progress?.total ?? 1} aria-label="how much is done" />
       )}
+      {state === "running" && <span>{progress?.what ?? "loading"}</span>}
       <span aria-live="polite" className={state === "failed" ? "bad" : state === "running" ? "unseen" : ""}>
         {state === "queued" ? waiting : state === "failed" ? (error ?? "failed") : state}
       </span>

@@ -1,5 +1,5 @@
 /** Personalise: pictures of one subject, and the loss as it is learned. */
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import {
   adapters as askAdapters,
   models as askModels,
@@ -8,9 +8,9 @@ import {
   type TrainingJob,
   type Upload,
   upload,
-  uploadedUrls,
 } from "./api.ts";
-import { Choice, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
+import type { CreateForm } from "./create.tsx";
+import { Choice, Field, Frame, JobLine, NumberField, Problem, Subject } from "./parts.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 
 const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps: 400, rank: 16 };
@@ -18,9 +18,12 @@ const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps
 /** What suits the embedded model; others learn as the recipe has it. */
 const forDinghy = { learningRate: 1.5e-3, batch: 2, priorCount: 16 };
 
-export function Personalise({ onLearned }: { onLearned: () => void }) {
+/** `use` goes to Create with what was learned. */
+export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void }) {
   const [form, setForm] = useKept("personalise", usual);
   const [kept, setKept] = useKept<Upload | null>("personalise.upload", null);
+  /** Samples of the run before it was stopped, which is another job. */
+  const [earlier, setEarlier] = useKept<readonly string[]>("personalise.earlier", []);
   const [over, setOver] = useState(false);
   const [problem, setProblem] = useState("");
   /** The name whose adapter may be replaced: pressed once, and told what the second press does. */
@@ -31,9 +34,6 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
   const models = useAsked(askModels, 0).value?.map(({ name }) => name);
   const taken = useAsked(askAdapters, job?.state).value?.map(({ name }) => name) ?? [];
   const model = form.model || models?.[0];
-  useEffect(() => {
-    if (job?.state === "done") onLearned();
-  }, [job?.state, onLearned]);
 
   // Of two that were brought in short order the later one counts.
   const latest = useRef(0);
@@ -72,7 +72,9 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
       );
     }
     try {
+      const before = resumes ? [...earlier, ...job.pictures] : [];
       follow((await start(request)).id);
+      setEarlier(before);
       setReplaced("");
     } catch (error) {
       setProblem((error as Error).message);
@@ -139,17 +141,31 @@ export function Personalise({ onLearned }: { onLearned: () => void }) {
         <Problem text={problem} />
         <JobLine {...followed} />
         {job?.state === "done" && learnt && (
-          <p>
-            Learned. In Create, choose the adapter <b>{job.adapter}</b> and say “a {learnt.token} {learnt.class} …”.
-          </p>
+          <>
+            <p>
+              Learned. The adapter is called <b>{learnt.name}</b>, and its subject “{learnt.token} {learnt.class}”.
+            </p>
+            <button
+              type="button"
+              onClick={() =>
+                use({
+                  model: learnt.model ?? "",
+                  adapter: learnt.name,
+                  strength: 1,
+                  others: [],
+                  prompt: `a ${learnt.token} ${learnt.class} in the snow`,
+                })
+              }
+            >
+              Draw with it
+            </button>
+          </>
         )}
       </form>
       <section aria-label="What is learned">
-        <div className="strip wide">
-          {kept && uploadedUrls(kept).map((url, i) => <img key={url} src={url} alt={`your subject, ${i + 1}`} />)}
-        </div>
+        <Subject upload={kept} label="your subject" />
         <LossCurve losses={job?.losses ?? []} />
-        <Samples pictures={job?.pictures ?? []} />
+        <Samples pictures={[...earlier, ...(job?.pictures ?? [])]} />
       </section>
     </div>
   );
@@ -187,7 +203,12 @@ function LossCurve({ losses }: { losses: readonly number[] }) {
   });
   return (
     <figure>
-      <svg viewBox={`0 0 ${width} ${height}`} className="curve" role="img" aria-label="the loss so far">
+      <svg
+        viewBox={`0 0 ${width} ${height}`}
+        className="curve"
+        role="img"
+        aria-label={smooth.length > 0 ? `the loss, now about ${smooth.at(-1)!.toFixed(3)}` : "the loss"}
+      >
         <path d={path(losses)} className="faint" />
         <path d={path(smooth)} />
       </svg>

@@ -117,12 +117,12 @@ function Sitting({ id }: { id: string }) {
   if (sent || !set) {
     return (
       <>
-        <p>
-          Thank you.{" "}
-          <button type="button" onClick={() => setSitting(newSitting())}>
-            Another person
-          </button>
-        </p>
+        <h2 ref={heading} tabIndex={-1}>
+          Thank you.
+        </h2>
+        <button type="button" onClick={() => setSitting(newSitting())}>
+          Another person
+        </button>
         <Results id={id} />
       </>
     );
@@ -133,9 +133,9 @@ function Sitting({ id }: { id: string }) {
         {at + 1} of {study.sets.length}: “{set.prompt}”
       </h2>
       {study.references.length > 0 && (
-        <div className="strip wide">
-          {study.references.map((url) => (
-            <img key={url} src={url} alt="the subject" />
+        <div className="subject">
+          {study.references.map((url, i) => (
+            <img key={url} src={url} alt={`the subject, ${i + 1}`} />
           ))}
         </div>
       )}

@@ -104,8 +104,14 @@ describe.skipIf(!executablePath)("the page", () => {
     await page.getByLabel("Adapter").selectOption("my-dog");
     await fill("Steps", 2);
     await fill("Seeds", 2);
-    await page.locator("input[type=file]").setInputFiles([0, 1].map((i) => join(folder, "dog", `${i}.png`)));
-    await page.getByText("2 pictures to measure against").waitFor();
+    // The same pictures can be taken away and brought again.
+    for (const time of [1, 2]) {
+      const chooser = page.waitForEvent("filechooser");
+      await page.locator("input[type=file]").click();
+      await (await chooser).setFiles([0, 1].map((i) => join(folder, "dog", `${i}.png`)));
+      await page.getByText("2 pictures to measure against").waitFor();
+      if (time === 1) await page.getByRole("button", { name: "Remove" }).click();
+    }
     await page.getByRole("button", { name: "Compare" }).last().click();
     await done();
     expect(await page.locator(".cells img").count()).toBe(6);

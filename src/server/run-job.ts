@@ -55,6 +55,7 @@ async function draw(
   const pipeline = await pipelines.get(chosen.source, files, signal);
   const requests = variations.map((variation): FullRequest => Object.assign({ ...request }, variation));
   const total = requests.reduce((sum, { steps, count }) => sum + steps * count, 0);
+  const all = requests.reduce((sum, { count }) => sum + count, 0);
   const pictures: string[] = [];
   const warnings: string[] = [];
   let before = 0;
@@ -66,7 +67,7 @@ async function draw(
         } else if (event.type === "step") {
           const done = before + event.picture * one.steps + (event.step / event.steps) * event.batch * one.steps;
           change({
-            progress: { done, total, what: `picture ${pictures.length + 1}` },
+            progress: { done, total, what: `picture ${pictures.length + 1} of ${all}` },
             pictures: [...pictures],
             warnings,
           });

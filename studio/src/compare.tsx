@@ -12,7 +12,7 @@ import {
   type Upload,
   upload,
 } from "./api.ts";
-import { Field, JobLine, NumberField, Problem, Subject } from "./parts.tsx";
+import { Field, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
 import { Plane } from "./plane.tsx";
 import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
@@ -141,6 +141,7 @@ export function Compare() {
 
   async function bring(files: FileList | null) {
     if (!files || files.length === 0) return;
+    setProblem("");
     try {
       setReferences(await upload([...files]));
     } catch (error) {
@@ -206,13 +207,15 @@ export function Compare() {
         </div>
         <MoreSettings form={form} change={change} />
         <Field label="The subject's pictures" hint="to measure likeness with">
-          <input type="file" accept="image/*" multiple onChange={(e) => bring(e.target.files)} />
+          <PictureFiles onFiles={bring} />
         </Field>
         {references && (
           <>
             <Subject upload={references} label="the subject" />
             <div className="row">
-              <small>{references.pictures} pictures to measure against</small>
+              <small>
+                {references.pictures} {references.pictures === 1 ? "picture" : "pictures"} to measure against
+              </small>
               <button type="button" className="quiet" onClick={() => setReferences(null)}>
                 Remove
               </button>

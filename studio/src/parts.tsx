@@ -97,6 +97,30 @@ export function Frame({ id, label, children }: { id: string | undefined; label: 
   );
 }
 
+/** Pictures from the person's disk; the same may be chosen twice. */
+export function PictureFiles({ id, onFiles, ...described }: FilesProps) {
+  return (
+    <input
+      id={id}
+      {...described}
+      type="file"
+      accept="image/*"
+      multiple
+      // A browser tells nothing of files that are chosen already.
+      onClick={(event) => {
+        event.currentTarget.value = "";
+      }}
+      onChange={(event) => onFiles(event.target.files)}
+    />
+  );
+}
+
+interface FilesProps {
+  readonly id?: string;
+  readonly "aria-describedby"?: string;
+  readonly onFiles: (files: FileList | null) => void;
+}
+
 /** Pictures of the subject side by side; their place is kept while there are none. */
 export function Subject({ upload, label }: { upload: Upload | null; label: string }) {
   const urls = upload ? uploadedUrls(upload) : [];

@@ -1,5 +1,5 @@
 /** Personalise: pictures of one subject, and the loss as it is learned. */
-import { type FormEvent, useRef, useState } from "react";
+import { type FormEvent, useId, useRef, useState } from "react";
 import {
   adapters as askAdapters,
   models as askModels,
@@ -10,7 +10,7 @@ import {
   upload,
 } from "./api.ts";
 import type { CreateForm } from "./create.tsx";
-import { Choice, Field, Frame, JobLine, NumberField, Problem, Subject } from "./parts.tsx";
+import { Choice, Field, Frame, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 
 const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps: 400, rank: 16 };
@@ -28,6 +28,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   const [problem, setProblem] = useState("");
   /** The name whose adapter may be replaced: pressed once, and told what the second press does. */
   const [replaced, setReplaced] = useState("");
+  const files = useId();
   const { busy, alone } = useOneAtATime();
   const followed = useJob("personalise");
   const { job, follow } = followed;
@@ -98,6 +99,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
         }}
       >
         <label
+          htmlFor={files}
           className={over ? "drop over" : "drop"}
           onDragOver={(e) => {
             e.preventDefault();
@@ -110,7 +112,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
             void take(e.dataTransfer.files);
           }}
         >
-          <input type="file" accept="image/*" multiple onChange={(e) => take(e.target.files)} />
+          <PictureFiles id={files} onFiles={take} />
           <span>
             {kept
               ? `${kept.pictures} ${kept.pictures === 1 ? "picture is" : "pictures are"} here; drop others in their place`

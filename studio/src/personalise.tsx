@@ -142,32 +142,35 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
         </button>
         <Problem text={problem} />
         <JobLine {...followed} />
-        {job?.state === "done" && learnt && (
-          <>
-            <p>
-              Learned. The adapter is called <b>{learnt.name}</b>, and its subject “{learnt.token} {learnt.class}”.
-            </p>
-            <button
-              type="button"
-              onClick={() =>
-                use({
-                  model: learnt.model ?? "",
-                  adapter: learnt.name,
-                  strength: 1,
-                  others: [],
-                  prompt: `a ${learnt.token} ${learnt.class} in the snow`,
-                })
-              }
-            >
-              Draw with it
-            </button>
-          </>
-        )}
       </form>
       <section aria-label="What is learned">
         <Subject upload={kept} label="your subject" />
         <LossCurve losses={job?.losses ?? []} />
         <Samples pictures={[...earlier, ...(job?.pictures ?? [])]} />
+        {/* Below all that has its place already, so that nothing moves; said aloud. */}
+        <div role="status">
+          {job?.state === "done" && learnt && (
+            <>
+              <p>
+                Learned. The adapter is called <b>{learnt.name}</b>, and its subject “{learnt.token} {learnt.class}”.
+              </p>
+              <button
+                type="button"
+                onClick={() =>
+                  use({
+                    model: learnt.model ?? "",
+                    adapter: learnt.name,
+                    strength: 1,
+                    others: [],
+                    prompt: `a ${learnt.token} ${learnt.class} in the snow`,
+                  })
+                }
+              >
+                Draw with it
+              </button>
+            </>
+          )}
+        </div>
       </section>
     </div>
   );

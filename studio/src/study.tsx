@@ -213,7 +213,13 @@ function Results({ id }: { id: string }) {
         </table>
       ))}
       <p>
-        <a href={`/api/studies/${id}/export.json`}>JSON</a> · <a href={`/api/studies/${id}/export.csv`}>CSV</a>
+        <a href={`/api/studies/${id}/export.json`} download={`study-${id}.json`}>
+          JSON
+        </a>{" "}
+        ·{" "}
+        <a href={`/api/studies/${id}/export.csv`} download={`study-${id}.csv`}>
+          CSV
+        </a>
       </p>
     </>
   );

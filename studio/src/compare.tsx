@@ -186,7 +186,7 @@ export function Compare() {
           <Field label="Omegas">
             <input value={form.omegas} onChange={(e) => set("omegas")(e.target.value)} />
           </Field>
-          <NumberField label="Seeds" value={form.seeds} min={1} max={8} onChange={set("seeds")} />
+          <NumberField label="Seeds" value={form.seeds} min={1} max={16} onChange={set("seeds")} />
           <NumberField
             label="First seed"
             value={form.seed}

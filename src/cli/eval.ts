@@ -1,6 +1,6 @@
 /** `tiller eval`: how near a folder of pictures is to its subject and to its texts. */
 import type { Command } from "commander";
-import { type EvaluationRequest, evaluateFolder, protocols, type Scores, UsageError } from "../index.ts";
+import { type EvaluationRequest, embeddedModel, evaluateFolder, protocols, type Scores, UsageError } from "../index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, table } from "./printable.ts";
@@ -49,7 +49,8 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
     output.progress.doing("measuring", done / total, `picture ${done} of ${total}`),
   );
   output.progress.end();
-  Object.assign(output.result, result);
+  const encoders = { clip: clip ?? embeddedModel, dino: dino ?? embeddedModel };
+  Object.assign(output.result, result, { protocol: protocol ?? protocols[0], encoders });
   const row = (name: string, pictures: number, { dino, clipI, clipT }: Scores) => [
     printable(name).replaceAll("\n", " "),
     String(pictures),
@@ -62,4 +63,9 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
       row("mean over prompts", result.pictures.length, result.scores),
     ]),
   );
+  if (Object.values(encoders).includes(embeddedModel)) {
+    output.say(
+      "\nmeasured with dinghy's own encoders, which know its drawn world alone; name others by --clip and --dino",
+    );
+  }
 }

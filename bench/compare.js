@@ -8,6 +8,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bootstrap } from "../dist/bench/bootstrap.js";
+import { valuesByConcept } from "../dist/bench/results.js";
+import { metricNames } from "../dist/metrics/fidelity.js";
 
 const [folder, ...names] = process.argv.slice(2);
 if (names.length !== 2) throw new Error("name the experiment's folder and two of its rows");
@@ -24,16 +26,13 @@ const place = ({ concept, prompt }) => `${concept}/${prompt}`;
 const others = new Map(other.prompts.map((prompt) => [place(prompt), prompt]));
 const shared = one.prompts.filter((prompt) => others.has(place(prompt)));
 console.log(`${names[0]} over ${names[1]}, on ${shared.length} prompts of concepts`);
-for (const metric of ["dino", "clipI", "clipT"]) {
-  const byConcept = new Map();
-  for (const prompt of shared) {
-    const difference = prompt.scores[metric] - others.get(place(prompt)).scores[metric];
-    byConcept.set(prompt.concept, [...(byConcept.get(prompt.concept) ?? []), difference]);
-  }
-  const { mean, low, high } = bootstrap([...byConcept.values()]);
-  const positive = [...byConcept.values()].filter((d) => d.reduce((a, b) => a + b) > 0).length;
+const less = shared.map((prompt) => others.get(place(prompt)));
+for (const metric of metricNames) {
+  const differences = valuesByConcept(shared, metric, less);
+  const { mean, low, high } = bootstrap(differences);
+  const positive = differences.filter((d) => d.reduce((a, b) => a + b) > 0).length;
   const shown = [mean, low, high].map((value) => value.toFixed(3));
   console.log(
-    `${metric}: ${shown[0]} [${shown[1]}, ${shown[2]}], above 0 in ${positive} of ${byConcept.size} concepts`,
+    `${metric}: ${shown[0]} [${shown[1]}, ${shown[2]}], above 0 in ${positive} of ${differences.length} concepts`,
   );
 }

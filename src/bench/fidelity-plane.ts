@@ -16,7 +16,7 @@ export interface Ink {
 }
 
 /** The points that no other beats in both, from the left. */
-export const paretoFront = (points: readonly (readonly [number, number])[]): readonly (readonly [number, number])[] =>
+export const paretoFront = <P extends readonly [number, number]>(points: readonly P[]): P[] =>
   points
     .filter(([x, y]) => !points.some(([u, v]) => u >= x && v >= y && (u > x || v > y)))
     .toSorted(([x], [u]) => x - u);
@@ -25,7 +25,7 @@ export const paretoFront = (points: readonly (readonly [number, number])[]): rea
 export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { width: 760, height: 460 }): string {
   use([LineChart, ScatterChart, GridComponent, LabelLayout, SVGRenderer]);
   const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
-  const at = ({ scores }: ArmResult) => [scores.clipT.mean, scores.dino.mean] as const;
+  const at = ({ scores }: ArmResult): [number, number] => [scores.clipT.mean, scores.dino.mean];
   const ways = new Set(arms.map(({ personalisation }) => personalisation));
   const groupOf = ({ personalisation, arm }: ArmResult) => `${personalisation} at ${arm.scale}`;
   const curves = [...new Set(arms.map(groupOf))].map((group) => {
@@ -57,13 +57,13 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
     series: [
       {
         type: "line" as const,
-        data: paretoFront(arms.map(at)).map((point) => [...point]),
+        data: paretoFront(arms.map(at)),
         showSymbol: false,
         lineStyle: { color: ink.faint, width: 1.5, type: "dashed" as const },
       },
       ...curves.map((data) => ({
         type: "line" as const,
-        data: data.map((point) => [...point]),
+        data,
         showSymbol: false,
         smooth: 0.2,
         lineStyle: { color: ink.curve, width: 2 },
@@ -73,7 +73,7 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
         symbolSize: 10,
         labelLayout: { moveOverlap: "shiftY" as const },
         data: arms.map((arm) => ({
-          value: [...at(arm)],
+          value: at(arm),
           name: several ? `${arm.personalisation}: ${arm.name}` : arm.name,
           itemStyle: { color: arm.arm.guidance === "pg" ? ink.curve : ink.point },
         })),

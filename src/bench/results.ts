@@ -164,16 +164,23 @@ export async function gather(
 
 /** Of the prompts' scores, or of what they have more than those of `less`, prompt by prompt. */
 function intervals(prompts: readonly PromptResult[], less?: readonly PromptResult[]): Intervals {
-  const of = (metric: MetricName) => {
-    const byConcept = new Map<string, number[]>();
-    for (const [i, { concept, scores }] of prompts.entries()) {
-      const values = byConcept.get(concept) ?? [];
-      values.push(scores[metric] - (less ? less[i]!.scores[metric] : 0));
-      byConcept.set(concept, values);
-    }
-    return bootstrap([...byConcept.values()]);
-  };
+  const of = (metric: MetricName) => bootstrap(valuesByConcept(prompts, metric, less));
   return Object.fromEntries(metricNames.map((metric) => [metric, of(metric)])) as Record<MetricName, Interval>;
+}
+
+/** For each concept its prompts' scores by a metric, or what they have more than those of `less`, prompt by prompt. */
+export function valuesByConcept(
+  prompts: readonly PromptResult[],
+  metric: MetricName,
+  less?: readonly PromptResult[],
+): number[][] {
+  const byConcept = new Map<string, number[]>();
+  for (const [i, { concept, scores }] of prompts.entries()) {
+    const values = byConcept.get(concept) ?? [];
+    values.push(scores[metric] - (less ? less[i]!.scores[metric] : 0));
+    byConcept.set(concept, values);
+  }
+  return [...byConcept.values()];
 }
 
 async function featuresOf(

@@ -6,6 +6,7 @@ import { writeWhole } from "../files/atomic-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { resolveDevice, startEngine } from "../runtime/index.ts";
 import type { Experiment } from "./experiment.ts";
+import type { Cell, Identities } from "./plan.ts";
 import { gather, type Results } from "./results.ts";
 import { identitiesOf, openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
 
@@ -18,10 +19,11 @@ export async function runExperiment(
   options: RunOptions,
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Results> {
-  const cells = await openPlan(experiment, await identitiesOf(experiment), options.folder);
+  const identities = await identitiesOf(experiment);
+  const cells = await openPlan(experiment, identities, options.folder);
   await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(placed(experiment), null, 2)}\n`);
   await runCells(cells, experiment, options, onProgress);
-  const results = await gathered(experiment, options.folder, options);
+  const results = await gathered(experiment, cells, identities, options);
   await writeWhole(join(options.folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
   return results;
 }
@@ -37,7 +39,9 @@ export async function gatherResults(
   options: Pick<RunOptions, "device" | "threads"> = {},
 ): Promise<Results> {
   const file = join(folder, "results.json");
-  const results = await gathered(experiment, folder, options);
+  const identities = await identitiesOf(experiment);
+  const cells = await openPlan(experiment, identities, folder);
+  const results = await gathered(experiment, cells, identities, { ...options, folder });
   const before = (await exists(file)) ? (JSON.parse(await readFile(file, "utf8")) as Results) : undefined;
   if (before?.versions && before.units.done > results.units.done) return before;
   await writeWhole(file, `${JSON.stringify(results, null, 2)}\n`);
@@ -46,11 +50,10 @@ export async function gatherResults(
 
 async function gathered(
   experiment: Experiment,
-  folder: string,
-  { device, threads }: Pick<RunOptions, "device" | "threads">,
+  cells: readonly Cell[],
+  identities: Identities,
+  { folder, device, threads }: Pick<RunOptions, "folder" | "device" | "threads">,
 ): Promise<Results> {
-  const identities = await identitiesOf(experiment);
-  const cells = await openPlan(experiment, identities, folder);
   const engine = await startEngine({ device: await resolveDevice(device ?? "auto"), threads });
   try {
     return await gather(cells, experiment, identities, await openEncoders(engine, experiment), folder);

@@ -92,8 +92,17 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
   const seconds = (performance.now() - began) / 1000;
   const { omega, scale: best, chosen, cfg, curve, pictures, arms } = tuned;
   const told = ({ name, scores, prompts }: typeof chosen) => ({ name, scores, prompts: prompts.length });
-  Object.assign(output.result, { omega, scale: best, pictures, curve, out: folder, seconds });
-  Object.assign(output.result, { chosen: told(chosen), cfg: told(cfg), arms: arms.map(told) });
+  Object.assign(output.result, {
+    omega,
+    scale: best,
+    pictures,
+    curve,
+    out: folder,
+    seconds,
+    chosen: told(chosen),
+    cfg: told(cfg),
+    arms: arms.map(told),
+  });
   output.say(
     table([
       ["guidance", "DINO", "CLIP-T", "prompts"],

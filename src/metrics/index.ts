@@ -46,10 +46,10 @@ export async function evaluateFolder(
 ): Promise<Evaluation> {
   const { signal, token, protocol = "dreambooth" } = request;
   // Every text is found before the first picture is measured.
-  const pictures = [];
-  for (const { file, text } of await textsOf(request)) {
-    pictures.push({ file, text: token === undefined ? text : without(text, token) });
-  }
+  const pictures = (await textsOf(request)).map(({ file, text }) => ({
+    file,
+    text: token === undefined ? text : without(text, token),
+  }));
   const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
   const engine = await startEngine({
     device: await resolveDevice(request.device ?? "auto"),

@@ -7,20 +7,16 @@
 import { join } from "node:path";
 import { clipText, clipTextConfig } from "../../models/clip-text.ts";
 import { moduleOf } from "../../models/module.ts";
-import { float32, type Tensor } from "../../runtime/index.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
-import { readFloat32 } from "../../weights/safetensors.ts";
 import { clip, clipFeeds, contrast, samplesOf, textConfig } from "./clip.ts";
+import { readTensors } from "./read-tensors.ts";
 import { openWeights, type Stage, type Workshop } from "./stage.ts";
 
 /** No caption is longer: attention is causal, so that what follows a caption's end has no part in it. */
 const positions = 20;
 
 export async function judgingClip({ modelFolder }: Workshop): Promise<Stage> {
-  const tensors = new Map<string, Tensor>();
-  for (const [name, ref] of await openCheckpoint(join(modelFolder, "clip"))) {
-    tensors.set(name, float32(ref.shape, await readFloat32(ref)));
-  }
+  const tensors = await readTensors(await openCheckpoint(join(modelFolder, "clip")));
   return {
     ...clip,
     name: "judge",

@@ -3,9 +3,9 @@ import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { jsonObject, readJson } from "../../files/json-file.ts";
 import { exists } from "../../files/regular-file.ts";
-import { float32, type Tensor } from "../../runtime/index.ts";
+import type { Tensor } from "../../runtime/index.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
-import { readFloat32 } from "../../weights/safetensors.ts";
+import { readTensors } from "./read-tensors.ts";
 
 export interface KeptNetwork {
   readonly config: Record<string, unknown>;
@@ -24,7 +24,6 @@ export async function keepNetwork(folder: string, kept: string): Promise<KeptNet
     }
   }
   const weights = await openCheckpoint(kept);
-  const tensors = new Map<string, Tensor>();
-  for (const [name, ref] of weights) tensors.set(name, float32(ref.shape, await readFloat32(ref)));
-  return { config: await readJson(join(kept, "config.json"), jsonObject), weights, tensors };
+  const config = await readJson(join(kept, "config.json"), jsonObject);
+  return { config, weights, tensors: await readTensors(weights) };
 }

@@ -4,12 +4,12 @@
  */
 import { join } from "node:path";
 import { jsonObject, readJson } from "../../files/json-file.ts";
-import { float32, startEngine, type Tensor } from "../../runtime/index.ts";
+import { startEngine, type Tensor } from "../../runtime/index.ts";
 import { buildLatentEncoder } from "../../training/latents.ts";
 import { normalValues } from "../../training/random.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
-import { readFloat32 } from "../../weights/safetensors.ts";
 import { side } from "../render.ts";
+import { readTensors } from "./read-tensors.ts";
 import { planesOfSample, worldSample } from "./sampling.ts";
 import { writeNetwork } from "./write-network.ts";
 
@@ -21,8 +21,7 @@ export async function normaliseLatents(folder: string): Promise<void> {
   const config = await readJson(join(folder, "config.json"), jsonObject);
   const weights = await openCheckpoint(folder);
   const statistics = await latentStatistics(config, weights);
-  const tensors = new Map<string, Tensor>();
-  for (const [name, ref] of weights) tensors.set(name, float32(ref.shape, await readFloat32(ref)));
+  const tensors = await readTensors(weights);
   takeIn(tensors, statistics);
   await writeNetwork(folder, { config, tensors });
 }

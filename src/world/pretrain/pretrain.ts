@@ -170,8 +170,7 @@ const withData = (tensors: ReadonlyMap<string, Tensor>, data: TensorValues): Rea
   new Map([...tensors].map(([name, { shape }]) => [name, { shape, data: data.get(name)! }]));
 
 async function writeModelParts(modelFolder: string, stage: Stage, values: ReadonlyMap<string, Tensor>): Promise<void> {
-  const own = [...values].filter(([name]) => !stage.helps?.(name));
-  const tensors = new Map([...(stage.frozen ?? []), ...own]);
+  const tensors = new Map([...values].filter(([name]) => !stage.helps?.(name)));
   await writeNetwork(join(modelFolder, stage.folder), { config: stage.config, tensors }, stage.file);
   for (const [folder, network] of Object.entries(stage.parts?.(values) ?? {})) {
     await writeNetwork(join(modelFolder, folder), network, stage.file);

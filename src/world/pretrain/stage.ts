@@ -13,8 +13,6 @@ export interface Stage {
   /** The weights' file; Diffusers' name by default. */
   readonly file?: string | undefined;
   readonly settings: OptimiserSettings;
-  /** Tensors that are the network's too and stay as they are. */
-  readonly frozen?: ReadonlyMap<string, Tensor> | undefined;
   /** The tensors before training, by the checkpoint's keys. */
   readonly start: () => Map<string, Tensor>;
   /** Which of these only help the others to learn, and are no part of the network. */

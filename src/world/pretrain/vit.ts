@@ -11,15 +11,15 @@ import { add, input, matmul, mean, multiply, square, subtract, symbol, type Valu
 import { clipVisionConfig } from "../../models/clip-vision.ts";
 import { moduleOf } from "../../models/module.ts";
 import { vit as recordViT, vitConfig } from "../../models/vit.ts";
-import { float32, type Tensor } from "../../runtime/index.ts";
+import { float32 } from "../../runtime/index.ts";
 import { randomStream } from "../../training/random.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
-import { readFloat32 } from "../../weights/safetensors.ts";
 import { type Colour, css } from "../colour.ts";
 import { type Individual, individualOf, side, subjectOf } from "../render.ts";
 import { subjects } from "../subjects/index.ts";
 import { themesOf } from "../world.ts";
 import { crossEntropy, similarities, unitRows } from "./contrastive.ts";
+import { readTensors } from "./read-tensors.ts";
 import { heldOutFrom, planesOfSamples, type WorldSample } from "./sampling.ts";
 import { openWeights, type Stage, type Workshop } from "./stage.ts";
 import { traitReader } from "./traits.ts";
@@ -55,9 +55,7 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
   const clip = await openCheckpoint(join(modelFolder, "clip"));
   const { vision_config } = await readJson(join(modelFolder, "clip", "config.json"), jsonObject);
   const vision = clipVisionConfig(vision_config as Record<string, unknown>);
-  const tensors = new Map<string, Tensor>();
-  for (const [name, ref] of clip) tensors.set(name, float32(ref.shape, await readFloat32(ref)));
-  const begun = vitFromClip(tensors, vision, await patchDeviation(engine, clip, vision));
+  const begun = vitFromClip(await readTensors(clip), vision, await patchDeviation(engine, clip, vision));
 
   return {
     folder: "vit",

@@ -39,9 +39,9 @@ test("a file of prompts has a line for each picture, or texts by name", async ()
   await writeFile(lines, "a cat\n");
   await expect(texts({ prompts: lines })).rejects.toThrow("1 lines for 2 pictures");
   await writeFile(json, "[]");
-  await expect(texts({ prompts: json })).rejects.toThrow("must hold a JSON object");
+  await expect(texts({ prompts: json })).rejects.toThrow("expected form");
   await writeFile(json, JSON.stringify({ "b.jpg": 1 }));
-  await expect(texts({ prompts: json })).rejects.toThrow("the text of b.jpg must be a string");
+  await expect(texts({ prompts: json })).rejects.toThrow(/expected form at "b.jpg"/);
 });
 
 test("a token is left out, whatever follows it", () => {

@@ -1,7 +1,8 @@
 /** The texts that pictures are measured against. */
 import { basename, join, parse } from "node:path";
+import { z } from "zod";
 import { UsageError } from "../errors.ts";
-import { readText } from "../files/json-file.ts";
+import { readJson, readText } from "../files/json-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { readPicture } from "../pictures/read-recipe.ts";
 import { captionFileOf, pictureNames } from "../training/pictures.ts";
@@ -38,13 +39,10 @@ export async function textsOf({
 }
 
 async function readPrompts(file: string, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const text = await readText(file, 1 << 24);
   if (file.toLowerCase().endsWith(".json")) {
-    const texts = new Map(Object.entries(parsed(file, text)));
-    const wrong = [...texts].find(([, one]) => typeof one !== "string");
-    if (wrong) throw new UsageError(`${file}: the text of ${wrong[0]} must be a string`);
-    return texts as ReadonlyMap<string, string>;
+    return new Map(Object.entries(await readJson(file, z.record(z.string(), z.string()))));
   }
+  const text = await readText(file, 1 << 24);
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
   if (lines.length !== names.length) {
     throw new UsageError(
@@ -52,16 +50,6 @@ async function readPrompts(file: string, names: readonly string[]): Promise<Read
     );
   }
   return new Map(names.map((name, i) => [name, lines[i]!.trim()]));
-}
-
-function parsed(file: string, text: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // Said below.
-  }
-  throw new UsageError(`${file} must hold a JSON object of texts by the pictures' names`);
 }
 
 async function textOf(file: string, usual: string | undefined): Promise<string> {

@@ -45,6 +45,7 @@ export async function* pretrain(
   const engines = [engine];
   try {
     const stage = await build({ engine, modelFolder, workFolder });
+    const settings = goOn && stage.round !== undefined ? { ...stage.settings, steps: stage.round } : stage.settings;
     // Small operators gain little from a second thread, whole parts of a batch nearly all of it.
     if (stage.separable) {
       engines.push(...(await Promise.all(Array.from({ length: threads }, () => startEngine({ threads: 1 })))));
@@ -62,7 +63,7 @@ export async function* pretrain(
     const identity = {
       stage: name,
       config: stage.config,
-      settings: identifying(stage.settings),
+      settings: identifying(settings),
       firstDraw: begun.firstDraw || undefined,
     };
     await readCheckpoint(checkpoint, values, state, identity, averages);
@@ -76,12 +77,12 @@ export async function* pretrain(
     const objective = await compileObjective(stage.separable ? engines.slice(1) : engines, stage, values);
     let began = performance.now();
     const onDraw = (draw: number) => objective(begun.firstDraw + draw);
-    for await (const done of optimise(values, state, onDraw, stage.settings)) {
+    for await (const done of optimise(values, state, onDraw, settings)) {
       if (averages) blendIn(averages, flat, Math.min(stage.averaging!, done.step / (done.step + 10)));
       const seconds = (performance.now() - began) / 1000;
       began = performance.now();
       await log.add({ ...done, seconds: Number(seconds.toFixed(3)) });
-      yield { ...done, stage: name, steps: stage.settings.steps, seconds };
+      yield { ...done, stage: name, steps: settings.steps, seconds };
       if (done.step % checkpointEvery === 0 || signal?.aborted) await save();
       signal?.throwIfAborted();
     }
@@ -137,7 +138,8 @@ export async function compileObjective(
     for (const [i, result] of results.entries()) {
       const { share } = parts[i]!;
       loss += share * result.loss!.data[0]!;
-      const own = new Map(names.map((name) => [name, result[gradientOf(name)]!.data as Float32Array]));
+      const own: TensorValues = new Map(names.map((name) => [name, result[gradientOf(name)]!.data as Float32Array]));
+      if (share === 1) return { loss, gradients: own };
       accumulate(gradients, own, share);
     }
     return { loss, gradients };

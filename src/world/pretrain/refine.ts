@@ -35,10 +35,10 @@ export async function refine({ engine, modelFolder, workFolder }: Workshop): Pro
     folder: "vae",
     config,
     settings: {
-      steps: 40_000,
+      steps: 6500,
       accumulate: 1,
       learningRate: 5e-4,
-      schedule: "constant",
+      schedule: "cosine",
       warmup: 100,
       weightDecay: 1e-2,
       clip: 1,

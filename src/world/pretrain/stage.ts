@@ -13,6 +13,8 @@ export interface Stage {
   /** The weights' file; Diffusers' name by default. */
   readonly file?: string | undefined;
   readonly settings: OptimiserSettings;
+  /** Steps in place of the settings' for a network that goes on; by default as many. */
+  readonly round?: number | undefined;
   /** The tensors before training, by the checkpoint's keys. */
   readonly start: () => Map<string, Tensor>;
   /** Which of these only help the others to learn, and are no part of the network. */

@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { jsonObject, readJson } from "../../files/json-file.ts";
-import { add, input, matmul, mean, multiply, square, subtract, symbol, type Value } from "../../graph/index.ts";
+import { add, input, matmul, multiply, square, subtract, sum, symbol, type Value } from "../../graph/index.ts";
 import { clipVisionConfig } from "../../models/clip-vision.ts";
 import { moduleOf } from "../../models/module.ts";
 import { vit as recordViT, vitConfig } from "../../models/vit.ts";
@@ -25,11 +25,13 @@ import { openWeights, type Stage, type Workshop } from "./stage.ts";
 import { traitReader } from "./traits.ts";
 import { patchDeviation, vitFromClip } from "./vit-from-clip.ts";
 
-/** Individuals in a batch, all of one kind, for the kind alone must not tell; and pictures of each. */
-const [individuals, views] = [16, 3];
-const batch = individuals * views;
+/** Kinds in a batch, individuals of each, for the kind alone must not tell, and pictures of each of these. */
+const [kinds, individuals, views] = [4, 6, 2];
+const batch = kinds * individuals * views;
 /** How much sharper than cosines the similarities are. */
 const sharpness = 20;
+/** What the traits count. */
+const traitWeight = 3;
 const traits = traitReader();
 const nouns = [...subjects.keys()];
 
@@ -62,10 +64,10 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
     file: "model.safetensors",
     config,
     settings: {
-      steps: 10_000,
+      steps: 5000,
       accumulate: 1,
       learningRate: 5e-4,
-      schedule: "constant",
+      schedule: "cosine",
       warmup: 200,
       weightDecay: 5e-2,
       clip: 1,
@@ -102,6 +104,7 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
     feeds(draw) {
       const samples = viewsOf(draw);
       const read = samples.map(({ individual }) => traits.read(individual));
+      const there = read.reduce((total, { present }) => total + present.reduce((a, b) => a + b), 0);
       const targets = new Float32Array(batch * batch);
       const self = new Float32Array(batch * batch);
       for (let i = 0; i < batch; i++) {
@@ -117,37 +120,41 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
           [batch, traits.width],
           read.flatMap(({ values }) => [...values]),
         ),
-        present: float32(
+        shares: float32(
           [batch, traits.width],
-          read.flatMap(({ present }) => [...present]),
+          read.flatMap(({ present }) => [...present].map((value) => value / there)),
         ),
       };
     },
   };
 }
 
-/** Squares of what the traits that are there are off by, at twice their mean: about as much as the other loss. */
+/** The mean square of what the traits that are there are off by. */
 function traitLoss(named: Value): Value {
   const shape = [symbol("batch"), traits.width];
-  return multiply(mean(square(multiply(subtract(named, input("traits", shape)), input("present", shape)))), 2);
+  const off = square(subtract(named, input("traits", shape)));
+  return multiply(sum(multiply(off, input("shares", shape))), traitWeight);
 }
 
 /**
- * Individuals of one kind, each in some scenes. In every second draw they are of one colour too: their colours are learned
- * first, and would do to tell most of them apart.
+ * Individuals of some kinds, each in some scenes. In every second draw those of a kind are of one colour too: their colours
+ * are learned first, and would do to tell most of them apart.
  */
 function viewsOf(draw: number): WorldSample[] {
   const random = randomStream(3, "views", draw);
-  const noun = nouns[random.integer(nouns.length)]!;
-  const names = [...themesOf(subjectOf(noun)).keys()];
-  const colour = draw % 2 === 0 ? undefined : colourOf(individualOf(noun, random.integer(heldOutFrom)));
   const samples: WorldSample[] = [];
-  while (samples.length < batch) {
-    const seed = random.integer(heldOutFrom);
-    const individual = individualOf(noun, seed);
-    if (colour !== undefined && colourOf(individual) !== colour) continue;
-    for (let view = 0; view < views; view++) {
-      samples.push({ individual, theme: names[random.integer(names.length)], caption: "", seed: seed + view });
+  for (let kind = 0; kind < kinds; kind++) {
+    const noun = nouns[random.integer(nouns.length)]!;
+    const names = [...themesOf(subjectOf(noun)).keys()];
+    const colour = draw % 2 === 0 ? undefined : colourOf(individualOf(noun, random.integer(heldOutFrom)));
+    for (let found = 0; found < individuals; ) {
+      const seed = random.integer(heldOutFrom);
+      const individual = individualOf(noun, seed);
+      if (colour !== undefined && colourOf(individual) !== colour) continue;
+      found++;
+      for (let view = 0; view < views; view++) {
+        samples.push({ individual, theme: names[random.integer(names.length)], caption: "", seed: seed + view });
+      }
     }
   }
   return samples;

@@ -35,7 +35,7 @@ export async function refine({ engine, modelFolder, workFolder }: Workshop): Pro
     folder: "vae",
     config,
     settings: {
-      steps: 6500,
+      steps: 5650,
       accumulate: 1,
       learningRate: 5e-4,
       schedule: "cosine",

@@ -64,7 +64,7 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
     file: "model.safetensors",
     config,
     settings: {
-      steps: 5000,
+      steps: 8000,
       accumulate: 1,
       learningRate: 5e-4,
       schedule: "cosine",
@@ -72,6 +72,7 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
       weightDecay: 5e-2,
       clip: 1,
     },
+    round: 2500,
     averaging: 0.999,
     start: () =>
       new Map([

@@ -72,7 +72,6 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
       weightDecay: 5e-2,
       clip: 1,
     },
-    round: 2000,
     averaging: 0.999,
     start: () =>
       new Map([

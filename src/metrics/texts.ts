@@ -17,7 +17,8 @@ export interface PictureText {
  * file `prompts` (a JSON object of texts by picture's name, or a line for each picture in their order), or from the `.txt` file
  * beside the picture, or its recipe, or `prompt`.
  *
- * @throws UsageError naming a picture without a text, or `prompts` if its lines are not as many as the pictures.
+ * @throws UsageError naming a picture without a text, or `prompts` if its lines are not as many as the pictures; TillerError if
+ *   `prompts` is JSON of another form.
  */
 export async function textsOf({
   images,

@@ -39,9 +39,13 @@ test("a file of prompts has a line for each picture, or texts by name", async ()
   await writeFile(lines, "a cat\n");
   await expect(texts({ prompts: lines })).rejects.toThrow("1 lines for 2 pictures");
   await writeFile(json, "[]");
-  await expect(texts({ prompts: json })).rejects.toThrow("expected form");
+  await expect(texts({ prompts: json })).rejects.toThrow(
+    "prompts.json does not have the expected form: Invalid input: expected record, received array",
+  );
   await writeFile(json, JSON.stringify({ "b.jpg": 1 }));
-  await expect(texts({ prompts: json })).rejects.toThrow(/expected form at "b.jpg"/);
+  await expect(texts({ prompts: json })).rejects.toThrow(
+    `prompts.json does not have the expected form at "b.jpg": Invalid input: expected string`,
+  );
 });
 
 test("a token is left out, whatever follows it", () => {

@@ -11,7 +11,7 @@ import { add, input, matmul, multiply, square, subtract, sum, symbol, type Value
 import { clipVisionConfig } from "../../models/clip-vision.ts";
 import { moduleOf } from "../../models/module.ts";
 import { vit as recordViT, vitConfig } from "../../models/vit.ts";
-import { float32 } from "../../runtime/index.ts";
+import { float32, type Tensor } from "../../runtime/index.ts";
 import { randomStream } from "../../training/random.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { type Colour, css } from "../colour.ts";
@@ -25,9 +25,8 @@ import { openWeights, type Stage, type Workshop } from "./stage.ts";
 import { traitReader } from "./traits.ts";
 import { patchDeviation, vitFromClip } from "./vit-from-clip.ts";
 
-/** Kinds in a batch, individuals of each, for the kind alone must not tell, and pictures of each of these. */
-const [kinds, individuals, views] = [4, 6, 2];
-const batch = kinds * individuals * views;
+/** Individuals of each kind in a batch, for the kind alone must not tell, and pictures of each of these. */
+const [individuals, views] = [6, 2];
 /** How much sharper than cosines the similarities are. */
 const sharpness = 20;
 /** What the traits count. */
@@ -38,7 +37,7 @@ const nouns = [...subjects.keys()];
 const width = 160;
 const head = { weight: "traits.weight", bias: "traits.bias" };
 
-const config = {
+export const config = {
   architectures: ["ViTModel"],
   model_type: "vit",
   hidden_size: width,
@@ -58,13 +57,31 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
   const { vision_config } = await readJson(join(modelFolder, "clip", "config.json"), jsonObject);
   const vision = clipVisionConfig(vision_config as Record<string, unknown>);
   const begun = vitFromClip(await readTensors(clip), vision, await patchDeviation(engine, clip, vision));
+  return tellingApart({ config, begun, kinds: 4, steps: 8000 });
+}
 
+/** What the stages of the ViT differ in. */
+export interface TellingApart {
+  /** What its logs are kept under, if not "vit". */
+  readonly name?: string | undefined;
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The tensors before training. */
+  readonly begun: ReadonlyMap<string, Tensor>;
+  /** Kinds in a batch. */
+  readonly kinds: number;
+  readonly steps: number;
+}
+
+/** A stage in which a ViT learns to tell individuals apart. */
+export function tellingApart({ name, config, begun, kinds, steps }: TellingApart): Stage {
+  const batch = kinds * individuals * views;
   return {
+    name,
     folder: "vit",
     file: "model.safetensors",
     config,
     settings: {
-      steps: 8000,
+      steps,
       accumulate: 1,
       learningRate: 5e-4,
       schedule: "cosine",
@@ -102,7 +119,7 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
     },
 
     feeds(draw) {
-      const samples = viewsOf(draw);
+      const samples = viewsOf(draw, kinds);
       const read = samples.map(({ individual }) => traits.read(individual));
       const there = read.reduce((total, { present }) => total + present.reduce((a, b) => a + b), 0);
       const targets = new Float32Array(batch * batch);
@@ -140,7 +157,7 @@ function traitLoss(named: Value): Value {
  * Individuals of some kinds, each in some scenes. In every second draw those of a kind are of one colour too: their colours
  * are learned first, and would do to tell most of them apart.
  */
-function viewsOf(draw: number): WorldSample[] {
+function viewsOf(draw: number, kinds: number): WorldSample[] {
   const random = randomStream(3, "views", draw);
   const samples: WorldSample[] = [];
   for (let kind = 0; kind < kinds; kind++) {

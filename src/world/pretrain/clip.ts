@@ -31,7 +31,7 @@ export const textConfig = {
   eos_token_id: end,
   pad_token_id: end,
 };
-const visionConfig = {
+export const visionConfig = {
   ...tower,
   model_type: "clip_vision_model",
   hidden_size: width,
@@ -40,7 +40,7 @@ const visionConfig = {
   image_size: side,
   patch_size: 16,
 };
-const config = {
+export const config = {
   architectures: ["CLIPModel"],
   model_type: "clip",
   projection_dim: width,
@@ -81,16 +81,16 @@ export const clip: Stage = {
   /** Texts against pictures and pictures against texts; samples of one kind under one theme belong together. */
   loss(values) {
     const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });
-    return contrast(module, clipText(module, clipTextConfig(textConfig)).text!);
+    return contrast(module, clipText(module, clipTextConfig(textConfig)).text!, visionConfig);
   },
 
   feeds: (draw) => clipFeeds(samplesOf(draw, { loose: 2, groups: 4 })),
 };
 
 /** The loss of encoded texts [batch, positions, width] against the pictures of their batch. */
-export function contrast(module: Module, text: Value): Value {
+export function contrast(module: Module, text: Value, vision: typeof visionConfig): Value {
   const picture = input("picture", [symbol("batch"), 3, side, side]);
-  const pictures = unitRows(clipVision(module, clipVisionConfig(visionConfig), picture).features!);
+  const pictures = unitRows(clipVision(module, clipVisionConfig(vision), picture).features!);
   const texts = unitRows(clipTextFeatures(module, text));
   // Sharper than this, float32 would not hold the exponentials.
   const scale = exp(clamp(module.value("logit_scale"), 0, 4));

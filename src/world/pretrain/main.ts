@@ -1,17 +1,19 @@
 /**
  * Trains the embedded model from nothing, going on where it stopped:
  *
- *     npm run pretrain -- [--go-on] [vae] [clip] [judge] [vit] [unet] [refine] [finer]
+ *     npm run pretrain -- [--go-on] [vae] [clip] [judge] [vit] [unet] [refine]
+ *                             [finer-judge] [finer-vit]
  *
  * All stages, or those that are named; the ViT needs CLIP and its judge, the U-Net the first two, refine the first,
- * finer the ViT. With --go-on a stage without a checkpoint begins with the network that the model has.
+ * the finer ones the judge and the ViT. With --go-on a stage without a checkpoint begins with the network that the model has.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TillerError } from "../../errors.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
-import { finer } from "./finer-vit.ts";
+import { finerJudge } from "./finer-judge.ts";
+import { finerViT } from "./finer-vit.ts";
 import { judgingClip } from "./judging-clip.ts";
 import { normaliseLatents } from "./normalise-latents.ts";
 import { pretrain } from "./pretrain.ts";
@@ -25,7 +27,16 @@ for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interr
 
 const goOn = process.argv.includes("--go-on");
 const named = process.argv.slice(2).filter((word) => word !== "--go-on");
-const all = { vae: () => autoencoder, clip: () => clip, judge: judgingClip, vit, unet, refine, finer };
+const all = {
+  vae: () => autoencoder,
+  clip: () => clip,
+  judge: judgingClip,
+  vit,
+  unet,
+  refine,
+  "finer-judge": finerJudge,
+  "finer-vit": finerViT,
+};
 const unknown = named.find((name) => !Object.hasOwn(all, name));
 if (unknown !== undefined) throw new Error(`there is no stage ${unknown}; name some of ${Object.keys(all).join(", ")}`);
 const stages = Object.entries(all).filter(([name]) => named.length === 0 || named.includes(name));

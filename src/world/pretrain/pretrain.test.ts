@@ -10,7 +10,8 @@ import { optimise } from "../../training/optimise.ts";
 import { captionOf, individualOf, render, subjectOf, subjects, themesOf } from "../index.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
-import { finer } from "./finer-vit.ts";
+import { finerJudge } from "./finer-judge.ts";
+import { finerViT } from "./finer-vit.ts";
 import { judgingClip } from "./judging-clip.ts";
 import { compileObjective, pretrain } from "./pretrain.ts";
 import { refine } from "./refine.ts";
@@ -61,7 +62,8 @@ test("stages one after the other make a model that opens and draws; a stage that
     expect(await run(async (workshop) => short(await vit(workshop), 1))).toEqual([1]);
     expect(await run(async (workshop) => short(await unet(workshop), 1))).toEqual([1]);
     expect(await run(async (workshop) => short(await refine(workshop), 1))).toEqual([1]);
-    expect(await run(async (workshop) => short(await finer(workshop), 1))).toEqual([1]);
+    expect(await run(async (workshop) => short(await finerJudge(workshop), 1))).toEqual([1]);
+    expect(await run(async (workshop) => short(await finerViT(workshop), 1))).toEqual([1]);
     const pipeline = await Pipeline.load(options.modelFolder, { device: "cpu" });
     try {
       const kinds: string[] = [];

@@ -57,7 +57,7 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
   const { vision_config } = await readJson(join(modelFolder, "clip", "config.json"), jsonObject);
   const vision = clipVisionConfig(vision_config as Record<string, unknown>);
   const begun = vitFromClip(await readTensors(clip), vision, await patchDeviation(engine, clip, vision));
-  return tellingApart({ config, begun, kinds: 4, steps: 8000 });
+  return tellingApart({ config: { ...config, patch_size: vision.patch_size }, begun, kinds: 4, steps: 8000 });
 }
 
 /** What the stages of the ViT differ in. */

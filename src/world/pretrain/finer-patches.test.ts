@@ -8,9 +8,10 @@ import { vit, vitConfig } from "../../models/vit.ts";
 import { float32, startEngine, type Tensor } from "../../runtime/index.ts";
 import { normalValues } from "../../training/random.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { finerPatches } from "./finer-patches.ts";
+import { vitPatches } from "./finer-vit.ts";
 import { readTensors } from "./read-tensors.ts";
 import { openWeights } from "./stage.ts";
-import { vitOfFinerPatches } from "./vit-of-finer-patches.ts";
 
 const folder = fileURLToPath(new URL("../../../parity/fixtures/encoders/vit", import.meta.url));
 
@@ -19,7 +20,7 @@ test("its features are those of each patch at twice its size", async () => {
   const { image_size: side, patch_size: size } = config;
   const half = size / 2;
   const coarse = await readTensors(await openCheckpoint(folder));
-  const fine = vitOfFinerPatches(coarse, config);
+  const fine = finerPatches(coarse, vitPatches, config);
 
   const picture = normalValues(1, "picture", 0, 3 * side * side);
   const larger = new Float32Array(4 * picture.length);

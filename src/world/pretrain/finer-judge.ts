@@ -8,6 +8,7 @@ import { clip, config, visionConfig } from "./clip.ts";
 import { finerPatches } from "./finer-patches.ts";
 import { judging, judgingSteps } from "./judging-clip.ts";
 import { keepNetwork } from "./kept-network.ts";
+import { softFeeds } from "./softened.ts";
 import type { Stage, Workshop } from "./stage.ts";
 
 const name = "finer-judge";
@@ -21,10 +22,12 @@ export async function finerJudge({ modelFolder, workFolder }: Workshop): Promise
   const parsed = clipVisionConfig(before.vision_config as Record<string, unknown>);
   const vision = { ...visionConfig, patch_size: visionConfig.patch_size / 2 };
   const begun = parsed.patch_size === vision.patch_size ? tensors : finerPatches(tensors, patches, parsed);
+  const stage = judging(begun, vision, clip.settings.steps + judgingSteps);
   return {
-    ...judging(begun, vision, clip.settings.steps + judgingSteps),
+    ...stage,
     name,
     config: { ...config, vision_config: vision },
     settings: { ...clip.settings, steps: 1700, warmup: 100 },
+    feeds: softFeeds(stage.feeds),
   };
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { vitConfig } from "../../models/vit.ts";
 import { finerPatches } from "./finer-patches.ts";
 import { keepNetwork } from "./kept-network.ts";
+import { softFeeds } from "./softened.ts";
 import type { Stage, Workshop } from "./stage.ts";
 import { config, tellingApart } from "./vit.ts";
 
@@ -20,5 +21,6 @@ export async function finerViT({ modelFolder, workFolder }: Workshop): Promise<S
   const parsed = vitConfig(before);
   const fine = config.patch_size / 2;
   const begun = parsed.patch_size === fine ? tensors : finerPatches(tensors, vitPatches, parsed);
-  return tellingApart({ name, config: { ...config, patch_size: fine }, begun, kinds: 3, steps: 4000 });
+  const stage = tellingApart({ name, config: { ...config, patch_size: fine }, begun, kinds: 3, steps: 4000 });
+  return { ...stage, round: 2000, feeds: softFeeds(stage.feeds) };
 }

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startEngine } from "../../runtime/index.ts";
-import { judgeAutoencoder, judgeClip, judgeModel, judgeViT } from "./judge.ts";
+import { judgeAutoencoder, judgeClip, judgeModel, judgeViT, throughAutoencoder } from "./judge.ts";
 
 const model = process.argv[2] ?? fileURLToPath(new URL("../../../models/dinghy", import.meta.url));
 const has = (folder: string) => existsSync(join(model, folder, "config.json"));
@@ -11,15 +11,19 @@ const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 const engine = await startEngine();
 try {
-  if (has("vae"))
+  const ways: { how: string; seen?: Awaited<ReturnType<typeof throughAutoencoder>> }[] = [{ how: "" }];
+  if (has("vae")) {
     console.log(`autoencoder: PSNR ${(await judgeAutoencoder(engine, model, 200)).toFixed(2)} dB (goal 30)`);
-  if (has("clip")) {
-    const { theme, kind } = await judgeClip(engine, model, 500);
-    console.log(`CLIP on the world's own pictures: theme first ${percent(theme)}, kind first ${percent(kind)}`);
+    ways.push({ how: " through the autoencoder", seen: await throughAutoencoder(engine, model) });
   }
-  if (has("vit")) {
-    for (const noun of ["dog", "cat", "teapot"]) {
-      console.log(`ViT: nearest of 100, ${noun}: ${percent(await judgeViT(engine, model, noun, 100))} (goal 80 %)`);
+  for (const { how, seen } of ways) {
+    if (has("clip")) {
+      const { theme, kind } = await judgeClip(engine, model, 500, seen);
+      console.log(`CLIP on the world's own pictures${how}: theme first ${percent(theme)}, kind first ${percent(kind)}`);
+    }
+    for (const noun of has("vit") ? ["dog", "cat", "teapot"] : []) {
+      const share = await judgeViT(engine, model, noun, 100, seen);
+      console.log(`ViT: nearest of 100, ${noun}${how}: ${percent(share)} (goal 80 %)`);
     }
   }
   if (has("clip") && has("unet")) {

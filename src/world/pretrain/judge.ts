@@ -2,43 +2,50 @@
 import { join } from "node:path";
 import { jsonObject, readJson } from "../../files/json-file.ts";
 import { cosine, type Features, openClip, openViT } from "../../metrics/encoders.ts";
-import { autoencoderConfig, autoencoderDecode } from "../../models/autoencoder-kl.ts";
-import { moduleOf } from "../../models/module.ts";
 import type { Pixels } from "../../pictures/resample.ts";
+import { lazyDecoder } from "../../pipelines/decoder.ts";
 import { Pipeline } from "../../pipelines/pipeline.ts";
-import { type Engine, float32 } from "../../runtime/index.ts";
+import type { Engine } from "../../runtime/index.ts";
 import { buildLatentEncoder } from "../../training/latents.ts";
+import { planesOf } from "../../training/pictures.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { individualOf, rasterize, render, side, subjectOf } from "../render.ts";
 import { subjects } from "../subjects/index.ts";
 import { promptOf, themesOf } from "../world.ts";
-import { planesOfSample, type WorldSample, worldSample } from "./sampling.ts";
+import { pictureOfSample, type WorldSample, worldSample } from "./sampling.ts";
 
-/** Peak signal-to-noise ratio of pictures through the autoencoder, in decibels of the mean squared error. */
-export async function judgeAutoencoder(engine: Engine, modelFolder: string, count: number): Promise<number> {
+/** RGB bytes, 128 x 128, as they are seen. */
+type Seen = (picture: Uint8Array) => Promise<Uint8Array>;
+
+const asItIs: Seen = async (picture) => picture;
+
+/** Pictures through a model's autoencoder: as well as the model could possibly draw them. */
+export async function throughAutoencoder(engine: Engine, modelFolder: string): Promise<Seen> {
   const folder = join(modelFolder, "vae");
-  const component = {
+  const vae = {
     config: await readJson(join(folder, "config.json"), jsonObject),
     weights: await openCheckpoint(folder),
   };
-  const encoder = await buildLatentEncoder(engine, component);
-  const decoder = await engine.compile(
-    "decoder",
-    autoencoderDecode(moduleOf(component.weights), autoencoderConfig(component.config)),
-  );
+  const encoder = await buildLatentEncoder(engine, vae);
+  const decoder = lazyDecoder(engine, vae);
+  const [channels, height, width] = encoder.shape(side);
+  return async (picture) => {
+    const moments = await encoder.encode(planesOf(picture, side));
+    const centre = encoder.sample(moments, new Float32Array(channels * height * width));
+    return (await decoder.decode(centre, height, width)).data;
+  };
+}
+
+/** Peak signal-to-noise ratio of pictures through the autoencoder, in decibels of the mean squared error. */
+export async function judgeAutoencoder(engine: Engine, modelFolder: string, count: number): Promise<number> {
+  const through = await throughAutoencoder(engine, modelFolder);
   let squares = 0;
   for (let i = 0; i < count; i++) {
-    const data = planesOfSample(worldSample(i, "held out"));
-    const moments = await encoder.encode({ size: side, data });
-    const { picture } = await decoder.run({
-      latents: float32([1, ...encoder.shape(side)], moments.slice(0, moments.length / 2)),
-    });
-    squares +=
-      data.reduce((sum, value, k) => sum + (value - Math.max(-1, Math.min(1, picture!.data[k]!))) ** 2, 0) /
-      data.length;
+    const picture = pictureOfSample(worldSample(i, "held out"));
+    const seen = await through(picture);
+    squares += picture.reduce((sum, value, k) => sum + (value - seen[k]!) ** 2, 0) / picture.length;
   }
-  // Values run from -1 to 1: a peak of 2.
-  return 10 * Math.log10(4 / (squares / count));
+  return 10 * Math.log10(255 ** 2 / (squares / count));
 }
 
 /** Shares of pictures that CLIP ranks right. */
@@ -49,11 +56,9 @@ export interface Ranked {
   readonly kind: number;
 }
 
-/** How CLIP ranks the world's own pictures: what can be expected of it as a judge. */
-export async function judgeClip(engine: Engine, modelFolder: string, count: number): Promise<Ranked> {
-  return rankedRight(engine, modelFolder, count, async ({ individual, theme, seed }) =>
-    rasterize(render(individual, themesOf(subjectOf(individual.noun)).get(theme), seed)),
-  );
+/** How CLIP ranks the world's own pictures, `seen` as they are or otherwise: what can be expected of it as a judge. */
+export async function judgeClip(engine: Engine, modelFolder: string, count: number, seen = asItIs): Promise<Ranked> {
+  return rankedRight(engine, modelFolder, count, (sample) => seen(pictureOfSample(sample)));
 }
 
 /** How CLIP, which was trained apart from it, ranks what the model draws for (class, scene) prompts; default settings. */
@@ -114,12 +119,21 @@ async function rankedRight(
   return { theme: right.theme / judged, kind: right.kind / judged };
 }
 
-/** Share of pictures whose nearest neighbour, among one of each of `count` individuals in another theme, is their own. */
-export async function judgeViT(engine: Engine, modelFolder: string, noun: string, count: number): Promise<number> {
+/**
+ * Share of pictures whose nearest neighbour, among one of each of `count` individuals in another theme, is their own.
+ * With `seen` they are looked at as something else than they are, the others are not.
+ */
+export async function judgeViT(
+  engine: Engine,
+  modelFolder: string,
+  noun: string,
+  count: number,
+  seen = asItIs,
+): Promise<number> {
   const vit = await openViT(engine, join(modelFolder, "vit"), "dreambooth");
   const themes = [...themesOf(subjectOf(noun)).values()];
   const held = 2 ** 30;
-  const featuresIn = async (theme: number): Promise<Features[]> => {
+  const featuresIn = async (theme: number, seen: Seen): Promise<Features[]> => {
     const rows: Features[] = [];
     for (let i = 0; i < count; i++) {
       const drawing = render(
@@ -127,11 +141,11 @@ export async function judgeViT(engine: Engine, modelFolder: string, noun: string
         themes[(theme + i) % themes.length],
         held + theme * count + i,
       );
-      rows.push((await vit.pictures([pixelsOf(rasterize(drawing))]))[0]!);
+      rows.push((await vit.pictures([pixelsOf(await seen(rasterize(drawing)))]))[0]!);
     }
     return rows;
   };
-  const [queries, gallery] = [await featuresIn(0), await featuresIn(7)];
+  const [queries, gallery] = [await featuresIn(0, seen), await featuresIn(7, asItIs)];
   const right = queries.filter((query, i) =>
     gallery.every((other, j) => j === i || cosine(query, other) < cosine(query, gallery[i]!)),
   );

@@ -32,12 +32,14 @@ export function worldSample(number: number, set: "training" | "held out"): World
   return { individual, theme, caption, seed };
 }
 
-/** The sample's pixels in -1..1, [3, 128, 128]. */
-export function planesOfSample({ individual, theme, seed }: WorldSample): Float32Array {
+/** The sample's picture, RGB bytes, 128 x 128. */
+export function pictureOfSample({ individual, theme, seed }: WorldSample): Uint8Array {
   const themes = themesOf(subjectOf(individual.noun));
-  const drawing = render(individual, theme === undefined ? undefined : themes.get(theme), seed);
-  return planesOf(rasterize(drawing), side).data;
+  return rasterize(render(individual, theme === undefined ? undefined : themes.get(theme), seed));
 }
+
+/** The sample's pixels in -1..1, [3, 128, 128]. */
+export const planesOfSample = (sample: WorldSample): Float32Array => planesOf(pictureOfSample(sample), side).data;
 
 /** `count` samples from `first` on, as one tensor's data. */
 export function planesOfSamples(samples: readonly WorldSample[]): Float32Array {

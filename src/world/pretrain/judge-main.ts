@@ -23,7 +23,7 @@ try {
     }
     for (const noun of has("vit") ? ["dog", "cat", "teapot"] : []) {
       const share = await judgeViT(engine, model, noun, 100, seen);
-      console.log(`ViT: nearest of 100, ${noun}${how}: ${percent(share)} (goal 80 %)`);
+      console.log(`ViT: nearest of 100, ${noun}${how}: ${percent(share)}${seen ? "" : " (goal 80 %)"}`);
     }
   }
   if (has("clip") && has("unet")) {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startEngine } from "../../runtime/index.ts";
-import { judgeAutoencoder, judgeClip, judgeModel, judgeViT, throughAutoencoder } from "./judge.ts";
+import { judgeAutoencoder, judgeClip, judgeModel, judgeViT, type Seen, throughAutoencoder } from "./judge.ts";
 
 const model = process.argv[2] ?? fileURLToPath(new URL("../../../models/dinghy", import.meta.url));
 const has = (folder: string) => existsSync(join(model, folder, "config.json"));
@@ -11,10 +11,11 @@ const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 const engine = await startEngine();
 try {
-  const ways: { how: string; seen?: Awaited<ReturnType<typeof throughAutoencoder>> }[] = [{ how: "" }];
+  const ways: { how: string; seen?: Seen }[] = [{ how: "" }];
   if (has("vae")) {
-    console.log(`autoencoder: PSNR ${(await judgeAutoencoder(engine, model, 200)).toFixed(2)} dB (goal 30)`);
-    ways.push({ how: " through the autoencoder", seen: await throughAutoencoder(engine, model) });
+    const seen = await throughAutoencoder(engine, model);
+    console.log(`autoencoder: PSNR ${(await judgeAutoencoder(seen, 200)).toFixed(2)} dB (goal 30)`);
+    ways.push({ how: " through the autoencoder", seen });
   }
   for (const { how, seen } of ways) {
     if (has("clip")) {

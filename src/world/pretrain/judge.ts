@@ -15,7 +15,7 @@ import { promptOf, themesOf } from "../world.ts";
 import { pictureOfSample, type WorldSample, worldSample } from "./sampling.ts";
 
 /** RGB bytes, 128 x 128, as they are seen. */
-type Seen = (picture: Uint8Array) => Promise<Uint8Array>;
+export type Seen = (picture: Uint8Array) => Promise<Uint8Array>;
 
 const asItIs: Seen = async (picture) => picture;
 
@@ -36,9 +36,8 @@ export async function throughAutoencoder(engine: Engine, modelFolder: string): P
   };
 }
 
-/** Peak signal-to-noise ratio of pictures through the autoencoder, in decibels of the mean squared error. */
-export async function judgeAutoencoder(engine: Engine, modelFolder: string, count: number): Promise<number> {
-  const through = await throughAutoencoder(engine, modelFolder);
+/** Peak signal-to-noise ratio of pictures through an autoencoder, in decibels of the mean squared error. */
+export async function judgeAutoencoder(through: Seen, count: number): Promise<number> {
   let squares = 0;
   for (let i = 0; i < count; i++) {
     const picture = pictureOfSample(worldSample(i, "held out"));

@@ -1,6 +1,5 @@
 /** How good the embedded model's networks are, on pictures and individuals that training never saw. */
 import { join } from "node:path";
-import { jsonObject, readJson } from "../../files/json-file.ts";
 import { cosine, type Features, openClip, openViT } from "../../metrics/encoders.ts";
 import type { Pixels } from "../../pictures/resample.ts";
 import { lazyDecoder } from "../../pipelines/decoder.ts";
@@ -8,10 +7,10 @@ import { Pipeline } from "../../pipelines/pipeline.ts";
 import type { Engine } from "../../runtime/index.ts";
 import { buildLatentEncoder } from "../../training/latents.ts";
 import { planesOf } from "../../training/pictures.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { individualOf, rasterize, render, side, subjectOf } from "../render.ts";
 import { subjects } from "../subjects/index.ts";
 import { promptOf, themesOf } from "../world.ts";
+import { openNetwork } from "./open-network.ts";
 import { pictureOfSample, type WorldSample, worldSample } from "./sampling.ts";
 
 /** RGB bytes, 128 x 128, as they are seen. */
@@ -21,11 +20,7 @@ const asItIs: Seen = async (picture) => picture;
 
 /** Pictures through a model's autoencoder: as well as the model could possibly draw them. */
 export async function throughAutoencoder(engine: Engine, modelFolder: string): Promise<Seen> {
-  const folder = join(modelFolder, "vae");
-  const vae = {
-    config: await readJson(join(folder, "config.json"), jsonObject),
-    weights: await openCheckpoint(folder),
-  };
+  const vae = await openNetwork(join(modelFolder, "vae"));
   const encoder = await buildLatentEncoder(engine, vae);
   const decoder = lazyDecoder(engine, vae);
   const [channels, height, width] = encoder.shape(side);

@@ -1,15 +1,13 @@
 /** A network as it was when a stage began to go on from it: a copy is kept, for the stage writes over the original. */
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { jsonObject, readJson } from "../../files/json-file.ts";
 import { exists } from "../../files/regular-file.ts";
 import type { Tensor } from "../../runtime/index.ts";
-import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
+import type { Component } from "../../weights/model-source.ts";
+import { openNetwork } from "./open-network.ts";
 import { readTensors } from "./read-tensors.ts";
 
-export interface KeptNetwork {
-  readonly config: Record<string, unknown>;
-  readonly weights: Checkpoint;
+export interface KeptNetwork extends Component {
   readonly tensors: Map<string, Tensor>;
 }
 
@@ -23,7 +21,6 @@ export async function keepNetwork(folder: string, kept: string): Promise<KeptNet
       await copyFile(join(folder, file), join(kept, file));
     }
   }
-  const weights = await openCheckpoint(kept);
-  const config = await readJson(join(kept, "config.json"), jsonObject);
-  return { config, weights, tensors: await readTensors(weights) };
+  const network = await openNetwork(kept);
+  return { ...network, tensors: await readTensors(network.weights) };
 }

@@ -1,6 +1,5 @@
 /** Stage 5: the U-Net, trained on the autoencoder's latents and the text encoder's states. */
 import { join } from "node:path";
-import { jsonObject, readJson } from "../../files/json-file.ts";
 import { connect, input, mean, square, subtract } from "../../graph/index.ts";
 import { clipText, clipTextConfig } from "../../models/clip-text.ts";
 import { moduleOf } from "../../models/module.ts";
@@ -10,9 +9,9 @@ import { dataOrder } from "../../training/data-order.ts";
 import { buildLatentEncoder, type Moments } from "../../training/latents.ts";
 import { noisingOf } from "../../training/noising.ts";
 import { normalValues, randomStream } from "../../training/random.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { side } from "../render.ts";
 import { blankUNet } from "./blank-unet.ts";
+import { openNetwork } from "./open-network.ts";
 import { planesOfSample, worldSample } from "./sampling.ts";
 import { generation, openWeights, type Stage, type Workshop } from "./stage.ts";
 import { worldTokens } from "./tokens.ts";
@@ -73,12 +72,8 @@ const modelIndex = {
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 export async function unet({ engine, modelFolder }: Workshop): Promise<Stage> {
-  const open = async (folder: string) => ({
-    config: await readJson(join(modelFolder, folder, "config.json"), jsonObject),
-    weights: await openCheckpoint(join(modelFolder, folder)),
-  });
-  const encoder = await buildLatentEncoder(engine, await open("vae"));
-  const text = await open("text_encoder");
+  const encoder = await buildLatentEncoder(engine, await openNetwork(join(modelFolder, "vae")));
+  const text = await openNetwork(join(modelFolder, "text_encoder"));
   const width = clipTextConfig(text.config).hidden_size;
   const texts = await engine.compile("text encoder", clipText(moduleOf(text.weights), clipTextConfig(text.config)));
   const { encode, positions } = worldTokens();

@@ -2,8 +2,8 @@
 import { LineChart, ScatterChart } from "echarts/charts";
 import { GridComponent } from "echarts/components";
 import { init, use } from "echarts/core";
-import { LabelLayout } from "echarts/features";
 import { SVGRenderer } from "echarts/renderers";
+import { labelSides, labelSize } from "./label-sides.ts";
 import type { ArmResult } from "./results.ts";
 
 export interface Ink {
@@ -23,10 +23,9 @@ export const paretoFront = <P extends readonly [number, number]>(points: readonl
 
 /** An SVG document: CLIP-T to the right, DINO upwards, both better the farther. */
 export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { width: 760, height: 460 }): string {
-  use([LineChart, ScatterChart, GridComponent, LabelLayout, SVGRenderer]);
+  use([LineChart, ScatterChart, GridComponent, SVGRenderer]);
   const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
   const at = ({ scores }: ArmResult): [number, number] => [scores.clipT.mean, scores.dino.mean];
-  const ways = new Set(arms.map(({ personalisation }) => personalisation));
   const groupOf = ({ personalisation, arm }: ArmResult) => `${personalisation} at ${arm.scale}`;
   const curves = [...new Set(arms.map(groupOf))].map((group) => {
     const those = arms.filter((arm) => groupOf(arm) === group);
@@ -35,7 +34,7 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
     const cfg = those.find(({ arm }) => arm.guidance === "cfg");
     return pg.length === 0 ? [] : [...pg.filter(({ arm }) => arm.omega !== 1), ...(cfg ? [cfg] : [])].map(at);
   });
-  const several = ways.size > 1;
+  const front = paretoFront(arms.map(at));
   const axis = (name: string) => ({
     type: "value" as const,
     name,
@@ -57,7 +56,7 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
     series: [
       {
         type: "line" as const,
-        data: paretoFront(arms.map(at)),
+        data: front,
         showSymbol: false,
         lineStyle: { color: ink.faint, width: 1.5, type: "dashed" as const },
       },
@@ -68,20 +67,30 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
         smooth: 0.2,
         lineStyle: { color: ink.curve, width: 2 },
       })),
-      {
-        type: "scatter" as const,
-        symbolSize: 10,
-        labelLayout: { moveOverlap: "shiftY" as const },
-        data: arms.map((arm) => ({
-          value: at(arm),
-          name: several ? `${arm.personalisation}: ${arm.name}` : arm.name,
-          itemStyle: { color: arm.arm.guidance === "pg" ? ink.curve : ink.point },
-        })),
-        label: { show: true, formatter: "{b}", position: "right", color: ink.text, fontSize: 12 },
-      },
+      { type: "scatter" as const, symbolSize: 10, data: arms.map((arm) => ({ value: at(arm) })) },
     ],
   });
+  // Where the points came to lie is known only now, and with it where their names have room.
+  const names = namesOf(arms);
+  const pixel = (point: [number, number]) => chart.convertToPixel("grid", point) as [number, number];
+  const lines = [front, ...curves].map((line) => line.map(pixel));
+  const sides = labelSides(arms.map(at).map(pixel), names, lines, size.width);
+  const data = arms.map((arm, i) => ({
+    value: at(arm),
+    itemStyle: { color: arm.arm.guidance === "pg" ? ink.curve : ink.point },
+    label: { show: true, formatter: names[i]!, position: sides[i]!, color: ink.text, fontSize: labelSize },
+  }));
+  chart.setOption({ series: [...Array(1 + curves.length).fill({}), { data }] });
   const svg = chart.renderToSVGString();
   chart.dispose();
   return svg;
+}
+
+/** The arms' names, each with what sets its way of fine-tuning apart from the others. */
+function namesOf(arms: readonly ArmResult[]): string[] {
+  const ways = [...new Set(arms.map(({ personalisation }) => personalisation))].map((way) => way.split(", "));
+  return arms.map(({ personalisation, name }) => {
+    const own = personalisation.split(", ").filter((part) => !ways.every((way) => way.includes(part)));
+    return own.length > 0 ? `${own.join(", ")}: ${name}` : name;
+  });
 }

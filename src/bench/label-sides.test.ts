@@ -1,0 +1,35 @@
+/** Where names stand beside their points. */
+import { expect, test } from "vitest";
+import { labelSides } from "./label-sides.ts";
+
+test("a name stands to the right of its point when there is room", () => {
+  expect(labelSides([[50, 50]], ["cfg"], [], 200)).toEqual(["right"]);
+  expect(labelSides([], [], [], 200)).toEqual([]);
+});
+
+test("names of points beside each other go where they meet neither point nor name", () => {
+  const points = [
+    [100, 50],
+    [115, 51],
+    [160, 57],
+  ] as const;
+  expect(labelSides(points, ["pg 0", "pg 0.2", "pg 0.4"], [], 300)).toEqual(["left", "top", "right"]);
+});
+
+test("three on one place take three sides", () => {
+  const here = [100, 100] as const;
+  expect(new Set(labelSides([here, here, here], ["a", "b", "c"], [], 200)).size).toBe(3);
+});
+
+test("a name does not leave the picture", () => {
+  expect(labelSides([[180, 50]], ["dreambooth"], [], 200)).toEqual(["left"]);
+  expect(labelSides([[5, 50]], ["dreambooth"], [], 200)).toEqual(["right"]);
+});
+
+test("of places that are free a name takes one that no line runs through", () => {
+  const line = [
+    [50, 50],
+    [150, 50],
+  ] as const;
+  expect(labelSides([[50, 50]], ["pg 0"], [line], 200)).toEqual(["left"]);
+});

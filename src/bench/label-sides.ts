@@ -1,0 +1,64 @@
+/** On which side of its point a name stands, so that names do not run into each other. */
+export type Side = "right" | "left" | "top" | "bottom";
+
+/** Pixels. */
+export const labelSize = 12;
+const gap = 5;
+const dot = 5;
+
+type Box = readonly [left: number, top: number, right: number, bottom: number];
+type Point = readonly [x: number, y: number];
+
+/**
+ * For each point, in pixels with y downwards, the first side on which its name meets the fewest points and names before it,
+ * of these the first where it meets the fewest lines. Names stay within a picture's width.
+ */
+export function labelSides(
+  points: readonly Point[],
+  names: readonly string[],
+  lines: readonly (readonly Point[])[],
+  width: number,
+): Side[] {
+  const taken: Box[] = points.map(([x, y]) => [x - dot, y - dot, x + dot, y + dot]);
+  const crossed = lines.map(alongLine);
+  const badness = (box: Box): number => {
+    if (box[0] < 0 || box[2] > width) return Number.POSITIVE_INFINITY;
+    const covered = taken.filter((other) => meet(box, other)).length;
+    return covered * (lines.length + 1) + crossed.filter((line) => line.some((point) => holds(box, point))).length;
+  };
+  return points.map((point, i) => {
+    const boxes = boxesOf(point, names[i]!);
+    const bad = boxes.map(([, box]) => badness(box));
+    const [side, box] = boxes[bad.indexOf(Math.min(...bad))]!;
+    taken.push(box);
+    return side;
+  });
+}
+
+/** Points of a line that are a few pixels apart. */
+function alongLine(line: readonly Point[]): Point[] {
+  return line.slice(1).flatMap(([x, y], i) => {
+    const [x0, y0] = line[i]!;
+    const count = Math.ceil(Math.hypot(x - x0, y - y0) / 3);
+    return Array.from({ length: count + 1 }, (_, k): Point => {
+      const t = k / Math.max(1, count);
+      return [x0 + t * (x - x0), y0 + t * (y - y0)];
+    });
+  });
+}
+
+function boxesOf([x, y]: Point, name: string): readonly (readonly [Side, Box])[] {
+  const [width, height] = [name.length * labelSize * 0.6, labelSize];
+  const away = dot + gap;
+  return [
+    ["right", [x + away, y - height / 2, x + away + width, y + height / 2]],
+    ["left", [x - away - width, y - height / 2, x - away, y + height / 2]],
+    ["top", [x - width / 2, y - away - height, x + width / 2, y - away]],
+    ["bottom", [x - width / 2, y + away, x + width / 2, y + away + height]],
+  ];
+}
+
+const meet = (a: Box, b: Box): boolean => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+
+const holds = ([left, top, right, bottom]: Box, [x, y]: Point): boolean =>
+  x >= left && x <= right && y >= top && y <= bottom;

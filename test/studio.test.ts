@@ -56,8 +56,17 @@ describe.skipIf(!executablePath)("the page", () => {
   test("Personalise learns a subject from pictures, and Create offers the adapter", async () => {
     await open("Personalise");
     const files = [0, 1, 2].map((i) => join(folder, "dog", `${i}.png`));
+    let arrive = () => {};
+    const held = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    await page.route("**/api/uploads", (route) => held.then(() => route.continue()));
     await page.locator("input[type=file]").setInputFiles(files);
+    await page.getByText("3 pictures are on the way").waitFor();
+    expect(await page.getByRole("button", { name: "Learn" }).isDisabled()).toBe(true);
+    arrive();
     await page.getByText("3 pictures are here").waitFor();
+    await page.unroute("**/api/uploads");
     await fill("Name", "my-dog");
     await fill("Steps", 3);
     await page.getByRole("button", { name: "Learn" }).click();

@@ -22,6 +22,8 @@ const forDinghy = { learningRate: 1.5e-3, batch: 2, priorCount: 16 };
 export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void }) {
   const [form, setForm] = useKept("personalise", usual);
   const [kept, setKept] = useKept<Upload | null>("personalise.upload", null);
+  /** How many pictures are on their way to the server. */
+  const [coming, setComing] = useState(0);
   /** Samples of the run before it was stopped, which is another job. */
   const [earlier, setEarlier] = useKept<readonly string[]>("personalise.earlier", []);
   const [over, setOver] = useState(false);
@@ -43,12 +45,16 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
     const mine = ++latest.current;
     setProblem("");
     setKept(null);
-    try {
-      const brought = await upload([...given]);
-      if (mine === latest.current) setKept(brought);
-    } catch (error) {
-      if (mine === latest.current) setProblem((error as Error).message);
-    }
+    setComing(given.length);
+    const settle = (show: () => void) => {
+      if (mine !== latest.current) return;
+      setComing(0);
+      show();
+    };
+    await upload([...given]).then(
+      (brought) => settle(() => setKept(brought)),
+      (error: Error) => settle(() => setProblem(error.message)),
+    );
   }
 
   const { model: chosen, ...settings } = form;
@@ -114,9 +120,11 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
         >
           <PictureFiles id={files} onFiles={take} />
           <span>
-            {kept
-              ? `${kept.pictures} ${kept.pictures === 1 ? "picture is" : "pictures are"} here; drop others in their place`
-              : "Drop 3 to 10 pictures of your subject, or choose them"}
+            {coming > 0
+              ? `${several(coming)} on the way…`
+              : kept
+                ? `${several(kept.pictures)} here; drop others in their place`
+                : "Drop 3 to 10 pictures of your subject, or choose them"}
           </span>
         </label>
         {models && (models.length > 1 || form.model !== "") && (
@@ -137,7 +145,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
           <NumberField label="Steps" value={form.steps} min={1} max={5000} onChange={set("steps")} />
           <NumberField label="Rank" value={form.rank} min={1} max={128} onChange={set("rank")} />
         </div>
-        <button type="submit" className="main" disabled={busy || (job !== undefined && !isOver(job))}>
+        <button type="submit" className="main" disabled={busy || coming > 0 || (job !== undefined && !isOver(job))}>
           {resumes ? "Go on learning" : "Learn"}
         </button>
         <Problem text={problem} />
@@ -175,6 +183,8 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
     </div>
   );
 }
+
+const several = (count: number) => (count === 1 ? "1 picture is" : `${count} pictures are`);
 
 /** What the adapter draws on the way; the places are there before the pictures. */
 function Samples({ pictures }: { pictures: readonly string[] }) {

@@ -99,9 +99,9 @@ export async function buildPredictor(
       };
     },
     async setAdapters(next) {
+      await main.setAdapters(next);
       loaded = next;
-      await main.setAdapters(loaded);
-      await weak?.denoiser.setAdapters(loaded);
+      await weak?.denoiser.setAdapters(next);
     },
   };
 }
@@ -111,15 +111,15 @@ async function between(model: ModelSource, base: ModelSource, strength: number):
   if (strength === 0) return base;
   const blend = async (part: "unet" | "textEncoder"): Promise<Component> => ({
     config: model[part].config,
-    weights: await cachedBlend(model[part], base[part], strength),
+    weights: await cachedBlend(part, model[part], base[part], strength),
   });
   return { unet: await blend("unet"), textEncoder: await blend("textEncoder") };
 }
 
-async function cachedBlend(model: Component, base: Component, strength: number) {
+async function cachedBlend(part: string, model: Component, base: Component, strength: number) {
   const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "tiller", "blends");
   await mkdir(folder, { recursive: true });
-  const file = join(folder, `${await contentKey([model, base], strength)}.safetensors`);
+  const file = join(folder, `${await contentKey(part, [model, base], strength)}.safetensors`);
   const exists = await stat(file).then(
     () => true,
     () => false,
@@ -127,9 +127,9 @@ async function cachedBlend(model: Component, base: Component, strength: number) 
   return exists ? (await readSafetensors(file)).tensors : blendCheckpoints(model.weights, base.weights, strength, file);
 }
 
-/** Names a blend by its sources' files, their sizes and times, and the strength. */
-async function contentKey(components: readonly Component[], strength: number): Promise<string> {
-  const hash = createHash("sha256").update(String(strength));
+/** Names a blend by its part of the model (one file may hold them all), its sources' files, their sizes and times, and the strength. */
+async function contentKey(part: string, components: readonly Component[], strength: number): Promise<string> {
+  const hash = createHash("sha256").update(`${part}|${strength}`);
   for (const { weights } of components) {
     for (const file of new Set([...weights.values()].map((ref) => ref.file))) {
       const { size, mtimeMs } = await stat(file);

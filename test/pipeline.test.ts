@@ -3,9 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readAdapter } from "../src/adapters/index.ts";
+import { writeEmbeddings, writeLora } from "../src/adapters/write.ts";
+import type { Row } from "../src/guidance/guidance.ts";
 import { type GenerateEvent, type LoadOptions, Pipeline, type Request, readFloat32, UsageError } from "../src/index.ts";
-import { openModel } from "../src/weights/model-source.ts";
-import { writeSafetensors } from "../src/weights/safetensors.ts";
+import { buildPredictor } from "../src/pipelines/predictor.ts";
+import { startEngine } from "../src/runtime/index.ts";
+import { type ModelSource, openModel } from "../src/weights/model-source.ts";
+import { readBytes, readSafetensors, writeSafetensors } from "../src/weights/safetensors.ts";
 import { fixture } from "./fixtures.ts";
 
 const model = fixture("pipelines/sd15");
@@ -25,6 +29,7 @@ const load = (options: LoadOptions = {}) => Pipeline.load(model, { adapters: [lo
 
 let pipeline: Pipeline;
 beforeAll(async () => {
+  process.env.XDG_CACHE_HOME = await mkdtemp(join(tmpdir(), "tiller-test-")); // where blends go
   pipeline = await load();
 });
 afterAll(() => pipeline.close());
@@ -142,6 +147,35 @@ describe("adapters", () => {
     await Promise.all([off.close(), none.close()]);
   });
 
+  test("that are refused leave those of before", async () => {
+    const own = await load();
+    try {
+      const before = bytes(await pictures(own, request));
+      await expect(own.setAdapters([await loraOnTokenTable()])).rejects.toThrow(/token_embedding.*does not compute/);
+      expect(bytes(await pictures(own, request))).toEqual(before);
+      await own.setAdapters([]);
+      expect(bytes(await pictures(own, request))).not.toEqual(before);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test("that define one token twice are refused, whatever its case", async () => {
+    const [one, other] = [await embedding("one", "<Cat>"), await embedding("other", "<cat>")];
+    await expect(load({ adapters: [one, other] })).rejects.toThrow(/one\.safetensors and .*other\.safetensors.*<Cat>/);
+  });
+
+  test("that are embeddings have no strength, and a warning says so", async () => {
+    const file = await embedding("one", "<cat>");
+    const own = await load({ adapters: [`${file}:0.4`, `${lora}:0.5`] });
+    const warnings: string[] = [];
+    for await (const event of own.generate({ ...request, prompt: "a <cat>", steps: 1 })) {
+      if (event.type === "warning") warnings.push(event.message);
+    }
+    await own.close();
+    expect(warnings).toEqual([`the strength 0.4 of ${file} does nothing: it is an embedding`]);
+  });
+
   test("of another base model are refused with the first key and both shapes", async () => {
     await expect(load({ adapters: [fixture("adapters/lora-sd21.safetensors")] })).rejects.toThrow(
       /lora-sd21\.safetensors.*\[\d+, \d+\].*\[\d+, \d+\]/,
@@ -159,6 +193,32 @@ describe("a full fine-tune with its base", () => {
       expect(bytes(await pictures(own, { ...request, omega: 0 }))).not.toEqual(cfg);
     } finally {
       await Promise.all([own.close(), alone.close()]);
+    }
+  });
+
+  test("in one file has a blend of each of its networks", async () => {
+    const [tuned, base] = [await inOneFile(model), await inOneFile(fixture("pipelines/sd15-fp16"))];
+    const engine = await startEngine();
+    try {
+      const predictor = await buildPredictor(engine, tuned, base, []);
+      const rows: Row[] = [1, 0.4].map((strength) => ({ text: "cond", strength }));
+      const ids = Array(77).fill(1) as number[];
+      expect(await predictor.encode(rows, { cond: ids, null: ids, agnostic: ids }, 0)).toHaveLength(2);
+    } finally {
+      await engine.close();
+    }
+  });
+
+  test("draws for one request at a time", async () => {
+    const own = await Pipeline.load(model, { base: fixture("pipelines/sd15-fp16"), device: "cpu" });
+    try {
+      const first = own.generate({ ...request, steps: 2 });
+      await first.next();
+      await expect(pictures(own, { ...request, omega: 0.2 })).rejects.toThrow(/wait until/);
+      await first.return();
+      expect(await pictures(own, { ...request, omega: 0.2, steps: 2 })).toHaveLength(1);
+    } finally {
+      await own.close();
     }
   });
 });
@@ -249,6 +309,46 @@ async function mergedModelAdapter(): Promise<string> {
   return save("merged.safetensors", tensors);
 }
 
+/** A LoRA on a matrix of which the network takes rows and makes no product. */
+async function loraOnTokenTable(): Promise<string> {
+  const path = "text_model.embeddings.token_embedding";
+  const [out, width] = (await openModel(model)).textEncoder.weights.get(`${path}.weight`)!.shape as [number, number];
+  const factor = (shape: readonly number[]) => ({ shape, data: new Float32Array(shape[0]! * shape[1]!) });
+  const file = await newFile("token-table.safetensors");
+  const low = { down: factor([1, width]), up: factor([out, 1]), scale: 1 };
+  await writeLora(file, { unet: new Map(), textEncoder: new Map([[path, low]]) });
+  return file;
+}
+
+async function embedding(name: string, token: string): Promise<string> {
+  const table = (await openModel(model)).textEncoder.weights.get("text_model.embeddings.token_embedding.weight")!;
+  const file = await newFile(`${name}.safetensors`);
+  await writeEmbeddings(file, new Map([[token, [new Float32Array(table.shape[1]!)]]]), "learned_embeds");
+  return file;
+}
+
+/** A model whose U-Net and text encoder lie in one file, as the community shares them. */
+async function inOneFile(folder: string): Promise<ModelSource> {
+  const source = await openModel(folder, { variant: folder.endsWith("fp16") ? "fp16" : undefined });
+  const parts = ["unet", "textEncoder"] as const;
+  const tensors = [];
+  for (const part of parts) {
+    for (const [key, ref] of source[part].weights) {
+      tensors.push({ name: `${part}.${key}`, dtype: ref.dtype, shape: ref.shape, data: await readBytes(ref) });
+    }
+  }
+  const file = await save("model.safetensors", tensors);
+  const { tensors: refs } = await readSafetensors(file);
+  const [unet, textEncoder] = parts.map((part) => {
+    const own = [...refs].filter(([name]) => name.startsWith(`${part}.`));
+    return {
+      config: source[part].config,
+      weights: new Map(own.map(([name, ref]) => [name.slice(part.length + 1), ref])),
+    };
+  });
+  return { ...source, unet: unet!, textEncoder: textEncoder! };
+}
+
 async function opened(file: string) {
   const source = await openModel(model);
   const adapter = await readAdapter(file, { unet: source.unet.weights, textEncoder: source.textEncoder.weights });
@@ -262,8 +362,10 @@ const tensor = (name: string, shape: readonly number[], data: Float32Array) => (
   data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
 });
 
-async function save(name: string, tensors: readonly ReturnType<typeof tensor>[]): Promise<string> {
-  const file = join(await mkdtemp(join(tmpdir(), "tiller-test-")), name);
+async function save(name: string, tensors: Parameters<typeof writeSafetensors>[1]): Promise<string> {
+  const file = await newFile(name);
   await writeSafetensors(file, tensors);
   return file;
 }
+
+const newFile = async (name: string): Promise<string> => join(await mkdtemp(join(tmpdir(), "tiller-test-")), name);

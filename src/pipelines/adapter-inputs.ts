@@ -32,7 +32,7 @@ export async function loadAdapterInputs(
   const owners = new Map<string, Int32Array>();
   // The WebGPU provider does not survive an empty tensor.
   const leastRank = engine.device === "webgpu" ? 1 : 0;
-  for (const path of sitesOf(session)) {
+  for (const path of sitesOf(session.inputs)) {
     const names = siteInputs(path);
     const weight = weights.get(`${path}.weight`)!;
     const kind = session.inputs.get(names.down)!.shape.length === 4 ? "conv" : "linear";
@@ -58,10 +58,8 @@ export async function loadAdapterInputs(
   };
 }
 
-/** The modules that have a low-rank branch in a compiled graph. */
-export function sitesOf(session: Session): string[] {
+/** The modules that have a low-rank branch in a graph with these inputs. */
+export function sitesOf(inputs: ReadonlyMap<string, unknown>): string[] {
   const suffix = siteInputs("").strength;
-  return [...session.inputs.keys()]
-    .filter((name) => name.endsWith(suffix))
-    .map((name) => name.slice(0, -suffix.length));
+  return [...inputs.keys()].filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
 }

@@ -5,6 +5,7 @@
  */
 import { type Adapter, sites as touchedSites } from "../adapters/index.ts";
 import { TillerError } from "../errors.ts";
+import { inputsOf, type Outputs } from "../graph/index.ts";
 import { clipText, clipTextConfig } from "../models/clip-text.ts";
 import { moduleOf } from "../models/module.ts";
 import { crossAttentions, textKeysValues, unet, unetConfig } from "../models/unet.ts";
@@ -38,7 +39,11 @@ export interface Conditioning {
 }
 
 export interface Denoiser {
-  /** Takes other adapters; sessions are rebuilt only if these touch modules that no graph has a branch for yet. */
+  /**
+   * Takes other adapters; sessions are rebuilt only if these touch modules that no graph has a branch for yet.
+   *
+   * @throws TillerError if an adapter changes what the networks do not compute with; those of before stay.
+   */
   setAdapters(loaded: readonly LoadedAdapter[]): Promise<void>;
   encode(rows: readonly TextRow[], clipSkip: number): Promise<EncodedRows>;
   /** Conditioning of `pictures` pictures, each with all rows: picture 0's rows first. */
@@ -52,12 +57,28 @@ export interface Denoiser {
 const usualUNetSite = /\.attn[12]\.to_(q|k|v|out\.0)$/;
 const usualTextSite = /\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])$/;
 
+/** The networks as graphs, with branches at these sites. */
+interface Design {
+  readonly unet: Outputs;
+  readonly text: Outputs;
+  readonly textKeysValues: Outputs;
+  readonly unetSites: ReadonlySet<string>;
+  readonly textSites: ReadonlySet<string>;
+}
+
 interface Networks {
   readonly unet: Session;
   readonly text: Session;
   readonly textKeysValues: Session;
   readonly unetSites: ReadonlySet<string>;
   readonly textSites: ReadonlySet<string>;
+}
+
+/** What the adapters give the networks. */
+interface Inputs {
+  readonly unet: AdapterInputs;
+  readonly text: AdapterInputs;
+  readonly textKeysValues: AdapterInputs;
 }
 
 /** Builds the networks of `source`, ready for `loaded` adapters. */
@@ -70,33 +91,30 @@ export async function buildDenoiser(
   const textConfig = clipTextConfig(source.textEncoder.config);
   const crossPaths = crossAttentions(config);
   const fewerLayers = new Map<number, { session: Session; inputs: AdapterInputs }>();
-  let learned: Tensor;
-  let networks: Networks;
-  let inputs: { unet: AdapterInputs; text: AdapterInputs; textKeysValues: AdapterInputs };
 
-  const build = async (adapters: readonly Adapter[]): Promise<Networks> => {
+  /** @throws TillerError if an adapter changes what the networks do not compute with. */
+  const design = (adapters: readonly Adapter[]): Design => {
     const touched = touchedSites(adapters);
     const unetSites = union(modulesOf(source.unet, usualUNetSite), touched.unet);
     const textSites = union(modulesOf(source.textEncoder, usualTextSite), touched.textEncoder);
-    const built = {
-      text: await engine.compile(
-        "text encoder",
-        clipText(moduleOf(source.textEncoder.weights, { sites: textSites }), textConfig),
-      ),
-      textKeysValues: await engine.compile(
-        "text keys and values",
-        textKeysValues(moduleOf(source.unet.weights, { sites: unetSites }), config),
-      ),
-      unet: await engine.compile("U-Net", unet(moduleOf(source.unet.weights, { sites: unetSites }), config)),
-      unetSites,
-      textSites,
+    const unetModule = moduleOf(source.unet.weights, { sites: unetSites });
+    const graphs = {
+      text: clipText(moduleOf(source.textEncoder.weights, { sites: textSites }), textConfig),
+      textKeysValues: textKeysValues(unetModule, config),
+      unet: unet(unetModule, config),
     };
-    const used = new Set([built.unet, built.textKeysValues, built.text].flatMap(sitesOf));
+    const used = new Set(Object.values(graphs).flatMap((outputs) => sitesOf(inputsOf(outputs))));
     for (const path of [...touched.unet, ...touched.textEncoder]) {
       if (!used.has(path)) throw new TillerError(`an adapter changes ${path}, which the network does not compute with`);
     }
-    return built;
+    return { ...graphs, unetSites, textSites };
   };
+  const build = async ({ text, textKeysValues, unet, ...sites }: Design): Promise<Networks> => ({
+    text: await engine.compile("text encoder", text),
+    textKeysValues: await engine.compile("text keys and values", textKeysValues),
+    unet: await engine.compile("U-Net", unet),
+    ...sites,
+  });
 
   const releaseInputs = async () => {
     await Promise.all(Object.values(inputs).map((i) => i.drop()));
@@ -110,18 +128,11 @@ export async function buildDenoiser(
     for (const session of [networks.unet, networks.text, networks.textKeysValues]) await session.release();
   };
 
-  let current = loaded;
-  const load = async () => {
-    inputs = {
-      unet: await loadAdapterInputs(engine, networks.unet, "unet", source.unet.weights, current),
-      text: await loadAdapterInputs(engine, networks.text, "textEncoder", source.textEncoder.weights, current),
-      textKeysValues: await loadAdapterInputs(engine, networks.textKeysValues, "unet", source.unet.weights, current),
-    };
-    learned = learnedEmbeddings(
-      current.map(({ adapter }) => adapter),
-      textConfig.hidden_size,
-    );
-  };
+  const load = async (adapters: readonly LoadedAdapter[]): Promise<Inputs> => ({
+    unet: await loadAdapterInputs(engine, networks.unet, "unet", source.unet.weights, adapters),
+    text: await loadAdapterInputs(engine, networks.text, "textEncoder", source.textEncoder.weights, adapters),
+    textKeysValues: await loadAdapterInputs(engine, networks.textKeysValues, "unet", source.unet.weights, adapters),
+  });
 
   const textEncoderSkipping = async (clipSkip: number) => {
     if (clipSkip === 0) return { session: networks.text, inputs: inputs.text };
@@ -142,21 +153,28 @@ export async function buildDenoiser(
     return made;
   };
 
-  networks = await build(current.map(({ adapter }) => adapter));
-  await load();
+  let networks = await build(design(adaptersOf(loaded)));
+  let inputs = await load(loaded);
+  let current = loaded;
+  let learned = learnedEmbeddings(adaptersOf(loaded), textConfig.hidden_size);
 
   return {
     async setAdapters(next) {
-      await releaseInputs();
-      current = next;
-      const adapters = current.map(({ adapter }) => adapter);
+      const adapters = adaptersOf(next);
       const touched = touchedSites(adapters);
       const covered = isSubset(touched.unet, networks.unetSites) && isSubset(touched.textEncoder, networks.textSites);
-      if (!covered) {
+      // Only what is known to fit takes the place of what there is; two sets of networks may be more than memory holds.
+      const wanted = covered ? undefined : design(adapters);
+      if (wanted) {
+        await releaseInputs();
         await releaseSessions();
-        networks = await build(adapters);
+        networks = await build(wanted);
       }
-      await load();
+      const given = await load(next);
+      if (!wanted) await releaseInputs();
+      inputs = given;
+      current = next;
+      learned = learnedEmbeddings(adapters, textConfig.hidden_size);
     },
     async encode(rows, clipSkip) {
       const { session, inputs } = await textEncoderSkipping(clipSkip);
@@ -191,6 +209,8 @@ export async function buildDenoiser(
     },
   };
 }
+
+const adaptersOf = (loaded: readonly LoadedAdapter[]): Adapter[] => loaded.map(({ adapter }) => adapter);
 
 /** The embeddings of all adapters' learned tokens in order, [n, width]; one row of zeros when there are none. */
 function learnedEmbeddings(adapters: readonly Adapter[], width: number): Tensor {

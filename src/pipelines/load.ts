@@ -113,9 +113,20 @@ async function openAdapters(specs: readonly AdapterSpec[], source: ModelSource):
   for (const spec of specs) {
     const { file, strength } = typeof spec === "string" ? await splitStrength(spec) : { strength: 1, ...spec };
     const adapter = await readAdapter(file, { unet: source.unet.weights, textEncoder: source.textEncoder.weights });
+    refuseSameTokens(opened, adapter, file);
     opened.push({ adapter, file, strength: strength ?? 1, sha256: await sha256Of(adapter.file) });
   }
   return opened;
+}
+
+/** A prompt's word stands for one adapter's embedding only; case does not tell tokens apart. */
+function refuseSameTokens(opened: readonly OpenAdapter[], adapter: Adapter, file: string): void {
+  const tokens = new Set([...adapter.tokens.keys()].map((token) => token.toLowerCase()));
+  for (const other of opened) {
+    const same = [...other.adapter.tokens.keys()].find((token) => tokens.has(token.toLowerCase()));
+    if (same === undefined) continue;
+    throw new UsageError(`the adapters ${other.file} and ${file} both define the token ${same}: give one of them only`);
+  }
 }
 
 /** `file` or `file:strength`; a name that exists as it stands is a file, colon or not. */

@@ -1,11 +1,12 @@
 /** Text to pictures: the map of the system. */
+import { type Adapter, sites } from "../adapters/index.ts";
 import { UsageError } from "../errors.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
 import { defaultScale, methods } from "../guidance/methods.ts";
 import { type OperatorTime, plainAttention, type Tensor } from "../runtime/index.ts";
 import { createNoise, createSampler, type History, type NoiseSource } from "../samplers/index.ts";
 import type { Picture } from "./decoder.ts";
-import { type LoadOptions, loadParts, type Parts } from "./load.ts";
+import { type LoadOptions, loadParts, type OpenAdapter, type Parts } from "./load.ts";
 import type { Recipe } from "./recipe.ts";
 import { type FullRequest, type Request, requestSchema } from "./request.ts";
 import { encodeTexts } from "./texts.ts";
@@ -47,7 +48,7 @@ export interface Pipeline {
   /** The device that computes. */
   readonly device: string;
   /**
-   * Generates pictures, step by step.
+   * Generates pictures, step by step. Several may be under way at once, but only one where there is a base.
    *
    * @throws UsageError if the request is wrong, before anything is computed.
    */
@@ -77,6 +78,9 @@ function pipelineOf(parts: Parts): Pipeline {
       return parts.engine.sessionsBuilt;
     },
     async *generate(request, options = {}) {
+      // The network between model and base is rebuilt for another omega.
+      if (parts.base && running > 0)
+        throw new UsageError("with a base, wait until the pictures under way are finished");
       running++;
       try {
         yield* generate(parts, fill(parts, request), options);
@@ -115,7 +119,8 @@ async function* generate(
   const shape = [1, decoder.channels, height / decoder.pixelsPerLatent, width / decoder.pixelsPerLatent] as const;
   const texts = new Set(guidance.rows.map((row): RowText => row.text));
   const { ids, warnings } = encodeTexts(parts, request, texts, adapters);
-  for (const message of [...doubts(request, adapters.length > 0 || parts.base !== undefined), ...warnings]) {
+  const personalised = adapters.length > 0 || parts.base !== undefined;
+  for (const message of [...doubts(request, personalised), ...idleStrengths(adapters), ...warnings]) {
     yield { type: "warning", message };
   }
   if (!engine.fusedAttention) yield { type: "warning", message: `the ${engine.device} device's ${plainAttention}` };
@@ -212,6 +217,15 @@ function doubts({ guidance, omega, scale }: Filled, personalised: boolean): stri
       : []),
   ];
 }
+
+/** An embedding is there or not; a strength finds nothing in it to weigh. */
+const idleStrengths = (adapters: readonly OpenAdapter[]): string[] =>
+  adapters
+    .filter(({ adapter, strength }) => strength !== 1 && isEmbedding(adapter))
+    .map(({ file, strength }) => `the strength ${strength} of ${file} does nothing: it is an embedding`);
+
+const isEmbedding = (adapter: Adapter): boolean =>
+  adapter.tokens.size > 0 && Object.values(sites([adapter])).every(({ size }) => size === 0);
 
 /** As many pictures as give the network the work of two rows at 512x512, at most 16. */
 function usualBatch(rows: number, [, , height, width]: readonly [1, number, number, number]): number {

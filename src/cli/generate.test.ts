@@ -170,9 +170,9 @@ describe("tiller generate", () => {
       "tiller-0-cfg-step4.png",
       "tiller-1-cfg-step4.png",
     ];
-    expect(result.json().previews).toEqual(previews.map((name) => join(out, name)));
-    expect(await files()).toHaveLength(6);
-    expect((await readPicture(join(out, previews[0]!))).recipe).toBeUndefined();
+    expect(result.json().previews).toEqual(previews.map((name) => join(out, "previews", name)));
+    expect(await files()).toEqual(["previews", "tiller-0-cfg.png", "tiller-1-cfg.png"]);
+    expect((await readPicture(join(out, "previews", previews[0]!))).recipe).toBeUndefined();
   });
 
   test("warns of options that the method takes no notice of", async () => {

@@ -49,7 +49,7 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
     .option("--sampler <name>", `${samplerNames.join(", ")}; default: ddim`, parseSampler)
     .option("--steps <n>", "default: 50", (text) => parseNumber("--steps", text))
     .option("--seed <n>", "default: 0; the same as in Diffusers on the CPU", (text) => parseNumber("--seed", text))
-    .option("--preview <n>", "also write what the picture looks like every n steps", (text) =>
+    .option("--preview <n>", "also write what the picture looks like every n steps, to previews/", (text) =>
       parseWhole("--preview", text, 1),
     );
   addCommonOptions(command)

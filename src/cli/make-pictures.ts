@@ -1,9 +1,11 @@
 /** Runs one request and puts its pictures on disk as they come. */
+import { join } from "node:path";
 import { defaultScale, type FullRequest } from "../index.ts";
 import { encodePng, type Picture, writeNew } from "../pictures/png.ts";
 import { type GuidanceSetting, settingsOf } from "../pictures/telling-settings.ts";
 import type { Recipe } from "../pipelines/recipe.ts";
 import type { Output } from "./output.ts";
+import { prepareFolder } from "./output-folder.ts";
 import type { LoadedPipeline, World } from "./world.ts";
 
 export interface MadePicture {
@@ -20,7 +22,7 @@ export interface MakeOptions {
   readonly folder: string;
   /** Settings to tell in file names besides the usual ones. */
   readonly naming?: readonly (GuidanceSetting | "steps" | "sampler")[];
-  /** Write what the pictures look like every so many steps. */
+  /** Write what the pictures look like every so many steps, into the folder `previews` there: they are no results. */
   readonly previewEvery?: number | undefined;
   /** Steps that came before this request, and those of all requests together. */
   readonly steps: { readonly before: number; readonly total: number };
@@ -40,6 +42,8 @@ export async function makePictures(
   output: Output,
 ): Promise<void> {
   const { folder, previewEvery, steps, pictures } = options;
+  const previewFolder = join(folder, "previews");
+  if (previewEvery !== undefined) await prepareFolder(previewFolder);
   let batch = { first: -1, length: 1, began: performance.now() };
   for await (const event of pipeline.generate(request, { signal })) {
     if (event.type === "warning") {
@@ -55,7 +59,7 @@ export async function makePictures(
       if (previewEvery !== undefined && event.step % previewEvery === 0 && event.step < event.steps) {
         for (const [index, picture] of (await event.preview()).entries()) {
           const stem = `${stemOf({ ...request, seed: request.seed + event.picture + index }, options.naming)}-step${event.step}`;
-          const file = await writeNew(folder, stem, "png", await encodePng(picture));
+          const file = await writeNew(previewFolder, stem, "png", await encodePng(picture));
           output.result.previews = [...((output.result.previews as string[] | undefined) ?? []), file];
         }
       }

@@ -1,7 +1,7 @@
 /** The embedded model, and what is built on it: experiments, measuring, tuning. */
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawReferences } from "../src/bench/concepts.ts";
 import {
@@ -11,6 +11,7 @@ import {
   gatherResults,
   Pipeline,
   parseExperiment,
+  readExperiment,
   runExperiment,
   tune,
   writeReport,
@@ -69,6 +70,10 @@ const small = {
   pictures: 2,
   steps: 2,
 } satisfies ExperimentFile;
+
+/** The adapters that an experiment trained. */
+const adaptersIn = async (work: string): Promise<string[]> =>
+  (await readdir(join(work, "adapters"))).map((name) => join(work, "adapters", name, "adapter.safetensors"));
 
 describe("an experiment", () => {
   const work = () => join(folder, "experiment");
@@ -131,12 +136,23 @@ describe("an experiment", () => {
     expect(done).toHaveLength(2);
   });
 
-  test("whose networks are no longer here keeps its results", async () => {
-    const results = join(work(), "results.json");
-    const before = await readFile(results, "utf8");
-    const moved = { ...parseExperiment(small), steps: 3 };
-    await gatherResults(moved, work());
-    expect(await readFile(results, "utf8")).toBe(before);
+  test("whose units are no longer here keeps its results, and another one in its place does not", async () => {
+    const moved = join(folder, "moved");
+    await mkdir(moved);
+    const before = await readFile(join(work(), "results.json"), "utf8");
+    await writeFile(join(moved, "results.json"), before);
+    const experiment = parseExperiment(small);
+    expect(await gatherResults(experiment, moved)).toEqual(JSON.parse(before));
+    expect((await gatherResults({ ...experiment, steps: 3 }, moved)).units.done).toBe(0);
+  });
+
+  test("is kept with its paths as they are from everywhere, an adapter's with its strength", async () => {
+    const adapter = relative(".", (await adaptersIn(work()))[0]!);
+    const given = { ...small, personalisation: [{ adapters: [`${adapter}:0.8`] }], pictures: 1, prompts: ["snow"] };
+    const out = join(folder, "given");
+    await runExperiment(parseExperiment(given), { folder: out });
+    const kept = await readExperiment(join(out, "experiment.json"));
+    expect(kept.personalisation).toEqual([{ adapters: [`${resolve(adapter)}:0.8`] }]);
   });
 
   test("shared by two calls has every unit done once", async () => {
@@ -153,9 +169,7 @@ describe("an experiment", () => {
 test("tuning proposes an omega within its budget and keeps what it drew", async () => {
   const images = join(folder, "teapot");
   await drawReferences(embeddedConcept("red_teapot"), images);
-  const [adapter] = (await readdir(join(folder, "experiment", "adapters"))).map((name) =>
-    join(folder, "experiment", "adapters", name, "adapter.safetensors"),
-  );
+  const [adapter] = await adaptersIn(join(folder, "experiment"));
   const work = join(folder, "tune");
   const request = {
     model: "dinghy",

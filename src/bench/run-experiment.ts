@@ -1,7 +1,8 @@
 /** An experiment from its file to its results. */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { writeWhole } from "../files/atomic-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { resolveDevice, startEngine } from "../runtime/index.ts";
@@ -31,7 +32,8 @@ export async function runExperiment(
 /**
  * Gathers what is finished of an experiment, and writes it to `results.json` in the folder.
  *
- * Results that are there already of more finished units are given back in their place: what made them is no longer here.
+ * Results of the same experiment that are there already, of more finished units, are given back in their place: what made
+ * them is no longer here.
  */
 export async function gatherResults(
   experiment: Experiment,
@@ -43,7 +45,8 @@ export async function gatherResults(
   const cells = await openPlan(experiment, identities, folder);
   const results = await gathered(experiment, cells, identities, { ...options, folder });
   const before = (await exists(file)) ? (JSON.parse(await readFile(file, "utf8")) as Results) : undefined;
-  if (before?.versions && before.units.done > results.units.done) return before;
+  const same = before?.versions && isDeepStrictEqual(named(before.experiment), named(experiment));
+  if (same && before.units.done > results.units.done) return before;
   await writeWhole(file, `${JSON.stringify(results, null, 2)}\n`);
   return results;
 }
@@ -63,8 +66,18 @@ async function gathered(
 }
 
 /** The experiment with its paths as they are from everywhere; a name that is no path here stands for itself. */
-function placed(experiment: Experiment): Experiment {
-  const path = (name: string) => (existsSync(name) ? resolve(name) : name);
+const placed = (experiment: Experiment): Experiment =>
+  withPaths(experiment, (name) => {
+    if (existsSync(name)) return resolve(name);
+    const [, file, strength] = /^(.+)(:[^:]+)$/.exec(name) ?? [];
+    return file !== undefined && existsSync(file) ? `${resolve(file)}${strength}` : name;
+  });
+
+/** The experiment as it is told from others, wherever its files lie. */
+const named = (experiment: Experiment): Experiment => withPaths(experiment, (name) => basename(name));
+
+/** The experiment with its paths told otherwise, an adapter's with its strength. */
+function withPaths(experiment: Experiment, path: (name: string) => string): Experiment {
   const { model, personalisation, concepts, encoders } = experiment;
   return {
     ...experiment,

@@ -152,6 +152,9 @@ export async function runCells(
         } catch (error) {
           signal?.throwIfAborted();
           failures.push({ concept: cell.concept.name, error });
+          // Whatever failed, the next cell begins with networks that are whole.
+          await pipeline?.close();
+          pipeline = undefined;
         }
       }
       pending = held;

@@ -74,6 +74,7 @@ export async function evaluateFolder(
  * Scores of single picture files, the encoders kept loaded. References are encoded once a folder.
  *
  * @param encoders Folders of a CLIP and a ViT; the embedded ones by default.
+ * @throws TillerError if an encoder cannot be opened; later, if a folder or a picture cannot be read.
  */
 export async function startScoring(encoders: {
   readonly clip?: string | undefined;
@@ -91,17 +92,26 @@ export async function startScoring(encoders: {
     dino: (await dino.pictures([pixels]))[0]!,
   });
   const folders = new Map<string, Promise<PictureFeatures[]>>();
-  const referencesIn = async (folder: string) => {
+  const encodeFolder = async (folder: string) => {
     const features: PictureFeatures[] = [];
     for (const { pixels } of await readFolder(folder)) features.push(await featuresOf(pixels));
     return features;
   };
+  const referencesIn = (folder: string) => {
+    let features = folders.get(folder);
+    if (!features) {
+      features = encodeFolder(folder);
+      folders.set(folder, features);
+      // Another time they may be readable.
+      features.catch(() => folders.delete(folder));
+    }
+    return features;
+  };
   return {
     async score(file, references, text) {
-      const known = folders.get(references) ?? referencesIn(references);
-      folders.set(references, known);
+      const subject = await referencesIn(references);
       const [words] = await clip.texts([text]);
-      return scoresOf(await featuresOf(await readPixels(file)), await known, words!);
+      return scoresOf(await featuresOf(await readPixels(file)), subject, words!);
     },
     close: async () => void (await engine.close()),
   };

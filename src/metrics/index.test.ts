@@ -1,0 +1,33 @@
+/** Scores of single pictures, by the embedded model's encoders. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { startScoring } from "./index.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const draw = (file: string) =>
+  sharp({ create: { width: 64, height: 64, channels: 3, background: "red" } })
+    .png()
+    .toFile(file);
+
+test("references without a readable picture are refused, and read anew when there is one", async () => {
+  const [picture, references] = [join(folder, "a.png"), join(folder, "references")];
+  await draw(picture);
+  await mkdir(references);
+  const { score, close } = await startScoring({});
+  try {
+    await expect(score(picture, references, "a dog")).rejects.toThrow("references has no pictures");
+    await draw(join(references, "b.png"));
+    // The same picture: the cosine is 1 but for float32's rounding.
+    expect((await score(picture, references, "a dog")).dino).toBeCloseTo(1, 5);
+  } finally {
+    await close();
+  }
+});

@@ -1,13 +1,14 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { readAdapter } from "../src/adapters/index.ts";
 import { writeEmbeddings, writeLora } from "../src/adapters/write.ts";
 import type { Row } from "../src/guidance/guidance.ts";
 import { type GenerateEvent, type LoadOptions, Pipeline, type Request, readFloat32, UsageError } from "../src/index.ts";
+import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { buildPredictor } from "../src/pipelines/predictor.ts";
-import { startEngine } from "../src/runtime/index.ts";
+import { type Engine, startEngine } from "../src/runtime/index.ts";
 import { type ModelSource, openModel } from "../src/weights/model-source.ts";
 import { readBytes, readSafetensors, writeSafetensors } from "../src/weights/safetensors.ts";
 import { fixture } from "./fixtures.ts";
@@ -243,6 +244,19 @@ test("a preview shows a picture of the final size before the run is over", async
     const [preview] = await event.preview();
     expect([preview?.width, preview?.height, preview?.data.length]).toEqual([64, 64, 64 * 64 * 3]);
     break;
+  }
+});
+
+test("a decoder that could not be built is built when the next picture is due", async () => {
+  const engine = await startEngine();
+  try {
+    const short: Engine = { ...engine, compile: vi.fn(engine.compile).mockRejectedValueOnce(new Error("no memory")) };
+    const decoder = lazyDecoder(short, (await openModel(model)).vae);
+    const latents = new Float32Array(decoder.channels);
+    await expect(decoder.decode(latents, 1, 1)).rejects.toThrow("no memory");
+    expect(await decoder.decode(latents, 1, 1)).toMatchObject({ width: 8, height: 8 });
+  } finally {
+    await engine.close();
   }
 });
 

@@ -27,7 +27,11 @@ export function lazyDecoder(engine: Engine, vae: Component): Decoder {
     channels: config.latent_channels,
     pixelsPerLatent: pixelsPerLatent(config),
     async decode(latents, height, width) {
-      session ??= engine.compile("decoder", autoencoderDecode(moduleOf(vae.weights), config));
+      session ??= engine.compile("decoder", autoencoderDecode(moduleOf(vae.weights), config)).catch((error) => {
+        // Another time there may be memory for it.
+        session = undefined;
+        throw error;
+      });
       const scaled = latents.map((v) => v / config.scaling_factor);
       const { picture } = await (await session).run({
         latents: float32([1, config.latent_channels, height, width], scaled),

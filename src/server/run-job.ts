@@ -3,15 +3,7 @@ import { createHash } from "node:crypto";
 import { copyFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { exists } from "../files/regular-file.ts";
-import {
-  type DeviceName,
-  type FullRequest,
-  type Recipe,
-  runFolderOf,
-  TillerError,
-  train,
-  UsageError,
-} from "../index.ts";
+import { type DeviceName, type FullRequest, type Recipe, runFolderOf, train, UsageError } from "../index.ts";
 import { readPixels } from "../metrics/read-pixels.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
 import { readRecipe } from "../pictures/read-recipe.ts";
@@ -81,8 +73,8 @@ async function draw(
       before += one.steps * one.count;
     }
   } catch (error) {
-    // A pipeline that failed is not used again: its worker may be gone.
-    if (!signal.aborted && !(error instanceof TillerError)) await pipelines.close().catch(() => {});
+    // A pipeline that failed is not used again: its worker may be gone. A wrong request leaves it as it was.
+    if (!signal.aborted && !(error instanceof UsageError)) await pipelines.close().catch(() => {});
     throw error;
   }
   return { pictures, warnings, progress: { done: total, total, what: "" } };

@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startScoring } from "./index.ts";
@@ -21,7 +22,7 @@ test("references without a readable picture are refused, and read anew when ther
   const [picture, references] = [join(folder, "a.png"), join(folder, "references")];
   await draw(picture);
   await mkdir(references);
-  const { score, close } = await startScoring({});
+  const { score, close } = await startScoring({ device: "cpu" });
   try {
     await expect(score(picture, references, "a dog")).rejects.toThrow("references has no pictures");
     await draw(join(references, "b.png"));
@@ -30,4 +31,22 @@ test("references without a readable picture are refused, and read anew when ther
   } finally {
     await close();
   }
+});
+
+test("a device that does not work here is named", async () => {
+  const foreign = process.platform === "darwin" ? "dml" : "coreml";
+  await expect(startScoring({ device: foreign })).rejects.toThrow(`device ${foreign} does not work here`);
+});
+
+test("a start that fails leaves no thread behind", async () => {
+  const workers: Worker[] = [];
+  const see = (worker: Worker) => workers.push(worker);
+  process.on("worker", see);
+  try {
+    await expect(startScoring({ clip: folder, device: "cpu" })).rejects.toThrow("config.json does not exist");
+  } finally {
+    process.off("worker", see);
+  }
+  // A thread that has ended is number -1.
+  expect(workers.map(({ threadId }) => threadId)).toEqual([-1]);
 });

@@ -35,6 +35,9 @@ export interface EvaluationRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What measures, and on what. */
+export type ScoringOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" | "threads">;
+
 /**
  * Measures a folder of pictures.
  *
@@ -44,23 +47,15 @@ export async function evaluateFolder(
   request: EvaluationRequest,
   onPicture: (done: number, total: number) => void = () => {},
 ): Promise<Evaluation> {
-  const { signal, token, protocol = "dreambooth" } = request;
+  const { signal, token } = request;
   // Every text is found before the first picture is measured.
   const pictures = (await textsOf(request)).map(({ file, text }) => ({
     file,
     text: token === undefined ? text : without(text, token),
   }));
   const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
-  const engine = await startEngine({
-    device: await resolveDevice(request.device ?? "auto"),
-    threads: request.threads,
-  });
+  const { engine, ...encoders } = await startEncoders(request);
   try {
-    const clip = request.clip ?? embedded("clip");
-    const encoders = {
-      clip: await openClip(engine, clip, await tokenizerOf(clip), protocol),
-      dino: await openViT(engine, request.dino ?? embedded("vit"), protocol),
-    };
     return await evaluate(pictures, references, encoders, (done) => {
       signal?.throwIfAborted();
       onPicture(done, pictures.length);
@@ -73,20 +68,13 @@ export async function evaluateFolder(
 /**
  * Scores of single picture files, the encoders kept loaded. References are encoded once a folder.
  *
- * @param encoders Folders of a CLIP and a ViT; the embedded ones by default.
- * @throws TillerError if an encoder cannot be opened; later, if a folder or a picture cannot be read.
+ * @throws TillerError if the device does not work, an encoder cannot be opened or, later, a picture cannot be read.
  */
-export async function startScoring(encoders: {
-  readonly clip?: string | undefined;
-  readonly dino?: string | undefined;
-}): Promise<{
+export async function startScoring(options: ScoringOptions): Promise<{
   score(file: string, references: string, text: string): Promise<Scores>;
   close(): Promise<void>;
 }> {
-  const engine = await startEngine({});
-  const folder = encoders.clip ?? embedded("clip");
-  const clip = await openClip(engine, folder, await tokenizerOf(folder), "dreambooth");
-  const dino = await openViT(engine, encoders.dino ?? embedded("vit"), "dreambooth");
+  const { engine, clip, dino } = await startEncoders(options);
   const featuresOf = async (pixels: Pixels): Promise<PictureFeatures> => ({
     clip: (await clip.pictures([pixels]))[0]!,
     dino: (await dino.pictures([pixels]))[0]!,
@@ -115,6 +103,27 @@ export async function startScoring(encoders: {
     },
     close: async () => void (await engine.close()),
   };
+}
+
+/** The encoders in an engine of their own, which does not stay when one of them cannot be opened. */
+async function startEncoders({
+  clip = embedded("clip"),
+  dino = embedded("vit"),
+  protocol = "dreambooth",
+  device = "auto",
+  threads,
+}: ScoringOptions & Pick<EvaluationRequest, "protocol">) {
+  const engine = await startEngine({ device: await resolveDevice(device), threads });
+  try {
+    return {
+      engine,
+      clip: await openClip(engine, clip, await tokenizerOf(clip), protocol),
+      dino: await openViT(engine, dino, protocol),
+    };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
 }
 
 /** CLIP folders bring their tokenizer; the embedded one's is the model's. */

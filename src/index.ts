@@ -30,6 +30,7 @@ export {
   evaluateFolder,
   protocols,
   type Scores,
+  type ScoringOptions,
   startScoring,
 } from "./metrics/index.ts";
 export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";

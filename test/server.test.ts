@@ -1,5 +1,5 @@
 /** The server over HTTP, on a tiny model, as its page, an OpenAI client and a community client use it. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { request as rawRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -345,6 +345,22 @@ test("on another address than loopback the token is needed", async () => {
     expect(open.token).toBe(token);
   } finally {
     await open.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("comparisons are measured on the server's device", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  const foreign = process.platform === "darwin" ? "dml" : "coreml";
+  const other = await startStudio({ data: folder, port: 0, device: foreign });
+  try {
+    await mkdir(join(folder, "uploads", "cat"));
+    const { id } = await json(post(new URL("/api/jobs", other.url).href, { request: { prompt: "a cat" } }));
+    const answer = await fetch(new URL(`/api/jobs/${id}/scores?references=cat`, other.url));
+    expect(answer.status).toBe(422);
+    expect((await json(answer)).error).toContain(`device ${foreign} does not work here`);
+  } finally {
+    await other.close();
     await rm(folder, { recursive: true });
   }
 });

@@ -59,7 +59,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   const models = modelsOf(options.models ?? []);
   const pipelines = keepPipelines({ device, threads });
   const queue = await openQueue(data, runJobIn({ data, models, pipelines, device, threads }), { bound });
-  const scoring = scoringIn(data, models, { clip: options.clip, dino: options.dino });
+  const scoring = scoringIn(data, models, { clip: options.clip, dino: options.dino, device, threads });
   const token = ["127.0.0.1", "localhost", "::1"].includes(host) ? undefined : await tokenOf(data);
   const app = appOf({ data, models, queue, scoring }, { token, page });
   const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {

@@ -1,6 +1,6 @@
 /** Scores of a job's pictures against uploaded pictures of the subject. */
 import { exists } from "../files/regular-file.ts";
-import { embeddedModel, type Scores, startScoring, UsageError } from "../index.ts";
+import { embeddedModel, type Scores, type ScoringOptions, startScoring, UsageError } from "../index.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job } from "./jobs.ts";
 import type { Models } from "./models.ts";
@@ -12,17 +12,13 @@ export interface Scoring {
 }
 
 /** Loads the encoders when they are first needed, and remembers what was measured. */
-export function scoringIn(
-  data: DataFolder,
-  models: Models,
-  encoders: { readonly clip?: string | undefined; readonly dino?: string | undefined },
-): Scoring {
+export function scoringIn(data: DataFolder, models: Models, options: ScoringOptions): Scoring {
   let session: ReturnType<typeof startScoring> | undefined;
   const known = new Map<string, Promise<Scores>>();
   return {
     async scores({ request, pictures }, references, token) {
       if (request.kind !== "pictures") throw new UsageError("this job makes no pictures");
-      const own = encoders.clip === undefined || encoders.dino === undefined;
+      const own = options.clip === undefined || options.dino === undefined;
       if (own && models.get(request.model).source !== embeddedModel) {
         throw new UsageError(
           "dinghy's small encoders can measure dinghy's pictures alone: for others start tiller studio with --clip and --dino",
@@ -30,7 +26,7 @@ export function scoringIn(
       }
       const folder = data.upload(references);
       if (!(await exists(folder))) throw new UsageError("these pictures are no longer here; upload them again");
-      session ??= startScoring(encoders).catch((error) => {
+      session ??= startScoring(options).catch((error) => {
         session = undefined;
         throw error;
       });

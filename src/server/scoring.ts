@@ -35,19 +35,20 @@ export function scoringIn(data: DataFolder, models: Models, options: ScoringOpti
         .split(/\s+/)
         .filter((word) => word !== token)
         .join(" ");
-      return Promise.all(
-        pictures.map((id) => {
-          const key = `${id} ${references} ${text}`;
-          let found = known.get(key);
-          if (!found) {
-            found = score(data.picture(id), folder, text);
-            known.set(key, found);
-            // Another time it may be readable.
-            found.catch(() => known.delete(key));
-          }
-          return found;
-        }),
-      );
+      const all: Scores[] = [];
+      // One after the other: all of a job's pictures at once may be more than the memory holds.
+      for (const id of pictures) {
+        const key = `${id} ${references} ${text}`;
+        let found = known.get(key);
+        if (!found) {
+          found = score(data.picture(id), folder, text);
+          known.set(key, found);
+          // Another time it may be readable.
+          found.catch(() => known.delete(key));
+        }
+        all.push(await found);
+      }
+      return all;
     },
     async close() {
       await (await session)?.close();

@@ -1,5 +1,5 @@
 /** The server over HTTP, on a tiny model, as its page, an OpenAI client and a community client use it. */
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { request as rawRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -105,6 +105,17 @@ describe("jobs", () => {
     studio = await startStudio(options());
     expect((await over(id)).state).toBe("done");
     expect((await over(second)).state).toBe("done");
+  });
+
+  test("copies that a person made of a job's file do not count, nor keep the server from starting", async () => {
+    const { id } = await over((await json(pictures({ steps: 1 }))).id);
+    for (const name of ["copy (1)", "copy"]) {
+      await copyFile(join(data, "jobs", `${id}.json`), join(data, "jobs", `${name}.json`));
+    }
+    const before = await json(fetch(at("/api/jobs")));
+    await studio.close();
+    studio = await startStudio(options());
+    expect(await json(fetch(at("/api/jobs")))).toEqual(before);
   });
 
   test("a second server on the same port or the same folder leaves the jobs of the first alone", async () => {

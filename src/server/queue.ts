@@ -199,10 +199,12 @@ function takenUp(job: Job): Job {
 async function readJobs(data: DataFolder): Promise<Job[]> {
   const jobs: Job[] = [];
   for (const name of await readdir(data.jobs)) {
-    if (!name.endsWith(".json") || name.startsWith(".")) continue;
+    const id = name.slice(0, -5);
+    // What else lies here, a person's copy of a job say, is not the server's.
+    if (!name.endsWith(".json") || !jobSchema.shape.id.safeParse(id).success) continue;
     // A job of another version, or one that was damaged, is not run again.
-    const parsed = jobSchema.safeParse(fromJson(await readFile(data.job(name.slice(0, -5)), "utf8")));
-    if (parsed.success) jobs.push(parsed.data);
+    const parsed = jobSchema.safeParse(fromJson(await readFile(data.job(id), "utf8")));
+    if (parsed.success && parsed.data.id === id) jobs.push(parsed.data);
   }
   return jobs.sort((a, b) => a.created - b.created || a.id.localeCompare(b.id));
 }

@@ -1,5 +1,5 @@
 /** The server over HTTP, on a tiny model, as its page, an OpenAI client and a community client use it. */
-import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { request as rawRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -208,6 +208,26 @@ describe("clients of other servers", () => {
       error: expect.stringContaining("no adapter none"),
     });
   });
+});
+
+/** A study of one picture by each of two methods. */
+async function makeStudy() {
+  const arms = ["cfg", "none"];
+  const asked = await json(pictures({ steps: 1 }, { variations: arms.map((guidance) => ({ guidance })) }));
+  await over(asked.id);
+  return json(post("/api/studies", { title: "x", job: asked.id, arms, seeds: 1 }));
+}
+
+test("a study that is damaged, and a copy of one, leave the list and the deletion of pictures as they were", async () => {
+  const study = await makeStudy();
+  const before = await json(fetch(at("/api/studies")));
+  const studies = join(data, "studies");
+  await copyFile(join(studies, `${study.id}.json`), join(studies, "copy.json"));
+  await writeFile(join(studies, "damaged.json"), '{"id":"damaged"');
+  expect(await json(fetch(at("/api/studies")))).toEqual(before);
+  const remove = (picture: string) => fetch(at(`/api/pictures/${picture}`), { method: "DELETE" });
+  expect((await remove(study.sets[0].pictures[0])).status).toBe(400);
+  expect((await remove("another")).status).toBe(204);
 });
 
 describe("what is wrong is said in a sentence, and nothing else happens", () => {

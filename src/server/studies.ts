@@ -88,13 +88,13 @@ export async function listStudies(data: DataFolder): Promise<{ id: string; title
   const ids = (await readdir(data.studies))
     .filter((name) => /^[\w-]+\.json$/.test(name))
     .map((name) => name.slice(0, -5));
-  const studies = await Promise.all(
-    ids
-      .sort()
-      .reverse()
-      .map((id) => readStudy(id, data)),
-  );
-  return studies.flatMap((study) => (study ? [{ id: study.id, title: study.title, people: study.people.length }] : []));
+  const studies: { id: string; title: string; people: number }[] = [];
+  for (const id of ids.sort().reverse()) {
+    // One that is damaged does not hide the others, and a copy that a person made is not one more.
+    const study = await readStudy(id, data).catch(() => undefined);
+    if (study?.id === id) studies.push({ id, title: study.title, people: study.people.length });
+  }
+  return studies;
 }
 
 /** Answers are taken one after the other: each is added to the study as the one before left it. */

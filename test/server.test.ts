@@ -239,6 +239,16 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
     expect((await json(answer)).error).toContain("was deleted");
   });
 
+  test("answers of which two are about the same set of a study", async () => {
+    const { id } = await makeStudy();
+    const one = { set: 0, subject: 1, text: null };
+    const send = (answers: object[]) => post(`/api/studies/${id}/answers`, { person: "a", answers });
+    const answer = await send([one, one]);
+    expect(answer.status).toBe(400);
+    expect((await json(answer)).error).toContain("answered more than once");
+    expect(await json(send([one]))).toMatchObject({ people: 1, answers: 1 });
+  });
+
   test.each([
     ["JSON that is none", "/api/jobs", "{", 400, /not valid JSON/],
     ["a wrong setting", "/api/jobs", '{"request":{"prompt":"x","steps":0}}', 400, /steps/],

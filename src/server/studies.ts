@@ -100,7 +100,11 @@ export async function listStudies(data: DataFolder): Promise<{ id: string; title
 /** Answers are taken one after the other: each is added to the study as the one before left it. */
 let turn: Promise<unknown> = Promise.resolve();
 
-/** Takes a person's answers; those that the person gave before are replaced. */
+/**
+ * Takes a person's answers; those that the person gave before are replaced.
+ *
+ * @throws UsageError if an answer is about what the study does not have, or a set is answered twice.
+ */
 export function takeAnswers(
   id: string,
   given: z.output<typeof answersSchema>,
@@ -123,6 +127,8 @@ async function addAnswers(
     if (set >= study.sets.length || wrong)
       throw new UsageError("an answer is about a picture that the study does not have");
   }
+  if (new Set(given.answers.map(({ set }) => set)).size < given.answers.length)
+    throw new UsageError("a set is answered more than once; answer each once");
   const people = [...study.people.filter(({ person }) => person !== given.person), given];
   const taken = { ...study, people };
   await keep(taken, data);

@@ -1,7 +1,7 @@
 /** Whole training runs on the tiny pipeline: what they learn, what they leave, how they end and go on. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -168,6 +168,36 @@ describe("a run", () => {
       "step-000004-0.png",
       "step-000004-1.png",
     ]);
+  });
+
+  test("that is interrupted while it draws samples leaves its adapter and goes on", async () => {
+    const asked = request("unsampled.safetensors", { steps: 4, sampleEvery: 2, checkpointEvery: 100 });
+    const controller = new AbortController();
+    const events: TrainingEvent[] = [];
+    const interrupted = (async () => {
+      for await (const event of train("dreambooth", asked, { device: "cpu", signal: controller.signal })) {
+        events.push(event);
+        // After this turn: by then the samples of step 2 are due.
+        if (event.type === "step" && event.step === 2) setImmediate(() => controller.abort());
+      }
+    })();
+    await expect(interrupted).rejects.toThrow(/abort/i);
+    expect(saved(events)).toMatchObject({ step: 2 });
+    expect(existsSync(asked.out)).toBe(true);
+    const more = await run("dreambooth", { ...asked, resume: true });
+    expect(more.filter((event) => event.type === "step").map(({ step }) => step)).toEqual([3, 4]);
+  });
+
+  test("whose samples fail keeps what it learned", async () => {
+    const asked = request("unwritable.safetensors", { steps: 2, sampleEvery: 2 });
+    await mkdir(runFolderOf(asked.out));
+    const inTheWay = join(runFolderOf(asked.out), "samples");
+    await writeFile(inTheWay, "a file, not a folder");
+    await expect(run("dreambooth", asked)).rejects.toThrow(inTheWay);
+    await rm(inTheWay);
+    const events = await run("dreambooth", { ...asked, resume: true });
+    expect(events.filter((event) => event.type === "step")).toEqual([]);
+    expect(saved(events)).toMatchObject({ step: 2 });
   });
 
   test("augments pictures for any recipe that is asked to", async () => {

@@ -45,7 +45,7 @@ export type TrainingEvent =
 export interface TrainOptions {
   readonly device?: DeviceName | undefined;
   readonly threads?: number | undefined;
-  /** Ends training after the step in flight; what is learned so far is saved, then its reason is thrown. */
+  /** Ends training after the step in flight, or amid samples; what is learned so far is saved, then its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -187,14 +187,23 @@ export async function* train(
         yield await save();
         throw signal.reason;
       }
-      if (settings.sampleEvery !== undefined && done.step % settings.sampleEvery === 0) {
-        const { adapters } = await saveAdapter(join(folder, "latest.safetensors"), trained, values, settings.token, {});
-        draw ??= sampler(settings, join(folder, "samples"), resolution, load);
-        for (const file of await draw.draw(adapters, done.step)) yield { type: "sample", step: done.step, file };
-      }
-      if (done.step % settings.checkpointEvery === 0 && done.step < settings.steps) {
+      const sampling = settings.sampleEvery !== undefined && done.step % settings.sampleEvery === 0;
+      // Before samples as well: they take long, and may fail.
+      if (sampling || (done.step % settings.checkpointEvery === 0 && done.step < settings.steps)) {
         await writeCheckpoint(checkpoint, values, state, identity);
         await log.draw(join(folder, "loss.svg"));
+      }
+      if (sampling) {
+        const { adapters } = await saveAdapter(join(folder, "latest.safetensors"), trained, values, settings.token, {});
+        draw ??= sampler(settings, join(folder, "samples"), resolution, load);
+        const files = await draw.draw(adapters, done.step).catch((error: unknown) => {
+          if (!signal?.aborted) throw error;
+        });
+        for (const file of files ?? []) yield { type: "sample", step: done.step, file };
+        if (signal?.aborted) {
+          yield await save();
+          throw signal.reason;
+        }
       }
       began = performance.now();
     }

@@ -193,7 +193,7 @@ describe("a run", () => {
     await mkdir(runFolderOf(asked.out));
     const inTheWay = join(runFolderOf(asked.out), "samples");
     await writeFile(inTheWay, "a file, not a folder");
-    await expect(run("dreambooth", asked)).rejects.toThrow(inTheWay);
+    await expect(run("dreambooth", asked)).rejects.toThrow(`${inTheWay} could not be written: it is a file.`);
     await rm(inTheWay);
     const events = await run("dreambooth", { ...asked, resume: true });
     expect(events.filter((event) => event.type === "step")).toEqual([]);

@@ -2,18 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { TillerError } from "../errors.ts";
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EACCES: "the folder is not writable",
-  EPERM: "the folder is not writable",
-  EROFS: "the disk is read-only",
-  ENOENT: "its folder does not exist",
-  ENOTDIR: "its folder is a file",
-  EISDIR: "it is a folder",
-};
+import { refusal } from "./refusal.ts";
 
 /**
  * Runs `write` on a temporary file beside `file`, then renames it to `file`. The temporary file is removed on failure.
@@ -33,9 +22,7 @@ export async function writeAtomically(file: string, write: (handle: FileHandle) 
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
-    const { code } = error as NodeJS.ErrnoException;
-    if (error instanceof TillerError || code === undefined) throw error;
-    throw new TillerError(`${file} could not be written: ${reasons[code] ?? code}.`, { cause: error });
+    throw refusal(error, file);
   }
 }
 

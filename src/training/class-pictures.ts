@@ -1,6 +1,7 @@
 /** Pictures of the class, drawn by the model itself before it is trained: what prior preservation holds on to. */
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { refusal } from "../files/refusal.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
 import type { LoadOptions } from "../pipelines/load.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
@@ -19,10 +20,14 @@ export interface ClassPictureOptions {
 /**
  * Makes the pictures that the folder lacks: `class-<n>.png`, each from a seed of its own, so that it does not matter when
  * it is made. Files of other names in the folder count too.
+ *
+ * @throws TillerError if the disk or the folder refuses, or the model fails.
  */
 export async function makeClassPictures(model: string, options: ClassPictureOptions): Promise<void> {
   const { folder, count, prompt, resolution, seed, load, signal, onStep } = options;
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw refusal(error, folder);
+  });
   const present = new Set((await readdir(folder)).filter((name) => !name.startsWith(".")));
   const others = [...present].filter((name) => !/^class-\d+\.png$/.test(name)).length;
   const missing: number[] = [];

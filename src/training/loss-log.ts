@@ -1,11 +1,13 @@
 /** The run's log: one JSON object a step, and the curve drawn from them. */
 import { appendFile, readFile } from "node:fs/promises";
 import { writeWhole } from "../files/atomic-file.ts";
+import { refusal } from "../files/refusal.ts";
 import { exists } from "../files/regular-file.ts";
 import { lossPlot } from "./loss-plot.ts";
 import type { StepDone } from "./optimise.ts";
 
 export interface LossLog {
+  /** @throws TillerError if the disk or the folder refuses. */
   add(done: StepDone & { readonly seconds: number }): Promise<void>;
   /** Writes the curve as an SVG file. */
   draw(file: string): Promise<void>;
@@ -18,7 +20,9 @@ export async function openLossLog(file: string, step: number): Promise<LossLog> 
   return {
     async add(done) {
       entries.push(done);
-      await appendFile(file, `${JSON.stringify(done)}\n`);
+      await appendFile(file, `${JSON.stringify(done)}\n`).catch((error: unknown) => {
+        throw refusal(error, file);
+      });
     },
     draw: (svg) => writeWhole(svg, lossPlot(entries)),
   };

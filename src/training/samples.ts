@@ -1,6 +1,7 @@
 /** What the adapter draws while it is being trained. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { refusal } from "../files/refusal.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
 import type { LoadOptions } from "../pipelines/load.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
@@ -19,7 +20,9 @@ export function sampler(settings: TrainingSettings, folder: string, resolution: 
     async draw(adapters, step) {
       if (pipeline) await pipeline.setAdapters(adapters);
       else pipeline = await Pipeline.load(settings.model, { ...load, adapters });
-      await mkdir(folder, { recursive: true });
+      await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+        throw refusal(error, folder);
+      });
       const files: string[] = [];
       for (const [index, prompt] of (settings.samplePrompts ?? [settings.prompt]).entries()) {
         const request = { prompt, seed: settings.seed, steps: 25, width: resolution, height: resolution };

@@ -1,10 +1,11 @@
 /** Pictures of the class, drawn by the model itself before it is trained: what prior preservation holds on to. */
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { refusal } from "../files/refusal.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
 import type { LoadOptions } from "../pipelines/load.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
+import { picturesIn } from "./pictures.ts";
 
 export interface ClassPictureOptions {
   readonly folder: string;
@@ -19,7 +20,7 @@ export interface ClassPictureOptions {
 
 /**
  * Makes the pictures that the folder lacks: `class-<n>.png`, each from a seed of its own, so that it does not matter when
- * it is made. Files of other names in the folder count too.
+ * it is made. Pictures of other names in the folder count too.
  *
  * @throws TillerError if the disk or the folder refuses, or the model fails.
  */
@@ -28,7 +29,7 @@ export async function makeClassPictures(model: string, options: ClassPictureOpti
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw refusal(error, folder);
   });
-  const present = new Set((await readdir(folder)).filter((name) => !name.startsWith(".")));
+  const present = new Set(await picturesIn(folder));
   const others = [...present].filter((name) => !/^class-\d+\.png$/.test(name)).length;
   const missing: number[] = [];
   for (let i = 0; i < count - others; i++) if (!present.has(nameOf(i))) missing.push(i);

@@ -46,15 +46,24 @@ export async function readPictures(folder: string, size: number, signal?: AbortS
 /** The file of a picture's caption, which need not be there. */
 export const captionFileOf = (picture: string): string => join(parse(picture).dir, `${parse(picture).name}.txt`);
 
-/** The picture files in a folder, sorted by name. */
+/**
+ * The picture files in a folder, sorted by name.
+ *
+ * @throws TillerError if the folder is missing or has no pictures.
+ */
 export async function pictureNames(folder: string): Promise<string[]> {
+  const pictures = await picturesIn(folder);
+  if (pictures.length === 0) throw new TillerError(`${folder} has no pictures; put JPEG, PNG or WebP files there.`);
+  return pictures;
+}
+
+/** The same, of a folder that may have none. */
+export async function picturesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     const why = error.code === "ENOTDIR" ? "is a file" : error.code === "ENOENT" ? "does not exist" : "cannot be read";
     throw new TillerError(`the folder of pictures ${folder} ${why}; give a folder of JPEG, PNG or WebP files.`);
   });
-  const pictures = names.filter((name) => !name.startsWith(".") && extensions.has(extname(name).toLowerCase())).sort();
-  if (pictures.length === 0) throw new TillerError(`${folder} has no pictures; put JPEG, PNG or WebP files there.`);
-  return pictures;
+  return names.filter((name) => !name.startsWith(".") && extensions.has(extname(name).toLowerCase())).sort();
 }
 
 /**

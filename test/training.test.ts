@@ -17,6 +17,7 @@ import {
   type TrainingRequest,
   train,
 } from "../src/index.ts";
+import { readRecipe } from "../src/pictures/read-recipe.ts";
 import { type Engine, startEngine } from "../src/runtime/index.ts";
 import { loadTokenizer } from "../src/text/tokenizer.ts";
 import { newAdamWState } from "../src/training/adamw.ts";
@@ -150,6 +151,33 @@ describe("a run", () => {
     );
     const events = await run("dreambooth", { ...asked, resume: true, steps: 3 });
     expect(events.filter((event) => event.type === "step").map(({ step }) => step)).toEqual([3]);
+  });
+
+  test("that was ended before its first checkpoint leaves no class pictures to a run with other settings", async () => {
+    const asked = request("early.safetensors", { steps: 2, classImages: undefined });
+    const controller = new AbortController();
+    const interrupted = (async () => {
+      for await (const event of train("dreambooth", asked, { device: "cpu", signal: controller.signal })) {
+        if (event.type === "doing" && event.what === "building the networks") controller.abort();
+      }
+    })();
+    await expect(interrupted).rejects.toThrow(/abort/i);
+    const prompts = async () => {
+      const own = join(runFolderOf(asked.out), "class");
+      const names = (await readdir(own)).filter((name) => name.endsWith(".png"));
+      return Promise.all(names.map(async (name) => (await readRecipe(join(own, name))).request.prompt));
+    };
+    expect(await prompts()).toEqual(["a cat", "a cat"]);
+    await run("dreambooth", { ...asked, classPrompt: "a tabby" });
+    expect(await prompts()).toEqual(["a tabby", "a tabby"]);
+  });
+
+  test("says when class pictures that it was given show something else", async () => {
+    await run("dreambooth", request("cats.safetensors", { steps: 2 }));
+    const events = await run("dreambooth", request("tabbies.safetensors", { steps: 2, classPrompt: "a tabby" }));
+    expect(events.filter((event) => event.type === "warning").map(({ message }) => message)).toEqual([
+      expect.stringMatching(/class-0000\.png was drawn as "a cat", but is to show "a tabby"/),
+    ]);
   });
 
   test("that diverges stops with a sentence and no broken adapter", async () => {

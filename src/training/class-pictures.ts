@@ -1,8 +1,12 @@
 /** Pictures of the class, drawn by the model itself before it is trained: what prior preservation holds on to. */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { writeWhole } from "../files/atomic-file.ts";
+import { readText } from "../files/json-file.ts";
 import { refusal } from "../files/refusal.ts";
+import { exists } from "../files/regular-file.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
+import { readRecipe } from "../pictures/read-recipe.ts";
 import type { LoadOptions } from "../pipelines/load.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
 import { picturesIn } from "./pictures.ts";
@@ -13,6 +17,8 @@ export interface ClassPictureOptions {
   readonly prompt: string;
   readonly resolution: number | undefined;
   readonly seed: number;
+  /** All that decides how the pictures look, if those drawn otherwise are to be drawn anew; else every picture there stays. */
+  readonly drawnAs?: Readonly<Record<string, unknown>> | undefined;
   readonly load: LoadOptions;
   readonly signal?: AbortSignal | undefined;
   readonly onStep: (done: number, of: number) => void;
@@ -25,12 +31,13 @@ export interface ClassPictureOptions {
  * @throws TillerError if the disk or the folder refuses, or the model fails.
  */
 export async function makeClassPictures(model: string, options: ClassPictureOptions): Promise<void> {
-  const { folder, count, prompt, resolution, seed, load, signal, onStep } = options;
+  const { folder, count, prompt, resolution, seed, drawnAs, load, signal, onStep } = options;
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw refusal(error, folder);
   });
+  if (drawnAs) await removeOthers(folder, count, drawnAs);
   const present = new Set(await picturesIn(folder));
-  const others = [...present].filter((name) => !/^class-\d+\.png$/.test(name)).length;
+  const others = [...present].filter((name) => !drawn.test(name)).length;
   const missing: number[] = [];
   for (let i = 0; i < count - others; i++) if (!present.has(nameOf(i))) missing.push(i);
   if (missing.length === 0) return;
@@ -62,6 +69,40 @@ export async function makeClassPictures(model: string, options: ClassPictureOpti
   }
 }
 
+/** A sentence about the first of `files` that Tiller drew to show something else than `prompt`; undefined if there is none. */
+export async function strangeClassPicture(files: readonly string[], prompt: string): Promise<string | undefined> {
+  for (const file of files.filter((path) => drawn.test(basename(path)))) {
+    // One that tells nothing of itself is a person's own.
+    const recipe = await readRecipe(file).catch(() => undefined);
+    const shown = recipe?.request.prompt ?? prompt;
+    if (shown !== prompt) {
+      return `${file} was drawn as "${shown}", but is to show "${prompt}": remove such pictures, or choose another folder`;
+    }
+  }
+  return undefined;
+}
+
+/** Removes pictures that were drawn otherwise than `drawnAs`, or beyond `count`. */
+async function removeOthers(
+  folder: string,
+  count: number,
+  drawnAs: NonNullable<ClassPictureOptions["drawnAs"]>,
+): Promise<void> {
+  const note = join(folder, ".drawn-as.json");
+  const before = (await exists(note)) ? await readText(note, 1 << 20) : undefined;
+  const now = JSON.stringify(drawnAs);
+  for (const name of await picturesIn(folder)) {
+    const index = drawn.exec(name)?.[1];
+    if (index === undefined || (before === now && Number(index) < count)) continue;
+    const file = join(folder, name);
+    await rm(file).catch((error: unknown) => {
+      throw refusal(error, file);
+    });
+  }
+  if (before !== now) await writeWhole(note, now);
+}
+
+const drawn = /^class-(\d+)\.png$/;
 const nameOf = (index: number): string => `class-${String(index).padStart(4, "0")}.png`;
 
 /** Consecutive numbers as [first, length]. */

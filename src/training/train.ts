@@ -10,7 +10,7 @@ import { loadTokenizer } from "../text/tokenizer.ts";
 import { type ModelSource, openModel } from "../weights/model-source.ts";
 import { type AdamWState, newAdamWState } from "./adamw.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { makeClassPictures } from "./class-pictures.ts";
+import { makeClassPictures, strangeClassPicture } from "./class-pictures.ts";
 import type { Source } from "./draws.ts";
 import { initialEmbeddings } from "./learned-token.ts";
 import { openLossLog } from "./loss-log.ts";
@@ -69,7 +69,8 @@ export async function* train(
   const { signal } = options;
   const folder = runFolderOf(settings.out);
   const checkpoint = join(folder, "checkpoint.safetensors");
-  if (!settings.resume && (await exists(checkpoint))) {
+  const begun = await exists(checkpoint);
+  if (begun && !settings.resume) {
     throw new UsageError(
       `${folder} holds a run already: --resume goes on with it; for a new one choose another --out, or remove the folder`,
     );
@@ -100,6 +101,8 @@ export async function* train(
       prompt: settings.classPrompt,
       resolution: settings.resolution,
       seed: settings.seed,
+      // Pictures in a folder that was given count whoever drew them, those of a checkpoint's run are its own.
+      drawnAs: begun || settings.classImages !== undefined ? undefined : classPicturesOf(settings, resolution),
       load,
       signal,
       onStep: (done, of) =>
@@ -108,6 +111,12 @@ export async function* train(
     yield* whileWaiting(making, events);
   }
   const classPictures = settings.prior ? await readPictures(classFolder, resolution, signal) : [];
+  const uncaptioned = classPictures.filter(({ caption }) => caption === undefined);
+  const strange = await strangeClassPicture(
+    uncaptioned.map(({ file }) => file),
+    settings.classPrompt,
+  );
+  if (strange) yield { type: "warning", message: strange };
 
   const engine = await startEngine({ device: await resolveDevice(options.device ?? "auto"), threads: options.threads });
   let draw: Sampler | undefined;
@@ -226,14 +235,21 @@ function whatToTrain(settings: TrainingSettings, source: ModelSource): Trained {
   };
 }
 
+/** What decides how a run's class pictures look. */
+function classPicturesOf({ model, variant, config, classPrompt, seed }: TrainingSettings, resolution: number) {
+  return { model: placeOf(model), variant, config, classPrompt, seed, resolution };
+}
+
+/** A path from wherever it was given; a name stands for itself. */
+const placeOf = (model: string): string => (existsSync(model) ? resolve(model) : model);
+
 /** What decides the numbers of a run. */
 function identityOf(settings: TrainingSettings, resolution: number, files: readonly string[]) {
   const { out, resume, checkpointEvery, sampleEvery, samplePrompts, images, classImages, schedule, steps, ...rest } =
     settings;
   return {
     ...rest,
-    // A path from wherever it was given; a name stands for itself.
-    model: existsSync(settings.model) ? resolve(settings.model) : settings.model,
+    model: placeOf(settings.model),
     resolution,
     pictures: files.map((file) => file.split(/[\\/]/).at(-1)),
     schedule,

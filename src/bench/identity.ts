@@ -1,13 +1,8 @@
-/** What tells a model, an adapter or a set of pictures from another of the same name. */
-import { createHash, type Hash } from "node:crypto";
+/** What tells a model or an adapter from another of the same name. */
+import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
-import { basename, join, relative, sep } from "node:path";
-import { exists, readFully, withRegularFile } from "../files/regular-file.ts";
-import { captionFileOf, pictureNames } from "../training/pictures.ts";
-
-/** Files up to this are read whole, of larger ones so much in even strides: enough to tell weights apart. */
-const whole = 64 << 20;
-const piece = 1 << 20;
+import { join, relative, sep } from "node:path";
+import { hashFile } from "../files/hash-file.ts";
 
 /**
  * Of a model: a file, or a folder with all that is in it but the folders of `without`; a name that is neither stands for
@@ -19,20 +14,7 @@ export async function modelIdentity(model: string, without: readonly string[] = 
   const hash = createHash("sha256");
   for (const file of found.isDirectory() ? await filesUnder(model, without) : [""]) {
     hash.update(file);
-    await update(hash, join(model, file));
-  }
-  return hash.digest("hex");
-}
-
-/** Of the pictures in a folder and their captions. */
-export async function picturesIdentity(folder: string): Promise<string> {
-  const hash = createHash("sha256");
-  for (const name of await pictureNames(folder)) {
-    const caption = captionFileOf(join(folder, name));
-    for (const file of [join(folder, name), ...((await exists(caption)) ? [caption] : [])]) {
-      hash.update(basename(file));
-      await update(hash, file);
-    }
+    await hashFile(hash, join(model, file));
   }
   return hash.digest("hex");
 }
@@ -48,14 +30,3 @@ async function filesUnder(folder: string, without: readonly string[]): Promise<s
   }
   return files.sort();
 }
-
-const update = (hash: Hash, file: string): Promise<void> =>
-  withRegularFile(file, async ({ handle, size }) => {
-    hash.update(String(size));
-    const stride = size <= whole ? piece : Math.floor(size / (whole / piece));
-    for (let at = 0; at < size; at += stride) {
-      const bytes = new Uint8Array(Math.min(piece, size - at));
-      await readFully(handle, bytes, at);
-      hash.update(bytes);
-    }
-  });

@@ -2,10 +2,11 @@
 import { join, resolve } from "node:path";
 import { splitStrength } from "../pipelines/load.ts";
 import { fillSettings, type TrainingRequest } from "../training/options.ts";
+import { picturesIdentity } from "../training/pictures-identity.ts";
 import type { RecipeName } from "../training/recipes/index.ts";
 import type { BenchConcept, Prompt } from "./concepts.ts";
 import { type Arm, armsOf, type Experiment, type Personalisation } from "./experiment.ts";
-import { modelIdentity, picturesIdentity } from "./identity.ts";
+import { modelIdentity } from "./identity.ts";
 import { keyOf } from "./store.ts";
 
 /** Part of every key: raised when units of before would come out otherwise. */

@@ -153,6 +153,37 @@ describe("a run", () => {
     expect(events.filter((event) => event.type === "step").map(({ step }) => step)).toEqual([3]);
   });
 
+  test("is not resumed with other pictures or captions under the names of before", async () => {
+    const own = join(folder, "own");
+    await mkdir(own);
+    const paint = (background: string) =>
+      sharp({ create: { width: 64, height: 64, channels: 3, background } }).toFile(join(own, "one.png"));
+    await paint("red");
+    const asked = request("repainted.safetensors", { steps: 2, images: own });
+    await run("dreambooth", asked);
+    await paint("blue");
+    const again = { ...asked, resume: true, steps: 3 };
+    await expect(run("dreambooth", again)).rejects.toThrow(/had other pictures or captions/);
+    await paint("red");
+    await writeFile(join(own, "one.txt"), "a <cat> cat asleep");
+    await expect(run("dreambooth", again)).rejects.toThrow(/had other pictures or captions/);
+    await rm(join(own, "one.txt"));
+    expect(saved(await run("dreambooth", again))).toMatchObject({ step: 3 });
+  });
+
+  test("is not resumed with other class pictures that it is given", async () => {
+    const given = join(folder, "given");
+    await mkdir(given);
+    const paint = (background: string) =>
+      sharp({ create: { width: 64, height: 64, channels: 3, background } }).toFile(join(given, "any.png"));
+    await paint("red");
+    const asked = request("class-repainted.safetensors", { steps: 2, priorCount: 1, classImages: given });
+    await run("dreambooth", asked);
+    await paint("blue");
+    const again = { ...asked, resume: true, steps: 3 };
+    await expect(run("dreambooth", again)).rejects.toThrow(/had other class pictures or captions/);
+  });
+
   test("that was ended before its first checkpoint leaves no class pictures to a run with other settings", async () => {
     const asked = request("early.safetensors", { steps: 2, classImages: undefined });
     const controller = new AbortController();

@@ -23,6 +23,12 @@ const partsOf = (
 /** What must be the same for a run to go on as if it had not stopped, by name. */
 export type Identity = Readonly<Record<string, unknown>>;
 
+/** Names that stand for what files hold, and what these are: the values say nothing to a person. */
+const contents: Readonly<Record<string, string>> = {
+  pictureContents: "pictures or captions",
+  classPictureContents: "class pictures or captions",
+};
+
 export async function writeCheckpoint(
   file: string,
   values: ReadonlyMap<string, Tensor>,
@@ -43,7 +49,7 @@ export async function writeCheckpoint(
 /**
  * Puts a checkpoint's numbers into `values` and `state`. Nothing happens if there is no checkpoint.
  *
- * @throws UsageError naming the first setting in which the checkpoint's run differs; TillerError if the file is damaged.
+ * @throws UsageError naming the first setting in which the checkpoint's run differs, or saying that its pictures do; TillerError if the file is damaged.
  */
 export async function readCheckpoint(
   file: string,
@@ -63,6 +69,12 @@ export async function readCheckpoint(
   for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
     const [was, is] = [JSON.stringify(before[key]), JSON.stringify(now[key])];
     if (was !== is) {
+      const files = contents[key];
+      // Checkpoints of before did not say.
+      if (files !== undefined && before.pictureContents === undefined) continue;
+      if (files !== undefined) {
+        throw new UsageError(`the run to be resumed had other ${files}: resume with those, or choose another --out`);
+      }
       throw new UsageError(
         `the run to be resumed had ${key} ${was ?? "unset"}, now it is ${is ?? "unset"}: resume with the same settings, or choose another --out`,
       );

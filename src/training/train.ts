@@ -18,6 +18,7 @@ import { buildObjective } from "./objective.ts";
 import { optimise } from "./optimise.ts";
 import { fillSettings, type TrainingRequest, type TrainingSettings } from "./options.ts";
 import { readPictures } from "./pictures.ts";
+import { picturesIdentity } from "./pictures-identity.ts";
 import { type RecipeName, recipes } from "./recipes/index.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
@@ -134,7 +135,7 @@ export async function* train(
       }));
     const values = await initialValues(source, trained, start, settings.seed);
     const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
-    const identity = identityOf(
+    const identity = await identityOf(
       settings,
       resolution,
       pictures.map(({ file }) => file),
@@ -244,7 +245,7 @@ function classPicturesOf({ model, variant, config, classPrompt, seed }: Training
 const placeOf = (model: string): string => (existsSync(model) ? resolve(model) : model);
 
 /** What decides the numbers of a run. */
-function identityOf(settings: TrainingSettings, resolution: number, files: readonly string[]) {
+async function identityOf(settings: TrainingSettings, resolution: number, files: readonly string[]) {
   const { out, resume, checkpointEvery, sampleEvery, samplePrompts, images, classImages, schedule, steps, ...rest } =
     settings;
   return {
@@ -252,6 +253,9 @@ function identityOf(settings: TrainingSettings, resolution: number, files: reado
     model: placeOf(settings.model),
     resolution,
     pictures: files.map((file) => file.split(/[\\/]/).at(-1)),
+    pictureContents: await picturesIdentity(images),
+    // The run's own class pictures follow from its settings.
+    classPictureContents: settings.prior && classImages !== undefined ? await picturesIdentity(classImages) : undefined,
     schedule,
     // A constant rate does not know how long the run is, so it may be made longer.
     steps: schedule === "constant" ? undefined : steps,

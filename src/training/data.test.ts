@@ -37,6 +37,24 @@ describe("a picture", () => {
     expect(pixel(planes, 15, 8)).toEqual([0, 0, 255]);
   });
 
+  test("that has an odd column or row too many loses the one that torchvision's CenterCrop cuts off", async () => {
+    const file = join(folder, "odd.png");
+    // Python's round halves to even: of 1 too many it cuts round(0.5) = 0 at the left, of 3 round(1.5) = 2.
+    for (const [more, cut] of [
+      [1, 0],
+      [3, 2],
+      [5, 2],
+    ] as const) {
+      const [width, height] = [16 + more, 16];
+      const columns = Buffer.from(Array.from({ length: width * height * 3 }, (_, i) => Math.floor(i / 3) % width));
+      const picture = sharp(columns, { raw: { width, height, channels: 3 } });
+      await picture.png().toFile(file);
+      expect(pixel(await readPlanes(file, 16), 0, 0)).toEqual([cut, cut, cut]);
+      await picture.rotate(90).png().toFile(file);
+      expect(pixel(await readPlanes(file, 16), 0, 0)).toEqual([cut, cut, cut]);
+    }
+  });
+
   test("is turned as its EXIF orientation says", async () => {
     const file = join(folder, "turned.jpg");
     // Orientation 6: the camera was turned a quarter; shown upright, the stored left half is at the top.

@@ -5,6 +5,7 @@ import sharp from "sharp";
 import { TillerError } from "../errors.ts";
 import { readText } from "../files/json-file.ts";
 import { exists } from "../files/regular-file.ts";
+import { roundHalfEven } from "../samplers/spacing.ts";
 
 /** Pixels in -1..1, plane by plane: [3, size, size]. */
 export interface Planes {
@@ -85,8 +86,8 @@ export async function readPlanes(file: string, size: number): Promise<Planes> {
       .toColourspace("srgb")
       .resize({ ...scaled, fit: "fill", kernel: "linear", fastShrinkOnLoad: false })
       .extract({
-        left: Math.round((scaled.width - size) / 2),
-        top: Math.round((scaled.height - size) / 2),
+        left: roundHalfEven((scaled.width - size) / 2),
+        top: roundHalfEven((scaled.height - size) / 2),
         width: size,
         height: size,
       })

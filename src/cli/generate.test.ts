@@ -222,6 +222,7 @@ describe("a wrong call of tiller generate ends with exit code 2 and one sentence
     [["--height", "0"], "--height 0 is too small"],
     [["--seed", "-1"], "--seed -1 is too small: 0 is the least"],
     [["--count", "0"], "--count 0 must be a whole number of at least 1"],
+    [["--threads", "1000000"], "--threads 1000000 must be a whole number from 1 to"],
     [["--threads", "x"], "--threads x is not a number"],
     [["--guidance", "gp"], "--guidance gp is unknown: choose one of none, cfg,"],
     [["--sampler", "DDIM"], "--sampler DDIM is unknown: choose one of ddim,"],

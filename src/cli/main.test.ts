@@ -1,11 +1,11 @@
 /** The built command as a shell calls it. `npm run build` comes first; without it there is nothing to test here. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 // A tiny random model that parity/make_fixtures.py saved with Diffusers.
@@ -17,11 +17,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function tiller(argv: readonly string[]) {
-  const child = spawn(process.execPath, [main, ...argv], { stdio: ["ignore", "pipe", "pipe"] });
+function tiller(argv: readonly string[], stdout: "pipe" | number = "pipe") {
+  const child = spawn(process.execPath, [main, ...argv], { stdio: ["ignore", stdout, "pipe"] });
   const said = { stdout: "", stderr: "" };
-  child.stdout.on("data", (chunk) => (said.stdout += chunk));
-  child.stderr.on("data", (chunk) => (said.stderr += chunk));
+  child.stdout?.on("data", (chunk) => (said.stdout += chunk));
+  child.stderr!.on("data", (chunk) => (said.stderr += chunk));
   const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) =>
     child.on("close", (code) => resolve({ code, ...said })),
   );
@@ -49,9 +49,32 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
 
   test("is not upset by a reader that goes away", async () => {
     const { child, said, ended } = tiller(["generate", "--help"]);
-    child.stdout.destroy();
+    child.stdout!.destroy();
     const { code } = await ended;
     expect([code, said.stderr]).toEqual([0, ""]);
+  });
+
+  test.skipIf(!existsSync("/dev/full"))(
+    "does its work where nothing more can be said, and fails in a sentence",
+    async () => {
+      const full = await open("/dev/full", "w");
+      const out = join(folder, "unsaid");
+      const argv = `generate --model ${model} --prompt a --steps 1 --device cpu --threads 1 --out ${out}`;
+      const { code, stderr } = await tiller(argv.split(" "), full.fd).ended;
+      await full.close();
+      expect(code).toBe(1);
+      expect(stderr).toContain("tiller: standard output could not be written: the disk is full.");
+      expect(stderr).not.toContain("    at ");
+      expect(await readdir(out)).toEqual(["tiller-0-cfg.png"]);
+    },
+  );
+
+  test("studio --json says where it is while it serves", async () => {
+    const { child, said, ended } = tiller(["studio", "--json", "--port", "0", "--data", join(folder, "studio")]);
+    await vi.waitFor(() => expect(said.stdout).toContain("\n"), 20_000);
+    expect((await fetch(new URL("/api/models", JSON.parse(said.stdout).url))).status).toBe(200);
+    child.kill("SIGINT");
+    expect((await ended).stdout.split("\n")).toHaveLength(2);
   });
 
   test.skipIf(!existsSync(model))("stops on Ctrl-C within a step: exit code 130, finished pictures whole", async () => {

@@ -1,15 +1,16 @@
 #!/usr/bin/env node
 /** The `tiller` command: ties the command line to this process. */
+import { refusal } from "../files/refusal.ts";
 import { Pipeline, probeDevice, train } from "../index.ts";
 import { interruptionOf } from "./interruption.ts";
 import { run } from "./run.ts";
 
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    // The reader has gone (`tiller inspect … | head`): what is left to say is dropped, the work goes on.
-    if (error.code !== "EPIPE") throw error;
-  });
-}
+// What cannot be said is dropped, the work goes on. That the reader has gone (`tiller inspect … | head`) is no failure.
+let unsaid: unknown;
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") unsaid ??= refusal(error, "standard output");
+});
+process.stderr.on("error", () => {});
 
 process.exitCode = await run(process.argv.slice(2), {
   stdout: process.stdout,
@@ -19,5 +20,9 @@ process.exitCode = await run(process.argv.slice(2), {
   train,
   probeDevice,
 });
+if (unsaid !== undefined) {
+  process.exitCode ||= 1;
+  process.stderr.write(`tiller: ${unsaid instanceof Error ? unsaid.message : unsaid}\n`);
+}
 // Interrupted while a model was loading: that work would keep the process until it is through.
 if (process.exitCode === 130) process.stdout.write("", () => process.exit());

@@ -1,5 +1,6 @@
 /** The options that commands share, and what becomes of them: a model to load and a request to it. */
 import { stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import {
@@ -48,6 +49,9 @@ export interface PictureOptions extends CommonOptions {
   profile?: true;
 }
 
+/** More than there are cores gain nothing, and thousands take minutes to start. */
+const mostThreads = Math.max(64, availableParallelism());
+
 export function addCommonOptions(command: Command): Command {
   return command
     .option("--json", "print one JSON object on standard output and nothing else there")
@@ -58,7 +62,7 @@ export function addCommonOptions(command: Command): Command {
       "auto" as const,
     )
     .option("--threads <n>", "threads of one operator; default: one for each core", (text) =>
-      parseWhole("--threads", text, 1),
+      parseWhole("--threads", text, 1, mostThreads),
     )
     .option("--verbose", "print stack traces of errors");
 }

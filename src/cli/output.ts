@@ -4,8 +4,9 @@ import type { World } from "./world.ts";
 
 export interface Output {
   readonly json: boolean;
-  /** Filled by the command, printed once when it ends, under `--json`, however it ends. */
+  /** Filled by the command, printed once, under `--json`: when it ends, however it ends, or when it says so. */
   readonly result: Record<string, unknown>;
+  printResult(): void;
   readonly progress: Progress;
   /** A line for a person; under `--json` not printed. */
   say(line: string): void;
@@ -17,9 +18,14 @@ export function startOutput(world: World, json: boolean): Output {
   const progress = startProgress(world);
   const warnings: string[] = [];
   const result: Record<string, unknown> = {};
+  let printed = false;
   return {
     json,
     result,
+    printResult() {
+      if (json && !printed) world.stdout.write(`${JSON.stringify(result)}\n`);
+      printed = true;
+    },
     progress,
     say: (line) => {
       if (!json) world.stdout.write(`${line}\n`);

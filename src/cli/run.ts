@@ -47,7 +47,7 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
     (error: unknown) => told(error, argv, world, output),
   );
   output.progress.end();
-  if (output.json && (acted || code !== 0)) world.stdout.write(`${JSON.stringify(output.result)}\n`);
+  if (acted || code !== 0) output.printResult();
   return code;
 }
 

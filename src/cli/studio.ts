@@ -37,6 +37,8 @@ export async function studio(options: StudioOptions, { signal }: World, output: 
   const { startStudio } = await import("../server/index.ts");
   const started = await startStudio({ models: model, clip, dino, data, host, port, device, threads });
   output.result.url = started.url;
+  // A program that started it wants to know where it is, not that it has ended.
+  output.printResult();
   output.say(`Tiller Studio: ${started.url}`);
   output.say(`the API is described at ${new URL("/api", started.url).href}; Ctrl-C ends it`);
   await new Promise<void>((done) => {

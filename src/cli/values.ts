@@ -10,11 +10,12 @@ export function parseNumber(option: string, text: string): number {
   throw new UsageError(`${option} ${shown(text)} is not a number: give one such as ${option} ${example(option)}.`);
 }
 
-/** @throws UsageError unless `text` is a whole number of at least `least`. */
-export function parseWhole(option: string, text: string, least: number): number {
+/** @throws UsageError unless `text` is a whole number from `least` to `most`. */
+export function parseWhole(option: string, text: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
   const value = parseNumber(option, text);
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw new UsageError(`${option} ${shown(text)} must be a whole number of at least ${least}.`);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new UsageError(`${option} ${shown(text)} must be a whole number ${bounds}.`);
 }
 
 /** @throws UsageError unless `text` is one of `choices`. */

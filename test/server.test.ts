@@ -167,7 +167,32 @@ describe("jobs", () => {
   });
 });
 
+test.each([
+  [{ port: 70_000 }, /port 70000 must be 0 to 65535/],
+  [{ host: "192.0.2.1" }, /192\.0\.2\.1 is no address of this machine/],
+  [
+    { models: ["a/dinghy-small", "b/dinghy-small", "./c/dinghy-small"].map((path) => `./${path}`) },
+    /two models are called/,
+  ],
+])("a server is not started with %j", async (change, message) => {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  await expect(startStudio({ ...options(), data: folder, ...change })).rejects.toThrow(message);
+  await rm(folder, { recursive: true });
+});
+
+test("a server is not started in a folder that is a file", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  const file = join(folder, "file");
+  await writeFile(file, "");
+  await expect(startStudio({ ...options(), data: file })).rejects.toThrow(/could not be written: its folder is a file/);
+  await rm(folder, { recursive: true });
+});
+
 describe("clients of other servers", () => {
+  test("a size of nothing is refused", async () => {
+    expect((await post("/v1/images/generations", { prompt: "a cat", steps: 1, size: "0x128" })).status).toBe(400);
+  });
+
   test("without a seed OpenAI's form draws another picture each time", async () => {
     const draw = async () =>
       (await json(post("/v1/images/generations", { prompt: "a cat", steps: 1 }))).data[0].b64_json;
@@ -225,6 +250,7 @@ test("a study that is damaged, and a copy of one, leave the list and the deletio
   await copyFile(join(studies, `${study.id}.json`), join(studies, "copy.json"));
   await writeFile(join(studies, "damaged.json"), '{"id":"damaged"');
   expect(await json(fetch(at("/api/studies")))).toEqual(before);
+  expect((await json(fetch(at("/api/studies/damaged")))).error).toContain("damaged.json is not valid JSON");
   const remove = (picture: string) => fetch(at(`/api/pictures/${picture}`), { method: "DELETE" });
   expect((await remove(study.sets[0].pictures[0])).status).toBe(400);
   expect((await remove("another")).status).toBe(204);

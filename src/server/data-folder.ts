@@ -1,6 +1,7 @@
 /** Where the server keeps what it has. No name from a request reaches the disk but through here. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { refusal } from "../files/refusal.ts";
 import { UsageError } from "../index.ts";
 
 export interface DataFolder {
@@ -21,12 +22,20 @@ export interface DataFolder {
   readonly lock: string;
 }
 
-/** Makes the folder and those in it. */
+/**
+ * Makes the folder and those in it.
+ *
+ * @throws TillerError if it cannot be made.
+ */
 export async function openDataFolder(root: string): Promise<DataFolder> {
   const [jobs, pictures, adapters, uploads, studies] = ["jobs", "pictures", "adapters", "uploads", "studies"].map(
     (name) => join(root, name),
   ) as [string, string, string, string, string];
-  for (const folder of [jobs, pictures, adapters, uploads, studies]) await mkdir(folder, { recursive: true });
+  for (const folder of [jobs, pictures, adapters, uploads, studies]) {
+    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+      throw refusal(error, folder);
+    });
+  }
   return {
     token: join(root, "token"),
     lock: join(root, "server.lock"),

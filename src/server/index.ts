@@ -51,10 +51,11 @@ const page = fileURLToPath(new URL("../../dist/studio", import.meta.url));
 /**
  * Starts the server.
  *
- * @throws UsageError if the port is taken, or another server works in the folder.
+ * @throws UsageError if port or host cannot be had, or another server works in the folder; TillerError if it cannot be made.
  */
 export async function startStudio(options: StudioOptions): Promise<Studio> {
   const { host = "127.0.0.1", port, device, threads, bound = 500 } = options;
+  if (!(port >= 0 && port <= 65535)) throw new UsageError(`port ${port} must be 0 to 65535`);
   const data = await openDataFolder(options.data);
   const models = modelsOf(options.models ?? []);
   const pipelines = keepPipelines({ device, threads });
@@ -64,9 +65,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   const app = appOf({ data, models, queue, scoring }, { token, page });
   const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {
     const started = serve({ fetch: app.fetch, hostname: host, port }, () => done(started));
-    started.on("error", (error: NodeJS.ErrnoException) => {
-      fail(error.code === "EADDRINUSE" ? new UsageError(`port ${port} is taken: choose another with --port`) : error);
-    });
+    started.on("error", (error: NodeJS.ErrnoException) => fail(refusedBecause(error, host, port)));
   });
   const end = () =>
     new Promise<void>((done) => {
@@ -95,4 +94,20 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
       await release();
     },
   };
+}
+
+/** Why a server cannot listen, in words. */
+function refusedBecause(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new UsageError(`port ${port} is taken: choose another with --port`);
+    case "EACCES":
+      return new UsageError(`port ${port} is not for you to use: choose one from 1024 on with --port`);
+    case "ENOTFOUND":
+    case "EADDRNOTAVAIL":
+    case "EAI_AGAIN":
+      return new UsageError(`${host} is no address of this machine: choose another with --host`);
+    default:
+      return error;
+  }
 }

@@ -14,12 +14,15 @@ export interface Models {
   get(name: string | undefined): OfferedModel;
 }
 
+/** @throws UsageError if two have one name. */
 export function modelsOf(sources: readonly string[]): Models {
   const all = sources.length > 0 ? sources : [embeddedModel];
   const list = all.map((source) => ({
     name: /^[\w.-]+\/[\w.-]+$/.test(source) || source === embeddedModel ? source : basename(resolve(source)),
     source,
   }));
+  const twice = list.find(({ name }, i) => list.findIndex((other) => other.name === name) !== i);
+  if (twice) throw new UsageError(`two models are called ${twice.name}: rename one's folder, or leave one out`);
   return {
     list,
     get(name) {

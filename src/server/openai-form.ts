@@ -48,7 +48,7 @@ export const openAiRoute: Route = {
     const request = {
       model: services.models.list.some(({ name }) => name === model) ? model : undefined,
       adapters: adapters ?? [],
-      request: { prompt, ...settings, seed, count: n ?? 1, ...(width && { width, height }) },
+      request: { prompt, ...settings, seed, count: n ?? 1, ...(width !== undefined && { width, height }) },
     };
     const job = await jobDone(checked(picturesSchema, request), services, c.req.raw.signal);
     const data = await Promise.all(

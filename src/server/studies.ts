@@ -1,7 +1,8 @@
 /** Blind preference studies: whose pictures are closest to the subject, and to the text. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { z } from "zod";
 import { writeWhole } from "../files/atomic-file.ts";
+import { readJson } from "../files/json-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { UsageError } from "../index.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -72,7 +73,7 @@ export async function makeStudy(
 
 export async function readStudy(id: string, data: DataFolder): Promise<Study | undefined> {
   const file = data.study(id);
-  return (await exists(file)) ? studySchema.parse(JSON.parse(await readFile(file, "utf8"))) : undefined;
+  return (await exists(file)) ? readJson(file, studySchema, 1 << 30) : undefined;
 }
 
 /** A study that shows a picture, if there is one. */

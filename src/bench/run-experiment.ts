@@ -1,9 +1,10 @@
 /** An experiment from its file to its results. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
 import { writeWhole } from "../files/atomic-file.ts";
+import { readJson } from "../files/json-file.ts";
 import { exists } from "../files/regular-file.ts";
 import { resolveDevice, startEngine } from "../runtime/index.ts";
 import type { Experiment } from "./experiment.ts";
@@ -44,7 +45,7 @@ export async function gatherResults(
   const identities = await identitiesOf(experiment);
   const cells = await openPlan(experiment, identities, folder);
   const results = await gathered(experiment, cells, identities, { ...options, folder });
-  const before = (await exists(file)) ? (JSON.parse(await readFile(file, "utf8")) as Results) : undefined;
+  const before = (await exists(file)) ? ((await readJson(file, z.unknown(), 1 << 30)) as Results) : undefined;
   const same = before?.versions && isDeepStrictEqual(named(before.experiment), named(experiment));
   if (same && before.units.done > results.units.done) return before;
   await writeWhole(file, `${JSON.stringify(results, null, 2)}\n`);

@@ -21,6 +21,11 @@ describe("a unit of work", () => {
     expect(await readdir(folder)).toEqual(["done.json"]);
   });
 
+  test("whose record is damaged is named", async () => {
+    await writeFile(join(folder, "done.json"), "{");
+    await expect(readDone(folder)).rejects.toThrow(/done\.json is not valid JSON/);
+  });
+
   test("is left to the process that is at it", async () => {
     // A living process that is not this one.
     await writeFile(join(folder, "lock"), JSON.stringify({ pid: process.ppid, host: hostname() }));

@@ -3,9 +3,11 @@
  * once its `done.json` is there, and held by one process at a time.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { writeWhole } from "../files/atomic-file.ts";
+import { readJson } from "../files/json-file.ts";
 import { hold } from "../files/lock.ts";
 import { exists } from "../files/regular-file.ts";
 
@@ -13,10 +15,14 @@ import { exists } from "../files/regular-file.ts";
 export const keyOf = (contents: unknown): string =>
   createHash("sha256").update(JSON.stringify(contents)).digest("hex").slice(0, 20);
 
-/** What a finished unit left to say, or undefined if it is not finished. */
+/**
+ * What a finished unit left to say, or undefined if it is not finished.
+ *
+ * @throws TillerError naming the file if it is damaged.
+ */
 export async function readDone<T>(folder: string): Promise<T | undefined> {
   const file = join(folder, "done.json");
-  return (await exists(file)) ? (JSON.parse(await readFile(file, "utf8")) as T) : undefined;
+  return (await exists(file)) ? ((await readJson(file, z.unknown())) as T) : undefined;
 }
 
 /**

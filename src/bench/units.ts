@@ -1,7 +1,8 @@
 /** How each kind of unit is done. */
-import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { z } from "zod";
 import { writeWhole } from "../files/atomic-file.ts";
+import { readJson } from "../files/json-file.ts";
 import { exists } from "../files/regular-file.ts";
 import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
 import { readPixels } from "../metrics/read-pixels.ts";
@@ -121,7 +122,7 @@ export async function featuresOfUnit(
   experiment: Experiment,
   encoders: Encoders,
 ): Promise<FeatureRecord> {
-  if (await exists(features)) return JSON.parse(await readFile(features, "utf8")) as FeatureRecord;
+  if (await exists(features)) return (await readJson(features, z.unknown())) as FeatureRecord;
   const pictures = await Promise.all(seeds.map((seed) => readPixels(join(folder, `${seed}.png`))));
   const named = prompt.about(subjectOf(experiment, concept));
   const [plain, full] = await encoders.clip.texts([prompt.about(concept.class), named]);

@@ -224,6 +224,10 @@ describe("a full fine-tune with its base", () => {
   });
 });
 
+test("numbers too large for a picture are told of, not drawn black", async () => {
+  await expect(pictures(pipeline, { ...request, scale: 1e308 })).rejects.toThrow("choose a smaller scale");
+});
+
 test("a run that is stopped stops within a step", async () => {
   const controller = new AbortController();
   const steps: number[] = [];

@@ -1,6 +1,6 @@
 /** Text to pictures: the map of the system. */
 import { type Adapter, sites } from "../adapters/index.ts";
-import { UsageError } from "../errors.ts";
+import { TillerError, UsageError } from "../errors.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
 import { defaultScale, methods } from "../guidance/methods.ts";
 import { type OperatorTime, plainAttention, type Tensor } from "../runtime/index.ts";
@@ -165,6 +165,11 @@ async function* generate(
     }
     for (const { index, seed, latents } of pictures) {
       signal?.throwIfAborted();
+      if (!latents.every(Number.isFinite)) {
+        throw new TillerError(
+          `the picture of seed ${seed} is lost in numbers too large: choose a smaller scale or adapter strength`,
+        );
+      }
       const picture = await decoder.decode(latents, shape[2], shape[3]);
       yield { type: "picture", index, seed, ...picture, recipe: recipeOf(parts, { ...request, seed, count: 1 }) };
     }

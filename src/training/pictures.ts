@@ -76,7 +76,7 @@ export async function picturesIn(folder: string): Promise<string[]> {
  */
 export async function readPlanes(file: string, size: number): Promise<Planes> {
   try {
-    const { width, height, orientation = 1 } = await sharp(file).metadata();
+    const { width, height, orientation = 1 } = await sharp(file, { limitInputPixels: largestSide ** 2 }).metadata();
     if (Math.max(width, height) > largestSide) throw new Error(`it is ${width} pixels wide and ${height} high`);
     const upright = orientation >= 5 ? { width: height, height: width } : { width, height };
     const scaled = coverSize(upright, size);

@@ -153,6 +153,20 @@ describe("a run", () => {
     expect(events.filter((event) => event.type === "step").map(({ step }) => step)).toEqual([3]);
   });
 
+  test("is refused while another works on the same adapter, however that one ends", async () => {
+    const asked = request("shared.safetensors", { steps: 2 });
+    const first = train("dreambooth", asked, { device: "cpu" });
+    await first.next();
+    const lock = join(runFolderOf(asked.out), "lock");
+    await expect(run("dreambooth", asked)).rejects.toThrow(
+      `another run works in ${runFolderOf(asked.out)}: wait for it, or choose another --out; if there is none, remove ${lock}`,
+    );
+    await first.return();
+    await expect(run("dreambooth", { ...asked, images: "nowhere" })).rejects.toThrow(/nowhere does not exist/);
+    expect(saved(await run("dreambooth", asked))).toMatchObject({ step: 2 });
+    expect(existsSync(lock)).toBe(false);
+  });
+
   test("is not resumed with other pictures or captions under the names of before", async () => {
     const own = join(folder, "own");
     await mkdir(own);

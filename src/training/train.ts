@@ -1,8 +1,7 @@
 /** Pictures of a subject to an adapter: the map of training. */
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { TillerError, UsageError } from "../errors.ts";
+import { join, resolve } from "node:path";
+import { UsageError } from "../errors.ts";
 import { exists } from "../files/regular-file.ts";
 import { unetConfig } from "../models/unet.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
@@ -20,6 +19,7 @@ import { fillSettings, type TrainingRequest, type TrainingSettings } from "./opt
 import { readPictures } from "./pictures.ts";
 import { picturesIdentity } from "./pictures-identity.ts";
 import { type RecipeName, recipes } from "./recipes/index.ts";
+import { runFolderOf, takeRunFolder } from "./run-folder.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
 import { trainingTexts } from "./texts.ts";
@@ -50,16 +50,13 @@ export interface TrainOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The folder of a run's log, checkpoint, samples and class pictures: the adapter's name with `.run` for its extension. */
-export const runFolderOf = (out: string): string => out.replace(/\.safetensors$/, ".run");
-
 /**
  * Trains an adapter and writes it to `request.out`; what belongs to the run goes to {@link runFolderOf} it.
  *
  * On the CPU the same request gives the same adapter, byte for byte, also when it was ended at any moment and resumed.
  *
- * @throws UsageError if a setting is wrong, or the run to be resumed was another; TillerError if a picture, the model or
- *   the disk fails, or training diverges.
+ * @throws UsageError if a setting is wrong, the run to be resumed was another, or another works on the same adapter;
+ *   TillerError if a picture, the model or the disk fails, or training diverges.
  */
 export async function* train(
   recipe: RecipeName,
@@ -67,6 +64,18 @@ export async function* train(
   options: TrainOptions = {},
 ): AsyncGenerator<TrainingEvent, void, undefined> {
   const settings = fillSettings(recipe, request);
+  const release = await takeRunFolder(settings.out);
+  try {
+    yield* learn(settings, options);
+  } finally {
+    await release();
+  }
+}
+
+async function* learn(
+  settings: TrainingSettings,
+  options: TrainOptions,
+): AsyncGenerator<TrainingEvent, void, undefined> {
   const { signal } = options;
   const folder = runFolderOf(settings.out);
   const checkpoint = join(folder, "checkpoint.safetensors");
@@ -83,7 +92,6 @@ export async function* train(
   const resolution = settings.resolution ?? nativeResolution(source);
   yield { type: "doing", what: "reading pictures" };
   const pictures = await readPictures(settings.images, resolution, signal);
-  await makeFolder(folder);
 
   const load = {
     device: options.device,
@@ -284,15 +292,6 @@ function nativeResolution(source: ModelSource): number {
   const size = unetConfig(source.unet.config).sample_size;
   const pixels = (typeof size === "object" && size !== null ? size[0]! : (size ?? 64)) * 8;
   return pixels;
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new TillerError(
-      `${folder} cannot be made (${error.code}); choose an --out in a folder you can write to, not in ${dirname(folder)}.`,
-      { cause: error },
-    );
-  });
 }
 
 /** Yields the events that `work` leaves while it goes on, then gives its result. */

@@ -1,0 +1,38 @@
+/** The folder of a run, which one run works in at a time. */
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { TillerError, UsageError } from "../errors.ts";
+import { hold } from "../files/lock.ts";
+import { refusal } from "../files/refusal.ts";
+
+/** The folder of a run's log, checkpoint, samples and class pictures: the adapter's name with `.run` for its extension. */
+export const runFolderOf = (out: string): string => out.replace(/\.safetensors$/, ".run");
+
+/**
+ * Makes the folder of the run that leaves `out`, takes it for this run alone, and returns what gives it back.
+ *
+ * @throws UsageError if another run works in it; TillerError if the disk refuses.
+ */
+export async function takeRunFolder(out: string): Promise<() => Promise<void>> {
+  const folder = runFolderOf(out);
+  await makeFolder(folder);
+  const lock = join(folder, "lock");
+  const release = await hold(lock).catch((error: unknown) => {
+    throw refusal(error, lock);
+  });
+  if (!release) {
+    throw new UsageError(
+      `another run works in ${folder}: wait for it, or choose another --out; if there is none, remove ${lock}`,
+    );
+  }
+  return release;
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new TillerError(
+      `${folder} cannot be made (${error.code}); choose an --out in a folder you can write to, not in ${dirname(folder)}.`,
+      { cause: error },
+    );
+  });
+}

@@ -167,6 +167,15 @@ describe("a run", () => {
     expect(existsSync(lock)).toBe(false);
   });
 
+  test("whose adapter would lie where a folder is, is refused before class pictures are drawn", async () => {
+    const asked = request("folder.safetensors", { classImages: undefined });
+    await mkdir(asked.out);
+    await expect(run("dreambooth", asked)).rejects.toThrow(
+      `${asked.out} cannot be written: it is a folder; remove it, or choose another --out.`,
+    );
+    expect(await readdir(runFolderOf(asked.out))).toEqual([]);
+  });
+
   test("is not resumed with other pictures or captions under the names of before", async () => {
     const own = join(folder, "own");
     await mkdir(own);

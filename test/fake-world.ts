@@ -21,6 +21,8 @@ export interface Fake {
   closeError?: Error;
   terminal?: boolean;
   sha256?: string;
+  /** Stands for training, which is the real one otherwise. */
+  train?: World["train"];
   devices?: Readonly<Record<string, { ok: boolean; detail: string }>>;
 }
 
@@ -56,7 +58,7 @@ export async function tiller(
       if (fake.loadError) throw fake.loadError;
       return fakePipeline(model, options, fake, outcome);
     },
-    train,
+    train: fake.train ?? train,
     async probeDevice(device) {
       return (
         fake.devices?.[device] ?? { ok: device === "cpu", detail: device === "cpu" ? "works" : "not in this build" }

@@ -153,6 +153,15 @@ describe("a run", () => {
     expect(events.filter((event) => event.type === "step").map(({ step }) => step)).toEqual([3]);
   });
 
+  test("is not resumed to fewer steps than it has; to as many, there is nothing left to do", async () => {
+    const asked = request("longer.safetensors", { steps: 3, resume: true });
+    await run("dreambooth", asked);
+    await expect(run("dreambooth", { ...asked, steps: 2 })).rejects.toThrow(
+      `the run in ${runFolderOf(asked.out)} has 3 steps already, more than the 2 asked for: ask for more with --steps`,
+    );
+    expect(saved(await run("dreambooth", asked))).toMatchObject({ step: 3 });
+  });
+
   test("is refused while another works on the same adapter, however that one ends", async () => {
     const asked = request("shared.safetensors", { steps: 2 });
     const first = train("dreambooth", asked, { device: "cpu" });

@@ -140,7 +140,12 @@ export async function train(recipe: RecipeName, options: TrainOptions, world: Wo
         output.say(event.file);
         break;
       case "saved":
-        Object.assign(output.result, { adapters: event.adapters, copies: event.copies, folder: event.folder });
+        Object.assign(output.result, {
+          step: event.step,
+          adapters: event.adapters,
+          copies: event.copies,
+          folder: event.folder,
+        });
         break;
     }
   }
@@ -149,7 +154,7 @@ export async function train(recipe: RecipeName, options: TrainOptions, world: Wo
   const prompt = `a ${request.token} ${request.class} in the snow`;
   output.result.seconds = (performance.now() - began) / 1000;
   output.say(
-    `${output.result.step ?? request.steps} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,
+    `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,
   );
   output.say(
     `next: tiller generate --model ${request.model}${adapters} --prompt "${prompt}" --guidance pg --omega 0.6`,

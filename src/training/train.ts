@@ -149,6 +149,11 @@ async function* learn(
       pictures.map(({ file }) => file),
     );
     await readCheckpoint(checkpoint, values, state, identity);
+    if (state.steps > settings.steps) {
+      throw new UsageError(
+        `the run in ${folder} has ${state.steps} steps already, more than the ${settings.steps} asked for: ask for more with --steps, or choose another --out`,
+      );
+    }
     signal?.throwIfAborted();
 
     const sources: Source[] = [

@@ -15,4 +15,39 @@ describe("tiller train", () => {
     const { stdout } = await tiller(["train", "dreambooth", ...cat, "--resume"], { train: complete(500) });
     expect(stdout).toMatch(/^500 steps in /);
   });
+
+  test.each([
+    [
+      "textual-inversion --rank 64 --alpha 9 --semantic-weight 7 --prior-weight 4 --prior-count 7 --class-prompt z --class-images y",
+      [
+        "--rank changes nothing with textual-inversion; it works with dreambooth or dreambooth-ti",
+        "--alpha changes nothing with textual-inversion; it works with dreambooth or dreambooth-ti",
+        "--semantic-weight changes nothing with textual-inversion; it works with class-diffusion",
+        "--prior-weight changes nothing with textual-inversion; it works with dreambooth, dreambooth-ti or custom-diffusion",
+        "--prior-count changes nothing with textual-inversion; it works with dreambooth, dreambooth-ti or custom-diffusion",
+        "--class-images changes nothing with textual-inversion; it works with dreambooth, dreambooth-ti or custom-diffusion",
+        "--class-prompt changes nothing with textual-inversion; it works with dreambooth, dreambooth-ti, class-diffusion or custom-diffusion",
+      ],
+    ],
+    [
+      "class-diffusion --rank 8 --semantic-weight 2 --class-prompt z",
+      ["--rank changes nothing with class-diffusion; it works with dreambooth or dreambooth-ti"],
+    ],
+    [
+      "dreambooth --no-prior --prior-count 7 --class-prompt z --rank 8",
+      [
+        "--prior-count changes nothing with --no-prior; it works with class pictures",
+        "--class-prompt changes nothing with --no-prior; it works with class pictures",
+      ],
+    ],
+    ["dreambooth --sample-prompt z", ["--sample-prompt changes nothing by itself; it works with --sample-every"]],
+    [
+      "custom-diffusion --prior-weight 2 --prior-count 7 --class-images y --sample-prompt z --sample-every 5",
+      undefined,
+    ],
+  ])("warns of options that take no effect: %s", async (words, warnings) => {
+    const argv = ["train", ...words.split(" "), ...cat, "--json"];
+    const { code, json } = await tiller(argv, { train: complete(1) });
+    expect([code, json().warnings]).toEqual([0, warnings]);
+  });
 });

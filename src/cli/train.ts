@@ -9,6 +9,7 @@ import {
   type TrainingRequest,
   UsageError,
 } from "../index.ts";
+import { warnOfIdleTraining } from "./idle-training-options.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { shortTime } from "./printable.ts";
@@ -105,6 +106,7 @@ export async function train(recipe: RecipeName, options: TrainOptions, world: Wo
   for (const name of ["images", "token", "class"] as const) {
     if (given[name] === undefined) throw new UsageError(`--${name} is missing; see tiller train --help.`);
   }
+  warnOfIdleTraining(recipe, { ...given, samplePrompt }, output);
   // Commander gives a --no-option its positive form as a default: only the negative one was said.
   const { prior, ...rest } = given;
   const request = {

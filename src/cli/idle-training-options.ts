@@ -1,0 +1,37 @@
+/** Options of `tiller train` that change nothing as the others are. */
+import { type RecipeName, recipeNames, recipes } from "../index.ts";
+import type { Output } from "./output.ts";
+
+/** Each option with the parts of a recipe that take notice of it: one of them suffices. */
+const options = [
+  ["rank", "--rank", ["lora"]],
+  ["alpha", "--alpha", ["lora"]],
+  ["semanticWeight", "--semantic-weight", ["semantic"]],
+  ["priorWeight", "--prior-weight", ["prior"]],
+  ["priorCount", "--prior-count", ["prior"]],
+  ["classImages", "--class-images", ["prior"]],
+  ["classPrompt", "--class-prompt", ["prior", "semantic"]],
+] as const;
+
+type Given = Partial<Record<(typeof options)[number][0] | "prior" | "samplePrompt" | "sampleEvery", unknown>>;
+
+const listed = (names: readonly string[]): string =>
+  new Intl.ListFormat("en-GB", { type: "disjunction" }).format(names);
+
+/** Warns of each such option that was given, since the person who gave it expects to see a difference. */
+export function warnOfIdleTraining(recipe: RecipeName, given: Given, output: Output): void {
+  for (const [setting, option, parts] of options) {
+    if (given[setting] === undefined) continue;
+    const noticed = (name: RecipeName, prior = true) =>
+      parts.some((part) => recipes[name][part] && (prior || part !== "prior"));
+    if (!noticed(recipe)) {
+      const others = listed(recipeNames.filter((name) => noticed(name)));
+      output.warn(`${option} changes nothing with ${recipe}; it works with ${others}`);
+    } else if (!noticed(recipe, given.prior !== false)) {
+      output.warn(`${option} changes nothing with --no-prior; it works with class pictures`);
+    }
+  }
+  if (given.samplePrompt !== undefined && given.sampleEvery === undefined) {
+    output.warn("--sample-prompt changes nothing by itself; it works with --sample-every");
+  }
+}

@@ -1,7 +1,7 @@
 /** Whole training runs on the tiny pipeline: what they learn, what they leave, how they end and go on. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -183,6 +183,25 @@ describe("a run", () => {
       `${asked.out} cannot be written: it is a folder; remove it, or choose another --out.`,
     );
     expect(await readdir(runFolderOf(asked.out))).toEqual([]);
+  });
+
+  test("whose texts all lack the token that it learns is refused before class pictures are drawn", async () => {
+    const asked = request("untaught.safetensors", { prompt: "a photo of a {class}", classImages: undefined });
+    await expect(run("dreambooth-ti", asked)).rejects.toThrow(
+      'the prompt "a photo of a cat" lacks <cat>, so that it would not be learned: put {token} into it',
+    );
+    expect(await readdir(runFolderOf(asked.out))).toEqual([]);
+    const captioned = join(folder, "captioned");
+    await cp(images, captioned, { recursive: true });
+    for (const name of ["one", "two", "three"]) await writeFile(join(captioned, `${name}.txt`), "a cat asleep");
+    await expect(run("textual-inversion", { ...asked, images: captioned })).rejects.toThrow(
+      `the captions in ${captioned} lack <cat>, so that it would not be learned: put it into them`,
+    );
+    await writeFile(join(captioned, "two.txt"), "a <CAT> asleep");
+    const events = await run("textual-inversion", { ...asked, images: captioned, steps: 1 });
+    expect(events.filter((event) => event.type === "warning").map(({ message }) => message)).toEqual([
+      `2 of 3 pictures teach nothing of <cat>, which their text lacks, such as that of ${join(captioned, "one.jpg")}`,
+    ]);
   });
 
   test("is not resumed with other pictures or captions under the names of before", async () => {

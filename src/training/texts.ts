@@ -15,6 +15,8 @@ export interface TrainingTexts {
   ids(prompt: string): readonly number[];
   /** The words of a prompt that do not fit, "" if all do. */
   dropped(prompt: string): string;
+  /** Whether a learned token is among the words of a prompt that fit. */
+  hasLearned(prompt: string): boolean;
   /** The position of the token that ends the prompt: the text encoder's state there stands for all of it. */
   end(prompt: string): number;
 }
@@ -26,11 +28,12 @@ export function trainingTexts(
   learned: ReadonlyMap<string, number>,
 ): TrainingTexts {
   const length = clipTextConfig(model.textEncoder.config).max_position_embeddings;
-  const encode = (prompt: string) =>
-    encodePrompt(tokenizer, prompt, { length, learned, firstLearned: vocabularyOf(model) });
+  const firstLearned = vocabularyOf(model);
+  const encode = (prompt: string) => encodePrompt(tokenizer, prompt, { length, learned, firstLearned });
   return {
     ids: (prompt) => encode(prompt).ids,
     dropped: (prompt) => encode(prompt).dropped,
+    hasLearned: (prompt) => encode(prompt).ids.some((id) => id >= firstLearned),
     end: (prompt) => encode(prompt).ids.indexOf(tokenizer.end),
   };
 }

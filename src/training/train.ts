@@ -23,6 +23,7 @@ import { runFolderOf, takeRunFolder } from "./run-folder.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
 import { trainingTexts } from "./texts.ts";
+import { textsWithoutToken } from "./texts-without-token.ts";
 import { attentionProjections, initialValues, type Trained, textKeyValueMatrices, textProjections } from "./trained.ts";
 
 export type TrainingEvent =
@@ -92,6 +93,11 @@ async function* learn(
   const resolution = settings.resolution ?? nativeResolution(source);
   yield { type: "doing", what: "reading pictures" };
   const pictures = await readPictures(settings.images, resolution, signal);
+  const trained = whatToTrain(settings, source);
+  const learned = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
+  const texts = trainingTexts(source, tokenizer, learned);
+  const untaught = trained.vectors > 0 ? textsWithoutToken(pictures, settings, texts.hasLearned) : undefined;
+  if (untaught) yield { type: "warning", message: untaught };
 
   const load = {
     device: options.device,
@@ -131,9 +137,6 @@ async function* learn(
   let draw: Sampler | undefined;
   try {
     yield { type: "doing", what: "building the networks" };
-    const trained = whatToTrain(settings, source);
-    const learned = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
-    const texts = trainingTexts(source, tokenizer, learned);
     const start =
       settings.initializer &&
       (await initialEmbeddings(source, tokenizer, {

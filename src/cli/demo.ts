@@ -13,7 +13,7 @@ import { shortResultLines, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
-import { shortTime } from "./printable.ts";
+import { quoted, shortTime } from "./printable.ts";
 import type { World } from "./world.ts";
 
 interface DemoOptions extends CommonOptions {
@@ -77,6 +77,6 @@ export async function demo(
   output.say(`${sheet}\n${report}`);
   output.say(`${shortTime(seconds)}; open the report in a browser. Next, your own scene:`);
   output.say(
-    `  tiller generate --adapter ${adapter} --prompt "a sks ${noun} in the jungle" --guidance pg --omega 0.6 --scale ${scale}`,
+    `  tiller generate --adapter ${quoted(adapter)} --prompt ${quoted(`a sks ${noun} in the jungle`)} --guidance pg --omega 0.6 --scale ${scale}`,
   );
 }

@@ -16,6 +16,14 @@ describe("tiller train", () => {
     expect(stdout).toMatch(/^500 steps in /);
   });
 
+  test("tells the next command as a shell takes it, with all that the model was opened with", async () => {
+    const argv = ["train", "dreambooth", ...cat, "--model", "my models/sd.safetensors", "--out", "a b/c.safetensors"];
+    const { stdout } = await tiller([...argv, "--config", "my configs", "--variant", "fp16"], { train: complete(1) });
+    expect(stdout).toContain(
+      "next: tiller generate --model 'my models/sd.safetensors' --variant fp16 --config 'my configs' --adapter 'a b/c.safetensors' --prompt 'a sks cat in the snow' --guidance pg",
+    );
+  });
+
   test.each([
     [
       "textual-inversion --rank 64 --alpha 9 --semantic-weight 7 --prior-weight 4 --prior-count 7 --class-prompt z --class-images y",

@@ -12,7 +12,7 @@ import {
 import { warnOfIdleTraining } from "./idle-training-options.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { shortTime } from "./printable.ts";
+import { quoted, shortTime } from "./printable.ts";
 import { parseChoice, parseNumber, parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
@@ -152,13 +152,14 @@ export async function train(recipe: RecipeName, options: TrainOptions, world: Wo
     }
   }
   output.progress.end();
-  const adapters = (output.result.adapters as string[]).map((file) => ` --adapter ${file}`).join("");
-  const prompt = `a ${request.token} ${request.class} in the snow`;
+  const adapters = (output.result.adapters as string[]).map((file) => ` --adapter ${quoted(file)}`).join("");
+  const prompt = quoted(`a ${request.token} ${request.class} in the snow`);
+  const spelling = request.variant === undefined ? "" : ` --variant ${quoted(request.variant)}`;
+  const config = request.config === undefined ? "" : ` --config ${quoted(request.config)}`;
+  const model = `${quoted(request.model)}${spelling}${config}`;
   output.result.seconds = (performance.now() - began) / 1000;
   output.say(
     `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,
   );
-  output.say(
-    `next: tiller generate --model ${request.model}${adapters} --prompt "${prompt}" --guidance pg --omega 0.6`,
-  );
+  output.say(`next: tiller generate --model ${model}${adapters} --prompt ${prompt} --guidance pg --omega 0.6`);
 }

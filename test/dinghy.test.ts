@@ -61,6 +61,14 @@ test("measuring: a concept's pictures are nearer to each other than to another's
   expect(own.pictures).toHaveLength(5);
 });
 
+test("a text that CLIP does not read to its end is measured as far as it does, and the rest is named", async () => {
+  const dog = join(folder, "long");
+  await drawReferences(embeddedConcept("brown_dog"), dog);
+  const prompt = `${"very ".repeat(90)}dog`;
+  const { stderr } = await tiller(["eval", "--images", dog, "--references", dog, "--prompt", prompt]);
+  expect(stderr).toMatch(/warning: a prompt is longer than CLIP reads; left out: "very .*dog"/);
+});
+
 const small = {
   name: "small",
   personalisation: [{ recipe: "dreambooth", steps: 2, prior: false }],

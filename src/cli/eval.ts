@@ -51,6 +51,9 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
   output.progress.end();
   const encoders = { clip: clip ?? embeddedModel, dino: dino ?? embeddedModel };
   Object.assign(output.result, result, { protocol: protocol ?? protocols[0], encoders });
+  for (const { dropped } of result.prompts) {
+    if (dropped !== undefined) output.warn(`a prompt is longer than CLIP reads; left out: "${dropped}"`);
+  }
   const row = (name: string, pictures: number, { dino, clipI, clipT }: Scores) => [
     printable(name).replaceAll("\n", " "),
     String(pictures),

@@ -31,7 +31,10 @@ export interface PictureEncoder {
 }
 
 export interface ClipEncoder extends PictureEncoder {
+  /** Of a text that is too long its end is not seen. */
   texts(texts: readonly string[]): Promise<Features[]>;
+  /** The words at a text's end that are not seen; "" if all are. */
+  dropped(text: string): string;
 }
 
 /**
@@ -57,13 +60,15 @@ export async function openClip(
   const recorded = clipText(module, textConfig).text!;
   const text = await engine.compile("CLIP's text", { features: clipTextFeatures(module, recorded) });
   const { max_position_embeddings: positions, vocab_size: vocabulary, hidden_size: width } = textConfig;
+  const encoded = (text: string) => encodePrompt(tokenizer, text, { length: positions, firstLearned: vocabulary });
   return {
     async pictures(pictures) {
       const { features } = await vision.run({ picture: preprocess(pictures, preprocessing) });
       return unitRows(features!);
     },
+    dropped: (text) => encoded(text).dropped,
     async texts(texts) {
-      const rows = texts.map((t) => encodePrompt(tokenizer, t, { length: positions, firstLearned: vocabulary }).ids);
+      const rows = texts.map((text) => encoded(text).ids);
       const end = new Float32Array(rows.length * positions);
       for (const [i, ids] of rows.entries()) end[i * positions + ids.indexOf(tokenizer.end)] = 1;
       const { features } = await text.run({

@@ -11,10 +11,18 @@ export interface MeasuredPicture {
   readonly scores: Scores;
 }
 
+export interface MeasuredPrompt {
+  readonly text: string;
+  /** The words at its end that CLIP had no room for. */
+  readonly dropped?: string;
+  readonly pictures: number;
+  readonly scores: Scores;
+}
+
 export interface Evaluation {
   /** The mean over prompts of the means over their pictures. */
   readonly scores: Scores;
-  readonly prompts: readonly { readonly text: string; readonly pictures: number; readonly scores: Scores }[];
+  readonly prompts: readonly MeasuredPrompt[];
   readonly pictures: readonly MeasuredPicture[];
 }
 
@@ -45,10 +53,14 @@ export async function evaluate(
     byText.set(text, of);
     onPicture(i + 1);
   }
-  const prompts = [...byText].map(([text, those]) => ({
-    text,
-    pictures: those.length,
-    scores: meanScores(those.map(({ scores }) => scores)),
-  }));
+  const prompts = [...byText].map(([text, those]): MeasuredPrompt => {
+    const dropped = clip.dropped(text);
+    return {
+      text,
+      ...(dropped !== "" && { dropped }),
+      pictures: those.length,
+      scores: meanScores(those.map(({ scores }) => scores)),
+    };
+  });
   return { scores: meanScores(prompts.map(({ scores }) => scores)), prompts, pictures: [...byText.values()].flat() };
 }

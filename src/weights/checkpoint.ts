@@ -71,7 +71,7 @@ function noWeights(folder: string, names: readonly string[]): TillerError {
   );
 }
 
-async function listFolder(folder: string): Promise<string[]> {
+export async function listFolder(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {

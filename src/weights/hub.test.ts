@@ -92,6 +92,10 @@ describe("a model on the hub", () => {
     expect(model.unet.weights.get("conv_in.weight")!.dtype).toBe("float16");
   });
 
+  test("brings nothing where there is no such variant", async () => {
+    await expect(open("someone/small", { variant: "fp61" })).rejects.toThrow(/no weights of the variant fp61/);
+  });
+
   test("brings all shards of a sharded model", async () => {
     hub.files.delete(weights);
     hub.files.delete("unet/diffusion_pytorch_model.fp16.safetensors");

@@ -94,6 +94,10 @@ describe("a Diffusers folder", () => {
     });
   });
 
+  test("without any weights of the variant asked for is refused", async () => {
+    await expect(openModel(await modelFolder(), { variant: "fp61" })).rejects.toThrow(/no weights of the variant fp61/);
+  });
+
   test("of any age gives its weights by their present names and shapes", async () => {
     const { vae, textEncoder } = await openModel(await modelFolder());
     const shapes = (weights: ReadonlyMap<string, { shape: readonly number[] }>) =>

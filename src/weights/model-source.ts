@@ -5,14 +5,14 @@ import { z } from "zod";
 import { TillerError, UsageError } from "../errors.ts";
 import { jsonObject, readJson } from "../files/json-file.ts";
 import { exists } from "../files/regular-file.ts";
-import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, listFolder, openCheckpoint } from "./checkpoint.ts";
 import { embeddedFolder, embeddedModel } from "./embedded.ts";
 import { cachedSnapshot, fetchSnapshot, type HubOptions, isHubId } from "./hub.ts";
 import { splitLdm } from "./ldm.ts";
 import type { LdmComponent } from "./ldm-component.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { presentClipKeys, presentVaeKeys } from "./spelling.ts";
-import { chooseWeightFiles } from "./weight-files.ts";
+import { chooseWeightFiles, hasVariant } from "./weight-files.ts";
 
 export interface Component {
   /** The component's own config.json, unparsed: the model that reads it owns its schema. */
@@ -102,6 +102,8 @@ async function openFolder(folder: string, { variant }: OpenOptions): Promise<Mod
       );
     }
   }
+  const files = await Promise.all(Object.keys(expectedClasses).map((part) => listFolder(join(folder, part))));
+  refuseUnknownVariant(folder, files, variant);
   const component = async (part: string, keys: (checkpoint: Checkpoint) => Checkpoint): Promise<Component> => ({
     config: await readJson(join(folder, part, "config.json"), jsonObject),
     weights: keys(await openCheckpoint(join(folder, part), variant)),
@@ -115,6 +117,12 @@ async function openFolder(folder: string, { variant }: OpenOptions): Promise<Mod
     scheduler: await readJson(join(folder, "scheduler", "scheduler_config.json"), jsonObject),
     tokenizerFolder: await tokenizerIn(folder),
   };
+}
+
+/** A component may lack a variant that others have, and then gives its plain weights; one that none has was misspelled. */
+function refuseUnknownVariant(model: string, files: readonly (readonly string[])[], variant: string | undefined): void {
+  if (variant === undefined || files.some((names) => hasVariant(names, variant))) return;
+  throw new UsageError(`${model} has no weights of the variant ${variant}: leave --variant out, or name one it has`);
 }
 
 function textToImage(unet: Component, folder: string): Component {
@@ -210,8 +218,12 @@ function modelFiles(id: string, names: readonly string[], variant: string | unde
         : `${id} is not a Diffusers repository: it has no model_index.json.`,
     );
   }
-  const weights = ["unet", "vae", "text_encoder"].flatMap((part) => {
-    const inside = names.filter((name) => name.startsWith(`${part}/`)).map((name) => name.slice(part.length + 1));
+  const parts = Object.keys(expectedClasses);
+  const filesOf = (part: string) =>
+    names.filter((name) => name.startsWith(`${part}/`)).map((name) => name.slice(part.length + 1));
+  refuseUnknownVariant(id, parts.map(filesOf), variant);
+  const weights = parts.flatMap((part) => {
+    const inside = filesOf(part);
     const chosen = chooseWeightFiles(inside, variant);
     if (!chosen) {
       throw new TillerError(`${id} has no safetensors weights in ${part}/: convert the model to safetensors first.`);

@@ -31,6 +31,10 @@ export function chooseWeightFiles(names: Iterable<string>, variant?: string): We
   return undefined;
 }
 
+/** Whether any of a component's weights are spelled as this variant. */
+export const hasVariant = (names: Iterable<string>, variant: string): boolean =>
+  stems.some((stem) => choose(new Set(names), stem, variant) !== undefined);
+
 function choose(names: ReadonlySet<string>, stem: string, variant: string | undefined): WeightFiles | undefined {
   const dot = variant === undefined ? "" : `.${variant}`;
   const file = `${stem}${dot}.safetensors`;

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { augment } from "./augmentation.ts";
 import { dataOrder } from "./data-order.ts";
 import { learningRateFactor } from "./learning-rate.ts";
-import { mirrored, type Planes, pictureNames, readPictures, readPlanes } from "./pictures.ts";
+import { mirrored, type Planes, pictureNames, readPictures, readPlanes, unreadPictures } from "./pictures.ts";
 import { normalValues, randomStream } from "./random.ts";
 
 let folder: string;
@@ -114,11 +114,13 @@ describe("a folder of pictures", () => {
     }
     await writeFile(join(own, "a.txt"), " a sks cat asleep \n");
     await writeFile(join(own, "notes.md"), "not a picture");
+    await writeFile(join(own, "IMG_1.HEIC"), "a picture of a kind that is not read");
     const pictures = await readPictures(own, 8);
     expect(pictures.map(({ file, caption }) => [file.slice(own.length + 1), caption])).toEqual([
       ["a.webp", "a sks cat asleep"],
       ["b.PNG", undefined],
     ]);
+    expect(await unreadPictures(own)).toEqual(["IMG_1.HEIC"]);
   });
 
   test("with a broken picture is refused, and the picture named", async () => {

@@ -67,6 +67,12 @@ export async function picturesIn(folder: string): Promise<string[]> {
   return names.filter((name) => !name.startsWith(".") && extensions.has(extname(name).toLowerCase())).sort();
 }
 
+/** Pictures of kinds that are not read, such as a phone's HEIC, sorted by name. */
+export async function unreadPictures(folder: string): Promise<string[]> {
+  const unread = /\.(heic|heif|gif|bmp|jxl|jp2|svg|psd|dng|cr2|nef|arw)$/i;
+  return (await readdir(folder)).filter((name) => !name.startsWith(".") && unread.test(name)).sort();
+}
+
 /**
  * A picture file as [3, size, size]: turned as its EXIF orientation says, any colour space brought to sRGB, transparency
  * laid on white, the shorter side resized to `size` (bilinear, antialiased), the middle cut out. Resizing and cutting are

@@ -16,7 +16,7 @@ import { openLossLog } from "./loss-log.ts";
 import { buildObjective } from "./objective.ts";
 import { optimise } from "./optimise.ts";
 import { fillSettings, type TrainingRequest, type TrainingSettings } from "./options.ts";
-import { readPictures } from "./pictures.ts";
+import { readPictures, unreadPictures } from "./pictures.ts";
 import { picturesIdentity } from "./pictures-identity.ts";
 import { type RecipeName, recipes } from "./recipes/index.ts";
 import { runFolderOf, takeRunFolder } from "./run-folder.ts";
@@ -93,6 +93,11 @@ async function* learn(
   const resolution = settings.resolution ?? nativeResolution(source);
   yield { type: "doing", what: "reading pictures" };
   const pictures = await readPictures(settings.images, resolution, signal);
+  const unread = await unreadPictures(settings.images);
+  if (unread.length > 0) {
+    const message = `nothing is learned from ${unread.join(", ")}: save them as JPEG or PNG`;
+    yield { type: "warning", message };
+  }
   const trained = whatToTrain(settings, source);
   const learned = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
   const texts = trainingTexts(source, tokenizer, learned);

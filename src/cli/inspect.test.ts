@@ -261,7 +261,7 @@ describe("tiller inspect of other files", () => {
     const file = join(folder, "my cats", "tiller-0-pg-w0.6.png");
     const { kind, recipe, width, repeat } = await report(file);
     expect([kind, recipe.request.prompt, width]).toEqual(["picture", "a cat", 16]);
-    expect(repeat).toBe(`tiller generate --from '${file}'`);
+    expect(repeat).toBe(`tiller generate --from "${file}"`);
     expect((await tiller(["inspect", file])).stdout).toMatch(/prompt +a cat/);
   });
 

@@ -57,6 +57,9 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** A word of a command, for a POSIX shell. */
-export const quoted = (word: string): string =>
-  /^[\w./@:+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+/** A word of a command, for a POSIX shell; in double quotes, which Windows takes too, unless it holds what these let through. */
+export function quoted(word: string): string {
+  if (/^[\w./@:+-]+$/.test(word)) return word;
+  if (process.platform === "win32" || !/["$`\\!]/.test(word)) return `"${word}"`;
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,7 +1,6 @@
 /** Where the server keeps what it has. No name from a request reaches the disk but through here. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { refusal } from "../files/refusal.ts";
+import { makeFolder } from "../files/make-folder.ts";
 import { UsageError } from "../index.ts";
 
 export interface DataFolder {
@@ -31,11 +30,7 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
   const [jobs, pictures, adapters, uploads, studies] = ["jobs", "pictures", "adapters", "uploads", "studies"].map(
     (name) => join(root, name),
   ) as [string, string, string, string, string];
-  for (const folder of [jobs, pictures, adapters, uploads, studies]) {
-    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-      throw refusal(error, folder);
-    });
-  }
+  for (const folder of [jobs, pictures, adapters, uploads, studies]) await makeFolder(folder);
   return {
     token: join(root, "token"),
     lock: join(root, "server.lock"),

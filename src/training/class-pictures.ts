@@ -1,8 +1,9 @@
 /** Pictures of the class, drawn by the model itself before it is trained: what prior preservation holds on to. */
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeWhole } from "../files/atomic-file.ts";
 import { readText } from "../files/json-file.ts";
+import { makeFolder } from "../files/make-folder.ts";
 import { refusal } from "../files/refusal.ts";
 import { exists } from "../files/regular-file.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
@@ -32,9 +33,7 @@ export interface ClassPictureOptions {
  */
 export async function makeClassPictures(model: string, options: ClassPictureOptions): Promise<void> {
   const { folder, count, prompt, resolution, seed, drawnAs, load, signal, onStep } = options;
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw refusal(error, folder);
-  });
+  await makeFolder(folder);
   if (drawnAs) await removeOthers(folder, count, drawnAs);
   const present = new Set(await picturesIn(folder));
   const others = [...present].filter((name) => !drawn.test(name)).length;

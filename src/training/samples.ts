@@ -1,7 +1,6 @@
 /** What the adapter draws while it is being trained. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { refusal } from "../files/refusal.ts";
+import { makeFolder } from "../files/make-folder.ts";
 import { encodePng, writePng } from "../pictures/png.ts";
 import type { LoadOptions } from "../pipelines/load.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
@@ -20,9 +19,7 @@ export function sampler(settings: TrainingSettings, folder: string, resolution: 
     async draw(adapters, step) {
       if (pipeline) await pipeline.setAdapters(adapters);
       else pipeline = await Pipeline.load(settings.model, { ...load, adapters });
-      await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-        throw refusal(error, folder);
-      });
+      await makeFolder(folder);
       const files: string[] = [];
       for (const [index, prompt] of (settings.samplePrompts ?? [settings.prompt]).entries()) {
         const request = { prompt, seed: settings.seed, steps: 25, width: resolution, height: resolution };

@@ -1,10 +1,11 @@
 /** An experiment from its file to its results. */
 import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { writeWhole } from "../files/atomic-file.ts";
 import { readJson } from "../files/json-file.ts";
+import { placeOf } from "../files/place.ts";
 import { exists } from "../files/regular-file.ts";
 import { resolveDevice, startEngine } from "../runtime/index.ts";
 import type { Experiment } from "./experiment.ts";
@@ -69,9 +70,8 @@ async function gathered(
 /** The experiment with its paths as they are from everywhere; a name that is no path here stands for itself. */
 const placed = (experiment: Experiment): Experiment =>
   withPaths(experiment, (name) => {
-    if (existsSync(name)) return resolve(name);
-    const [, file, strength] = /^(.+)(:[^:]+)$/.exec(name) ?? [];
-    return file !== undefined && existsSync(file) ? `${resolve(file)}${strength}` : name;
+    const [, file = name, strength = ""] = (!existsSync(name) && /^(.+)(:[^:]+)$/.exec(name)) || [];
+    return `${placeOf(file)}${strength}`;
   });
 
 /** The experiment as it is told from others, wherever its files lie. */

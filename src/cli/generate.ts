@@ -73,7 +73,7 @@ export async function generate(options: GenerateOptions, world: World, output: O
     recipe,
   );
   warnOfIdle(options, [request.guidance], output);
-  const choice = await chooseModel(options, recipe);
+  const choice = chooseModel(options, recipe);
   await prepareFolder(options.out);
 
   const made: MadePicture[] = [];

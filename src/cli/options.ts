@@ -1,8 +1,7 @@
 /** The options that commands share, and what becomes of them: a model to load and a request to it. */
-import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
 import type { Command } from "commander";
+import { placeOf } from "../files/place.ts";
 import {
   type DeviceName,
   defaultScale,
@@ -110,7 +109,7 @@ export async function recipeFrom({ from }: PictureOptions): Promise<Recipe | und
  * The model of the command line, else the recipe's, else the embedded one. A model given anew leaves the recipe's base, variant and config behind:
  * they belong to its own. Local paths become absolute, so that recipes hold from any folder.
  */
-export async function chooseModel(options: PictureOptions, recipe: Recipe | undefined): Promise<ModelChoice> {
+export function chooseModel(options: PictureOptions, recipe: Recipe | undefined): ModelChoice {
   const model = options.model ?? recipe?.model ?? embeddedModel;
   const same = options.model === undefined ? recipe : undefined;
   const base = options.base ?? same?.base;
@@ -118,14 +117,12 @@ export async function chooseModel(options: PictureOptions, recipe: Recipe | unde
   const config = options.config ?? same?.config;
   const adapters = options.adapter ?? recipe?.adapters.map(({ file, strength }) => ({ file, strength })) ?? [];
   return {
-    model: await absolute(model),
+    model: placeOf(model),
     load: {
-      adapters: await Promise.all(
-        adapters.map(async (adapter) => ({ ...adapter, file: await absolute(adapter.file) })),
-      ),
-      ...(base !== undefined && { base: await absolute(base) }),
+      adapters: adapters.map((adapter) => ({ ...adapter, file: placeOf(adapter.file) })),
+      ...(base !== undefined && { base: placeOf(base) }),
       ...(variant !== undefined && { variant }),
-      ...(config !== undefined && { config: await absolute(config) }),
+      ...(config !== undefined && { config: placeOf(config) }),
     },
   };
 }
@@ -182,10 +179,4 @@ function explained(issue: Issue): string {
     default:
       return `is not possible: ${issue.message}`;
   }
-}
-
-/** A path that exists, made absolute; hub ids and names stay. */
-async function absolute(name: string): Promise<string> {
-  const found = await stat(name).catch(() => undefined);
-  return found ? resolve(name) : name;
 }

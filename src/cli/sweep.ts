@@ -78,7 +78,7 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
     completeRequest({ ...base, ...setting, seed: plan.seeds[0] }, recipe),
   );
   for (const seed of plan.seeds) completeRequest({ ...base, seed }, recipe);
-  const choice = await chooseModel(options, recipe);
+  const choice = chooseModel(options, recipe);
   await prepareFolder(options.out);
 
   const made: (MadePicture & { row: number; column: number })[] = [];

@@ -1,7 +1,7 @@
 /** Pictures of a subject to an adapter: the map of training. */
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { UsageError } from "../errors.ts";
+import { placeOf } from "../files/place.ts";
 import { exists } from "../files/regular-file.ts";
 import { unetConfig } from "../models/unet.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
@@ -261,9 +261,6 @@ function whatToTrain(settings: TrainingSettings, source: ModelSource): Trained {
 function classPicturesOf({ model, variant, config, classPrompt, seed }: TrainingSettings, resolution: number) {
   return { model: placeOf(model), variant, config, classPrompt, seed, resolution };
 }
-
-/** A path from wherever it was given; a name stands for itself. */
-const placeOf = (model: string): string => (existsSync(model) ? resolve(model) : model);
 
 /** What decides the numbers of a run. */
 async function identityOf(settings: TrainingSettings, resolution: number, files: readonly string[]) {

@@ -102,8 +102,10 @@ async function openFolder(folder: string, { variant }: OpenOptions): Promise<Mod
       );
     }
   }
-  const files = await Promise.all(Object.keys(expectedClasses).map((part) => listFolder(join(folder, part))));
-  refuseUnknownVariant(folder, files, variant);
+  if (variant !== undefined) {
+    const files = await Promise.all(Object.keys(expectedClasses).map((part) => listFolder(join(folder, part))));
+    refuseUnknownVariant(folder, files, variant);
+  }
   const component = async (part: string, keys: (checkpoint: Checkpoint) => Checkpoint): Promise<Component> => ({
     config: await readJson(join(folder, part, "config.json"), jsonObject),
     weights: keys(await openCheckpoint(join(folder, part), variant)),
@@ -120,8 +122,8 @@ async function openFolder(folder: string, { variant }: OpenOptions): Promise<Mod
 }
 
 /** A component may lack a variant that others have, and then gives its plain weights; one that none has was misspelled. */
-function refuseUnknownVariant(model: string, files: readonly (readonly string[])[], variant: string | undefined): void {
-  if (variant === undefined || files.some((names) => hasVariant(names, variant))) return;
+function refuseUnknownVariant(model: string, files: readonly (readonly string[])[], variant: string): void {
+  if (files.some((names) => hasVariant(names, variant))) return;
   throw new UsageError(`${model} has no weights of the variant ${variant}: leave --variant out, or name one it has`);
 }
 
@@ -221,7 +223,7 @@ function modelFiles(id: string, names: readonly string[], variant: string | unde
   const parts = Object.keys(expectedClasses);
   const filesOf = (part: string) =>
     names.filter((name) => name.startsWith(`${part}/`)).map((name) => name.slice(part.length + 1));
-  refuseUnknownVariant(id, parts.map(filesOf), variant);
+  if (variant !== undefined) refuseUnknownVariant(id, parts.map(filesOf), variant);
   const weights = parts.flatMap((part) => {
     const inside = filesOf(part);
     const chosen = chooseWeightFiles(inside, variant);

@@ -57,28 +57,17 @@ export interface Denoiser {
 const usualUNetSite = /\.attn[12]\.to_(q|k|v|out\.0)$/;
 const usualTextSite = /\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])$/;
 
-/** The networks as graphs, with branches at these sites. */
-interface Design {
-  readonly unet: Outputs;
-  readonly text: Outputs;
-  readonly textKeysValues: Outputs;
-  readonly unetSites: ReadonlySet<string>;
-  readonly textSites: ReadonlySet<string>;
+/** Something of each network. */
+interface ByNetwork<T> {
+  readonly unet: T;
+  readonly text: T;
+  readonly textKeysValues: T;
 }
 
-interface Networks {
-  readonly unet: Session;
-  readonly text: Session;
-  readonly textKeysValues: Session;
+/** Where the networks have branches for adapters. */
+interface Sites {
   readonly unetSites: ReadonlySet<string>;
   readonly textSites: ReadonlySet<string>;
-}
-
-/** What the adapters give the networks. */
-interface Inputs {
-  readonly unet: AdapterInputs;
-  readonly text: AdapterInputs;
-  readonly textKeysValues: AdapterInputs;
 }
 
 /** Builds the networks of `source`, ready for `loaded` adapters. */
@@ -93,7 +82,7 @@ export async function buildDenoiser(
   const fewerLayers = new Map<number, { session: Session; inputs: AdapterInputs }>();
 
   /** @throws TillerError if an adapter changes what the networks do not compute with. */
-  const design = (adapters: readonly Adapter[]): Design => {
+  const design = (adapters: readonly Adapter[]): ByNetwork<Outputs> & Sites => {
     const touched = touchedSites(adapters);
     const unetSites = union(modulesOf(source.unet, usualUNetSite), touched.unet);
     const textSites = union(modulesOf(source.textEncoder, usualTextSite), touched.textEncoder);
@@ -109,7 +98,12 @@ export async function buildDenoiser(
     }
     return { ...graphs, unetSites, textSites };
   };
-  const build = async ({ text, textKeysValues, unet, ...sites }: Design): Promise<Networks> => ({
+  const build = async ({
+    text,
+    textKeysValues,
+    unet,
+    ...sites
+  }: ByNetwork<Outputs> & Sites): Promise<ByNetwork<Session> & Sites> => ({
     text: await engine.compile("text encoder", text),
     textKeysValues: await engine.compile("text keys and values", textKeysValues),
     unet: await engine.compile("U-Net", unet),
@@ -128,7 +122,7 @@ export async function buildDenoiser(
     for (const session of [networks.unet, networks.text, networks.textKeysValues]) await session.release();
   };
 
-  const load = async (adapters: readonly LoadedAdapter[]): Promise<Inputs> => ({
+  const load = async (adapters: readonly LoadedAdapter[]): Promise<ByNetwork<AdapterInputs>> => ({
     unet: await loadAdapterInputs(engine, networks.unet, "unet", source.unet.weights, adapters),
     text: await loadAdapterInputs(engine, networks.text, "textEncoder", source.textEncoder.weights, adapters),
     textKeysValues: await loadAdapterInputs(engine, networks.textKeysValues, "unet", source.unet.weights, adapters),

@@ -15,6 +15,14 @@ export interface AdamWState {
   steps: number;
 }
 
+/** A rule that changes `values` and `state` by `gradients`, in place. */
+export type Update = (
+  values: TensorValues,
+  gradients: TensorValues,
+  state: AdamWState,
+  options: AdamWOptions,
+) => void | Promise<void>;
+
 export function newAdamWState(values: TensorValues): AdamWState {
   const zeros = () => new Map([...values].map(([name, data]) => [name, new Float32Array(data.length)]));
   return { mean: zeros(), square: zeros(), steps: 0 };

@@ -1,7 +1,7 @@
-/** The one training loop: gradients, clipping, AdamW, a guard against numbers that are none. */
+/** The one training loop: gradients, clipping, the optimiser's step, a guard against numbers that are none. */
 import { TillerError } from "../errors.ts";
 import type { Tensor } from "../runtime/index.ts";
-import { type AdamWState, adamWStep, clipGradients, gradientNorm } from "./adamw.ts";
+import { type AdamWState, adamWStep, clipGradients, gradientNorm, type Update } from "./adamw.ts";
 import { type LearningRateSchedule, learningRateFactor } from "./learning-rate.ts";
 import { accumulate, type TensorValues } from "./tensor-values.ts";
 import type { Evaluated } from "./terms.ts";
@@ -32,7 +32,7 @@ const adamW = { betas: [0.9, 0.999], epsilon: 1e-8 } as const;
 /**
  * Trains `values` in place from the step that `state` has reached to the last; yields after every step.
  *
- * `objective(draw)` evaluates the loss on the draw of that number, 0 upwards.
+ * `objective(draw)` evaluates the loss on the draw of that number, 0 upwards. `update` is AdamW unless given.
  *
  * @throws TillerError if the loss or a gradient is no longer a number; `values` are then as after the step before.
  */
@@ -41,6 +41,7 @@ export async function* optimise(
   state: AdamWState,
   objective: (draw: number) => Promise<Evaluated>,
   settings: OptimiserSettings,
+  update: Update = adamWStep,
 ): AsyncGenerator<StepDone, void, undefined> {
   const flat: TensorValues = new Map([...values].map(([name, { data }]) => [name, data as Float32Array]));
   while (state.steps < settings.steps) {
@@ -61,7 +62,7 @@ export async function* optimise(
     }
     clipGradients(gradients, norm, settings.clip);
     const learningRate = settings.learningRate * learningRateFactor(settings.schedule, step, settings);
-    adamWStep(flat, gradients, state, { ...adamW, learningRate, weightDecay: settings.weightDecay });
+    await update(flat, gradients, state, { ...adamW, learningRate, weightDecay: settings.weightDecay });
     yield { step: step + 1, loss, learningRate, gradientNorm: norm };
   }
 }

@@ -9,6 +9,7 @@ import { newAdamWState } from "../../training/adamw.ts";
 import { readCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
 import { openLossLog } from "../../training/loss-log.ts";
 import { gradientOf, withGradients } from "../../training/losses.ts";
+import { compileMuon } from "../../training/muon.ts";
 import { type OptimiserSettings, optimise, type StepDone } from "../../training/optimise.ts";
 import { accumulate, type TensorValues } from "../../training/tensor-values.ts";
 import type { Evaluated } from "../../training/terms.ts";
@@ -75,9 +76,11 @@ export async function* pretrain(
     };
 
     const objective = await compileObjective(stage.separable ? engines.slice(1) : engines, stage, values);
+    const matrices = stage.muon ? [...values].filter((entry) => stage.muon!(...entry)).map(([name]) => name) : [];
+    const update = stage.muon ? await compileMuon(engine, values, matrices) : undefined;
     let began = performance.now();
     const onDraw = (draw: number) => objective(begun.firstDraw + draw);
-    for await (const done of optimise(values, state, onDraw, settings)) {
+    for await (const done of optimise(values, state, onDraw, settings, update)) {
       if (averages) blendIn(averages, flat, Math.min(stage.averaging!, done.step / (done.step + 10)));
       const seconds = (performance.now() - began) / 1000;
       began = performance.now();

@@ -16,11 +16,13 @@ import { planesOfSample, worldSample } from "./sampling.ts";
 import { openWeights, type Stage, type Workshop } from "./stage.ts";
 
 const name = "refine";
-const batch = 2;
+const batch = 8;
 /** Latents are off by noise of a deviation of up to this: a U-Net's are too, and the decoder learns to see past it. */
-const most = 0.15;
+const most = 0.1;
 /** What the latents' squared distance from those of before counts. */
-const anchorWeight = 0.03;
+const anchorWeight = 0.02;
+/** Where pixels and latents enter and leave: their rows are no directions of a like kind. */
+const ends = /\.conv_in\.|\.conv_out\.|quant_conv\./;
 /** Pictures after those that the autoencoder saw. */
 const from = 4e8;
 
@@ -37,7 +39,7 @@ export async function refine({ engine, modelFolder, workFolder }: Workshop): Pro
     settings: {
       steps: 5650,
       accumulate: 1,
-      learningRate: 5e-4,
+      learningRate: 2e-3,
       schedule: "cosine",
       warmup: 100,
       weightDecay: 1e-2,
@@ -46,6 +48,7 @@ export async function refine({ engine, modelFolder, workFolder }: Workshop): Pro
     averaging: 0.999,
     separable: true,
     start: () => tensors,
+    muon: (key, { shape }) => shape.length > 1 && !ends.test(key),
 
     /** Inputs: `picture`, the latents' `noise`, and the latents of `before`. Mean squared errors of pictures and latents. */
     loss(values) {

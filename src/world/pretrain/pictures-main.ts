@@ -1,0 +1,16 @@
+/**
+ * Writes pictures of the world to standard output, bytes [count, 3, 128, 128], for training programs that are not ours:
+ *
+ *     node dist/world/pretrain/pictures-main.js training|held-out FIRST COUNT
+ */
+import { once } from "node:events";
+import { pictureOfSample, worldSample } from "./sampling.ts";
+
+const [kind, first, count] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
+for (let i = first; i < first + count; i++) {
+  const pixels = pictureOfSample(worldSample(i, kind === "held-out" ? "held out" : "training"));
+  const area = pixels.length / 3;
+  const planes = new Uint8Array(pixels.length);
+  for (let j = 0; j < pixels.length; j++) planes[(j % 3) * area + Math.floor(j / 3)] = pixels[j]!;
+  if (!process.stdout.write(planes)) await once(process.stdout, "drain");
+}

@@ -20,7 +20,7 @@ const batch = 8;
 /** Latents are off by noise of a deviation of up to this: a U-Net's are too, and the decoder learns to see past it. */
 const most = 0.1;
 /** What the latents' squared distance from those of before counts. */
-const anchorWeight = 0.02;
+const anchorWeight = 0.005;
 /** Where pixels and latents enter and leave: their rows are no directions of a like kind. */
 const ends = /\.conv_in\.|\.conv_out\.|quant_conv\./;
 /** Pictures after those that the autoencoder saw. */

@@ -21,6 +21,7 @@ from threading import Thread
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from safetensors.torch import save_file
 
 root = Path(__file__).parent.parent
 model = root / "models" / "dinghy" / "vae"
@@ -159,7 +160,10 @@ def main():
             save(step + 1)
             seconds = (time.time() - began) / (step + 1 - first) / BATCH
             print(f"{step + 1}: error {error.item():.5f}, PSNR {psnr(average, held_out):.2f} dB, {seconds:.3f} s a picture", flush=True)
-    average.to(memory_format=torch.contiguous_format).half().save_pretrained(model)
+    tensors = {name: tensor.half().contiguous() for name, tensor in average.state_dict().items()}
+    weights = model / "diffusion_pytorch_model.safetensors"
+    save_file(tensors, f"{weights}.part", metadata={"format": "pt"})
+    os.replace(f"{weights}.part", weights)
 
 
 main()

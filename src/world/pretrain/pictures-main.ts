@@ -6,6 +6,8 @@
 import { once } from "node:events";
 import { pictureOfSample, worldSample } from "./sampling.ts";
 
+// A reader that has all it wants may leave.
+process.stdout.on("error", () => process.exit(1));
 const [kind, first, count] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 for (let i = first; i < first + count; i++) {
   const pixels = pictureOfSample(worldSample(i, kind === "held-out" ? "held out" : "training"));

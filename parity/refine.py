@@ -3,8 +3,9 @@
     npm run build
     python parity/refine.py [--steps 30000] [--decay 6000]
 
-The autoencoder in models/dinghy goes on learning, its latents held near those it had, and is written there at the end. Losses,
-optimiser and pictures are those of src/world/pretrain/refine.ts; the learning rate is constant, then falls to 0 in `--decay` steps.
+The autoencoder in models/dinghy goes on learning, its latents held near those it had, and is written there at the end. The
+losses are those of src/world/pretrain/refine.ts, the pictures others of the same world. Muon is the same; AdamW, for all that is no
+matrix, has half the rate and forgets sooner. The learning rate is constant, then falls to 0 in `--decay` steps.
 A run goes on from its checkpoint, every 500 steps, in pretraining/refine-torch/: first without `--decay`, for as long as it gets
 better, say, and once more with it.
 """
@@ -35,14 +36,19 @@ ENDS = (".conv_in.", ".conv_out.", "quant_conv.")
 
 
 def pictures(kind, first, count):
-    """Of the world, bytes [count, 3, side, side]."""
+    """Of the world, RGB bytes [count, side, side, 3]."""
     script = root / "dist" / "world" / "pretrain" / "pictures-main.js"
     done = subprocess.run(["node", script, kind, str(first), str(count)], stdout=subprocess.PIPE, check=True)
-    return np.frombuffer(done.stdout, np.uint8).reshape(-1, 3, SIDE, SIDE)
+    return np.frombuffer(done.stdout, np.uint8).reshape(-1, SIDE, SIDE, 3)
 
 
 def planes(data):
-    return torch.from_numpy(data.copy()).float().div_(127.5).sub_(1).to(memory_format=torch.channels_last)
+    """In -1..1, [count, 3, side, side], channels last in memory."""
+    return torch.from_numpy(data.copy()).float().div_(127.5).sub_(1).permute(0, 3, 1, 2)
+
+
+def autoencoder():
+    return AutoencoderKL.from_pretrained(model).float().to(memory_format=torch.channels_last)
 
 
 def half():
@@ -62,7 +68,7 @@ def batches(step):
     Thread(target=draw, args=(position // SHARD,), daemon=True).start()
     while True:
         shard = shards.get()
-        for i in range(position % SHARD, SHARD - BATCH + 1, BATCH):
+        for i in range(position % SHARD, SHARD, BATCH):
             yield planes(shard[i : i + BATCH])
         position = 0
 
@@ -107,17 +113,18 @@ def main():
     options = arguments.parse_args()
     work.mkdir(parents=True, exist_ok=True)
 
-    vae = AutoencoderKL.from_pretrained(model).float().to(memory_format=torch.channels_last)
-    before = AutoencoderKL.from_pretrained(model).float().requires_grad_(False).to(memory_format=torch.channels_last)
-    average = AutoencoderKL.from_pretrained(model).float().requires_grad_(False).to(memory_format=torch.channels_last)
-    matrices = [p for name, p in vae.named_parameters() if p.ndim > 1 and not any(end in f".{name}" for end in ENDS)]
-    others = [p for p in vae.parameters() if not any(p is matrix for matrix in matrices)]
-    muon = Muon(matrices)
-    adamw = torch.optim.AdamW(others, RATE, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY)
+    vae = autoencoder()
+    before = autoencoder().requires_grad_(False)
+    average = autoencoder().requires_grad_(False)
+    networks = {"vae": vae, "before": before, "average": average}
+    parameters = dict(vae.named_parameters())
+    matrices = [name for name, p in parameters.items() if p.ndim > 1 and not any(end in f".{name}" for end in ENDS)]
+    muon = Muon([parameters.pop(name) for name in matrices])
+    adamw = torch.optim.AdamW(parameters.values(), RATE, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY)
     first = 0
     if checkpoint.exists():
         state = torch.load(checkpoint)
-        for network, name in ((vae, "vae"), (before, "before"), (average, "average")):
+        for name, network in networks.items():
             network.load_state_dict(state[name])
         for momentum, stored in zip(muon.momenta, state["muon"]):
             momentum.copy_(stored)
@@ -126,8 +133,8 @@ def main():
     end = first + options.steps
 
     def save(step):
-        networks = {"vae": vae.state_dict(), "before": before.state_dict(), "average": average.state_dict()}
-        torch.save({**networks, "muon": muon.momenta, "adamw": adamw.state_dict(), "step": step}, f"{checkpoint}.part")
+        states = {name: network.state_dict() for name, network in networks.items()}
+        torch.save({**states, "muon": muon.momenta, "adamw": adamw.state_dict(), "step": step}, f"{checkpoint}.part")
         os.replace(f"{checkpoint}.part", checkpoint)
 
     held_out = planes(pictures("held-out", 0, HELD_OUT))

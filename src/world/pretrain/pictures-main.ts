@@ -1,5 +1,5 @@
 /**
- * Writes pictures of the world to standard output, bytes [count, 3, 128, 128], for training programs that are not ours:
+ * Writes pictures of the world to standard output, RGB bytes [count, 128, 128, 3], for training programs that are not ours:
  *
  *     node dist/world/pretrain/pictures-main.js training|held-out FIRST COUNT
  */
@@ -11,8 +11,5 @@ process.stdout.on("error", () => process.exit(1));
 const [kind, first, count] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 for (let i = first; i < first + count; i++) {
   const pixels = pictureOfSample(worldSample(i, kind === "held-out" ? "held out" : "training"));
-  const area = pixels.length / 3;
-  const planes = new Uint8Array(pixels.length);
-  for (let j = 0; j < pixels.length; j++) planes[(j % 3) * area + Math.floor(j / 3)] = pixels[j]!;
-  if (!process.stdout.write(planes)) await once(process.stdout, "drain");
+  if (!process.stdout.write(pixels)) await once(process.stdout, "drain");
 }

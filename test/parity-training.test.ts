@@ -5,7 +5,7 @@ import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { gradientNorm, newAdamWState } from "../src/training/adamw.ts";
 import { noisingOf } from "../src/training/noising.ts";
 import { optimise } from "../src/training/optimise.ts";
-import { accumulate } from "../src/training/tensor-values.ts";
+import { accumulate, dataOf } from "../src/training/tensor-values.ts";
 import { compileTerms, type Evaluated, type Sample } from "../src/training/terms.ts";
 import { encodeTexts } from "../src/training/texts.ts";
 import {
@@ -141,7 +141,7 @@ describe.each(cases.map((one) => [one.name, one] as const))("%s", (_, one) => {
       weightDecay: 1e-2,
       clip: 1,
     } as const;
-    const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
+    const state = newAdamWState(dataOf(values));
     const losses: number[] = [];
     for await (const { loss } of optimise(values, state, objective, settings)) losses.push(loss);
     const expected = (await tensor("losses")).data;

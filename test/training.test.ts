@@ -25,6 +25,7 @@ import { initialEmbeddings } from "../src/training/learned-token.ts";
 import { noisingOf } from "../src/training/noising.ts";
 import { optimise } from "../src/training/optimise.ts";
 import { normalValues } from "../src/training/random.ts";
+import { dataOf } from "../src/training/tensor-values.ts";
 import { compileTerms } from "../src/training/terms.ts";
 import { encodeTexts, trainingTexts } from "../src/training/texts.ts";
 import {
@@ -375,7 +376,7 @@ describe("on one picture the loss falls at least tenfold in 200 steps:", () => {
       weights: new Float32Array(16).fill(1 / 64),
       text,
     };
-    const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
+    const state = newAdamWState(dataOf(values));
     const settings = {
       steps: 200,
       accumulate: 1,

@@ -4,7 +4,7 @@ import { exists } from "../files/regular-file.ts";
 import type { Tensor } from "../runtime/index.ts";
 import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../weights/safetensors.ts";
 import type { AdamWState } from "./adamw.ts";
-import type { TensorValues } from "./tensor-values.ts";
+import { dataOf, type TensorValues } from "./tensor-values.ts";
 
 /** Everything a run keeps for each of its tensors, by the part's name. */
 type Parts = Readonly<Record<string, TensorValues>>;
@@ -14,7 +14,7 @@ const partsOf = (
   { mean, square }: AdamWState,
   averages?: TensorValues,
 ): Parts => ({
-  value: new Map([...values].map(([name, { data }]) => [name, data as Float32Array])),
+  value: dataOf(values),
   mean,
   square,
   ...(averages && { average: averages }),

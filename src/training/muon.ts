@@ -27,7 +27,7 @@ const lengthOf = (rows: number, columns: number) => 0.2 * Math.sqrt(Math.max(row
 const stepOf = (name: string) => `step of ${name}`;
 
 /** x [rows, columns] with all its singular values about 1, by Newton and Schulz's iteration. */
-export function orthogonal(x: Value): Value {
+function orthogonal(x: Value): Value {
   const [rows, columns] = x.shape as [number, number];
   if (rows > columns) return transpose(orthogonal(transpose(x, [1, 0])), [1, 0]);
   let y = divide(x, maximum(sqrt(sum(square(x))), 1e-7));

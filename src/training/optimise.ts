@@ -3,7 +3,7 @@ import { TillerError } from "../errors.ts";
 import type { Tensor } from "../runtime/index.ts";
 import { type AdamWState, adamWStep, clipGradients, gradientNorm, type Update } from "./adamw.ts";
 import { type LearningRateSchedule, learningRateFactor } from "./learning-rate.ts";
-import { accumulate, type TensorValues } from "./tensor-values.ts";
+import { accumulate, dataOf, type TensorValues } from "./tensor-values.ts";
 import type { Evaluated } from "./terms.ts";
 
 export interface OptimiserSettings {
@@ -43,7 +43,7 @@ export async function* optimise(
   settings: OptimiserSettings,
   update: Update = adamWStep,
 ): AsyncGenerator<StepDone, void, undefined> {
-  const flat: TensorValues = new Map([...values].map(([name, { data }]) => [name, data as Float32Array]));
+  const flat = dataOf(values);
   while (state.steps < settings.steps) {
     const step = state.steps;
     let loss = 0;

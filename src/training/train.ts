@@ -22,6 +22,7 @@ import { type RecipeName, recipes } from "./recipes/index.ts";
 import { runFolderOf, takeRunFolder } from "./run-folder.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
+import { dataOf } from "./tensor-values.ts";
 import { trainingTexts } from "./texts.ts";
 import { textsWithoutToken } from "./texts-without-token.ts";
 import { attentionProjections, initialValues, type Trained, textKeyValueMatrices, textProjections } from "./trained.ts";
@@ -150,7 +151,7 @@ async function* learn(
         noun: settings.class,
       }));
     const values = await initialValues(source, trained, start, settings.seed);
-    const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
+    const state = newAdamWState(dataOf(values));
     const identity = await identityOf(
       settings,
       resolution,

@@ -7,6 +7,7 @@ import { Pipeline } from "../../pipelines/pipeline.ts";
 import { startEngine } from "../../runtime/index.ts";
 import { newAdamWState } from "../../training/adamw.ts";
 import { optimise } from "../../training/optimise.ts";
+import { dataOf } from "../../training/tensor-values.ts";
 import { captionOf, individualOf, render, subjectOf, subjects, themesOf } from "../index.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
@@ -101,7 +102,7 @@ describe.each([
     const engine = await startEngine({ threads: 2 });
     try {
       const values = stage.start();
-      const state = newAdamWState(new Map([...values].map(([name, { data }]) => [name, data as Float32Array])));
+      const state = newAdamWState(dataOf(values));
       const objective = await compileObjective([engine], stage, values);
       const losses: number[] = [];
       const settings = { ...stage.settings, steps: 6, warmup: 0, schedule: "constant", learningRate: 5e-5 } as const;

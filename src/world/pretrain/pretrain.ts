@@ -11,7 +11,7 @@ import { openLossLog } from "../../training/loss-log.ts";
 import { gradientOf, withGradients } from "../../training/losses.ts";
 import { compileMuon } from "../../training/muon.ts";
 import { type OptimiserSettings, optimise, type StepDone } from "../../training/optimise.ts";
-import { accumulate, type TensorValues } from "../../training/tensor-values.ts";
+import { accumulate, dataOf, type TensorValues } from "../../training/tensor-values.ts";
 import type { Evaluated } from "../../training/terms.ts";
 import { keepNetwork } from "./kept-network.ts";
 import { type Feeds, generation, type Stage, type Workshop } from "./stage.ts";
@@ -57,7 +57,7 @@ export async function* pretrain(
     const checkpoint = join(folder, "checkpoint.safetensors");
     const begun = goOn ? await begunFrom(stage, modelFolder, folder) : { values: stage.start(), firstDraw: 0 };
     const { values } = begun;
-    const flat: TensorValues = new Map([...values].map(([name, { data }]) => [name, data as Float32Array]));
+    const flat = dataOf(values);
     const state = newAdamWState(flat);
     const averages: TensorValues | undefined =
       stage.averaging === undefined ? undefined : new Map([...flat].map(([name, data]) => [name, data.slice()]));
@@ -76,8 +76,7 @@ export async function* pretrain(
     };
 
     const objective = await compileObjective(stage.separable ? engines.slice(1) : engines, stage, values);
-    const matrices = stage.muon ? [...values].filter((entry) => stage.muon!(...entry)).map(([name]) => name) : [];
-    const update = stage.muon ? await compileMuon(engine, values, matrices) : undefined;
+    const update = stage.muon && (await compileMuon(engine, values, stage.muon));
     let began = performance.now();
     const onDraw = (draw: number) => objective(begun.firstDraw + draw);
     for await (const done of optimise(values, state, onDraw, settings, update)) {

@@ -48,7 +48,7 @@ export async function refine({ engine, modelFolder, workFolder }: Workshop): Pro
     averaging: 0.999,
     separable: true,
     start: () => tensors,
-    muon: (key, { shape }) => shape.length > 1 && !ends.test(key),
+    muon: [...tensors].flatMap(([key, { shape }]) => (shape.length > 1 && !ends.test(key) ? [key] : [])),
 
     /** Inputs: `picture`, the latents' `noise`, and the latents of `before`. Mean squared errors of pictures and latents. */
     loss(values) {

@@ -22,8 +22,8 @@ export interface Stage {
   readonly loss: (values: ReadonlyMap<string, Tensor>) => Value;
   /** Whether the loss is a mean over the rows of its inputs, so that parts of a batch can be computed apart. */
   readonly separable?: boolean | undefined;
-  /** Which tensors are matrices that take Muon's steps; default: none. */
-  readonly muon?: ((name: string, tensor: Tensor) => boolean) | undefined;
+  /** The tensors that take Muon's steps, matrices all; default: none. */
+  readonly muon?: readonly string[] | undefined;
   /** The loss's other inputs, a function of the draw's number. */
   readonly feeds: (draw: number) => Feeds | Promise<Feeds>;
   /** Decay of the running average that is written in the place of the last values. */

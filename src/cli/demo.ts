@@ -30,12 +30,12 @@ export function addDemo(program: Command, act: (concept: string, options: DemoOp
 }
 
 /** A small model's pictures are gaudy at the usual 7.5. */
-const scale = 4;
+const scale = 2.5;
 
 /** Small enough for two minutes on two cores. */
 const settings = {
   name: "demo",
-  personalisation: [{ recipe: "dreambooth", steps: 250, rank: 16, learningRate: 1.5e-3, batch: 2, priorCount: 16 }],
+  personalisation: [{ recipe: "dreambooth", steps: 400, rank: 16, learningRate: 1.5e-3, batch: 2, priorCount: 16 }],
   guidance: [
     { method: "none" },
     { method: "cfg", scale },

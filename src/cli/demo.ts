@@ -44,6 +44,7 @@ const settings = {
   ],
   prompts: 6,
   pictures: 2,
+  seed: 2,
   steps: 20,
 } as const satisfies Partial<ExperimentFile>;
 

@@ -73,20 +73,24 @@ class Pictures:
         self.chunks = Queue(64)
         drawers = max(1, (os.cpu_count() or 1) - 1) if cuda else 1
         for drawer in range(drawers):
-            Thread(target=self.draw, args=(FIRST + drawer * 20_000_000,), daemon=True).start()
+            process = drawn("training", FIRST + drawer * 20_000_000, 20_000_000)
+            Thread(target=self.read, args=(process.stdout,), daemon=True).start()
 
-    def draw(self, first):
-        process = drawn("training", first, 20_000_000)
-        while data := process.stdout.read(CHUNK * (PIXELS + 2 * IDS)):
+    def read(self, stream):
+        while data := stream.read(CHUNK * (PIXELS + 2 * IDS)):
             self.chunks.put(parts(data))
+        self.chunks.put(None)
 
     def take(self, wait=False):
         """Those drawn since; with `wait`, at least some."""
         while True:
             try:
-                pixels, ids = self.chunks.get(wait)
+                chunk = self.chunks.get(wait)
             except Empty:
                 return
+            if chunk is None:
+                raise SystemExit("no more pictures are drawn; was `npm run build` run?")
+            pixels, ids = chunk
             at = self.count % CAPACITY
             self.pixels[at : at + CHUNK].copy_(pixels, non_blocking=True)
             self.ids[at : at + CHUNK].copy_(ids, non_blocking=True)
@@ -219,6 +223,7 @@ def write(network, folder):
         order = list(file.keys())
     state = network.state_dict()
     save_file({name: state[name].half().contiguous() for name in order}, f"{weights}.part", metadata={"format": "pt"})
+    os.chmod(f"{weights}.part", 0o644)
     os.replace(f"{weights}.part", weights)
 
 

@@ -40,6 +40,8 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
     name,
     nameLocation: "middle" as const,
     scale: true,
+    // Nearer together than three digits tell apart, ticks would be named alike.
+    minInterval: 0.001,
     nameTextStyle: { color: ink.text, fontSize: 13 },
     axisLabel: { color: ink.faint, formatter: (value: number) => value.toFixed(3) },
     axisLine: { lineStyle: { color: ink.faint } },

@@ -20,7 +20,7 @@ from threading import Thread
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import CLIPTextModel
@@ -30,7 +30,7 @@ model = root / "models" / "dinghy"
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 cuda = device.type == "cuda"
 
-SIDE, LATENTS, IDS = 128, (4, 16, 16), 77
+SIDE, CHANNELS, IDS = 128, 4, 77
 PIXELS = 3 * SIDE * SIDE
 CHUNK, CAPACITY = 250, 400_000 if cuda else 4000
 FIRST, HELD_OUT = 1_300_000_000, 200
@@ -258,8 +258,8 @@ def train_vae(minutes, pictures):
     learn("vae", minutes, learner, objective, rows_of, judge)
     # Nothing has trained the latents' variance: it is constant from here.
     with torch.no_grad():
-        learner.average.quant_conv.weight[LATENTS[0] :] = 0
-        learner.average.quant_conv.bias[LATENTS[0] :] = VARIANCE
+        learner.average.quant_conv.weight[CHANNELS :] = 0
+        learner.average.quant_conv.bias[CHANNELS :] = VARIANCE
     write(learner.average, "vae")
 
 
@@ -288,15 +288,14 @@ def train_unet(minutes, pictures):
     means = encoded(pictures.pixels)
     states, which = states_of(pictures.ids)
     print(f"unet: {len(means)} pictures, {len(states) - 1} captions", flush=True)
-    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64, device=device) ** 2
-    kept = torch.cumprod(1 - betas, 0).float()
+    kept = DDIMScheduler.from_pretrained(model / "scheduler").alphas_cumprod.to(device)
     held = min(2048, CAPACITY // 8)
 
     def noised(rows, generator=None):
         random = {"device": device, "generator": generator}
         clean = means[rows].float()
         clean = clean + math.exp(VARIANCE / 2) * torch.randn(clean.shape, **random)
-        timesteps = (1000 * torch.sigmoid(LOGIT + torch.randn(len(rows), **random))).long().clamp(max=999)
+        timesteps = (len(kept) * torch.sigmoid(LOGIT + torch.randn(len(rows), **random))).long().clamp(max=len(kept) - 1)
         share = kept[timesteps][:, None, None, None]
         noise = torch.randn(clean.shape, **random)
         text = which[rows].masked_fill(torch.rand(len(rows), **random) < DROPOUT, len(states) - 1)
@@ -318,8 +317,8 @@ def train_unet(minutes, pictures):
         """On pictures that it does not learn from."""
         generator = torch.Generator(device).manual_seed(0)
         average = copy.deepcopy(learner.average).bfloat16()
-        parts = torch.arange(held, device=device).split(256)
-        error = sum(len(rows) * error_of(average, *noised(rows, generator)).item() for rows in parts)
+        batches = torch.arange(held, device=device).split(256)
+        error = sum(len(rows) * error_of(average, *noised(rows, generator)).item() for rows in batches)
         return f"held-out error {error / held:.5f}"
 
     print(f"unet: before, {judge()}", flush=True)

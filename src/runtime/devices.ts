@@ -1,4 +1,7 @@
 /** The devices ONNX Runtime can compute on, by the names Tiller's users type. */
+// Before the runtime.
+import "./quiet.ts";
+
 import { type InferenceSession, listSupportedBackends } from "onnxruntime-node";
 import { TillerError } from "../errors.ts";
 import { add, type Dialect, input, multiply } from "../graph/index.ts";

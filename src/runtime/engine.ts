@@ -7,6 +7,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import { TillerError } from "../errors.ts";
 import { dimKey, type Encoded, encode, type Outputs, type Shape, showShape } from "../graph/index.ts";
 import { attentionIsRight } from "./attention-check.ts";
+import "./quiet.ts";
 import { type Device, dialectOf, providersOf } from "./devices.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -61,7 +62,10 @@ const workerFile = new URL("./worker.js", import.meta.url);
 /** Starts the engine on a device that is known to work (see `resolveDevice`). */
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   const device = options.device ?? "cpu";
-  const worker = new Worker(workerFile);
+  // Options of a program given as text (`node --input-type=module --eval …`) are not for a file.
+  const worker = new Worker(workerFile, {
+    execArgv: process.execArgv.filter((arg) => !arg.startsWith("--input-type")),
+  });
   worker.unref();
   const pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   const open = new Map<number, { name: string; profile: string | undefined }>(); // profile: how its file's name begins

@@ -1,0 +1,63 @@
+/** What a command leaves behind: nothing but what it was asked for. Everything runs in a process with an empty home. */
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const dist = (path: string) => fileURLToPath(new URL(`../dist/${path}`, import.meta.url));
+const execute = promisify(execFile);
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-quiet-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs node with a home and a temporary folder of its own, and lists the files it left there. */
+async function leftBy(...args: string[]): Promise<string[]> {
+  const home = await mkdtemp(join(folder, "home-"));
+  const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...env } = process.env;
+  const own = { HOME: home, USERPROFILE: home, LOCALAPPDATA: home, TMPDIR: home, TEMP: home, TMP: home };
+  await execute(process.execPath, args, { cwd: folder, env: { ...env, ...own } });
+  return readdir(home, { recursive: true });
+}
+
+const main = dist("cli/main.js");
+
+describe("ONNX Runtime's telemetry", () => {
+  test("leaves nothing beside a picture", async () => {
+    expect(await leftBy(main, "generate", "--prompt", "a cat", "--steps", "1", "--out", join(folder, "out"))).toEqual(
+      [],
+    );
+  });
+
+  test("leaves nothing beside a look at the devices", async () => {
+    expect(await leftBy(main, "doctor")).toEqual([]);
+  });
+
+  test("leaves nothing where the library is used", async () => {
+    const program = `
+      const { Pipeline } = await import(${JSON.stringify(dist("index.js"))});
+      const pipeline = await Pipeline.load("dinghy", { device: "cpu" });
+      for await (const event of pipeline.generate({ prompt: "a cat", steps: 1 })) event;
+      await pipeline.close();`;
+    expect(await leftBy("--input-type=module", "--eval", program)).toEqual([]);
+  });
+
+  test("does not crash on a command line of 25 kB", async () => {
+    const prompt = "a cat ".repeat(4200);
+    await leftBy(main, "generate", "--prompt", prompt, "--steps", "1", "--out", join(folder, "long"));
+    expect(await readdir(join(folder, "long"))).toEqual(["tiller-0-cfg.png"]);
+  });
+
+  test("is refused in a worker thread that cannot switch it off", async () => {
+    const worker = new Worker(`import(${JSON.stringify(dist("index.js"))})`, { eval: true, env: {} });
+    const [error] = await once(worker, "error");
+    expect((error as Error).message).toContain("set ORT_DISABLE_TELEMETRY=1");
+  });
+});

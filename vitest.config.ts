@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    include: ["{src,test,pretraining}/**/*.test.ts"],
     testTimeout: 60_000,
     // Sessions are multi-threaded already; two test files at a time fill two cores.
     maxWorkers: 2,

@@ -1,5 +1,8 @@
 /** The public library. The command line uses nothing else. */
 export { metadataAlphas } from "./adapters/lora.ts";
+export { jsonObject, readJson } from "./bytes/node/json-file.ts";
+export { readFloat32, readSafetensors, type Safetensors } from "./bytes/safetensors.ts";
+export { TillerError, UsageError } from "./errors.ts";
 export {
   type ArmResult,
   type Experiment,
@@ -20,9 +23,9 @@ export {
   tune,
   writeReport,
   writeSheet,
-} from "./bench/index.ts";
-export { TillerError, UsageError } from "./errors.ts";
-export { jsonObject, readJson } from "./files/json-file.ts";
+} from "./experiments/index.ts";
+export { embeddedModel } from "./families/embedded.ts";
+export { nameForeign, nameOtherTask } from "./families/stable-diffusion/ldm-refusals.ts";
 export { defaultScale } from "./guidance/methods.ts";
 export {
   type Evaluation,
@@ -35,7 +38,7 @@ export {
 } from "./metrics/index.ts";
 export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
 export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
-export type { Recipe, RecipeAdapter } from "./pipelines/recipe.ts";
+export type { Recipe, RecipeAdapter } from "./recipe/recipe.ts";
 export {
   type FullRequest,
   type GuidanceName,
@@ -44,17 +47,14 @@ export {
   requestSchema,
   type SamplerName,
   samplerNames,
-} from "./pipelines/request.ts";
-export { version } from "./pipelines/version.ts";
-export { type Device, type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
-export type { OperatorTime } from "./runtime/engine.ts";
-export { runtimeVersion } from "./runtime/version.ts";
-export { type LearningRateSchedule, learningRateSchedules } from "./training/learning-rate.ts";
-export { type TrainingRequest, trainingSchema } from "./training/options.ts";
-export { type RecipeName, recipeNames, recipes } from "./training/recipes/index.ts";
-export { runFolderOf } from "./training/run-folder.ts";
-export { type TrainingEvent, type TrainOptions, train } from "./training/train.ts";
+} from "./recipe/request.ts";
+export { type Device, type DeviceName, deviceNames, probeDevice } from "./runtime/node/devices.ts";
+export type { OperatorTime } from "./runtime/node/engine.ts";
+export { runtimeVersion } from "./runtime/node/version.ts";
+export { type RecipeName, recipeNames, recipes } from "./training/methods/index.ts";
+export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
+export { type TrainingRequest, trainingSchema } from "./training/run/options.ts";
+export { runFolderOf } from "./training/run/run-folder.ts";
+export { type TrainingEvent, type TrainOptions, train } from "./training/run/train.ts";
+export { version } from "./version.ts";
 export { type Checkpoint, openCheckpoint } from "./weights/checkpoint.ts";
-export { embeddedModel } from "./weights/embedded.ts";
-export { nameForeign, nameOtherTask } from "./weights/ldm-refusals.ts";
-export { readFloat32, readSafetensors, type Safetensors } from "./weights/safetensors.ts";

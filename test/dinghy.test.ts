@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { drawReferences } from "../src/bench/concepts.ts";
+import { drawReferences } from "../src/experiments/concepts.ts";
+import { embeddedFolder } from "../src/families/embedded.ts";
 import {
   type ExperimentFile,
   embeddedConcept,
@@ -17,7 +18,6 @@ import {
   writeReport,
   writeSheet,
 } from "../src/index.ts";
-import { embeddedFolder } from "../src/weights/embedded.ts";
 import { tiller } from "./fake-world.ts";
 
 let folder: string;

@@ -1,9 +1,9 @@
 /** The reference fixtures that parity/make_fixtures.py wrote with Diffusers, Transformers and PEFT. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { readBytes } from "../src/bytes/safetensors.ts";
 import { type Request, readFloat32, readSafetensors } from "../src/index.ts";
 import type { Tensor } from "../src/runtime/index.ts";
-import { readBytes } from "../src/weights/safetensors.ts";
 
 export const fixture = (path: string): string => fileURLToPath(new URL(`../parity/fixtures/${path}`, import.meta.url));
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readAdapter } from "../src/adapters/index.ts";
+import { openModel } from "../src/families/model-source.ts";
 import { buildDenoiser, type Denoiser } from "../src/pipelines/denoiser.ts";
 import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
-import { openModel } from "../src/weights/model-source.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
 
 /** Sums in another order than the reference's differ by some float32 units; the house's limit is 1e-4. */

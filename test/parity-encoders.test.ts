@@ -1,12 +1,12 @@
 /** CLIP's two towers and the ViT against Transformers: fixtures of parity/encoders.py. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readSafetensors } from "../src/bytes/safetensors.ts";
 import { clipText, clipTextConfig } from "../src/models/clip-text.ts";
 import { clipTextFeatures, clipVision, clipVisionConfig } from "../src/models/clip-vision.ts";
 import { moduleOf } from "../src/models/module.ts";
 import { vit, vitConfig } from "../src/models/vit.ts";
 import { type Engine, float32, startEngine } from "../src/runtime/index.ts";
-import { readSafetensors } from "../src/weights/safetensors.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
 
 let engine: Engine;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openModel } from "../src/families/model-source.ts";
 import { autoencoderConfig, autoencoderDecode, autoencoderEncode } from "../src/models/autoencoder-kl.ts";
 import { clipText, clipTextConfig } from "../src/models/clip-text.ts";
 import { moduleOf } from "../src/models/module.ts";
 import { textKeysValues, unet, unetConfig } from "../src/models/unet.ts";
 import { type Engine, float32, startEngine, type Tensor } from "../src/runtime/index.ts";
-import { openModel } from "../src/weights/model-source.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
 
 /** Sums in another order than the reference's differ by some float32 units; the house's limit is 1e-4. */

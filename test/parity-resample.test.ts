@@ -1,6 +1,6 @@
 /** Resizing against PIL: fixtures of parity/encoders.py. */
 import { expect, test } from "vitest";
-import { type KernelName, resized } from "../src/pictures/resample.ts";
+import { type KernelName, resized } from "../src/images/resample.ts";
 import { reference } from "./fixtures.ts";
 
 const fixture = await reference("../encoders/features.safetensors");

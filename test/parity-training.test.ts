@@ -1,21 +1,21 @@
 /** Losses, gradients and AdamW steps of every recipe against PyTorch's autograd: fixtures of parity/training.py. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openModel } from "../src/families/model-source.ts";
 import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
-import { gradientNorm, newAdamWState } from "../src/training/adamw.ts";
-import { noisingOf } from "../src/training/noising.ts";
-import { optimise } from "../src/training/optimise.ts";
-import { accumulate, dataOf } from "../src/training/tensor-values.ts";
-import { compileTerms, type Evaluated, type Sample } from "../src/training/terms.ts";
-import { encodeTexts } from "../src/training/texts.ts";
+import { noisingOf } from "../src/training/objective/noising.ts";
+import { compileTerms, type Evaluated, type Sample } from "../src/training/objective/terms.ts";
+import { encodeTexts } from "../src/training/objective/texts.ts";
 import {
   attentionProjections,
   type Trained,
   textKeyValueMatrices,
   textProjections,
   trainsText,
-} from "../src/training/trained.ts";
-import { openModel } from "../src/weights/model-source.ts";
+} from "../src/training/objective/trained.ts";
+import { gradientNorm, newAdamWState } from "../src/training/optimise/adamw.ts";
+import { optimise } from "../src/training/optimise/optimise.ts";
+import { accumulate, dataOf } from "../src/training/optimise/tensor-values.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
 
 interface Case {

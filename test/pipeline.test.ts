@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { readAdapter } from "../src/adapters/index.ts";
 import { writeEmbeddings, writeLora } from "../src/adapters/write.ts";
+import { readBytes, readSafetensors, writeSafetensors } from "../src/bytes/safetensors.ts";
+import { type ModelSource, openModel } from "../src/families/model-source.ts";
 import type { Row } from "../src/guidance/guidance.ts";
 import { type GenerateEvent, type LoadOptions, Pipeline, type Request, readFloat32, UsageError } from "../src/index.ts";
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { buildPredictor } from "../src/pipelines/predictor.ts";
 import { type Engine, startEngine } from "../src/runtime/index.ts";
-import { type ModelSource, openModel } from "../src/weights/model-source.ts";
-import { readBytes, readSafetensors, writeSafetensors } from "../src/weights/safetensors.ts";
 import { fixture } from "./fixtures.ts";
 
 const model = fixture("pipelines/sd15");

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openModel } from "../src/families/model-source.ts";
 import {
   Pipeline,
   type RecipeName,
@@ -17,25 +18,24 @@ import {
   type TrainingRequest,
   train,
 } from "../src/index.ts";
-import { readRecipe } from "../src/pictures/read-recipe.ts";
+import { normalValues } from "../src/random/streams.ts";
+import { readRecipe } from "../src/recipe/read-recipe.ts";
 import { type Engine, startEngine } from "../src/runtime/index.ts";
 import { loadTokenizer } from "../src/text/tokenizer.ts";
-import { newAdamWState } from "../src/training/adamw.ts";
-import { initialEmbeddings } from "../src/training/learned-token.ts";
-import { noisingOf } from "../src/training/noising.ts";
-import { optimise } from "../src/training/optimise.ts";
-import { normalValues } from "../src/training/random.ts";
-import { dataOf } from "../src/training/tensor-values.ts";
-import { compileTerms } from "../src/training/terms.ts";
-import { encodeTexts, trainingTexts } from "../src/training/texts.ts";
+import { initialEmbeddings } from "../src/training/objective/learned-token.ts";
+import { noisingOf } from "../src/training/objective/noising.ts";
+import { compileTerms } from "../src/training/objective/terms.ts";
+import { encodeTexts, trainingTexts } from "../src/training/objective/texts.ts";
 import {
   attentionProjections,
   initialValues,
   type Trained,
   textKeyValueMatrices,
   trainsText,
-} from "../src/training/trained.ts";
-import { openModel } from "../src/weights/model-source.ts";
+} from "../src/training/objective/trained.ts";
+import { newAdamWState } from "../src/training/optimise/adamw.ts";
+import { optimise } from "../src/training/optimise/optimise.ts";
+import { dataOf } from "../src/training/optimise/tensor-values.ts";
 import { fixture } from "./fixtures.ts";
 
 const model = fixture("pipelines/sd15");

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readFloat32, readSafetensors, writeSafetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors.ts";
-import { openModel } from "../weights/model-source.ts";
-import { readFloat32, readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
+import { openModel } from "../families/model-source.ts";
 import type { Adapter, Factor } from "./adapter.ts";
 import {
   type LowRank,

@@ -1,6 +1,7 @@
 /** Custom Diffusion and ClassDiffusion: whole key and value matrices of the cross-attentions. */
+
+import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
-import type { TensorRef } from "../graph/tensor-ref.ts";
 import type { Factor } from "./adapter.ts";
 import { type Base, readFactor } from "./lora.ts";
 

@@ -1,9 +1,9 @@
 /** LoRA files in every spelling, as low-rank changes of the base model's modules. */
 import { z } from "zod";
+import { readFloat32 } from "../bytes/safetensors.ts";
+import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
-import type { TensorRef } from "../graph/tensor-ref.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { readFloat32 } from "../weights/safetensors.ts";
 import type { AdapterFormat, Factor, LowRank } from "./adapter.ts";
 import { flatNames } from "./flat-names.ts";
 import { type LoraKey, parseLoraKey, type Role } from "./lora-keys.ts";

@@ -1,10 +1,10 @@
 /** Reads an adapter from whatever file or folder a person has. */
 import { readdir, stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
+import { jsonObject, readJson } from "../bytes/node/json-file.ts";
+import { exists } from "../bytes/node/regular-file.ts";
+import { readSafetensors, type Safetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors.ts";
-import { jsonObject, readJson } from "../files/json-file.ts";
-import { exists } from "../files/regular-file.ts";
-import { readSafetensors, type Safetensors } from "../weights/safetensors.ts";
 import type { Adapter } from "./adapter.ts";
 import { isCustomDiffusion, readCustomDiffusion } from "./custom-diffusion.ts";
 import { type AlphaRule, type Base, metadataAlphas, peftAlphas, readLora } from "./lora.ts";

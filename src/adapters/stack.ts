@@ -3,8 +3,9 @@
  *
  * The strength s is a row of numbers, one a rank column, that differs between the rows of a batch.
  */
-import type { TensorRef } from "../graph/tensor-ref.ts";
-import { readFloat32 } from "../weights/safetensors.ts";
+
+import { readFloat32 } from "../bytes/safetensors.ts";
+import type { TensorRef } from "../bytes/tensor-ref.ts";
 import type { Adapter, Factor, LowRank } from "./adapter.ts";
 
 export interface StackedSite {

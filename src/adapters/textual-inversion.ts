@@ -1,7 +1,7 @@
 /** Learned token embeddings in their common forms. */
 import { basename, extname } from "node:path";
+import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
-import type { TensorRef } from "../graph/tensor-ref.ts";
 import { type Base, readFactor } from "./lora.ts";
 
 const tableKey = "text_model.embeddings.token_embedding.weight";

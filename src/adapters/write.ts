@@ -1,5 +1,5 @@
 /** Adapter files as Diffusers and PEFT write them, so that they load there unchanged. */
-import { type TensorData, writeSafetensors } from "../weights/safetensors.ts";
+import { type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
 import type { Adapter, Factor, LowRank } from "./adapter.ts";
 
 type Metadata = Readonly<Record<string, string>>;

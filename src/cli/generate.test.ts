@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tiller } from "../../test/fake-world.ts";
 import { TillerError } from "../index.ts";
-import { readPicture, readRecipe } from "../pictures/read-recipe.ts";
+import { readPicture, readRecipe } from "../recipe/read-recipe.ts";
 
 let folder: string;
 let out: string;

@@ -1,6 +1,7 @@
 /** Options that the guidance method chosen takes no notice of. */
+
+import { settingsOf } from "../guidance/telling-settings.ts";
 import type { GuidanceName } from "../index.ts";
-import { settingsOf } from "../pictures/telling-settings.ts";
 import type { Output } from "./output.ts";
 
 const options = [

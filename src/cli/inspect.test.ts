@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tiller } from "../../test/fake-world.ts";
-import { encodePng } from "../pictures/png.ts";
-import { withTexts } from "../pictures/png-text.ts";
+import { encodePng } from "../images/node/png.ts";
+import { withTexts } from "../recipe/png-text.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -2,7 +2,7 @@
 import { open, stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { type Recipe, TillerError } from "../index.ts";
-import { readPicture } from "../pictures/read-recipe.ts";
+import { readPicture } from "../recipe/read-recipe.ts";
 import { describeFile, type FileReport } from "./inspect-file.ts";
 import { describeFolder, type FolderReport } from "./inspect-folder.ts";
 import type { Amount } from "./inspect-tensors.ts";

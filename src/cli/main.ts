@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The `tiller` command: ties the command line to this process. */
-import { refusal } from "../files/refusal.ts";
+import { refusal } from "../bytes/node/refusal.ts";
 import { Pipeline, probeDevice, train } from "../index.ts";
 import { interruptionOf } from "./interruption.ts";
 import { run } from "./run.ts";

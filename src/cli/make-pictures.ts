@@ -1,9 +1,9 @@
 /** Runs one request and puts its pictures on disk as they come. */
 import { join } from "node:path";
+import { type GuidanceSetting, settingsOf } from "../guidance/telling-settings.ts";
+import { encodePng, type Picture, writeNew } from "../images/node/png.ts";
 import { defaultScale, type FullRequest } from "../index.ts";
-import { encodePng, type Picture, writeNew } from "../pictures/png.ts";
-import { type GuidanceSetting, settingsOf } from "../pictures/telling-settings.ts";
-import type { Recipe } from "../pipelines/recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import type { LoadedPipeline, World } from "./world.ts";

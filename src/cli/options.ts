@@ -1,7 +1,7 @@
 /** The options that commands share, and what becomes of them: a model to load and a request to it. */
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
-import { placeOf } from "../files/place.ts";
+import { placeOf } from "../bytes/node/place.ts";
 import {
   type DeviceName,
   defaultScale,
@@ -16,7 +16,7 @@ import {
   samplerNames,
   UsageError,
 } from "../index.ts";
-import { readRecipe } from "../pictures/read-recipe.ts";
+import { readRecipe } from "../recipe/read-recipe.ts";
 import { parseAdapter } from "./adapter-option.ts";
 import { parseChoice, parseNumber, parseWhole } from "./values.ts";
 import type { AdapterChoice } from "./world.ts";

@@ -1,7 +1,8 @@
 /** Which pictures a sweep makes, and where each stands on the sheet. */
+
+import { type GuidanceSetting, settingsOf } from "../guidance/telling-settings.ts";
+import type { SheetPlan } from "../images/contact-sheet.ts";
 import { defaultScale, type GuidanceName, type SamplerName, UsageError } from "../index.ts";
-import type { SheetPlan } from "../pictures/contact-sheet.ts";
-import { type GuidanceSetting, settingsOf } from "../pictures/telling-settings.ts";
 
 /** The values to combine. Without scales, every method takes its default. */
 export interface Axes {

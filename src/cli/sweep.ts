@@ -1,5 +1,8 @@
 /** `tiller sweep`: the same prompt under many settings, side by side. */
 import type { Command } from "commander";
+import { settingsOf } from "../guidance/telling-settings.ts";
+import { type ContactSheet, createContactSheet } from "../images/contact-sheet.ts";
+import { type Picture, writeNew } from "../images/node/png.ts";
 import {
   defaultScale,
   type FullRequest,
@@ -9,10 +12,7 @@ import {
   UsageError,
   version,
 } from "../index.ts";
-import { type ContactSheet, createContactSheet } from "../pictures/contact-sheet.ts";
-import { shortName } from "../pictures/parameters.ts";
-import { type Picture, writeNew } from "../pictures/png.ts";
-import { settingsOf } from "../pictures/telling-settings.ts";
+import { shortName } from "../recipe/parameters.ts";
 import { warnOfIdle } from "./idle-options.ts";
 import { type MadePicture, makePictures } from "./make-pictures.ts";
 import {

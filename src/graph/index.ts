@@ -1,4 +1,6 @@
 /** The graph: what model files import to record themselves. */
+
+export { bytesPerElement, type DType, rows, type TensorRef } from "../bytes/tensor-ref.ts";
 export { connect, inputsOf } from "./compose.ts";
 export * from "./dim.ts";
 export { grad } from "./grad.ts";
@@ -28,5 +30,4 @@ export { linear, matmul } from "./operators/products.ts";
 export { elementCount, expand, mean, type ReductionOptions, sum } from "./operators/reductions.ts";
 export { upsample } from "./operators/upsampling.ts";
 export { recompute } from "./recompute.ts";
-export { bytesPerElement, type DType, rows, type TensorRef } from "./tensor-ref.ts";
 export { type Outputs, ShapeError, type Value } from "./value.ts";

@@ -4,9 +4,10 @@
  * Weights stay in the user's files: each becomes an initializer with external data (file, offset, length). The field
  * numbers are those of the public onnx.proto.
  */
+
+import type { DType, TensorRef } from "../bytes/tensor-ref.ts";
 import { type Dim, dimKey, polynomial, type Shape, showShape } from "./dim.ts";
 import { Message } from "./protobuf.ts";
-import type { DType, TensorRef } from "./tensor-ref.ts";
 import { type Outputs, ShapeError, topological, type Value } from "./value.ts";
 
 /**

@@ -3,9 +3,9 @@
  * functions, and a graph is whatever its outputs reach.
  */
 
+import type { DType } from "../bytes/tensor-ref.ts";
 import { type Shape, showShape } from "./dim.ts";
 import type { Emitter } from "./onnx.ts";
-import type { DType } from "./tensor-ref.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: an operator's attributes are its own; the graph only carries them.
 export type AnyOperator = Operator<any>;

@@ -1,9 +1,9 @@
 /** Measures pictures of a subject: how near they are to the subject's own pictures, and to their texts. */
 import { basename } from "node:path";
-import type { Pixels } from "../pictures/resample.ts";
+import { readPixels } from "../images/node/read-pixels.ts";
+import type { Pixels } from "../images/resample.ts";
 import type { ClipEncoder, Features, PictureEncoder } from "./encoders.ts";
 import { meanScores, type PictureFeatures, type Scores, scoresOf } from "./fidelity.ts";
-import { readPixels } from "./read-pixels.ts";
 
 export interface MeasuredPicture {
   readonly file: string;

@@ -1,13 +1,13 @@
 /** Subject and text fidelity of folders of pictures. */
 import { join } from "node:path";
-import { exists } from "../files/regular-file.ts";
-import type { Pixels } from "../pictures/resample.ts";
+import { exists } from "../bytes/node/regular-file.ts";
+import { embedded } from "../families/embedded.ts";
+import { readFolder, readPixels } from "../images/node/read-pixels.ts";
+import type { Pixels } from "../images/resample.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
-import { embedded } from "../weights/embedded.ts";
 import { openClip, openViT, type Protocol } from "./encoders.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { type PictureFeatures, type Scores, scoresOf } from "./fidelity.ts";
-import { readFolder, readPixels } from "./read-pixels.ts";
 import { textsOf, without } from "./texts.ts";
 
 export { type Protocol, protocols } from "./encoders.ts";

@@ -1,9 +1,9 @@
 /** Pictures as the encoders of the metrics take them: what their reference processors do. */
 import { join } from "node:path";
 import { z } from "zod";
-import { readJson } from "../files/json-file.ts";
-import { exists } from "../files/regular-file.ts";
-import { type Pixels, resized } from "../pictures/resample.ts";
+import { readJson } from "../bytes/node/json-file.ts";
+import { exists } from "../bytes/node/regular-file.ts";
+import { type Pixels, resized } from "../images/resample.ts";
 import { float32, type Tensor } from "../runtime/index.ts";
 
 export interface Preprocessing {

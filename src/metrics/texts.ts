@@ -1,11 +1,11 @@
 /** The texts that pictures are measured against. */
 import { basename, join, parse } from "node:path";
 import { z } from "zod";
+import { readJson, readText } from "../bytes/node/json-file.ts";
+import { exists } from "../bytes/node/regular-file.ts";
 import { UsageError } from "../errors.ts";
-import { readJson, readText } from "../files/json-file.ts";
-import { exists } from "../files/regular-file.ts";
-import { readPicture } from "../pictures/read-recipe.ts";
-import { captionFileOf, pictureNames } from "../training/pictures.ts";
+import { readPicture } from "../recipe/read-recipe.ts";
+import { captionFileOf, pictureNames } from "../training/data/pictures.ts";
 
 export interface PictureText {
   readonly file: string;

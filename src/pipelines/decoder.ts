@@ -1,8 +1,9 @@
 /** Latents to pictures. */
+
+import type { Component } from "../families/model-source.ts";
 import { autoencoderConfig, autoencoderDecode, pixelsPerLatent } from "../models/autoencoder-kl.ts";
 import { moduleOf } from "../models/module.ts";
 import { type Engine, float32, type Session } from "../runtime/index.ts";
-import type { Component } from "../weights/model-source.ts";
 
 /** A picture in memory: RGB bytes, row by row. */
 export interface Picture {

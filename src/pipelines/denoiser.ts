@@ -5,12 +5,12 @@
  */
 import { type Adapter, sites as touchedSites } from "../adapters/index.ts";
 import { TillerError } from "../errors.ts";
+import type { Component } from "../families/model-source.ts";
 import { inputsOf, type Outputs } from "../graph/index.ts";
 import { clipText, clipTextConfig } from "../models/clip-text.ts";
 import { moduleOf } from "../models/module.ts";
 import { crossAttentions, textKeysValues, unet, unetConfig } from "../models/unet.ts";
 import { type Engine, float32, int32, type Kept, type Session, type Tensor } from "../runtime/index.ts";
-import type { Component } from "../weights/model-source.ts";
 import { type AdapterInputs, type LoadedAdapter, loadAdapterInputs, sitesOf } from "./adapter-inputs.ts";
 
 export interface DenoiserSource {

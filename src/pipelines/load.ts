@@ -4,11 +4,11 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { type Adapter, readAdapter } from "../adapters/index.ts";
 import { UsageError } from "../errors.ts";
+import { type ModelSource, openModel } from "../families/model-source.ts";
 import { clipTextConfig } from "../models/clip-text.ts";
 import { unetConfig } from "../models/unet.ts";
 import { type DeviceName, type Engine, resolveDevice, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
-import { type ModelSource, openModel } from "../weights/model-source.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
 import { buildPredictor, type Predictor } from "./predictor.ts";
 

@@ -3,14 +3,14 @@ import { type Adapter, sites } from "../adapters/index.ts";
 import { TillerError, UsageError } from "../errors.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
 import { defaultScale, methods } from "../guidance/methods.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { type FullRequest, type Request, requestSchema } from "../recipe/request.ts";
 import { type OperatorTime, plainAttention, type Tensor } from "../runtime/index.ts";
 import { createNoise, createSampler, type History, type NoiseSource } from "../samplers/index.ts";
+import { version } from "../version.ts";
 import type { Picture } from "./decoder.ts";
 import { type LoadOptions, loadParts, type OpenAdapter, type Parts } from "./load.ts";
-import type { Recipe } from "./recipe.ts";
-import { type FullRequest, type Request, requestSchema } from "./request.ts";
 import { encodeTexts } from "./texts.ts";
-import { version } from "./version.ts";
 
 export type GenerateEvent =
   | { readonly type: "warning"; readonly message: string }

@@ -8,11 +8,11 @@ import { createHash } from "node:crypto";
 import { mkdir, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { readSafetensors } from "../bytes/safetensors.ts";
+import type { Component, ModelSource } from "../families/model-source.ts";
 import type { Row, RowText } from "../guidance/guidance.ts";
 import { type Engine, rowOf, stackRows, type Tensor } from "../runtime/index.ts";
 import { blendCheckpoints } from "../weights/blend.ts";
-import type { Component, ModelSource } from "../weights/model-source.ts";
-import { readSafetensors } from "../weights/safetensors.ts";
 import type { LoadedAdapter } from "./adapter-inputs.ts";
 import { buildDenoiser, type Conditioning, type Denoiser, type DenoiserSource } from "./denoiser.ts";
 

@@ -1,9 +1,9 @@
 /** The token ids of a request's texts. */
 import type { RowText } from "../guidance/guidance.ts";
+import type { FullRequest } from "../recipe/request.ts";
 import { agnosticPrompt, encodePrompt } from "../text/prompts.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { OpenAdapter } from "./load.ts";
-import type { FullRequest } from "./request.ts";
 
 /**
  * Token ids for every kind of text a guidance method asks for, and a warning for each text that had to be cut.

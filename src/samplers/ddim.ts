@@ -1,10 +1,10 @@
 /** DDIM (Song et al., arXiv 2010.02502), deterministic (eta 0), with the semantics of Diffusers' DDIMScheduler. */
 
 import { TillerError, UsageError } from "../errors.ts";
+import { cleanOf, noiseOf } from "../schedules/prediction.ts";
+import { alphasCumprod } from "../schedules/schedule.ts";
 import type { SamplerConfig } from "./config.ts";
-import { cleanOf, noiseOf } from "./prediction.ts";
 import type { Sampler } from "./sampler.ts";
-import { alphasCumprod } from "./schedule.ts";
 import { leadingTimesteps, linspaceTimesteps, roundHalfEven, trailingTimesteps } from "./spacing.ts";
 
 const f32 = Math.fround;

@@ -4,10 +4,10 @@
  */
 
 import { TillerError, UsageError } from "../errors.ts";
+import { cleanOf } from "../schedules/prediction.ts";
+import { nonZeroAlphasCumprod, trainingSigmas } from "../schedules/schedule.ts";
 import type { SamplerConfig } from "./config.ts";
-import { cleanOf } from "./prediction.ts";
 import type { Sampler } from "./sampler.ts";
-import { nonZeroAlphasCumprod, trainingSigmas } from "./schedule.ts";
 import {
   interpolate,
   karrasSigmas,

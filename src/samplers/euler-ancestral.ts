@@ -1,9 +1,9 @@
 /** Euler with ancestral noise, with the semantics of Diffusers' EulerAncestralDiscreteScheduler. */
 
+import { explodingCleanOf } from "../schedules/prediction.ts";
 import type { SamplerConfig } from "./config.ts";
 import { eulerStep } from "./euler.ts";
 import { eulerSchedule } from "./euler-schedule.ts";
-import { explodingCleanOf } from "./prediction.ts";
 import type { Sampler } from "./sampler.ts";
 
 const f32 = Math.fround;

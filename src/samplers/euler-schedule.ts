@@ -1,6 +1,6 @@
 /** The timesteps and sigmas that Euler and Euler ancestral share: latents in k-diffusion's form, x = x0 + sigma eps. */
 
-import { linspaceFloat32, nonZeroAlphasCumprod, type TrainingSchedule, trainingSigmas } from "./schedule.ts";
+import { linspaceFloat32, nonZeroAlphasCumprod, type TrainingSchedule, trainingSigmas } from "../schedules/schedule.ts";
 import {
   interpolate,
   karrasSigmas,

@@ -1,8 +1,8 @@
 /** Euler's method on the probability-flow ODE, with the semantics of Diffusers' EulerDiscreteScheduler. */
 
+import { explodingCleanOf } from "../schedules/prediction.ts";
 import type { SamplerConfig } from "./config.ts";
 import { eulerSchedule } from "./euler-schedule.ts";
-import { explodingCleanOf } from "./prediction.ts";
 import type { Sampler } from "./sampler.ts";
 
 const f32 = Math.fround;

@@ -8,9 +8,9 @@ import { euler } from "./euler.ts";
 import { eulerAncestral } from "./euler-ancestral.ts";
 import type { Sampler } from "./sampler.ts";
 
+export { createNoise, type NoiseSource } from "../random/noise.ts";
+export type { Prediction, PredictionType } from "../schedules/prediction.ts";
 export { type SamplerName, samplerNames } from "./config.ts";
-export { createNoise, type NoiseSource } from "./noise.ts";
-export type { Prediction, PredictionType } from "./prediction.ts";
 export type { History, Sampler, SamplerResult, SamplerStep } from "./sampler.ts";
 
 /**

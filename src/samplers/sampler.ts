@@ -1,7 +1,7 @@
 /** What every sampler is: a plan of timesteps, and a pure function from one step's latents to the next. */
 
-import type { NoiseSource } from "./noise.ts";
-import type { Prediction } from "./prediction.ts";
+import type { NoiseSource } from "../random/noise.ts";
+import type { Prediction } from "../schedules/prediction.ts";
 
 /** What a multistep method remembers of the step before; handed back by one step and given to the next, never changed. */
 export interface History {

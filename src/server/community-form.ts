@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
 import { requestSchema, type SamplerName, UsageError } from "../index.ts";
-import { readPicture } from "../pictures/read-recipe.ts";
+import { readPicture } from "../recipe/read-recipe.ts";
 import { jobDone } from "./job-done.ts";
 import { picturesSchema } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";

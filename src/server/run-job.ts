@@ -2,12 +2,12 @@
 import { createHash } from "node:crypto";
 import { copyFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { exists } from "../files/regular-file.ts";
+import { exists } from "../bytes/node/regular-file.ts";
+import { encodePng, writePng } from "../images/node/png.ts";
+import { readPixels } from "../images/node/read-pixels.ts";
 import { type DeviceName, type FullRequest, type Recipe, runFolderOf, train, UsageError } from "../index.ts";
-import { readPixels } from "../metrics/read-pixels.ts";
-import { encodePng, writePng } from "../pictures/png.ts";
-import { readRecipe } from "../pictures/read-recipe.ts";
-import { readLossLog } from "../training/loss-log.ts";
+import { readRecipe } from "../recipe/read-recipe.ts";
+import { readLossLog } from "../training/run/loss-log.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job, PicturesRequest, TrainingJobRequest } from "./jobs.ts";
 import type { Models } from "./models.ts";

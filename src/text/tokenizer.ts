@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
+import { readJson, readText } from "../bytes/node/json-file.ts";
+import { exists } from "../bytes/node/regular-file.ts";
 import { TillerError } from "../errors.ts";
-import { readJson, readText } from "../files/json-file.ts";
-import { exists } from "../files/regular-file.ts";
 import { clipTokenizer } from "./clip-tokenizer.ts";
 
 export interface Tokenizer {

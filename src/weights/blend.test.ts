@@ -2,12 +2,12 @@ import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { fromFloat32 } from "../bytes/elements.ts";
+import { readBytes, readFloat32, readSafetensors, writeSafetensors } from "../bytes/safetensors.ts";
+import type { DType } from "../bytes/tensor-ref.ts";
 import { UsageError } from "../errors.ts";
-import type { DType } from "../graph/tensor-ref.ts";
 import { blendCheckpoints } from "./blend.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { fromFloat32 } from "./elements.ts";
-import { readBytes, readFloat32, readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 let folder: string;
 beforeAll(async () => {

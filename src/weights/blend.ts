@@ -1,9 +1,10 @@
 /** Full fine-tunes on the dial: a checkpoint between the fine-tuned and the pre-trained one, written once and then mapped. */
+
+import { fromFloat32, isFloat, toFloat32 } from "../bytes/elements.ts";
+import { readBytes, readSafetensors, type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
+import { bytesPerElement, type TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError, UsageError } from "../errors.ts";
-import { bytesPerElement, type TensorRef } from "../graph/tensor-ref.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { fromFloat32, isFloat, toFloat32 } from "./elements.ts";
-import { readBytes, readSafetensors, type TensorData, writeSafetensors } from "./safetensors.ts";
 
 /** Elements mixed at a time; about 16 MB for each of the buffers in flight, whatever the tensors' size. */
 const pieceLength = 1 << 22;

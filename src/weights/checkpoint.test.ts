@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readFloat32, writeSafetensors } from "../bytes/safetensors.ts";
 import { openCheckpoint } from "./checkpoint.ts";
-import { readFloat32, writeSafetensors } from "./safetensors.ts";
 
 let root: string;
 let made = 0;

@@ -2,11 +2,11 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { readJson } from "../bytes/node/json-file.ts";
+import { readSafetensors } from "../bytes/safetensors.ts";
+import { quoted } from "../bytes/safetensors-header.ts";
+import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
-import { readJson } from "../files/json-file.ts";
-import type { TensorRef } from "../graph/tensor-ref.ts";
-import { readSafetensors } from "./safetensors.ts";
-import { quoted } from "./safetensors-header.ts";
 import { chooseWeightFiles } from "./weight-files.ts";
 
 /** Tensors by key. The key may be a newer spelling than `TensorRef.name`, which is the file's own. */

@@ -1,6 +1,7 @@
 /** Where values come from: inputs of a run, weights in files, constants. */
+
+import type { DType, TensorRef } from "../../bytes/tensor-ref.ts";
 import type { Shape } from "../dim.ts";
-import type { DType, TensorRef } from "../tensor-ref.ts";
 import { apply, type Operator, type Value } from "../value.ts";
 
 const inputOperator: Operator<{ name: string; dtype: DType; shape: Shape }> = {

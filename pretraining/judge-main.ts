@@ -1,0 +1,38 @@
+/** `npm run pretrain:judge`: what the embedded model's networks reach on held-out pictures. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startEngine } from "../src/runtime/index.ts";
+import { judgeAutoencoder, judgeClip, judgeModel, judgeViT, type Seen, throughAutoencoder } from "./judge.ts";
+
+const model = process.argv[2] ?? fileURLToPath(new URL("../models/dinghy", import.meta.url));
+const has = (folder: string) => existsSync(join(model, folder, "config.json"));
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+const engine = await startEngine();
+try {
+  const ways: { how: string; seen?: Seen }[] = [{ how: "" }];
+  if (has("vae")) {
+    const seen = await throughAutoencoder(engine, model);
+    console.log(`autoencoder: PSNR ${(await judgeAutoencoder(seen, 200)).toFixed(2)} dB (goal 30)`);
+    ways.push({ how: " through the autoencoder", seen });
+  }
+  for (const { how, seen } of ways) {
+    if (has("clip")) {
+      const { theme, kind } = await judgeClip(engine, model, 500, seen);
+      console.log(`CLIP on the world's own pictures${how}: theme first ${percent(theme)}, kind first ${percent(kind)}`);
+    }
+    for (const noun of has("vit") ? ["dog", "cat", "teapot"] : []) {
+      const share = await judgeViT(engine, model, noun, 100, seen);
+      console.log(`ViT: nearest of 100, ${noun}${how}: ${percent(share)}${seen ? "" : " (goal 80 %)"}`);
+    }
+  }
+  if (has("clip") && has("unet")) {
+    const { theme, kind } = await judgeModel(engine, model, 500);
+    console.log(
+      `the model, by CLIP: theme first ${percent(theme)} (goal 80 %), kind first ${percent(kind)} (goal 90 %)`,
+    );
+  }
+} finally {
+  await engine.close();
+}

@@ -1,0 +1,149 @@
+/** How good the embedded model's networks are, on pictures and individuals that training never saw. */
+import { join } from "node:path";
+import type { Pixels } from "../src/images/resample.ts";
+import { cosine, type Features, openClip, openViT } from "../src/metrics/encoders.ts";
+import { lazyDecoder } from "../src/pipelines/decoder.ts";
+import { Pipeline } from "../src/pipelines/pipeline.ts";
+import type { Engine } from "../src/runtime/index.ts";
+import { planesOf } from "../src/training/data/pictures.ts";
+import { buildLatentEncoder } from "../src/training/objective/latents.ts";
+import { individualOf, rasterize, render, side, subjectOf } from "../src/world/render.ts";
+import { subjects } from "../src/world/subjects/index.ts";
+import { promptOf, themesOf } from "../src/world/world.ts";
+import { openNetwork } from "./open-network.ts";
+import { pictureOfSample, type WorldSample, worldSample } from "./sampling.ts";
+
+/** RGB bytes, 128 x 128, as they are seen. */
+export type Seen = (picture: Uint8Array) => Promise<Uint8Array>;
+
+const asItIs: Seen = async (picture) => picture;
+
+/** Pictures through a model's autoencoder: as well as the model could possibly draw them. */
+export async function throughAutoencoder(engine: Engine, modelFolder: string): Promise<Seen> {
+  const vae = await openNetwork(join(modelFolder, "vae"));
+  const encoder = await buildLatentEncoder(engine, vae);
+  const decoder = lazyDecoder(engine, vae);
+  const [channels, height, width] = encoder.shape(side);
+  return async (picture) => {
+    const moments = await encoder.encode(planesOf(picture, side));
+    const centre = encoder.sample(moments, new Float32Array(channels * height * width));
+    return (await decoder.decode(centre, height, width)).data;
+  };
+}
+
+/** Peak signal-to-noise ratio of pictures through an autoencoder, in decibels of the mean squared error. */
+export async function judgeAutoencoder(through: Seen, count: number): Promise<number> {
+  let squares = 0;
+  for (let i = 0; i < count; i++) {
+    const picture = pictureOfSample(worldSample(i, "held out"));
+    const seen = await through(picture);
+    squares += picture.reduce((sum, value, k) => sum + (value - seen[k]!) ** 2, 0) / picture.length;
+  }
+  return 10 * Math.log10(255 ** 2 / (squares / count));
+}
+
+/** Shares of pictures that CLIP ranks right. */
+export interface Ranked {
+  /** The theme, among all themes of the kind. */
+  readonly theme: number;
+  /** The kind, among all kinds that the theme goes with. */
+  readonly kind: number;
+}
+
+/** How CLIP ranks the world's own pictures, `seen` as they are or otherwise: what can be expected of it as a judge. */
+export async function judgeClip(engine: Engine, modelFolder: string, count: number, seen = asItIs): Promise<Ranked> {
+  return rankedRight(engine, modelFolder, count, (sample) => seen(pictureOfSample(sample)));
+}
+
+/** How CLIP, which was trained apart from it, ranks what the model draws for (class, scene) prompts; default settings. */
+export async function judgeModel(engine: Engine, modelFolder: string, count: number): Promise<Ranked> {
+  const pipeline = await Pipeline.load(modelFolder, { device: "cpu" });
+  try {
+    return await rankedRight(engine, modelFolder, count, async ({ individual: { noun }, theme }, i) => {
+      const prompt = promptOf(themesOf(subjectOf(noun)).get(theme)!, noun);
+      for await (const event of pipeline.generate({ prompt, seed: i })) {
+        if (event.type === "picture") return event.data;
+      }
+      throw new Error("no picture was drawn");
+    });
+  } finally {
+    await pipeline.close();
+  }
+}
+
+type ThemedSample = WorldSample & { readonly theme: string };
+
+async function rankedRight(
+  engine: Engine,
+  modelFolder: string,
+  count: number,
+  draw: (sample: ThemedSample, number: number) => Promise<Uint8Array>,
+): Promise<Ranked> {
+  const clip = await openClip(engine, join(modelFolder, "clip"), join(modelFolder, "tokenizer"), "dreambooth");
+  const known = new Map<string, Features>();
+  const featuresOf = async (text: string): Promise<Features> => {
+    const features = known.get(text) ?? (await clip.texts([text]))[0]!;
+    known.set(text, features);
+    return features;
+  };
+  const firstOf = async (picture: Features, texts: ReadonlyMap<string, string>): Promise<string> => {
+    let best = { name: "", score: Number.NEGATIVE_INFINITY };
+    for (const [name, text] of texts) {
+      const score = cosine(picture, await featuresOf(text));
+      if (score > best.score) best = { name, score };
+    }
+    return best.name;
+  };
+  const right = { theme: 0, kind: 0 };
+  let judged = 0;
+  for (let i = 0; judged < count; i++) {
+    const sample = worldSample(i, "held out");
+    const { theme } = sample;
+    if (theme === undefined) continue;
+    const [picture] = await clip.pictures([pixelsOf(await draw({ ...sample, theme }, judged))]);
+    judged++;
+    const { noun } = sample.individual;
+    const themes = themesOf(subjectOf(noun));
+    const byTheme = new Map([...themes].map(([name, other]) => [name, promptOf(other, noun)]));
+    const alike = [...subjects.values()].filter((other) => themesOf(other).has(theme));
+    const byKind = new Map(alike.map((other) => [other.noun, promptOf(themes.get(theme)!, other.noun)]));
+    if ((await firstOf(picture!, byTheme)) === theme) right.theme++;
+    if ((await firstOf(picture!, byKind)) === noun) right.kind++;
+  }
+  return { theme: right.theme / judged, kind: right.kind / judged };
+}
+
+/**
+ * Share of pictures whose nearest neighbour, among one of each of `count` individuals in another theme, is their own.
+ * With `seen` they are looked at as something else than they are, the others are not.
+ */
+export async function judgeViT(
+  engine: Engine,
+  modelFolder: string,
+  noun: string,
+  count: number,
+  seen = asItIs,
+): Promise<number> {
+  const vit = await openViT(engine, join(modelFolder, "vit"), "dreambooth");
+  const themes = [...themesOf(subjectOf(noun)).values()];
+  const held = 2 ** 30;
+  const featuresIn = async (theme: number, seen: Seen): Promise<Features[]> => {
+    const rows: Features[] = [];
+    for (let i = 0; i < count; i++) {
+      const drawing = render(
+        individualOf(noun, held + i),
+        themes[(theme + i) % themes.length],
+        held + theme * count + i,
+      );
+      rows.push((await vit.pictures([pixelsOf(await seen(rasterize(drawing)))]))[0]!);
+    }
+    return rows;
+  };
+  const [queries, gallery] = [await featuresIn(0, seen), await featuresIn(7, asItIs)];
+  const right = queries.filter((query, i) =>
+    gallery.every((other, j) => j === i || cosine(query, other) < cosine(query, gallery[i]!)),
+  );
+  return right.length / count;
+}
+
+const pixelsOf = (data: Uint8Array): Pixels => ({ width: side, height: side, data });

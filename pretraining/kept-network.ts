@@ -1,0 +1,26 @@
+/** A network as it was when a stage began to go on from it: a copy is kept, for the stage writes over the original. */
+import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { exists } from "../src/bytes/node/regular-file.ts";
+import type { Component } from "../src/families/model-source.ts";
+import type { Tensor } from "../src/runtime/index.ts";
+import { openNetwork } from "./open-network.ts";
+import { readTensors } from "./read-tensors.ts";
+
+export interface KeptNetwork extends Component {
+  readonly tensors: Map<string, Tensor>;
+}
+
+/** The copy of `folder` in `kept`, made by the first call. */
+export async function keepNetwork(folder: string, kept: string): Promise<KeptNetwork> {
+  // The config is copied last: where it is, all is.
+  if (!(await exists(join(kept, "config.json")))) {
+    await mkdir(kept, { recursive: true });
+    const files = (await readdir(folder)).filter((file) => /\.(safetensors|json)$/.test(file));
+    for (const file of files.toSorted((a) => (a === "config.json" ? 1 : -1))) {
+      await copyFile(join(folder, file), join(kept, file));
+    }
+  }
+  const network = await openNetwork(kept);
+  return { ...network, tensors: await readTensors(network.weights) };
+}

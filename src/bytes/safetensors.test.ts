@@ -1,0 +1,354 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, open, readdir, readFile, realpath, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { TillerError } from "../errors.ts";
+import { parseSafetensors, readBytes, readFloat32, readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { rows, type TensorRef } from "./tensor-ref.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), "safetensors-")));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** A safetensors file with any header text and as many zero bytes of data. */
+async function write(name: string, header: string | Uint8Array, dataLength = 0, declared?: bigint): Promise<string> {
+  const json = typeof header === "string" ? new TextEncoder().encode(header) : header;
+  const bytes = new Uint8Array(8 + json.length + dataLength);
+  new DataView(bytes.buffer).setBigUint64(0, declared ?? BigInt(json.length), true);
+  bytes.set(json, 8);
+  const file = join(folder, name);
+  await writeFile(file, bytes);
+  return file;
+}
+
+const tensor = (begin: number, end: number, rest = `"dtype":"F32","shape":[${(end - begin) / 4}]`) =>
+  `{${rest},"data_offsets":[${begin},${end}]}`;
+
+describe("a file the Python library wrote", () => {
+  // safetensors.torch.save of six small tensors, 0.6 of the library; the values are in the assertions.
+  const written =
+    "gAEAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJmb3JtYXQiOiJwdCIsIsO8bsOvIjoiXCJxXCJcbiJ9LCJpIjp7ImR0eXBlIjoiSTY0Iiwic2hhcGUiOltd" +
+    "LCJkYXRhX29mZnNldHMiOlswLDhdfSwiZCI6eyJkdHlwZSI6IkY2NCIsInNoYXBlIjpbMV0sImRhdGFfb2Zmc2V0cyI6WzgsMTZdfSwiYSI6eyJkdHlw" +
+    "ZSI6IkYzMiIsInNoYXBlIjpbMSwzXSwiZGF0YV9vZmZzZXRzIjpbMTYsMjhdfSwiZSI6eyJkdHlwZSI6IkYzMiIsInNoYXBlIjpbMCwzXSwiZGF0YV9v" +
+    "ZmZzZXRzIjpbMjgsMjhdfSwiYiI6eyJkdHlwZSI6IkJGMTYiLCJzaGFwZSI6WzJdLCJkYXRhX29mZnNldHMiOlsyOCwzMl19LCJoIjp7ImR0eXBlIjoi" +
+    "RjE2Iiwic2hhcGUiOls0XSwiZGF0YV9vZmZzZXRzIjpbMzIsNDBdfX0gICAHAAAAAAAAAFVVVVVVVdU/AADAPwAAAMAAAIA+SUBK8QA8/3sBAACA";
+
+  test("gives its tensors, values and metadata", async () => {
+    const file = join(folder, "python.safetensors");
+    await writeFile(file, Buffer.from(written, "base64"));
+    const { tensors, metadata } = await readSafetensors(file);
+    expect(metadata).toEqual({ format: "pt", ünï: '"q"\n' });
+    expect([...tensors].map(([name, { shape, dtype }]) => [name, dtype, shape])).toEqual([
+      ["i", "int64", []],
+      ["d", "float64", [1]],
+      ["a", "float32", [1, 3]],
+      ["e", "float32", [0, 3]],
+      ["b", "bfloat16", [2]],
+      ["h", "float16", [4]],
+    ]);
+    const values = async (name: string) => [...(await readFloat32(tensors.get(name)!))];
+    expect(await values("a")).toEqual([1.5, -2, 0.25]);
+    expect(await values("d")).toEqual([Math.fround(1 / 3)]);
+    expect(await values("e")).toEqual([]);
+    expect(await values("h")).toEqual([1, 65504, 2 ** -24, -0]);
+    expect((await values("b"))[0]).toBe(3.140625);
+    expect([...(await readBytes(tensors.get("i")!))]).toEqual([7, 0, 0, 0, 0, 0, 0, 0]);
+    await expect(readFloat32(tensors.get("i")!)).rejects.toThrow(/i in .* holds int64/);
+  });
+
+  test("is found through a symbolic link, and its tensors name the real file", async () => {
+    const real = join(folder, "blob");
+    await writeFile(real, Buffer.from(written, "base64"));
+    await symlink("blob", join(folder, "link.safetensors"));
+    const { tensors } = await readSafetensors(join(folder, "link.safetensors"));
+    expect(tensors.get("a")!.file).toBe(real);
+  });
+});
+
+describe("writing", () => {
+  test("gives back what was written, aligned to its elements, and leaves no other file", async () => {
+    const inside = await mkdtemp(join(folder, "write-"));
+    const file = join(inside, "out.safetensors");
+    const pieces = async function* () {
+      yield new Uint8Array([1, 2]);
+      yield new Uint8Array([3]);
+    };
+    await writeSafetensors(
+      file,
+      [
+        { name: "z.u8", dtype: "uint8", shape: [3], data: pieces },
+        { name: "a", dtype: "float32", shape: [2, 1], data: new Uint8Array(new Float32Array([0.5, -7]).buffer) },
+        { name: "1", dtype: "float32", shape: [], data: new Uint8Array(new Float32Array([9]).buffer) },
+        { name: "__proto__", dtype: "int64", shape: [1], data: new Uint8Array(8) },
+      ],
+      { format: "pt" },
+    );
+    const { tensors, metadata } = await readSafetensors(file);
+    expect(metadata).toEqual({ format: "pt" });
+    expect([...(await readFloat32(tensors.get("a")!))]).toEqual([0.5, -7]);
+    expect([...(await readFloat32(rows(tensors.get("a")!, 1, 2)))]).toEqual([-7]);
+    expect([...(await readFloat32(tensors.get("1")!))]).toEqual([9]);
+    expect([...(await readBytes(tensors.get("z.u8")!))]).toEqual([1, 2, 3]);
+    expect(tensors.get("__proto__")!.shape).toEqual([1]);
+    expect(tensors.get("__proto__")!.offset % 8).toBe(0);
+    expect(tensors.get("a")!.offset % 4).toBe(0);
+    expect(await readdir(inside)).toEqual(["out.safetensors"]);
+  });
+
+  test("that fails halfway leaves the old file and nothing else", async () => {
+    const inside = await mkdtemp(join(folder, "fail-"));
+    const file = join(inside, "out.safetensors");
+    await writeFile(file, "old");
+    const data = async function* () {
+      yield new Uint8Array(4);
+      throw new Error("the source broke");
+    };
+    await expect(writeSafetensors(file, [{ name: "a", dtype: "float32", shape: [2], data }])).rejects.toThrow("broke");
+    expect(await readFile(file, "utf8")).toBe("old");
+    expect(await readdir(inside)).toEqual(["out.safetensors"]);
+  });
+
+  test("into a folder that does not exist says so", async () => {
+    const file = join(folder, "nowhere", "out.safetensors");
+    await expect(writeSafetensors(file, [])).rejects.toThrow(
+      new TillerError(`${file} could not be written: its folder does not exist.`),
+    );
+  });
+});
+
+describe("a file that is not what it should be is refused with a sentence", () => {
+  const cases: [name: string, file: () => Promise<string>, sentence: RegExp][] = [
+    ["missing", async () => join(folder, "missing"), /missing does not exist/],
+    ["a folder", async () => folder, /is a folder or a device, not a file/],
+    ["empty", async () => empty(), /has only 0 bytes/],
+    ["a link to nothing", async () => dangling(), /does not exist/],
+    ["a link to itself", async () => loop(), /a symbolic link that leads nowhere/],
+    ["a zip pickle", () => raw("model.bin", "504b0304140000000000"), /PyTorch pickle.*convert it to safetensors/],
+    ["a bare pickle", () => raw("weights", "80027d7100580100000061"), /PyTorch pickle/],
+    ["a truncated .ckpt", () => raw("model.ckpt", "00"), /PyTorch pickle/],
+    [
+      "text",
+      () => raw("readme.md", "23204869207468657265210a"),
+      /not a safetensors file: it declares a header of \d+ bytes/,
+    ],
+    ["a header of 10 GB", () => write("10gb", '{"a":1', 0, 10_000_000_000n), /declares a header of 10000000000 bytes/],
+    [
+      "the largest number",
+      () => write("max", "{}", 0, 2n ** 64n - 1n),
+      /declares a header of 18446744073709551615 bytes/,
+    ],
+    [
+      "a header longer than the file",
+      () => write("long", "{}", 0, 3n),
+      /declares a header of 3 bytes, but only 2 follow/,
+    ],
+    ["no JSON", () => write("nojson", "hello"), /does not begin with "{"/],
+    ["JSON that ends early", () => write("early", '{"a":{"dtype":"F32",'), /damaged: .* due at character 20/],
+    ["something after the JSON", () => write("after", "{} {}"), /something follows/],
+    ["an array", () => write("array", "[]"), /does not begin with "{"/],
+    ["not UTF-8", () => write("utf8", Uint8Array.from([0x7b, 0x22, 0xff, 0x22])), /not UTF-8/],
+    ["a name with a raw control character", () => write("ctl", `{"a\n":${tensor(0, 4)}}`, 4), /not valid JSON/],
+    ["a wrong escape", () => write("esc", `{"a\\x":${tensor(0, 4)}}`, 4), /not valid JSON/],
+    ["a nesting bomb", () => write("nest", `{"a":${"[".repeat(1_000_000)}`), /"{" is missing/],
+    ["a nesting bomb in a shape", () => write("nest2", `{"a":{"shape":${"[".repeat(99_999)}`), /a whole number/],
+    ["a nesting bomb of objects", () => write("nest3", `{"a":${'{"a":'.repeat(99_999)}`), /unknown field "a"/],
+    ["a shape of a million axes", () => write("axes", `{"a":{"shape":[${"1,".repeat(1e6)}1]`), /more than 32/],
+    ["a name given twice", () => write("dup", `{"a":${tensor(0, 4)},"a":${tensor(4, 8)}}`, 8), /"a" is given twice/],
+    ["a field given twice", () => write("dupf", '{"a":{"dtype":"F32","dtype":"F16"}}'), /"dtype" is given twice/],
+    ["an endless name", () => write("endless", `{"${"a".repeat(3000)}":${tensor(0, 4)}}`, 4), /a tensor name of 3000/],
+    ["no offsets", () => write("nooff", '{"a":{"dtype":"F32","shape":[1]}}', 4), /lacks its dtype, shape or two/],
+    [
+      "an unknown dtype",
+      () => write("dt", `{"a":${tensor(0, 4, '"dtype":"F99","shape":[1]')}}`, 4),
+      /unknown dtype "F99"/,
+    ],
+    [
+      "float8",
+      () => write("f8", `{"a":${tensor(0, 4, '"dtype":"F8_E4M3","shape":[4]')}}`, 4),
+      /as F8_E4M3, which Tiller cannot/,
+    ],
+    [
+      "a negative size",
+      () => write("neg", `{"a":${tensor(0, 4, '"dtype":"F32","shape":[-1,-1]')}}`, 4),
+      /a whole number/,
+    ],
+    ["a fraction", () => write("frac", `{"a":${tensor(0, 4, '"dtype":"F32","shape":[1.0]')}}`, 4), /a whole number/],
+    ["an exponent", () => write("exp", `{"a":${tensor(0, 4, '"dtype":"F32","shape":[1e0]')}}`, 4), /a whole number/],
+    ["a huge size", () => write("huge", '{"a":{"dtype":"F32","shape":[99999999999999999]}}'), /a whole number/],
+    ["a size beyond 2^53", () => write("big", '{"a":{"dtype":"F32","shape":[9007199254740993]}}'), /too large/],
+    [
+      "sizes whose product overflows",
+      () => write("over", `{"a":${tensor(0, 4, '"dtype":"F32","shape":[4294967296,4294967296,4294967296]')}}`, 4),
+      /needs .* bytes, but its data_offsets 0 to 4 hold 4/,
+    ],
+    [
+      "offsets that disagree with the shape",
+      () => write("dis", `{"a":${tensor(0, 8, '"dtype":"F32","shape":[1]')}}`, 8),
+      /hold 8/,
+    ],
+    ["offsets backwards", () => write("back", `{"a":${tensor(4, 0, '"dtype":"F32","shape":[1]')}}`, 4), /hold -4/],
+    ["offsets beyond the file", () => write("beyond", `{"a":${tensor(0, 8)}}`, 4), /ends at byte 8 .* only 4 bytes/],
+    [
+      "overlapping tensors",
+      () => write("lap", `{"a":${tensor(0, 8)},"b":${tensor(4, 12)}}`, 12),
+      /"b" overlaps another/,
+    ],
+    ["a hole", () => write("hole", `{"a":${tensor(0, 4)},"b":${tensor(8, 12)}}`, 12), /nothing lies in bytes 4 to 8/],
+    ["bytes left over", () => write("left", `{"a":${tensor(0, 4)}}`, 12), /end at byte 4 of 12/],
+    ["a number as metadata", () => write("meta", '{"__metadata__":{"a":1}}'), /""" is missing/],
+  ];
+  const raw = async (name: string, hex: string) => {
+    await writeFile(join(folder, name), Buffer.from(hex, "hex"));
+    return join(folder, name);
+  };
+  const empty = () => raw("empty", "");
+  const dangling = async () => {
+    await symlink("nothing", join(folder, "dangling"));
+    return join(folder, "dangling");
+  };
+  const loop = async () => {
+    await symlink("loop", join(folder, "loop"));
+    return join(folder, "loop");
+  };
+
+  test.each(cases)("%s", async (_name, file, sentence) => {
+    const path = await file();
+    const error = await readSafetensors(path).then(
+      () => undefined,
+      (e: unknown) => e,
+    );
+    expect(error).toBeInstanceOf(TillerError);
+    expect((error as TillerError).message).toMatch(sentence);
+    expect((error as TillerError).message).toContain(path);
+  });
+
+  test.skipIf(process.platform === "win32")("a named pipe, without waiting for a writer", async () => {
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    await expect(readSafetensors(join(folder, "pipe"))).rejects.toThrow(/not a file/);
+  });
+
+  test("a file of 100 GB with a header of 99 MB that ends nowhere takes less than a second", async () => {
+    const file = await write("sparse", "{", 0, 99_000_000n);
+    await truncate(file, 100_000_000_000);
+    const began = performance.now();
+    await expect(readSafetensors(file)).rejects.toThrow(/damaged/);
+    // Reading 99 MB of zeros takes some 50 ms; the margin is for a busy machine.
+    expect(performance.now() - began).toBeLessThan(3000);
+  });
+
+  test("a tensor whose file has been cut since it was opened", async () => {
+    const file = await write("cut", `{"a":${tensor(0, 400)}}`, 400);
+    const ref = (await readSafetensors(file)).tensors.get("a")!;
+    await truncate(file, 100);
+    await expect(readFloat32(ref)).rejects.toThrow(/shorter than when it was opened: a is gone/);
+  });
+});
+
+describe("fuzzing", () => {
+  const random = mulberry32(20_250_731);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+  const header =
+    '{"__metadata__":{"format":"pt"},"down.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},' +
+    '"up":{"dtype":"BF16","shape":[4],"data_offsets":[24,32]},"s":{"dtype":"I64","shape":[],"data_offsets":[32,40]}}  ';
+  const valid = (() => {
+    const json = new TextEncoder().encode(header);
+    const bytes = new Uint8Array(8 + json.length + 40);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+    bytes.set(json, 8);
+    return bytes;
+  })();
+  const words = [
+    ...'{ } [ ] : , " \\ 0 - 1e9 0.5 9007199254740993 18446744073709551616 -1 null true __proto__ F8_E5M2 F16 BOOL'.split(
+      " ",
+    ),
+    ...['"a":', "data_offsets", '"shape":[', "[0,0]", '{"dtype":', "\u0000", "\\u0000", "\\ud800", "é", "[[[[", '{"":'],
+    header.slice(32, 98),
+  ];
+
+  /** One to three edits: bytes flipped, cut, doubled or moved, words put in, numbers replaced, the length changed. */
+  function mutate(): Uint8Array {
+    let bytes = Buffer.from(valid);
+    for (let edits = 1 + Math.floor(random() * 3); edits > 0; edits--) {
+      const at = Math.floor(random() * (bytes.length + 1));
+      const end = Math.min(bytes.length, at + Math.floor(random() * 20));
+      const [before, middle, after] = [bytes.subarray(0, at), bytes.subarray(at, end), bytes.subarray(end)];
+      const edit = Math.floor(random() * 7);
+      if (edit === 0 && at < bytes.length) bytes[at] = Math.floor(random() * 256);
+      else if (edit === 1) bytes = Buffer.concat([before, after]);
+      else if (edit === 2) bytes = Buffer.concat([before, middle, middle, after]);
+      else if (edit === 3) bytes = Buffer.concat([before, Buffer.from(pick(words)), after]);
+      else if (edit === 4) bytes = Buffer.from(before);
+      else if (edit === 5) {
+        const number = /\d+/g;
+        const target = Math.floor(random() * 12);
+        let n = 0;
+        const text = bytes
+          .toString("latin1")
+          .replace(number, (d) => (n++ === target ? String(Math.floor(random() * 64)) : d));
+        bytes = Buffer.from(text, "latin1");
+      } else if (bytes.length >= 8) bytes.writeBigUInt64LE(BigInt(Math.floor(random() ** 8 * 2 ** 53)), 0);
+      // Half of the time the length is made right again, so that the JSON behind it is reached.
+      if (random() < 0.5 && bytes.length > 48) bytes.writeBigUInt64LE(BigInt(bytes.length - 48), 0);
+    }
+    return bytes;
+  }
+
+  function check(tensors: ReadonlyMap<string, TensorRef>, size: number) {
+    for (const { offset, byteLength } of tensors.values()) {
+      if (!(offset >= 8 && byteLength >= 0 && offset + byteLength <= size))
+        throw new Error("a tensor outside its file");
+    }
+  }
+
+  test("30,000 mutated headers give a valid result or a TillerError", () => {
+    let valids = 0;
+    for (let i = 0; i < 30_000; i++) {
+      const bytes = mutate();
+      const header = bytes.subarray(8, Math.max(8, bytes.length - 40));
+      try {
+        check(parseSafetensors(header, "fuzzed", 8 + header.length + 40).tensors, bytes.length);
+        valids++;
+      } catch (error) {
+        if (!(error instanceof TillerError))
+          throw new Error(`${error} for ${JSON.stringify(bytes.toString())}`, { cause: error });
+      }
+    }
+    // Were everything refused, the mutations would test nothing behind the first check.
+    expect(valids).toBeGreaterThan(100);
+    expect(valids).toBeLessThan(20_000);
+  });
+
+  test("3,000 mutated files on disk give a valid result or a TillerError", async () => {
+    const file = join(folder, "fuzzed.safetensors");
+    const handle = await open(file, "w");
+    try {
+      for (let i = 0; i < 3000; i++) {
+        const bytes = mutate();
+        await handle.truncate(0);
+        await handle.write(bytes, 0, bytes.length, 0);
+        try {
+          check((await readSafetensors(file)).tensors, bytes.length);
+        } catch (error) {
+          if (!(error instanceof TillerError))
+            throw new Error(`${error} for ${JSON.stringify(bytes.toString())}`, { cause: error });
+        }
+      }
+    } finally {
+      await handle.close();
+    }
+  });
+});
+
+/** A small seeded generator, so that a failure comes back: Tommy Ettinger's mulberry32, uniform in [0, 1). */
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

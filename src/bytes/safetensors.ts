@@ -1,0 +1,241 @@
+/** safetensors files, in and out. Reading takes the header only: weights stay in the file, and graphs refer to them there. */
+import { constants } from "node:buffer";
+import { extname } from "node:path";
+import { TillerError } from "../errors.ts";
+import { isFloat, toFloat32 } from "./elements.ts";
+import { writeAll, writeAtomically } from "./node/atomic-file.ts";
+import { type OpenFile, readFully, withRegularFile } from "./node/regular-file.ts";
+import { type HeaderEntry, HeaderError, parseHeader, quoted } from "./safetensors-header.ts";
+import { bytesPerElement, type DType, type TensorRef } from "./tensor-ref.ts";
+
+/** What a safetensors file holds, by name, in the order of the file's header. */
+export interface Safetensors {
+  readonly tensors: ReadonlyMap<string, TensorRef>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A tensor to write: its bytes at once, or in pieces made on demand, so that no tensor needs to be in memory whole. */
+export interface TensorData {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: Uint8Array | (() => AsyncIterable<Uint8Array>);
+}
+
+/** The longest header the format's own implementation takes, in bytes. */
+const maxHeader = 100_000_000;
+
+/** Names are matched against patterns later on; real ones have some hundred characters at most. */
+const maxName = 2000;
+
+const dtypes: Readonly<Record<DType, string>> = {
+  float32: "F32",
+  float16: "F16",
+  bfloat16: "BF16",
+  float64: "F64",
+  int64: "I64",
+  int32: "I32",
+  uint8: "U8",
+  bool: "BOOL",
+};
+const byCode = new Map(Object.entries(dtypes).map(([dtype, code]) => [code, dtype as DType]));
+/** Types the format knows and Tiller does not compute with. */
+const foreign = new Set(
+  "I8 I16 U16 U32 U64 C64 F4 F6_E2M3 F6_E3M2 F8_E4M3 F8_E5M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ".split(" "),
+);
+
+/**
+ * Reads the header of a safetensors file and checks all of it, as strictly as the format's own implementation: tensors lie
+ * side by side without holes or overlaps, fill the file exactly, and are as long as their shape and dtype say.
+ *
+ * Symbolic links are resolved, since the runtime refuses them. Nothing but the header is read.
+ *
+ * @throws TillerError if the file is missing, not a safetensors file, damaged, or holds a dtype Tiller cannot compute with.
+ */
+export function readSafetensors(file: string): Promise<Safetensors> {
+  return withRegularFile(file, async (opened) => {
+    const header = await readHeader(file, opened);
+    return parseSafetensors(header, opened.path, opened.size);
+  });
+}
+
+/**
+ * The tensors of a file `path` of `size` bytes whose JSON header is `header`.
+ *
+ * @throws TillerError as {@link readSafetensors} does.
+ */
+export function parseSafetensors(header: Uint8Array, path: string, size: number): Safetensors {
+  const damaged = (what: string) => new TillerError(`${path} is damaged: ${what}. Download or export it again.`);
+  const { entries, metadata } = (() => {
+    try {
+      return parseHeader(new TextDecoder("utf-8", { fatal: true }).decode(header));
+    } catch (error) {
+      if (error instanceof HeaderError) throw damaged(error.message);
+      if (error instanceof TypeError) throw damaged("its header is not UTF-8 text");
+      throw error;
+    }
+  })();
+  const start = 8 + header.byteLength;
+  const dataLength = size - start;
+  const tensors = new Map<string, TensorRef>();
+  for (const entry of entries) {
+    if (entry.name.length > maxName) throw damaged(`it has a tensor name of ${entry.name.length} characters`);
+    const dtype = dtypeOf(entry, path);
+    const length = byteLength(entry.shape, dtype);
+    const shape = `[${entry.shape.join(", ")}]`;
+    if (entry.end - entry.begin !== length) {
+      throw damaged(
+        `tensor ${quoted(entry.name)} of shape ${shape} and dtype ${entry.dtype} needs ${length} bytes, ` +
+          `but its data_offsets ${entry.begin} to ${entry.end} hold ${entry.end - entry.begin}`,
+      );
+    }
+    if (entry.end > dataLength) {
+      throw damaged(
+        `tensor ${quoted(entry.name)} ends at byte ${entry.end} of its data, which has only ${dataLength} bytes`,
+      );
+    }
+    tensors.set(entry.name, {
+      name: entry.name,
+      file: path,
+      offset: start + entry.begin,
+      byteLength: length,
+      shape: entry.shape,
+      dtype,
+    });
+  }
+  let filled = 0;
+  for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin < filled) throw damaged(`tensor ${quoted(name)} overlaps another one`);
+    if (begin > filled) throw damaged(`nothing lies in bytes ${filled} to ${begin} before tensor ${quoted(name)}`);
+    filled = end;
+  }
+  if (filled !== dataLength) throw damaged(`its tensors end at byte ${filled} of ${dataLength} bytes of data`);
+  return { tensors, metadata };
+}
+
+/**
+ * Writes tensors to one safetensors file, complete or not at all. Wider dtypes come first, so that every tensor is aligned
+ * to its element, as the format's own implementation arranges them.
+ *
+ * @param metadata Text for the header. `{ format: "pt" }` is what Transformers asks of model files.
+ * @throws TillerError if the file cannot be written. RangeError if data and shape disagree.
+ */
+export async function writeSafetensors(
+  file: string,
+  tensors: Iterable<TensorData>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const sorted = [...tensors].sort(
+    (a, b) => bytesPerElement[b.dtype] - bytesPerElement[a.dtype] || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+  );
+  const header = new Map<string, unknown>();
+  if (Object.keys(metadata).length > 0) header.set("__metadata__", metadata);
+  let end = 0;
+  for (const { name, dtype, shape } of sorted) {
+    if (header.has(name) || name === "__metadata__") throw new RangeError(`${name}: a name that is already taken`);
+    const begin = end;
+    end += byteLength(shape, dtype);
+    header.set(name, { dtype: dtypes[dtype], shape, data_offsets: [begin, end] });
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const length = Math.ceil(json.byteLength / 8) * 8;
+  const head = new Uint8Array(8 + length).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(length), true);
+  head.set(json, 8);
+
+  await writeAtomically(file, async (handle) => {
+    await writeAll(handle, head);
+    for (const { name, dtype, shape, data } of sorted) {
+      let written = 0;
+      const put = async (piece: Uint8Array) => {
+        await writeAll(handle, piece);
+        written += piece.byteLength;
+      };
+      if (data instanceof Uint8Array) await put(data);
+      else for await (const piece of data()) await put(piece);
+      if (written !== byteLength(shape, dtype)) {
+        throw new RangeError(`${name}: ${written} bytes for shape [${shape.join(", ")}] of ${dtype}`);
+      }
+    }
+  });
+}
+
+/**
+ * The stored bytes of a tensor, row-major and little-endian.
+ *
+ * @throws TillerError if the file is gone or shorter than when it was opened.
+ */
+export function readBytes(ref: TensorRef): Promise<Uint8Array<ArrayBuffer>> {
+  return withRegularFile(ref.file, async ({ handle, size }) => {
+    const gone = ref.offset + ref.byteLength > size;
+    if (ref.byteLength > constants.MAX_LENGTH)
+      throw new TillerError(`${ref.name} in ${ref.file} is too large to read.`);
+    const bytes = new Uint8Array(gone ? 0 : ref.byteLength);
+    if (gone || !(await readFully(handle, bytes, ref.offset))) {
+      throw new TillerError(
+        `${ref.file} is shorter than when it was opened: ${ref.name} is gone. Load the model again.`,
+      );
+    }
+    return bytes;
+  });
+}
+
+/**
+ * A tensor's elements as float32, in row-major order. F16 and BF16 are exact, F64 is rounded to nearest.
+ *
+ * @throws TillerError if the tensor holds integers or booleans, or the file has changed.
+ */
+export async function readFloat32(ref: TensorRef): Promise<Float32Array> {
+  const { dtype } = ref;
+  if (!isFloat(dtype)) throw new TillerError(`${ref.name} in ${ref.file} holds ${dtype}, where numbers are needed.`);
+  return toFloat32(await readBytes(ref), dtype);
+}
+
+/** Bytes of a tensor of that shape, row-major without gaps. */
+export function byteLength(shape: readonly number[], dtype: DType): number {
+  return shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
+}
+
+async function readHeader(file: string, { handle, size }: OpenFile): Promise<Uint8Array> {
+  const head = new Uint8Array(Math.min(size, 9));
+  const complete = await readFully(handle, head, 0);
+  const length = complete && size >= 8 ? new DataView(head.buffer).getBigUint64(0, true) : 0n;
+  const begins = head[8] === 0x7b && length <= BigInt(maxHeader);
+  if (!begins && looksPickled(file, head)) {
+    throw new TillerError(
+      `${file} is a PyTorch pickle, which can run any code when opened, so Tiller does not: convert it to safetensors.`,
+    );
+  }
+  if (size < 9) throw new TillerError(`${file} is not a safetensors file: it has only ${size} bytes.`);
+  if (length > BigInt(maxHeader)) {
+    throw new TillerError(
+      `${file} is not a safetensors file: it declares a header of ${length} bytes, and ${maxHeader} is the most.`,
+    );
+  }
+  if (head[8] !== 0x7b) throw new TillerError(`${file} is not a safetensors file: its header does not begin with "{".`);
+  if (length > BigInt(size - 8)) {
+    throw new TillerError(
+      `${file} is damaged: it declares a header of ${length} bytes, but only ${size - 8} follow. Download it again.`,
+    );
+  }
+  const header = new Uint8Array(Number(length));
+  if (!(await readFully(handle, header, 8))) throw new TillerError(`${file} changed while it was read; try again.`);
+  return header;
+}
+
+/** By its first bytes (a zip archive, or a bare pickle of protocol 2 to 5) or else by its name. */
+function looksPickled(file: string, head: Uint8Array): boolean {
+  const zip = head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4;
+  const bare = head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
+  return zip || bare || /\.(bin|ckpt|pt|pth|pkl)$/.test(extname(file).toLowerCase());
+}
+
+function dtypeOf({ name, dtype }: HeaderEntry, file: string): DType {
+  const known = byCode.get(dtype);
+  if (known) return known;
+  throw new TillerError(
+    foreign.has(dtype)
+      ? `${file} stores ${quoted(name)} as ${dtype}, which Tiller cannot compute with: use an F16, BF16 or F32 version.`
+      : `${file} is damaged or newer than Tiller: ${quoted(name)} has the unknown dtype ${quoted(dtype)}.`,
+  );
+}

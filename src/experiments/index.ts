@@ -1,0 +1,49 @@
+/** Experiments: personalise, draw, measure, compare. */
+
+import { join } from "node:path";
+import { writeWhole } from "../bytes/node/atomic-file.ts";
+import { exists } from "../bytes/node/regular-file.ts";
+import { TillerError } from "../errors.ts";
+import { conceptsOf } from "./concepts.ts";
+import { type Experiment, readExperiment } from "./experiment.ts";
+import { type ReportOptions, report } from "./report.ts";
+import type { Results } from "./results.ts";
+import { sheetOf } from "./sheet.ts";
+
+export { embeddedConcept } from "./concepts.ts";
+export { type Experiment, type ExperimentFile, parseExperiment, readExperiment } from "./experiment.ts";
+export type { ArmResult, PromptResult, Results } from "./results.ts";
+export type { RunOptions, RunProgress } from "./run.ts";
+export { gatherResults, runExperiment } from "./run-experiment.ts";
+export { tableHeads, tableRows } from "./table.ts";
+export { type Tuned, type TuneRequest, tune } from "./tune.ts";
+
+/** Writes `report.html` into an experiment's folder: one page that needs nothing beside it. Returns its path. */
+export async function writeReport(
+  results: Results,
+  folder: string,
+  options: Omit<ReportOptions, "concepts" | "folder">,
+): Promise<string> {
+  const concepts = await conceptsOf(results.experiment, join(folder, "references"));
+  const file = join(folder, "report.html");
+  await writeWhole(file, await report(results, { ...options, concepts, folder }));
+  return file;
+}
+
+/** Writes `sheet.png` into an experiment's folder. Returns its path. */
+export async function writeSheet(results: Results, folder: string, title: string): Promise<string> {
+  const file = join(folder, "sheet.png");
+  await writeWhole(file, await sheetOf(results, title, folder));
+  return file;
+}
+
+/**
+ * The experiment that a folder was begun for.
+ *
+ * @throws TillerError if none was.
+ */
+export async function experimentIn(folder: string): Promise<Experiment> {
+  const file = join(folder, "experiment.json");
+  if (!(await exists(file))) throw new TillerError(`${folder} has no experiment.json; tiller bench run makes one.`);
+  return readExperiment(file);
+}

@@ -1,0 +1,157 @@
+/** Results as one HTML page that needs nothing beside it. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import sharp from "sharp";
+import type { metricNames } from "../metrics/fidelity.ts";
+import { pictureNames } from "../training/data/pictures.ts";
+import type { BenchConcept } from "./concepts.ts";
+import { fidelityPlane } from "./fidelity-plane.ts";
+import { style } from "./report-style.ts";
+import type { ArmResult, PromptResult, Results } from "./results.ts";
+import { metricTitles, tableHeads, tableRows } from "./table.ts";
+
+export interface ReportOptions {
+  readonly title: string;
+  /** A few sentences under the title. */
+  readonly lead: string;
+  readonly concepts: readonly BenchConcept[];
+  /** The experiment's folder. */
+  readonly folder: string;
+  /** How the results come about again. */
+  readonly commands: readonly string[];
+  /** Concepts and prompts that the grid shows at most; of very many, some evenly spread. */
+  readonly grid?: { readonly concepts: number; readonly prompts: number };
+}
+
+export async function report(results: Results, options: ReportOptions): Promise<string> {
+  const { title, lead, concepts, folder, commands, grid = { concepts: 4, prompts: 8 } } = options;
+  const { experiment, units, tiller, versions, identities, arms } = results;
+  const shown = ({ name }: BenchConcept) => arms[0]?.prompts.some(({ concept }) => concept === name) ?? true;
+  const unfinished =
+    units.done < units.total ? `<p class="note">${units.done} of ${units.total} units are finished.</p>` : "";
+  const planes = [
+    ["light", { text: "#1d1c1a", faint: "#8b867d", point: "#1d1c1a", curve: "#c2410c" }],
+    ["dark", { text: "#ece9e4", faint: "#8f8a81", point: "#ece9e4", curve: "#fb923c" }],
+  ] as const;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escaped(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<main>
+<h1>${escaped(title)}</h1>
+<p class="lead">${escaped(lead)}</p>
+${unfinished}
+${await referencesOf(spread(concepts.filter(shown), grid.concepts))}
+<h2>Fidelity to the subject and to the text</h2>
+<figure>${planes.map(([theme, ink]) => `<div class="${theme}">${fidelityPlane(arms, ink)}</div>`).join("\n")}
+<figcaption>Up is nearer to the subject's pictures, right is nearer to the prompt. The curve joins the omegas of personalization guidance and ends in classifier-free guidance, which is omega 1; the dashed line joins the points that no other beats in both.</figcaption></figure>
+${table(results)}
+<h2>The same seeds under each method</h2>
+${await gridsOf(arms, grid, folder)}
+<h2>By concept</h2>
+${breakdown(arms, "concept")}
+<h2>By prompt</h2>
+${breakdown(arms, "prompt")}
+<h2>How this was made</h2>
+<pre>${escaped(commands.join("\n"))}</pre>
+<p class="note">Tiller ${escaped(tiller)}, ONNX Runtime ${escaped(versions.onnxruntime)}, Node ${escaped(versions.node)}; model ${escaped(experiment.model)} (${short(identities.model)}), measured with CLIP ${short(identities.encoders[0]!)} and ViT ${short(identities.encoders[1]!)}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. Scores are cosines: DINO and CLIP-I with the subject's pictures, CLIP-T with the prompt (${experiment.text === "class" ? "the subject named by its class" : "with the subject's token"}). Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
+</main>
+</body>
+</html>
+`;
+}
+
+async function referencesOf(concepts: readonly BenchConcept[]): Promise<string> {
+  const rows = await Promise.all(
+    concepts.map(async ({ name, images }) => {
+      const pictures = await Promise.all((await pictureNames(images)).map((file) => picture(join(images, file), name)));
+      return `<div class="strip">${pictures.join("")}</div><p class="note">${escaped(name)}: what was learned from</p>`;
+    }),
+  );
+  return rows.join("\n");
+}
+
+function table(results: Results): string {
+  const rows = tableRows(results).map((cells) => {
+    const shown = cells.map(({ text, interval }, i) => {
+      const tag = i < 2 ? "th" : "td";
+      return `<${tag}>${escaped(text)}${interval ? `<br><small>${escaped(interval)}</small>` : ""}</${tag}>`;
+    });
+    return `<tr>${shown.join("")}</tr>`;
+  });
+  return `<div class="wide"><table><thead><tr>${tableHeads.map((head) => `<th>${escaped(head)}</th>`).join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+}
+
+/** For each concept and way of fine-tuning: methods below each other, prompts side by side, at one seed. */
+async function gridsOf(
+  arms: readonly ArmResult[],
+  most: { concepts: number; prompts: number },
+  root: string,
+): Promise<string> {
+  const parts: string[] = [];
+  for (const personalisation of new Set(arms.map((arm) => arm.personalisation))) {
+    const those = arms.filter((arm) => arm.personalisation === personalisation);
+    const concepts = [...new Set(those[0]!.prompts.map(({ concept }) => concept))];
+    for (const concept of spread(concepts, most.concepts)) {
+      const of = (arm: ArmResult): PromptResult[] => arm.prompts.filter((prompt) => prompt.concept === concept);
+      const prompts = spread(of(those[0]!), most.prompts).map(({ prompt }) => prompt);
+      const rows = await Promise.all(
+        those.map(async (arm) => {
+          const cells = await Promise.all(
+            of(arm)
+              .filter(({ prompt }) => prompts.includes(prompt))
+              .map(({ folder, seeds, prompt }) =>
+                picture(join(root, folder, `${seeds[0]}.png`), `${arm.name}: ${prompt}`),
+              ),
+          );
+          return `<tr><th>${escaped(arm.name)}</th>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+        }),
+      );
+      const heads = prompts.map((prompt) => `<th>${escaped(prompt)}</th>`).join("");
+      parts.push(
+        `<h3>${escaped(concept)}, ${escaped(personalisation)}</h3><div class="wide"><table class="grid"><thead><tr><th></th>${heads}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`,
+      );
+    }
+  }
+  return parts.join("\n");
+}
+
+/** DINO and CLIP-T of every method for every concept over all prompts, or the other way round. */
+function breakdown(arms: readonly ArmResult[], by: "concept" | "prompt"): string {
+  const names = [...new Set(arms.flatMap((arm) => arm.prompts.map((one) => one[by])))];
+  const heads = arms.map((arm) => `<th>${escaped(`${arm.personalisation}: ${arm.name}`)}</th>`).join("");
+  const rows = names.map((name) => {
+    const cells = arms.map((arm) => {
+      const those = arm.prompts.filter((one) => one[by] === name);
+      const mean = (metric: (typeof metricNames)[number]) =>
+        those.reduce((sum, { scores }) => sum + scores[metric], 0) / those.length;
+      return `<td>${those.length === 0 ? "" : `${mean("dino").toFixed(3)} · ${mean("clipT").toFixed(3)}`}</td>`;
+    });
+    return `<tr><th>${escaped(name)}</th>${cells.join("")}</tr>`;
+  });
+  return `<p class="note">${metricTitles.dino} · ${metricTitles.clipT}</p><div class="wide"><table><thead><tr><th>${by}</th>${heads}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+}
+
+/** The picture within the page, small enough that a page of hundreds opens. */
+async function picture(file: string, alt: string): Promise<string> {
+  const bytes = await readFile(file);
+  const webp = await sharp(bytes).resize({ width: 256, withoutEnlargement: true }).webp({ quality: 86 }).toBuffer();
+  return `<img src="data:image/webp;base64,${webp.toString("base64")}" alt="${escaped(alt)}" title="${escaped(alt)}" loading="lazy">`;
+}
+
+/** Up to `count` of them, evenly spread. */
+function spread<T>(all: readonly T[], count: number): T[] {
+  if (all.length <= count) return [...all];
+  return Array.from({ length: count }, (_, i) => all[Math.floor(((i + 0.5) * all.length) / count)]!);
+}
+
+/** So much of a digest as tells it from others. */
+const short = (identity: string): string => escaped(/^[0-9a-f]{64}$/.test(identity) ? identity.slice(0, 12) : identity);
+
+const escaped = (text: string): string =>
+  text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);

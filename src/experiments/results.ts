@@ -1,0 +1,197 @@
+/** What an experiment's finished units say together. */
+import { join, relative } from "node:path";
+import { readFolder } from "../images/node/read-pixels.ts";
+import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
+import {
+  type MetricName,
+  meanScores,
+  metricNames,
+  type PictureFeatures,
+  type Scores,
+  scoresOf,
+} from "../metrics/fidelity.ts";
+import { runtimeVersion } from "../runtime/index.ts";
+import { version } from "../version.ts";
+import { bootstrap, type Interval } from "./bootstrap.ts";
+import { type Arm, armName, armsOf, type Experiment, personalisationName } from "./experiment.ts";
+import type { Cell, Identities } from "./plan.ts";
+import { readDone } from "./store.ts";
+import { type AdapterRecord, featuresOfUnit, type PictureRecord, unpacked } from "./units.ts";
+
+export type Intervals = Readonly<Record<MetricName, Interval>>;
+
+/** One method on one way of fine-tuning. */
+export interface ArmResult {
+  readonly personalisation: string;
+  readonly name: string;
+  readonly arm: Arm;
+  readonly scores: Intervals;
+  /** What it has more than cfg has, or pg++ more than cfg++, on the same concepts, prompts and seeds. */
+  readonly overCfg?: Intervals | undefined;
+  /**
+   * What a picture takes: rows a step, time, and memory in bytes: the most that the process held during a unit, of the
+   * unit where that was least, for a process keeps what earlier work took.
+   */
+  readonly rows: number;
+  readonly secondsPerPicture: number;
+  readonly memory: number;
+  readonly pictures: number;
+  readonly prompts: readonly PromptResult[];
+}
+
+export interface PromptResult {
+  readonly concept: string;
+  readonly prompt: string;
+  readonly scores: Scores;
+  /** The unit's folder, from the experiment's. */
+  readonly folder: string;
+  readonly seeds: readonly number[];
+}
+
+export interface Results {
+  readonly tiller: string;
+  /** What ran it, and what tells the model and the encoders from others of the same name. */
+  readonly versions: { readonly node: string; readonly onnxruntime: string };
+  readonly identities: Identities;
+  readonly experiment: Experiment;
+  /** Units finished of all; results are of the finished ones. */
+  readonly units: { readonly done: number; readonly total: number };
+  readonly trainingSeconds: number;
+  /** The adapters' files, from the experiment's folder. */
+  readonly adapters: readonly string[];
+  readonly arms: readonly ArmResult[];
+}
+
+/** Gathers what is finished. Arms are compared over the prompts that all of a way of fine-tuning have. */
+export async function gather(
+  cells: readonly Cell[],
+  experiment: Experiment,
+  identities: Identities,
+  encoders: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
+  root: string,
+): Promise<Results> {
+  const arms = armsOf(experiment);
+  const references = new Map<string, PictureFeatures[]>();
+  const found: { cell: Cell; arm: Arm; name: string; record: PictureRecord; prompt: PromptResult }[] = [];
+  let [done, total, trainingSeconds] = [0, 0, 0];
+  const adapters: string[] = [];
+  for (const cell of cells) {
+    total += (cell.adapter ? 1 : 0) + cell.units.length;
+    const trained = cell.adapter && (await readDone<AdapterRecord>(cell.adapter.folder));
+    if (trained) done++;
+    trainingSeconds += trained?.seconds ?? 0;
+    if (trained) adapters.push(...trained.adapters.map((file) => relative(root, join(cell.adapter!.folder, file))));
+    const { concept } = cell;
+    const known = references.get(concept.name) ?? (await featuresOf(concept.images, encoders));
+    references.set(concept.name, known);
+    for (const unit of cell.units) {
+      const { folder, arm, prompt } = unit;
+      const record = await readDone<PictureRecord>(folder);
+      if (!record) continue;
+      done++;
+      const features = await featuresOfUnit(unit, record, concept, experiment, encoders);
+      const text = unpacked(features.text[experiment.text]);
+      const scores = meanScores(
+        features.clip.map((clip, i) =>
+          scoresOf({ clip: unpacked(clip), dino: unpacked(features.dino[i]!) }, known, text),
+        ),
+      );
+      found.push({
+        cell,
+        arm,
+        name: armName(arm, arms),
+        record,
+        prompt: {
+          concept: concept.name,
+          prompt: prompt.name,
+          scores,
+          folder: relative(root, folder),
+          seeds: record.seeds,
+        },
+      });
+    }
+  }
+
+  const results: ArmResult[] = [];
+  for (const personalisation of experiment.personalisation) {
+    const ours = found.filter(({ cell }) => cell.personalisation === personalisation);
+    const place = ({ prompt }: (typeof ours)[number]) => `${prompt.concept}/${prompt.prompt}`;
+    const counts = new Map<string, number>();
+    for (const one of ours) counts.set(place(one), (counts.get(place(one)) ?? 0) + 1);
+    const complete = ours.filter((one) => counts.get(place(one)) === arms.length);
+    // Cfg at a method's own scale, or the only one there is; of pg++ cfg++.
+    const scales = new Set(arms.filter(({ guidance }) => guidance === "cfg").map(({ scale }) => scale));
+    const baselineOf = ({ guidance, scale }: Arm) =>
+      guidance === "pg++"
+        ? complete.filter(({ arm }) => arm.guidance === "cfg++" && arm.scale === scale)
+        : complete.filter(({ arm }) => arm.guidance === "cfg" && (scales.size === 1 || arm.scale === scale));
+    for (const arm of arms) {
+      const those = complete.filter((one) => one.arm === arm || JSON.stringify(one.arm) === JSON.stringify(arm));
+      if (those.length === 0) continue;
+      const baseline = baselineOf(arm);
+      const pictures = those.reduce((sum, { record }) => sum + record.seeds.length, 0);
+      results.push({
+        personalisation: personalisationName(personalisation, experiment.personalisation),
+        name: armName(arm, arms),
+        arm,
+        scores: intervals(those.map(({ prompt }) => prompt)),
+        overCfg:
+          arm.guidance === "cfg" || baseline.length !== those.length
+            ? undefined
+            : intervals(
+                those.map(({ prompt }) => prompt),
+                baseline.map(({ prompt }) => prompt),
+              ),
+        rows: those[0]!.record.rows,
+        memory: Math.min(...those.map(({ record }) => record.memory)),
+        secondsPerPicture: those.reduce((sum, { record }) => sum + record.seconds, 0) / pictures,
+        pictures,
+        prompts: those.map(({ prompt }) => prompt),
+      });
+    }
+  }
+  return {
+    tiller: version,
+    versions: { node: process.version, onnxruntime: runtimeVersion },
+    identities,
+    experiment,
+    units: { done, total },
+    trainingSeconds,
+    adapters,
+    arms: results,
+  };
+}
+
+/** Of the prompts' scores, or of what they have more than those of `less`, prompt by prompt. */
+function intervals(prompts: readonly PromptResult[], less?: readonly PromptResult[]): Intervals {
+  const of = (metric: MetricName) => bootstrap(valuesByConcept(prompts, metric, less));
+  return Object.fromEntries(metricNames.map((metric) => [metric, of(metric)])) as Record<MetricName, Interval>;
+}
+
+/** For each concept its prompts' scores by a metric, or what they have more than those of `less`, prompt by prompt. */
+export function valuesByConcept(
+  prompts: readonly PromptResult[],
+  metric: MetricName,
+  less?: readonly PromptResult[],
+): number[][] {
+  const byConcept = new Map<string, number[]>();
+  for (const [i, { concept, scores }] of prompts.entries()) {
+    const values = byConcept.get(concept) ?? [];
+    values.push(scores[metric] - (less ? less[i]!.scores[metric] : 0));
+    byConcept.set(concept, values);
+  }
+  return [...byConcept.values()];
+}
+
+async function featuresOf(
+  folder: string,
+  { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
+): Promise<PictureFeatures[]> {
+  const pixels = (await readFolder(folder)).map((picture) => picture.pixels);
+  const features: PictureFeatures[] = [];
+  for (const one of pixels) {
+    const [c, d]: [Features[], Features[]] = [await clip.pictures([one]), await dino.pictures([one])];
+    features.push({ clip: c[0]!, dino: d[0]! });
+  }
+  return features;
+}

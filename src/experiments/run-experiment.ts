@@ -1,0 +1,93 @@
+/** An experiment from its file to its results. */
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { writeWhole } from "../bytes/node/atomic-file.ts";
+import { readJson } from "../bytes/node/json-file.ts";
+import { placeOf } from "../bytes/node/place.ts";
+import { exists } from "../bytes/node/regular-file.ts";
+import { resolveDevice, startEngine } from "../runtime/index.ts";
+import type { Experiment } from "./experiment.ts";
+import type { Cell, Identities } from "./plan.ts";
+import { gather, type Results } from "./results.ts";
+import { identitiesOf, openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
+
+/**
+ * Does what is missing of an experiment in `options.folder` and writes `results.json` there, and `experiment.json` before
+ * it begins. Interrupted, the next call goes on; several calls at once share the work.
+ */
+export async function runExperiment(
+  experiment: Experiment,
+  options: RunOptions,
+  onProgress: (progress: RunProgress) => void = () => {},
+): Promise<Results> {
+  const identities = await identitiesOf(experiment);
+  const cells = await openPlan(experiment, identities, options.folder);
+  await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(placed(experiment), null, 2)}\n`);
+  await runCells(cells, experiment, options, onProgress);
+  const results = await gathered(experiment, cells, identities, options);
+  await writeWhole(join(options.folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
+  return results;
+}
+
+/**
+ * Gathers what is finished of an experiment, and writes it to `results.json` in the folder.
+ *
+ * Results of the same experiment that are there already, of more finished units, are given back in their place: what made
+ * them is no longer here.
+ */
+export async function gatherResults(
+  experiment: Experiment,
+  folder: string,
+  options: Pick<RunOptions, "device" | "threads"> = {},
+): Promise<Results> {
+  const file = join(folder, "results.json");
+  const identities = await identitiesOf(experiment);
+  const cells = await openPlan(experiment, identities, folder);
+  const results = await gathered(experiment, cells, identities, { ...options, folder });
+  const before = (await exists(file)) ? ((await readJson(file, z.unknown(), 1 << 30)) as Results) : undefined;
+  const same = before?.versions && isDeepStrictEqual(named(before.experiment), named(experiment));
+  if (same && before.units.done > results.units.done) return before;
+  await writeWhole(file, `${JSON.stringify(results, null, 2)}\n`);
+  return results;
+}
+
+async function gathered(
+  experiment: Experiment,
+  cells: readonly Cell[],
+  identities: Identities,
+  { folder, device, threads }: Pick<RunOptions, "folder" | "device" | "threads">,
+): Promise<Results> {
+  const engine = await startEngine({ device: await resolveDevice(device ?? "auto"), threads });
+  try {
+    return await gather(cells, experiment, identities, await openEncoders(engine, experiment), folder);
+  } finally {
+    await engine.close();
+  }
+}
+
+/** The experiment with its paths as they are from everywhere; a name that is no path here stands for itself. */
+const placed = (experiment: Experiment): Experiment =>
+  withPaths(experiment, (name) => {
+    const [, file = name, strength = ""] = (!existsSync(name) && /^(.+)(:[^:]+)$/.exec(name)) || [];
+    return `${placeOf(file)}${strength}`;
+  });
+
+/** The experiment as it is told from others, wherever its files lie. */
+const named = (experiment: Experiment): Experiment => withPaths(experiment, (name) => basename(name));
+
+/** The experiment with its paths told otherwise, an adapter's with its strength. */
+function withPaths(experiment: Experiment, path: (name: string) => string): Experiment {
+  const { model, personalisation, concepts, encoders } = experiment;
+  return {
+    ...experiment,
+    model: path(model),
+    personalisation: personalisation.map((one) => ("adapters" in one ? { adapters: one.adapters.map(path) } : one)),
+    concepts:
+      concepts === "all"
+        ? concepts
+        : concepts.map((one) => (typeof one === "string" ? one : { ...one, images: path(one.images) })),
+    encoders: encoders && { clip: path(encoders.clip), dino: path(encoders.dino) },
+  };
+}

@@ -1,0 +1,150 @@
+/** Finds the omega of one adapter: the most faithful to the subject that keeps the text. */
+import { join } from "node:path";
+import { writeWhole } from "../bytes/node/atomic-file.ts";
+import { UsageError } from "../errors.ts";
+import { promptNames } from "./concepts.ts";
+import { type Experiment, parseExperiment } from "./experiment.ts";
+import { fidelityPlane } from "./fidelity-plane.ts";
+import type { ArmResult } from "./results.ts";
+import type { RunOptions, RunProgress } from "./run.ts";
+import { runExperiment } from "./run-experiment.ts";
+
+export interface TuneRequest {
+  readonly model: string;
+  readonly adapters: readonly string[];
+  /** The folder of the subject's own pictures. */
+  readonly images: string;
+  readonly token: string;
+  readonly class: string;
+  readonly live: boolean;
+  /** Pictures that may be drawn. */
+  readonly budget: number;
+  /** Scales tried beside each other. */
+  readonly scales: readonly number[];
+  /** The share of cfg's CLIP-T that is to be kept, 0 to 1. */
+  readonly floor: number;
+  readonly steps: number;
+  /** Folders of a CLIP and a ViT; the embedded ones by default, which know the embedded world alone. */
+  readonly encoders?: Experiment["encoders"];
+}
+
+export interface Tuned {
+  /** 1, which is cfg, where no other omega is better and keeps the text. */
+  readonly omega: number;
+  readonly scale: number;
+  /** Of the setting proposed, and of cfg on the same prompts and seeds. */
+  readonly chosen: ArmResult;
+  readonly cfg: ArmResult;
+  /** Every setting measured, and how many pictures that took, those of earlier calls among them. */
+  readonly arms: readonly ArmResult[];
+  readonly pictures: number;
+  /** The file with the curve drawn: text against subject fidelity. */
+  readonly curve: string;
+}
+
+const coarse = [0, 0.2, 0.4, 0.6, 0.8];
+/** Seeds a prompt. */
+const seeds = 2;
+
+/**
+ * First some omegas far apart on some prompts; then those beside the best, on those prompts; then the few best on as many
+ * more prompts as the budget allows. Pictures drawn once are not drawn again, also not by a later call on the same folder.
+ *
+ * @throws UsageError if the budget is too small for the first round, or the floor is no share.
+ */
+export async function tune(
+  request: TuneRequest,
+  options: RunOptions,
+  onProgress: (progress: RunProgress) => void = () => {},
+): Promise<Tuned> {
+  const { budget, scales, floor } = request;
+  if (!(floor > 0 && floor <= 1)) throw new UsageError(`--floor ${floor} must be a share: above 0, at most 1`);
+  const prompts = spreadPrompts(request.live);
+  // A third of the budget for the first round; cfg is drawn at every scale too.
+  const first = Math.min(prompts.length, Math.floor(budget / 3 / ((coarse.length + 1) * scales.length * seeds)));
+  if (first < 1) {
+    const least = 3 * (coarse.length + 1) * scales.length * seeds;
+    throw new UsageError(`--budget ${budget} is too small: ${least} pictures are the least for these scales`);
+  }
+  const measure = async (omegas: readonly number[], at: readonly number[], count: number) =>
+    (await runExperiment(experimentOf(request, omegas, at, prompts.slice(0, count)), options, onProgress)).arms;
+
+  const rough = await measure(coarse, scales, first);
+  const scale = best(rough, floor).arm.scale!;
+  const middle = omegaOf(best(rough, floor));
+  const near = [middle - 0.1, middle, middle + 0.1].filter((omega) => omega >= 0 && omega < 1).map(rounded);
+  const fine = await measure([...new Set([...coarse, ...near])], [scale], first);
+  const added = near.filter((omega) => !coarse.includes(omega)).length;
+  const drawn = rough.reduce((sum, { pictures }) => sum + pictures, 0) + added * first * seeds;
+  const last = ranked(fine, floor)
+    .map(omegaOf)
+    .filter((omega) => omega !== 1)
+    .slice(0, 3);
+  const more = Math.floor((budget - drawn) / ((last.length + 1) * seeds));
+  const count = Math.min(prompts.length, first + Math.max(0, more));
+  const final = await measure(last, [scale], count);
+  const chosen = best(final, floor);
+  const curve = join(options.folder, "curve.svg");
+  const ink = { text: "#1d1c1a", faint: "#8b867d", point: "#1d1c1a", curve: "#c2410c", paper: "#ffffff" };
+  await writeWhole(curve, fidelityPlane(fine, ink));
+  const inFinal = new Set(final.map(({ name }) => name));
+  return {
+    omega: omegaOf(chosen),
+    scale,
+    chosen,
+    cfg: cfgOf(final, chosen),
+    arms: [...final, ...fine.filter(({ name }) => !inFinal.has(name))],
+    curve,
+    pictures: drawn + (count - first) * (last.length + 1) * seeds,
+  };
+}
+
+function experimentOf(
+  { model, adapters, images, token, class: noun, live, steps, encoders }: TuneRequest,
+  omega: readonly number[],
+  scale: readonly number[],
+  prompts: readonly string[],
+): Experiment {
+  return parseExperiment({
+    name: "tune",
+    model,
+    personalisation: [{ adapters }],
+    guidance: [
+      { method: "cfg", scale },
+      { method: "pg", scale, omega },
+    ],
+    concepts: [{ name: "subject", images, class: noun, live }],
+    prompts,
+    pictures: seeds,
+    steps,
+    token,
+    encoders,
+  });
+}
+
+/** All prompts, in an order whose beginnings are spread over the whole list. */
+function spreadPrompts(live: boolean): string[] {
+  const names = promptNames(live);
+  // 31 is prime: steps of 12 reach every one.
+  return names.map((_, i) => names[(i * 12) % names.length]!);
+}
+
+const cfgOf = (arms: readonly ArmResult[], { arm }: ArmResult): ArmResult =>
+  arms.find((other) => other.arm.guidance === "cfg" && other.arm.scale === arm.scale)!;
+
+/** Cfg is pg at omega 1. */
+const omegaOf = ({ arm }: ArmResult): number => arm.omega ?? 1;
+
+/**
+ * Those that keep the text first, each by its likeness to the subject; then the others by how nearly they keep it. Cfg is
+ * among the first.
+ */
+function ranked(arms: readonly ArmResult[], floor: number): ArmResult[] {
+  const kept = (one: ArmResult) => one.scores.clipT.mean / cfgOf(arms, one).scores.clipT.mean;
+  const value = (one: ArmResult) => (kept(one) >= floor ? 1 + one.scores.dino.mean : kept(one) - floor);
+  return arms.toSorted((a, b) => value(b) - value(a));
+}
+
+const best = (arms: readonly ArmResult[], floor: number): ArmResult => ranked(arms, floor)[0]!;
+
+const rounded = (omega: number) => Math.round(omega * 100) / 100;

@@ -1,0 +1,144 @@
+/** How each kind of unit is done. */
+import { join, relative } from "node:path";
+import { z } from "zod";
+import { writeWhole } from "../bytes/node/atomic-file.ts";
+import { readJson } from "../bytes/node/json-file.ts";
+import { exists } from "../bytes/node/regular-file.ts";
+import { encodePng, writePng } from "../images/node/png.ts";
+import { readPixels } from "../images/node/read-pixels.ts";
+import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
+import type { Pipeline } from "../pipelines/pipeline.ts";
+import { makeClassPictures } from "../training/data/class-pictures.ts";
+import { type TrainOptions, train } from "../training/run/train.ts";
+import type { BenchConcept } from "./concepts.ts";
+import type { Experiment } from "./experiment.ts";
+import { type AdapterUnit, type PictureUnit, subjectOf } from "./plan.ts";
+import { doOnce } from "./store.ts";
+
+export interface Encoders {
+  readonly clip: ClipEncoder;
+  readonly dino: PictureEncoder;
+}
+
+/** What a finished adapter unit says. */
+export interface AdapterRecord {
+  /** The adapter's files, from the unit's folder. */
+  readonly adapters: readonly string[];
+  readonly seconds: number;
+}
+
+/** What a finished picture unit says. */
+export interface PictureRecord {
+  readonly seeds: readonly number[];
+  readonly seconds: number;
+  /** Rows a picture and step, and the most memory the process held meanwhile, in bytes. */
+  readonly rows: number;
+  readonly memory: number;
+}
+
+/** What encoders make of a unit's pictures; features as base64 of float32. */
+export interface FeatureRecord {
+  readonly clip: readonly string[];
+  readonly dino: readonly string[];
+  /** Of the prompt with the class alone, and with the token as well. */
+  readonly text: { readonly class: string; readonly token: string };
+}
+
+/** What goes on, what of it exactly, and how much of that is done, 0 to 1. */
+export type OnStep = (doing: string, detail: string, share: number) => void;
+
+/** Trains a concept's adapter, going on with an unfinished run. */
+export async function doAdapter(
+  adapter: AdapterUnit,
+  concept: BenchConcept,
+  model: string,
+  options: TrainOptions,
+  onStep: OnStep,
+): Promise<"done" | "held"> {
+  if (adapter.classPictures > 0) {
+    const drawn = await doOnce(join(adapter.classFolder, ".drawn"), () =>
+      makeClassPictures(model, {
+        folder: adapter.classFolder,
+        count: adapter.classPictures,
+        prompt: `a ${concept.class}`,
+        resolution: undefined,
+        seed: 0,
+        load: options,
+        signal: options.signal,
+        onStep: (done, of) => onStep(`drawing any ${concept.class}`, `picture ${Math.floor(done)} of ${of}`, done / of),
+      }),
+    );
+    if (drawn === "held") return "held";
+  }
+  return doOnce(adapter.folder, async (): Promise<AdapterRecord> => {
+    const began = performance.now();
+    let adapters: readonly string[] = [];
+    for await (const event of train(adapter.recipe, adapter.request, options)) {
+      if (event.type === "step") {
+        const { step, steps, loss } = event;
+        onStep(`learning ${concept.name}`, `step ${step} of ${steps}, loss ${loss.toFixed(4)}`, step / steps);
+      }
+      if (event.type === "saved") adapters = event.adapters.map((file) => relative(adapter.folder, file));
+    }
+    return { adapters, seconds: (performance.now() - began) / 1000 };
+  });
+}
+
+/** Draws a unit's pictures; the pipeline has the cell's adapter already. */
+export async function doPictures(
+  { folder, arm, prompt }: PictureUnit,
+  concept: BenchConcept,
+  experiment: Experiment,
+  pipeline: Pipeline,
+  signal: AbortSignal | undefined,
+  onStep: OnStep,
+): Promise<"done" | "held"> {
+  const { pictures, seed, steps, sampler } = experiment;
+  const text = prompt.about(subjectOf(experiment, concept));
+  return doOnce(folder, async (): Promise<PictureRecord> => {
+    const began = performance.now();
+    const seeds: number[] = [];
+    let [rows, memory] = [0, 0];
+    const request = { prompt: text, ...arm, seed, count: pictures, steps, sampler };
+    for await (const event of pipeline.generate(request, { signal })) {
+      if (event.type === "step") {
+        onStep("drawing", `${arm.guidance}: ${text}`, event.step / event.steps);
+        rows = event.rows;
+        memory = Math.max(memory, process.memoryUsage.rss());
+      }
+      if (event.type !== "picture") continue;
+      seeds.push(event.seed);
+      await writePng(join(folder, `${event.seed}.png`), await encodePng(event, event.recipe));
+    }
+    return { seeds, seconds: (performance.now() - began) / 1000, rows, memory };
+  });
+}
+
+/** What the encoders make of a unit's pictures: read, or computed from the files and kept. */
+export async function featuresOfUnit(
+  { folder, features, prompt }: PictureUnit,
+  { seeds }: PictureRecord,
+  concept: BenchConcept,
+  experiment: Experiment,
+  encoders: Encoders,
+): Promise<FeatureRecord> {
+  if (await exists(features)) return (await readJson(features, z.unknown())) as FeatureRecord;
+  const pictures = await Promise.all(seeds.map((seed) => readPixels(join(folder, `${seed}.png`))));
+  const named = prompt.about(subjectOf(experiment, concept));
+  const [plain, full] = await encoders.clip.texts([prompt.about(concept.class), named]);
+  const record: FeatureRecord = {
+    clip: (await encoders.clip.pictures(pictures)).map(packed),
+    dino: (await encoders.dino.pictures(pictures)).map(packed),
+    text: { class: packed(plain!), token: packed(full!) },
+  };
+  await writeWhole(features, `${JSON.stringify(record)}\n`);
+  return record;
+}
+
+const packed = (features: Features): string =>
+  Buffer.from(features.buffer, features.byteOffset, features.byteLength).toString("base64");
+
+export function unpacked(text: string): Features {
+  const bytes = Buffer.from(text, "base64");
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+}

@@ -1,0 +1,50 @@
+/** Files that people take for Stable Diffusion 1.x or 2.x checkpoints, each told apart by a key and named. */
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+
+const telling: readonly (readonly [RegExp, string])[] = [
+  [/^conditioner\.embedders\.1\./, "a Stable Diffusion XL checkpoint"],
+  [/^conditioner\.embedders\.0\.model\./, "a Stable Diffusion XL refiner"],
+  [/^(model\.diffusion_model\.)?joint_blocks\./, "a Stable Diffusion 3 checkpoint"],
+  [/^(model\.diffusion_model\.)?double_blocks\./, "a Flux checkpoint"],
+  [/^(model\.diffusion_model\.)?double_layers\./, "an AuraFlow checkpoint"],
+  [/^(model\.diffusion_model\.)?transformer_blocks\./, "a diffusion transformer"],
+  [
+    /^(model\.diffusion_model\.)?blocks\.\d+\.cross_attn\.q_linear\./,
+    "a SANA or PixArt transformer in its original form",
+  ],
+  [/^(clip_txt_mapper|down_blocks\.\d+\.\d+\.channelwise)\./, "a Stable Cascade checkpoint"],
+  [/^control_model\.|^controlnet_/, "a ControlNet"],
+  [/motion_modules\./, "an AnimateDiff motion module"],
+  [
+    /^lora_(unet|te)|\.lora(_[AB]|_down|_up|\.down|\.up)?\.|_lora\.(down|up)\./,
+    "a LoRA adapter; pass it with --adapter",
+  ],
+  [/custom_diffusion/, "a Custom Diffusion adapter; pass it with --adapter"],
+  [/^(emb_params|string_to_param|<.*>)/, "a textual-inversion embedding; pass it with --adapter"],
+  [/^(down_blocks|mid_block)\./, "a U-Net alone, in Diffusers' naming; pass the folder that has its model_index.json"],
+  [/^(encoder|decoder)\./, "an autoencoder alone"],
+  [/^text_model\./, "a text encoder alone"],
+];
+
+/** What a file without an LDM U-Net is, as far as its keys tell: "… is <what>". */
+export function nameForeign(checkpoint: Checkpoint): string | undefined {
+  for (const [pattern, what] of telling) {
+    for (const key of checkpoint.keys()) if (pattern.test(key)) return what;
+  }
+  return undefined;
+}
+
+/** What an LDM checkpoint other than text-to-image is, told by its U-Net. @param unet Keys without `model.diffusion_model.`. */
+export function nameOtherTask(unet: Checkpoint): string | undefined {
+  const tasks: Readonly<Record<number, string>> = {
+    5: "a depth-to-image model",
+    7: "an upscaler",
+    8: "an InstructPix2Pix editing model",
+    9: "an inpainting model",
+  };
+  const channels = unet.get("input_blocks.0.0.weight")?.shape[1];
+  if (channels !== undefined && tasks[channels]) return `${tasks[channels]} (its U-Net takes ${channels} channels)`;
+  if (unet.has("label_emb.0.0.weight")) return "a model with a second condition (SD XL, or SD 2.1 unCLIP)";
+  if (unet.has("label_emb.weight")) return "a class-conditional model or an upscaler";
+  return undefined;
+}

@@ -1,0 +1,168 @@
+import { readFile } from "node:fs/promises";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Safetensors } from "../../bytes/safetensors.ts";
+import { bytesPerElement, type DType, type TensorRef } from "../../bytes/tensor-ref.ts";
+import { splitLdm } from "./ldm.ts";
+
+// Made by fixtures/make_ldm_names.py: tiny LDM checkpoints, and where Diffusers' own conversion takes every tensor from.
+// The converted tensors load strictly into the Diffusers models of the configs that stand with them.
+interface Fixture {
+  readonly ldm: Record<string, number[]>;
+  readonly expected: Record<
+    "unet" | "vae" | "textEncoder",
+    { config: Record<string, unknown>; origin: Record<string, [key: string, row: number, shape: number[]]> }
+  >;
+}
+let fixtures: Record<"sd1" | "sd2", Fixture>;
+beforeAll(async () => {
+  fixtures = JSON.parse(await readFile(new URL("fixtures/ldm-names.json", import.meta.url), "utf8"));
+});
+
+/** A checkpoint of these shapes, one tensor behind the other in a file that need not exist. */
+function checkpoint(shapes: Record<string, number[]>, metadata: Record<string, string> = {}): Safetensors {
+  let offset = 1000;
+  const tensors = new Map<string, TensorRef>();
+  for (const [name, shape] of Object.entries(shapes)) {
+    const dtype: DType = name.endsWith("position_ids") ? "int64" : "float16";
+    const byteLength = shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
+    tensors.set(name, { name, file: "/no/file", offset, byteLength, shape, dtype });
+    offset += byteLength;
+  }
+  return { tensors, metadata };
+}
+
+describe.each(["sd1", "sd2"] as const)("a single file of the form %s", (form) => {
+  test("gives the tensors that Diffusers' conversion gives, from the same places", async () => {
+    const { ldm, expected } = fixtures[form];
+    const source = checkpoint(ldm);
+    const model = await splitLdm(source, "tiny.safetensors");
+    for (const part of ["unet", "vae", "textEncoder"] as const) {
+      const { weights } = model[part];
+      const { origin } = expected[part];
+      expect([...weights.keys()].sort()).toEqual(Object.keys(origin).sort());
+      for (const [key, [from, row, shape]] of Object.entries(origin)) {
+        const ref = weights.get(key)!;
+        const whole = source.tensors.get(from)!;
+        const rowBytes = whole.byteLength / (whole.shape[0] ?? 1);
+        const place = { name: from, shape, offset: whole.offset + row * rowBytes };
+        expect({ key, name: ref.name, shape: ref.shape, offset: ref.offset }).toEqual({ key, ...place });
+        expect(ref.byteLength).toBe(shape.reduce((a, b) => a * b, 2));
+      }
+    }
+  });
+
+  test("gives the configs of the Diffusers models that its tensors load into", async () => {
+    const { ldm, expected } = fixtures[form];
+    const model = await splitLdm(checkpoint(ldm), "tiny.safetensors");
+    for (const part of ["unet", "vae", "textEncoder"] as const) {
+      expect(model[part].config).toMatchObject(expected[part].config);
+    }
+    expect(model.vae.config).toMatchObject({ scaling_factor: 0.18215 });
+    expect(model.unet.config).toMatchObject({ _class_name: "UNet2DConditionModel", norm_num_groups: 32 });
+  });
+});
+
+test("the public models' sizes give the public models' configs", async () => {
+  const shapes = { ...fixtures.sd2.ldm };
+  // Only the derived numbers matter: the widths of SD 2.1 in the places that tell them.
+  const wide = (key: string, scale: number) => shapes[key]!.map((n) => (n === 32 || n === 64 ? n * scale : n));
+  for (const key of Object.keys(shapes)) if (key.startsWith("model.")) shapes[key] = wide(key, 10);
+  const { unet } = await splitLdm(checkpoint(shapes), "wide.safetensors");
+  expect(unet.config).toMatchObject({ block_out_channels: [320, 640, 640], attention_head_dim: [5, 10, 10] });
+});
+
+test("older SD 1 files without the text_model prefix, and with position_ids, EMA and training leftovers, are read alike", async () => {
+  const { ldm, expected } = fixtures.sd1;
+  const older: Record<string, number[]> = {
+    "model_ema.decay": [],
+    "model_ema.diffusion_modelinput_blocks00weight": [32, 4, 3, 3],
+    betas: [1000],
+    "cond_stage_model.transformer.embeddings.position_ids": [1, 77],
+    "first_stage_model.loss.logvar": [],
+  };
+  for (const [key, shape] of Object.entries(ldm)) older[key.replace("transformer.text_model.", "transformer.")] = shape;
+  const model = await splitLdm(checkpoint(older), "old.safetensors");
+  expect([...model.textEncoder.weights.keys()].sort()).toEqual(Object.keys(expected.textEncoder.origin).sort());
+  expect([...model.unet.weights.keys()].sort()).toEqual(Object.keys(expected.unet.origin).sort());
+  expect([...model.vae.weights.keys()].sort()).toEqual(Object.keys(expected.vae.origin).sort());
+});
+
+test("an SD 2 file exported from Diffusers, which has 23 text blocks, keeps them all", async () => {
+  const shapes = Object.fromEntries(Object.entries(fixtures.sd2.ldm).filter(([key]) => !key.includes("resblocks.23.")));
+  const { textEncoder } = await splitLdm(checkpoint(shapes), "exported.safetensors");
+  expect(textEncoder.config).toMatchObject({ num_hidden_layers: 23 });
+});
+
+test("SD 1 predicts noise and SD 2 velocity, unless the file's metadata says otherwise", async () => {
+  const prediction = async (form: "sd1" | "sd2", metadata = {}) =>
+    (await splitLdm(checkpoint(fixtures[form].ldm, metadata), "x.safetensors")).scheduler.prediction_type;
+  expect(await prediction("sd1")).toBe("epsilon");
+  expect(await prediction("sd2")).toBe("v_prediction");
+  expect(await prediction("sd2", { "modelspec.prediction_type": "epsilon" })).toBe("epsilon");
+  expect(await prediction("sd1", { "modelspec.prediction_type": "v" })).toBe("v_prediction");
+});
+
+describe("what is not a text-to-image checkpoint of SD 1 or 2 is refused by name", () => {
+  const first = "model.diffusion_model.input_blocks.0.0.weight";
+  const cases: [what: string, change: (shapes: Record<string, number[]>) => Record<string, number[]>][] = [
+    ["an inpainting model \\(its U-Net takes 9 channels\\)", (s) => ({ ...s, [first]: [32, 9, 3, 3] })],
+    ["an InstructPix2Pix editing model", (s) => ({ ...s, [first]: [32, 8, 3, 3] })],
+    ["a depth-to-image model", (s) => ({ ...s, [first]: [32, 5, 3, 3] })],
+    ["an upscaler", (s) => ({ ...s, [first]: [32, 7, 3, 3] })],
+    ["a Stable Diffusion XL checkpoint", (s) => ({ ...s, "conditioner.embedders.1.model.ln_final.weight": [1280] })],
+    ["a Stable Diffusion XL refiner", (s) => ({ ...s, "conditioner.embedders.0.model.ln_final.weight": [1280] })],
+    ["a model with a second condition", (s) => ({ ...s, "model.diffusion_model.label_emb.0.0.weight": [32, 32] })],
+    ["a Stable Diffusion 3 checkpoint", () => ({ "model.diffusion_model.joint_blocks.0.x.weight": [1] })],
+    ["a Flux checkpoint", () => ({ "double_blocks.0.img_attn.norm.key_norm.scale": [1] })],
+    ["a ControlNet", () => ({ "control_model.time_embed.0.weight": [1] })],
+    [
+      "a LoRA adapter; pass it with --adapter",
+      () => ({ "lora_unet_mid_block_attentions_0_proj_in.lora_up.weight": [1] }),
+    ],
+    ["a LoRA adapter; pass it with --adapter", () => ({ "unet.mid_block.attentions.0.to_q.lora_A.weight": [1] })],
+    ["a textual-inversion embedding", () => ({ emb_params: [1, 768] })],
+    ["a U-Net alone, in Diffusers' naming", () => ({ "down_blocks.0.resnets.0.conv1.weight": [1] })],
+    ["an autoencoder alone", () => ({ "encoder.conv_in.weight": [1] })],
+    ["a text encoder alone", () => ({ "text_model.embeddings.token_embedding.weight": [1] })],
+    ["not a Stable Diffusion checkpoint", () => ({ "something.else": [1] })],
+  ];
+  test.each(cases)("%s", async (what, change) => {
+    const made = splitLdm(checkpoint(change(fixtures.sd1.ldm)), "x.safetensors");
+    await expect(made).rejects.toThrow(new RegExp(`^x.safetensors is ${what}`));
+  });
+
+  test.each([
+    ["no autoencoder", "first_stage_model."],
+    ["no text encoder", "cond_stage_model."],
+  ])("a checkpoint with %s", async (what, prefix) => {
+    const shapes = Object.fromEntries(Object.entries(fixtures.sd1.ldm).filter(([key]) => !key.startsWith(prefix)));
+    await expect(splitLdm(checkpoint(shapes), "x.safetensors")).rejects.toThrow(
+      `holds a U-Net but ${what} (${prefix}*)`,
+    );
+  });
+
+  test.each([
+    [
+      "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight",
+      /incomplete: it has no tensor for mid_block.attentions.0.transformer_blocks.0/,
+    ],
+    ["first_stage_model.decoder.conv_in.weight", /incomplete: it has no tensor for decoder.conv_in.weight/],
+    ["cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight", /incomplete: .*layers.0.mlp.fc1/],
+  ])("a checkpoint without %s", async (key, sentence) => {
+    const { [key]: _, ...shapes } = fixtures.sd1.ldm;
+    await expect(splitLdm(checkpoint(shapes), "x.safetensors")).rejects.toThrow(sentence);
+  });
+
+  test.each([
+    ["model.diffusion_model.input_blocks.1.0.extra.weight", /which no Stable Diffusion U-Net has/],
+    [
+      "model.diffusion_model.input_blocks.999.0.op.weight",
+      /not arranged as in Stable Diffusion|no Stable Diffusion U-Net/,
+    ],
+    ["first_stage_model.decoder.conv_in.weight", /has shape \[1\], too few axes/],
+    ["first_stage_model.encoder.mid.attn_2.q.weight", /which no Stable Diffusion autoencoder has/],
+  ])("a checkpoint with %s", async (key, sentence) => {
+    const shapes = { ...fixtures.sd1.ldm, [key]: [1] };
+    await expect(splitLdm(checkpoint(shapes), "x.safetensors")).rejects.toThrow(sentence);
+  });
+});

@@ -1,0 +1,105 @@
+/**
+ * Community single files of Stable Diffusion 1.x and 2.x, in the naming of the original latent-diffusion code (LDM).
+ *
+ * Names are mapped to Diffusers' and configs derived from shapes; the tensors stay where they are.
+ */
+
+import { readBytes, type Safetensors } from "../../bytes/safetensors.ts";
+import type { TensorRef } from "../../bytes/tensor-ref.ts";
+import { TillerError } from "../../errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { LdmComponent } from "./ldm-component.ts";
+import { nameForeign, nameOtherTask } from "./ldm-refusals.ts";
+import { ldmClip, ldmOpenClip } from "./ldm-text.ts";
+import { ldmUnet } from "./ldm-unet.ts";
+import { ldmVae } from "./ldm-vae.ts";
+
+/** The parts of a single file. `form` 1 is SD 1.x (CLIP, 8 heads), 2 is SD 2.x (OpenCLIP, heads of 64). */
+export interface LdmModel {
+  readonly form: 1 | 2;
+  readonly unet: LdmComponent;
+  readonly vae: LdmComponent;
+  readonly textEncoder: LdmComponent;
+  readonly scheduler: Readonly<Record<string, unknown>>;
+}
+
+/** The step at which SD 2 base, the 512-pixel model that predicts noise, was saved. */
+const sd2BaseSteps = 875_000n;
+
+/**
+ * Maps a single file to its components. EMA copies of the weights are left aside, as Diffusers leaves them.
+ *
+ * Whether an SD 2.x model predicts noise or velocity cannot be seen in its weights. The file's own metadata decides
+ * (`modelspec.prediction_type`), else Diffusers' rule: noise if `global_step` is 875,000, else velocity.
+ *
+ * @param file For messages.
+ * @throws TillerError if it is another kind of model, naming which, or if parts are missing.
+ */
+export async function splitLdm({ tensors, metadata }: Safetensors, file: string): Promise<LdmModel> {
+  const unet = under(tensors, "model.diffusion_model.");
+  const foreign = nameForeign(tensors);
+  if (!unet.has("input_blocks.0.0.weight")) {
+    throw new TillerError(
+      foreign
+        ? `${file} is ${foreign}; a Stable Diffusion 1.x or 2.x checkpoint is needed here.`
+        : `${file} is not a Stable Diffusion checkpoint: it has no model.diffusion_model.input_blocks.0.0.weight.`,
+    );
+  }
+  const task = /XL|ControlNet/.test(foreign ?? "") ? foreign : nameOtherTask(unet);
+  if (task) throw new TillerError(`${file} is ${task}; Tiller runs text-to-image models of the forms SD 1.x and 2.x.`);
+
+  const clip = under(tensors, "cond_stage_model.transformer.");
+  const openClip = under(tensors, "cond_stage_model.model.");
+  const firstStage = under(tensors, "first_stage_model.");
+  const vae = firstStage.size > 0 ? firstStage : under(tensors, "vae.");
+  const missing = vae.size === 0 ? "autoencoder (first_stage_model.*)" : "text encoder (cond_stage_model.*)";
+  if (vae.size === 0 || clip.size + openClip.size === 0) {
+    throw new TillerError(`${file} holds a U-Net but no ${missing}: a whole checkpoint is needed.`);
+  }
+  const form = openClip.size > 0 ? 2 : 1;
+  const parts = {
+    unet: ldmUnet(unet, file),
+    vae: ldmVae(vae, file),
+    textEncoder: form === 2 ? ldmOpenClip(openClip, file) : ldmClip(clip, file),
+  };
+  const prediction = await predictionType(tensors, metadata, form);
+  const pixels = form === 2 && prediction === "v_prediction" ? 768 : 512;
+  const downscale = 2 ** ((parts.vae.derived.block_out_channels as readonly number[]).length - 1);
+  return {
+    form,
+    ...parts,
+    unet: { ...parts.unet, config: { ...parts.unet.config, sample_size: Math.floor(pixels / downscale) } },
+    scheduler: {
+      _class_name: "DDIMScheduler",
+      num_train_timesteps: 1000,
+      beta_schedule: "scaled_linear",
+      beta_start: 0.00085,
+      beta_end: 0.012,
+      clip_sample: false,
+      set_alpha_to_one: false,
+      steps_offset: 1,
+      timestep_spacing: "leading",
+      prediction_type: prediction,
+    },
+  };
+}
+
+async function predictionType(
+  tensors: Checkpoint,
+  metadata: Readonly<Record<string, string>>,
+  form: 1 | 2,
+): Promise<"epsilon" | "v_prediction"> {
+  const told = metadata["modelspec.prediction_type"];
+  if (told) return /^v/i.test(told) ? "v_prediction" : "epsilon";
+  if (form === 1) return "epsilon";
+  const step = tensors.get("global_step");
+  if (step?.dtype !== "int64" || step.byteLength !== 8) return "v_prediction";
+  const [steps] = new BigInt64Array((await readBytes(step)).buffer);
+  return steps === sd2BaseSteps ? "epsilon" : "v_prediction";
+}
+
+function under(tensors: Checkpoint, prefix: string): Checkpoint {
+  const found = new Map<string, TensorRef>();
+  for (const [key, ref] of tensors) if (key.startsWith(prefix)) found.set(key.slice(prefix.length), ref);
+  return found;
+}

@@ -1,0 +1,49 @@
+/** The `parameters` text that community tools put into their pictures, and read from them. */
+import { defaultScale } from "../guidance/methods.ts";
+import { settingsOf } from "../guidance/telling-settings.ts";
+import type { Recipe } from "./recipe.ts";
+
+const samplers = { ddim: "DDIM", "dpm++": "DPM++ 2M", euler: "Euler", "euler-a": "Euler a" } as const;
+
+/**
+ * A recipe in AUTOMATIC1111's form: the prompt, `Negative prompt: …`, then one line of `Key: value` pairs. Keys that only
+ * Tiller has come last.
+ *
+ * @param width Of the picture, in pixels; a recipe may leave the size to the model.
+ */
+export function parametersText(recipe: Recipe, width: number, height: number): string {
+  const { request, adapters, model } = recipe;
+  const { guidance, sampler, karras } = request;
+  const telling = settingsOf(guidance);
+  const pairs: [string, string | number][] = [
+    ["Steps", request.steps],
+    ["Sampler", `${samplers[sampler]}${karras ? " Karras" : ""}`],
+    ["CFG scale", telling.includes("scale") ? (request.scale ?? defaultScale(guidance)) : 1],
+    ["Seed", request.seed],
+    ["Size", `${width}x${height}`],
+    ["Model", shortName(model)],
+    ["Guidance", guidance],
+  ];
+  if (request.clipSkip > 0) pairs.push(["Clip skip", request.clipSkip + 1]); // There, 1 is the last layer.
+  if (telling.includes("omega")) pairs.push(["Omega", request.omega]);
+  if (telling.includes("agScale")) pairs.push(["AG scale", request.agScale]);
+  if (adapters.length > 0) {
+    pairs.push(["Adapters", adapters.map(({ name, strength }) => `${name}:${strength}`).join(", ")]);
+  }
+  pairs.push(["Version", `Tiller ${recipe.tiller}`]);
+  const negative = request.negative === "" ? [] : [`Negative prompt: ${request.negative}`];
+  return [request.prompt, ...negative, pairs.map(([key, value]) => `${key}: ${quotedIfNeeded(value)}`).join(", ")].join(
+    "\n",
+  );
+}
+
+/** The last part of a path or hub id, without the extension of a weights file. */
+export function shortName(path: string): string {
+  const last = path.split(/[/\\]/).findLast((part) => part !== "") ?? path;
+  return last.replace(/\.(safetensors|ckpt|pt|bin)$/, "");
+}
+
+/** Readers split at commas; a value that has one, or a colon or a line break, goes as a JSON string. */
+function quotedIfNeeded(value: string | number): string {
+  return /[,:\n"]/.test(String(value)) ? JSON.stringify(value) : String(value);
+}

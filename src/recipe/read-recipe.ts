@@ -1,0 +1,61 @@
+/** From a picture back to its recipe. */
+import { TillerError } from "../errors.ts";
+import { readTexts } from "./png-text.ts";
+import { type Recipe, recipeSchema } from "./recipe.ts";
+
+export interface PictureFile {
+  readonly width: number;
+  readonly height: number;
+  readonly recipe: Recipe | undefined;
+  /** What a community tool wrote about the picture, or Tiller for them. */
+  readonly parameters: string | undefined;
+}
+
+/**
+ * A PNG's size and what it says of how it was made.
+ *
+ * @throws TillerError if the file is not a PNG or damaged, or its recipe is not one this Tiller understands.
+ */
+export async function readPicture(file: string): Promise<PictureFile> {
+  const { width, height, texts } = await readTexts(file, ["tiller", "parameters"]);
+  const json = texts.get("tiller");
+  return {
+    width,
+    height,
+    recipe: json === undefined ? undefined : parseRecipe(json, file),
+    parameters: texts.get("parameters"),
+  };
+}
+
+/**
+ * The recipe of a picture Tiller made.
+ *
+ * @throws TillerError as {@link readPicture} does, and if the picture has no recipe.
+ */
+export async function readRecipe(file: string): Promise<Recipe> {
+  const { recipe, parameters } = await readPicture(file);
+  if (recipe) return recipe;
+  throw new TillerError(
+    parameters === undefined
+      ? `${file} holds no recipe: it was not made by Tiller, or a program that saved it again dropped it.`
+      : `${file} holds another tool's parameters, but no recipe of Tiller: see tiller inspect, and pass them as options.`,
+  );
+}
+
+function parseRecipe(json: string, file: string): Recipe {
+  const refused = (why: string, cause?: unknown) =>
+    new TillerError(`The recipe in ${file} cannot be used: ${why}. It is damaged, or a newer Tiller wrote it.`, {
+      cause,
+    });
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw refused("it is not valid JSON", error);
+  }
+  const parsed = recipeSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const at = issue?.path.length ? ` at ${issue.path.join(".")}` : "";
+  throw refused(`${issue?.message ?? "it has an unknown form"}${at}`, parsed.error);
+}

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { add, constant, input, matmul, multiply, symbol } from "../../graph/index.ts";
+import { float32 } from "../tensor.ts";
+import { type Engine, startEngine } from "./engine.ts";
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await startEngine();
+});
+afterAll(() => engine.close());
+
+test("one session serves every batch size", async () => {
+  const x = input("x", [symbol("batch"), 2]);
+  const session = await engine.compile("test graph", { y: matmul(x, constant([2, 1], [10, 1])) });
+  expect((await session.run({ x: float32([1, 2], [1, 2]) })).y?.data).toEqual(Float32Array.of(12));
+  expect((await session.run({ x: float32([2, 2], [1, 2, 3, 4]) })).y?.data).toEqual(Float32Array.of(12, 34));
+});
+
+test("a low-rank branch of rank zero adds nothing", async () => {
+  const rank = symbol("rank");
+  const x = input("x", [1, 3, 2]);
+  const down = input("down", [2, rank]);
+  const up = input("up", [rank, 2]);
+  const s = input("s", [1, 1, rank]);
+  const session = await engine.compile("test graph", { y: add(x, matmul(multiply(matmul(x, down), s), up)) });
+  const values = [1, 2, 3, 4, 5, 6];
+  const feeds = (r: number, fill: number) => ({
+    x: float32([1, 3, 2], values),
+    down: float32([2, r], Array(2 * r).fill(fill)),
+    up: float32([r, 2], Array(2 * r).fill(fill)),
+    s: float32([1, 1, r], Array(r).fill(fill)),
+  });
+  expect([...(await session.run(feeds(0, 1))).y!.data]).toEqual(values);
+  expect([...(await session.run(feeds(1, 1))).y!.data]).toEqual([4, 5, 10, 11, 16, 17]);
+});
+
+test("outputs kept in the worker feed a later run", async () => {
+  const x = input("x", [2]);
+  const first = await engine.compile("first graph", { y: add(x, 1) });
+  const second = await engine.compile("second graph", { z: multiply(input("y", [2]), 10) });
+  const kept = await first.keep({ x: float32([2], [1, 2]) });
+  expect([...(await second.run({ y: kept })).z!.data]).toEqual([20, 30]);
+  await engine.drop(kept);
+  await expect(second.run({ y: kept })).rejects.toThrow(/no kept tensor y/);
+});
+
+test("the main thread stays free while a graph runs", async () => {
+  const x = input("x", [700, 700]);
+  let y = x;
+  for (let i = 0; i < 20; i++) y = matmul(y, x);
+  const session = await engine.compile("long graph", { y });
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 5);
+  await session.run({ x: float32([700, 700], new Float32Array(700 * 700)) });
+  clearInterval(timer);
+  expect(ticks).toBeGreaterThan(1);
+});
+
+test("a wrongly shaped input is named before anything runs", async () => {
+  const session = await engine.compile("test graph", { y: add(input("x", [symbol("n"), 2]), 1) });
+  expect(() => session.run({ x: float32([4], [1, 2, 3, 4]) })).toThrow("input x is [4], not float32 [n, 2]");
+});
+
+test("profiling sums the time of every operator", async () => {
+  const profiled = await startEngine({ profile: true });
+  const session = await profiled.compile("test graph", { y: matmul(input("x", [1, 2]), constant([2, 1], [10, 1])) });
+  await session.run({ x: float32([1, 2], [1, 2]) });
+  const times = await profiled.close();
+  expect(times.find((t) => t.operator === "MatMul")).toMatchObject({ graph: "test graph", calls: 1 });
+});

@@ -1,0 +1,19 @@
+/**
+ * Switches off ONNX Runtime's telemetry, which is on by default on Linux and macOS: it writes a device's identifier and a
+ * store of events under the user's cache, and scans the process's command line, where a long one crashes it.
+ *
+ * The library reads the variable when it is loaded, so this module comes before it, in the main thread: there alone does
+ * `process.env` reach the process's own environment.
+ */
+import { isMainThread } from "node:worker_threads";
+import { TillerError } from "../../errors.ts";
+
+const variable = "ORT_DISABLE_TELEMETRY";
+
+if (isMainThread) {
+  process.env[variable] = "1";
+} else if (process.env[variable] !== "1") {
+  throw new TillerError(
+    `Tiller was loaded in a worker thread, from which ONNX Runtime's telemetry cannot be switched off: set ${variable}=1 in the environment, or import tillerjs in the main thread first.`,
+  );
+}

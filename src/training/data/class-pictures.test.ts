@@ -1,0 +1,55 @@
+/** Which class pictures are drawn and which are there already. */
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { readRecipe } from "../../recipe/read-recipe.ts";
+import { makeClassPictures } from "./class-pictures.ts";
+import { picturesIn } from "./pictures.ts";
+
+// Saved by Diffusers: parity/make_fixtures.py.
+const model = fileURLToPath(new URL("../../../parity/fixtures/pipelines/sd15", import.meta.url));
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-class-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const make = (count: number, { seed = 0, own = false } = {}) =>
+  makeClassPictures(model, {
+    folder,
+    count,
+    prompt: "a cat",
+    resolution: undefined,
+    seed,
+    drawnAs: own ? { seed } : undefined,
+    load: { device: "cpu" },
+    onStep: () => {},
+  });
+
+test("pictures of one's own count, their captions and other files do not", async () => {
+  for (const name of ["mine.jpg", "mine.txt", "notes.md"]) await writeFile(join(folder, name), "");
+  await make(3);
+  const drawn = (await readdir(folder)).filter((name) => name.startsWith("class-")).sort();
+  expect(drawn).toEqual(["class-0000.png", "class-0001.png"]);
+});
+
+test("a run's own are drawn anew with other settings, and there are no more of them than asked for", async () => {
+  const seedOf = async (name: string) => (await readRecipe(join(folder, name))).request.seed;
+  await make(2, { own: true });
+  const { mtimeMs } = await stat(join(folder, "class-0000.png"));
+  await make(1, { own: true });
+  expect((await stat(join(folder, "class-0000.png"))).mtimeMs).toBe(mtimeMs);
+  expect(await picturesIn(folder)).toEqual(["class-0000.png"]);
+  await make(2, { own: true, seed: 7 });
+  expect([await seedOf("class-0000.png"), await seedOf("class-0001.png")]).toEqual([7, 8]);
+});
+
+test("those that several runs share stay, whatever the settings", async () => {
+  await make(2);
+  const before = await readFile(join(folder, "class-0000.png"));
+  await make(1, { seed: 7 });
+  expect(await readFile(join(folder, "class-0000.png"))).toEqual(before);
+  expect(await picturesIn(folder)).toEqual(["class-0000.png", "class-0001.png"]);
+});

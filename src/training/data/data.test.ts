@@ -1,0 +1,201 @@
+/** What a run reads and draws: pictures of every kind, orders, random streams. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import sharp, { type Sharp } from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { normalValues, randomStream } from "../../random/streams.ts";
+import { learningRateFactor } from "../optimise/learning-rate.ts";
+import { augment } from "./augmentation.ts";
+import { dataOrder } from "./data-order.ts";
+import { mirrored, type Planes, pictureNames, readPictures, readPlanes, unreadPictures } from "./pictures.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-pictures-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Left half red, right half blue, 64 wide and 32 high. */
+const redBlue = () =>
+  sharp({ create: { width: 64, height: 32, channels: 3, background: "red" } }).composite([
+    { input: { create: { width: 32, height: 32, channels: 3, background: "blue" } }, left: 32, top: 0 },
+  ]);
+
+/** Red, green and blue of a pixel, 0 to 255. */
+const pixel = ({ size, data }: Planes, x: number, y: number) =>
+  [0, 1, 2].map((c) => Math.round((data[c * size * size + y * size + x]! + 1) * 127.5));
+
+describe("a picture", () => {
+  test("is resized by its shorter side and cut in the middle", async () => {
+    const file = join(folder, "wide.png");
+    await redBlue().png().toFile(file);
+    const planes = await readPlanes(file, 16);
+    expect(planes.data.length).toBe(3 * 16 * 16);
+    expect(pixel(planes, 0, 8)).toEqual([255, 0, 0]);
+    expect(pixel(planes, 15, 8)).toEqual([0, 0, 255]);
+  });
+
+  test("that has an odd column or row too many loses the one that torchvision's CenterCrop cuts off", async () => {
+    const file = join(folder, "odd.png");
+    // Python's round halves to even: of 1 too many it cuts round(0.5) = 0 at the left, of 3 round(1.5) = 2.
+    for (const [more, cut] of [
+      [1, 0],
+      [3, 2],
+      [5, 2],
+    ] as const) {
+      const [width, height] = [16 + more, 16];
+      const columns = Buffer.from(Array.from({ length: width * height * 3 }, (_, i) => Math.floor(i / 3) % width));
+      const picture = sharp(columns, { raw: { width, height, channels: 3 } });
+      await picture.png().toFile(file);
+      expect(pixel(await readPlanes(file, 16), 0, 0)).toEqual([cut, cut, cut]);
+      await picture.rotate(90).png().toFile(file);
+      expect(pixel(await readPlanes(file, 16), 0, 0)).toEqual([cut, cut, cut]);
+    }
+  });
+
+  test("is turned as its EXIF orientation says", async () => {
+    const file = join(folder, "turned.jpg");
+    // Orientation 6: the camera was turned a quarter; shown upright, the stored left half is at the top.
+    await redBlue().withMetadata({ orientation: 6 }).jpeg({ quality: 100, chromaSubsampling: "4:4:4" }).toFile(file);
+    const planes = await readPlanes(file, 16);
+    const [top, bottom] = [pixel(planes, 8, 1), pixel(planes, 8, 14)];
+    expect(top[0]).toBeGreaterThan(240);
+    expect(bottom[2]).toBeGreaterThan(240);
+  });
+
+  test.each([
+    ["greyscale", (s: Sharp) => s.toColourspace("b-w").png(), [54, 54, 54]],
+    ["16 bits a channel", (s: Sharp) => s.toColourspace("rgb16").png(), [255, 0, 0]],
+    ["CMYK", (s: Sharp) => s.toColourspace("cmyk").jpeg({ quality: 100 }), [237, 28, 36]],
+  ])("in %s is read as RGB", async (name, convert, colour) => {
+    const file = join(folder, `${name}.img`);
+    await convert(sharp({ create: { width: 20, height: 20, channels: 3, background: "red" } })).toFile(file);
+    const read = pixel(await readPlanes(file, 8), 4, 4);
+    // How red a print's red is depends on the profile: within a third of the range.
+    const tolerance = name === "CMYK" ? 40 : name === "greyscale" ? 80 : 1;
+    for (const [i, value] of read.entries()) expect(Math.abs(value - colour[i]!)).toBeLessThanOrEqual(tolerance);
+    if (name === "greyscale") expect(new Set(read).size).toBe(1);
+  });
+
+  test("with transparency lies on white", async () => {
+    const file = join(folder, "clear.png");
+    await sharp({ create: { width: 20, height: 20, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } })
+      .png()
+      .toFile(file);
+    expect(pixel(await readPlanes(file, 8), 4, 4)).toEqual([255, 255, 255]);
+  });
+
+  test("of 12 megapixels is read", async () => {
+    const file = join(folder, "large.jpg");
+    await sharp({ create: { width: 4000, height: 3000, channels: 3, background: "green" } })
+      .jpeg()
+      .toFile(file);
+    const [red, green, blue] = pixel(await readPlanes(file, 64), 30, 30);
+    expect([red! < 5, Math.abs(green! - 128) < 5, blue! < 5]).toEqual([true, true, true]);
+  });
+
+  test("is mirrored left to right, twice back to itself", async () => {
+    const file = join(folder, "wide.png");
+    const planes = await readPlanes(file, 16);
+    expect(pixel(mirrored(planes), 0, 8)).toEqual([0, 0, 255]);
+    expect(mirrored(mirrored(planes))).toEqual(planes);
+  });
+});
+
+describe("a folder of pictures", () => {
+  test("is read in the order of names, with captions beside", async () => {
+    const own = await mkdtemp(join(folder, "own-"));
+    for (const name of ["b.PNG", "a.webp"]) {
+      await sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } })
+        .toFormat(name.endsWith("webp") ? "webp" : "png")
+        .toFile(join(own, name));
+    }
+    await writeFile(join(own, "a.txt"), " a sks cat asleep \n");
+    await writeFile(join(own, "notes.md"), "not a picture");
+    await writeFile(join(own, "IMG_1.HEIC"), "a picture of a kind that is not read");
+    const pictures = await readPictures(own, 8);
+    expect(pictures.map(({ file, caption }) => [file.slice(own.length + 1), caption])).toEqual([
+      ["a.webp", "a sks cat asleep"],
+      ["b.PNG", undefined],
+    ]);
+    expect(await unreadPictures(own)).toEqual(["IMG_1.HEIC"]);
+  });
+
+  test("with a broken picture is refused, and the picture named", async () => {
+    const broken = await mkdtemp(join(folder, "broken-"));
+    const whole = await redBlue().jpeg().toBuffer();
+    await writeFile(join(broken, "cut.jpg"), whole.subarray(0, 200));
+    await expect(readPictures(broken, 8)).rejects.toThrow(/cut\.jpg cannot be read as a picture/);
+  });
+
+  test("that is missing or empty is refused", async () => {
+    await expect(pictureNames(join(folder, "nowhere"))).rejects.toThrow(/nowhere does not exist/);
+    await expect(pictureNames(await mkdtemp(join(folder, "empty-")))).rejects.toThrow(/has no pictures/);
+  });
+});
+
+test("every epoch shows every picture once, in an order that the seed decides", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 1000 }), (count, seed) => {
+      const order = dataOrder(seed, "subject", count);
+      const again = dataOrder(seed, "subject", count);
+      for (let epoch = 0; epoch < 3; epoch++) {
+        const drawn = Array.from({ length: count }, (_, i) => order(epoch * count + i));
+        expect([...drawn].sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
+        expect(again(epoch * count + count - 1)).toBe(drawn.at(-1));
+      }
+    }),
+  );
+  const orders = Array.from({ length: 8 }, (_, epoch) => {
+    const order = dataOrder(7, "subject", 10);
+    return Array.from({ length: 10 }, (_, i) => order(10 * epoch + i)).join();
+  });
+  expect(new Set(orders).size).toBe(8);
+});
+
+test("streams depend on seed, purpose and number alone, and look random", () => {
+  expect(normalValues(1, "noise", 5, 32)).toEqual(normalValues(1, "noise", 5, 32));
+  for (const [seed, purpose, number] of [
+    [2, "noise", 5],
+    [1, "latents", 5],
+    [1, "noise", 6],
+  ] as const) {
+    expect(normalValues(seed, purpose, number, 32)).not.toEqual(normalValues(1, "noise", 5, 32));
+  }
+  // First draws of neighbouring streams: mean 499.5 with a standard error of 4.1.
+  const draws = Array.from({ length: 5000 }, (_, i) => randomStream(3, "subject", i).integer(1000));
+  const mean = draws.reduce((a, b) => a + b) / draws.length;
+  expect(Math.abs(mean - 499.5)).toBeLessThan(16);
+  expect(new Set(draws.map((d) => Math.floor(d / 100))).size).toBe(10);
+});
+
+test("learning rates rise and fall as Diffusers' schedules do", () => {
+  const at = (name: "constant" | "linear" | "cosine", step: number) =>
+    learningRateFactor(name, step, { steps: 100, warmup: 10 });
+  expect([0, 5, 10, 99].map((step) => at("constant", step))).toEqual([0, 0.5, 1, 1]);
+  expect([5, 10, 55, 100].map((step) => at("linear", step))).toEqual([0.5, 1, 0.5, 0]);
+  expect(at("cosine", 55)).toBeCloseTo(0.5, 12);
+  expect(at("cosine", 100)).toBeCloseTo(0, 12);
+});
+
+test("augmented pictures keep their size; where the canvas is empty the loss does not count", () => {
+  const picture = { size: 64, data: new Float32Array(3 * 64 * 64).fill(0.5) };
+  const kinds = new Set<string>();
+  for (let i = 0; i < 200; i++) {
+    const { planes, words, mask } = augment(picture, 8, randomStream(1, "subject", i));
+    kinds.add(words);
+    expect(planes.data.length).toBe(picture.data.length);
+    expect(mask.length).toBe(64);
+    expect(mask.some((m) => m === 1)).toBe(true);
+    for (const [cell, counts] of mask.entries()) {
+      if (counts === 0) continue;
+      const [y, x] = [Math.floor(cell / 8) * 8, (cell % 8) * 8];
+      // The middle of a square that counts shows the picture.
+      expect(planes.data[(y + 4) * 64 + x + 4]).toBeCloseTo(0.5, 5);
+    }
+    if (words === "zoomed in " || words === "close up ") expect(mask.every((m) => m === 1)).toBe(true);
+  }
+  expect(kinds).toEqual(new Set(["", "a far away ", "very small ", "zoomed in ", "close up "]));
+});

@@ -1,0 +1,16 @@
+/**
+ * ClassDiffusion: Custom Diffusion without prior pictures, and the semantic preservation loss in their place.
+ *
+ * The rate is that of the released settings: 1e-5 for each of the batch's two pictures. Texts are pooled at their end token,
+ * as the paper says; the released code pools the personal prompt at the new token, whose id is the largest.
+ */
+import { customDiffusion } from "./custom-diffusion.ts";
+import type { Recipe } from "./method.ts";
+
+export const classDiffusion: Recipe = {
+  ...customDiffusion,
+  summary: "cross-attention keys and values and a token, kept near the class by a semantic loss",
+  prior: false,
+  semantic: true,
+  learningRate: 2e-5,
+};

@@ -1,0 +1,17 @@
+/** Custom Diffusion: the cross-attentions' key and value matrices and one token, with prior pictures. */
+import type { Recipe } from "./method.ts";
+
+export const customDiffusion: Recipe = {
+  summary: "cross-attention keys and values and a token, with prior preservation",
+  lora: false,
+  matrices: true,
+  learned: { vectors: 1, initializer: { word: "ktn" } },
+  prior: true,
+  semantic: false,
+  augmentation: true,
+  flip: true,
+  batch: 2,
+  learningRate: 4e-5,
+  steps: 500,
+  prompt: "a {token} {class}",
+};

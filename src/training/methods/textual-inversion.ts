@@ -1,0 +1,17 @@
+/** Textual inversion: nothing but the embeddings of a token. */
+import type { Recipe } from "./method.ts";
+
+export const textualInversion: Recipe = {
+  summary: "new token embeddings alone",
+  lora: false,
+  matrices: false,
+  learned: { vectors: 1, initializer: "noun" },
+  prior: false,
+  semantic: false,
+  augmentation: false,
+  flip: false,
+  batch: 4,
+  learningRate: 2e-3,
+  steps: 1000,
+  prompt: "a {token}",
+};

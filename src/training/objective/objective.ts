@@ -1,0 +1,74 @@
+/** The loss of a run's draws: denoising, and the recipe's semantic term where it has one. */
+
+import type { ModelSource } from "../../families/model-source.ts";
+import type { Engine, Tensor } from "../../runtime/index.ts";
+import { augmentationWords } from "../data/augmentation.ts";
+import { prepareDraws, type Source } from "../data/draws.ts";
+import { recipes } from "../methods/index.ts";
+import { accumulate } from "../optimise/tensor-values.ts";
+import type { TrainingSettings } from "../run/options.ts";
+import { buildLatentEncoder } from "./latents.ts";
+import { noisingOf } from "./noising.ts";
+import { compileTerms, type Evaluated, type Sample } from "./terms.ts";
+import { encodeTexts, type TrainingTexts } from "./texts.ts";
+import { type Trained, trainsText } from "./trained.ts";
+
+export interface ObjectiveParts {
+  readonly engine: Engine;
+  readonly source: ModelSource;
+  readonly settings: TrainingSettings;
+  readonly trained: Trained;
+  /** What is trained, read anew at each evaluation. */
+  readonly values: ReadonlyMap<string, Tensor>;
+  readonly sources: readonly Source[];
+  readonly resolution: number;
+  readonly texts: TrainingTexts;
+}
+
+/** Encodes what stays the same, compiles the terms, and gives the loss and its gradients by the draw's number. */
+export async function buildObjective(
+  { engine, source, settings, trained, values, sources, resolution, texts }: ObjectiveParts,
+  onEncoded: (done: number, of: number) => void,
+): Promise<(draw: number) => Promise<Evaluated>> {
+  const { semantic } = recipes[settings.recipe];
+  const noising = noisingOf(source.scheduler);
+  const encoder = await buildLatentEncoder(engine, source.vae);
+  const encoded = trainsText(trained)
+    ? undefined
+    : await encodeTexts(engine, source, new Map(promptsOf(sources).map((prompt) => [prompt, texts.ids(prompt)])));
+  const draws = await prepareDraws(
+    sources,
+    {
+      seed: settings.seed,
+      batch: settings.batch,
+      encoder,
+      noising,
+      text: (prompt): Sample["text"] => (encoded ? encoded.get(prompt)! : texts.ids(prompt)),
+      weight: ({ purpose, timestep, mask, elements }) => {
+        const mean = mask ? 1 / mask.reduce((a, b) => a + b, 0) : 1 / elements;
+        if (purpose === "class") return mean * settings.priorWeight;
+        return settings.snrGamma === undefined ? mean : mean * noising.minSnrWeight(timestep, settings.snrGamma);
+      },
+    },
+    onEncoded,
+  );
+  if (!settings.augmentation) await encoder.release();
+  const terms = await compileTerms(engine, source, trained, values, noising, { semantic });
+  const shape = encoder.shape(resolution);
+  const { prompt, classPrompt, semanticWeight } = settings;
+  return async (draw) => {
+    const denoising = await terms.denoising(await draws(draw), shape);
+    if (!semantic) return denoising;
+    const ids = [texts.ids(prompt), texts.ids(classPrompt)] as const;
+    const kept = await terms.semantic(ids, [texts.end(prompt), texts.end(classPrompt)]);
+    const gradients = new Map(denoising.gradients);
+    accumulate(gradients, kept.gradients, semanticWeight);
+    return { loss: denoising.loss + semanticWeight * kept.loss, gradients };
+  };
+}
+
+/** Every prompt that the sources' pictures can have, augmentation's words included. */
+const promptsOf = (sources: readonly Source[]): string[] =>
+  sources.flatMap(({ pictures, augmentation }) =>
+    pictures.flatMap(({ prompt }) => (augmentation ? augmentationWords.map((words) => words + prompt) : [prompt])),
+  );

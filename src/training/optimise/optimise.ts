@@ -1,0 +1,68 @@
+/** The one training loop: gradients, clipping, the optimiser's step, a guard against numbers that are none. */
+import { TillerError } from "../../errors.ts";
+import type { Tensor } from "../../runtime/index.ts";
+import type { Evaluated } from "../objective/terms.ts";
+import { type AdamWState, adamWStep, clipGradients, gradientNorm, type Update } from "./adamw.ts";
+import { type LearningRateSchedule, learningRateFactor } from "./learning-rate.ts";
+import { accumulate, dataOf, type TensorValues } from "./tensor-values.ts";
+
+export interface OptimiserSettings {
+  readonly steps: number;
+  readonly accumulate: number;
+  readonly learningRate: number;
+  readonly schedule: LearningRateSchedule;
+  readonly warmup: number;
+  readonly weightDecay: number;
+  /** The length that the gradient is shortened to. */
+  readonly clip: number;
+}
+
+export interface StepDone {
+  /** Steps done, 1 upwards. */
+  readonly step: number;
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+}
+
+/** AdamW as every script here is told to use it. */
+const adamW = { betas: [0.9, 0.999], epsilon: 1e-8 } as const;
+
+/**
+ * Trains `values` in place from the step that `state` has reached to the last; yields after every step.
+ *
+ * `objective(draw)` evaluates the loss on the draw of that number, 0 upwards. `update` is AdamW unless given.
+ *
+ * @throws TillerError if the loss or a gradient is no longer a number; `values` are then as after the step before.
+ */
+export async function* optimise(
+  values: ReadonlyMap<string, Tensor>,
+  state: AdamWState,
+  objective: (draw: number) => Promise<Evaluated>,
+  settings: OptimiserSettings,
+  update: Update = adamWStep,
+): AsyncGenerator<StepDone, void, undefined> {
+  const flat = dataOf(values);
+  while (state.steps < settings.steps) {
+    const step = state.steps;
+    let loss = 0;
+    let gradients: TensorValues = new Map();
+    for (let i = 0; i < settings.accumulate; i++) {
+      const evaluated = await objective(step * settings.accumulate + i);
+      loss += evaluated.loss / settings.accumulate;
+      if (settings.accumulate === 1) gradients = evaluated.gradients;
+      else accumulate(gradients, evaluated.gradients, 1 / settings.accumulate);
+    }
+    const norm = gradientNorm(gradients);
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      throw new TillerError(
+        `training diverged at step ${step + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a number; lower the learning rate (${settings.learningRate}).`,
+      );
+    }
+    clipGradients(gradients, norm, settings.clip);
+    const learningRate = settings.learningRate * learningRateFactor(settings.schedule, step, settings);
+    await update(flat, gradients, state, { ...adamW, learningRate, weightDecay: settings.weightDecay });
+    yield { step: step + 1, loss, learningRate, gradientNorm: norm };
+  }
+}

@@ -1,0 +1,50 @@
+/** Which checkpoints a run goes on from. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { newAdamWState } from "../optimise/adamw.ts";
+import { type Identity, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-checkpoint-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const contents = { pictureContents: "1a", classPictureContents: "2b" };
+
+/** The step that a run goes on from, which was `before` when its checkpoint was written. */
+async function resumed(before: Identity, now: Identity): Promise<number> {
+  const file = join(folder, "checkpoint.safetensors");
+  const data = Float32Array.of(1);
+  const [values, flat] = [new Map([["a", { shape: [1], data }]]), new Map([["a", data]])];
+  await writeCheckpoint(file, values, { ...newAdamWState(flat), steps: 5 }, before);
+  const state = newAdamWState(flat);
+  await readCheckpoint(file, values, state, now);
+  return state.steps;
+}
+
+test("one of the same settings and pictures", async () => {
+  expect(await resumed({ rank: 4, ...contents }, { rank: 4, ...contents })).toBe(5);
+});
+
+test("none of other settings", async () => {
+  await expect(resumed({ rank: 4 }, { rank: 8 })).rejects.toThrow(
+    /had rank 4, now it is 8: resume with the same settings/,
+  );
+});
+
+test.each([
+  [{ ...contents, pictureContents: "3c" }, "pictures or captions"],
+  [{ ...contents, classPictureContents: "3c" }, "class pictures or captions"],
+  [{ ...contents, classPictureContents: undefined }, "class pictures or captions"],
+])("none of other pictures: %j", async (now, words) => {
+  await expect(resumed(contents, now)).rejects.toThrow(
+    `the run to be resumed had other ${words}: resume with those, or choose another --out`,
+  );
+});
+
+test("one of before checkpoints told pictures by more than their names", async () => {
+  expect(await resumed({ rank: 4 }, { rank: 4, ...contents })).toBe(5);
+});

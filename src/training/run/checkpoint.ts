@@ -1,0 +1,93 @@
+/** A run's state on disk: what is trained, AdamW's means, running averages where there are any, the step. Whole or not there, whenever the run is ended. */
+
+import { exists } from "../../bytes/node/regular-file.ts";
+import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../../bytes/safetensors.ts";
+import { TillerError, UsageError } from "../../errors.ts";
+import type { Tensor } from "../../runtime/index.ts";
+import type { AdamWState } from "../optimise/adamw.ts";
+import { dataOf, type TensorValues } from "../optimise/tensor-values.ts";
+
+/** Everything a run keeps for each of its tensors, by the part's name. */
+type Parts = Readonly<Record<string, TensorValues>>;
+
+const partsOf = (
+  values: ReadonlyMap<string, Tensor>,
+  { mean, square }: AdamWState,
+  averages?: TensorValues,
+): Parts => ({
+  value: dataOf(values),
+  mean,
+  square,
+  ...(averages && { average: averages }),
+});
+
+/** What must be the same for a run to go on as if it had not stopped, by name. */
+export type Identity = Readonly<Record<string, unknown>>;
+
+/** Names that stand for what files hold, and what these are: the values say nothing to a person. */
+const contents: Readonly<Record<string, string>> = {
+  pictureContents: "pictures or captions",
+  classPictureContents: "class pictures or captions",
+};
+
+export async function writeCheckpoint(
+  file: string,
+  values: ReadonlyMap<string, Tensor>,
+  state: AdamWState,
+  identity: Identity,
+  averages?: TensorValues,
+): Promise<void> {
+  const tensors = Object.entries(partsOf(values, state, averages)).flatMap(([part, numbers]) =>
+    [...values].map(([name, { shape }]): TensorData => {
+      const data = numbers.get(name)!;
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      return { name: `${part} ${name}`, dtype: "float32", shape, data: bytes };
+    }),
+  );
+  await writeSafetensors(file, tensors, { step: String(state.steps), identity: JSON.stringify(identity) });
+}
+
+/**
+ * Puts a checkpoint's numbers into `values` and `state`. Nothing happens if there is no checkpoint.
+ *
+ * @throws UsageError naming the first setting in which the checkpoint's run differs, or saying that its pictures do; TillerError if the file is damaged.
+ */
+export async function readCheckpoint(
+  file: string,
+  values: ReadonlyMap<string, Tensor>,
+  state: AdamWState,
+  identity: Identity,
+  averages?: TensorValues,
+): Promise<void> {
+  if (!(await exists(file))) return;
+  const { tensors, metadata } = await readSafetensors(file);
+  const damaged = () => new TillerError(`${file} is not this run's checkpoint; remove it to start anew.`);
+  const before = JSON.parse(metadata.identity ?? "null") as Identity | null;
+  const step = Number(metadata.step);
+  if (before === null || !Number.isInteger(step)) throw damaged();
+  // Compared as they are stored: undefined is the same as absent.
+  const now = JSON.parse(JSON.stringify(identity)) as Identity;
+  for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    const [was, is] = [JSON.stringify(before[key]), JSON.stringify(now[key])];
+    if (was !== is) {
+      const files = contents[key];
+      // Checkpoints of before did not say.
+      if (files !== undefined && before.pictureContents === undefined) continue;
+      if (files !== undefined) {
+        throw new UsageError(`the run to be resumed had other ${files}: resume with those, or choose another --out`);
+      }
+      throw new UsageError(
+        `the run to be resumed had ${key} ${was ?? "unset"}, now it is ${is ?? "unset"}: resume with the same settings, or choose another --out`,
+      );
+    }
+  }
+  for (const [part, numbers] of Object.entries(partsOf(values, state, averages))) {
+    for (const [name, into] of numbers) {
+      const ref = tensors.get(`${part} ${name}`);
+      const stored = ref && (await readFloat32(ref));
+      if (stored?.length !== into.length) throw damaged();
+      into.set(stored);
+    }
+  }
+  state.steps = step;
+}

@@ -1,0 +1,42 @@
+/** A run whose disk refuses is told so in a sentence. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { TillerError } from "../../errors.ts";
+import { makeClassPictures } from "../data/class-pictures.ts";
+import { openLossLog } from "./loss-log.ts";
+
+// Files are written as ever, but nothing can be added to them.
+vi.mock("node:fs/promises", async (original) => ({
+  ...(await original<typeof import("node:fs/promises")>()),
+  appendFile: async () => {
+    throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  },
+}));
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-full-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test("a log on a full disk is named", async () => {
+  const file = join(folder, "log.jsonl");
+  const log = await openLossLog(file, 0);
+  await expect(log.add({ step: 1, loss: 1, learningRate: 1, gradientNorm: 1, seconds: 1 })).rejects.toThrow(
+    new TillerError(`${file} could not be written: the disk is full.`),
+  );
+});
+
+test("class pictures where a file lies are refused before the model is opened", async () => {
+  const file = join(folder, "class");
+  await writeFile(file, "a file, not a folder");
+  const options = { prompt: "a cat", count: 1, resolution: undefined, seed: 0, load: {}, onStep: () => {} };
+  await expect(makeClassPictures("nowhere", { ...options, folder: file })).rejects.toThrow(
+    new TillerError(`${file} could not be written: it is a file.`),
+  );
+  await expect(makeClassPictures("nowhere", { ...options, folder: join(file, "below") })).rejects.toThrow(
+    new TillerError(`${join(file, "below")} could not be written: its folder is a file.`),
+  );
+});

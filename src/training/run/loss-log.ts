@@ -1,0 +1,44 @@
+/** The run's log: one JSON object a step, and the curve drawn from them. */
+import { appendFile, readFile } from "node:fs/promises";
+import { writeWhole } from "../../bytes/node/atomic-file.ts";
+import { refusal } from "../../bytes/node/refusal.ts";
+import { exists } from "../../bytes/node/regular-file.ts";
+import type { StepDone } from "../optimise/optimise.ts";
+import { lossPlot } from "./loss-plot.ts";
+
+export interface LossLog {
+  /** @throws TillerError if the disk or the folder refuses. */
+  add(done: StepDone & { readonly seconds: number }): Promise<void>;
+  /** Writes the curve as an SVG file. */
+  draw(file: string): Promise<void>;
+}
+
+/** Opens the log, keeping the lines of the first `step` steps and no others. */
+export async function openLossLog(file: string, step: number): Promise<LossLog> {
+  const entries = (await readLossLog(file)).filter((entry) => entry.step <= step);
+  await writeWhole(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+  return {
+    async add(done) {
+      entries.push(done);
+      await appendFile(file, `${JSON.stringify(done)}\n`).catch((error: unknown) => {
+        throw refusal(error, file);
+      });
+    },
+    draw: (svg) => writeWhole(svg, lossPlot(entries)),
+  };
+}
+
+/** The steps of a log; none if it is not there. */
+export async function readLossLog(file: string): Promise<{ step: number; loss: number }[]> {
+  const lines = (await exists(file)) ? (await readFile(file, "utf8")).split("\n") : [];
+  return lines.map(parsed).filter((entry) => entry !== undefined);
+}
+
+/** A line cut short by a killed run is no entry. */
+function parsed(line: string): { step: number; loss: number } | undefined {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

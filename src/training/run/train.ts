@@ -1,0 +1,332 @@
+/** Pictures of a subject to an adapter: the map of training. */
+import { join } from "node:path";
+import { placeOf } from "../../bytes/node/place.ts";
+import { exists } from "../../bytes/node/regular-file.ts";
+import { UsageError } from "../../errors.ts";
+import { type ModelSource, openModel } from "../../families/model-source.ts";
+import { unetConfig } from "../../models/unet.ts";
+import { type DeviceName, resolveDevice, startEngine } from "../../runtime/index.ts";
+import { loadTokenizer } from "../../text/tokenizer.ts";
+import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.ts";
+import type { Source } from "../data/draws.ts";
+import { readPictures, unreadPictures } from "../data/pictures.ts";
+import { picturesIdentity } from "../data/pictures-identity.ts";
+import { textsWithoutToken } from "../data/texts-without-token.ts";
+import { type RecipeName, recipes } from "../methods/index.ts";
+import { initialEmbeddings } from "../objective/learned-token.ts";
+import { buildObjective } from "../objective/objective.ts";
+import { trainingTexts } from "../objective/texts.ts";
+import {
+  attentionProjections,
+  initialValues,
+  type Trained,
+  textKeyValueMatrices,
+  textProjections,
+} from "../objective/trained.ts";
+import { type AdamWState, newAdamWState } from "../optimise/adamw.ts";
+import { optimise } from "../optimise/optimise.ts";
+import { dataOf } from "../optimise/tensor-values.ts";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { openLossLog } from "./loss-log.ts";
+import { fillSettings, type TrainingRequest, type TrainingSettings } from "./options.ts";
+import { runFolderOf, takeRunFolder } from "./run-folder.ts";
+import { type Sampler, sampler } from "./samples.ts";
+import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
+
+export type TrainingEvent =
+  | { readonly type: "warning"; readonly message: string }
+  /** Something long before the first step; `share` of it, 0 to 1, is done where that is known. */
+  | { readonly type: "doing"; readonly what: string; readonly share?: number | undefined }
+  | {
+      readonly type: "step";
+      /** Steps done of `steps`, those before a resumption included. */
+      readonly step: number;
+      readonly steps: number;
+      readonly loss: number;
+      readonly learningRate: number;
+      readonly gradientNorm: number;
+      readonly seconds: number;
+    }
+  | { readonly type: "sample"; readonly step: number; readonly file: string }
+  /** The adapter so far is on disk: at the end, and when training is interrupted. */
+  | ({ readonly type: "saved"; readonly step: number; readonly folder: string } & SavedAdapter);
+
+export interface TrainOptions {
+  readonly device?: DeviceName | undefined;
+  readonly threads?: number | undefined;
+  /** Ends training after the step in flight, or amid samples; what is learned so far is saved, then its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Trains an adapter and writes it to `request.out`; what belongs to the run goes to {@link runFolderOf} it.
+ *
+ * On the CPU the same request gives the same adapter, byte for byte, also when it was ended at any moment and resumed.
+ *
+ * @throws UsageError if a setting is wrong, the run to be resumed was another, or another works on the same adapter;
+ *   TillerError if a picture, the model or the disk fails, or training diverges.
+ */
+export async function* train(
+  recipe: RecipeName,
+  request: TrainingRequest,
+  options: TrainOptions = {},
+): AsyncGenerator<TrainingEvent, void, undefined> {
+  const settings = fillSettings(recipe, request);
+  const release = await takeRunFolder(settings.out);
+  try {
+    yield* learn(settings, options);
+  } finally {
+    await release();
+  }
+}
+
+async function* learn(
+  settings: TrainingSettings,
+  options: TrainOptions,
+): AsyncGenerator<TrainingEvent, void, undefined> {
+  const { signal } = options;
+  const folder = runFolderOf(settings.out);
+  const checkpoint = join(folder, "checkpoint.safetensors");
+  const begun = await exists(checkpoint);
+  if (begun && !settings.resume) {
+    throw new UsageError(
+      `${folder} holds a run already: --resume goes on with it; for a new one choose another --out, or remove the folder`,
+    );
+  }
+
+  const events: TrainingEvent[] = [];
+  const source = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
+  const tokenizer = await loadTokenizer(source.tokenizerFolder);
+  const resolution = settings.resolution ?? nativeResolution(source);
+  yield { type: "doing", what: "reading pictures" };
+  const pictures = await readPictures(settings.images, resolution, signal);
+  const unread = await unreadPictures(settings.images);
+  if (unread.length > 0) {
+    const message = `nothing is learned from ${unread.join(", ")}: save them as JPEG or PNG`;
+    yield { type: "warning", message };
+  }
+  const trained = whatToTrain(settings, source);
+  const learned = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
+  const texts = trainingTexts(source, tokenizer, learned);
+  const untaught = trained.vectors > 0 ? textsWithoutToken(pictures, settings, texts.hasLearned) : undefined;
+  if (untaught) yield { type: "warning", message: untaught };
+
+  const load = {
+    device: options.device,
+    threads: options.threads,
+    variant: settings.variant,
+    config: settings.config,
+    signal,
+  };
+  const classFolder = settings.classImages ?? join(folder, "class");
+  // A run that draws fewer class pictures than asked for needs no more.
+  const drawn = settings.steps * settings.accumulate * settings.batch;
+  if (settings.prior) {
+    const making = makeClassPictures(settings.model, {
+      folder: classFolder,
+      count: Math.min(settings.priorCount, drawn),
+      prompt: settings.classPrompt,
+      resolution: settings.resolution,
+      seed: settings.seed,
+      // Pictures in a folder that was given count whoever drew them, those of a checkpoint's run are its own.
+      drawnAs: begun || settings.classImages !== undefined ? undefined : classPicturesOf(settings, resolution),
+      load,
+      signal,
+      onStep: (done, of) =>
+        events.push({ type: "doing", what: `drawing class pictures (${Math.floor(done)} of ${of})`, share: done / of }),
+    });
+    yield* whileWaiting(making, events);
+  }
+  const classPictures = settings.prior ? await readPictures(classFolder, resolution, signal) : [];
+  const uncaptioned = classPictures.filter(({ caption }) => caption === undefined);
+  const strange = await strangeClassPicture(
+    uncaptioned.map(({ file }) => file),
+    settings.classPrompt,
+  );
+  if (strange) yield { type: "warning", message: strange };
+
+  const engine = await startEngine({ device: await resolveDevice(options.device ?? "auto"), threads: options.threads });
+  let draw: Sampler | undefined;
+  try {
+    yield { type: "doing", what: "building the networks" };
+    const start =
+      settings.initializer &&
+      (await initialEmbeddings(source, tokenizer, {
+        ...settings,
+        initializer: settings.initializer,
+        noun: settings.class,
+      }));
+    const values = await initialValues(source, trained, start, settings.seed);
+    const state = newAdamWState(dataOf(values));
+    const identity = await identityOf(
+      settings,
+      resolution,
+      pictures.map(({ file }) => file),
+    );
+    await readCheckpoint(checkpoint, values, state, identity);
+    if (state.steps > settings.steps) {
+      throw new UsageError(
+        `the run in ${folder} has ${state.steps} steps already, more than the ${settings.steps} asked for: ask for more with --steps, or choose another --out`,
+      );
+    }
+    signal?.throwIfAborted();
+
+    const sources: Source[] = [
+      {
+        purpose: "subject",
+        pictures: pictures.map(({ planes, caption }) => ({ planes, prompt: caption ?? settings.prompt })),
+        flip: settings.flip,
+        augmentation: settings.augmentation,
+      },
+      ...(settings.prior
+        ? [
+            {
+              purpose: "class" as const,
+              pictures: classPictures.map(({ planes, caption }) => ({
+                planes,
+                prompt: caption ?? settings.classPrompt,
+              })),
+              flip: settings.flip,
+              augmentation: false,
+            },
+          ]
+        : []),
+    ];
+    const prompts = new Set(sources.flatMap((s) => s.pictures.map(({ prompt }) => prompt)));
+    for (const prompt of prompts) {
+      const dropped = texts.dropped(prompt);
+      if (dropped !== "")
+        yield { type: "warning", message: `a caption is too long for the text encoder; left out: "${dropped}"` };
+    }
+
+    const building = buildObjective(
+      { engine, source, settings, trained, values, sources, resolution, texts },
+      (done, of) => events.push({ type: "doing", what: "encoding pictures", share: done / of }),
+    );
+    const objective = yield* whileWaiting(building, events);
+    const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
+    const save = async (): Promise<TrainingEvent> => {
+      await writeCheckpoint(checkpoint, values, state, identity);
+      await log.draw(join(folder, "loss.svg"));
+      return {
+        type: "saved",
+        step: state.steps,
+        folder,
+        ...(await saveAdapter(settings.out, trained, values, settings.token, madeBy(settings, source, state))),
+      };
+    };
+
+    let began = performance.now();
+    for await (const done of optimise(values, state, objective, settings)) {
+      const seconds = (performance.now() - began) / 1000;
+      await log.add({ ...done, seconds: Number(seconds.toFixed(3)) });
+      yield { type: "step", ...done, steps: settings.steps, seconds };
+      if (signal?.aborted) {
+        yield await save();
+        throw signal.reason;
+      }
+      const sampling = settings.sampleEvery !== undefined && done.step % settings.sampleEvery === 0;
+      // Before samples as well: they take long, and may fail.
+      if (sampling || (done.step % settings.checkpointEvery === 0 && done.step < settings.steps)) {
+        await writeCheckpoint(checkpoint, values, state, identity);
+        await log.draw(join(folder, "loss.svg"));
+      }
+      if (sampling) {
+        const { adapters } = await saveAdapter(join(folder, "latest.safetensors"), trained, values, settings.token, {});
+        draw ??= sampler(settings, join(folder, "samples"), resolution, load);
+        const files = await draw.draw(adapters, done.step).catch((error: unknown) => {
+          if (!signal?.aborted) throw error;
+        });
+        for (const file of files ?? []) yield { type: "sample", step: done.step, file };
+        if (signal?.aborted) {
+          yield await save();
+          throw signal.reason;
+        }
+      }
+      began = performance.now();
+    }
+    yield await save();
+  } finally {
+    await draw?.close();
+    await engine.close();
+  }
+}
+
+function whatToTrain(settings: TrainingSettings, source: ModelSource): Trained {
+  const { lora, matrices } = recipes[settings.recipe];
+  return {
+    unet: lora ? attentionProjections(source) : new Set(),
+    textEncoder: lora && settings.textEncoder ? textProjections(source) : new Set(),
+    rank: settings.rank,
+    alpha: settings.alpha,
+    matrices: matrices ? textKeyValueMatrices(source) : new Set(),
+    vectors: settings.vectors,
+  };
+}
+
+/** What decides how a run's class pictures look. */
+function classPicturesOf({ model, variant, config, classPrompt, seed }: TrainingSettings, resolution: number) {
+  return { model: placeOf(model), variant, config, classPrompt, seed, resolution };
+}
+
+/** What decides the numbers of a run. */
+async function identityOf(settings: TrainingSettings, resolution: number, files: readonly string[]) {
+  const { out, resume, checkpointEvery, sampleEvery, samplePrompts, images, classImages, schedule, steps, ...rest } =
+    settings;
+  return {
+    ...rest,
+    model: placeOf(settings.model),
+    resolution,
+    pictures: files.map((file) => file.split(/[\\/]/).at(-1)),
+    pictureContents: await picturesIdentity(images),
+    // The run's own class pictures follow from its settings.
+    classPictureContents: settings.prior && classImages !== undefined ? await picturesIdentity(classImages) : undefined,
+    schedule,
+    // A constant rate does not know how long the run is, so it may be made longer.
+    steps: schedule === "constant" ? undefined : steps,
+  };
+}
+
+/** How an adapter was made, for its file. Nothing in it changes from run to run. */
+function madeBy(settings: TrainingSettings, source: ModelSource, state: AdamWState): Record<string, string> {
+  const { recipe, token, prompt, learningRate, batch, accumulate, seed } = settings;
+  const text = {
+    recipe,
+    model: source.name,
+    token,
+    class: settings.class,
+    prompt,
+    steps: state.steps,
+    learningRate,
+    batch,
+    accumulate,
+    seed,
+  };
+  return { tiller: JSON.stringify(text) };
+}
+
+function nativeResolution(source: ModelSource): number {
+  const size = unetConfig(source.unet.config).sample_size;
+  const pixels = (typeof size === "object" && size !== null ? size[0]! : (size ?? 64)) * 8;
+  return pixels;
+}
+
+/** Yields the events that `work` leaves while it goes on, then gives its result. */
+async function* whileWaiting<T>(
+  work: Promise<T>,
+  events: TrainingEvent[],
+): AsyncGenerator<TrainingEvent, T, undefined> {
+  let over = false;
+  const end = work.then(
+    () => undefined,
+    () => undefined,
+  );
+  end.then(() => {
+    over = true;
+  });
+  while (!over) {
+    await Promise.race([end, new Promise((done) => setTimeout(done, 200))]);
+    yield* events.splice(0);
+  }
+  return work;
+}

@@ -188,7 +188,9 @@ describe("a single file", () => {
   // The same tiny names and shapes as in ldm.test.ts, made by fixtures/make_ldm_names.py; the values are zeros.
   async function singleFile(form: "sd1" | "sd2", more: Parameters<typeof writeSafetensors>[1] = []): Promise<string> {
     const file = join(root, `${form}-${made++}.safetensors`);
-    const fixtures = JSON.parse(await readFile(new URL("stable-diffusion/fixtures/ldm-names.json", import.meta.url), "utf8"));
+    const fixtures = JSON.parse(
+      await readFile(new URL("stable-diffusion/fixtures/ldm-names.json", import.meta.url), "utf8"),
+    );
     await writeSafetensors(file, [...zeros(fixtures[form].ldm), ...more]);
     return file;
   }

@@ -222,7 +222,9 @@ describe("a broken download", () => {
 
 describe("a single file", () => {
   async function singleFile(): Promise<string> {
-    const { sd1 } = JSON.parse(await readFile(new URL("../families/stable-diffusion/fixtures/ldm-names.json", import.meta.url), "utf8"));
+    const { sd1 } = JSON.parse(
+      await readFile(new URL("../families/stable-diffusion/fixtures/ldm-names.json", import.meta.url), "utf8"),
+    );
     const file = join(root, "dreamy.safetensors");
     await writeFile(file, await tensorFile(sd1.ldm, "float16"));
     return file;

@@ -1,11 +1,11 @@
 /** How good the embedded model's networks are, on pictures and individuals that training never saw. */
 import { join } from "node:path";
-import type { Pixels } from "../src/images/resample.ts";
+import type { Pixels } from "../src/images/pixels.ts";
+import { planesOf } from "../src/images/pixels.ts";
 import { cosine, type Features, openClip, openViT } from "../src/metrics/encoders.ts";
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { Pipeline } from "../src/pipelines/pipeline.ts";
 import type { Engine } from "../src/runtime/index.ts";
-import { planesOf } from "../src/training/data/pictures.ts";
 import { buildLatentEncoder } from "../src/training/objective/latents.ts";
 import { individualOf, rasterize, render, side, subjectOf } from "../src/world/render.ts";
 import { subjects } from "../src/world/subjects/index.ts";

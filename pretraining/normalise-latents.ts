@@ -3,7 +3,7 @@
  * them: its layers next to the latents take shift and scale in and undo them, so that pictures stay the same.
  */
 import { join } from "node:path";
-import { jsonObject, readJson } from "../src/bytes/node/json-file.ts";
+import { jsonObject, readJson } from "../src/bytes/json-file.ts";
 import { normalValues } from "../src/random/streams.ts";
 import { startEngine, type Tensor } from "../src/runtime/index.ts";
 import { buildLatentEncoder } from "../src/training/objective/latents.ts";

@@ -1,6 +1,6 @@
 /** A network's folder of the embedded model, opened and not loaded. */
 import { join } from "node:path";
-import { jsonObject, readJson } from "../src/bytes/node/json-file.ts";
+import { jsonObject, readJson } from "../src/bytes/json-file.ts";
 import type { Component } from "../src/families/model-source.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 

@@ -1,6 +1,6 @@
 /** The public library. The command line uses nothing else. */
 export { metadataAlphas } from "./adapters/lora.ts";
-export { jsonObject, readJson } from "./bytes/node/json-file.ts";
+export { jsonObject, readJson } from "./bytes/json-file.ts";
 export { readFloat32, readSafetensors, type Safetensors } from "./bytes/safetensors.ts";
 export { TillerError, UsageError } from "./errors.ts";
 export {

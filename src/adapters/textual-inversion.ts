@@ -1,5 +1,5 @@
 /** Learned token embeddings in their common forms. */
-import { basename, extname } from "node:path";
+import { basename, extname } from "#bytes";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
 import { type Base, readFactor } from "./lora.ts";

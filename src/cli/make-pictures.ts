@@ -1,8 +1,10 @@
 /** Runs one request and puts its pictures on disk as they come. */
 import { join } from "node:path";
+import { writeNew } from "../bytes/node/write-new.ts";
 import { type GuidanceSetting, settingsOf } from "../guidance/telling-settings.ts";
-import { encodePng, type Picture, writeNew } from "../images/node/png.ts";
+import type { Pixels } from "../images/pixels.ts";
 import { defaultScale, type FullRequest } from "../index.ts";
+import { encodePng } from "../recipe/png.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -28,7 +30,7 @@ export interface MakeOptions {
   readonly steps: { readonly before: number; readonly total: number };
   /** Pictures likewise. */
   readonly pictures: { readonly before: number; readonly total: number };
-  onPicture(made: MadePicture, picture: Picture, index: number): Promise<void> | void;
+  onPicture(made: MadePicture, picture: Pixels, index: number): Promise<void> | void;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The options that commands share, and what becomes of them: a model to load and a request to it. */
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
-import { placeOf } from "../bytes/node/place.ts";
+import { placeOf } from "#bytes";
 import {
   type DeviceName,
   defaultScale,

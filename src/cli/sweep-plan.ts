@@ -1,7 +1,7 @@
 /** Which pictures a sweep makes, and where each stands on the sheet. */
 
 import { type GuidanceSetting, settingsOf } from "../guidance/telling-settings.ts";
-import type { SheetPlan } from "../images/contact-sheet.ts";
+import type { SheetPlan } from "../images/node/contact-sheet.ts";
 import { defaultScale, type GuidanceName, type SamplerName, UsageError } from "../index.ts";
 
 /** The values to combine. Without scales, every method takes its default. */

@@ -1,8 +1,9 @@
 /** `tiller sweep`: the same prompt under many settings, side by side. */
 import type { Command } from "commander";
+import { writeNew } from "../bytes/node/write-new.ts";
 import { settingsOf } from "../guidance/telling-settings.ts";
-import { type ContactSheet, createContactSheet } from "../images/contact-sheet.ts";
-import { type Picture, writeNew } from "../images/node/png.ts";
+import { type ContactSheet, createContactSheet } from "../images/node/contact-sheet.ts";
+import type { Pixels } from "../images/pixels.ts";
 import {
   defaultScale,
   type FullRequest,
@@ -163,7 +164,7 @@ function axesOf(options: SweepOptions, recipe: Recipe | undefined): Axes {
 function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
   let sheet: ContactSheet | undefined;
   return {
-    place(row: number, column: number, picture: Picture): Promise<void> {
+    place(row: number, column: number, picture: Pixels): Promise<void> {
       const { width, height } = picture;
       const subtitle = subtitleOf(plan, choice, request, picture);
       sheet ??= createContactSheet({ ...plan.sheet, title: request.prompt, subtitle, picture: { width, height } });
@@ -174,7 +175,7 @@ function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
 }
 
 /** What all pictures share. */
-function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, { width, height }: Picture): string {
+function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, { width, height }: Pixels): string {
   const varies = (axis: keyof Setting) => (plan.varied as readonly string[]).includes(axis);
   const { guidance, sampler, steps, omega, agScale, scale } = request;
   const telling = varies("guidance") ? [] : settingsOf(guidance);

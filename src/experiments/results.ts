@@ -1,6 +1,6 @@
 /** What an experiment's finished units say together. */
 import { join, relative } from "node:path";
-import { readFolder } from "../images/node/read-pixels.ts";
+import { readFolder } from "../images/folder.ts";
 import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
 import {
   type MetricName,

@@ -218,7 +218,7 @@ describe("a single file", () => {
       textEncoder: { config: { hidden_act: "quick_gelu" } },
       scheduler: { beta_schedule: "scaled_linear", steps_offset: 1, prediction_type: "epsilon" },
     });
-    expect(model.unet.weights.get("conv_in.weight")!.file).toBe(file);
+    expect(model.unet.weights.get("conv_in.weight")!.source.path).toBe(file);
   });
 
   test("lets the configs of --config win over what it derives", async () => {

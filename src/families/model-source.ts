@@ -1,9 +1,8 @@
 /** From the name a person gives a model to its parts, wherever they lie: a folder, a single file, or the hub. */
-import { readdir, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+
 import { z } from "zod";
-import { jsonObject, readJson } from "../bytes/node/json-file.ts";
-import { exists } from "../bytes/node/regular-file.ts";
+import { basename, exists, join, kindOf, list, resolve } from "#bytes";
+import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { readSafetensors } from "../bytes/safetensors.ts";
 import { TillerError, UsageError } from "../errors.ts";
 import { cachedSnapshot, fetchSnapshot, type HubOptions, isHubId } from "../hub/hub.ts";
@@ -49,12 +48,12 @@ export interface OpenOptions extends HubOptions {
  *   `config` is given for a model that is not a single file.
  */
 export async function openModel(model: string, options: OpenOptions = {}): Promise<ModelSource> {
-  const found = await stat(model).catch(() => undefined);
-  if (found?.isFile()) return openSingleFile(model, options);
+  const found = await kindOf(model);
+  if (found === "file") return openSingleFile(model, options);
   if (options.config !== undefined) {
     throw new UsageError(`--config goes with a single-file model; ${model} brings its own configs.`);
   }
-  if (found?.isDirectory()) return openFolder(model, options);
+  if (found === "folder") return openFolder(model, options);
   if (model === embeddedModel) return openFolder(embeddedFolder, options);
   if (isHubId(model)) {
     const snapshot = await fetchSnapshot(model, (names) => modelFiles(model, names, options.variant), options);
@@ -204,8 +203,8 @@ async function defaultTokenizer(form: 1 | 2, file: string, options: OpenOptions)
 }
 
 async function configFolder(config: string, options: OpenOptions): Promise<string> {
-  const found = await stat(config).catch(() => undefined);
-  if (found?.isDirectory()) return config;
+  const found = await kindOf(config);
+  if (found === "folder") return config;
   if (!found && isHubId(config)) return fetchSnapshot(config, configFiles, options);
   throw new TillerError(`--config ${config} is neither a Diffusers folder nor a hub id of the form owner/name.`);
 }
@@ -253,12 +252,12 @@ async function tokenizerIn(folder: string): Promise<string> {
 }
 
 async function hasTokenizer(folder: string): Promise<boolean> {
-  const names = await readdir(folder).catch(() => [] as string[]);
+  const names = await list(folder).catch(() => [] as string[]);
   return names.includes("tokenizer.json") || (names.includes("vocab.json") && names.includes("merges.txt"));
 }
 
 async function noIndex(folder: string): Promise<TillerError> {
-  const names = await readdir(folder).catch(() => [] as string[]);
+  const names = await list(folder).catch(() => [] as string[]);
   const single = names.filter((name) => name.endsWith(".safetensors"));
   const hint = names.includes("config.json")
     ? "it looks like one component of a model: pass the folder above it"

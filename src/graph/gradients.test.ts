@@ -1,6 +1,8 @@
 /** Every operator's gradient against central finite differences, through the engine that training runs on. */
+
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { absentSource } from "../bytes/source.ts";
 import { type Engine, float32, startEngine, type Tensor } from "../runtime/index.ts";
 import * as g from "./index.ts";
 import { erf } from "./operators/functions.ts";
@@ -297,7 +299,7 @@ test("frozen weights get no gradient nodes", () => {
   const x = g.input("x", [1, 4, 8, 8]);
   const weight = g.parameter({
     name: "w",
-    file: "/w",
+    source: absentSource("/w"),
     offset: 0,
     byteLength: 576,
     shape: [4, 4, 3, 3],

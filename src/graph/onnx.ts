@@ -5,6 +5,7 @@
  * numbers are those of the public onnx.proto.
  */
 
+import type { ByteSource } from "../bytes/source.ts";
 import type { DType, TensorRef } from "../bytes/tensor-ref.ts";
 import { type Dim, dimKey, polynomial, type Shape, showShape } from "./dim.ts";
 import { Message } from "./protobuf.ts";
@@ -38,6 +39,8 @@ export interface Encoded {
   readonly outputs: readonly string[];
   /** The root folder that external data locations are relative to; undefined when the graph references no file. */
   readonly root: string | undefined;
+  /** Sources of external data that are no files, by the location the graph has for them. */
+  readonly handed: ReadonlyMap<string, ByteSource>;
 }
 
 /** What an operator writes its ONNX form with. */
@@ -69,6 +72,7 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
   const inputs = new Map<string, { dtype: DType; shape: Shape }>();
   const shared = new Map<string, string>();
   const openSizes = new Map<string, { name: string; axis: number }>();
+  const handed = new Map<string, ByteSource>();
   let root: string | undefined;
   let serial = 0;
   const fresh = (stem: string) => `${stem}_${serial++}`;
@@ -124,17 +128,10 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
       return emitter.constant("int64", [values.length], new Uint8Array(data.buffer));
     },
     external(ref, inPlace = false) {
-      return once(`external ${ref.file} ${ref.offset} ${ref.dtype} ${ref.shape}`, () => {
+      return once(`external ${ref.source.name} ${ref.offset} ${ref.dtype} ${ref.shape}`, () => {
         const name = fresh(ref.name);
-        const fileRoot = rootOf(ref.file);
-        if (root !== undefined && root !== fileRoot) {
-          throw new ShapeError(
-            `weights lie on two drives, ${root} and ${fileRoot}: put the model's files on one drive`,
-          );
-        }
-        root = fileRoot;
+        const location = locationOf(ref.source);
         const tensor = tensorHeader(name, ref.dtype, ref.shape);
-        const location = ref.file.slice(fileRoot.length).replaceAll("\\", "/");
         for (const [key, value] of [
           ["location", location],
           ["offset", String(ref.offset)],
@@ -159,6 +156,20 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
       return emitter.node("Concat", parts, { axis: 0 });
     },
   };
+
+  /** Where the runtime finds a source: below the root folder, or by the name it is handed over with. */
+  function locationOf(source: ByteSource): string {
+    if (source.path === undefined) {
+      handed.set(source.name, source);
+      return source.name;
+    }
+    const fileRoot = rootOf(source.path);
+    if (root !== undefined && root !== fileRoot) {
+      throw new ShapeError(`weights lie on two drives, ${root} and ${fileRoot}: put the model's files on one drive`);
+    }
+    root = fileRoot;
+    return source.path.slice(fileRoot.length).replaceAll("\\", "/");
+  }
 
   const names = new Map<Value, string>();
   const order = topological(Object.values(outputs));
@@ -190,7 +201,7 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
     .message(7, graph)
     .message(8, new Message().text(1, "").int(2, opset))
     .message(8, new Message().text(1, "com.microsoft").int(2, 1));
-  return { model: model.finish(), inputs, outputs: Object.keys(outputs), root };
+  return { model: model.finish(), inputs, outputs: Object.keys(outputs), root, handed };
 }
 
 const isLeaf = ({ inputs }: Value): boolean => inputs.length === 0;

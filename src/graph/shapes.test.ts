@@ -1,5 +1,7 @@
 /** Shape errors, and what is encoded. */
+
 import { describe, expect, test } from "vitest";
+import { absentSource } from "../bytes/source.ts";
 import * as g from "./index.ts";
 
 describe("a mismatch names the operator and both shapes:", () => {
@@ -102,7 +104,7 @@ describe("an encoded graph", () => {
 
   const ref = {
     name: "w.weight",
-    file: "/models/a/unet.safetensors",
+    source: absentSource("/models/a/unet.safetensors"),
     offset: 4096,
     byteLength: 96,
     shape: [3, 8],
@@ -169,7 +171,7 @@ describe("an encoded graph", () => {
 
   test("refuses two inputs of one name, and weights on two drives", () => {
     expect(() => g.encode({ y: g.add(g.input("x", [2]), g.input("x", [2])) })).toThrow(/two inputs are named x/);
-    const far = { ...ref, file: "D:\\models\\b.safetensors" };
+    const far = { ...ref, source: absentSource("D:\\models\\b.safetensors") };
     expect(() => g.encode({ a: g.parameter(ref), b: g.parameter(far) })).toThrow(/two drives/);
   });
 });

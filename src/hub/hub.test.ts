@@ -57,7 +57,7 @@ describe("a model on the hub", () => {
     expect((await lstat(join(snapshot(), weights))).isSymbolicLink()).toBe(true);
     expect(await readlink(join(snapshot(), weights))).toBe(`../../../blobs/${sha256(hub.files.get(weights)!)}`);
     expect(await arrived()).toBe(true);
-    expect(model.unet.weights.get("conv_in.weight")!.file).toBe(blobOf(weights));
+    expect(model.unet.weights.get("conv_in.weight")!.source.path).toBe(blobOf(weights));
 
     const { received, total } = seen.at(-1)!;
     expect(received).toBe(total);
@@ -124,7 +124,7 @@ describe("a model on the hub", () => {
     hub.requests.length = 0;
     const model = await open("someone/small", { cacheFolder: elsewhere });
     expect(hub.requests.filter(({ path }) => path.includes("/resolve/"))).toEqual([]);
-    expect(model.unet.weights.get("conv_in.weight")!.file.startsWith(elsewhere)).toBe(true);
+    expect(model.unet.weights.get("conv_in.weight")!.source.name.startsWith(elsewhere)).toBe(true);
   });
 
   test("whose newest commit changes one file brings that file alone", async () => {

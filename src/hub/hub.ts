@@ -16,7 +16,7 @@ import {
   listFiles,
   modelInfo,
 } from "@huggingface/hub";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
 import { TillerError } from "../errors.ts";
 import { fetchBlob, type HubConnection } from "./hub-blob.ts";
 import { explained, isUnreachable } from "./hub-errors.ts";

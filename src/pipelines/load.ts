@@ -1,8 +1,7 @@
 /** Opens what a pipeline is made of: model, adapters, tokenizer, engine. */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { exists } from "#bytes";
 import { type Adapter, readAdapter } from "../adapters/index.ts";
+import { sha256Of } from "../bytes/hash-file.ts";
 import { UsageError } from "../errors.ts";
 import { type ModelSource, openModel } from "../families/model-source.ts";
 import { clipTextConfig } from "../models/clip-text.ts";
@@ -132,17 +131,7 @@ function refuseSameTokens(opened: readonly OpenAdapter[], adapter: Adapter, file
 /** `file` or `file:strength`; a name that exists as it stands is a file, colon or not. */
 export async function splitStrength(spec: string): Promise<{ file: string; strength: number }> {
   const [, file, strength] = /^(.+):([-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(spec) ?? [];
-  const isFile = await stat(spec).then(
-    () => true,
-    () => false,
-  );
-  if (isFile || file === undefined) return { file: spec, strength: 1 };
+  if ((await exists(spec)) || file === undefined) return { file: spec, strength: 1 };
   if (!Number.isFinite(Number(strength))) throw new UsageError(`adapter ${spec}: ${strength} is not a strength`);
   return { file, strength: Number(strength) };
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
-  return hash.digest("hex");
 }

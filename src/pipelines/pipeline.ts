@@ -3,12 +3,12 @@ import { type Adapter, sites } from "../adapters/index.ts";
 import { TillerError, UsageError } from "../errors.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
 import { defaultScale, methods } from "../guidance/methods.ts";
+import type { Pixels } from "../images/pixels.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { type FullRequest, type Request, requestSchema } from "../recipe/request.ts";
 import { type OperatorTime, plainAttention, type Tensor } from "../runtime/index.ts";
 import { createNoise, createSampler, type History, type NoiseSource } from "../samplers/index.ts";
 import { version } from "../version.ts";
-import type { Picture } from "./decoder.ts";
 import { type LoadOptions, loadParts, type OpenAdapter, type Parts } from "./load.ts";
 import { encodeTexts } from "./texts.ts";
 
@@ -25,7 +25,7 @@ export type GenerateEvent =
       /** Network evaluations a picture and step. */
       readonly rows: number;
       /** Decodes what the pictures of the batch look like so far; costs a decoding each. */
-      preview(): Promise<Picture[]>;
+      preview(): Promise<Pixels[]>;
     }
   | ({
       readonly type: "picture";
@@ -33,7 +33,7 @@ export type GenerateEvent =
       readonly seed: number;
       /** Repeats the picture. */
       readonly recipe: Recipe;
-    } & Picture);
+    } & Pixels);
 
 export interface GenerateOptions {
   /** Stops before the next step by throwing the signal's reason. */
@@ -175,8 +175,8 @@ async function* generate(
     }
   }
 
-  async function decodeAll(all: readonly Float32Array[]): Promise<Picture[]> {
-    const decoded: Picture[] = [];
+  async function decodeAll(all: readonly Float32Array[]): Promise<Pixels[]> {
+    const decoded: Pixels[] = [];
     for (const latents of all) decoded.push(await decoder.decode(latents, shape[2], shape[3]));
     return decoded;
   }

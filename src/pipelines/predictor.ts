@@ -4,10 +4,7 @@
  * With adapters alone one network serves every row. A full fine-tune has another network for every strength: the model
  * itself at 1, its base at 0, and between them their blend, theta_omega = omega theta_ft + (1 - omega) theta_pre.
  */
-import { createHash } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { cacheFolder, exists, join, makeFolder, stampOf, startHash } from "#bytes";
 import { readSafetensors } from "../bytes/safetensors.ts";
 import type { Component, ModelSource } from "../families/model-source.ts";
 import type { Row, RowText } from "../guidance/guidance.ts";
@@ -117,25 +114,23 @@ async function between(model: ModelSource, base: ModelSource, strength: number):
 }
 
 async function cachedBlend(part: string, model: Component, base: Component, strength: number) {
-  const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "tiller", "blends");
-  await mkdir(folder, { recursive: true });
+  const folder = join(cacheFolder(), "blends");
+  await makeFolder(folder);
   const file = join(folder, `${await contentKey(part, [model, base], strength)}.safetensors`);
-  const exists = await stat(file).then(
-    () => true,
-    () => false,
-  );
-  return exists ? (await readSafetensors(file)).tensors : blendCheckpoints(model.weights, base.weights, strength, file);
+  return (await exists(file))
+    ? (await readSafetensors(file)).tensors
+    : blendCheckpoints(model.weights, base.weights, strength, file);
 }
 
 /** Names a blend by its part of the model (one file may hold them all), its sources' files, their sizes and times, and the strength. */
 async function contentKey(part: string, components: readonly Component[], strength: number): Promise<string> {
-  const hash = createHash("sha256").update(`${part}|${strength}`);
+  const hash = startHash();
+  hash.update(`${part}|${strength}`);
   for (const { weights } of components) {
-    for (const file of new Set([...weights.values()].map((ref) => ref.file))) {
-      const { size, mtimeMs } = await stat(file);
-      hash.update(`|${file}|${size}|${mtimeMs}`);
+    for (const file of new Set([...weights.values()].map(({ source }) => source.name))) {
+      hash.update(`|${file}|${await stampOf(file)}`);
     }
     hash.update("||");
   }
-  return hash.digest("hex").slice(0, 32);
+  return (await hash.digest()).slice(0, 32);
 }

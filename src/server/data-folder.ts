@@ -1,6 +1,6 @@
 /** Where the server keeps what it has. No name from a request reaches the disk but through here. */
 import { join } from "node:path";
-import { makeFolder } from "../bytes/node/make-folder.ts";
+import { makeFolder } from "#bytes";
 import { UsageError } from "../index.ts";
 
 export interface DataFolder {

@@ -1,6 +1,6 @@
 /** Every picture there is, newest first, each with its recipe. */
 import { readdir, rm, stat } from "node:fs/promises";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
 import type { Recipe } from "../index.ts";
 import { readPicture } from "../recipe/read-recipe.ts";
 import type { DataFolder } from "./data-folder.ts";

@@ -1,7 +1,7 @@
 /** The queue: one job computes, the others wait; every change is on disk before it is told. */
 import { EventEmitter } from "node:events";
 import { readdir, readFile, rm } from "node:fs/promises";
-import { writeWhole } from "../bytes/node/atomic-file.ts";
+import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";

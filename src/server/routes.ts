@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
 import { UsageError } from "../index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 import type { DataFolder } from "./data-folder.ts";

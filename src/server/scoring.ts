@@ -1,5 +1,5 @@
 /** Scores of a job's pictures against uploaded pictures of the subject. */
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
 import { embeddedModel, type Scores, type ScoringOptions, startScoring, UsageError } from "../index.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job } from "./jobs.ts";

@@ -1,9 +1,9 @@
 /** Blind preference studies: whose pictures are closest to the subject, and to the text. */
 import { readdir } from "node:fs/promises";
 import { z } from "zod";
-import { writeWhole } from "../bytes/node/atomic-file.ts";
-import { readJson } from "../bytes/node/json-file.ts";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
+import { readJson } from "../bytes/json-file.ts";
+import { writeWhole } from "../bytes/write-whole.ts";
 import { UsageError } from "../index.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";

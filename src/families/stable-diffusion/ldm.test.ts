@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Safetensors } from "../../bytes/safetensors.ts";
+import { absentSource } from "../../bytes/source.ts";
 import { bytesPerElement, type DType, type TensorRef } from "../../bytes/tensor-ref.ts";
 import { splitLdm } from "./ldm.ts";
 
@@ -25,7 +26,7 @@ function checkpoint(shapes: Record<string, number[]>, metadata: Record<string, s
   for (const [name, shape] of Object.entries(shapes)) {
     const dtype: DType = name.endsWith("position_ids") ? "int64" : "float16";
     const byteLength = shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
-    tensors.set(name, { name, file: "/no/file", offset, byteLength, shape, dtype });
+    tensors.set(name, { name, source: absentSource("/no/file"), offset, byteLength, shape, dtype });
     offset += byteLength;
   }
   return { tensors, metadata };

@@ -1,12 +1,12 @@
 /** The batches of a run: which pictures, how changed, with what noise; all a function of the seed and the draw's number. */
 
+import { mirrored, type Planes } from "../../images/pixels.ts";
 import { normalValues, randomStream } from "../../random/streams.ts";
 import type { LatentEncoder, Moments } from "../objective/latents.ts";
 import type { Noising } from "../objective/noising.ts";
 import type { Sample } from "../objective/terms.ts";
 import { augment } from "./augmentation.ts";
 import { dataOrder } from "./data-order.ts";
-import { mirrored, type Planes } from "./pictures.ts";
 
 /** Pictures that are drawn together: the subject's, or the class's. */
 export interface Source {

@@ -1,10 +1,10 @@
 /** Pictures to latents, by the autoencoder's encoder. */
 
 import type { Component } from "../../families/model-source.ts";
+import type { Planes } from "../../images/pixels.ts";
 import { autoencoderConfig, autoencoderEncode, pixelsPerLatent } from "../../models/autoencoder-kl.ts";
 import { moduleOf } from "../../models/module.ts";
 import { type Engine, float32 } from "../../runtime/index.ts";
-import type { Planes } from "../data/pictures.ts";
 
 /** The distribution of a picture's latents: means, then logarithms of variances, [2 * channels, h, w]. */
 export type Moments = Float32Array;

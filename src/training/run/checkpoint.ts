@@ -1,6 +1,6 @@
 /** A run's state on disk: what is trained, AdamW's means, running averages where there are any, the step. Whole or not there, whenever the run is ended. */
 
-import { exists } from "../../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
 import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../../bytes/safetensors.ts";
 import { TillerError, UsageError } from "../../errors.ts";
 import type { Tensor } from "../../runtime/index.ts";

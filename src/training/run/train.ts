@@ -1,15 +1,14 @@
 /** Pictures of a subject to an adapter: the map of training. */
-import { join } from "node:path";
-import { placeOf } from "../../bytes/node/place.ts";
-import { exists } from "../../bytes/node/regular-file.ts";
+import { exists, join, placeOf } from "#bytes";
 import { UsageError } from "../../errors.ts";
 import { type ModelSource, openModel } from "../../families/model-source.ts";
+import { unreadPictures } from "../../images/folder.ts";
 import { unetConfig } from "../../models/unet.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
 import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.ts";
 import type { Source } from "../data/draws.ts";
-import { readPictures, unreadPictures } from "../data/pictures.ts";
+import { readPictures } from "../data/pictures.ts";
 import { picturesIdentity } from "../data/pictures-identity.ts";
 import { textsWithoutToken } from "../data/texts-without-token.ts";
 import { type RecipeName, recipes } from "../methods/index.ts";

@@ -1,7 +1,7 @@
 /** Many pictures on one labelled sheet. */
 import sharp from "sharp";
+import type { Pixels } from "../pixels.ts";
 import { breakLines, drawLines, type Line, measure } from "./lettering.ts";
-import type { Picture } from "./node/png.ts";
 
 export interface SheetPlan {
   readonly title: string;
@@ -20,7 +20,7 @@ export interface SheetPlan {
 
 export interface ContactSheet {
   /** Puts a picture into its cell, scaled. Pictures are not kept: a sheet of thousands needs the memory of one sheet. */
-  place(row: number, column: number, picture: Picture): Promise<void>;
+  place(row: number, column: number, picture: Pixels): Promise<void>;
   /** The sheet as a PNG file. Cells without a picture stay empty. */
   render(): Promise<Uint8Array>;
 }

@@ -1,7 +1,7 @@
 /** Small JSON and text files (configs, indexes, vocabularies), read with a size limit; JSON is checked against a schema. */
 import { z } from "zod";
-import { TillerError } from "../../errors.ts";
-import { readFully, withRegularFile } from "./regular-file.ts";
+import { withSource } from "#bytes";
+import { TillerError } from "../errors.ts";
 
 /** Any JSON object: what a `config.json` is until the model that owns it parses it. */
 export const jsonObject = z.record(z.string(), z.unknown());
@@ -33,10 +33,11 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
  * @throws TillerError if the file is missing or longer than `limit` bytes.
  */
 export const readText = (file: string, limit: number): Promise<string> =>
-  withRegularFile(file, async ({ handle, size }) => {
+  withSource(file, async (source) => {
+    const { size } = source;
     if (size > limit) throw new TillerError(`${file} is ${size} bytes long, too long for what it should hold.`);
-    const bytes = new Uint8Array(size);
-    if (!(await readFully(handle, bytes, 0))) throw new TillerError(`${file} changed while it was read; try again.`);
+    const bytes = await source.read(0, size);
+    if (bytes.length < size) throw new TillerError(`${file} changed while it was read; try again.`);
     return new TextDecoder().decode(bytes);
   });
 

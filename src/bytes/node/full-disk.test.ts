@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { TillerError } from "../../errors.ts";
-import { encodePng, writeNew, writePng } from "./png.ts";
+import { encodePng } from "../../recipe/png.ts";
+import { writeWhole } from "../write-whole.ts";
+import { writeNew } from "./write-new.ts";
 
 const disk = vi.hoisted(() => ({ refusal: "ENOSPC", room: 100 }));
 
@@ -42,7 +44,7 @@ test.each([
   disk.refusal = code;
   const png = await encodePng({ width: 64, height: 64, data: new Uint8Array(64 * 64 * 3).map((_, i) => i * 7) });
   expect(png.length).toBeGreaterThan(disk.room);
-  for (const writing of [() => writePng(join(folder, "a.png"), png), () => writeNew(folder, "a", "png", png)]) {
+  for (const writing of [() => writeWhole(join(folder, "a.png"), png), () => writeNew(folder, "a", "png", png)]) {
     await expect(writing()).rejects.toThrow(
       new TillerError(`${join(folder, "a.png")} could not be written: ${words}.`),
     );

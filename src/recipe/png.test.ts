@@ -5,12 +5,14 @@ import { crc32, deflateSync } from "node:zlib";
 import fc from "fast-check";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TillerError } from "../../errors.ts";
-import { readTexts, withTexts } from "../../recipe/png-text.ts";
-import { readPicture, readRecipe } from "../../recipe/read-recipe.ts";
-import type { Recipe } from "../../recipe/recipe.ts";
-import { requestSchema } from "../../recipe/request.ts";
-import { encodePng, writeNew, writePng } from "./png.ts";
+import { writeNew } from "../bytes/node/write-new.ts";
+import { writeWhole } from "../bytes/write-whole.ts";
+import { TillerError } from "../errors.ts";
+import { encodePng } from "./png.ts";
+import { readTexts, withTexts } from "./png-text.ts";
+import { readPicture, readRecipe } from "./read-recipe.ts";
+import type { Recipe } from "./recipe.ts";
+import { requestSchema } from "./request.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -213,14 +215,14 @@ describe("writing", () => {
     expect(contents).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
-  test("writePng replaces a file", async () => {
+  test("writeWhole replaces a file", async () => {
     const file = join(folder, "sheet.png");
-    await writePng(file, Uint8Array.of(1));
-    await writePng(file, Uint8Array.of(2));
+    await writeWhole(file, Uint8Array.of(1));
+    await writeWhole(file, Uint8Array.of(2));
     expect([...(await readFile(file))]).toEqual([2]);
   });
 
   test("a folder that is not there is one clear sentence", async () => {
-    await expect(writePng(join(folder, "none", "a.png"), Uint8Array.of(1))).rejects.toThrow("folder does not exist");
+    await expect(writeWhole(join(folder, "none", "a.png"), Uint8Array.of(1))).rejects.toThrow("folder does not exist");
   });
 });

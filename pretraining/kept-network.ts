@@ -2,7 +2,7 @@
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { exists } from "#bytes";
-import type { Component } from "../src/families/model-source.ts";
+import type { Component } from "../src/families/family.ts";
 import type { Tensor } from "../src/runtime/index.ts";
 import { openNetwork } from "./open-network.ts";
 import { readTensors } from "./read-tensors.ts";

@@ -29,14 +29,13 @@ async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<A
     name: basename(file, extname(file)),
     file,
     format: "peft",
-    unet: new Map(),
-    textEncoder: new Map(),
-    replaced: new Map(),
+    lowRank: new Map(),
+    full: new Map(),
     tokens: new Map(),
     metadata,
   };
   if (isCustomDiffusion(tensors)) {
-    return { ...empty, format: "custom-diffusion", replaced: await readCustomDiffusion(file, tensors, base) };
+    return { ...empty, format: "custom-diffusion", full: await readCustomDiffusion(file, tensors, base) };
   }
   if (isTextualInversion(tensors)) {
     return { ...empty, format: "textual-inversion", tokens: await readTextualInversion(file, tensors, base) };
@@ -62,11 +61,7 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
       const main = join(folder, name + extension);
       if (!(await exists(main))) continue;
       const adapter = await readFile(main, base);
-      return {
-        ...adapter,
-        name: basename(folder),
-        tokens: new Map([...adapter.tokens, ...(await tokensIn(folder, base))]),
-      };
+      return { ...adapter, name: basename(folder), tokens: await tokensIn(folder, base, adapter.tokens) };
     }
   }
   throw new TillerError(
@@ -75,13 +70,15 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
 }
 
 /** The token files beside the weights: `<new1>.safetensors` of Custom Diffusion, `…_emb.safetensors` of the advanced script. */
-async function tokensIn(folder: string, base: Base): Promise<Map<string, readonly Float32Array[]>> {
-  const tokens = new Map<string, readonly Float32Array[]>();
+async function tokensIn(folder: string, base: Base, own: Adapter["tokens"]): Promise<Adapter["tokens"]> {
+  const tokens = new Map([...own].map(([component, table]) => [component, new Map(table)]));
   for (const name of (await list(folder)).sort()) {
     const file = join(folder, name);
     if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readSafetensors(file)).tensors))
       continue;
-    for (const [token, vectors] of (await readFile(file, base)).tokens) tokens.set(token, vectors);
+    for (const [component, table] of (await readFile(file, base)).tokens) {
+      tokens.set(component, new Map([...(tokens.get(component) ?? []), ...table]));
+    }
   }
   return tokens;
 }

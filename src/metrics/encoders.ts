@@ -7,7 +7,7 @@ import { clipTextFeatures, clipVision, clipVisionConfig } from "../models/clip-v
 import { moduleOf } from "../models/module.ts";
 import { vit, vitConfig } from "../models/vit.ts";
 import { type Engine, float32, int32, type Tensor } from "../runtime/index.ts";
-import { encodePrompt } from "../text/prompts.ts";
+import { encodePrompt } from "../text/clip-prompt.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import {

@@ -1,14 +1,6 @@
-/** What each part of an LDM single file is turned into. */
+/** What the shapes of an LDM single file say. */
 import { TillerError } from "../../errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-
-export interface LdmComponent {
-  readonly weights: Checkpoint;
-  /** A whole config.json, as Diffusers or Transformers would write it. */
-  readonly config: Readonly<Record<string, unknown>>;
-  /** The part of it that the shapes prove; a config from elsewhere must agree with it. */
-  readonly derived: Readonly<Record<string, unknown>>;
-}
 
 /**
  * The length of one axis of a tensor.

@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { writeSafetensors } from "../bytes/safetensors.ts";
-import { TillerError } from "../errors.ts";
-import { openModel } from "../families/model-source.ts";
-import type { DownloadProgress } from "./hub.ts";
+import { writeSafetensors } from "../../bytes/safetensors.ts";
+import { TillerError } from "../../errors.ts";
+import { openModel } from "../../families/open-model.ts";
+import type { DownloadProgress } from "../options.ts";
 
 // The waits between attempts, 7.5 s in all, are not what is tested.
 vi.mock("node:timers/promises", () => ({ setTimeout: async () => {} }));
@@ -57,7 +57,7 @@ describe("a model on the hub", () => {
     expect((await lstat(join(snapshot(), weights))).isSymbolicLink()).toBe(true);
     expect(await readlink(join(snapshot(), weights))).toBe(`../../../blobs/${sha256(hub.files.get(weights)!)}`);
     expect(await arrived()).toBe(true);
-    expect(model.unet.weights.get("conv_in.weight")!.source.path).toBe(blobOf(weights));
+    expect(model.components.get("unet")!.weights.get("conv_in.weight")!.source.path).toBe(blobOf(weights));
 
     const { received, total } = seen.at(-1)!;
     expect(received).toBe(total);
@@ -89,7 +89,7 @@ describe("a model on the hub", () => {
       "unet/diffusion_pytorch_model.fp16.safetensors",
       "vae/diffusion_pytorch_model.safetensors",
     ]);
-    expect(model.unet.weights.get("conv_in.weight")!.dtype).toBe("float16");
+    expect(model.components.get("unet")!.weights.get("conv_in.weight")!.dtype).toBe("float16");
   });
 
   test("brings nothing where there is no such variant", async () => {
@@ -105,7 +105,7 @@ describe("a model on the hub", () => {
     for (const [key, name] of shards) hub.files.set(`unet/${name}`, await tensorFile({ [key]: [4] }));
     const index = JSON.stringify({ weight_map: Object.fromEntries(shards) });
     hub.files.set("unet/diffusion_pytorch_model.safetensors.index.json", Buffer.from(index));
-    expect([...(await open()).unet.weights.keys()]).toEqual(["a", "b"]);
+    expect([...(await open()).components.get("unet")!.weights.keys()]).toEqual(["a", "b"]);
   });
 
   test("is opened again without asking for any file", async () => {
@@ -124,7 +124,7 @@ describe("a model on the hub", () => {
     hub.requests.length = 0;
     const model = await open("someone/small", { cacheFolder: elsewhere });
     expect(hub.requests.filter(({ path }) => path.includes("/resolve/"))).toEqual([]);
-    expect(model.unet.weights.get("conv_in.weight")!.source.name.startsWith(elsewhere)).toBe(true);
+    expect(model.components.get("unet")!.weights.get("conv_in.weight")!.source.name.startsWith(elsewhere)).toBe(true);
   });
 
   test("whose newest commit changes one file brings that file alone", async () => {
@@ -141,7 +141,7 @@ describe("a model on the hub", () => {
 
   test("is listed over several pages", async () => {
     hub.pageLength = 3;
-    expect((await open()).unet.weights.size).toBe(1);
+    expect((await open()).components.get("unet")!.weights.size).toBe(1);
     expect(hub.requests.filter(({ path }) => path.includes("/tree/")).length).toBeGreaterThan(4);
   });
 
@@ -161,7 +161,7 @@ describe("a broken download", () => {
     hub.breakAfter.set(weights, [600_000, 500_000]);
     const model = await open();
     expect(await arrived()).toBe(true);
-    expect(model.unet.weights.has("conv_in.weight")).toBe(true);
+    expect(model.components.get("unet")!.weights.has("conv_in.weight")).toBe(true);
     const [whole, second, third] = ranges();
     expect(whole).toBeUndefined();
     const starts = [second, third].map((range) => Number(/^bytes=(\d+)-/.exec(range!)![1]));
@@ -223,7 +223,7 @@ describe("a broken download", () => {
 describe("a single file", () => {
   async function singleFile(): Promise<string> {
     const { sd1 } = JSON.parse(
-      await readFile(new URL("../families/stable-diffusion/fixtures/ldm-names.json", import.meta.url), "utf8"),
+      await readFile(new URL("../../families/stable-diffusion/fixtures/ldm-names.json", import.meta.url), "utf8"),
     );
     const file = join(root, "dreamy.safetensors");
     await writeFile(file, await tensorFile(sd1.ldm, "float16"));
@@ -304,20 +304,20 @@ describe("without the network", () => {
   test("a model in the cache opens", async () => {
     await open();
     const model = await open("someone/small", { endpoint: "http://127.0.0.1:9" });
-    expect(model.unet.weights.size).toBe(1);
+    expect(model.components.get("unet")!.weights.size).toBe(1);
   });
 
   test("a model in the cache opens while the hub is down", async () => {
     await open();
     hub.status = 502;
-    expect((await open()).unet.weights.size).toBe(1);
+    expect((await open()).components.get("unet")!.weights.size).toBe(1);
   });
 
   test("HF_HUB_OFFLINE asks nothing", async () => {
     await open();
     hub.requests.length = 0;
     vi.stubEnv("HF_HUB_OFFLINE", "1");
-    expect((await open()).unet.weights.size).toBe(1);
+    expect((await open()).components.get("unet")!.weights.size).toBe(1);
     expect(await failure(open("someone/else"))).toMatch(/someone\/else is not in .*HF_HUB_OFFLINE keeps Tiller off/);
     expect(hub.requests).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeSafetensors } from "../bytes/safetensors.ts";
 import { TillerError, UsageError } from "../errors.ts";
-import { openModel } from "./model-source.ts";
+import { openModel } from "./open-model.ts";
 
 let root: string;
 let made = 0;
@@ -99,7 +99,8 @@ describe("a Diffusers folder", () => {
   });
 
   test("of any age gives its weights by their present names and shapes", async () => {
-    const { vae, textEncoder } = await openModel(await modelFolder());
+    const { components } = await openModel(await modelFolder());
+    const [vae, textEncoder] = [components.get("vae")!, components.get("text_encoder")!];
     const shapes = (weights: ReadonlyMap<string, { shape: readonly number[] }>) =>
       Object.fromEntries([...weights].map(([key, { shape }]) => [key, shape]));
     const attention = "decoder.mid_block.attentions.0";
@@ -214,11 +215,14 @@ describe("a single file", () => {
       kind: "single-file",
       name: file.split("/").at(-1),
       tokenizerFolder: join(config, "tokenizer"),
-      unet: { config: { block_out_channels: [32, 64, 64], attention_head_dim: 8 } },
-      textEncoder: { config: { hidden_act: "quick_gelu" } },
       scheduler: { beta_schedule: "scaled_linear", steps_offset: 1, prediction_type: "epsilon" },
     });
-    expect(model.unet.weights.get("conv_in.weight")!.source.path).toBe(file);
+    expect(model.components.get("unet")!.config).toMatchObject({
+      block_out_channels: [32, 64, 64],
+      attention_head_dim: 8,
+    });
+    expect(model.components.get("text_encoder")!.config).toMatchObject({ hidden_act: "quick_gelu" });
+    expect(model.components.get("unet")!.weights.get("conv_in.weight")!.source.path).toBe(file);
   });
 
   test("lets the configs of --config win over what it derives", async () => {
@@ -226,7 +230,8 @@ describe("a single file", () => {
       "unet/config.json": { attention_head_dim: [2, 4, 4], block_out_channels: [32, 64, 64], upcast_attention: true },
       "scheduler/scheduler_config.json": { prediction_type: "epsilon", beta_end: 0.02 },
     });
-    const { unet, scheduler } = await openModel(await singleFile("sd2"), { config });
+    const { components, scheduler } = await openModel(await singleFile("sd2"), { config });
+    const unet = components.get("unet")!;
     expect(unet.config).toMatchObject({
       attention_head_dim: [2, 4, 4],
       upcast_attention: true,
@@ -274,7 +279,7 @@ describe("a single file", () => {
     await json(join(snapshot, "unet", "config.json"), { cross_attention_dim: 768 });
     const model = await openModel(file, options);
     expect(model.tokenizerFolder).toBe(join(snapshot, "tokenizer"));
-    expect(model.unet.config).toMatchObject({ cross_attention_dim: 64 });
+    expect(model.components.get("unet")!.config).toMatchObject({ cross_attention_dim: 64 });
   });
 
   test("with a --config that is nothing, or has no tokenizer, says so", async () => {

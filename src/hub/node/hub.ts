@@ -17,32 +17,10 @@ import {
   modelInfo,
 } from "@huggingface/hub";
 import { exists } from "#bytes";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../../errors.ts";
+import type { HubOptions } from "../options.ts";
 import { fetchBlob, type HubConnection } from "./hub-blob.ts";
 import { explained, isUnreachable } from "./hub-errors.ts";
-
-/** How far the files of one model have come. Bytes; what an earlier run left behind counts as received. */
-export interface DownloadProgress {
-  /** The file being fetched, as the repository names it. */
-  readonly file: string;
-  readonly received: number;
-  readonly total: number;
-}
-
-export interface HubOptions {
-  /** Address of the hub. Default: HF_ENDPOINT, else https://huggingface.co. */
-  readonly endpoint?: string | undefined;
-  /** Default: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, else ~/.cache/huggingface/hub. */
-  readonly cacheFolder?: string | undefined;
-  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** Stops the download; what has come stays and is resumed from. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Whether a string can be a repository's name on the hub: `owner/name`. */
-export function isHubId(text: string): boolean {
-  return /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*$/.test(text) && !text.includes("..") && !text.includes("--");
-}
 
 /** The newest snapshot of a repository that is in the cache, without asking the hub; undefined if there is none. */
 export async function cachedSnapshot(id: string, options: HubOptions = {}): Promise<string | undefined> {

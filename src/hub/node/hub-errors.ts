@@ -1,6 +1,6 @@
 /** What can go wrong between here and the hub, told apart and put in sentences. */
 import { HubApiError, InvalidApiResponseFormatError } from "@huggingface/hub";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../../errors.ts";
 
 /** `fetch` reports every network failure as a TypeError with the reason in `cause`. */
 export function isUnreachable(error: unknown): boolean {

@@ -4,8 +4,8 @@ import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { downloadFile, type ListFileEntry } from "@huggingface/hub";
-import { writeAll } from "../bytes/node/atomic-file.ts";
-import { TillerError } from "../errors.ts";
+import { writeAll } from "../../bytes/node/atomic-file.ts";
+import { TillerError } from "../../errors.ts";
 import { causeOf, isTransient } from "./hub-errors.ts";
 
 /** How to reach a repository at one commit. */

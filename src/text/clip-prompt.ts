@@ -1,5 +1,5 @@
-/** Prompts: their token ids, and their learned tokens. */
-import { UsageError } from "../errors.ts";
+/** Prompts as CLIP's text encoders take them. */
+import { splitByTokens } from "./learned-tokens.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface PromptOptions {
@@ -46,33 +46,4 @@ export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: Prom
   }
   const kept = [tokenizer.begin, ...ids.slice(0, length - 2), tokenizer.end];
   return { ids: [...kept, ...Array(length - kept.length).fill(tokenizer.pad)], dropped: dropped.join(" ") };
-}
-
-/**
- * The prompt without its learned tokens: what subject-agnostic guidance compares with.
- *
- * @throws UsageError if the prompt has none.
- */
-export function agnosticPrompt(prompt: string, learned: readonly string[]): string {
-  const without = splitByTokens(prompt, learned).filter((piece) => !isToken(piece, learned));
-  const text = without.join("").replace(/\s+/g, " ").trim();
-  if (without.length === splitByTokens(prompt, learned).length) {
-    throw new UsageError(
-      learned.length === 0
-        ? "sag needs a learned token: load a textual inversion or Custom Diffusion adapter."
-        : `sag needs a learned token in the prompt: ${learned.join(" or ")}.`,
-    );
-  }
-  return text;
-}
-
-const isToken = (piece: string, tokens: readonly string[]): boolean =>
-  tokens.some((token) => token.toLowerCase() === piece.toLowerCase());
-
-/** The text cut at every learned token, tokens included. */
-function splitByTokens(text: string, tokens: readonly string[]): string[] {
-  if (tokens.length === 0) return [text];
-  const longestFirst = [...tokens].sort((a, b) => b.length - a.length);
-  const escaped = longestFirst.map((token) => token.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return text.split(new RegExp(`(${escaped.join("|")})`, "i")).filter((piece) => piece !== "");
 }

@@ -33,6 +33,18 @@ export interface OpenOptions extends HubOptions {
  *   `config` is given for a model that is not a single file.
  */
 export async function openModel(model: string, options: OpenOptions = {}): Promise<Model> {
+  const { family, files } = await openModelFiles(model, options);
+  return family.model(files);
+}
+
+/** A model's files and the family that makes a model of them. */
+export interface FoundModel {
+  readonly family: Family;
+  readonly files: ModelFiles;
+}
+
+/** Finds what {@link openModel} opens; no config is looked into. */
+export async function openModelFiles(model: string, options: OpenOptions = {}): Promise<FoundModel> {
   const kind = await kindOf(model);
   if (kind === "file") return openSingleFile(model, options);
   if (options.config !== undefined) {
@@ -41,7 +53,11 @@ export async function openModel(model: string, options: OpenOptions = {}): Promi
   if (kind === "folder") return openFolder(model, options);
   if (model === embeddedModel) return openFolder(embeddedFolder, options);
   if (isHubId(model)) {
-    const index = await fetchSnapshot(model, (names) => modelIndexOf(model, names), options);
+    // The index says which files are needed; it is too small to tell of.
+    const index = await fetchSnapshot(model, (names) => modelIndexOf(model, names), {
+      ...options,
+      onProgress: undefined,
+    });
     const family = await familyIn(index, model);
     const snapshot = await fetchSnapshot(model, (names) => modelFiles(model, family, names, options.variant), options);
     return openFolder(snapshot, options, { name: model, kind: "hub" });
@@ -67,7 +83,7 @@ async function openFolder(
   folder: string,
   { variant }: OpenOptions,
   as: Pick<ModelFiles, "name" | "kind"> = { name: basename(resolve(folder)), kind: "folder" },
-): Promise<Model> {
+): Promise<FoundModel> {
   const indexFile = join(folder, "model_index.json");
   if (!(await exists(indexFile))) throw await noIndex(folder);
   const family = await familyIn(folder, folder);
@@ -92,13 +108,14 @@ async function openFolder(
     check?.(component, folder);
     components.set(name, component);
   }
-  return family.model({
+  const files = {
     ...as,
     components,
     scheduler: await readJson(join(folder, "scheduler", "scheduler_config.json"), jsonObject),
     tokenizerFolder: await tokenizerIn(folder),
     defaults: await ownDefaults(folder),
-  });
+  };
+  return { family, files };
 }
 
 const own = z.strictObject({
@@ -127,7 +144,7 @@ function refuseUnknownVariant(model: string, files: readonly (readonly string[])
   throw new UsageError(`${model} has no weights of the variant ${variant}: leave --variant out, or name one it has`);
 }
 
-async function openSingleFile(file: string, options: OpenOptions): Promise<Model> {
+async function openSingleFile(file: string, options: OpenOptions): Promise<FoundModel> {
   // One family has single files so far; with more, their marks decide.
   const family = families.find(({ singleFile }) => singleFile !== undefined)!;
   const { components, scheduler, tokenizers } = await family.singleFile!.split(await readSafetensors(file), file);
@@ -144,13 +161,14 @@ async function openSingleFile(file: string, options: OpenOptions): Promise<Model
   for (const [name, part] of components) {
     agreed.set(name, agreeing(part, await given(name, "config.json"), name, file));
   }
-  return family.model({
+  const files = {
     name: basename(file),
     kind: "single-file",
     components: agreed,
     scheduler: { ...scheduler, ...(await given("scheduler", "scheduler_config.json")) },
     tokenizerFolder: await tokenizerIn(folder),
-  });
+  } as const;
+  return { family, files };
 }
 
 /** The given config over the derived one, after a check that it is a config for these shapes. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { writeSafetensors } from "../../bytes/safetensors.ts";
 import { TillerError } from "../../errors.ts";
-import { openModel } from "../../families/open-model.ts";
+import { openModelFiles } from "../../families/open-model.ts";
 import type { DownloadProgress } from "../options.ts";
 
 // The waits between attempts, 7.5 s in all, are not what is tested.
@@ -30,8 +30,8 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
-const open = (id = "someone/small", more: Parameters<typeof openModel>[1] = {}) =>
-  openModel(id, { endpoint: hub.url, cacheFolder, ...more });
+const open = (id = "someone/small", more: Parameters<typeof openModelFiles>[1] = {}) =>
+  openModelFiles(id, { endpoint: hub.url, cacheFolder, ...more }).then(({ files }) => files);
 const failure = async (opened: Promise<unknown>): Promise<string> => {
   const error = await opened.then(
     () => undefined,
@@ -148,7 +148,7 @@ describe("a model on the hub", () => {
   test("is found at HF_ENDPOINT and stored under HF_HUB_CACHE", async () => {
     vi.stubEnv("HF_ENDPOINT", `${hub.url}/`);
     vi.stubEnv("HF_HUB_CACHE", cacheFolder);
-    const model = await openModel("someone/small");
+    const model = await openModelFiles("someone/small").then(({ files }) => files);
     expect(model.tokenizerFolder).toBe(join(snapshot(), "tokenizer"));
   });
 });

@@ -2,9 +2,10 @@
 import { type Adapter, sites } from "../adapters/index.ts";
 import { TillerError, UsageError } from "../errors.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
-import { defaultScale, methods } from "../guidance/methods.ts";
+import { doubtOf, guide, methodOf, settingsOf, valuesOf } from "../guidance/index.ts";
+import { scale } from "../guidance/settings.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { type FullRequest, type Request, requestSchema } from "../recipe/request.ts";
+import { type FullRequest, type Request, requestSchema, withSettings } from "../recipe/request.ts";
 import { type OperatorTime, plainAttention, type Tensor } from "../runtime/index.ts";
 import { createNoise, createSampler, type History, type NoiseSource } from "../samplers/index.ts";
 import { version } from "../version.ts";
@@ -105,7 +106,7 @@ interface PictureState {
   history: History | undefined;
 }
 
-type Filled = FullRequest & { readonly scale: number; readonly width: number; readonly height: number };
+type Filled = FullRequest & { readonly width: number; readonly height: number };
 
 async function* generate(
   parts: Parts,
@@ -114,7 +115,7 @@ async function* generate(
 ): AsyncGenerator<GenerateEvent> {
   const { engine, predictor, decoder, adapters } = parts;
   const { steps, count, width, height } = request;
-  const guidance = methods[request.guidance](request);
+  const guidance = guide(request.guidance, request);
   const sampler = createSampler(request.sampler, parts.scheduler, steps, { karras: request.karras || undefined });
   const shape = [1, decoder.channels, height / decoder.pixelsPerLatent, width / decoder.pixelsPerLatent] as const;
   const texts = new Set(guidance.rows.map((row): RowText => row.text));
@@ -189,10 +190,11 @@ function fill({ decoder, nativeSize }: Parts, request: Request): Filled {
     const [issue] = parsed.error.issues;
     throw new UsageError(`${issue?.path.join(".") || "the request"}: ${issue?.message}`);
   }
-  const full = parsed.data;
+  const full = withSettings(parsed.data);
   const filled = {
     ...full,
-    scale: full.scale ?? defaultScale(full.guidance),
+    // A model's own defaults belong here, as the third argument.
+    scale: full.scale ?? valuesOf(full.guidance, full).scale ?? scale.default,
     width: full.width ?? nativeSize.width,
     height: full.height ?? nativeSize.height,
   };
@@ -207,19 +209,15 @@ function fill({ decoder, nativeSize }: Parts, request: Request): Filled {
 }
 
 /** What is allowed and probably not meant. */
-function doubts({ guidance, omega, scale }: Filled, personalised: boolean): string[] {
-  const usesOmega = guidance.startsWith("pg");
-  const needsAdapter = usesOmega || guidance === "ag" || guidance === "cfg+ag" || guidance === "autolora";
+function doubts(request: Filled, personalised: boolean): string[] {
+  const { guidance, sampler } = request;
+  const { needs } = methodOf(guidance);
   return [
-    ...(usesOmega && (omega < 0 || omega > 1)
-      ? [`omega ${omega} lies outside 0 to 1, the range between the two models`]
-      : []),
-    ...(guidance.endsWith("++") && (scale < 0 || scale > 1)
-      ? [`scale ${scale} lies outside 0 to 1, the range of ${guidance}`]
-      : []),
-    ...(needsAdapter && !personalised
+    ...settingsOf(guidance).flatMap((setting) => doubtOf(setting, valuesOf(guidance, request)[setting.name]!) ?? []),
+    ...(needs.includes("fine-tuning") && !personalised
       ? [`${guidance} compares a fine-tuned model with its base, but no adapter or base is given`]
       : []),
+    ...(needs.includes("ddim") && sampler !== "ddim" ? [`${guidance} is made for the sampler ddim`] : []),
   ];
 }
 

@@ -285,6 +285,13 @@ describe("the settings at which a method is another", () => {
       expect(most(one!.data, other!.data)).toBeLessThanOrEqual(1);
     },
   );
+
+  test("output-interpolation at omega 0 draws pg's picture, and another in between", async () => {
+    const at = async (guidance: GuidanceName, omega: number) =>
+      (await pictures(pipeline, { ...request, guidance, omega }))[0]!.data;
+    expect(most(await at("output-interpolation", 0), await at("pg", 0))).toBeLessThanOrEqual(1);
+    expect(most(await at("output-interpolation", 0.5), await at("pg", 0.5))).toBeGreaterThan(1);
+  });
 });
 
 describe("a wrong request is one sentence:", () => {

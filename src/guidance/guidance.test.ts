@@ -45,6 +45,7 @@ test.each([
   ["sag", 3],
   ["sag-additive", 3],
   ["pg", 2],
+  ["output-interpolation", 3],
   ["cfg++", 2],
   ["pg++", 2],
 ] as const)("%s evaluates %i rows", (name, rows) => {
@@ -92,6 +93,7 @@ describe("each method is its formula", () => {
     ["sag-additive", {}, N + s * (A - N) + (C0 - A)],
     ["sag-additive", { sagScale: 0.4 }, N + s * (A - N) + 0.4 * (C0 - A)],
     ["pg", {}, W + s * (A - W)],
+    ["output-interpolation", {}, A + (s - 1) * (w * (A - N) + (1 - w) * (A - e(0, "null")))],
     ["cfg++", { scale: l }, N + l * (A - N), 5, N],
     ["pg++", { scale: l }, W + l * (A - W), 5, W],
     ["pg++", { scale: l, renoise: "weak" }, W + l * (A - W), 5, W],
@@ -141,11 +143,23 @@ describe("the methods' relations", () => {
     const [a, b] = [guide("pg++", { ...settings, omega: 1 }), guide("cfg++", settings)];
     expect([a.rows, a.coefficients(0, 10)]).toEqual([b.rows, b.coefficients(0, 10)]);
   });
-  test("pg at scale 1 is no guidance, whatever omega", () => {
-    expect(run(patternless, "pg", { scale: 1 }).output).toBeCloseTo(run(patternless, "none").output, 12);
+  test("pg and output-interpolation at scale 1 are no guidance, whatever omega", () => {
+    for (const name of ["pg", "output-interpolation"] as const) {
+      expect(run(patternless, name, { scale: 1 }).output).toBeCloseTo(run(patternless, "none").output, 12);
+    }
   });
-  test("on a linear network pg is the mix of cfg and pg at omega 0", () => {
-    expect(output("pg")).toBeCloseTo(0.6 * output("cfg") + 0.4 * output("pg", { omega: 0 }), 12);
+  test("output-interpolation at omega 0 is pg at omega 0", () => {
+    const at = (name: GuidanceName) => run(patternless, name, { omega: 0 }).output;
+    expect(at("output-interpolation")).toBeCloseTo(at("pg"), 12);
+  });
+  test("output-interpolation is the mix of cfg and pg at omega 0; pg is, on a linear network alone", () => {
+    for (const network of [linear, patternless]) {
+      const mixed = 0.6 * run(network, "cfg").output + 0.4 * run(network, "pg", { omega: 0 }).output;
+      expect(run(network, "output-interpolation").output).toBeCloseTo(mixed, 12);
+      const apart = Math.abs(run(network, "pg").output - mixed);
+      if (network === linear) expect(apart).toBeLessThan(1e-12);
+      else expect(apart).toBeGreaterThan(0.1);
+    }
   });
   test("cfg+ag's sum is ag alone at scale 1", () => expect(output("cfg+ag", { scale: 1 })).toBeCloseTo(output("ag")));
   test("ag at scale 1 is no guidance", () => expect(output("ag", { agScale: 1 })).toBeCloseTo(output("none")));

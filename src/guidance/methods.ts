@@ -5,9 +5,22 @@ import { cfg } from "./cfg.ts";
 import { cfgAg } from "./cfg-ag.ts";
 import { cfgpp } from "./cfgpp.ts";
 import { none } from "./none.ts";
+import { outputInterpolation } from "./output-interpolation.ts";
 import { pg } from "./pg.ts";
 import { pgpp } from "./pgpp.ts";
 import { sag } from "./sag.ts";
 import { sagAdditive } from "./sag-additive.ts";
 
-export const methods = [none, cfg, ag, cfgAg, autolora, sag, sagAdditive, pg, cfgpp, pgpp] as const;
+export const methods = [
+  none,
+  cfg,
+  ag,
+  cfgAg,
+  autolora,
+  sag,
+  sagAdditive,
+  pg,
+  outputInterpolation,
+  cfgpp,
+  pgpp,
+] as const;

@@ -7,8 +7,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bootstrap } from "../dist/bench/bootstrap.js";
-import { valuesByConcept } from "../dist/bench/results.js";
+import { bootstrap } from "../dist/experiments/bootstrap.js";
+import { valuesByConcept } from "../dist/experiments/results.js";
 import { metricNames } from "../dist/metrics/fidelity.js";
 
 const [folder, ...names] = process.argv.slice(2);

@@ -10,6 +10,8 @@ export {
   embeddedConcept,
   experimentIn,
   gatherResults,
+  pairHeads,
+  pairRows,
   parseExperiment,
   type Results,
   type RunOptions,
@@ -26,7 +28,13 @@ export {
 } from "./experiments/index.ts";
 export { embeddedModel } from "./families/embedded.ts";
 export { nameForeign, nameOtherTask } from "./families/stable-diffusion/ldm-refusals.ts";
-export { defaultScale } from "./guidance/methods.ts";
+export {
+  type GuidanceName,
+  guidanceMethods,
+  guidanceNames,
+  type Method as GuidanceMethod,
+  type Setting as GuidanceSetting,
+} from "./guidance/index.ts";
 export {
   type Evaluation,
   type EvaluationRequest,
@@ -41,12 +49,11 @@ export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/
 export type { Recipe, RecipeAdapter } from "./recipe/recipe.ts";
 export {
   type FullRequest,
-  type GuidanceName,
-  guidanceNames,
   type Request,
   requestSchema,
   type SamplerName,
   samplerNames,
+  settingFields,
 } from "./recipe/request.ts";
 export { type Device, type DeviceName, deviceNames, probeDevice } from "./runtime/node/devices.ts";
 export type { OperatorTime } from "./runtime/node/engine.ts";

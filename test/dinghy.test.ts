@@ -73,6 +73,7 @@ const small = {
   name: "small",
   personalisation: [{ recipe: "dreambooth", steps: 2, prior: false }],
   guidance: [{ method: "cfg" }, { method: "pg", omega: [0, 0.6] }],
+  compare: [["pg 0", "pg 0.6"]],
   concepts: ["red_teapot"],
   prompts: ["snow", "jungle"],
   pictures: 2,
@@ -102,10 +103,19 @@ describe("an experiment", () => {
       }
     }
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    // Rows that are to be compared are, on the same pictures.
+    const [none, zero, some] = results.arms;
+    expect(none?.overCfg).toBeUndefined();
+    const lead = zero!.scores.dino.mean - some!.scores.dino.mean;
+    expect(results.pairs).toMatchObject([{ name: "pg 0", over: "pg 0.6", personalisation: "dreambooth" }]);
+    expect(results.pairs![0]!.differences.dino.mean).toBeCloseTo(lead, 12);
+    const over = zero!.overCfg!.dino.mean - some!.overCfg!.dino.mean;
+    expect(over).toBeCloseTo(lead, 12);
     const page = await readFile(await writeReport(results, work(), { title: "T", lead: "L", commands: ["c"] }), "utf8");
     expect(page).not.toMatch(/(src|href)="(?!data:)/);
     // Its numbers are those of results.json.
     const json = JSON.parse(await readFile(join(work(), "results.json"), "utf8"));
+    expect(page).toContain(Math.abs(json.pairs[0].differences.clipT.mean).toFixed(3));
     for (const { scores } of json.arms) expect(page).toContain(scores.dino.mean.toFixed(3));
     expect((await stat(await writeSheet(results, work(), "T"))).size).toBeGreaterThan(1000);
   });
@@ -137,7 +147,7 @@ describe("an experiment", () => {
     await writeFile(join(broken, "0.png"), "no picture");
     const concepts = [{ name: "broken_cat", images: broken, class: "cat", live: true }, "red_teapot"];
     const guidance = [{ method: "cfg" as const }];
-    const experiment = parseExperiment({ ...small, concepts, guidance, prompts: ["snow"], pictures: 1 });
+    const experiment = parseExperiment({ ...small, concepts, guidance, compare: [], prompts: ["snow"], pictures: 1 });
     const out = join(folder, "failing");
     await expect(runExperiment(experiment, { folder: out })).rejects.toThrow(/all is done but.*broken_cat.*0\.png/);
     const done = (await readdir(out, { recursive: true })).filter((file) => file.endsWith("done.json"));

@@ -8,7 +8,16 @@ import { readBytes, readSafetensors, writeSafetensors } from "../src/bytes/safet
 import type { Model } from "../src/families/family.ts";
 import { openModel } from "../src/families/open-model.ts";
 import type { Row } from "../src/guidance/guidance.ts";
-import { type GenerateEvent, type LoadOptions, Pipeline, type Request, readFloat32, UsageError } from "../src/index.ts";
+import {
+  type GenerateEvent,
+  type GuidanceName,
+  guidanceMethods,
+  type LoadOptions,
+  Pipeline,
+  type Request,
+  readFloat32,
+  UsageError,
+} from "../src/index.ts";
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { buildPredictor } from "../src/pipelines/predictor.ts";
 import { type Engine, startEngine } from "../src/runtime/index.ts";
@@ -267,6 +276,27 @@ test("a decoder that could not be built is built when the next picture is due", 
   }
 });
 
+describe("the settings at which a method is another", () => {
+  const ending = guidanceMethods.filter(({ isBaselineAt, needs }) => isBaselineAt && !needs.includes("learned token"));
+  const most = (a: Uint8Array, b: Uint8Array) => a.reduce((found, v, i) => Math.max(found, Math.abs(v - b[i]!)), 0);
+  // Another number of rows is another shape of product, whose sums may be rounded otherwise: by one level in 255 at most.
+  test.each(ending.map(({ name, baseline, isBaselineAt }) => [name, isBaselineAt, baseline] as const))(
+    "%s at %j draws the picture of %s",
+    async (guidance, at, baseline) => {
+      const [one] = await pictures(pipeline, { ...request, ...at, guidance: guidance as GuidanceName });
+      const [other] = await pictures(pipeline, { ...request, guidance: baseline as GuidanceName });
+      expect(most(one!.data, other!.data)).toBeLessThanOrEqual(1);
+    },
+  );
+
+  test("output-interpolation at omega 0 draws pg's picture, and another in between", async () => {
+    const at = async (guidance: GuidanceName, omega: number) =>
+      (await pictures(pipeline, { ...request, guidance, omega }))[0]!.data;
+    expect(most(await at("output-interpolation", 0), await at("pg", 0))).toBeLessThanOrEqual(1);
+    expect(most(await at("output-interpolation", 0.5), await at("pg", 0.5))).toBeGreaterThan(1);
+  });
+});
+
 describe("a wrong request is one sentence:", () => {
   test.each([
     [{ width: 100 }, /width.*divisible by 8/],
@@ -274,6 +304,8 @@ describe("a wrong request is one sentence:", () => {
     [{ steps: 0 }, /steps/],
     [{ steps: 1001 }, /steps/],
     [{ guidance: "sag" }, /learned token/],
+    [{ guidance: "cfg+ag", mix: "product" }, /mix/],
+    [{ guidance: "sag", sagThreshold: 1.1 }, /sagThreshold/],
     [{ sampler: "ddim", karras: true }, /Karras/i],
     [{ scales: 3 }, /scales/],
   ])("%j", async (change, message) => {

@@ -1,5 +1,5 @@
 /** How experiments are told: what runs, and what came of it. */
-import { type Results, type RunProgress, tableHeads, tableRows } from "../index.ts";
+import { pairHeads, pairRows, type Results, type RunProgress, tableHeads, tableRows } from "../index.ts";
 import type { Output } from "./output.ts";
 import { shortTime, table } from "./printable.ts";
 
@@ -17,14 +17,19 @@ export const tellProgress =
     Object.assign(output.result, { done, total });
   };
 
-/** The table of results, with a line for each method and intervals in brackets. */
-export const resultLines = (results: Results): string =>
-  table([
-    tableHeads,
-    ...tableRows(results).map((cells) =>
-      cells.map(({ text, interval }) => (interval ? `${text} [${interval.replace(" to ", ", ")}]` : text)),
-    ),
-  ]);
+/** The table of results, with a line for each method and intervals in brackets, and below it the pairs that are compared. */
+export function resultLines(results: Results): string {
+  const lines = (heads: readonly string[], rows: ReturnType<typeof tableRows>) =>
+    table([
+      heads,
+      ...rows.map((cells) =>
+        cells.map(({ text, interval }) => (interval ? `${text} [${interval.replace(" to ", ", ")}]` : text)),
+      ),
+    ]);
+  const pairs = pairRows(results);
+  const compared = pairs.length > 0 ? `\n\n${lines(pairHeads, pairs)}` : "";
+  return lines(tableHeads, tableRows(results)) + compared;
+}
 
 /** A line for each method: its scores alone. */
 export const shortResultLines = ({ arms }: Results): string =>

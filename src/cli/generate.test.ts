@@ -178,7 +178,7 @@ describe("tiller generate", () => {
   test("warns of options that the method takes no notice of", async () => {
     const { code, stderr } = await tiller([...cat, "--omega", "0.3", "--out", out]);
     expect(code).toBe(0);
-    expect(stderr).toContain("warning: --omega changes nothing with --guidance cfg; it works with pg or pg++");
+    expect(stderr).toContain("warning: --omega changes nothing with --guidance cfg; it works with pg");
   });
 
   test("without a terminal tells progress in a few plain lines", async () => {

@@ -1,8 +1,8 @@
 /** `tiller generate`: pictures from a prompt. */
 import type { Command } from "commander";
+import type { GivenSettings } from "../guidance/index.ts";
 import type { GuidanceName, Recipe, SamplerName } from "../index.ts";
 import { guidanceNames, samplerNames } from "../index.ts";
-import { warnOfIdle } from "./idle-options.ts";
 import { type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
@@ -19,14 +19,12 @@ import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import { shortTime } from "./printable.ts";
 import { withPipeline } from "./session.ts";
+import { addSettingOptions, givenSettings, methodHelp, warnOfIdle } from "./setting-options.ts";
 import { parseNumber, parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
-interface GenerateOptions extends PictureOptions {
+interface GenerateOptions extends PictureOptions, GivenSettings {
   guidance?: GuidanceName;
-  scale?: number;
-  omega?: number;
-  agScale?: number;
   sampler?: SamplerName;
   steps?: number;
   seed?: number;
@@ -35,17 +33,8 @@ interface GenerateOptions extends PictureOptions {
 
 export function addGenerate(program: Command, act: (options: GenerateOptions) => Promise<void>): void {
   const command = program.command("generate").description("make pictures from a prompt");
-  addPictureOptions(command)
-    .option("--guidance <method>", `${guidanceNames.join(", ")}; default: cfg`, parseGuidance)
-    .option("--scale <s>", "guidance scale; default: 7.5, or 0.4 for cfg++ and pg++", (text) =>
-      parseNumber("--scale", text),
-    )
-    .option("--omega <w>", "pg and pg++: 0 favours the subject, 1 is cfg; default: 0.6", (text) =>
-      parseNumber("--omega", text),
-    )
-    .option("--ag-scale <s>", "ag, cfg+ag and autolora: scale of the autoguidance; default: 2", (text) =>
-      parseNumber("--ag-scale", text),
-    )
+  addPictureOptions(command).option("--guidance <method>", `${guidanceNames.join(", ")}; default: cfg`, parseGuidance);
+  addSettingOptions(command, "one")
     .option("--sampler <name>", `${samplerNames.join(", ")}; default: ddim`, parseSampler)
     .option("--steps <n>", "default: 50", (text) => parseNumber("--steps", text))
     .option("--seed <n>", "default: 0; the same as in Diffusers on the CPU", (text) => parseNumber("--seed", text))
@@ -55,7 +44,8 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
   addCommonOptions(command)
     .addHelpText(
       "after",
-      `
+      `${methodHelp()}
+
 Example:
   tiller generate --model ./sd15 --adapter cat.safetensors:0.9 --prompt "a sks cat in the snow" \\
                   --guidance pg --omega 0.6 --seed 7 --count 4
@@ -67,9 +57,9 @@ Example:
 export async function generate(options: GenerateOptions, world: World, output: Output): Promise<void> {
   const began = performance.now();
   const recipe = await recipeFrom(options);
-  const { guidance, scale, omega, agScale, sampler, steps, seed } = options;
+  const { guidance, sampler, steps, seed } = options;
   const request = completeRequest(
-    { ...givenRequest(options), guidance, scale, omega, agScale, sampler, steps, seed },
+    { ...givenRequest(options), guidance, ...givenSettings(options), sampler, steps, seed },
     recipe,
   );
   warnOfIdle(options, [request.guidance], output);

@@ -1,9 +1,9 @@
 /** Runs one request and puts its pictures on disk as they come. */
 import { join } from "node:path";
 import { writeNew } from "../bytes/node/write-new.ts";
-import { type GuidanceSetting, settingsOf } from "../guidance/telling-settings.ts";
+import { namingSettings, type SettingName } from "../guidance/index.ts";
 import type { Pixels } from "../images/pixels.ts";
-import { defaultScale, type FullRequest } from "../index.ts";
+import type { FullRequest } from "../index.ts";
 import { encodePng } from "../recipe/png.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Output } from "./output.ts";
@@ -23,7 +23,7 @@ export interface MadePicture {
 export interface MakeOptions {
   readonly folder: string;
   /** Settings to tell in file names besides the usual ones. */
-  readonly naming?: readonly (GuidanceSetting | "steps" | "sampler")[];
+  readonly naming?: readonly (SettingName | "steps" | "sampler")[];
   /** Write what the pictures look like every so many steps, into the folder `previews` there: they are no results. */
   readonly previewEvery?: number | undefined;
   /** Steps that came before this request, and those of all requests together. */
@@ -78,14 +78,13 @@ export async function makePictures(
   }
 }
 
-/** `tiller-<seed>-<guidance>[-w<omega>]`, and the further settings asked for. */
+/** `tiller-<seed>-<guidance>[-w<omega>]`, and the further settings that are changed or asked for. */
 function stemOf(request: FullRequest, naming: MakeOptions["naming"] = []): string {
-  const { seed, guidance, steps, sampler, omega, agScale, scale = defaultScale(guidance) } = request;
-  const telling = settingsOf(guidance);
+  const { seed, guidance, steps, sampler } = request;
   const parts = [`tiller-${seed}-${guidance}`];
-  if (telling.includes("omega")) parts.push(`w${omega}`);
-  if (telling.includes("scale") && naming.includes("scale")) parts.push(`s${scale}`);
-  if (telling.includes("agScale") && naming.includes("agScale")) parts.push(`a${agScale}`);
+  for (const { setting, value } of namingSettings(guidance, request, (name) => naming.includes(name))) {
+    parts.push(`${setting.short}${value}`);
+  }
   if (naming.includes("steps")) parts.push(`n${steps}`);
   if (naming.includes("sampler")) parts.push(sampler);
   return parts.join("-");

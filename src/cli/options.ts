@@ -2,9 +2,9 @@
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { placeOf } from "#bytes";
+import { comparable, settingNames, settingOf } from "../guidance/index.ts";
 import {
   type DeviceName,
-  defaultScale,
   deviceNames,
   embeddedModel,
   type FullRequest,
@@ -17,8 +17,9 @@ import {
   UsageError,
 } from "../index.ts";
 import { readRecipe } from "../recipe/read-recipe.ts";
+import { withSettings } from "../recipe/request.ts";
 import { parseAdapter } from "./adapter-option.ts";
-import { parseChoice, parseNumber, parseWhole } from "./values.ts";
+import { optionOf, parseChoice, parseNumber, parseWhole } from "./values.ts";
 import type { AdapterChoice } from "./world.ts";
 
 /** Every command's. */
@@ -142,16 +143,17 @@ export function givenRequest(options: PictureOptions): GivenRequest {
  */
 export function completeRequest(given: GivenRequest, recipe: Recipe | undefined): FullRequest {
   const request: GivenRequest = { ...recipe?.request };
-  // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: between the two kinds the recipe's own is left behind.
-  if (recipe && given.guidance && defaultScale(given.guidance) !== defaultScale(recipe.request.guidance)) {
-    delete request.scale;
+  const [from, to] = [recipe?.request.guidance, given.guidance];
+  if (from && to) {
+    // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: what the recipe's method did not have as the same is left behind.
+    for (const name of settingNames) if (settingOf(to, name) && !comparable(name, from, to)) delete request[name];
   }
   for (const [key, value] of Object.entries(given)) if (value !== undefined) Object.assign(request, { [key]: value });
   if (request.prompt === undefined) {
     throw new UsageError('--prompt is missing: say what to draw, such as --prompt "a red cat".');
   }
   const parsed = requestSchema.safeParse(request);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withSettings(parsed.data);
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);
   throw new UsageError(`${optionOf(key)} ${request[key as keyof Request]} ${explained(issue)}.`);
@@ -159,10 +161,6 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
 
 export const parseGuidance = (text: string) => parseChoice("--guidance", text, guidanceNames);
 export const parseSampler = (text: string) => parseChoice("--sampler", text, samplerNames);
-
-function optionOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
 
 type Issue = NonNullable<ReturnType<typeof requestSchema.safeParse>["error"]>["issues"][number];
 

@@ -53,7 +53,7 @@ describe("the pictures of a sweep", () => {
 
   test("an axis that changes nothing is refused, naming what to add", () => {
     expect(() => planSweep(axes({ omega: [0, 1] }))).toThrow(
-      "--omega varies, but changes nothing with --guidance cfg: add pg or pg++ to it.",
+      "--omega varies, but changes nothing with --guidance cfg: add pg",
     );
   });
 

@@ -1,31 +1,35 @@
 /** Which pictures a sweep makes, and where each stands on the sheet. */
-
-import { type GuidanceSetting, settingsOf } from "../guidance/telling-settings.ts";
+import {
+  comparable,
+  doubtOf,
+  type GivenSettings,
+  type SettingName,
+  type SettingValues,
+  settingNames,
+  settingOf,
+  settingsOf,
+} from "../guidance/index.ts";
 import type { SheetPlan } from "../images/node/contact-sheet.ts";
-import { defaultScale, type GuidanceName, type SamplerName, UsageError } from "../index.ts";
+import { type GuidanceName, type SamplerName, UsageError } from "../index.ts";
+import { methodsWith } from "./setting-options.ts";
+import { optionOf } from "./values.ts";
 
-/** The values to combine. Without scales, every method takes its default. */
-export interface Axes {
+/** The values to combine. Of a setting without any, every method takes its default. */
+export type Axes = { readonly [N in SettingName]?: readonly SettingValues[N][] } & {
   readonly guidance: readonly GuidanceName[];
-  readonly scale: readonly number[];
-  readonly omega: readonly number[];
-  readonly agScale: readonly number[];
   readonly sampler: readonly SamplerName[];
   readonly steps: readonly number[];
   readonly seed: readonly number[];
-}
+};
 
-export type AxisName = Exclude<keyof Axes, "seed">;
+export type AxisName = "guidance" | SettingName | "sampler" | "steps";
 
 /** One combination; a setting that its method takes no notice of is absent. */
-export interface Setting {
+export type Setting = GivenSettings & {
   readonly guidance: GuidanceName;
-  readonly scale?: number;
-  readonly omega?: number;
-  readonly agScale?: number;
   readonly sampler: SamplerName;
   readonly steps: number;
-}
+};
 
 export interface SweepPlan {
   readonly settings: readonly Setting[];
@@ -43,8 +47,8 @@ const mostPictures = 10_000;
 const mostAbreast = 6;
 
 /**
- * Every combination that makes a difference, once: omega varies under pg and pg++ only, the scale not under none and ag, and
- * of mixed scales cfg++ and pg++ take those from 0 to 1, or their default.
+ * Every combination that makes a difference, once: a setting varies only under methods that have it, and where it is not the
+ * same for all of them (the scale of cfg, the lambda of cfg++) each takes those in its range, or its default.
  *
  * Several seeds are the columns of the sheet, settings its rows. With one seed, two varied axes make a grid, and anything
  * else stands in reading order with a caption each.
@@ -52,14 +56,11 @@ const mostAbreast = 6;
  * @throws UsageError if an axis varies that no method given takes notice of, or there are more than 10,000 pictures.
  */
 export function planSweep(axes: Axes): SweepPlan {
-  for (const [axis, option, methods] of [
-    ["scale", "--scale", "another method"],
-    ["omega", "--omega", "pg or pg++"],
-    ["agScale", "--ag-scale", "ag, cfg+ag or autolora"],
-  ] as const) {
-    if (axes[axis].length > 1 && !axes.guidance.some((guidance) => settingsOf(guidance).includes(axis))) {
+  for (const name of settingNames) {
+    if ((axes[name]?.length ?? 0) > 1 && !axes.guidance.some((guidance) => settingOf(guidance, name))) {
+      const option = optionOf(name);
       throw new UsageError(
-        `${option} varies, but changes nothing with --guidance ${axes.guidance.join(",")}: add ${methods} to it.`,
+        `${option} varies, but changes nothing with --guidance ${axes.guidance.join(",")}: add ${methodsWith(name)} to it.`,
       );
     }
   }
@@ -70,7 +71,7 @@ export function planSweep(axes: Axes): SweepPlan {
       `This sweep has ${settings.length * seeds.length} pictures, and ${mostPictures} are the most: shorten its lists.`,
     );
   }
-  const varied = (["guidance", "scale", "omega", "agScale", "sampler", "steps"] as const).filter(
+  const varied = (["guidance", ...settingNames, "sampler", "steps"] as const).filter(
     (axis) => new Set(settings.map((setting) => setting[axis]).filter((value) => value !== undefined)).size > 1,
   );
   return { settings, seeds, varied, ...arrange(settings, seeds, varied) };
@@ -79,29 +80,11 @@ export function planSweep(axes: Axes): SweepPlan {
 function combine(axes: Axes): Setting[] {
   const settings: Setting[] = [];
   for (const guidance of axes.guidance) {
-    const telling = settingsOf(guidance);
-    const values = (axis: GuidanceSetting): readonly (number | undefined)[] => {
-      const given = telling.includes(axis) ? axes[axis] : [];
-      const meant = axis === "scale" && mixed(axes) ? given.filter((s) => inKind(s, guidance)) : given;
-      if (meant.length > 0) return meant;
-      return [axis === "scale" && telling.includes(axis) ? defaultScale(guidance) : undefined];
-    };
     for (const sampler of axes.sampler) {
       for (const steps of axes.steps) {
-        for (const scale of values("scale")) {
-          for (const agScale of values("agScale")) {
-            for (const omega of values("omega")) {
-              settings.push({
-                guidance,
-                sampler,
-                steps,
-                ...(scale !== undefined && { scale }),
-                ...(agScale !== undefined && { agScale }),
-                ...(omega !== undefined && { omega }),
-              });
-              if (settings.length > mostPictures) return settings;
-            }
-          }
+        for (const values of combinations(guidance, axes)) {
+          settings.push({ guidance, sampler, steps, ...values });
+          if (settings.length > mostPictures) return settings;
         }
       }
     }
@@ -109,10 +92,20 @@ function combine(axes: Axes): Setting[] {
   return settings;
 }
 
-/** Whether methods with scales in [0, 1] stand beside methods with scales above. */
-const mixed = ({ guidance }: Axes) => new Set(guidance.map(defaultScale)).size > 1;
-
-const inKind = (scale: number, guidance: GuidanceName) => !guidance.endsWith("++") || (scale >= 0 && scale <= 1);
+/** A method's settings with every combination of their values, the last setting varying first. */
+function* combinations(guidance: GuidanceName, axes: Axes, from = 0): Generator<GivenSettings> {
+  const setting = settingsOf(guidance)[from];
+  if (!setting) return yield {};
+  const { name } = setting;
+  const given: readonly (number | string)[] = axes[name] ?? [];
+  const same = axes.guidance.every((other) => !settingOf(other, name) || comparable(name, guidance, other));
+  const meant = same ? given : given.filter((value) => doubtOf(setting, value) === undefined);
+  const usual = setting.told === "when changed" ? undefined : setting.default;
+  for (const value of meant.length > 0 ? meant : [usual]) {
+    const own = value === undefined ? {} : { [name]: value };
+    for (const rest of combinations(guidance, axes, from + 1)) yield { ...own, ...rest };
+  }
+}
 
 type Arrangement = Pick<SweepPlan, "sheet" | "place">;
 
@@ -181,15 +174,15 @@ export function labelParts(setting: Setting, varied: readonly AxisName[]): strin
 
 function axisLabel(axis: AxisName, setting: Setting): string {
   switch (axis) {
-    case "scale":
-      return `scale ${setting.scale}`;
-    case "omega":
-      return `omega ${setting.omega}`;
-    case "agScale":
-      return `ag-scale ${setting.agScale}`;
+    case "guidance":
+    case "sampler":
+      return setting[axis];
     case "steps":
       return `${setting.steps} steps`;
     default:
-      return setting[axis];
+      return axisText(axis, setting[axis]!);
   }
 }
+
+/** `ag-scale 2`: as the option has it. */
+export const axisText = (name: SettingName, value: number | string): string => `${optionOf(name).slice(2)} ${value}`;

@@ -1,20 +1,11 @@
 /** `tiller sweep`: the same prompt under many settings, side by side. */
 import type { Command } from "commander";
 import { writeNew } from "../bytes/node/write-new.ts";
-import { settingsOf } from "../guidance/telling-settings.ts";
+import { comparable, type SettingName, settingNames, settingOf, toldOf } from "../guidance/index.ts";
 import { type ContactSheet, createContactSheet } from "../images/node/contact-sheet.ts";
 import type { Pixels } from "../images/pixels.ts";
-import {
-  defaultScale,
-  type FullRequest,
-  guidanceNames,
-  type Recipe,
-  samplerNames,
-  UsageError,
-  version,
-} from "../index.ts";
+import { type FullRequest, guidanceNames, type Recipe, samplerNames, UsageError, version } from "../index.ts";
 import { shortName } from "../recipe/parameters.ts";
-import { warnOfIdle } from "./idle-options.ts";
 import { type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
@@ -31,7 +22,8 @@ import { prepareFolder } from "./output-folder.ts";
 import { shortTime } from "./printable.ts";
 import { parseNumbers } from "./ranges.ts";
 import { withPipeline } from "./session.ts";
-import { type Axes, planSweep, type Setting, type SweepPlan } from "./sweep-plan.ts";
+import { addSettingOptions, methodHelp, methodsWith, warnOfIdle } from "./setting-options.ts";
+import { type Axes, axisText, planSweep, type Setting, type SweepPlan } from "./sweep-plan.ts";
 import { parseChoice } from "./values.ts";
 import type { LoadedPipeline, World } from "./world.ts";
 
@@ -45,21 +37,23 @@ export function addSweep(program: Command, act: (options: SweepOptions) => Promi
   const command = program
     .command("sweep")
     .description("make pictures of every combination of settings, and a labelled contact sheet");
-  addPictureOptions(command)
-    .option("--guidance <methods>", `a list of ${guidanceNames.join(", ")}`, names("--guidance", guidanceNames))
-    .option("--scale <list>", "guidance scales", numbers("--scale"))
-    .option("--omega <list>", "omegas of pg and pg++", numbers("--omega"))
-    .option("--ag-scale <list>", "autoguidance scales of ag, cfg+ag and autolora", numbers("--ag-scale"))
+  addPictureOptions(command).option(
+    "--guidance <methods>",
+    `a list of ${guidanceNames.join(", ")}`,
+    names("--guidance", guidanceNames),
+  );
+  addSettingOptions(command, "list")
     .option("--sampler <names>", `a list of ${samplerNames.join(", ")}`, names("--sampler", samplerNames))
     .option("--steps <list>", "numbers of steps", numbers("--steps"))
     .option("--seed <list>", "seeds; with --count, so many from each on", numbers("--seed"));
   addCommonOptions(command)
     .addHelpText(
       "after",
-      `
+      `${methodHelp()}
+
 A list is 5,7.5,10 or a range first:last:step, such as 0:1:0.1, or both mixed. Combinations that make no
-difference are left out: omega varies under pg and pg++ only. Into the folder given by --out go the pictures,
-sheet.png and sweep.json.
+difference are left out: omega varies under ${methodsWith("omega")} only. Into the folder
+given by --out go the pictures, sheet.png and sweep.json.
 
 Example:
   tiller sweep --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow" \\
@@ -140,20 +134,24 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
 /** The lists given; what is not given is the recipe's, or the default. */
 function axesOf(options: SweepOptions, recipe: Recipe | undefined): Axes {
   const defaults = completeRequest({ prompt: "" }, recipe);
-  const known = (value: number | undefined) => (value === undefined ? [] : [value]);
   const guidance = options.guidance ?? [defaults.guidance];
   const seeds = (options.seed ?? [defaults.seed]).flatMap((seed) =>
     Array.from({ length: Math.min(options.count ?? 1, 10_001) }, (_, i) => seed + i),
   );
   if (seeds.length > 10_000)
     throw new UsageError(`--count ${options.count} is too large: 10000 pictures are the most.`);
-  // A recipe's scale is one for methods of its kind.
-  const kin = guidance.every((name) => defaultScale(name) === defaultScale(defaults.guidance));
+  // A recipe's scale is one for methods that have the same scale.
+  const kept = (name: SettingName) =>
+    recipe && guidance.every((one) => !settingOf(one, name) || comparable(name, defaults.guidance, one))
+      ? defaults[name]
+      : undefined;
+  const lists = settingNames.map((name) => {
+    const value = kept(name);
+    return [name, options[name] ?? (value === undefined ? [] : [value])] as const;
+  });
   return {
     guidance,
-    scale: options.scale ?? known(kin ? defaults.scale : undefined),
-    omega: options.omega ?? [defaults.omega],
-    agScale: options.agScale ?? [defaults.agScale],
+    ...(Object.fromEntries(lists) as Pick<Axes, SettingName>),
     sampler: options.sampler ?? [defaults.sampler],
     steps: options.steps ?? [defaults.steps],
     seed: [...new Set(seeds)],
@@ -177,15 +175,13 @@ function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
 /** What all pictures share. */
 function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, { width, height }: Pixels): string {
   const varies = (axis: keyof Setting) => (plan.varied as readonly string[]).includes(axis);
-  const { guidance, sampler, steps, omega, agScale, scale } = request;
-  const telling = varies("guidance") ? [] : settingsOf(guidance);
+  const { guidance, sampler, steps } = request;
+  const told = varies("guidance") ? {} : toldOf(guidance, request);
   return [
     shortName(choice.model),
     ...choice.load.adapters.map(({ file, strength }) => `${shortName(file)} ${strength ?? 1}`),
     ...(varies("guidance") || varies("scale") ? [] : [guidance]),
-    ...(telling.includes("scale") && !varies("scale") && scale !== undefined ? [`scale ${scale}`] : []),
-    ...(telling.includes("omega") && !varies("omega") ? [`omega ${omega}`] : []),
-    ...(telling.includes("agScale") && !varies("agScale") ? [`ag-scale ${agScale}`] : []),
+    ...settingNames.flatMap((name) => (name in told && !varies(name) ? [axisText(name, told[name]!)] : [])),
     ...(varies("sampler") ? [] : [request.karras ? `${sampler} karras` : sampler]),
     ...(varies("steps") ? [] : [`${steps} steps`]),
     ...(plan.seeds.length === 1 ? [`seed ${plan.seeds[0]}`] : []),

@@ -1,5 +1,10 @@
 /** Option values, from what a person types to what the code takes. Every refusal names the option. */
+import { settingNames, settingsNamed } from "../guidance/index.ts";
 import { UsageError } from "../index.ts";
+
+/** The option of a request's field: `--ag-scale` of `agScale`. */
+export const optionOf = (field: string): string =>
+  `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
@@ -31,5 +36,7 @@ function shown(text: string): string {
 }
 
 function example(option: string): string {
-  return { "--omega": "0.6", "--scale": "7.5", "--ag-scale": "2", "--steps": "50" }[option] ?? "1";
+  if (option === "--steps") return "50";
+  const setting = settingNames.find((name) => optionOf(name) === option);
+  return setting === undefined ? "1" : String(settingsNamed(setting)[0].default);
 }

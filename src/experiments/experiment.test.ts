@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { armName, armsOf, parseExperiment, personalisationName, readExperiment } from "./experiment.ts";
 import { published } from "./published.ts";
+import { baselineOf } from "./results.ts";
 
 const least = { name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }] };
 
@@ -62,6 +63,30 @@ describe("arms", () => {
   });
 });
 
+describe("what came to a method later", () => {
+  const armsFor = (...guidance: unknown[]) => armsOf(parseExperiment({ ...least, guidance }));
+
+  test("is in its arm, and in its name, where it is not the default: units of before keep their keys", () => {
+    const arms = armsFor({ method: "cfg+ag", mix: ["sum", "outer"] });
+    expect(JSON.stringify(arms)).toBe(
+      '[{"guidance":"cfg+ag","scale":7.5,"agScale":2},{"guidance":"cfg+ag","scale":7.5,"agScale":2,"mix":"outer"}]',
+    );
+    expect(arms.map((arm) => armName(arm, arms))).toEqual(["cfg+ag sum", "cfg+ag outer"]);
+  });
+
+  test("is compared with the same baseline, at the arm's own scale or the only one", () => {
+    const all = armsFor(
+      { method: "cfg" },
+      { method: "cfg+ag", scale: 5, mix: "outer" },
+      { method: "cfg++", scale: [0.2, 0.4] },
+      { method: "pg++", scale: [0.3, 0.4], omega: 0 },
+    );
+    expect(baselineOf(all[0]!, all)).toBeUndefined();
+    expect(baselineOf(all[1]!, all)).toEqual({ guidance: "cfg", scale: 7.5 });
+    expect(all.slice(4).map((arm) => baselineOf(arm, all))).toEqual([undefined, { guidance: "cfg++", scale: 0.4 }]);
+  });
+});
+
 test("ways of fine-tuning are named by what varies", () => {
   const { personalisation } = parseExperiment({
     ...least,
@@ -85,8 +110,18 @@ describe("what is wrong is named where it is", () => {
     ["a concept without all of its own", { concepts: [{ name: "c", images: "x", class: "cat" }] }, /concepts\.0\.live/],
     ["a concept that is there twice", { concepts: ["black_cat", "black_cat"] }, /black_cat is there twice/],
     ["an omega that is none", { guidance: [{ method: "pg", omega: [60] }] }, /guidance\.0\.omega/],
-    ["a lambda that is none", { guidance: [{ method: "pg++", scale: 7.5 }] }, /pg\+\+ is lambda, 0 to 1/],
+    [
+      "a lambda that is none",
+      { guidance: [{ method: "pg++", scale: 7.5 }] },
+      /guidance\.0\.scale: scale 7\.5 lies outside 0 to 1, the range of lambda/,
+    ],
     ["a name that climbs out of its folder", { name: ".." }, /name/],
+    ["a mix that is none", { guidance: [{ method: "cfg+ag", mix: "product" }] }, /guidance\.0\.mix/],
+    [
+      "a pair of which one is none",
+      { compare: [["cfg", "pg 0.6"]] },
+      /compare: there is no row pg 0\.6; there are cfg/,
+    ],
     ["sag without a learned token", { guidance: [{ method: "sag" }] }, /sag needs a learned token/],
   ])("%s", (_, more, message) => {
     expect(() => with_(more)).toThrow(message);
@@ -100,6 +135,8 @@ test("the paper's numbers stand beside the same method's row, whatever our scale
   expect(published(lora, { guidance: "pg", scale: 4, omega: 0.3 }, one)?.dino).toBe(0.5);
   expect(published(lora, { guidance: "pg", scale: 4, omega: 1 }, one)?.dino).toBe(0.4701);
   expect(published(lora, { guidance: "pg", scale: 4, omega: 0.35 }, one)).toBeUndefined();
+  expect(published(lora, { guidance: "cfg+ag", scale: 4, agScale: 2 }, one)?.dino).toBe(0.4831);
+  expect(published(lora, { guidance: "cfg+ag", scale: 4, agScale: 2, mix: "outer" }, one)).toBeUndefined();
   expect(published({ adapters: ["cat.safetensors"] }, { guidance: "cfg", scale: 4 }, one)).toBeUndefined();
 });
 

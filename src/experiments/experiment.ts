@@ -4,15 +4,25 @@ import { z } from "zod";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { UsageError } from "../errors.ts";
 import { embeddedModel } from "../families/embedded.ts";
-import { defaultScale } from "../guidance/methods.ts";
-import { settingsOf } from "../guidance/telling-settings.ts";
+import {
+  doubtOf,
+  type GivenSettings,
+  type GuidanceName,
+  guidanceNames,
+  methodOf,
+  namingSettings,
+  type SettingName,
+  type SettingValues,
+  settingNames,
+  settingsOf,
+  toldOf,
+} from "../guidance/index.ts";
 import { protocols } from "../metrics/encoders.ts";
-import { guidanceNames, samplerNames } from "../recipe/request.ts";
+import { samplerNames, settingFields } from "../recipe/request.ts";
 import { type RecipeName, recipeNames, recipes } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 
 const whole = z.number().int().positive();
-const some = z.union([z.number(), z.array(z.number()).min(1)]).transform((v) => (Array.isArray(v) ? v : [v]));
 
 /** Training settings that an experiment may vary; the others are the recipe's. */
 const trainedSchema = z.strictObject({
@@ -29,12 +39,19 @@ const trainedSchema = z.strictObject({
 /** Adapters that exist already, for a concept of one's own. */
 const givenSchema = z.strictObject({ adapters: z.array(z.string()).min(1) });
 
-const guidanceSchema = z.strictObject({
-  method: z.enum(guidanceNames),
-  scale: some.optional(),
-  omega: some.refine((all) => all.every((w) => w >= 0 && w <= 1), "must be 0 to 1").optional(),
-  agScale: some.optional(),
-});
+type ValueFields = {
+  [N in SettingName]: z.ZodOptional<z.ZodType<SettingValues[N][], SettingValues[N] | readonly SettingValues[N][]>>;
+};
+
+/** One value or several of each setting. */
+const valueFields = Object.fromEntries(
+  settingNames.map((name) => {
+    const one = settingFields[name].unwrap();
+    return [name, z.union([one.transform((value) => [value]), z.array(one).min(1)]).optional()];
+  }),
+) as unknown as ValueFields;
+
+const guidanceSchema = z.strictObject({ method: z.enum(guidanceNames), ...valueFields });
 
 const ownConceptSchema = z.strictObject({
   name: z.string().regex(/^[\w.-]+$/, "must be made of letters, digits, dots, dashes and underscores"),
@@ -52,6 +69,8 @@ export const experimentSchema = z.strictObject({
   model: z.string().default(embeddedModel),
   personalisation: z.array(z.union([trainedSchema, givenSchema])).min(1),
   guidance: z.array(guidanceSchema).min(1),
+  /** Rows by their names, the first of each pair compared with the second: `["pg 0.6", "cfg+ag"]`. */
+  compare: z.array(z.tuple([z.string(), z.string()])).optional(),
   /** Concepts of the embedded world by name, or one's own; all of the world's by default. */
   concepts: z.union([z.literal("all"), z.array(z.union([z.string(), ownConceptSchema])).min(1)]).default("all"),
   /** Names of prompts, or how many of each list, evenly spread; all 31 by default. */
@@ -80,13 +99,8 @@ export type Experiment = z.output<typeof experimentSchema>;
 export type ExperimentFile = z.input<typeof experimentSchema>;
 export type Personalisation = Experiment["personalisation"][number];
 
-/** One guidance method with one value for each setting it takes notice of. */
-export interface Arm {
-  readonly guidance: (typeof guidanceNames)[number];
-  readonly scale?: number;
-  readonly omega?: number;
-  readonly agScale?: number;
-}
+/** One guidance method with one value for each setting it has, but for those that came later and have their default. */
+export type Arm = { readonly guidance: GuidanceName } & GivenSettings;
 
 /** @throws TillerError if the file cannot be read, UsageError naming the first wrong setting. */
 export async function readExperiment(file: string): Promise<Experiment> {
@@ -102,46 +116,52 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
     experiment.concepts === "all" ? [] : experiment.concepts.map((c) => (typeof c === "string" ? c : c.name));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`${where}: concepts: ${twice} is there twice`);
-  const plus = experiment.guidance.find(
-    ({ method, scale }) => method.endsWith("++") && scale?.some((lambda) => lambda < 0 || lambda > 1),
-  );
-  if (plus) throw new UsageError(`${where}: guidance: the scale of ${plus.method} is lambda, 0 to 1`);
-  const sag = experiment.guidance.find(({ method }) => method.startsWith("sag"));
-  for (const one of experiment.personalisation) {
-    if (sag && "recipe" in one && !recipes[one.recipe].learned) {
-      throw new UsageError(
-        `${where}: guidance: ${sag.method} needs a learned token, which ${one.recipe} does not make; leave it out`,
-      );
+  for (const [i, { method, ...given }] of experiment.guidance.entries()) {
+    for (const setting of settingsOf(method)) {
+      const doubt = given[setting.name]?.map((value) => doubtOf(setting, value)).find((found) => found !== undefined);
+      if (doubt !== undefined) throw new UsageError(`${where}: guidance.${i}.${setting.name}: ${doubt}`);
     }
+    const { needs } = methodOf(method);
+    if (needs.includes("ddim") && experiment.sampler !== "ddim") {
+      throw new UsageError(`${where}: guidance: ${method} is made for the sampler ddim, not ${experiment.sampler}`);
+    }
+    for (const one of experiment.personalisation) {
+      if (needs.includes("learned token") && "recipe" in one && !recipes[one.recipe].learned) {
+        throw new UsageError(
+          `${where}: guidance: ${method} needs a learned token, which ${one.recipe} does not make; leave it out`,
+        );
+      }
+    }
+  }
+  const rows = armsOf(experiment).map((arm, _, arms) => armName(arm, arms));
+  const none = experiment.compare?.flat().find((name) => !rows.includes(name));
+  if (none !== undefined) {
+    throw new UsageError(`${where}: compare: there is no row ${none}; there are ${rows.join(", ")}`);
   }
   return experiment;
 }
 
 /** Every combination that makes a difference, once and in the order of the file. */
 export function armsOf({ guidance }: Pick<Experiment, "guidance">): Arm[] {
-  const arms = guidance.flatMap(({ method, scale, omega, agScale }) => {
-    const telling = settingsOf(method);
-    const values = (name: "scale" | "omega" | "agScale", given: readonly number[] | undefined, usual: number) =>
-      telling.includes(name) ? (given ?? [usual]).map((value) => ({ [name]: value })) : [{}];
-    return values("scale", scale, defaultScale(method)).flatMap((s) =>
-      values("agScale", agScale, 2).flatMap((a) =>
-        values("omega", omega, 0.6).map((w): Arm => ({ guidance: method, ...s, ...a, ...w })),
-      ),
-    );
+  const arms = guidance.flatMap(({ method, ...given }) => {
+    let combined: GivenSettings[] = [{}];
+    for (const { name } of settingsOf(method)) {
+      const values = given[name] ?? [undefined];
+      combined = combined.flatMap((before) => values.map((value) => ({ ...before, [name]: value })));
+    }
+    return combined.map((settings): Arm => ({ guidance: method, ...toldOf(method, settings) }));
   });
   return [...new Map(arms.map((arm) => [JSON.stringify(arm), arm])).values()];
 }
 
-/** What an arm is called: `pg 0.6`; the scales too if the experiment varies them. */
+/** What an arm is called: `pg 0.6`; the other settings too if the experiment varies or changes them. */
 export function armName(arm: Arm, arms: readonly Arm[]): string {
   const same = arms.filter(({ guidance }) => guidance === arm.guidance);
-  const varies = (name: "scale" | "agScale") => new Set(same.map((other) => other[name])).size > 1;
-  return [
-    arm.guidance,
-    ...(arm.omega === undefined ? [] : [String(arm.omega)]),
-    ...(varies("scale") ? [`s=${arm.scale}`] : []),
-    ...(varies("agScale") ? [`ag=${arm.agScale}`] : []),
-  ].join(" ");
+  const varies = (name: SettingName) => new Set(same.map((other) => other[name])).size > 1;
+  const settings = namingSettings(arm.guidance, arm, varies).map(({ setting, value }) =>
+    setting.told === "in names" || setting.kind === "choice" ? String(value) : `${setting.short}=${value}`,
+  );
+  return [arm.guidance, ...settings].join(" ");
 }
 
 /** What a way of fine-tuning is called: the recipe, and what the experiment varies; of given adapters, their files. */

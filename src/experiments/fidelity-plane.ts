@@ -1,8 +1,9 @@
-/** Text fidelity against subject fidelity, the omegas of pg joined to a curve that ends in cfg. */
+/** Text fidelity against subject fidelity, the omegas of a method joined to a curve that ends in its baseline. */
 import { LineChart, ScatterChart } from "echarts/charts";
 import { GridComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
+import { methodOf } from "../guidance/index.ts";
 import { labelSides, labelSize } from "./label-sides.ts";
 import type { ArmResult } from "./results.ts";
 
@@ -26,13 +27,19 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
   use([LineChart, ScatterChart, GridComponent, SVGRenderer]);
   const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
   const at = ({ scores }: ArmResult): [number, number] => [scores.clipT.mean, scores.dino.mean];
-  const groupOf = ({ personalisation, arm }: ArmResult) => `${personalisation} at ${arm.scale}`;
-  const curves = [...new Set(arms.map(groupOf))].map((group) => {
-    const those = arms.filter((arm) => groupOf(arm) === group);
-    const pg = those.filter(({ arm }) => arm.guidance === "pg").sort((a, b) => a.arm.omega! - b.arm.omega!);
-    // At omega 1 pg is cfg.
-    const cfg = those.find(({ arm }) => arm.guidance === "cfg");
-    return pg.length === 0 ? [] : [...pg.filter(({ arm }) => arm.omega !== 1), ...(cfg ? [cfg] : [])].map(at);
+  const steered = arms.filter(({ arm }) => arm.omega !== undefined);
+  const groupOf = ({ personalisation, arm: { omega: _, ...rest } }: ArmResult) =>
+    JSON.stringify([personalisation, rest]);
+  const curves = [...new Set(steered.map(groupOf))].map((group) => {
+    const those = steered.filter((arm) => groupOf(arm) === group).sort((a, b) => a.arm.omega! - b.arm.omega!);
+    const [{ personalisation, arm }] = those as [ArmResult, ...ArmResult[]];
+    const { baseline, isBaselineAt } = methodOf(arm.guidance);
+    const end = arms.find(
+      (other) =>
+        other.personalisation === personalisation && other.arm.guidance === baseline && other.arm.scale === arm.scale,
+    );
+    // One point for the two that are the same.
+    return [...those.filter((one) => one.arm.omega !== isBaselineAt?.omega || !end), ...(end ? [end] : [])].map(at);
   });
   const front = paretoFront(arms.map(at));
   const axis = (name: string) => ({
@@ -79,7 +86,7 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
   const sides = labelSides(arms.map(at).map(pixel), names, lines, size.width);
   const data = arms.map((arm, i) => ({
     value: at(arm),
-    itemStyle: { color: arm.arm.guidance === "pg" ? ink.curve : ink.point },
+    itemStyle: { color: arm.arm.omega !== undefined ? ink.curve : ink.point },
     label: { show: true, formatter: names[i]!, position: sides[i]!, color: ink.text, fontSize: labelSize },
   }));
   chart.setOption({ series: [...Array(1 + curves.length).fill({}), { data }] });

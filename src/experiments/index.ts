@@ -15,7 +15,7 @@ export { type Experiment, type ExperimentFile, parseExperiment, readExperiment }
 export type { ArmResult, PromptResult, Results } from "./results.ts";
 export type { RunOptions, RunProgress } from "./run.ts";
 export { gatherResults, runExperiment } from "./run-experiment.ts";
-export { tableHeads, tableRows } from "./table.ts";
+export { pairHeads, pairRows, tableHeads, tableRows } from "./table.ts";
 export { type Tuned, type TuneRequest, tune } from "./tune.ts";
 
 /** Writes `report.html` into an experiment's folder: one page that needs nothing beside it. Returns its path. */

@@ -1,4 +1,5 @@
 /** Numbers of the paper (Steering Guidance for Personalized Text-to-Image Diffusion Models), for orientation beside ours. */
+import { methodOf, settingsOf } from "../guidance/index.ts";
 import type { Scores } from "../metrics/fidelity.ts";
 import type { RecipeName } from "../training/methods/index.ts";
 import type { Arm, Experiment, Personalisation } from "./experiment.ts";
@@ -56,8 +57,8 @@ const cfgByRank: Readonly<Record<number, readonly [dino: number, clipI: number, 
   32: [0.5468, 0.7644, 0.3309],
 };
 
-/** The paper's own settings. */
-const own = { rank: 4, steps: 500, scale: 7.5, lambda: 0.4 } as const;
+/** The paper's own settings; of guidance they are the methods' defaults. */
+const own = { rank: 4, steps: 500 } as const;
 
 /**
  * What the paper has for a way of fine-tuning and a method on Stable Diffusion 1.5, for orientation beside ours of any scale,
@@ -65,19 +66,24 @@ const own = { rank: 4, steps: 500, scale: 7.5, lambda: 0.4 } as const;
  */
 export function published(
   one: Personalisation,
-  { guidance: method, omega: w, scale }: Arm,
+  arm: Arm,
   { personalisation, guidance: methods }: Pick<Experiment, "personalisation" | "guidance">,
 ): Scores | undefined {
   if (!("recipe" in one)) return undefined;
+  const { guidance: method, omega: w, scale } = arm;
   // At omega 1 pg is cfg.
-  const [guidance, omega] = method === "pg" && w === 1 ? (["cfg", undefined] as const) : [method, w];
+  const { baseline, isBaselineAt } = methodOf(method);
+  const [guidance, omega] = w !== undefined && isBaselineAt?.omega === w ? [baseline, undefined] : [method, w];
   const trained = personalisation.filter((other) => "recipe" in other);
   const varies = (of: (other: (typeof trained)[number]) => number) => new Set(trained.map(of)).size > 1;
   const stepsOf = ({ steps = own.steps }: (typeof trained)[number]) => steps;
   const rankOf = ({ rank = own.rank }: (typeof trained)[number]) => rank;
   if (varies(stepsOf) && stepsOf(one) !== own.steps) return undefined;
   const scaled = methods.some((other) => other.method === method && (other.scale?.length ?? 1) > 1);
-  if (scaled && scale !== (guidance.endsWith("++") ? own.lambda : own.scale)) return undefined;
+  const settings = settingsOf(method);
+  if (scaled && scale !== settings.find(({ name }) => name === "scale")?.default) return undefined;
+  // What a recipe tells only because it was changed, the paper did not have.
+  if (settings.some((setting) => setting.told === "when changed" && arm[setting.name] !== undefined)) return undefined;
   const rank = one.recipe !== "class-diffusion" && varies(rankOf) ? rankOf(one) : own.rank;
   const row =
     rank === own.rank ? sd15[one.recipe]?.find((known) => known[0] === guidance && known[1] === omega) : undefined;

@@ -8,7 +8,7 @@ import type { BenchConcept } from "./concepts.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
 import { style } from "./report-style.ts";
 import type { ArmResult, PromptResult, Results } from "./results.ts";
-import { metricTitles, tableHeads, tableRows } from "./table.ts";
+import { metricTitles, pairHeads, pairRows, type TableCell, tableHeads, tableRows } from "./table.ts";
 
 export interface ReportOptions {
   readonly title: string;
@@ -49,8 +49,9 @@ ${unfinished}
 ${await referencesOf(spread(concepts.filter(shown), grid.concepts))}
 <h2>Fidelity to the subject and to the text</h2>
 <figure>${planes.map(([theme, ink]) => `<div class="${theme}">${fidelityPlane(arms, ink)}</div>`).join("\n")}
-<figcaption>Up is nearer to the subject's pictures, right is nearer to the prompt. The curve joins the omegas of personalization guidance and ends in classifier-free guidance, which is omega 1; the dashed line joins the points that no other beats in both.</figcaption></figure>
-${table(results)}
+<figcaption>Up is nearer to the subject's pictures, right is nearer to the prompt. A curve joins the omegas of a method and ends in the one that it is at omega 1; the dashed line joins the points that no other beats in both.</figcaption></figure>
+${table(tableHeads, tableRows(results), 2)}
+${results.pairs ? `<h2>What one has more than another</h2>\n${table(pairHeads, pairRows(results), 3)}` : ""}
 <h2>The same seeds under each method</h2>
 ${await gridsOf(arms, grid, folder)}
 <h2>By concept</h2>
@@ -76,15 +77,16 @@ async function referencesOf(concepts: readonly BenchConcept[]): Promise<string> 
   return rows.join("\n");
 }
 
-function table(results: Results): string {
-  const rows = tableRows(results).map((cells) => {
-    const shown = cells.map(({ text, interval }, i) => {
-      const tag = i < 2 ? "th" : "td";
+/** A table whose first columns are names. */
+function table(heads: readonly string[], cells: readonly (readonly TableCell[])[], names: number): string {
+  const rows = cells.map((row) => {
+    const shown = row.map(({ text, interval }, i) => {
+      const tag = i < names ? "th" : "td";
       return `<${tag}>${escaped(text)}${interval ? `<br><small>${escaped(interval)}</small>` : ""}</${tag}>`;
     });
     return `<tr>${shown.join("")}</tr>`;
   });
-  return `<div class="wide"><table><thead><tr>${tableHeads.map((head) => `<th>${escaped(head)}</th>`).join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+  return `<div class="wide"><table><thead><tr>${heads.map((head) => `<th>${escaped(head)}</th>`).join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
 
 /** For each concept and way of fine-tuning: methods below each other, prompts side by side, at one seed. */

@@ -1,5 +1,6 @@
 /** What an experiment's finished units say together. */
 import { join, relative } from "node:path";
+import { methodOf } from "../guidance/index.ts";
 import { readFolder } from "../images/folder.ts";
 import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
 import {
@@ -26,7 +27,7 @@ export interface ArmResult {
   readonly name: string;
   readonly arm: Arm;
   readonly scores: Intervals;
-  /** What it has more than cfg has, or pg++ more than cfg++, on the same concepts, prompts and seeds. */
+  /** What it has more than its method's baseline (cfg; of pg++ cfg++) has, on the same concepts, prompts and seeds. */
   readonly overCfg?: Intervals | undefined;
   /**
    * What a picture takes: rows a step, time, and memory in bytes: the most that the process held during a unit, of the
@@ -37,6 +38,14 @@ export interface ArmResult {
   readonly memory: number;
   readonly pictures: number;
   readonly prompts: readonly PromptResult[];
+}
+
+/** What one row has more than another, on the same concepts, prompts and seeds, as the experiment asks to have compared. */
+export interface PairResult {
+  readonly personalisation: string;
+  readonly name: string;
+  readonly over: string;
+  readonly differences: Intervals;
 }
 
 export interface PromptResult {
@@ -60,6 +69,7 @@ export interface Results {
   /** The adapters' files, from the experiment's folder. */
   readonly adapters: readonly string[];
   readonly arms: readonly ArmResult[];
+  readonly pairs?: readonly PairResult[] | undefined;
 }
 
 /** Gathers what is finished. Arms are compared over the prompts that all of a way of fine-tuning have. */
@@ -119,16 +129,11 @@ export async function gather(
     const counts = new Map<string, number>();
     for (const one of ours) counts.set(place(one), (counts.get(place(one)) ?? 0) + 1);
     const complete = ours.filter((one) => counts.get(place(one)) === arms.length);
-    // Cfg at a method's own scale, or the only one there is; of pg++ cfg++.
-    const scales = new Set(arms.filter(({ guidance }) => guidance === "cfg").map(({ scale }) => scale));
-    const baselineOf = ({ guidance, scale }: Arm) =>
-      guidance === "pg++"
-        ? complete.filter(({ arm }) => arm.guidance === "cfg++" && arm.scale === scale)
-        : complete.filter(({ arm }) => arm.guidance === "cfg" && (scales.size === 1 || arm.scale === scale));
+    const of = (arm: Arm | undefined) => complete.filter((one) => JSON.stringify(one.arm) === JSON.stringify(arm));
     for (const arm of arms) {
-      const those = complete.filter((one) => one.arm === arm || JSON.stringify(one.arm) === JSON.stringify(arm));
+      const those = of(arm);
       if (those.length === 0) continue;
-      const baseline = baselineOf(arm);
+      const baseline = of(baselineOf(arm, arms));
       const pictures = those.reduce((sum, { record }) => sum + record.seeds.length, 0);
       results.push({
         personalisation: personalisationName(personalisation, experiment.personalisation),
@@ -136,7 +141,7 @@ export async function gather(
         arm,
         scores: intervals(those.map(({ prompt }) => prompt)),
         overCfg:
-          arm.guidance === "cfg" || baseline.length !== those.length
+          baseline.length !== those.length
             ? undefined
             : intervals(
                 those.map(({ prompt }) => prompt),
@@ -150,6 +155,13 @@ export async function gather(
       });
     }
   }
+  const pairs = results.flatMap((one) =>
+    (experiment.compare ?? []).flatMap(([name, over]): PairResult[] => {
+      const other = results.find((arm) => arm.personalisation === one.personalisation && arm.name === over);
+      if (one.name !== name || !other) return [];
+      return [{ personalisation: one.personalisation, name, over, differences: intervals(one.prompts, other.prompts) }];
+    }),
+  );
   return {
     tiller: version,
     versions: { node: process.version, onnxruntime: runtimeVersion },
@@ -159,7 +171,14 @@ export async function gather(
     trainingSeconds,
     adapters,
     arms: results,
+    ...(experiment.compare && { pairs }),
   };
+}
+
+/** The baseline of an arm's method at the arm's own scale, or the only one there is. */
+export function baselineOf({ guidance, scale }: Arm, arms: readonly Arm[]): Arm | undefined {
+  const those = arms.filter((other) => other.guidance === methodOf(guidance).baseline);
+  return those.length === 1 ? those[0] : those.find((other) => other.scale === scale);
 }
 
 /** Of the prompts' scores, or of what they have more than those of `less`, prompt by prompt. */

@@ -6,7 +6,7 @@
  */
 import type { Safetensors } from "../bytes/safetensors.ts";
 import type { Outputs } from "../graph/index.ts";
-import type { GuidanceName } from "../guidance/methods.ts";
+import type { GuidanceName } from "../guidance/index.ts";
 import type { Module } from "../models/module.ts";
 import type { SamplerName } from "../samplers/index.ts";
 import type { Schedule } from "../schedules/level.ts";

@@ -6,7 +6,7 @@ import { cachedSnapshot, fetchSnapshot, isHubId } from "#hub";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { readSafetensors } from "../bytes/safetensors.ts";
 import { TillerError, UsageError } from "../errors.ts";
-import { guidanceNames } from "../guidance/methods.ts";
+import { guidanceNames } from "../guidance/index.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { samplerNames } from "../samplers/index.ts";
 import { listFolder, openCheckpoint } from "../weights/checkpoint.ts";

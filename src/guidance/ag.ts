@@ -1,5 +1,14 @@
 /** Autoguidance by the pre-trained model alone (Steering Guidance, equation 6): e(0, c) + a (e(1, c) - e(0, c)). */
-import { constantMix, type Guidance, type GuidanceSettings, strong } from "./guidance.ts";
+import { constantMix, strong, weak } from "./guidance.ts";
+import { method } from "./method.ts";
+import { agScale } from "./settings.ts";
 
-export const ag = ({ agScale: a }: GuidanceSettings): Guidance =>
-  constantMix([strong("cond"), { text: "cond", strength: 0 }], [a, 1 - a]);
+export const ag = method({
+  name: "ag",
+  label: "autoguidance",
+  help: "away from the pre-trained model with the same prompt",
+  settings: [agScale],
+  needs: ["fine-tuning"],
+  baseline: "cfg",
+  guide: ({ agScale: a }) => constantMix([strong("cond"), weak("cond", 0)], [a, 1 - a]),
+});

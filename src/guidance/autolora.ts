@@ -2,10 +2,21 @@
  * AutoLoRA (Kasymov et al. 2024): classifier-free guidance inside both models, E(a) = e(a, null) + s (e(a, c) - e(a, null)),
  * then E(0) + a (E(1) - E(0)). Four evaluations.
  */
-import { constantMix, type Guidance, type GuidanceSettings, strong } from "./guidance.ts";
+import { constantMix, strong, weak } from "./guidance.ts";
+import { method } from "./method.ts";
+import { agScale, scale } from "./settings.ts";
 
-export const autolora = ({ scale: s, agScale: a }: GuidanceSettings): Guidance =>
-  constantMix(
-    [strong("cond"), strong("null"), { text: "cond", strength: 0 }, { text: "null", strength: 0 }],
-    [a * s, a * (1 - s), (1 - a) * s, (1 - a) * (1 - s)],
-  );
+export const autolora = method({
+  name: "autolora",
+  label: "AutoLoRA",
+  help: "CFG inside both models, then autoguidance between them",
+  settings: [scale, agScale],
+  needs: ["fine-tuning"],
+  baseline: "cfg",
+  isBaselineAt: { agScale: 1 },
+  guide: ({ scale: s, agScale: a }) =>
+    constantMix(
+      [strong("cond"), strong("null"), weak("cond", 0), weak("null", 0)],
+      [a * s, a * (1 - s), (1 - a) * s, (1 - a) * (1 - s)],
+    ),
+});

@@ -1,11 +1,41 @@
 /**
- * Classifier-free guidance with autoguidance by the pre-trained model, what the paper's tables call AG:
- * e(1, c) + (s - 1)(e(1, c) - e(1, null)) + (a - 1)(e(1, c) - e(0, c)).
- *
- * a = 1 is CFG, s = 1 is AG alone. The paper gives its cost, three evaluations, but not its algebra; this is the additive
- * form with that cost.
+ * Classifier-free guidance with autoguidance by the pre-trained model, what the paper's tables call AG. The paper gives its
+ * cost, three evaluations, but not its algebra. Of the mixes with that cost, with A = e(1, c), N = e(1, null), P = e(0, c):
+ * - sum, the default: A + (s - 1)(A - N) + (a - 1)(A - P); s = 1 is AG alone;
+ * - nested-cond, autoguidance of the prompt's prediction inside CFG: N + s (P + a (A - P) - N);
+ * - outer, autoguidance of CFG's prediction: P + a (N + s (A - N) - P).
+ * a = 1 is CFG in each.
  */
-import { constantMix, type Guidance, type GuidanceSettings, strong } from "./guidance.ts";
+import { constantMix, strong, weak } from "./guidance.ts";
+import { type ChoiceSetting, method } from "./method.ts";
+import { agScale, scale } from "./settings.ts";
 
-export const cfgAg = ({ scale: s, agScale: a }: GuidanceSettings): Guidance =>
-  constantMix([strong("cond"), strong("null"), { text: "cond", strength: 0 }], [s + a - 1, 1 - s, 1 - a]);
+const mix = {
+  kind: "choice",
+  name: "mix",
+  label: "Mix",
+  help: "how CFG and autoguidance are put together",
+  short: "",
+  told: "when changed",
+  choices: ["sum", "nested-cond", "outer"],
+  default: "sum",
+} as const satisfies ChoiceSetting;
+
+export const cfgAg = method({
+  name: "cfg+ag",
+  label: "CFG and autoguidance",
+  help: "away from the prediction without a prompt, and from the pre-trained model",
+  settings: [scale, agScale, mix],
+  needs: ["fine-tuning"],
+  baseline: "cfg",
+  isBaselineAt: { agScale: 1 },
+  guide: ({ scale: s, agScale: a, mix }) =>
+    constantMix(
+      [strong("cond"), strong("null"), weak("cond", 0)],
+      {
+        sum: [s + a - 1, 1 - s, 1 - a],
+        "nested-cond": [s * a, 1 - s, s * (1 - a)],
+        outer: [a * s, a * (1 - s), 1 - a],
+      }[mix],
+    ),
+});

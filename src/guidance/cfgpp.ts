@@ -2,9 +2,19 @@
  * CFG++ (Chung et al. 2024): the clean latents are predicted from e(1, null) + l (e(1, c) - e(1, null)) with l in [0, 1], and
  * noise is added back with e(1, null).
  */
-import { type Guidance, type GuidanceSettings, strong } from "./guidance.ts";
+import { strong } from "./guidance.ts";
+import { method } from "./method.ts";
+import { lambda } from "./settings.ts";
 
-export const cfgpp = ({ scale: l }: GuidanceSettings): Guidance => ({
-  rows: [strong("cond"), strong("null")],
-  coefficients: () => ({ output: [l, 1 - l], renoise: [0, 1] }),
+export const cfgpp = method({
+  name: "cfg++",
+  label: "CFG++",
+  help: "CFG that adds noise back with the prediction without a prompt",
+  settings: [lambda],
+  needs: [],
+  baseline: "cfg",
+  guide: ({ scale: l }) => ({
+    rows: [strong("cond"), strong("null")],
+    coefficients: () => ({ output: [l, 1 - l], renoise: [0, 1] }),
+  }),
 });

@@ -1,21 +1,40 @@
 import { describe, expect, test } from "vitest";
+import type { Row } from "./guidance.ts";
 import { mix } from "./guidance.ts";
-import { guidanceNames, methods } from "./methods.ts";
+import {
+  type GivenSettings,
+  type GuidanceName,
+  guidanceMethods,
+  guidanceNames,
+  guide,
+  methodOf,
+  settingNames,
+  settingsNamed,
+  settingsOf,
+  toldOf,
+  valuesOf,
+} from "./index.ts";
 
 const settings = { scale: 7.5, omega: 0.6, agScale: 2 };
 
-/** A network linear in its parameters: what it predicts for a row is a number. */
-const prediction = { cond: [3, 5], null: [-2, 1], agnostic: [0.5, 2] } as const;
-const linearNetwork = (text: keyof typeof prediction, strength: number) =>
-  Float32Array.of(prediction[text][0] + strength * (prediction[text][1] - prediction[text][0]));
+/** Predictions without a pattern, so that no two rows can stand for each other. */
+const patternless = ({ text, strength }: Row): number =>
+  ({ cond: 1.37, null: -2.21, agnostic: 0.53 })[text] * Math.cos(1 + strength) + 0.71 * strength * strength;
 
-function guide(name: keyof typeof methods, options: Partial<typeof settings> = {}, step = 5): number {
-  const { rows, coefficients } = methods[name]({ ...settings, ...options });
-  return mix(
-    rows.map((row) => linearNetwork(row.text, row.strength)),
-    coefficients(step, 10).output,
-  )[0]!;
+/** A network linear in its parameters: what it predicts for a row is a number. */
+const ends = { cond: [3, 5], null: [-2, 1], agnostic: [0.5, 2] } as const;
+const linear = ({ text, strength }: Row): number => ends[text][0] + strength * (ends[text][1] - ends[text][0]);
+
+function run(network: (row: Row) => number, name: GuidanceName, given: GivenSettings = {}, step = 5) {
+  const { rows, coefficients } = guide(name, { ...settings, ...given });
+  const { output, renoise = output } = coefficients(step, 10);
+  const predictions = rows.map((row) => Float64Array.of(network(row)) as unknown as Float32Array);
+  const sum = (by: readonly number[]) => by.reduce((all, c, i) => all + c * predictions[i]![0]!, 0);
+  expect(mix(predictions, output)[0]).toBeCloseTo(sum(output), 5);
+  return { output: sum(output), renoise: sum(renoise) };
 }
+
+const output = (name: GuidanceName, given: GivenSettings = {}, step = 5) => run(linear, name, given, step).output;
 
 test.each([
   ["none", 1],
@@ -26,42 +45,184 @@ test.each([
   ["sag", 3],
   ["sag-additive", 3],
   ["pg", 2],
+  ["output-interpolation", 3],
   ["cfg++", 2],
   ["pg++", 2],
 ] as const)("%s evaluates %i rows", (name, rows) => {
-  expect(methods[name](settings).rows).toHaveLength(rows);
+  expect(guide(name, {}).rows).toHaveLength(rows);
 });
 
-test.each(guidanceNames)("the coefficients of %s add up to 1", (name) => {
-  for (let step = 0; step < 10; step++) {
-    const { output, renoise } = methods[name](settings).coefficients(step, 10);
-    for (const row of renoise ? [output, renoise] : [output]) expect(row.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+test.each(guidanceNames)("the coefficients of %s add up to 1 at every choice", (name) => {
+  const choices = settingsOf(name).flatMap((one) =>
+    one.kind === "choice" ? one.choices.map((choice) => ({ [one.name]: choice })) : [],
+  );
+  for (const given of [{}, ...choices] as GivenSettings[]) {
+    const { rows, coefficients } = guide(name, { ...settings, ...given });
+    for (let step = 0; step < 10; step++) {
+      const { output, renoise } = coefficients(step, 10);
+      for (const row of renoise ? [output, renoise] : [output]) {
+        expect(row).toHaveLength(rows.length);
+        expect(row.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+      }
+    }
   }
+});
+
+describe("each method is its formula", () => {
+  const e = (strength: number, text: Row["text"]) => patternless({ strength, text });
+  const [A, N, P] = [e(1, "cond"), e(1, "null"), e(0, "cond")];
+  const C0 = e(1, "agnostic");
+  const [s, a, w, l] = [4.3, 2.7, 0.35, 0.45];
+  const W = e(w, "null");
+  const E = (strength: number) => e(strength, "null") + s * (e(strength, "cond") - e(strength, "null"));
+  const cases: [name: GuidanceName, given: GivenSettings, output: number, step?: number, renoise?: number][] = [
+    ["none", {}, A],
+    ["cfg", {}, N + s * (A - N)],
+    ["ag", {}, P + a * (A - P)],
+    ["cfg+ag", {}, A + (s - 1) * (A - N) + (a - 1) * (A - P)],
+    ["cfg+ag", { mix: "sum" }, A + (s - 1) * (A - N) + (a - 1) * (A - P)],
+    ["cfg+ag", { mix: "nested-cond" }, N + s * (P + a * (A - P) - N)],
+    ["cfg+ag", { mix: "outer" }, P + a * (N + s * (A - N) - P)],
+    ["autolora", {}, E(0) + a * (E(1) - E(0))],
+    ["sag", {}, N + s * (C0 - N), 0],
+    ["sag", {}, N + s * (A - N), 1],
+    ["sag", { sagThreshold: 0.5 }, N + s * (C0 - N), 4],
+    ["sag", { sagThreshold: 0.5 }, N + s * (A - N), 5],
+    ["sag", { sagWeight: -0.3 }, N + s * (C0 - N), 0],
+    ["sag", { sagWeight: -0.3 }, N + s * (0.7 * A + 0.3 * C0 - N), 1],
+    ["sag-additive", {}, N + s * (A - N) + (C0 - A)],
+    ["sag-additive", { sagScale: 0.4 }, N + s * (A - N) + 0.4 * (C0 - A)],
+    ["pg", {}, W + s * (A - W)],
+    ["output-interpolation", {}, A + (s - 1) * (w * (A - N) + (1 - w) * (A - e(0, "null")))],
+    ["cfg++", { scale: l }, N + l * (A - N), 5, N],
+    ["pg++", { scale: l }, W + l * (A - W), 5, W],
+    ["pg++", { scale: l, renoise: "weak" }, W + l * (A - W), 5, W],
+    ["pg++", { scale: l, renoise: "strong" }, W + l * (A - W), 5, N],
+  ];
+  test.each(cases.map((one) => ({ one })))("$one.0 $one.1, step $one.3", ({ one }) => {
+    const [name, given, expected, step, renoised = expected] = one;
+    const found = run(patternless, name, { scale: s, agScale: a, omega: w, ...given }, step);
+    // Sums of a few doubles.
+    expect(found.output).toBeCloseTo(expected, 12);
+    expect(found.renoise).toBeCloseTo(renoised, 12);
+  });
+
+  test("and every method has its case", () => {
+    expect(new Set(cases.map(([name]) => name))).toEqual(new Set(guidanceNames));
+  });
+});
+
+describe("the threshold of sag", () => {
+  /** Steps that see the prompt without its learned token. */
+  const before = (sagThreshold: number, steps: number) =>
+    Array.from(
+      { length: steps },
+      (_, step) => guide("sag", { sagThreshold }).coefficients(step, steps).output[0],
+    ).filter((cond) => cond === 0).length;
+  test.each([
+    [0.9, 50, 5],
+    [0.9, 10, 1],
+    [0.9, 6, 1],
+    [0.9, 11, 2],
+    [0.7, 10, 3],
+    [0.3, 10, 7],
+    [0.1, 10, 9],
+    [0, 10, 10],
+    [1, 10, 0],
+  ])("of %f leaves %i steps' first %i", (threshold, steps, count) => {
+    expect(before(threshold, steps)).toBe(count);
+  });
 });
 
 describe("the methods' relations", () => {
   test("pg at omega 1 asks for exactly what cfg asks for", () => {
-    const [a, b] = [methods.pg({ ...settings, omega: 1 }), methods.cfg(settings)];
+    const [a, b] = [guide("pg", { ...settings, omega: 1 }), guide("cfg", settings)];
     expect([a.rows, a.coefficients(0, 10)]).toEqual([b.rows, b.coefficients(0, 10)]);
   });
   test("pg++ at omega 1 asks for exactly what cfg++ asks for", () => {
-    const [a, b] = [methods["pg++"]({ ...settings, omega: 1 }), methods["cfg++"](settings)];
+    const [a, b] = [guide("pg++", { ...settings, omega: 1 }), guide("cfg++", settings)];
     expect([a.rows, a.coefficients(0, 10)]).toEqual([b.rows, b.coefficients(0, 10)]);
   });
-  test("pg at scale 1 is no guidance, whatever omega", () => {
-    expect(guide("pg", { scale: 1 })).toBeCloseTo(guide("none"));
+  test("pg and output-interpolation at scale 1 are no guidance, whatever omega", () => {
+    for (const name of ["pg", "output-interpolation"] as const) {
+      expect(run(patternless, name, { scale: 1 }).output).toBeCloseTo(run(patternless, "none").output, 12);
+    }
   });
-  test("on a linear network pg is the mix of cfg and pg at omega 0", () => {
-    expect(guide("pg")).toBeCloseTo(0.6 * guide("cfg") + 0.4 * guide("pg", { omega: 0 }), 5);
+  test("output-interpolation at omega 0 is pg at omega 0", () => {
+    const at = (name: GuidanceName) => run(patternless, name, { omega: 0 }).output;
+    expect(at("output-interpolation")).toBeCloseTo(at("pg"), 12);
   });
-  test("cfg+ag is cfg at ag scale 1, and ag alone at scale 1", () => {
-    expect(guide("cfg+ag", { agScale: 1 })).toBeCloseTo(guide("cfg"));
-    expect(guide("cfg+ag", { scale: 1 })).toBeCloseTo(guide("ag"));
+  test("output-interpolation is the mix of cfg and pg at omega 0; pg is, on a linear network alone", () => {
+    for (const network of [linear, patternless]) {
+      const mixed = 0.6 * run(network, "cfg").output + 0.4 * run(network, "pg", { omega: 0 }).output;
+      expect(run(network, "output-interpolation").output).toBeCloseTo(mixed, 12);
+      const apart = Math.abs(run(network, "pg").output - mixed);
+      if (network === linear) expect(apart).toBeLessThan(1e-12);
+      else expect(apart).toBeGreaterThan(0.1);
+    }
   });
-  test("autolora at ag scale 1 is cfg", () => expect(guide("autolora", { agScale: 1 })).toBeCloseTo(guide("cfg")));
-  test("ag at scale 1 is no guidance", () => expect(guide("ag", { agScale: 1 })).toBeCloseTo(guide("none")));
-  test("sag is cfg on the subject-agnostic prompt in the first tenth of the steps, and cfg after", () => {
-    expect(guide("sag", {}, 0)).toBeCloseTo(1 + 7.5 * (2 - 1));
-    expect(guide("sag", {}, 1)).toBeCloseTo(guide("cfg"));
+  test("cfg+ag's sum is ag alone at scale 1", () => expect(output("cfg+ag", { scale: 1 })).toBeCloseTo(output("ag")));
+  test("ag at scale 1 is no guidance", () => expect(output("ag", { agScale: 1 })).toBeCloseTo(output("none")));
+  test("sag on a prompt without learned tokens is cfg at every step", () => {
+    const plain = (row: Row) => patternless(row.text === "agnostic" ? { ...row, text: "cond" } : row);
+    for (const step of [0, 9]) {
+      expect(run(plain, "sag", {}, step).output).toBeCloseTo(run(plain, "cfg").output, 12);
+    }
+  });
+
+  const ending = guidanceMethods.filter(({ isBaselineAt }) => isBaselineAt);
+  test.each(ending.map(({ name, baseline, isBaselineAt }) => [name, baseline, isBaselineAt] as const))(
+    "%s is %s at %j, at every choice and step",
+    (name, baseline, at) => {
+      const choices = settingsOf(name as GuidanceName).flatMap((one) =>
+        one.kind === "choice" ? one.choices.map((choice) => ({ [one.name]: choice })) : [],
+      );
+      for (const given of choices.length > 0 ? choices : [{}]) {
+        for (const step of [0, 9]) {
+          const one = run(patternless, name as GuidanceName, { ...given, ...at }, step);
+          const other = run(patternless, baseline as GuidanceName, {}, step);
+          expect(one.output).toBeCloseTo(other.output, 12);
+          expect(one.renoise).toBeCloseTo(other.renoise, 12);
+        }
+      }
+    },
+  );
+});
+
+describe("what the methods say of themselves", () => {
+  test("no two have one name or one label", () => {
+    expect(new Set(guidanceNames).size).toBe(guidanceNames.length);
+    expect(new Set(guidanceMethods.map(({ label }) => label)).size).toBe(guidanceNames.length);
+  });
+  test("a setting's name stands for one kind, with one hard range, whatever the method", () => {
+    for (const name of settingNames) {
+      const facts = settingsNamed(name).map((one) =>
+        one.kind === "choice" ? [one.kind, one.choices, one.told] : [one.kind, one.least, one.most, one.told],
+      );
+      expect(new Set(facts.map((fact) => JSON.stringify(fact))).size, name).toBe(1);
+    }
+  });
+  test.each(guidanceNames)("%s: a baseline there is, defaults in their ranges, needs that its rows show", (name) => {
+    const { baseline, needs, settings } = methodOf(name);
+    if (baseline !== undefined) expect(guidanceNames).toContain(baseline);
+    for (const one of settings) {
+      if (one.kind === "choice") expect(one.choices).toContain(one.default);
+      else if (one.usual) {
+        expect(one.default).toBeGreaterThanOrEqual(one.usual.from);
+        expect(one.default).toBeLessThanOrEqual(one.usual.to);
+      }
+    }
+    const { rows } = guide(name, {});
+    expect(needs.includes("learned token")).toBe(rows.some(({ text }) => text === "agnostic"));
+    expect(needs.includes("fine-tuning")).toBe(rows.some(({ strength }) => strength !== 1));
+  });
+  test("of one name there are one default and another: lambda is no scale", () => {
+    expect(valuesOf("cfg", {})).toEqual({ scale: 7.5 });
+    expect(valuesOf("pg++", { omega: 0.1 })).toEqual({ scale: 0.4, omega: 0.1, renoise: "weak" });
+    expect(valuesOf("cfg", { omega: 0.1 }, { scale: 2.5 })).toEqual({ scale: 2.5 });
+  });
+  test("settings that came later are told where they are changed alone", () => {
+    expect(toldOf("cfg+ag", { mix: "sum" })).toEqual({ scale: 7.5, agScale: 2 });
+    expect(toldOf("cfg+ag", { mix: "outer", scale: 3 })).toEqual({ scale: 3, agScale: 2, mix: "outer" });
   });
 });

@@ -1,5 +1,5 @@
 /**
- * What a guidance method is: a list of rows for the network and a row of coefficients to mix the predictions with.
+ * Guidance: a list of rows for the network and a row of coefficients to mix the predictions with.
  *
  * Every method is linear in the predictions and its coefficients add up to 1, so the same ones hold for noise, velocity
  * and flow. All rows go through the network in one batch; a method costs what its number of rows costs.
@@ -27,14 +27,9 @@ export interface Guidance {
   readonly coefficients: (step: number, steps: number) => Coefficients;
 }
 
-/** What a method may be set with; see `src/pipelines/request.ts` for ranges and defaults. */
-export interface GuidanceSettings {
-  readonly scale: number;
-  readonly omega: number;
-  readonly agScale: number;
-}
-
 export const strong = (text: RowText): Row => ({ text, strength: 1 });
+
+export const weak = (text: RowText, strength: number): Row => ({ text, strength });
 
 /** A method whose mix is the same at every step. */
 export const constantMix = (rows: readonly Row[], output: readonly number[]): Guidance => ({

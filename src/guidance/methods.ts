@@ -1,32 +1,26 @@
-/** Every guidance method by the name users type. */
+/** Every guidance method, in the order in which they are listed. Each is one file, and that file is all there is to know of it. */
 import { ag } from "./ag.ts";
 import { autolora } from "./autolora.ts";
 import { cfg } from "./cfg.ts";
 import { cfgAg } from "./cfg-ag.ts";
 import { cfgpp } from "./cfgpp.ts";
-import type { Guidance, GuidanceSettings } from "./guidance.ts";
 import { none } from "./none.ts";
+import { outputInterpolation } from "./output-interpolation.ts";
 import { pg } from "./pg.ts";
 import { pgpp } from "./pgpp.ts";
 import { sag } from "./sag.ts";
 import { sagAdditive } from "./sag-additive.ts";
 
-export const methods = {
+export const methods = [
   none,
   cfg,
   ag,
-  "cfg+ag": cfgAg,
+  cfgAg,
   autolora,
   sag,
-  "sag-additive": sagAdditive,
+  sagAdditive,
   pg,
-  "cfg++": cfgpp,
-  "pg++": pgpp,
-} satisfies Record<string, (settings: GuidanceSettings) => Guidance>;
-
-export type GuidanceName = keyof typeof methods;
-
-export const guidanceNames = Object.keys(methods) as [GuidanceName, ...GuidanceName[]];
-
-/** The guidance scale when none is given: 7.5, and 0.4 for the ++ methods, whose scale is lambda in [0, 1]. */
-export const defaultScale = (name: GuidanceName): number => (name.endsWith("++") ? 0.4 : 7.5);
+  outputInterpolation,
+  cfgpp,
+  pgpp,
+] as const;

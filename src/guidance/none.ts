@@ -1,4 +1,13 @@
 /** No guidance: e(1, c). */
-import { constantMix, type Guidance, strong } from "./guidance.ts";
+import { constantMix, strong } from "./guidance.ts";
+import { method } from "./method.ts";
 
-export const none = (): Guidance => constantMix([strong("cond")], [1]);
+export const none = method({
+  name: "none",
+  label: "no guidance",
+  help: "the fine-tuned model alone",
+  settings: [],
+  needs: [],
+  baseline: "cfg",
+  guide: () => constantMix([strong("cond")], [1]),
+});

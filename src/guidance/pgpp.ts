@@ -1,7 +1,38 @@
-/** PG++ (Steering Guidance, table 6): CFG++ with the weak model e(w, null) in the place of e(1, null), re-noising included. */
-import { type Guidance, type GuidanceSettings, strong } from "./guidance.ts";
+/**
+ * PG++ (Steering Guidance, table 6): CFG++ with the weak model e(w, null) in the place of e(1, null). What adds noise back the
+ * paper does not say: the weak model too, the plain substitution and the default, or the strong one, for a third evaluation.
+ */
+import { strong, weak } from "./guidance.ts";
+import { type ChoiceSetting, method } from "./method.ts";
+import { lambda, omega } from "./settings.ts";
 
-export const pgpp = ({ scale: l, omega }: GuidanceSettings): Guidance => ({
-  rows: [strong("cond"), { text: "null", strength: omega }],
-  coefficients: () => ({ output: [l, 1 - l], renoise: [0, 1] }),
+const renoise = {
+  kind: "choice",
+  name: "renoise",
+  label: "Re-noising",
+  help: "which model's prediction without a prompt adds noise back",
+  short: "",
+  told: "when changed",
+  choices: ["weak", "strong"],
+  default: "weak",
+} as const satisfies ChoiceSetting;
+
+export const pgpp = method({
+  name: "pg++",
+  label: "PG++",
+  help: "CFG++ away from the model at omega",
+  settings: [lambda, omega, renoise],
+  needs: ["fine-tuning"],
+  baseline: "cfg++",
+  isBaselineAt: { omega: 1 },
+  guide: ({ scale: l, omega: w, renoise }) =>
+    renoise === "weak"
+      ? {
+          rows: [strong("cond"), weak("null", w)],
+          coefficients: () => ({ output: [l, 1 - l], renoise: [0, 1] }),
+        }
+      : {
+          rows: [strong("cond"), weak("null", w), strong("null")],
+          coefficients: () => ({ output: [l, 1 - l, 0], renoise: [0, 0, 1] }),
+        },
 });

@@ -2,14 +2,50 @@
  * Subject-agnostic guidance (Chan et al., CVPR 2024) in its dual form: classifier-free guidance with
  * e_bar = (1 + w_t) e(1, c) - w_t e(1, c0) in the place of e(1, c), c0 being the prompt without its learned tokens.
  *
- * w_t is -1 in the first tenth of the steps and 0 after (their T = 0.9, r = 0): the layout comes from c0, the subject from c.
+ * With t from 1 (noise) to 0 (picture), w_t is -1 while t > T and r after. With their T = 0.9 and r = 0 the layout comes from
+ * c0, in the first tenth of the steps, and the subject from c.
  */
-import { type Guidance, type GuidanceSettings, strong } from "./guidance.ts";
+import { strong } from "./guidance.ts";
+import { method, type NumberSetting } from "./method.ts";
+import { scale } from "./settings.ts";
 
-export const sag = ({ scale: s }: GuidanceSettings): Guidance => ({
-  rows: [strong("cond"), strong("null"), strong("agnostic")],
-  coefficients: (step, steps) => {
-    const w = step < steps / 10 ? -1 : 0;
-    return { output: [s * (1 + w), 1 - s, -s * w] };
-  },
+const threshold = {
+  kind: "number",
+  name: "sagThreshold",
+  label: "SAG threshold",
+  help: "T, time from 1 (noise) to 0 (picture): before it the prompt goes without its learned tokens",
+  short: "T",
+  told: "when changed",
+  default: 0.9,
+  least: 0,
+  most: 1,
+} as const satisfies NumberSetting;
+
+const weight = {
+  kind: "number",
+  name: "sagWeight",
+  label: "SAG weight",
+  help: "r, after the threshold: 0 is the whole prompt, -1 the one without its learned tokens",
+  short: "r",
+  told: "when changed",
+  default: 0,
+  usual: { from: -1, to: 0, is: "the range between the two prompts" },
+} as const satisfies NumberSetting;
+
+export const sag = method({
+  name: "sag",
+  label: "CFG and subject-agnostic guidance",
+  help: "CFG whose first steps see the prompt without its learned tokens",
+  settings: [scale, threshold, weight],
+  needs: ["learned token"],
+  baseline: "cfg",
+  isBaselineAt: { sagThreshold: 1 },
+  guide: ({ scale: s, sagThreshold: T, sagWeight: r }) => ({
+    rows: [strong("cond"), strong("null"), strong("agnostic")],
+    coefficients: (step, steps) => {
+      // 1 - step / steps > T, counted in steps; what 1 - T lost in binary is not a step.
+      const w = step < steps * (1 - T) - 1e-9 ? -1 : r;
+      return { output: [s * (1 + w), 1 - s, -s * w] };
+    },
+  }),
 });

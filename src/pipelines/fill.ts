@@ -1,13 +1,14 @@
 /** A request with everything in it, what is doubtful about it, and the recipe that repeats it. */
 import { type Adapter, sites } from "../adapters/index.ts";
 import { UsageError } from "../errors.ts";
-import { defaultScale } from "../guidance/methods.ts";
+import { doubtOf, methodOf, settingsOf, valuesOf } from "../guidance/index.ts";
+import { scale } from "../guidance/settings.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { type FullRequest, type Request, requestSchema } from "../recipe/request.ts";
+import { type FullRequest, type Request, requestSchema, withSettings } from "../recipe/request.ts";
 import { version } from "../version.ts";
 import type { OpenAdapter, Parts } from "./load.ts";
 
-export type Filled = FullRequest & { readonly scale: number; readonly width: number; readonly height: number };
+export type Filled = FullRequest & { readonly width: number; readonly height: number };
 
 /** The request with every default filled in, checked against the schema and the model. */
 export function fill({ model: { defaults } }: Parts, request: Request): Filled {
@@ -16,10 +17,11 @@ export function fill({ model: { defaults } }: Parts, request: Request): Filled {
     const [issue] = parsed.error.issues;
     throw new UsageError(`${issue?.path.join(".") || "the request"}: ${issue?.message}`);
   }
-  const full = parsed.data;
+  const full = withSettings(parsed.data);
   const filled = {
     ...full,
-    scale: full.scale ?? defaultScale(full.guidance),
+    // A model's own defaults belong here, as the third argument.
+    scale: full.scale ?? valuesOf(full.guidance, full).scale ?? scale.default,
     width: full.width ?? defaults.width,
     height: full.height ?? defaults.height,
   };
@@ -32,20 +34,16 @@ export function fill({ model: { defaults } }: Parts, request: Request): Filled {
 }
 
 /** What is allowed and probably not meant. */
-export function doubts({ base, adapters }: Parts, { guidance, omega, scale }: Filled): string[] {
+export function doubts({ base, adapters }: Parts, request: Filled): string[] {
+  const { guidance, sampler } = request;
+  const { needs } = methodOf(guidance);
   const personalised = adapters.length > 0 || base !== undefined;
-  const usesOmega = guidance.startsWith("pg");
-  const needsAdapter = usesOmega || guidance === "ag" || guidance === "cfg+ag" || guidance === "autolora";
   return [
-    ...(usesOmega && (omega < 0 || omega > 1)
-      ? [`omega ${omega} lies outside 0 to 1, the range between the two models`]
-      : []),
-    ...(guidance.endsWith("++") && (scale < 0 || scale > 1)
-      ? [`scale ${scale} lies outside 0 to 1, the range of ${guidance}`]
-      : []),
-    ...(needsAdapter && !personalised
+    ...settingsOf(guidance).flatMap((setting) => doubtOf(setting, valuesOf(guidance, request)[setting.name]!) ?? []),
+    ...(needs.includes("fine-tuning") && !personalised
       ? [`${guidance} compares a fine-tuned model with its base, but no adapter or base is given`]
       : []),
+    ...(needs.includes("ddim") && sampler !== "ddim" ? [`${guidance} is made for the sampler ddim`] : []),
     ...idleStrengths(adapters),
   ];
 }

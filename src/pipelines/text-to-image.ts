@@ -1,7 +1,7 @@
 /** Text to pictures: the map of the system. */
 import { TillerError } from "../errors.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
-import { methods } from "../guidance/methods.ts";
+import { guide } from "../guidance/index.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { createNoise, type NoiseSource } from "../random/noise.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -58,7 +58,7 @@ export async function* textToImage(
 ): AsyncGenerator<GenerateEvent> {
   const { engine, model, predictor, decoder, adapters } = parts;
   const { steps, count } = request;
-  const guidance = methods[request.guidance](request);
+  const guidance = guide(request.guidance, request);
   const sampler = createSampler(request.sampler, model.scheduler, steps, { karras: request.karras || undefined });
   const { channels, pixelsPerLatent } = model.latents;
   const [height, width] = [request.height / pixelsPerLatent, request.width / pixelsPerLatent];

@@ -1,6 +1,5 @@
 /** The `parameters` text that community tools put into their pictures, and read from them. */
-import { defaultScale } from "../guidance/methods.ts";
-import { settingsOf } from "../guidance/telling-settings.ts";
+import { settingsOf, toldOf } from "../guidance/index.ts";
 import type { Recipe } from "./recipe.ts";
 
 const samplers = { ddim: "DDIM", "dpm++": "DPM++ 2M", euler: "Euler", "euler-a": "Euler a" } as const;
@@ -14,19 +13,21 @@ const samplers = { ddim: "DDIM", "dpm++": "DPM++ 2M", euler: "Euler", "euler-a":
 export function parametersText(recipe: Recipe, width: number, height: number): string {
   const { request, adapters, model } = recipe;
   const { guidance, sampler, karras } = request;
-  const telling = settingsOf(guidance);
+  const settings = toldOf(guidance, request);
   const pairs: [string, string | number][] = [
     ["Steps", request.steps],
     ["Sampler", `${samplers[sampler]}${karras ? " Karras" : ""}`],
-    ["CFG scale", telling.includes("scale") ? (request.scale ?? defaultScale(guidance)) : 1],
+    ["CFG scale", settings.scale ?? 1],
     ["Seed", request.seed],
     ["Size", `${width}x${height}`],
     ["Model", shortName(model)],
     ["Guidance", guidance],
   ];
   if (request.clipSkip > 0) pairs.push(["Clip skip", request.clipSkip + 1]); // There, 1 is the last layer.
-  if (telling.includes("omega")) pairs.push(["Omega", request.omega]);
-  if (telling.includes("agScale")) pairs.push(["AG scale", request.agScale]);
+  for (const { name, label } of settingsOf(guidance)) {
+    const value = settings[name];
+    if (name !== "scale" && value !== undefined) pairs.push([label, value]);
+  }
   if (adapters.length > 0) {
     pairs.push(["Adapters", adapters.map(({ name, strength }) => `${name}:${strength}`).join(", ")]);
   }

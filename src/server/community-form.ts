@@ -1,10 +1,10 @@
 /** Pictures in the community's form (AUTOMATIC1111's web UI): /sdapi/v1/txt2img and what its clients ask besides. */
 import { readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
-import { requestSchema, type SamplerName, UsageError } from "../index.ts";
+import { requestSchema, type SamplerName, settingFields, UsageError } from "../index.ts";
 import { readPicture } from "../recipe/read-recipe.ts";
 import { jobDone } from "./job-done.ts";
-import { picturesSchema } from "./jobs.ts";
+import { picturesSchema, settingsIn } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";
 
 const shape = requestSchema.shape;
@@ -34,7 +34,7 @@ const bodySchema = z.looseObject({
   override_settings: z.looseObject({ sd_model_checkpoint: z.string().nullish() }).nullish(),
   // Further fields.
   guidance: shape.guidance.optional(),
-  omega: shape.omega.optional(),
+  ...settingFields,
 });
 
 /** The model that a client chose through the options: it stays chosen until the server ends. */
@@ -43,7 +43,7 @@ const chosen = new WeakMap<Services["models"], string>();
 const txt2img: Route = {
   method: "post",
   path: "/sdapi/v1/txt2img",
-  summary: "Pictures in the community's form; guidance and omega are further fields",
+  summary: "Pictures in the community's form; guidance and its settings are further fields",
   body: bodySchema,
   answer: z.object({ images: z.array(z.string()), parameters: z.unknown(), info: z.string() }),
   async handle(c, services, body) {
@@ -57,7 +57,8 @@ const txt2img: Route = {
     }
     const karras = given.scheduler?.toLowerCase() === "karras" && { karras: true };
     const asked = given.override_settings?.sd_model_checkpoint ?? chosen.get(services.models);
-    const { steps, width, height, guidance, omega } = given;
+    const { steps, width, height, guidance, cfg_scale } = given;
+    const { scale = cfg_scale, ...settings } = settingsIn(given);
     const request = checked(picturesSchema, {
       model: asked,
       adapters,
@@ -66,14 +67,14 @@ const txt2img: Route = {
         negative: given.negative_prompt,
         seed: given.seed < 0 ? Math.floor(Math.random() * 2 ** 32) : given.seed,
         count: given.batch_size * given.n_iter,
-        scale: given.cfg_scale,
+        scale,
+        ...settings,
         ...sampling,
         ...karras,
         steps,
         width,
         height,
         guidance,
-        omega,
       },
     });
     const job = await jobDone(request, services, c.req.raw.signal);

@@ -1,6 +1,6 @@
 /** Jobs: what the server is asked to do, as data that survives a restart. */
 import { z } from "zod";
-import { requestSchema, trainingSchema } from "../index.ts";
+import { requestSchema, settingFields, trainingSchema } from "../index.ts";
 
 const id = z.string().regex(/^[\w-]{1,64}$/, "must be a name of the server's own making");
 
@@ -18,12 +18,14 @@ const side = shape.width.unwrap().max(2048);
 /** Letters of a prompt; a text encoder hears a few hundred of them. */
 const mostText = 10_000;
 
+/** Of a request's fields, those that are settings of guidance. */
+export const settingsIn = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.keys(settingFields).map((name) => [name, fields[name]]));
+
 /** Without the request's defaults: what is absent stays as the request has it. */
 const variationSchema = z.strictObject({
   guidance: shape.guidance.unwrap().optional(),
-  scale: shape.scale,
-  omega: shape.omega.unwrap().optional(),
-  agScale: shape.agScale.unwrap().optional(),
+  ...settingFields,
   sampler: shape.sampler.unwrap().optional(),
   steps: shape.steps.unwrap().optional(),
   seed: shape.seed.unwrap().optional(),

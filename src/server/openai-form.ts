@@ -1,9 +1,9 @@
 /** Pictures in OpenAI's form: POST /v1/images/generations. */
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { requestSchema } from "../index.ts";
+import { requestSchema, settingFields } from "../index.ts";
 import { jobDone } from "./job-done.ts";
-import { picturesSchema } from "./jobs.ts";
+import { picturesSchema, settingsIn } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";
 
 const shape = requestSchema.shape;
@@ -20,8 +20,7 @@ const bodySchema = z.looseObject({
   response_format: z.enum(["url", "b64_json"]).nullish(),
   // Further fields, beside OpenAI's.
   guidance: shape.guidance.optional(),
-  omega: shape.omega.optional(),
-  scale: shape.scale,
+  ...settingFields,
   steps: shape.steps.optional(),
   seed: shape.seed.unwrap().optional(),
   sampler: shape.sampler.optional(),
@@ -32,7 +31,7 @@ const bodySchema = z.looseObject({
 export const openAiRoute: Route = {
   method: "post",
   path: "/v1/images/generations",
-  summary: "Pictures in OpenAI's form; guidance, omega, scale, steps, seed, sampler and adapters are further fields",
+  summary: "Pictures in OpenAI's form; guidance and its settings, steps, seed, sampler and adapters are further fields",
   body: bodySchema,
   answer: z.object({
     created: z.number(),
@@ -41,10 +40,10 @@ export const openAiRoute: Route = {
   async handle(c, services: Services, body) {
     const { prompt, model, n, size, response_format, adapters, ...rest } = body as z.output<typeof bodySchema>;
     const [width, height] = size && size !== "auto" ? size.split("x").map(Number) : [];
-    const { guidance, omega, scale, steps, negative, sampler } = rest;
+    const { guidance, steps, negative, sampler } = rest;
     // Without a seed every call is another picture, as clients of this form expect.
     const seed = rest.seed ?? Math.floor(Math.random() * 2 ** 32);
-    const settings = { guidance, omega, scale, steps, negative, sampler };
+    const settings = { guidance, ...settingsIn(rest), steps, negative, sampler };
     const request = {
       model: services.models.list.some(({ name }) => name === model) ? model : undefined,
       adapters: adapters ?? [],

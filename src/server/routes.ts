@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
 import { exists } from "#bytes";
-import { UsageError } from "../index.ts";
+import { guidanceMethods, UsageError } from "../index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
@@ -56,6 +56,37 @@ export interface Route {
 const placed = jobSchema.extend({ position: z.number().optional() });
 const withPlace = (job: Job, { queue }: Services) => ({ ...job, position: queue.position(job.id) });
 
+const settingSchema = z.object({
+  /** The request's field. */
+  name: z.string(),
+  label: z.string(),
+  help: z.string(),
+  short: z.string(),
+  told: z.enum(["in names", "in recipes", "when changed"]),
+});
+
+const methodSchema = z.object({
+  name: z.string(),
+  label: z.string(),
+  help: z.string(),
+  settings: z.array(
+    z.union([
+      settingSchema.extend({
+        kind: z.literal("number"),
+        default: z.number(),
+        least: z.number().optional(),
+        most: z.number().optional(),
+        usual: z.object({ from: z.number(), to: z.number(), is: z.string() }).optional(),
+      }),
+      settingSchema.extend({ kind: z.literal("choice"), choices: z.array(z.string()), default: z.string() }),
+    ]),
+  ),
+  needs: z.array(z.enum(["fine-tuning", "learned token", "ddim"])),
+  /** What it is compared with, and where it is that exactly. */
+  baseline: z.string().optional(),
+  isBaselineAt: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
+});
+
 const route = <B>(
   one: Omit<Route, "handle" | "body"> & {
     body?: z.ZodType<B>;
@@ -73,6 +104,13 @@ export const routes: readonly Route[] = [
     summary: "The models there are",
     answer: z.array(z.object({ name: z.string() })),
     handle: (c, { models }) => c.json(models.list.map(({ name }) => ({ name }))),
+  }),
+  route({
+    method: "get",
+    path: "/api/methods",
+    summary: "The guidance methods there are, each with its settings and what it needs",
+    answer: z.array(methodSchema),
+    handle: (c) => c.json(guidanceMethods.map(({ guide: _, ...told }) => told)),
   }),
   route({
     method: "get",

@@ -1,4 +1,5 @@
 /** The server, as the page asks it. Types are the server's own. */
+import type { Method as OwnMethod } from "../../src/guidance/method.ts";
 import type { GalleryPicture } from "../../src/server/gallery.ts";
 import type { Job as ServerJob } from "../../src/server/jobs.ts";
 
@@ -9,21 +10,18 @@ export type { GalleryPicture };
 export interface PicturesJob {
   model?: string;
   adapters?: { name: string; strength: number }[];
-  request: Settings & { prompt: string; negative?: string; count?: number; karras?: boolean; clipSkip?: number };
+  request: { prompt: string; [setting: string]: number | string | boolean | undefined };
   variations?: Settings[];
 }
 
+/** A method and its settings by their names: what the server's methods have. */
 export interface Settings {
   guidance?: string;
-  scale?: number;
-  omega?: number;
-  agScale?: number;
-  steps?: number;
-  seed?: number;
-  sampler?: string;
-  width?: number;
-  height?: number;
+  [setting: string]: number | string | undefined;
 }
+
+/** A guidance method as the server tells it. */
+export type Method = Omit<OwnMethod, "guide">;
 
 export interface TrainingJob {
   kind: "training";
@@ -62,6 +60,7 @@ const send = <T>(path: string, body: unknown) =>
   ask<T>(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
 export const models = () => ask<{ name: string }[]>("/api/models");
+export const methods = () => ask<Method[]>("/api/methods");
 export const adapters = () => ask<{ name: string }[]>("/api/adapters");
 export const jobOf = (id: string) => ask<Job>(`/api/jobs/${id}`);
 export const start = (job: PicturesJob | TrainingJob) => send<Job>("/api/jobs", job);

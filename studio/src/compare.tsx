@@ -1,10 +1,11 @@
 /** Compare: methods below each other, seeds side by side, and where each stands between subject and text. */
 import { type FormEvent, useState } from "react";
-import type { GuidanceName } from "../../src/guidance/methods.ts";
 import {
   adapters as askAdapters,
+  methods as askMethods,
   models as askModels,
   isOver,
+  type Method,
   pictureUrl,
   type Settings,
   start,
@@ -12,29 +13,16 @@ import {
   type Upload,
   upload,
 } from "./api.ts";
-import { Field, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
+import { Choice, Field, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
 import { Plane } from "./plane.tsx";
 import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 
-const methods = [
-  "none",
-  "cfg",
-  "ag",
-  "cfg+ag",
-  "autolora",
-  "sag",
-  "sag-additive",
-  "pg",
-  "cfg++",
-  "pg++",
-] satisfies GuidanceName[];
-
 export interface ComparisonForm extends DrawingForm {
   token: string;
   methods: string[];
-  /** As they are written: `0, 0.6`. */
-  omegas: string;
+  /** Settings by their labels, as they are written: `0, 0.6`; what is absent is the method's default. */
+  values: Record<string, string>;
   seeds: number;
   /** Pixels of a picture in the table. */
   size: number;
@@ -45,7 +33,7 @@ export const usualComparison: ComparisonForm = {
   prompt: "a sks dog in the jungle",
   token: "sks",
   methods: ["cfg", "pg"],
-  omegas: "0, 0.6",
+  values: { Scale: String(usualDrawing.scale), Omega: "0, 0.6" },
   seeds: 3,
   size: 160,
 };
@@ -53,34 +41,64 @@ export const usualComparison: ComparisonForm = {
 export interface Row {
   readonly label: string;
   readonly settings: Settings;
+  /** By a setting that its method is named with: omega. */
+  readonly steered?: boolean;
 }
 
-/** Those that the scale is for; of CFG++'s kind it is another quantity, and has its usual value here. */
-const scaled = new Set(["cfg", "cfg+ag", "autolora", "sag", "sag-additive", "pg"]);
-/** Those with autoguidance in them. */
-export const autoguided: ReadonlySet<string> = new Set(["ag", "cfg+ag", "autolora"]);
+type Setting = Method["settings"][number];
+
+/** What stands in a setting's field. */
+const written = ({ values }: Pick<ComparisonForm, "values">, { label, default: usual }: Setting): string =>
+  values[label] ?? String(usual);
+
+/** @throws Error naming what of the values is no number. */
+function valuesOf(form: Pick<ComparisonForm, "values">, setting: Setting): (number | string)[] {
+  const text = written(form, setting);
+  if (setting.kind === "choice") return [text];
+  const parts = text.split(/[,;\s]+/).filter((part) => part !== "");
+  const wrong = parts.find((part) => !Number.isFinite(Number(part)));
+  if (wrong !== undefined)
+    throw new Error(`${setting.label}: “${wrong}” is no number; write numbers like ${setting.default}`);
+  return [...new Set(parts.map(Number))];
+}
 
 /**
- * A row for each method; of those with an omega, one for each omega.
+ * A row for each method and combination of its settings' values.
  *
- * @throws Error naming what of the omegas is no number.
+ * @throws Error naming what of the values is no number.
  */
-export function rowsOf(form: Pick<ComparisonForm, "methods" | "omegas" | "scale" | "agScale">): Row[] {
-  const written = form.omegas.split(/[,;\s]+/).filter((part) => part !== "");
-  const wrong = written.find((part) => !Number.isFinite(Number(part)));
-  if (wrong !== undefined) throw new Error(`“${wrong}” is no omega; write numbers like 0, 0.6`);
-  const omegas = [...new Set(written.map(Number))];
-  return form.methods.flatMap((guidance): Row[] => {
-    const settings = {
-      guidance,
-      ...(scaled.has(guidance) && { scale: form.scale }),
-      ...(autoguided.has(guidance) && { agScale: form.agScale }),
-    };
-    return guidance === "pg" || guidance === "pg++"
-      ? omegas.map((omega) => ({ label: `${guidance} ${omega}`, settings: { ...settings, omega } }))
-      : [{ label: guidance, settings }];
-  });
+export function rowsOf(form: Pick<ComparisonForm, "methods" | "values">, methods: readonly Method[]): Row[] {
+  return methods
+    .filter(({ name }) => form.methods.includes(name))
+    .flatMap(({ name, settings }) => {
+      let rows: Row[] = [{ label: name, settings: { guidance: name } }];
+      for (const setting of settings.toSorted((a, b) => Number(inNames(b)) - Number(inNames(a)))) {
+        const values = valuesOf(form, setting);
+        rows = rows.flatMap((row) =>
+          values.map((value) => ({
+            label: inNames(setting) || values.length > 1 ? `${row.label} ${told(setting, value)}` : row.label,
+            settings: { ...row.settings, [setting.name]: value },
+            steered: row.steered || inNames(setting),
+          })),
+        );
+      }
+      return rows;
+    });
 }
+
+const inNames = ({ told }: Setting) => told === "in names";
+
+const told = (setting: Setting, value: number | string) =>
+  inNames(setting) ? String(value) : `${setting.short}=${value}`;
+
+/** The settings of the chosen methods, each quantity once. */
+const settingsOf = (chosen: readonly string[], methods: readonly Method[]): Setting[] => [
+  ...new Map(
+    methods
+      .filter(({ name }) => chosen.includes(name))
+      .flatMap(({ settings }) => settings.map((one) => [one.label, one])),
+  ).values(),
+];
 
 const seedsOf = ({ seed, seeds }: Pick<ComparisonForm, "seed" | "seeds">) =>
   Array.from({ length: seeds }, (_, i) => seed + i);
@@ -91,9 +109,9 @@ interface Table {
 }
 
 /** What would be drawn as the form stands. */
-function planned(form: ComparisonForm): Table {
+function planned(form: ComparisonForm, methods: readonly Method[]): Table {
   try {
-    return { rows: rowsOf(form), seeds: seedsOf(form) };
+    return { rows: rowsOf(form, methods), seeds: seedsOf(form) };
   } catch {
     return { rows: [], seeds: [] };
   }
@@ -113,6 +131,9 @@ export function Compare() {
   const [problem, setProblem] = useState("");
   const models = useAsked(askModels, 0).value?.map(({ name }) => name);
   const adapters = useAsked(askAdapters, 0).value?.map(({ name }) => name);
+  const methods = useAsked(askMethods, 0).value ?? [];
+  const settings = settingsOf(form.methods, methods);
+  const learned = methods.filter(({ name, needs }) => form.methods.includes(name) && needs.includes("learned token"));
   const change = (part: Partial<ComparisonForm>) => setForm((before) => ({ ...before, ...part }));
   const set =
     <K extends keyof ComparisonForm>(key: K) =>
@@ -122,8 +143,8 @@ export function Compare() {
   async function draw() {
     setProblem("");
     try {
-      const rows = rowsOf(form);
-      if (rows.length === 0) throw new Error("choose a method, and an omega for pg");
+      const rows = rowsOf(form, methods);
+      if (rows.length === 0) throw new Error("choose a method, and a value for each of its settings");
       // The new comparison takes the old one's place, on the server too.
       if (job && !isOver(job)) await stop(job.id);
       const drawing = drawingJob(form);
@@ -149,7 +170,7 @@ export function Compare() {
     }
   }
 
-  const table = shown.rows.length > 0 ? shown : planned(form);
+  const table = shown.rows.length > 0 ? shown : planned(form, methods);
   return (
     <div className="two">
       <form
@@ -167,14 +188,16 @@ export function Compare() {
         )}
         <fieldset>
           <legend>Methods</legend>
-          {methods.map((name) => (
-            <label key={name} className="check">
+          {methods.map(({ name, label, help }) => (
+            <label key={name} className="check" title={`${label}: ${help}`}>
               <input
                 type="checkbox"
                 checked={form.methods.includes(name)}
                 onChange={(e) =>
                   set("methods")(
-                    methods.filter((other) => (other === name ? e.target.checked : form.methods.includes(other))),
+                    methods
+                      .map((other) => other.name)
+                      .filter((other) => (other === name ? e.target.checked : form.methods.includes(other))),
                   )
                 }
               />
@@ -182,10 +205,29 @@ export function Compare() {
             </label>
           ))}
         </fieldset>
+        {learned.map(({ name }) => (
+          <small key={name}>{name} needs an adapter with a learned token, and that token in the prompt.</small>
+        ))}
         <div className="row">
-          <Field label="Omegas">
-            <input value={form.omegas} onChange={(e) => set("omegas")(e.target.value)} />
-          </Field>
+          {settings.map((setting) => {
+            const { label, help } = setting;
+            const write = (text: string) => set("values")({ ...form.values, [label]: text });
+            return setting.kind === "choice" ? (
+              <Choice
+                key={label}
+                label={label}
+                value={written(form, setting)}
+                names={setting.choices}
+                onChange={write}
+              />
+            ) : (
+              <Field key={label} label={label}>
+                <input title={help} value={written(form, setting)} onChange={(e) => write(e.target.value)} />
+              </Field>
+            );
+          })}
+        </div>
+        <div className="row">
           <NumberField label="Seeds" value={form.seeds} min={1} max={16} onChange={set("seeds")} />
           <NumberField
             label="First seed"
@@ -196,10 +238,6 @@ export function Compare() {
           />
         </div>
         <div className="row">
-          <NumberField label="Scale" value={form.scale} min={0} max={100} step="any" onChange={set("scale")} />
-          {form.methods.some((name) => autoguided.has(name)) && (
-            <NumberField label="AG scale" value={form.agScale} min={0} max={100} step="any" onChange={set("agScale")} />
-          )}
           <NumberField label="Steps" value={form.steps} min={1} max={1000} onChange={set("steps")} />
           <Field label="Token" hint="left out when measured">
             <input value={form.token} onChange={(e) => set("token")(e.target.value)} />

@@ -1,7 +1,7 @@
 /** Gallery: every picture with its recipe. */
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import { type GalleryPicture, gallery, pictureUrl, removePicture } from "./api.ts";
-import { autoguided, type ComparisonForm } from "./compare.tsx";
+import { methods as askMethods, type GalleryPicture, gallery, type Method, pictureUrl, removePicture } from "./api.ts";
+import type { ComparisonForm } from "./compare.tsx";
 import { type CreateForm, usualStops } from "./create.tsx";
 import { download, Problem } from "./parts.tsx";
 import { drawingOf } from "./settings.tsx";
@@ -24,6 +24,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   /** The picture whose Delete was pressed once. */
   const [sure, setSure] = useState("");
   const { value: found, problem: missing } = useAsked(() => gallery(page * pageSize, pageSize), `${page} ${version}`);
+  const methods = useAsked(askMethods, 0).value ?? [];
   const tiles = useRef<HTMLDivElement>(null);
   /** Where a picture was deleted: the focus goes to the one that takes its place. */
   const gap = useRef<number>(undefined);
@@ -49,10 +50,13 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   /** In Create, whose dial is pg's; other methods are drawn in Compare. */
   function drawAgain({ recipe }: GalleryPicture) {
     if (!recipe) return;
-    const { omega, guidance } = recipe.request;
+    const { omega = 1, guidance } = recipe.request;
     const drawing = drawingOf(recipe);
     const dialled = guidance === "cfg" || (guidance === "pg" && omega >= 0 && omega <= 1 && drawing.adapter);
-    if (!dialled) return reuse.compare({ ...drawing, methods: [guidance], omegas: String(omega), seeds: 1 });
+    if (!dialled) {
+      const values = Object.fromEntries(settingsIn(recipe, methods).map(({ label, value }) => [label, String(value)]));
+      return reuse.compare({ ...drawing, methods: [guidance], values, seeds: 1 });
+    }
     const at = guidance === "cfg" ? 1 : omega;
     reuse.create({ ...drawing, omega: at, between: usualStops.includes(at) ? null : at });
   }
@@ -90,7 +94,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
           <div>
             {open.recipe && (
               <dl>
-                {linesOf(open, open.recipe).map(([name, value]) => (
+                {linesOf(open, open.recipe, methods).map(([name, value]) => (
                   <div key={name}>
                     <dt>{name}</dt>
                     <dd>{value}</dd>
@@ -121,15 +125,22 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   );
 }
 
+/** The settings that the recipe's method has, and what the recipe says of them. */
+function settingsIn({ request }: Recipe, methods: readonly Method[]): { label: string; value: number | string }[] {
+  const values: Readonly<Record<string, unknown>> = request;
+  const { settings = [] } = methods.find(({ name }) => name === request.guidance) ?? {};
+  return settings.map(({ name, label, default: usual }) => ({ label, value: (values[name] as typeof usual) ?? usual }));
+}
+
 /** All that a recipe says, but what plays no part in it. */
-function linesOf({ width, height }: GalleryPicture, { request, model, adapters }: Recipe): [string, string | number][] {
-  const { guidance, omega, scale, agScale, negative, sampler, karras, clipSkip } = request;
-  const settings = [
-    guidance,
-    ...(scale === undefined ? [] : [`scale ${scale}`]),
-    ...(guidance.startsWith("pg") ? [`omega ${omega}`] : []),
-    ...(autoguided.has(guidance) ? [`AG scale ${agScale}`] : []),
-  ];
+function linesOf(
+  { width, height }: GalleryPicture,
+  recipe: Recipe,
+  methods: readonly Method[],
+): [string, string | number][] {
+  const { request, model, adapters } = recipe;
+  const { guidance, negative, sampler, karras, clipSkip } = request;
+  const settings = [guidance, ...settingsIn(recipe, methods).map(({ label, value }) => `${label} ${value}`)];
   return [
     ["prompt", request.prompt],
     ...(negative ? [["avoided", negative] as [string, string]] : []),

@@ -10,12 +10,12 @@ export function Plane(props: { job: Job; references: string; rows: Row[]; seeds:
     () => scoresOf(job.id, references, token),
     `${job.id} ${references} ${Math.floor(job.pictures.length / seeds.length)}`,
   );
-  const points = rows.flatMap(({ label }, row) => {
+  const points = rows.flatMap(({ label, steered }, row) => {
     const those = scores?.slice(row * seeds.length, (row + 1) * seeds.length) ?? [];
     if (those.length === 0) return [];
     const mean = (of: (one: (typeof those)[number]) => number) =>
       those.reduce((sum, s) => sum + of(s), 0) / those.length;
-    return [{ label, text: mean((s) => s.clipT), subject: mean((s) => s.dino), look: mean((s) => s.clipI) }];
+    return [{ label, steered, text: mean((s) => s.clipT), subject: mean((s) => s.dino), look: mean((s) => s.clipI) }];
   });
   if (problem) return <Problem text={problem.message} />;
   if (points.length === 0) return null;
@@ -49,11 +49,7 @@ export function Plane(props: { job: Job; references: string; rows: Row[]; seeds:
         <text transform={`translate(24 ${height / 2}) rotate(-90)`}>nearer to the subject (DINO) →</text>
         {points.map((p) => (
           // Labels stand on the side where there is room.
-          <g
-            key={p.label}
-            transform={`translate(${x(p.text)} ${y(p.subject)})`}
-            className={p.label.startsWith("pg") ? "pg" : ""}
-          >
+          <g key={p.label} transform={`translate(${x(p.text)} ${y(p.subject)})`} className={p.steered ? "steered" : ""}>
             <circle r="6" />
             <text x={x(p.text) > width / 2 ? -10 : 10} y="5" className={x(p.text) > width / 2 ? "end" : "start"}>
               {p.label}

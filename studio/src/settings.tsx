@@ -12,7 +12,6 @@ export interface DrawingForm {
   /** Further adapters, of a picture that was made with several. */
   others: { name: string; strength: number }[];
   scale: number;
-  agScale: number;
   steps: number;
   seed: number;
   sampler: string;
@@ -31,7 +30,6 @@ export const usualDrawing: DrawingForm = {
   strength: 1,
   others: [],
   scale: 5,
-  agScale: 2,
   steps: 20,
   seed: 0,
   sampler: "ddim",
@@ -65,10 +63,10 @@ export function drawingJob(form: DrawingForm): PicturesJob {
 
 /** The form that draws a picture again. */
 export function drawingOf({ request, model, adapters }: NonNullable<GalleryPicture["recipe"]>): Partial<DrawingForm> {
-  const { prompt, negative, scale, agScale, steps, seed, sampler, karras, clipSkip, width, height } = request;
+  const { prompt, negative, scale, steps, seed, sampler, karras, clipSkip, width, height } = request;
   const [first, ...others] = adapters.map(({ name, strength }) => ({ name, strength }));
   return {
-    ...{ prompt, negative, model, agScale, steps, seed, sampler, karras, clipSkip, others },
+    ...{ prompt, negative, model, steps, seed, sampler, karras, clipSkip, others },
     adapter: first?.name ?? "",
     strength: first?.strength ?? 1,
     width: width ?? null,

@@ -1,0 +1,72 @@
+/** Options for the settings of guidance methods, made from what the methods say of them. */
+import type { Command } from "commander";
+import {
+  type GivenSettings,
+  type GuidanceName,
+  guidanceNames,
+  methodOf,
+  type SettingName,
+  settingNames,
+  settingOf,
+  settingsNamed,
+} from "../guidance/index.ts";
+import type { Output } from "./output.ts";
+import { parseNumbers } from "./ranges.ts";
+import { optionOf, parseChoice, parseNumber } from "./values.ts";
+
+/** The methods' names and one-line descriptions. */
+export const methodHelp = (): string =>
+  `\nGuidance methods:\n${guidanceNames.map((name) => `  ${name.padEnd(22)}${methodOf(name).help}`).join("\n")}`;
+
+/** One option for each setting: of one value, or of a list of them. */
+export function addSettingOptions(command: Command, takes: "one" | "list"): Command {
+  for (const name of settingNames) {
+    const option = optionOf(name);
+    const forms = settingsNamed(name);
+    const [first] = forms;
+    const description = forms
+      .map((form) => {
+        const choices = form.kind === "choice" ? `: ${form.choices.join(", ")}` : "";
+        const methods = guidanceNames.filter((method) => methodOf(method).settings.includes(form));
+        return `${listed(methods, "conjunction")}: ${form.help}${choices} (default: ${form.default})`;
+      })
+      .join("; ");
+    const value = takes === "list" ? "list" : first.kind === "choice" ? "name" : first.short;
+    command.option(`${option} <${value}>`, description, (text: string) => {
+      if (first.kind === "number") return takes === "one" ? parseNumber(option, text) : parseNumbers(option, text);
+      const one = (part: string) => parseChoice(option, part, first.choices);
+      return takes === "one" ? one(text) : [...new Set(text.split(",").map((part) => one(part.trim())))];
+    });
+  }
+  return command;
+}
+
+/** Of options, those that are settings. */
+export const givenSettings = <T extends { [N in SettingName]?: unknown }>(options: T): Pick<T, SettingName & keyof T> =>
+  Object.fromEntries(settingNames.map((name) => [name, options[name]])) as Pick<T, SettingName & keyof T>;
+
+/** The methods that take notice of a setting, in words. */
+export function methodsWith(name: SettingName): string {
+  const having = (method: GuidanceName) => settingOf(method, name) !== undefined;
+  const [those, others] = [guidanceNames.filter(having), guidanceNames.filter((method) => !having(method))];
+  return others.length < those.length ? `any but ${listed(others, "disjunction")}` : listed(those, "disjunction");
+}
+
+/** Warns of each setting that was given and that no method chosen has: the person who gave it expects to see a difference. */
+export function warnOfIdle(
+  given: { readonly [N in keyof GivenSettings]?: unknown },
+  guidance: readonly GuidanceName[],
+  output: Output,
+): void {
+  for (const name of settingNames) {
+    if (given[name] !== undefined && !guidance.some((method) => settingOf(method, name))) {
+      const option = optionOf(name);
+      output.warn(
+        `${option} changes nothing with --guidance ${guidance.join(",")}; it works with ${methodsWith(name)}`,
+      );
+    }
+  }
+}
+
+const listed = (names: readonly string[], type: "conjunction" | "disjunction"): string =>
+  new Intl.ListFormat("en-GB", { type }).format(names);

@@ -1,0 +1,22 @@
+/**
+ * Personalization guidance by mixing predictions in the place of weights:
+ * e(1, c) + (s - 1)(w (e(1, c) - e(1, null)) + (1 - w)(e(1, c) - e(0, null))).
+ *
+ * What Steering Guidance, section 3.2, sets its interpolated weights against: on a network that is linear in its parameters
+ * the two are one. w = 1 is CFG and w = 0 is PG at 0; in between it takes a third evaluation.
+ */
+import { constantMix, strong, weak } from "./guidance.ts";
+import { method } from "./method.ts";
+import { omega, scale } from "./settings.ts";
+
+export const outputInterpolation = method({
+  name: "output-interpolation",
+  label: "output-space interpolation",
+  help: "away from the two models' predictions without a prompt, mixed by omega",
+  settings: [scale, omega],
+  needs: ["fine-tuning"],
+  baseline: "cfg",
+  isBaselineAt: { omega: 1 },
+  guide: ({ scale: s, omega: w }) =>
+    constantMix([strong("cond"), strong("null"), weak("null", 0)], [s, (1 - s) * w, (1 - s) * (1 - w)]),
+});

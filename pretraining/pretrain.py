@@ -1,11 +1,11 @@
 """The pretraining of models/dinghy goes on in PyTorch: with a CUDA device, minutes do what takes a processor days.
 
-    npm run build
-    python parity/pretrain.py [--vae MINUTES] [--unet MINUTES]
+    npm ci && pip install -r parity/requirements.txt
+    python pretraining/pretrain.py [--vae MINUTES] [--unet MINUTES]
 
 The autoencoder, then the U-Net on its latents; each begins as models/dinghy has it and is written there at the end, or when it
-is interrupted. Losses, noise and the shares of captions are those of src/world/pretrain/refine.ts and unet.ts, and both take Muon's
-steps. Batches are larger, and of pictures that are drawn all the while and may come up more than once.
+is interrupted. Losses, noise and the shares of captions are those of refine.ts and unet.ts, and both take Muon's steps.
+Batches are larger, and of pictures that are drawn all the while and may come up more than once.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import CLIPTextModel
 
-root = Path(__file__).parent.parent
-model = root / "models" / "dinghy"
+here = Path(__file__).parent
+model = here.parent / "models" / "dinghy"
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 cuda = device.type == "cuda"
 
@@ -46,8 +46,8 @@ ENDS = (".conv_in.", ".conv_out.", "quant_conv.")
 
 def drawn(kind, first, count):
     """The process that draws pictures, each followed by its caption's ids."""
-    script = root / "dist" / "world" / "pretrain" / "pictures-main.js"
-    return subprocess.Popen(["node", script, kind, str(first), str(count)], stdout=subprocess.PIPE)
+    command = ["node", here / "run.js", "pictures-main", kind, str(first), str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
 def parts(data):
@@ -89,7 +89,7 @@ class Pictures:
             except Empty:
                 return
             if chunk is None:
-                raise SystemExit("no more pictures are drawn; was `npm run build` run?")
+                raise SystemExit("no more pictures are drawn; was `npm ci` run?")
             pixels, ids = chunk
             at = self.count % CAPACITY
             self.pixels[at : at + CHUNK].copy_(pixels, non_blocking=True)

@@ -1,6 +1,6 @@
-"""Writes parity/fixtures/training/muon.safetensors: three steps of torch.optim.Muon on a wide, a tall and a square matrix.
+"""Writes pretraining/fixtures/muon.safetensors: three steps of torch.optim.Muon on a wide, a tall and a square matrix.
 
-    python parity/muon.py [FILE]
+    python pretraining/muon.py [FILE]
 
 Torch iterates in bfloat16, which would hide differences below a hundredth: here it is kept in float32.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-file = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "fixtures" / "training" / "muon.safetensors"
+file = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "fixtures" / "muon.safetensors"
 torch.Tensor.bfloat16 = lambda self: self.float()
 
 random = torch.Generator().manual_seed(5)

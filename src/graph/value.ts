@@ -5,7 +5,7 @@
 
 import type { DType } from "../bytes/tensor-ref.ts";
 import { type Shape, showShape } from "./dim.ts";
-import type { Emitter } from "./onnx.ts";
+import type { Emitter } from "./emitter.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: an operator's attributes are its own; the graph only carries them.
 export type AnyOperator = Operator<any>;

@@ -1,6 +1,6 @@
 /** Attention: softmax(q k' / sqrt(head size)) v. */
 import { type Dim, sameDim } from "../dim.ts";
-import type { Emitter } from "../onnx.ts";
+import type { Emitter } from "../emitter.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
 import { add, multiply, subtract } from "./elementwise.ts";
 import { reshape, transpose } from "./layout.ts";
@@ -26,7 +26,7 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
   emit: (to, inputs, { heads, causal }, value) => {
     const [q] = value.inputs as [Value];
     const hidden = causal ? to.constant("float32", ...causalBias(q.shape[1]!)) : undefined;
-    if (to.dialect === "plain") return emitPlain(to, inputs, value, heads, hidden);
+    if (!to.target.fused.has("attention")) return emitPlain(to, inputs, value, heads, hidden);
     const bias = hidden === undefined ? [] : ["", "", hidden];
     return to.node(
       "MultiHeadAttention",

@@ -1,7 +1,7 @@
 /** Operators that move elements and compute nothing. */
 import { addDims, type Dim, dimKey, elementsOf, type Shape, sameDim, showShape, subtractDims } from "../dim.ts";
-import { reshapeTarget } from "../onnx.ts";
-import { apply, mismatch, type Operator, type Value } from "../value.ts";
+import type { Emitter } from "../emitter.ts";
+import { apply, mismatch, type Operator, ShapeError, type Value } from "../value.ts";
 
 const reshapeOperator: Operator<{ shape: Shape }> = {
   name: "reshape",
@@ -14,6 +14,35 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
   emit: (to, [x], { shape }, value) => to.node("Reshape", [x!, reshapeTarget(to, value.inputs[0]!.shape, shape)]),
   gradient: ({ g, inputs: [x] }) => [reshape(g, x!.shape)],
 };
+
+/** A reshape target as ONNX wants it: sizes, 0 for "as the input's same axis", -1 for the one that is left. */
+function reshapeTarget(to: Emitter, from: Shape, shape: Shape): string {
+  const plain: number[] = [];
+  let inferred = false;
+  for (const [axis, d] of shape.entries()) {
+    const source: Dim | undefined = from[axis];
+    if (typeof d === "number") {
+      if (d === 0) return to.sizes(shape);
+      plain.push(d);
+    } else if (source !== undefined && dimKey(source) === d.key) plain.push(0);
+    else if (!inferred) {
+      inferred = true;
+      plain.push(-1);
+    } else {
+      return dynamicTarget(to, from, shape);
+    }
+  }
+  return to.integers(plain);
+}
+
+/** Two or more sizes are open and moved: read them at run time, all but one product. */
+function dynamicTarget(to: Emitter, from: Shape, shape: Shape): string {
+  try {
+    return to.sizes(shape);
+  } catch (error) {
+    throw new ShapeError(`reshape of ${showShape(from)} to ${showShape(shape)}: ${(error as Error).message}`);
+  }
+}
 
 /** The same elements in row-major order under another shape. */
 export const reshape = (x: Value, shape: Shape): Value => apply(reshapeOperator, [x], { shape });

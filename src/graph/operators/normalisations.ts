@@ -4,7 +4,8 @@ import { apply, mismatch, type Operator, type Value } from "../value.ts";
 import { add, divide, multiply, subtract } from "./elementwise.ts";
 import { sqrt, square } from "./functions.ts";
 import { reshape } from "./layout.ts";
-import { mean, sum, sumTo } from "./reductions.ts";
+import { mean } from "./mean.ts";
+import { sum, sumTo } from "./reductions.ts";
 
 const layerNormOperator: Operator<{ epsilon: number }> = {
   name: "layerNorm",

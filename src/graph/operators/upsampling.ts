@@ -1,6 +1,6 @@
 /** Nearest-neighbour upsampling. */
 import { type Dim, multiplyDims, sameDim } from "../dim.ts";
-import type { Emitter } from "../onnx.ts";
+import type { Emitter } from "../emitter.ts";
 import { apply, mismatch, noSecondDerivative, type Operator, type Value } from "../value.ts";
 
 const nearest = { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };

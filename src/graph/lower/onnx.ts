@@ -5,18 +5,12 @@
  * numbers are those of the public onnx.proto.
  */
 
-import type { DType, TensorRef } from "../bytes/tensor-ref.ts";
-import { type Dim, dimKey, polynomial, type Shape, showShape } from "./dim.ts";
+import type { DType } from "../../bytes/tensor-ref.ts";
+import { type Dim, dimKey, polynomial, type Shape } from "../dim.ts";
+import type { Attribute, Emitter } from "../emitter.ts";
+import type { Target } from "../target.ts";
+import { type Outputs, ShapeError, topological, type Value } from "../value.ts";
 import { Message } from "./protobuf.ts";
-import { type Outputs, ShapeError, topological, type Value } from "./value.ts";
-
-/**
- * ONNX Runtime's CPU provider has fused operators that its GPU providers lack. `plain` is for a GPU on which the fused
- * attention computes wrong numbers.
- */
-export type Dialect = "cpu" | "gpu" | "plain";
-
-export type Attribute = number | { readonly float: number } | string | readonly number[];
 
 const onnxType: Readonly<Record<DType, number>> = {
   float32: 1,
@@ -40,29 +34,8 @@ export interface Encoded {
   readonly root: string | undefined;
 }
 
-/** What an operator writes its ONNX form with. */
-export interface Emitter {
-  readonly dialect: Dialect;
-  /** Adds a node and returns the name of its (first) result. Domain "" is ONNX itself. */
-  node(
-    type: string,
-    inputs: readonly string[],
-    attributes?: Readonly<Record<string, Attribute>>,
-    domain?: string,
-  ): string;
-  /** An in-memory initializer. */
-  constant(dtype: DType, shape: readonly number[], data: Uint8Array): string;
-  /** A 1-D int64 initializer. */
-  integers(values: readonly number[]): string;
-  /** The initializer that lies in a file. `inPlace` keeps the runtime from making a re-laid copy of it. */
-  external(ref: TensorRef, inPlace?: boolean): string;
-  input(name: string, dtype: DType, shape: Shape): string;
-  /** A 1-D int64 tensor of sizes, read at run time from values already emitted where they are open. */
-  sizes(shape: Shape): string;
-}
-
-/** Encodes the graph that `outputs` reach. */
-export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
+/** Encodes the graph that `outputs` reach, for a target. */
+export function encode(outputs: Outputs, target: Target): Encoded {
   const nodes: Message[] = [];
   const initializers: Message[] = [];
   const inPlaceWeights: Message[] = [];
@@ -100,7 +73,7 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
   };
 
   const emitter: Emitter = {
-    dialect,
+    target,
     node(type, ins, attributes = {}, domain = "") {
       const out = fresh(type);
       const node = new Message();
@@ -144,7 +117,7 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
         }
         initializers.push(tensor.int(14, 1));
         // An initializer that is also an input could be overridden, so the runtime must leave its data alone.
-        if (inPlace && dialect === "cpu") inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
+        if (inPlace && target.mapsFiles) inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
         return name;
       });
     },
@@ -223,33 +196,4 @@ function rootOf(file: string): string {
   const root = /^(?:[A-Za-z]:)?[\\/]/.exec(file)?.[0];
   if (root === undefined) throw new ShapeError(`${file} is not an absolute path`);
   return root;
-}
-
-/** A reshape target as ONNX wants it: sizes, 0 for "as the input's same axis", -1 for the one that is left. */
-export function reshapeTarget(to: Emitter, from: Shape, shape: Shape): string {
-  const plain: number[] = [];
-  let inferred = false;
-  for (const [axis, d] of shape.entries()) {
-    const source: Dim | undefined = from[axis];
-    if (typeof d === "number") {
-      if (d === 0) return to.sizes(shape);
-      plain.push(d);
-    } else if (source !== undefined && dimKey(source) === d.key) plain.push(0);
-    else if (!inferred) {
-      inferred = true;
-      plain.push(-1);
-    } else {
-      return dynamicTarget(to, from, shape);
-    }
-  }
-  return to.integers(plain);
-}
-
-/** Two or more sizes are open and moved: read them at run time, all but one product. */
-function dynamicTarget(to: Emitter, from: Shape, shape: Shape): string {
-  try {
-    return to.sizes(shape);
-  } catch (error) {
-    throw new ShapeError(`reshape of ${showShape(from)} to ${showShape(shape)}: ${(error as Error).message}`);
-  }
 }

@@ -5,11 +5,13 @@
  * numbers are those of the public onnx.proto.
  */
 
+import { type FloatDType, fromFloat32 } from "../../bytes/elements.ts";
 import type { DType } from "../../bytes/tensor-ref.ts";
 import { type Dim, dimKey, polynomial, type Shape } from "../dim.ts";
 import type { Attribute, Emitter } from "../emitter.ts";
 import type { Target } from "../target.ts";
 import { type Outputs, ShapeError, topological, type Value } from "../value.ts";
+import { isReal, numberTypes, operandsOf } from "./number-types.ts";
 import { Message } from "./protobuf.ts";
 
 const onnxType: Readonly<Record<DType, number>> = {
@@ -72,7 +74,8 @@ export function encode(outputs: Outputs, target: Target): Encoded {
     });
   };
 
-  const emitter: Emitter = {
+  /** All that does not depend on the operator at hand. */
+  const emitter: Omit<Emitter, "type" | "operandTypes" | "numbers"> = {
     target,
     node(type, ins, attributes = {}, domain = "") {
       const out = fresh(type);
@@ -83,6 +86,9 @@ export function encode(outputs: Outputs, target: Target): Encoded {
       if (domain !== "") node.text(7, domain);
       nodes.push(node);
       return out;
+    },
+    cast(name, from, to) {
+      return from === to ? name : emitter.node("Cast", [name], { to: onnxType[to] });
     },
     constant(dtype, shape, data) {
       const key = data.length <= 1024 ? `constant ${dtype} ${shape} ${data}` : fresh("unique");
@@ -133,13 +139,40 @@ export function encode(outputs: Outputs, target: Target): Encoded {
     },
   };
 
-  const names = new Map<Value, string>();
   const order = topological(Object.values(outputs));
+  const { computed, asked } = numberTypes(order, Object.values(outputs), target.real);
+  /** Each value's names, by the number types it was written in; its own comes first. */
+  const names = new Map<Value, Map<DType, string>>();
+  const own = (value: Value) => [...names.get(value)!][0]!;
+  const write = (value: Value, type: DType): string => {
+    const read = operandsOf(value);
+    const operands = value.inputs.map((input, i) =>
+      i < read.length && isReal(input) ? ([type, names.get(input)!.get(type)!] as const) : own(input),
+    );
+    const to: Emitter = {
+      ...emitter,
+      type,
+      operandTypes: operands.map(([operandType]) => operandType),
+      numbers: (shape, values, as = type as FloatDType) =>
+        emitter.constant(as, shape, fromFloat32(Float32Array.from(values), as)),
+    };
+    const ins = operands.map(([, name]) => name);
+    return value.operator.emit(to, ins, value.attributes, value);
+  };
   // Leaves first: the sizes of inputs are known from the start.
   for (const value of [...order.filter(isLeaf), ...order.filter((v) => !isLeaf(v))]) {
-    const ins = value.inputs.map((v) => names.get(v)!);
-    const name = value.operator.emit(emitter, ins, value.attributes, value);
-    names.set(value, name);
+    const type = computed.get(value)!;
+    const written = new Map<DType, string>();
+    names.set(value, written);
+    if (value.operator.yields) {
+      for (const wanted of asked.get(value) ?? [type]) written.set(wanted, write(value, wanted));
+    } else {
+      const name = write(value, type);
+      const ownType = isReal(value) ? type : value.dtype;
+      written.set(ownType, name);
+      for (const wanted of asked.get(value) ?? []) written.set(wanted, emitter.cast(name, ownType, wanted));
+    }
+    const [, name] = own(value);
     value.shape.forEach((d, axis) => {
       if (typeof d !== "number" && !openSizes.has(d.key)) openSizes.set(d.key, { name, axis });
     });
@@ -148,7 +181,8 @@ export function encode(outputs: Outputs, target: Target): Encoded {
   const graph = new Message();
   for (const [name, value] of Object.entries(outputs)) {
     if (inputs.has(name)) throw new ShapeError(`an output and an input are both named ${name}`);
-    nodes.push(new Message().text(1, names.get(value)!).text(2, name).text(3, `output ${name}`).text(4, "Identity"));
+    const result = names.get(value)!.get(value.dtype)!;
+    nodes.push(new Message().text(1, result).text(2, name).text(3, `output ${name}`).text(4, "Identity"));
   }
   for (const node of nodes) graph.message(1, node);
   graph.text(2, "tiller");

@@ -5,6 +5,7 @@ import { apply, mismatch, type Operator, ShapeError, type Value } from "../value
 
 const reshapeOperator: Operator<{ shape: Shape }> = {
   name: "reshape",
+  computes: "asInputs",
   infer: ([x], { shape }) => {
     if (!sameDim(elementsOf(x!.shape), elementsOf(shape))) {
       mismatch("reshape", [x!], `it does not have the elements of ${showShape(shape)}`);
@@ -49,6 +50,7 @@ export const reshape = (x: Value, shape: Shape): Value => apply(reshapeOperator,
 
 const transposeOperator: Operator<{ order: readonly number[] }> = {
   name: "transpose",
+  computes: "asInputs",
   infer: ([x], { order }) => {
     if (order.length !== x!.shape.length) mismatch("transpose", [x!], `order [${order}] has another rank`);
     return { shape: order.map((axis) => x!.shape[axis]!), dtype: x!.dtype };
@@ -67,6 +69,7 @@ export const transpose = (x: Value, order: readonly number[]): Value => apply(tr
 
 const concatOperator: Operator<{ axis: number }> = {
   name: "concat",
+  computes: "asInputs",
   infer: (inputs, { axis }) => {
     const [first] = inputs as [Value];
     for (const v of inputs) {
@@ -93,6 +96,7 @@ export const concat = (values: readonly Value[], axis: number): Value => apply(c
 
 const sliceOperator: Operator<{ axis: number; from: Dim; to: Dim }> = {
   name: "slice",
+  computes: "asInputs",
   infer: ([x], { axis, from, to }) => {
     const size = x!.shape[axis];
     const length = subtractDims(to, from);
@@ -115,6 +119,7 @@ export const slice = (x: Value, axis: number, from: Dim, to: Dim): Value =>
 
 const padOperator: Operator<{ before: Shape; after: Shape }> = {
   name: "pad",
+  computes: "asInputs",
   infer: ([x], { before, after }) => ({
     shape: x!.shape.map((d, i) => addDims(addDims(before[i]!, d), after[i]!)),
     dtype: x!.dtype,

@@ -13,13 +13,15 @@ export const mean = (x: Value, axes: readonly number[] = every(x), { keep = fals
 
 const elementCountOperator: Operator<{ axes: readonly number[] }> = {
   name: "elementCount",
+  computes: "float32",
+  reads: 0,
   infer: ([x]) => ({ shape: [], dtype: x!.dtype }),
   emit: (to, _, { axes }, value) => {
     const sizes = axes.map((axis) => value.inputs[0]!.shape[axis]!);
     const count = elementsOf(sizes);
-    if (typeof count === "number") return to.constant("float32", [], new Uint8Array(Float32Array.of(count).buffer));
+    if (typeof count === "number") return to.numbers([], [count]);
     const product = to.node("ReduceProd", [to.sizes(sizes)], { keepdims: 0 });
-    return to.node("Cast", [product], { to: 1 });
+    return to.cast(product, "int64", to.type);
   },
   gradient: () => [undefined],
 };

@@ -9,6 +9,7 @@ type Transposed = "none" | "first" | "second";
 
 const matmulOperator: Operator<{ transposed: Transposed }> = {
   name: "matmul",
+  computes: "real",
   infer: (inputs, { transposed }) => {
     const [a, b] = inputs as [Value, Value];
     const [rows, innerA] = transposed === "first" ? swapped(a.shape) : a.shape.slice(-2);

@@ -22,6 +22,7 @@ export const reduction = (
   gradient: (g: Value, x: Value, axes: readonly number[]) => Value,
 ): Operator<Axes> => ({
   name,
+  computes: "float32",
   infer: (inputs, attributes) => {
     const [x] = inputs as [Value];
     if (!attributes.axes.every((axis) => axis >= 0 && axis < x.shape.length)) {
@@ -49,6 +50,8 @@ export const sum = (x: Value, axes: readonly number[] = every(x), { keep = false
 
 const expandOperator: Operator<null> = {
   name: "expand",
+  computes: "asInputs",
+  reads: 1,
   infer: (inputs) => {
     const [x, like] = inputs as [Value, Value];
     const extra = like.shape.length - x.shape.length;

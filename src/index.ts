@@ -55,9 +55,10 @@ export {
   samplerNames,
   settingFields,
 } from "./recipe/request.ts";
-export { type Device, type DeviceName, deviceNames, probeDevice } from "./runtime/node/devices.ts";
-export type { OperatorTime } from "./runtime/node/engine.ts";
+export type { OperatorTime } from "./runtime/engine.ts";
+export { type DeviceName, deviceNames, probeDevice } from "./runtime/node/devices.ts";
 export { runtimeVersion } from "./runtime/node/version.ts";
+export type { Device } from "./runtime/targets.ts";
 export { type RecipeName, recipeNames, recipes } from "./training/methods/index.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
 export { type TrainingRequest, trainingSchema } from "./training/run/options.ts";

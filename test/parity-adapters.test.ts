@@ -64,7 +64,7 @@ describe.each([
         strength,
       }));
       const encoded = await denoiser.encode(rows, 0);
-      expect(relativeError(await valueOf(encoded.text), await expected(`text_${suffix}`))).toBeLessThan(tolerance);
+      expect(relativeError(await broughtOut(encoded.text), await expected(`text_${suffix}`))).toBeLessThan(tolerance);
     });
 });
 
@@ -98,7 +98,7 @@ async function encodedAs(strengths: readonly number[], text: Tensor): Promise<En
 }
 
 /** The kept tensor `text`, brought out by a graph that does nothing else. */
-async function valueOf(text: Kept): Promise<Tensor> {
+async function broughtOut(text: Kept): Promise<Tensor> {
   const shape = ["rows", "tokens", "width"].map(symbol);
   const session = await engine.compile("as it is", { same: multiply(input("text", shape), 1) });
   const { same } = await session.run({ text });

@@ -2,25 +2,19 @@
 // Before the runtime.
 import "./quiet.ts";
 
-import { type InferenceSession, listSupportedBackends } from "onnxruntime-node";
+import { listSupportedBackends } from "onnxruntime-node";
 import { TillerError } from "../../errors.ts";
-import { add, type Dialect, input, multiply } from "../../graph/index.ts";
+import { add, input, multiply } from "../../graph/index.ts";
 import { plainAttention } from "../attention-check.ts";
+import type { Engine } from "../engine.ts";
+import type { Device } from "../targets.ts";
 import { float32 } from "../tensor.ts";
-import { type Engine, startEngine } from "./engine.ts";
+import { startEngine } from "./engine.ts";
 
 export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
 
 /** What a person asks for. */
 export type DeviceName = (typeof deviceNames)[number];
-/** What computes. */
-export type Device = Exclude<DeviceName, "auto">;
-
-export const dialectOf = (device: Device): Dialect => (device === "cpu" ? "cpu" : "gpu");
-
-export const providersOf = (device: Device): InferenceSession.ExecutionProviderConfig[] =>
-  device === "cpu" ? ["cpu"] : [device, "cpu"];
-
 /** Runs a tiny graph on a device; `detail` says why it does not work. */
 export async function probeDevice(device: Device): Promise<{ ok: boolean; detail: string }> {
   // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.

@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { InferenceSession } from "onnxruntime-node";
 import { TillerError } from "../../errors.ts";
-import { dimKey, type Encoded, encode, type Outputs, type Shape, showShape } from "../../graph/index.ts";
+import { dimKey, type Encoded, encode, showShape, type Target } from "../../graph/index.ts";
 import { attentionIsRight } from "../attention-check.ts";
+import type { Engine, Kept, OperatorTime } from "../engine.ts";
 import "./quiet.ts";
+import { type Device, targets } from "../targets.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Device, dialectOf, providersOf } from "./devices.ts";
 
 export interface EngineOptions {
   readonly device?: Device;
@@ -17,43 +18,8 @@ export interface EngineOptions {
   readonly threads?: number | undefined;
   /** Record the time every operator takes; read by {@link Engine.close}. */
   readonly profile?: boolean | undefined;
-}
-
-/** Tensors that stay in the worker, by name: the outputs of one run, or what was put there. */
-export interface Kept {
-  readonly kept: number;
-}
-
-export interface Session {
-  /** The graph's inputs by name. */
-  readonly inputs: ReadonlyMap<string, { readonly shape: Shape }>;
-  /** Runs the graph. Shapes are checked against the graph's before anything is computed. */
-  run(feeds: Readonly<Record<string, Tensor | Kept>>): Promise<Readonly<Record<string, Tensor>>>;
-  /** Runs the graph and leaves the outputs in the worker, for a later run's inputs of the same names. */
-  keep(feeds: Readonly<Record<string, Tensor | Kept>>): Promise<Kept>;
-  release(): Promise<void>;
-}
-
-export interface OperatorTime {
-  readonly graph: string;
-  readonly operator: string;
-  readonly milliseconds: number;
-  readonly calls: number;
-}
-
-export interface Engine {
-  readonly device: Device;
-  /** Whether the provider's fused attention is used; not where it was tried at the start and found wrong. */
-  readonly fusedAttention: boolean;
-  /** How many sessions were built so far: moving omega or changing adapters leaves it as it is. */
-  readonly sessionsBuilt: number;
-  /** Builds a session for the graph that `outputs` reach. `name` says what it is in errors and profiles. */
-  compile(name: string, outputs: Outputs): Promise<Session>;
-  /** Leaves tensors in the worker, for the inputs of the same names of later runs. */
-  hold(tensors: Readonly<Record<string, Tensor>>): Promise<Kept>;
-  drop(kept: Kept): Promise<void>;
-  /** Releases every session and stops the thread; with profiling on, the time per operator. */
-  close(): Promise<readonly OperatorTime[]>;
+  /** What graphs are lowered for where it is not what the device's entry in `targets` says: for tests and measurements. */
+  readonly target?: Partial<Omit<Target, "provider">> | undefined;
 }
 
 /** The worker is plain JavaScript: this file beside it may be source or build. */
@@ -112,17 +78,20 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     return text === undefined ? [] : summarise(entry.name, text);
   };
 
-  let dialect = dialectOf(device);
+  let target: Target = { ...targets[device], ...options.target };
   const engine: Engine = {
     device,
+    get target() {
+      return target;
+    },
     get fusedAttention() {
-      return dialect !== "plain";
+      return target.fused.has("attention");
     },
     get sessionsBuilt() {
       return built;
     },
     async compile(name, outputs) {
-      const encoded = encode(outputs, dialect);
+      const encoded = encode(outputs, target);
       const profile = profileFolder === undefined ? undefined : `${++serial}-`;
       const { session } = await call<{ session: number }>("create", {
         model: encoded.model,
@@ -167,7 +136,9 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     },
   };
   try {
-    if (device === "webgpu" && !(await attentionIsRight(engine))) dialect = "plain";
+    if (device === "webgpu" && engine.fusedAttention && !(await attentionIsRight(engine))) {
+      target = { ...target, fused: new Set([...target.fused].filter((name) => name !== "attention")) };
+    }
   } catch (error) {
     await engine.close();
     throw error;
@@ -175,6 +146,10 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   built = 0;
   return engine;
 }
+
+/** Operators that a provider lacks fall to the CPU. */
+const providersOf = (device: Device): InferenceSession.ExecutionProviderConfig[] =>
+  device === "cpu" ? ["cpu"] : [device, "cpu"];
 
 function sessionOptions(
   encoded: Encoded,

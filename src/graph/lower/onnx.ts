@@ -5,19 +5,16 @@
  * numbers are those of the public onnx.proto.
  */
 
-import type { ByteSource } from "../bytes/source.ts";
-import type { DType, TensorRef } from "../bytes/tensor-ref.ts";
-import { type Dim, dimKey, polynomial, type Shape, showShape } from "./dim.ts";
+import { type FloatDType, fromFloat32 } from "../../bytes/elements.ts";
+import type { ByteSource } from "../../bytes/source.ts";
+import type { DType } from "../../bytes/tensor-ref.ts";
+import { type Dim, dimKey, polynomial, type Shape } from "../dim.ts";
+import type { Attribute, Emitter } from "../emitter.ts";
+import type { Target } from "../target.ts";
+import { type Outputs, ShapeError, topological, type Value } from "../value.ts";
+import { isReal, numberTypes, operandsOf } from "./number-types.ts";
+
 import { Message } from "./protobuf.ts";
-import { type Outputs, ShapeError, topological, type Value } from "./value.ts";
-
-/**
- * ONNX Runtime's CPU provider has fused operators that its GPU providers lack. `plain` is for a GPU on which the fused
- * attention computes wrong numbers.
- */
-export type Dialect = "cpu" | "gpu" | "plain";
-
-export type Attribute = number | { readonly float: number } | string | readonly number[];
 
 const onnxType: Readonly<Record<DType, number>> = {
   float32: 1,
@@ -43,29 +40,8 @@ export interface Encoded {
   readonly handed: ReadonlyMap<string, ByteSource>;
 }
 
-/** What an operator writes its ONNX form with. */
-export interface Emitter {
-  readonly dialect: Dialect;
-  /** Adds a node and returns the name of its (first) result. Domain "" is ONNX itself. */
-  node(
-    type: string,
-    inputs: readonly string[],
-    attributes?: Readonly<Record<string, Attribute>>,
-    domain?: string,
-  ): string;
-  /** An in-memory initializer. */
-  constant(dtype: DType, shape: readonly number[], data: Uint8Array): string;
-  /** A 1-D int64 initializer. */
-  integers(values: readonly number[]): string;
-  /** The initializer that lies in a file. `inPlace` keeps the runtime from making a re-laid copy of it. */
-  external(ref: TensorRef, inPlace?: boolean): string;
-  input(name: string, dtype: DType, shape: Shape): string;
-  /** A 1-D int64 tensor of sizes, read at run time from values already emitted where they are open. */
-  sizes(shape: Shape): string;
-}
-
-/** Encodes the graph that `outputs` reach. */
-export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
+/** Encodes the graph that `outputs` reach, for a target. */
+export function encode(outputs: Outputs, target: Target): Encoded {
   const nodes: Message[] = [];
   const initializers: Message[] = [];
   const inPlaceWeights: Message[] = [];
@@ -103,8 +79,9 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
     });
   };
 
-  const emitter: Emitter = {
-    dialect,
+  /** All that does not depend on the operator at hand. */
+  const emitter: Omit<Emitter, "type" | "operandTypes" | "numbers"> = {
+    target,
     node(type, ins, attributes = {}, domain = "") {
       const out = fresh(type);
       const node = new Message();
@@ -114,6 +91,9 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
       if (domain !== "") node.text(7, domain);
       nodes.push(node);
       return out;
+    },
+    cast(name, from, to) {
+      return from === to ? name : emitter.node("Cast", [name], { to: onnxType[to] });
     },
     constant(dtype, shape, data) {
       const key = data.length <= 1024 ? `constant ${dtype} ${shape} ${data}` : fresh("unique");
@@ -141,7 +121,7 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
         }
         initializers.push(tensor.int(14, 1));
         // An initializer that is also an input could be overridden, so the runtime must leave its data alone.
-        if (inPlace && dialect === "cpu") inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
+        if (inPlace && target.mapsFiles) inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
         return name;
       });
     },
@@ -171,13 +151,40 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
     return source.path.slice(fileRoot.length).replaceAll("\\", "/");
   }
 
-  const names = new Map<Value, string>();
   const order = topological(Object.values(outputs));
+  const { computed, asked } = numberTypes(order, Object.values(outputs), target.real);
+  /** Each value's names, by the number types it was written in; its own comes first. */
+  const names = new Map<Value, Map<DType, string>>();
+  const own = (value: Value) => [...names.get(value)!][0]!;
+  const write = (value: Value, type: DType): string => {
+    const read = operandsOf(value);
+    const operands = value.inputs.map((input, i) =>
+      i < read.length && isReal(input) ? ([type, names.get(input)!.get(type)!] as const) : own(input),
+    );
+    const to: Emitter = {
+      ...emitter,
+      type,
+      operandTypes: operands.map(([operandType]) => operandType),
+      numbers: (shape, values, as = type as FloatDType) =>
+        emitter.constant(as, shape, fromFloat32(Float32Array.from(values), as)),
+    };
+    const ins = operands.map(([, name]) => name);
+    return value.operator.emit(to, ins, value.attributes, value);
+  };
   // Leaves first: the sizes of inputs are known from the start.
   for (const value of [...order.filter(isLeaf), ...order.filter((v) => !isLeaf(v))]) {
-    const ins = value.inputs.map((v) => names.get(v)!);
-    const name = value.operator.emit(emitter, ins, value.attributes, value);
-    names.set(value, name);
+    const type = computed.get(value)!;
+    const written = new Map<DType, string>();
+    names.set(value, written);
+    if (value.operator.yields) {
+      for (const wanted of asked.get(value) ?? [type]) written.set(wanted, write(value, wanted));
+    } else {
+      const name = write(value, type);
+      const ownType = isReal(value) ? type : value.dtype;
+      written.set(ownType, name);
+      for (const wanted of asked.get(value) ?? []) written.set(wanted, emitter.cast(name, ownType, wanted));
+    }
+    const [, name] = own(value);
     value.shape.forEach((d, axis) => {
       if (typeof d !== "number" && !openSizes.has(d.key)) openSizes.set(d.key, { name, axis });
     });
@@ -186,7 +193,8 @@ export function encode(outputs: Outputs, dialect: Dialect = "cpu"): Encoded {
   const graph = new Message();
   for (const [name, value] of Object.entries(outputs)) {
     if (inputs.has(name)) throw new ShapeError(`an output and an input are both named ${name}`);
-    nodes.push(new Message().text(1, names.get(value)!).text(2, name).text(3, `output ${name}`).text(4, "Identity"));
+    const result = names.get(value)!.get(value.dtype)!;
+    nodes.push(new Message().text(1, result).text(2, name).text(3, `output ${name}`).text(4, "Identity"));
   }
   for (const node of nodes) graph.message(1, node);
   graph.text(2, "tiller");
@@ -234,33 +242,4 @@ function rootOf(file: string): string {
   const root = /^(?:[A-Za-z]:)?[\\/]/.exec(file)?.[0];
   if (root === undefined) throw new ShapeError(`${file} is not an absolute path`);
   return root;
-}
-
-/** A reshape target as ONNX wants it: sizes, 0 for "as the input's same axis", -1 for the one that is left. */
-export function reshapeTarget(to: Emitter, from: Shape, shape: Shape): string {
-  const plain: number[] = [];
-  let inferred = false;
-  for (const [axis, d] of shape.entries()) {
-    const source: Dim | undefined = from[axis];
-    if (typeof d === "number") {
-      if (d === 0) return to.sizes(shape);
-      plain.push(d);
-    } else if (source !== undefined && dimKey(source) === d.key) plain.push(0);
-    else if (!inferred) {
-      inferred = true;
-      plain.push(-1);
-    } else {
-      return dynamicTarget(to, from, shape);
-    }
-  }
-  return to.integers(plain);
-}
-
-/** Two or more sizes are open and moved: read them at run time, all but one product. */
-function dynamicTarget(to: Emitter, from: Shape, shape: Shape): string {
-  try {
-    return to.sizes(shape);
-  } catch (error) {
-    throw new ShapeError(`reshape of ${showShape(from)} to ${showShape(shape)}: ${(error as Error).message}`);
-  }
 }

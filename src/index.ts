@@ -1,4 +1,6 @@
 /** The public library. The command line uses nothing else. */
+
+export { runtimeVersion } from "#runtime";
 export { metadataAlphas } from "./adapters/lora.ts";
 export { jsonObject, readJson } from "./bytes/json-file.ts";
 export { readFloat32, readSafetensors, type Safetensors } from "./bytes/safetensors.ts";
@@ -55,9 +57,8 @@ export {
   samplerNames,
   settingFields,
 } from "./recipe/request.ts";
+export { type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";
-export { type DeviceName, deviceNames, probeDevice } from "./runtime/node/devices.ts";
-export { runtimeVersion } from "./runtime/node/version.ts";
 export type { Device } from "./runtime/targets.ts";
 export { type RecipeName, recipeNames, recipes } from "./training/methods/index.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";

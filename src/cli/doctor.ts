@@ -64,7 +64,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
   Object.assign(output.result, {
     tiller: version,
     node: process.versions.node,
-    onnxruntime: runtimeVersion,
+    onnxruntime: await runtimeVersion(),
     system: `${os.platform()} ${os.arch()} ${os.release()}`,
     cpu: model,
     cores: os.availableParallelism(),
@@ -79,7 +79,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
   const rows = [
     ["Tiller", version],
     ["Node", process.versions.node],
-    ["ONNX Runtime", runtimeVersion],
+    ["ONNX Runtime", await runtimeVersion()],
     ["system", `${os.platform()} ${os.arch()} ${os.release()}`],
     ["CPU", `${model}, ${os.availableParallelism()} threads`],
     ["memory", `${shortBytes(memory)}, ${shortBytes(Math.min(memory, os.freemem()))} free`],

@@ -164,7 +164,7 @@ export async function gather(
   );
   return {
     tiller: version,
-    versions: { node: process.version, onnxruntime: runtimeVersion },
+    versions: { node: process.version, onnxruntime: await runtimeVersion() },
     identities,
     experiment,
     units: { done, total },

@@ -12,9 +12,9 @@ export interface Session {
   /** The graph's inputs by name. */
   readonly inputs: ReadonlyMap<string, { readonly shape: Shape }>;
   /** Runs the graph. Shapes are checked against the graph's before anything is computed. */
-  run(feeds: Readonly<Record<string, Tensor | Kept>>): Promise<Readonly<Record<string, Tensor>>>;
+  run(feeds: Feeds): Promise<Readonly<Record<string, Tensor>>>;
   /** Runs the graph and leaves the outputs in the worker, for a later run's inputs of the same names. */
-  keep(feeds: Readonly<Record<string, Tensor | Kept>>): Promise<Kept>;
+  keep(feeds: Feeds): Promise<Kept>;
   release(): Promise<void>;
 }
 
@@ -41,3 +41,16 @@ export interface Engine {
   /** Releases every session and stops the thread; with profiling on, the time per operator. */
   close(): Promise<readonly OperatorTime[]>;
 }
+
+export interface EngineOptions {
+  readonly device?: Device;
+  /** Threads of one operator; default: the runtime's choice, one for each physical core. */
+  readonly threads?: number | undefined;
+  /** Record the time every operator takes; read by {@link Engine.close}. */
+  readonly profile?: boolean | undefined;
+  /** What graphs are lowered for where it is not what the device's entry in `targets` says: for tests and measurements. */
+  readonly target?: Partial<Omit<Target, "provider">> | undefined;
+}
+
+/** Tensors given to a run, and where a tensor is already: there under the same name. */
+export type Feeds = Readonly<Record<string, Tensor | Kept>>;

@@ -1,4 +1,5 @@
 /** `tiller doctor`: what this machine offers, and what is missing. */
+
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import os from "node:os";

@@ -1,11 +1,8 @@
 /** Runs one request and puts its pictures on disk as they come. */
+
 import { join } from "node:path";
-import { writeNew } from "../bytes/node/write-new.ts";
-import { namingSettings, type SettingName } from "../guidance/index.ts";
-import type { Pixels } from "../images/pixels.ts";
-import type { FullRequest } from "../index.ts";
-import { encodePng } from "../recipe/png.ts";
-import type { Recipe } from "../recipe/recipe.ts";
+import { encodePng, type FullRequest, namingSettings, type Pixels, type Recipe, type SettingName } from "../index.ts";
+import { writeNew } from "../node.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import type { LoadedPipeline, World } from "./world.ts";

@@ -1,11 +1,22 @@
 /** `tiller sweep`: the same prompt under many settings, side by side. */
+
 import type { Command } from "commander";
-import { writeNew } from "../bytes/node/write-new.ts";
-import { comparable, type SettingName, settingNames, settingOf, toldOf } from "../guidance/index.ts";
-import { type ContactSheet, createContactSheet } from "../images/node/contact-sheet.ts";
-import type { Pixels } from "../images/pixels.ts";
-import { type FullRequest, guidanceNames, type Recipe, samplerNames, UsageError, version } from "../index.ts";
-import { shortName } from "../recipe/parameters.ts";
+import {
+  comparable,
+  type FullRequest,
+  guidanceNames,
+  type Pixels,
+  type Recipe,
+  type SettingName,
+  samplerNames,
+  settingNames,
+  settingOf,
+  shortName,
+  toldOf,
+  UsageError,
+  version,
+} from "../index.ts";
+import { type ContactSheet, createContactSheet, writeNew } from "../node.ts";
 import { type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,

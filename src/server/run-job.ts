@@ -1,14 +1,20 @@
 /** How each kind of job is done. */
+
 import { createHash } from "node:crypto";
 import { copyFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { exists } from "#bytes";
-import { readPixels } from "#images";
-import { writeWhole } from "../bytes/write-whole.ts";
-import { type DeviceName, type FullRequest, type Recipe, runFolderOf, train, UsageError } from "../index.ts";
-import { encodePng } from "../recipe/png.ts";
-import { readRecipe } from "../recipe/read-recipe.ts";
-import { readLossLog } from "../training/run/loss-log.ts";
+import {
+  type DeviceName,
+  encodePng,
+  type FullRequest,
+  type Recipe,
+  readLossLog,
+  readRecipe,
+  runFolderOf,
+  train,
+  UsageError,
+} from "../index.ts";
+import { exists, readPixels, writeWhole } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job, PicturesRequest, TrainingJobRequest } from "./jobs.ts";
 import type { Models } from "./models.ts";

@@ -9,7 +9,7 @@ export { isHubId } from "../id.ts";
 
 const folderOf = (id: string): string => `opfs:/hub/${id}`;
 
-export async function cachedSnapshot(id: string): Promise<string | undefined> {
+export async function cachedSnapshot(id: string, _options?: HubOptions): Promise<string | undefined> {
   return (await exists(folderOf(id))) ? folderOf(id) : undefined;
 }
 

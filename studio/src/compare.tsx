@@ -7,14 +7,13 @@ import {
   isOver,
   type Method,
   pictureUrl,
-  type Settings,
   start,
   stop,
   type Upload,
   upload,
 } from "./api.ts";
 import { Choice, Field, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
-import { Plane } from "./plane.tsx";
+import { Plane, type Row } from "./plane.tsx";
 import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 
@@ -37,13 +36,6 @@ export const usualComparison: ComparisonForm = {
   seeds: 3,
   size: 160,
 };
-
-export interface Row {
-  readonly label: string;
-  readonly settings: Settings;
-  /** By a setting that its method is named with: omega. */
-  readonly steered?: boolean;
-}
 
 type Setting = Method["settings"][number];
 

@@ -1,8 +1,15 @@
 /** The fidelity plane: where each row's pictures stand so far, text to the right and subject upwards. */
-import { type Job, scoresOf } from "./api.ts";
-import type { Row } from "./compare.tsx";
+import { type Job, type Settings, scoresOf } from "./api.ts";
 import { Problem } from "./parts.tsx";
 import { useAsked } from "./state.ts";
+
+/** One method with its settings: a row of pictures. */
+export interface Row {
+  readonly label: string;
+  readonly settings: Settings;
+  /** By a setting that its method is named with: omega. */
+  readonly steered?: boolean;
+}
 
 export function Plane(props: { job: Job; references: string; rows: Row[]; seeds: number[]; token: string }) {
   const { job, references, rows, seeds, token } = props;

@@ -1,8 +1,8 @@
 /** Study: which method people prefer, blind: same seed, shuffled, two questions, undecided allowed. */
 import { useEffect, useRef, useState } from "react";
 import { type Answer, answer, newStudy, pictureUrl, sharesOf, studies, studyOf } from "./api.ts";
-import type { Row } from "./compare.tsx";
 import { Problem } from "./parts.tsx";
+import type { Row } from "./plane.tsx";
 import { shuffled } from "./shuffled.ts";
 import { useAsked, useJob, useKept } from "./state.ts";
 

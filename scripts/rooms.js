@@ -1,0 +1,57 @@
+/**
+ * The house: which room may import which, and where Node may be. `scripts/walls.js` holds the code to it.
+ *
+ * Rooms from the ground up; a room imports only what stands before it here and is named in its list. Types count as well.
+ */
+
+/** Single files of src/ that every room may use. */
+export const ground = ["errors.ts", "rounding.ts", "version.ts", "wrong-setting.ts"];
+
+/** @type {Readonly<Record<string, readonly string[]>>} */
+export const rooms = {
+  bytes: [],
+  random: [],
+  graph: ["bytes"],
+  runtime: ["bytes", "graph"],
+  images: ["bytes"],
+  hub: ["bytes"],
+  weights: ["bytes"],
+  text: ["bytes"],
+  models: ["bytes", "graph"],
+  schedules: [],
+  samplers: ["random", "schedules"],
+  guidance: [],
+  recipe: ["bytes", "images", "samplers", "guidance"],
+  families: ["bytes", "graph", "hub", "weights", "text", "models", "schedules", "samplers", "guidance"],
+  adapters: ["bytes", "weights", "models", "families"],
+  pipelines: [
+    ...["bytes", "random", "graph", "runtime", "images", "weights", "text", "models", "samplers", "guidance"],
+    ...["recipe", "families", "adapters"],
+  ],
+  training: [
+    ...["bytes", "random", "graph", "runtime", "images", "text", "models", "schedules", "recipe"],
+    ...["families", "adapters", "pipelines"],
+  ],
+  metrics: ["bytes", "runtime", "images", "weights", "text", "models", "recipe", "families"],
+  world: [],
+  experiments: [
+    ...["bytes", "random", "runtime", "images", "guidance", "recipe", "families"],
+    ...["pipelines", "training", "metrics", "world"],
+  ],
+  // The two that a person meets go through what is exported for everyone.
+  server: ["index.ts", "node.ts", "experiments/index.ts"],
+  cli: ["index.ts", "node.ts", "experiments/index.ts", "server/index.ts"],
+};
+
+/** Where Node's own modules and native packages may be imported: these rooms, and every room's `node/`. */
+export const nodeRooms = ["experiments", "world", "server", "cli"];
+
+/** Packages with native code, or of a terminal and a server. */
+export const nodePackages = [
+  "sharp",
+  "@resvg/resvg-js",
+  "onnxruntime-node",
+  "cli-progress",
+  "commander",
+  "@hono/node-server",
+];

@@ -19,6 +19,13 @@ export const hashFile = (hash: StartedHash, file: string): Promise<void> =>
     for (let at = 0; at < size; at += stride) hash.update(await source.read(at, Math.min(piece, size - at)));
   });
 
+/** The same of a file that is in memory. */
+export function hashBytes(hash: StartedHash, bytes: Uint8Array): void {
+  hash.update(String(bytes.length));
+  const stride = bytes.length <= whole ? piece : Math.floor(bytes.length / (whole / piece));
+  for (let at = 0; at < bytes.length; at += stride) hash.update(bytes.subarray(at, at + piece));
+}
+
 /** SHA-256 of all of a file. */
 export const sha256Of = (file: string): Promise<string> =>
   withSource(file, async (source) => {

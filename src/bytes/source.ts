@@ -18,3 +18,10 @@ export const absentSource = (path: string): ByteSource => ({
   size: 0,
   read: async () => new Uint8Array(0),
 });
+
+/** A file that is in memory. */
+export const sourceOf = (name: string, bytes: Uint8Array<ArrayBuffer>): ByteSource => ({
+  name,
+  size: bytes.length,
+  read: async (at, length) => bytes.subarray(at, at + length),
+});

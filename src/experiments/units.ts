@@ -56,8 +56,8 @@ export async function doAdapter(
   onStep: OnStep,
 ): Promise<"done" | "held"> {
   if (adapter.classPictures > 0) {
-    const drawn = await doOnce(join(adapter.classFolder, ".drawn"), () =>
-      makeClassPictures(model, {
+    const drawn = await doOnce(join(adapter.classFolder, ".drawn"), async () => {
+      const making = makeClassPictures(model, {
         folder: adapter.classFolder,
         count: adapter.classPictures,
         prompt: `a ${concept.class}`,
@@ -65,9 +65,11 @@ export async function doAdapter(
         seed: 0,
         load: options,
         signal: options.signal,
-        onStep: (done, of) => onStep(`drawing any ${concept.class}`, `picture ${Math.floor(done)} of ${of}`, done / of),
-      }),
-    );
+      });
+      for await (const { done, of } of making) {
+        onStep(`drawing any ${concept.class}`, `picture ${Math.floor(done)} of ${of}`, done / of);
+      }
+    });
     if (drawn === "held") return "held";
   }
   return doOnce(adapter.folder, async (): Promise<AdapterRecord> => {

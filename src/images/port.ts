@@ -12,10 +12,10 @@ export interface ImagesPort {
    */
   readPixels(file: string): Promise<Pixels>;
   /**
-   * The same, its shorter side resized to `size` (bilinear, antialiased) and the middle cut out: size x size, as
-   * torchvision's Resize and CenterCrop do.
+   * The same of a file's bytes, its shorter side resized to `size` (bilinear, antialiased) and the middle cut out:
+   * size x size, as torchvision's Resize and CenterCrop do. `file` is its name, for messages.
    */
-  readCovering(file: string, size: number): Promise<Pixels>;
+  decodeCovering(file: string, bytes: Uint8Array, size: number): Promise<Pixels>;
   /** A PNG file. */
   encodePixels(pixels: Pixels): Promise<Uint8Array>;
 }

@@ -1,5 +1,6 @@
 /** Text chunks of PNG files (tEXt, zTXt, iTXt), put in and taken out without touching the pixels. */
 import { withSource } from "#bytes";
+import type { ByteSource } from "../bytes/source.ts";
 import { TillerError } from "../errors.ts";
 
 export interface PngText {
@@ -36,50 +37,52 @@ export function withTexts(png: Uint8Array, texts: Readonly<Record<string, string
  *
  * @throws TillerError if the file is missing, not a PNG, cut off, or one of these texts is damaged or longer than 4 MiB.
  */
-export function readTexts(file: string, keywords: readonly string[]): Promise<PngText> {
-  return withSource(file, async (source) => {
-    const { size } = source;
-    const damaged = (what: string) => new TillerError(`${file} is a damaged PNG: ${what}.`);
-    const read = async (offset: number, length: number): Promise<Uint8Array> => {
-      const bytes = await source.read(offset, length);
-      if (bytes.byteLength < length) throw damaged("it is cut off");
-      return bytes;
-    };
-    const head = await read(0, Math.min(size, headLength));
-    if (!signature.every((byte, i) => head[i] === byte)) throw new TillerError(`${file} is not a PNG picture.`);
-    if (size < headLength) throw damaged("it is cut off");
-    if (wordAt(head, 8) !== 13 || latin1(head.subarray(12, 16)) !== "IHDR")
-      throw damaged("it does not begin with its size");
+export const readTexts = (file: string, keywords: readonly string[]): Promise<PngText> =>
+  withSource(file, (source) => textsIn({ ...source, name: file }, keywords));
 
-    const texts = new Map<string, string>();
-    let offset = headLength;
-    for (let chunks = 0; ; chunks++) {
-      if (chunks === maxChunks) throw damaged(`it has more than ${maxChunks} chunks`);
-      if (offset + 12 > size) throw damaged("it is cut off");
-      const start = await read(offset, 8);
-      const length = wordAt(start, 0);
-      const type = latin1(start.subarray(4));
-      if (!/^[A-Za-z]{4}$/.test(type)) throw damaged(`at byte ${offset} no chunk begins`);
-      if (length > size - offset - 12) throw damaged(`its ${type} chunk at byte ${offset} is longer than the file`);
-      if (type === "IEND") break;
-      if (/^(tEXt|zTXt|iTXt)$/.test(type)) {
-        // Keywords have 79 bytes at most; longer chunks under other keywords are none of our business.
-        const keyword = beforeNul(await read(offset + 8, Math.min(length, 80)));
-        if (keyword !== undefined && keywords.includes(keyword) && !texts.has(keyword)) {
-          if (length > maxText) throw damaged(`its text "${keyword}" has ${length} bytes, and ${maxText} is the most`);
-          const chunk = await read(offset + 4, length + 8);
-          if (wordAt(chunk, length + 4) !== crc32(chunk.subarray(0, length + 4))) {
-            throw damaged(`the checksum of its text "${keyword}" is wrong`);
-          }
-          const text = await textOf(type, chunk.subarray(4 + keyword.length + 1, length + 4));
-          if (text === undefined) throw damaged(`its text "${keyword}" cannot be read`);
-          texts.set(keyword, text);
+/** {@link readTexts} of a source. */
+export async function textsIn(source: ByteSource, keywords: readonly string[]): Promise<PngText> {
+  const { name: file, size } = source;
+  const damaged = (what: string) => new TillerError(`${file} is a damaged PNG: ${what}.`);
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    const bytes = await source.read(offset, length);
+    if (bytes.byteLength < length) throw damaged("it is cut off");
+    return bytes;
+  };
+  const head = await read(0, Math.min(size, headLength));
+  if (!signature.every((byte, i) => head[i] === byte)) throw new TillerError(`${file} is not a PNG picture.`);
+  if (size < headLength) throw damaged("it is cut off");
+  if (wordAt(head, 8) !== 13 || latin1(head.subarray(12, 16)) !== "IHDR")
+    throw damaged("it does not begin with its size");
+
+  const texts = new Map<string, string>();
+  let offset = headLength;
+  for (let chunks = 0; ; chunks++) {
+    if (chunks === maxChunks) throw damaged(`it has more than ${maxChunks} chunks`);
+    if (offset + 12 > size) throw damaged("it is cut off");
+    const start = await read(offset, 8);
+    const length = wordAt(start, 0);
+    const type = latin1(start.subarray(4));
+    if (!/^[A-Za-z]{4}$/.test(type)) throw damaged(`at byte ${offset} no chunk begins`);
+    if (length > size - offset - 12) throw damaged(`its ${type} chunk at byte ${offset} is longer than the file`);
+    if (type === "IEND") break;
+    if (/^(tEXt|zTXt|iTXt)$/.test(type)) {
+      // Keywords have 79 bytes at most; longer chunks under other keywords are none of our business.
+      const keyword = beforeNul(await read(offset + 8, Math.min(length, 80)));
+      if (keyword !== undefined && keywords.includes(keyword) && !texts.has(keyword)) {
+        if (length > maxText) throw damaged(`its text "${keyword}" has ${length} bytes, and ${maxText} is the most`);
+        const chunk = await read(offset + 4, length + 8);
+        if (wordAt(chunk, length + 4) !== crc32(chunk.subarray(0, length + 4))) {
+          throw damaged(`the checksum of its text "${keyword}" is wrong`);
         }
+        const text = await textOf(type, chunk.subarray(4 + keyword.length + 1, length + 4));
+        if (text === undefined) throw damaged(`its text "${keyword}" cannot be read`);
+        texts.set(keyword, text);
       }
-      offset += length + 12;
     }
-    return { width: wordAt(head, 16), height: wordAt(head, 20), texts };
-  });
+    offset += length + 12;
+  }
+  return { width: wordAt(head, 16), height: wordAt(head, 20), texts };
 }
 
 function textChunk(keyword: string, text: string): Uint8Array {

@@ -1,6 +1,7 @@
 /** From a picture back to its recipe. */
+import type { ByteSource } from "../bytes/source.ts";
 import { TillerError } from "../errors.ts";
-import { readTexts } from "./png-text.ts";
+import { readTexts, textsIn } from "./png-text.ts";
 import { type Recipe, recipeSchema } from "./recipe.ts";
 
 export interface PictureFile {
@@ -40,6 +41,16 @@ export async function readRecipe(file: string): Promise<Recipe> {
       ? `${file} holds no recipe: it was not made by Tiller, or a program that saved it again dropped it.`
       : `${file} holds another tool's parameters, but no recipe of Tiller: see tiller inspect, and pass them as options.`,
   );
+}
+
+/** The recipe of a picture that is in memory; undefined where there is none that can be read. */
+export async function recipeIn(source: ByteSource): Promise<Recipe | undefined> {
+  try {
+    const json = (await textsIn(source, ["tiller"])).texts.get("tiller");
+    return json === undefined ? undefined : parseRecipe(json, source.name);
+  } catch {
+    return undefined;
+  }
 }
 
 function parseRecipe(json: string, file: string): Recipe {

@@ -25,15 +25,15 @@ export async function readPixels(file: string): Promise<Pixels> {
 }
 
 /**
- * A picture file as size x size: as {@link readPixels}, the shorter side resized to `size` (bilinear, antialiased), the
+ * A picture file's bytes as size x size: as {@link readPixels}, the shorter side resized to `size` (bilinear, antialiased), the
  * middle cut out. Resizing and cutting are those of torchvision's Resize and CenterCrop, as Diffusers' training scripts use
  * them.
  *
  * @throws TillerError naming the file if it cannot be decoded.
  */
-export async function readCovering(file: string, size: number): Promise<Pixels> {
+export async function decodeCovering(file: string, bytes: Uint8Array, size: number): Promise<Pixels> {
   try {
-    const picture = await open(file, { limitInputPixels: largestSide ** 2 });
+    const picture = await open(bytes, { limitInputPixels: largestSide ** 2 });
     const { width, height, orientation = 1 } = await picture.metadata();
     if (Math.max(width, height) > largestSide) throw new Error(`it is ${width} pixels wide and ${height} high`);
     const scaled = coverSize(orientation >= 5 ? { width: height, height: width } : { width, height }, size);

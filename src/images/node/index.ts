@@ -1,2 +1,2 @@
 /** Pictures by sharp. */
-export { encodePixels, readCovering, readPixels } from "./decode.ts";
+export { decodeCovering, encodePixels, readPixels } from "./decode.ts";

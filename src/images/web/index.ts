@@ -10,28 +10,29 @@ import { coverSize, resized } from "../resample.ts";
  *
  * @throws TillerError naming the file if it cannot be decoded.
  */
-export function readPixels(file: string): Promise<Pixels> {
-  return withSource(file, async (source) => {
-    const blob = new Blob([await source.read(0, source.size)]);
-    const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" }).catch((error: unknown) => {
-      throw new TillerError(`${file} is not a picture that can be read: save it as JPEG or PNG.`, { cause: error });
-    });
-    const { width, height } = bitmap;
-    const context = new OffscreenCanvas(width, height).getContext("2d", { colorSpace: "srgb" })!;
-    context.fillStyle = "white";
-    context.fillRect(0, 0, width, height);
-    context.drawImage(bitmap, 0, 0);
-    bitmap.close();
-    const rgba = context.getImageData(0, 0, width, height).data;
-    const data = new Uint8Array(3 * width * height);
-    for (let i = 0; i < data.length; i++) data[i] = rgba[4 * Math.floor(i / 3) + (i % 3)]!;
-    return { width, height, data };
+export const readPixels = (file: string): Promise<Pixels> =>
+  withSource(file, async (source) => decoded(file, await source.read(0, source.size)));
+
+async function decoded(file: string, bytes: Uint8Array): Promise<Pixels> {
+  const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
+  const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" }).catch((error: unknown) => {
+    throw new TillerError(`${file} is not a picture that can be read: save it as JPEG or PNG.`, { cause: error });
   });
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { colorSpace: "srgb" })!;
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const rgba = context.getImageData(0, 0, width, height).data;
+  const data = new Uint8Array(3 * width * height);
+  for (let i = 0; i < data.length; i++) data[i] = rgba[4 * Math.floor(i / 3) + (i % 3)]!;
+  return { width, height, data };
 }
 
 /** The same, its shorter side resized to `size` (bilinear, as PIL), the middle cut out. */
-export async function readCovering(file: string, size: number): Promise<Pixels> {
-  const whole = await readPixels(file);
+export async function decodeCovering(file: string, bytes: Uint8Array, size: number): Promise<Pixels> {
+  const whole = await decoded(file, bytes);
   const { width, height, data } = resized(whole, coverSize(whole, size), "bilinear");
   const [left, top] = [roundHalfEven((width - size) / 2), roundHalfEven((height - size) / 2)];
   const cut = new Uint8Array(3 * size * size);

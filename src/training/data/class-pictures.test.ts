@@ -16,8 +16,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const make = (count: number, { seed = 0, own = false } = {}) =>
-  makeClassPictures(model, {
+const make = async (count: number, { seed = 0, own = false } = {}) => {
+  const making = makeClassPictures(model, {
     folder,
     count,
     prompt: "a cat",
@@ -25,8 +25,9 @@ const make = (count: number, { seed = 0, own = false } = {}) =>
     seed,
     drawnAs: own ? { seed } : undefined,
     load: { device: "cpu" },
-    onStep: () => {},
   });
+  for await (const { done, of } of making) expect(done).toBeLessThanOrEqual(of);
+};
 
 test("pictures of one's own count, their captions and other files do not", async () => {
   for (const name of ["mine.jpg", "mine.txt", "notes.md"]) await writeFile(join(folder, name), "");

@@ -6,7 +6,8 @@ import { picturesIn } from "../../images/folder.ts";
 import type { LoadOptions } from "../../pipelines/load.ts";
 import { Pipeline } from "../../pipelines/pipeline.ts";
 import { encodePng } from "../../recipe/png.ts";
-import { readRecipe } from "../../recipe/read-recipe.ts";
+import type { Share } from "../progress.ts";
+import type { TrainingPicture } from "./pictures.ts";
 
 export interface ClassPictureOptions {
   readonly folder: string;
@@ -18,17 +19,19 @@ export interface ClassPictureOptions {
   readonly drawnAs?: Readonly<Record<string, unknown>> | undefined;
   readonly load: LoadOptions;
   readonly signal?: AbortSignal | undefined;
-  readonly onStep: (done: number, of: number) => void;
 }
 
 /**
  * Makes the pictures that the folder lacks: `class-<n>.png`, each from a seed of its own, so that it does not matter when
- * it is made. Pictures of other names in the folder count too.
+ * it is made. Pictures of other names in the folder count too. Yields how far it has come, after every step.
  *
  * @throws TillerError if the disk or the folder refuses, or the model fails.
  */
-export async function makeClassPictures(model: string, options: ClassPictureOptions): Promise<void> {
-  const { folder, count, prompt, resolution, seed, drawnAs, load, signal, onStep } = options;
+export async function* makeClassPictures(
+  model: string,
+  options: ClassPictureOptions,
+): AsyncGenerator<Share, void, undefined> {
+  const { folder, count, prompt, resolution, seed, drawnAs, load, signal } = options;
   await makeFolder(folder);
   if (drawnAs) await removeOthers(folder, count, drawnAs);
   const present = new Set(await picturesIn(folder));
@@ -51,7 +54,7 @@ export async function makeClassPictures(model: string, options: ClassPictureOpti
       for await (const event of pipeline.generate(request, { signal })) {
         if (event.type === "step") {
           const inFlight = (event.step / event.steps) * event.batch;
-          onStep(done + event.picture + inFlight, missing.length);
+          yield { done: done + event.picture + inFlight, of: missing.length };
         }
         if (event.type === "picture") {
           await writeWhole(join(folder, nameOf(first + event.index)), await encodePng(event, event.recipe));
@@ -64,15 +67,11 @@ export async function makeClassPictures(model: string, options: ClassPictureOpti
   }
 }
 
-/** A sentence about the first of `files` that Tiller drew to show something else than `prompt`; undefined if there is none. */
-export async function strangeClassPicture(files: readonly string[], prompt: string): Promise<string | undefined> {
-  for (const file of files.filter((path) => drawn.test(basename(path)))) {
-    // One that tells nothing of itself is a person's own.
-    const recipe = await readRecipe(file).catch(() => undefined);
-    const shown = recipe?.request.prompt ?? prompt;
-    if (shown !== prompt) {
-      return `${file} was drawn as "${shown}", but is to show "${prompt}": remove such pictures, or choose another folder`;
-    }
+/** A sentence about the first class picture that Tiller drew to show something else than `prompt`; undefined if there is none. */
+export function strangeClassPicture(pictures: readonly TrainingPicture[], prompt: string): string | undefined {
+  for (const { file, caption, drawnAs = prompt } of pictures) {
+    if (caption !== undefined || drawnAs === prompt || !drawn.test(basename(file))) continue;
+    return `${file} was drawn as "${drawnAs}", but is to show "${prompt}": remove such pictures, or choose another folder`;
   }
   return undefined;
 }

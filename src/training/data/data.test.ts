@@ -1,11 +1,11 @@
 /** What a run reads and draws: pictures of every kind, orders, random streams. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readCovering } from "#images";
+import { decodeCovering } from "#images";
 import { pictureNames, unreadPictures } from "../../images/folder.ts";
 import { mirrored, type Planes, planesOf } from "../../images/pixels.ts";
 import { normalValues, randomStream } from "../../random/streams.ts";
@@ -30,7 +30,8 @@ const redBlue = () =>
 const pixel = ({ size, data }: Planes, x: number, y: number) =>
   [0, 1, 2].map((c) => Math.round((data[c * size * size + y * size + x]! + 1) * 127.5));
 
-const readPlanes = async (file: string, size: number) => planesOf((await readCovering(file, size)).data, size);
+const readPlanes = async (file: string, size: number) =>
+  planesOf((await decodeCovering(file, await readFile(file), size)).data, size);
 
 describe("a picture", () => {
   test("is resized by its shorter side and cut in the middle", async () => {
@@ -120,7 +121,7 @@ describe("a folder of pictures", () => {
     await writeFile(join(own, "a.txt"), " a sks cat asleep \n");
     await writeFile(join(own, "notes.md"), "not a picture");
     await writeFile(join(own, "IMG_1.HEIC"), "a picture of a kind that is not read");
-    const pictures = await readPictures(own, 8);
+    const { pictures } = await readPictures(own, 8);
     expect(pictures.map(({ file, caption }) => [file.slice(own.length + 1), caption])).toEqual([
       ["a.webp", "a sks cat asleep"],
       ["b.PNG", undefined],

@@ -5,6 +5,7 @@ import { normalValues, randomStream } from "../../random/streams.ts";
 import type { Encoded, LatentEncoder } from "../objective/latents.ts";
 import type { Noising } from "../objective/noising.ts";
 import type { Sample } from "../objective/terms.ts";
+import type { Share } from "../progress.ts";
 import { augment } from "./augmentation.ts";
 import { dataOrder } from "./data-order.ts";
 
@@ -32,12 +33,11 @@ export interface DrawOptions {
   }) => number;
 }
 
-/** Draws batches: the subject's pictures first, then the class's. */
-export async function prepareDraws(
+/** Encodes what stays the same, yielding how far it has come, then draws batches: the subject's pictures first, then the class's. */
+export async function* prepareDraws(
   sources: readonly Source[],
   { seed, batch, encoder, noising, text, weight }: DrawOptions,
-  onEncoded: (done: number, of: number) => void,
-): Promise<(draw: number) => Promise<Sample[]>> {
+): AsyncGenerator<Share, (draw: number) => Promise<Sample[]>, undefined> {
   const known = new Map<string, Encoded>();
   const toEncode = sources.filter(({ augmentation }) => !augmentation);
   const total = toEncode.reduce((n, { pictures, flip }) => n + pictures.length * (flip ? 2 : 1), 0);
@@ -45,7 +45,7 @@ export async function prepareDraws(
     for (const [index, { planes }] of pictures.entries()) {
       known.set(`${purpose} ${index} false`, await encoder.encode(planes));
       if (flip) known.set(`${purpose} ${index} true`, await encoder.encode(mirrored(planes)));
-      onEncoded(known.size, total);
+      yield { done: known.size, of: total };
     }
   }
   const orders = sources.map(({ purpose, pictures }) => dataOrder(seed, purpose, pictures.length));

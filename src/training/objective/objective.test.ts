@@ -67,8 +67,10 @@ async function lossOf(more: Partial<TrainingRequest>, draw = 0): Promise<number>
     ...(settings.prior ? [pictures("class", { prompt: settings.classPrompt, augmentation: false })] : []),
   ];
   const parts = { engine, model: source, settings, trained, values: new Map(), sources, resolution, texts };
-  const objective = await buildObjective(parts, () => {});
-  return (await objective(draw)).loss;
+  const building = buildObjective(parts);
+  let next = await building.next();
+  while (!next.done) next = await building.next();
+  return (await next.value(draw)).loss;
 }
 
 /** The mean square of the noise that a draw has, which is what the tiny pipeline is to predict. */

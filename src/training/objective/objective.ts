@@ -6,6 +6,7 @@ import { augmentationWords } from "../data/augmentation.ts";
 import { prepareDraws, type Source } from "../data/draws.ts";
 import { recipes } from "../methods/index.ts";
 import { accumulate } from "../optimise/tensor-values.ts";
+import type { Share } from "../progress.ts";
 import type { TrainingSettings } from "../run/options.ts";
 import { buildLatentEncoder } from "./latents.ts";
 import { noisingOf } from "./noising.ts";
@@ -25,33 +26,38 @@ export interface ObjectiveParts {
   readonly texts: TrainingTexts;
 }
 
-/** Encodes what stays the same, compiles the terms, and gives the loss and its gradients by the draw's number. */
-export async function buildObjective(
-  { engine, model, settings, trained, values, sources, resolution, texts }: ObjectiveParts,
-  onEncoded: (done: number, of: number) => void,
-): Promise<(draw: number) => Promise<Evaluated>> {
+/**
+ * Encodes what stays the same, yielding how far it has come, compiles the terms, and gives the loss and its gradients by the
+ * draw's number.
+ */
+export async function* buildObjective({
+  engine,
+  model,
+  settings,
+  trained,
+  values,
+  sources,
+  resolution,
+  texts,
+}: ObjectiveParts): AsyncGenerator<Share, (draw: number) => Promise<Evaluated>, undefined> {
   const { semantic } = recipes[settings.recipe];
   const noising = noisingOf(model.schedule);
   const encoder = await buildLatentEncoder(engine, model);
   const encoded = trainsText(model, trained)
     ? undefined
     : await encodeTexts(engine, model, new Map(promptsOf(sources).map((prompt) => [prompt, texts.tokens(prompt)])));
-  const draws = await prepareDraws(
-    sources,
-    {
-      seed: settings.seed,
-      batch: settings.batch,
-      encoder,
-      noising,
-      text: (prompt): Sample["text"] => (encoded ? encoded.get(prompt)! : texts.tokens(prompt)),
-      weight: ({ purpose, timestep, mask, elements }) => {
-        const mean = mask ? 1 / mask.reduce((a, b) => a + b, 0) : 1 / elements;
-        if (purpose === "class") return mean * settings.priorWeight;
-        return settings.snrGamma === undefined ? mean : mean * noising.minSnrWeight(timestep, settings.snrGamma);
-      },
+  const draws = yield* prepareDraws(sources, {
+    seed: settings.seed,
+    batch: settings.batch,
+    encoder,
+    noising,
+    text: (prompt): Sample["text"] => (encoded ? encoded.get(prompt)! : texts.tokens(prompt)),
+    weight: ({ purpose, timestep, mask, elements }) => {
+      const mean = mask ? 1 / mask.reduce((a, b) => a + b, 0) : 1 / elements;
+      if (purpose === "class") return mean * settings.priorWeight;
+      return settings.snrGamma === undefined ? mean : mean * noising.minSnrWeight(timestep, settings.snrGamma);
     },
-    onEncoded,
-  );
+  });
   if (!settings.augmentation) await encoder.release();
   const terms = await compileTerms(engine, model, trained, values, noising, { semantic });
   const shape = encoder.shape(resolution);

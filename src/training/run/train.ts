@@ -1,5 +1,5 @@
 /** Pictures of a subject to an adapter: the map of training. */
-import { exists, join, placeOf } from "#bytes";
+import { basename, exists, join, placeOf } from "#bytes";
 import { UsageError } from "../../errors.ts";
 import type { Model } from "../../families/family.ts";
 import { openModel } from "../../families/open-model.ts";
@@ -9,7 +9,6 @@ import { loadTokenizer } from "../../text/tokenizer.ts";
 import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.ts";
 import type { Source } from "../data/draws.ts";
 import { readPictures } from "../data/pictures.ts";
-import { picturesIdentity } from "../data/pictures-identity.ts";
 import { textsWithoutToken } from "../data/texts-without-token.ts";
 import { type RecipeName, recipes } from "../methods/index.ts";
 import { initialEmbeddings } from "../objective/learned-token.ts";
@@ -19,6 +18,7 @@ import { initialValues, projections, type Trained, textMatrices } from "../objec
 import { type AdamWState, newAdamWState } from "../optimise/adamw.ts";
 import { optimise } from "../optimise/optimise.ts";
 import { dataOf } from "../optimise/tensor-values.ts";
+import { told } from "../progress.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { openLossLog } from "./loss-log.ts";
 import { fillSettings, type TrainingRequest, type TrainingSettings } from "./options.ts";
@@ -87,12 +87,11 @@ async function* learn(
     );
   }
 
-  const events: TrainingEvent[] = [];
   const model = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
   const tokenizer = await loadTokenizer(model.tokenizerFolder);
   const resolution = settings.resolution ?? model.defaults.height;
   yield { type: "doing", what: "reading pictures" };
-  const pictures = await readPictures(settings.images, resolution, signal);
+  const { pictures, identity: pictureContents } = await readPictures(settings.images, resolution, signal);
   const unread = await unreadPictures(settings.images);
   if (unread.length > 0) {
     const message = `nothing is learned from ${unread.join(", ")}: save them as JPEG or PNG`;
@@ -126,17 +125,12 @@ async function* learn(
       drawnAs: begun || settings.classImages !== undefined ? undefined : classPicturesOf(settings, resolution),
       load,
       signal,
-      onStep: (done, of) =>
-        events.push({ type: "doing", what: `drawing class pictures (${Math.floor(done)} of ${of})`, share: done / of }),
     });
-    yield* whileWaiting(making, events);
+    yield* told(making, ({ done, of }) => doing(`drawing class pictures (${Math.floor(done)} of ${of})`, done / of));
   }
-  const classPictures = settings.prior ? await readPictures(classFolder, resolution, signal) : [];
-  const uncaptioned = classPictures.filter(({ caption }) => caption === undefined);
-  const strange = await strangeClassPicture(
-    uncaptioned.map(({ file }) => file),
-    settings.classPrompt,
-  );
+  const ofClass = settings.prior ? await readPictures(classFolder, resolution, signal) : undefined;
+  const classPictures = ofClass?.pictures ?? [];
+  const strange = strangeClassPicture(classPictures, settings.classPrompt);
   if (strange) yield { type: "warning", message: strange };
 
   const engine = await startEngine({ device: await resolveDevice(options.device ?? "auto"), threads: options.threads });
@@ -152,11 +146,12 @@ async function* learn(
       }));
     const values = await initialValues(model.components, trained, start ?? {}, settings.seed);
     const state = newAdamWState(dataOf(values));
-    const identity = await identityOf(
-      settings,
-      resolution,
-      pictures.map(({ file }) => file),
-    );
+    const identity = identityOf(settings, resolution, {
+      pictures: pictures.map(({ file }) => basename(file)),
+      pictureContents,
+      // The run's own class pictures follow from its settings.
+      classPictureContents: settings.classImages === undefined ? undefined : ofClass?.identity,
+    });
     await readCheckpoint(checkpoint, values, state, identity);
     if (state.steps > settings.steps) {
       throw new UsageError(
@@ -193,11 +188,8 @@ async function* learn(
         yield { type: "warning", message: `a caption is too long for the text encoder; left out: "${dropped}"` };
     }
 
-    const building = buildObjective(
-      { engine, model, settings, trained, values, sources, resolution, texts },
-      (done, of) => events.push({ type: "doing", what: "encoding pictures", share: done / of }),
-    );
-    const objective = yield* whileWaiting(building, events);
+    const building = buildObjective({ engine, model, settings, trained, values, sources, resolution, texts });
+    const objective = yield* told(building, ({ done, of }) => doing("encoding pictures", done / of));
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async (): Promise<TrainingEvent> => {
       await writeCheckpoint(checkpoint, values, state, identity);
@@ -253,6 +245,8 @@ async function* learn(
   }
 }
 
+const doing = (what: string, share: number): TrainingEvent => ({ type: "doing", what, share });
+
 function whatToTrain(settings: TrainingSettings, model: Model): Trained {
   const { lora, matrices } = recipes[settings.recipe];
   const encoders = settings.textEncoder ? model.text.embeddings.map(({ component }) => component) : [];
@@ -275,17 +269,14 @@ function classPicturesOf({ model, variant, config, classPrompt, seed }: Training
 }
 
 /** What decides the numbers of a run. */
-async function identityOf(settings: TrainingSettings, resolution: number, files: readonly string[]) {
+function identityOf(settings: TrainingSettings, resolution: number, contents: Readonly<Record<string, unknown>>) {
   const { out, resume, checkpointEvery, sampleEvery, samplePrompts, images, classImages, schedule, steps, ...rest } =
     settings;
   return {
     ...rest,
     model: placeOf(settings.model),
     resolution,
-    pictures: files.map((file) => file.split(/[\\/]/).at(-1)),
-    pictureContents: await picturesIdentity(images),
-    // The run's own class pictures follow from its settings.
-    classPictureContents: settings.prior && classImages !== undefined ? await picturesIdentity(classImages) : undefined,
+    ...contents,
     schedule,
     // A constant rate does not know how long the run is, so it may be made longer.
     steps: schedule === "constant" ? undefined : steps,
@@ -308,24 +299,4 @@ function madeBy(settings: TrainingSettings, model: Model, state: AdamWState): Re
     seed,
   };
   return { tiller: JSON.stringify(text) };
-}
-
-/** Yields the events that `work` leaves while it goes on, then gives its result. */
-async function* whileWaiting<T>(
-  work: Promise<T>,
-  events: TrainingEvent[],
-): AsyncGenerator<TrainingEvent, T, undefined> {
-  let over = false;
-  const end = work.then(
-    () => undefined,
-    () => undefined,
-  );
-  end.then(() => {
-    over = true;
-  });
-  while (!over) {
-    await Promise.race([end, new Promise((done) => setTimeout(done, 200))]);
-    yield* events.splice(0);
-  }
-  return work;
 }

@@ -5,6 +5,7 @@ export { readFloat32, readSafetensors, type Safetensors } from "./bytes/safetens
 export type { ByteSource } from "./bytes/source.ts";
 export { TillerError, UsageError } from "./errors.ts";
 export { embeddedModel } from "./families/embedded.ts";
+export { usualDefaults } from "./families/stable-diffusion/defaults.ts";
 export { nameForeign, nameOtherTask } from "./families/stable-diffusion/ldm-refusals.ts";
 export {
   comparable,
@@ -42,13 +43,13 @@ export { encodePng } from "./recipe/png.ts";
 export { readPicture, readRecipe } from "./recipe/read-recipe.ts";
 export type { Recipe, RecipeAdapter } from "./recipe/recipe.ts";
 export {
+  completed,
   type FullRequest,
   type Request,
   requestSchema,
   type SamplerName,
   samplerNames,
   settingFields,
-  withSettings,
 } from "./recipe/request.ts";
 export { type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";

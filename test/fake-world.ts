@@ -3,12 +3,14 @@ import { PassThrough } from "node:stream";
 import { run } from "../src/cli/run.ts";
 import type { LoadedPipeline, World } from "../src/cli/world.ts";
 import {
+  completed,
   type FullRequest,
   type GenerateEvent,
   type LoadOptions,
   type Recipe,
   requestSchema,
   train,
+  usualDefaults,
   version,
 } from "../src/index.ts";
 
@@ -79,8 +81,9 @@ function fakePipeline(
   return {
     sessionsBuilt: 3,
     device: "cpu",
+    defaults: { ...usualDefaults, width: 16, height: 8, sideMultiple: 8 },
     async *generate(asked, { signal } = {}): AsyncGenerator<GenerateEvent> {
-      const request = requestSchema.parse(asked);
+      const request = completed(requestSchema.parse(asked), usualDefaults);
       outcome.requests.push(request);
       for (const message of fake.warnings ?? []) yield { type: "warning", message };
       const { width = 16, height = 8, steps, count, seed } = request;

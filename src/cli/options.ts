@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import {
   comparable,
+  completed,
   type DeviceName,
   deviceNames,
   embeddedModel,
@@ -18,7 +19,7 @@ import {
   settingNames,
   settingOf,
   UsageError,
-  withSettings,
+  usualDefaults,
 } from "../index.ts";
 import { placeOf } from "../node.ts";
 import { parseAdapter } from "./adapter-option.ts";
@@ -156,7 +157,7 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
     throw new UsageError('--prompt is missing: say what to draw, such as --prompt "a red cat".');
   }
   const parsed = requestSchema.safeParse(request);
-  if (parsed.success) return withSettings(parsed.data);
+  if (parsed.success) return completed(parsed.data, usualDefaults);
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);
   throw new UsageError(`${optionOf(key)} ${request[key as keyof Request]} ${explained(issue)}.`);

@@ -1,10 +1,19 @@
 /** A request with everything in it, what is doubtful about it, and the recipe that repeats it. */
 import { type Adapter, sites } from "../adapters/index.ts";
 import { UsageError } from "../errors.ts";
-import { doubtOf, methodOf, settingsOf, valuesOf } from "../guidance/index.ts";
+import type { Defaults } from "../families/family.ts";
+import {
+  doubtOf,
+  type GivenSettings,
+  type GuidanceName,
+  methodOf,
+  settingOf,
+  settingsOf,
+  valuesOf,
+} from "../guidance/index.ts";
 import { scale } from "../guidance/settings.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { type FullRequest, type Request, requestSchema, withSettings } from "../recipe/request.ts";
+import { completed, type FullRequest, type Request, requestSchema } from "../recipe/request.ts";
 import { version } from "../version.ts";
 import type { OpenAdapter, Parts } from "./load.ts";
 
@@ -17,11 +26,10 @@ export function fill({ model: { defaults } }: Parts, request: Request): Filled {
     const [issue] = parsed.error.issues;
     throw new UsageError(`${issue?.path.join(".") || "the request"}: ${issue?.message}`);
   }
-  const full = withSettings(parsed.data);
+  const full = completed(parsed.data, defaults);
   const filled = {
     ...full,
-    // A model's own defaults belong here, as the third argument.
-    scale: full.scale ?? valuesOf(full.guidance, full).scale ?? scale.default,
+    scale: full.scale ?? valuesOf(full.guidance, full, usualOf(full.guidance, defaults)).scale ?? defaults.scale,
     width: full.width ?? defaults.width,
     height: full.height ?? defaults.height,
   };
@@ -32,6 +40,10 @@ export function fill({ model: { defaults } }: Parts, request: Request): Filled {
   }
   return filled;
 }
+
+/** What the model usually has of a method's settings: its scale is for methods whose scale is the same quantity. */
+const usualOf = (guidance: GuidanceName, defaults: Defaults): GivenSettings =>
+  settingOf(guidance, "scale")?.label === scale.label ? { scale: defaults.scale } : {};
 
 /** What is allowed and probably not meant. */
 export function doubts({ base, adapters }: Parts, request: Filled): string[] {

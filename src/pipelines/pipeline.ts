@@ -1,5 +1,6 @@
 /** A model that is open and draws. */
 import { UsageError } from "../errors.ts";
+import type { Defaults } from "../families/family.ts";
 import type { Request } from "../recipe/request.ts";
 import type { OperatorTime } from "../runtime/index.ts";
 import { fill } from "./fill.ts";
@@ -11,6 +12,8 @@ export type { GenerateEvent, GenerateOptions } from "./text-to-image.ts";
 export interface Pipeline {
   /** Sessions built so far: moving omega, the prompt, the method or covered adapters builds none. */
   readonly sessionsBuilt: number;
+  /** What the model gives a request that leaves it open. */
+  readonly defaults: Defaults;
   /** The device that computes. */
   readonly device: string;
   /**
@@ -39,6 +42,7 @@ export const Pipeline = {
 function pipelineOf(parts: Parts): Pipeline {
   let running = 0;
   return {
+    defaults: parts.model.defaults,
     device: parts.engine.device,
     get sessionsBuilt() {
       return parts.engine.sessionsBuilt;

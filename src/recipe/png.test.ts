@@ -12,7 +12,7 @@ import { encodePng } from "./png.ts";
 import { readTexts, withTexts } from "./png-text.ts";
 import { readPicture, readRecipe } from "./read-recipe.ts";
 import type { Recipe } from "./recipe.ts";
-import { requestSchema } from "./request.ts";
+import { fullRequestSchema } from "./request.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -25,7 +25,7 @@ const recipe = (prompt: string, extra: Partial<Recipe> = {}): Recipe => ({
   tiller: "1.2.3",
   model: "/models/sd15",
   adapters: [{ file: "/loras/cat.safetensors", name: "cat", strength: 0.8 }],
-  request: requestSchema.parse({ prompt, guidance: "pg", seed: 7 }),
+  request: fullRequestSchema.parse({ sampler: "ddim", steps: 50, prompt, guidance: "pg", seed: 7 }),
   ...extra,
 });
 async function fileOf(bytes: Uint8Array): Promise<string> {
@@ -55,7 +55,9 @@ describe("a picture with a recipe", () => {
     const text = fc.string({ unit: "binary", maxLength: 80 });
     await fc.assert(
       fc.asyncProperty(text, text, async (prompt, negative) => {
-        const stored = recipe(prompt, { request: requestSchema.parse({ prompt, negative, omega: 0.25 }) });
+        const stored = recipe(prompt, {
+          request: fullRequestSchema.parse({ sampler: "ddim", steps: 50, prompt, negative, omega: 0.25 }),
+        });
         const file = await fileOf(withTexts(png, { tiller: JSON.stringify(stored) }));
         expect(await readRecipe(file)).toEqual(stored);
       }),
@@ -84,7 +86,7 @@ describe("a picture with a recipe", () => {
   });
 
   test("tells community tools the parameters in their form", async () => {
-    const request = requestSchema.parse({
+    const request = fullRequestSchema.parse({
       prompt: "a cat\nin a hat",
       negative: "ugly, blurry",
       guidance: "pg",

@@ -1,6 +1,6 @@
 /** All that is needed to make a picture again: stored inside it, and what `--from` repeats. */
 import { z } from "zod";
-import { requestSchema } from "./request.ts";
+import { fullRequestSchema } from "./request.ts";
 
 /** An adapter as it took part in a picture. */
 export const recipeAdapterSchema = z.object({
@@ -28,7 +28,7 @@ export const recipeSchema = z.object({
   config: z.string().min(1).optional(),
   adapters: z.array(recipeAdapterSchema).default([]),
   /** For this one picture: its own seed, and a count of 1. */
-  request: requestSchema,
+  request: fullRequestSchema,
 });
 
 export type RecipeAdapter = z.output<typeof recipeAdapterSchema>;

@@ -1,6 +1,7 @@
 /** What a picture is asked for with: one schema for the command line, the library and the recipe inside a PNG. */
 import { z } from "zod";
 import {
+  type GuidanceName,
   guidanceNames,
   type SettingName,
   type SettingValues,
@@ -8,8 +9,8 @@ import {
   settingsNamed,
   toldOf,
 } from "../guidance/index.ts";
-import { agScale, omega } from "../guidance/settings.ts";
-import { samplerNames } from "../samplers/index.ts";
+import { agScale } from "../guidance/settings.ts";
+import { type SamplerName, samplerNames } from "../samplers/index.ts";
 
 export { type GuidanceName, guidanceNames } from "../guidance/index.ts";
 export { type SamplerName, samplerNames } from "../samplers/index.ts";
@@ -38,12 +39,13 @@ export const requestSchema = z.strictObject({
   prompt: z.string(),
   /** Stands in the place of the null prompt. */
   negative: z.string().default(""),
-  guidance: z.enum(guidanceNames).default("cfg"),
+  /** Absent, it is the model's, as are sampler, steps and size. */
+  guidance: z.enum(guidanceNames).optional(),
   ...settingFields,
-  sampler: z.enum(samplerNames).default("ddim"),
+  sampler: z.enum(samplerNames).optional(),
   /** DPM++ and Euler: Karras's spacing of sigmas. */
   karras: z.boolean().default(false),
-  steps: z.number().int().min(1).max(1000).default(50),
+  steps: z.number().int().min(1).max(1000).optional(),
   /** Picture i of `count` starts from the noise of seed + i. */
   seed: seed.default(0),
   count: z.number().int().min(1).max(10_000).default(1),
@@ -56,24 +58,42 @@ export const requestSchema = z.strictObject({
 
 /** A request as a caller writes it: defaults may be left out. */
 export type Request = z.input<typeof requestSchema>;
-/** A request with every default filled in that is the same for all models and methods. */
-export type FullRequest = z.output<typeof requestSchema>;
+/** A request that the schema has seen. What depends on the model may still be open. */
+export type GivenRequest = z.output<typeof requestSchema>;
+/** What a model gives a request that leaves it open. */
+export interface UsualSettings {
+  readonly guidance: GuidanceName;
+  readonly sampler: SamplerName;
+  readonly steps: number;
+  readonly omega: number;
+}
+
+/** A request as recipes have it. What one leaves out is what it meant when every model had the same. */
+export const fullRequestSchema = requestSchema.extend({
+  guidance: requestSchema.shape.guidance.unwrap().default("cfg"),
+  sampler: requestSchema.shape.sampler.unwrap().default("ddim"),
+  steps: requestSchema.shape.steps.unwrap().default(50),
+});
+export type FullRequest = z.output<typeof fullRequestSchema>;
 
 /**
- * The request with its guidance settings as recipes record them: those that the method has, but for a scale that was not given.
- * Omega and the AG scale are there under every method, as they have been since the first recipes.
+ * The request with what the model usually has where it leaves that open, and its guidance settings as recipes record them:
+ * those that the method has, but for a scale that was not given. Omega and the AG scale are there under every method, as
+ * they have been since the first recipes.
  */
-export function withSettings(request: FullRequest): FullRequest {
-  const { prompt, negative, guidance, ...rest } = request;
-  const other = Object.entries(rest).filter(([key]) => !(settingNames as readonly string[]).includes(key));
+export function completed(given: GivenRequest, usual: UsualSettings): FullRequest {
+  const { prompt, negative, guidance = usual.guidance, ...rest } = given;
+  const open = { ...rest, sampler: given.sampler ?? usual.sampler, steps: given.steps ?? usual.steps };
+  const other = Object.entries(open).filter(([key]) => !(settingNames as readonly string[]).includes(key));
+  const request = { ...given, omega: given.omega ?? usual.omega };
   const { scale: _, ...told } = toldOf(guidance, request);
-  const { scale = undefined, omega: w = omega.default, agScale: a = agScale.default } = { ...request, ...told };
+  const { scale = undefined, omega, agScale: a = agScale.default } = { ...request, ...told };
   return {
     prompt,
     negative,
     guidance,
     ...(scale !== undefined && { scale }),
-    omega: w,
+    omega,
     agScale: a,
     ...told,
     ...Object.fromEntries(other),

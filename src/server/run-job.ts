@@ -4,9 +4,9 @@ import { createHash } from "node:crypto";
 import { copyFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  completed,
   type DeviceName,
   encodePng,
-  type FullRequest,
   type Recipe,
   readLossLog,
   readRecipe,
@@ -52,7 +52,9 @@ async function draw(
   );
   const chosen = models.get(model);
   const pipeline = await pipelines.get(chosen.source, files, signal);
-  const requests = variations.map((variation): FullRequest => Object.assign({ ...request }, variation));
+  const requests = variations.map((variation) =>
+    completed(Object.assign({ ...request }, variation), pipeline.defaults),
+  );
   const total = requests.reduce((sum, { steps, count }) => sum + steps * count, 0);
   const all = requests.reduce((sum, { count }) => sum + count, 0);
   const pictures: string[] = [];

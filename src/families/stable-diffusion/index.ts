@@ -12,6 +12,7 @@ import { parseConfig } from "../../samplers/config.ts";
 import { variancePreserving } from "../../schedules/variance-preserving.ts";
 import type { Component, Defaults, Family, LatentCodec, Model, ModelFiles } from "../family.ts";
 import { adapterNames } from "./adapter-names.ts";
+import { usualDefaults } from "./defaults.ts";
 import { splitLdm } from "./ldm.ts";
 import { presentClipKeys, presentVaeKeys } from "./spelling.ts";
 import { textSide } from "./text.ts";
@@ -98,13 +99,9 @@ const picturesAtOnce = (rows: number, height: number, width: number): number =>
 function defaultsOf({ sample_size: size }: UNetConfig, { pixelsPerLatent: pixels }: LatentCodec): Defaults {
   const [height, width] = typeof size === "object" && size !== null ? size : [size ?? 64, size ?? 64];
   return {
-    sampler: "ddim",
-    steps: 50,
-    scale: 7.5,
+    ...usualDefaults,
     width: width! * pixels,
     height: height! * pixels,
     sideMultiple: pixels,
-    guidance: "cfg",
-    omega: 0.6,
   };
 }

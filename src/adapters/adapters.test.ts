@@ -18,7 +18,7 @@ import {
   writeEmbeddings,
   writeLora,
 } from "./index.ts";
-import type { Base } from "./lora.ts";
+import type { Base } from "./kind.ts";
 
 let folder: string;
 let base: Base;

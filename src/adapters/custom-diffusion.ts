@@ -3,19 +3,26 @@
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
 import type { Factor } from "./adapter.ts";
-import { type Base, readFactor } from "./lora.ts";
+import { readFactor } from "./factor.ts";
+import type { AdapterKind, Base } from "./kind.ts";
 
 const keyPattern = /^(?:unet\.)?(.+)\.processor\.to_(k|v|q|out)_custom_diffusion(\.0)?\.(weight|bias)$/;
 
-export const isCustomDiffusion = (tensors: ReadonlyMap<string, TensorRef>): boolean =>
-  [...tensors.keys()].some((key) => key.includes("_custom_diffusion"));
+export const customDiffusion: AdapterKind = {
+  name: "Custom Diffusion",
+  recognises: ({ tensors }) => [...tensors.keys()].some((key) => key.includes("_custom_diffusion")),
+  read: async ({ file, tensors }, base) => ({
+    format: "custom-diffusion",
+    full: await readCustomDiffusion(file, tensors, base),
+  }),
+};
 
 /**
  * The matrices that take the place of the base model's, by module path.
  *
  * @throws TillerError naming the first key that is not understood, or that does not fit, with both shapes.
  */
-export async function readCustomDiffusion(
+async function readCustomDiffusion(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
   { components, adapters }: Base,

@@ -1,23 +1,22 @@
 /** LoRA files in every spelling, as low-rank changes of the base model's modules. */
 import { z } from "zod";
-import { readFloat32 } from "../bytes/safetensors.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
-import type { Model } from "../families/family.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import type { Adapter, AdapterFormat, Factor, LowRank } from "./adapter.ts";
+import type { Adapter, AdapterFormat, LowRank } from "./adapter.ts";
+import { readFactor } from "./factor.ts";
+import type { AdapterKind, AlphaRule, Base } from "./kind.ts";
 import { type LoraKey, parseLoraKey, type Role } from "./lora-keys.ts";
 
-/** The model an adapter is for. */
-export type Base = Pick<Model, "family" | "components" | "steered" | "text" | "adapters">;
+/** LoRA in every spelling. */
+export const lora: AdapterKind = {
+  name: "LoRA",
+  recognises: () => true,
+  read: ({ file, tensors, metadata, alphas }, base) =>
+    readLora(file, tensors, base, alphas ?? metadataAlphas(file, metadata)),
+};
 
-/** alpha and whether the scale is alpha / sqrt(rank), for a module of a component. */
-export type AlphaRule = (
-  component: string,
-  module: string,
-) => { alpha?: number | undefined; rootRank?: boolean | undefined };
-
-export interface LoraContents {
+interface LoraContents {
   readonly format: AdapterFormat;
   readonly lowRank: Adapter["lowRank"];
 }
@@ -29,7 +28,7 @@ type Entry = { [role in Role]?: { key: string; ref: TensorRef } };
  *
  * @throws TillerError naming the first key that does not fit the base model, with both shapes, or that is not understood.
  */
-export async function readLora(
+async function readLora(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
   base: Base,
@@ -129,17 +128,6 @@ function sameKernel(a: readonly number[], b: readonly number[]): boolean {
   const trim = ([width, ...kernel]: readonly number[]) =>
     String([width, ...(kernel.every((n) => n === 1) ? [] : kernel)]);
   return a.length > 0 && trim(a) === trim(b);
-}
-
-/** A tensor's values, refused if any is not a number. */
-export async function readFactor(file: string, key: string, ref: TensorRef): Promise<Factor> {
-  const count = ref.shape.reduce((a, b) => a * b, 1);
-  const data = await readFloat32(ref);
-  if (data.length !== count) throw new TillerError(`${file} is damaged: ${key} does not hold ${count} numbers.`);
-  if (!data.every(Number.isFinite)) {
-    throw new TillerError(`${file} holds values in ${key} that are not numbers: its training has diverged.`);
-  }
-  return { shape: ref.shape, data };
 }
 
 const pattern = z.record(z.string(), z.number()).optional();

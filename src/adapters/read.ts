@@ -4,10 +4,11 @@ import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { readSafetensors, type Safetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors.ts";
 import type { Adapter } from "./adapter.ts";
-import { isCustomDiffusion, readCustomDiffusion } from "./custom-diffusion.ts";
-import { type AlphaRule, type Base, metadataAlphas, peftAlphas, readLora } from "./lora.ts";
+import type { AlphaRule, Base } from "./kind.ts";
+import { kinds } from "./kinds.ts";
+import { peftAlphas } from "./lora.ts";
 import { nameUnread } from "./refusals.ts";
-import { isTextualInversion, readTextualInversion } from "./textual-inversion.ts";
+import { isTextualInversion } from "./textual-inversion.ts";
 
 /**
  * Reads an adapter for a base model.
@@ -34,13 +35,9 @@ async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<A
     tokens: new Map(),
     metadata,
   };
-  if (isCustomDiffusion(tensors)) {
-    return { ...empty, format: "custom-diffusion", full: await readCustomDiffusion(file, tensors, base) };
-  }
-  if (isTextualInversion(tensors)) {
-    return { ...empty, format: "textual-inversion", tokens: await readTextualInversion(file, tensors, base) };
-  }
-  return { ...empty, ...(await readLora(file, tensors, base, alphas ?? metadataAlphas(file, metadata))) };
+  const found = { file, tensors, metadata, alphas };
+  const kind = kinds.find((one) => one.recognises(found))!;
+  return { ...empty, ...(await kind.read(found, base)) };
 }
 
 /** `readSafetensors`, and a word on files that hold no tensors at all. */

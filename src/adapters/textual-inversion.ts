@@ -2,12 +2,22 @@
 import { basename, extname } from "#bytes";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
-import { type Base, readFactor } from "./lora.ts";
+import { readFactor } from "./factor.ts";
+import type { AdapterKind, Base } from "./kind.ts";
 
 /** Whether a file holds nothing but vectors: one key a token, or one of the community's fixed keys. */
 export const isTextualInversion = (tensors: ReadonlyMap<string, TensorRef>): boolean =>
   tensors.size > 0 &&
   [...tensors].every(([key, { shape }]) => shape.length <= 2 && (!key.includes(".") || key.startsWith("<")));
+
+export const textualInversion: AdapterKind = {
+  name: "textual inversion",
+  recognises: ({ tensors }) => isTextualInversion(tensors),
+  read: async ({ file, tensors }, base) => ({
+    format: "textual-inversion",
+    tokens: await readTextualInversion(file, tensors, base),
+  }),
+};
 
 /**
  * Tokens and their embeddings.
@@ -17,7 +27,7 @@ export const isTextualInversion = (tensors: ReadonlyMap<string, TensorRef>): boo
  *
  * @throws TillerError if a width is not the text encoder's.
  */
-export async function readTextualInversion(
+async function readTextualInversion(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
   { components, text }: Base,

@@ -12,11 +12,8 @@ import { samplerNames } from "../samplers/index.ts";
 import { listFolder, openCheckpoint } from "../weights/checkpoint.ts";
 import { chooseWeightFiles, hasVariant } from "../weights/weight-files.ts";
 import { embeddedFolder, embeddedModel } from "./embedded.ts";
+import { families } from "./families.ts";
 import type { Component, Family, Model, ModelFiles, SplitComponent } from "./family.ts";
-import { stableDiffusion } from "./stable-diffusion/index.ts";
-
-/** Every family there is. */
-export const families: readonly Family[] = [stableDiffusion];
 
 export interface OpenOptions extends HubOptions {
   /** Which spelling of the weights is wanted, such as "fp16"; the plain one is taken where it does not exist. */

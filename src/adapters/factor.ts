@@ -1,0 +1,16 @@
+/** The numbers in an adapter's file. */
+import { readFloat32 } from "../bytes/safetensors.ts";
+import type { TensorRef } from "../bytes/tensor-ref.ts";
+import { TillerError } from "../errors.ts";
+import type { Factor } from "./adapter.ts";
+
+/** A tensor's values, refused if any is not a number. */
+export async function readFactor(file: string, key: string, ref: TensorRef): Promise<Factor> {
+  const count = ref.shape.reduce((a, b) => a * b, 1);
+  const data = await readFloat32(ref);
+  if (data.length !== count) throw new TillerError(`${file} is damaged: ${key} does not hold ${count} numbers.`);
+  if (!data.every(Number.isFinite)) {
+    throw new TillerError(`${file} holds values in ${key} that are not numbers: its training has diverged.`);
+  }
+  return { shape: ref.shape, data };
+}

@@ -1,0 +1,33 @@
+/** What a kind of adapter file is: how it is told, and how it is read. `kinds.ts` lists those there are. */
+import type { TensorRef } from "../bytes/tensor-ref.ts";
+import type { Model } from "../families/family.ts";
+import type { Adapter } from "./adapter.ts";
+
+/** The model an adapter is for. */
+export type Base = Pick<Model, "family" | "components" | "steered" | "text" | "adapters">;
+
+/** alpha and whether the scale is alpha / sqrt(rank), for a module of a component. */
+export type AlphaRule = (
+  component: string,
+  module: string,
+) => { alpha?: number | undefined; rootRank?: boolean | undefined };
+
+export interface AdapterFile {
+  /** For messages. */
+  readonly file: string;
+  readonly tensors: ReadonlyMap<string, TensorRef>;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What a configuration beside the file says of alphas; absent where the file speaks for itself. */
+  readonly alphas?: AlphaRule | undefined;
+}
+
+export interface AdapterKind {
+  /** For people. */
+  readonly name: string;
+  recognises(file: AdapterFile): boolean;
+  /** What it changes; what it does not mention it leaves alone. @throws TillerError naming what does not fit. */
+  read(
+    file: AdapterFile,
+    base: Base,
+  ): Promise<Pick<Adapter, "format"> & Partial<Pick<Adapter, "lowRank" | "full" | "tokens">>>;
+}

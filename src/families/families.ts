@@ -1,0 +1,5 @@
+/** Every family, each one folder. */
+import type { Family } from "./family.ts";
+import { stableDiffusion } from "./stable-diffusion/index.ts";
+
+export const families: readonly Family[] = [stableDiffusion];

@@ -3,7 +3,11 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-    testTimeout: 60_000,
+    // Against tests that hang: how long one works depends on what else the machine does, and decides nothing.
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
+    teardownTimeout: 120_000,
+    expect: { poll: { timeout: 300_000 } },
     // Sessions are multi-threaded already; two test files at a time fill two cores.
     maxWorkers: 2,
   },

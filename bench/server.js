@@ -9,8 +9,8 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { Pipeline } from "../dist/index.js";
-import { encodePng, writePng } from "../dist/pictures/png.js";
+import { encodePng, Pipeline } from "../dist/index.js";
+import { writeWhole } from "../dist/node.js";
 import { startStudio } from "../dist/server/index.js";
 
 const data = mkdtempSync(join(tmpdir(), "tiller-load-"));
@@ -56,7 +56,7 @@ async function overhead() {
   // What `tiller generate` does once it has its model.
   const direct = async () => {
     for await (const event of pipeline.generate({ prompt, seed: 1, count, steps: 20 })) {
-      if (event.type === "picture") await writePng(join(data, "direct.png"), await encodePng(event, event.recipe));
+      if (event.type === "picture") await writeWhole(join(data, "direct.png"), await encodePng(event, event.recipe));
     }
   };
   const ratios = [];

@@ -2,7 +2,8 @@
 
     python parity/samplers.py
 
-writes parity/fixtures/samplers/{noise,trajectories,guided}.json. Arrays of floats are base64 of little-endian float32.
+writes parity/fixtures/samplers/{noise,trajectories,spacings,guided}.json. Arrays of floats are base64 of little-endian
+float32.
 
 The network is a stand-in that both sides can compute to the last bit: a rational function of the latents and the
 timestep, evaluated in double precision (where +, -, * and / round alike everywhere) and rounded once to float32.
@@ -190,6 +191,34 @@ def trajectories():
     return {"configs": configs, "cases": rows}
 
 
+# --- timesteps -----------------------------------------------------------------------------------------------------
+
+# Written out: trailing spacing at 48, 96 and 112 steps has values halfway between two timesteps, which go where the
+# stride of numpy.arange, rounded as it is, puts them; at 61 NumPy yields a timestep -1, which Tiller leaves out.
+WRITTEN_OUT = (7, 48, 61, 96, 112)
+# Of all step counts a hash. At 1000 Tiller refuses: the offset leads beyond the schedule.
+COUNTS = range(1, 1000)
+
+
+def spacings():
+    rows = []
+    for sampler in ("ddim", "dpm++"):
+        for spacing in ("leading", "linspace", "trailing"):
+            scheduler = SCHEDULERS[sampler].from_config({**SD15, "timestep_spacing": spacing})
+            timesteps = {}
+            for steps in COUNTS:
+                scheduler.set_timesteps(steps)
+                timesteps[steps] = [t for t in scheduler.timesteps.tolist() if t >= 0]
+            text = json.dumps(list(timesteps.values()), separators=(",", ":"))
+            rows.append({
+                "sampler": sampler,
+                "spacing": spacing,
+                "writtenOut": {str(steps): timesteps[steps] for steps in WRITTEN_OUT},
+                "sha256": hashlib.sha256(text.encode()).hexdigest(),
+            })
+    return rows
+
+
 # --- CFG++ and PG++ ----------------------------------------------------------------------------------------------------
 # The formulas as published, in double precision. DDIM in variance-preserving form with the alphas Diffusers uses; the
 # others in k-diffusion's form, x = x0 + sigma eps. The weak row's output is what re-noises.
@@ -283,7 +312,7 @@ def guided():
 
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
-    for name, content in (("noise", noise()), ("trajectories", trajectories()), ("guided", guided())):
-        path = OUT / f"{name}.json"
-        path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
+    for make in (noise, trajectories, spacings, guided):
+        path = OUT / f"{make.__name__}.json"
+        path.write_text(json.dumps(make(), separators=(",", ":")) + "\n")
         print(path.name, path.stat().st_size)

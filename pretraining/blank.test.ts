@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { readSafetensors } from "../src/bytes/safetensors.ts";
-import { openModel } from "../src/families/model-source.ts";
+import { openModel } from "../src/families/open-model.ts";
 import { autoencoderConfig } from "../src/models/autoencoder-kl.ts";
 import { clipTextConfig } from "../src/models/clip-text.ts";
 import { clipVisionConfig } from "../src/models/clip-vision.ts";
@@ -34,11 +34,15 @@ const matrices = (tensors: ReadonlyMap<string, Tensor>) =>
   );
 
 test("the U-Net's", () => {
-  expect(shapes(blankUNet(unetConfig(model.unet.config), 1))).toEqual(shapes(model.unet.weights));
+  expect(shapes(blankUNet(unetConfig(model.components.get("unet")!.config), 1))).toEqual(
+    shapes(model.components.get("unet")!.weights),
+  );
 });
 
 test("the autoencoder's", () => {
-  expect(shapes(matrices(blankAutoencoder(autoencoderConfig(model.vae.config), 1)))).toEqual(shapes(model.vae.weights));
+  expect(shapes(matrices(blankAutoencoder(autoencoderConfig(model.components.get("vae")!.config), 1)))).toEqual(
+    shapes(model.components.get("vae")!.weights),
+  );
 });
 
 test("CLIP's", async () => {

@@ -1,4 +1,9 @@
-/** `npm run pretrain:judge`: what the embedded model's networks reach on held-out pictures. */
+/**
+ * What the embedded model's networks reach on held-out pictures, or those of another folder; with a number, on no more
+ * pictures of a kind than that, to try it.
+ *
+ *     npm run pretrain:judge -- [FOLDER [NUMBER]]
+ */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,28 +12,31 @@ import { judgeAutoencoder, judgeClip, judgeModel, judgeViT, type Seen, throughAu
 
 const model = process.argv[2] ?? fileURLToPath(new URL("../models/dinghy", import.meta.url));
 const has = (folder: string) => existsSync(join(model, folder, "config.json"));
+const most = Number(process.argv[3] ?? Number.POSITIVE_INFINITY);
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+const individuals = Math.min(100, most);
 
 const engine = await startEngine();
 try {
   const ways: { how: string; seen?: Seen }[] = [{ how: "" }];
   if (has("vae")) {
     const seen = await throughAutoencoder(engine, model);
-    console.log(`autoencoder: PSNR ${(await judgeAutoencoder(seen, 200)).toFixed(2)} dB (goal 30)`);
+    console.log(`autoencoder: PSNR ${(await judgeAutoencoder(seen, Math.min(200, most))).toFixed(2)} dB (goal 30)`);
     ways.push({ how: " through the autoencoder", seen });
   }
   for (const { how, seen } of ways) {
     if (has("clip")) {
-      const { theme, kind } = await judgeClip(engine, model, 500, seen);
+      const { theme, kind } = await judgeClip(engine, model, Math.min(500, most), seen);
       console.log(`CLIP on the world's own pictures${how}: theme first ${percent(theme)}, kind first ${percent(kind)}`);
     }
     for (const noun of has("vit") ? ["dog", "cat", "teapot"] : []) {
-      const share = await judgeViT(engine, model, noun, 100, seen);
-      console.log(`ViT: nearest of 100, ${noun}${how}: ${percent(share)}${seen ? "" : " (goal 80 %)"}`);
+      const share = await judgeViT(engine, model, noun, individuals, seen);
+      console.log(`ViT: nearest of ${individuals}, ${noun}${how}: ${percent(share)}${seen ? "" : " (goal 80 %)"}`);
     }
   }
   if (has("clip") && has("unet")) {
-    const { theme, kind } = await judgeModel(engine, model, 500);
+    const { theme, kind } = await judgeModel(engine, model, Math.min(500, most));
     console.log(
       `the model, by CLIP: theme first ${percent(theme)} (goal 80 %), kind first ${percent(kind)} (goal 90 %)`,
     );

@@ -1,16 +1,16 @@
 /** How good the embedded model's networks are, on pictures and individuals that training never saw. */
 import { join } from "node:path";
-import type { Pixels } from "../src/images/resample.ts";
+import type { Pixels } from "../src/images/pixels.ts";
+import { planesOf } from "../src/images/pixels.ts";
 import { cosine, type Features, openClip, openViT } from "../src/metrics/encoders.ts";
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { Pipeline } from "../src/pipelines/pipeline.ts";
 import type { Engine } from "../src/runtime/index.ts";
-import { planesOf } from "../src/training/data/pictures.ts";
 import { buildLatentEncoder } from "../src/training/objective/latents.ts";
 import { individualOf, rasterize, render, side, subjectOf } from "../src/world/render.ts";
 import { subjects } from "../src/world/subjects/index.ts";
 import { promptOf, themesOf } from "../src/world/world.ts";
-import { openNetwork } from "./open-network.ts";
+import { autoencoderOf, openNetwork } from "./open-network.ts";
 import { pictureOfSample, type WorldSample, worldSample } from "./sampling.ts";
 
 /** RGB bytes, 128 x 128, as they are seen. */
@@ -21,8 +21,8 @@ const asItIs: Seen = async (picture) => picture;
 /** Pictures through a model's autoencoder: as well as the model could possibly draw them. */
 export async function throughAutoencoder(engine: Engine, modelFolder: string): Promise<Seen> {
   const vae = await openNetwork(join(modelFolder, "vae"));
-  const encoder = await buildLatentEncoder(engine, vae);
-  const decoder = lazyDecoder(engine, vae);
+  const encoder = await buildLatentEncoder(engine, autoencoderOf(vae));
+  const decoder = lazyDecoder(engine, autoencoderOf(vae));
   const [channels, height, width] = encoder.shape(side);
   return async (picture) => {
     const moments = await encoder.encode(planesOf(picture, side));

@@ -1,8 +1,8 @@
 /** A network as it was when a stage began to go on from it: a copy is kept, for the stage writes over the original. */
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { exists } from "../src/bytes/node/regular-file.ts";
-import type { Component } from "../src/families/model-source.ts";
+import { exists } from "#bytes";
+import type { Component } from "../src/families/family.ts";
 import type { Tensor } from "../src/runtime/index.ts";
 import { openNetwork } from "./open-network.ts";
 import { readTensors } from "./read-tensors.ts";

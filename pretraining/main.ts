@@ -47,7 +47,7 @@ const quiet = 20;
 try {
   for (const [name, build] of stages) {
     const options = {
-      workFolder: path("pretraining"),
+      workFolder: path("pretraining/runs"),
       modelFolder: path("models/dinghy"),
       goOn,
       signal: interruption.signal,

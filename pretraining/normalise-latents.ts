@@ -3,12 +3,13 @@
  * them: its layers next to the latents take shift and scale in and undo them, so that pictures stay the same.
  */
 import { join } from "node:path";
-import { jsonObject, readJson } from "../src/bytes/node/json-file.ts";
+import { jsonObject, readJson } from "../src/bytes/json-file.ts";
 import { normalValues } from "../src/random/streams.ts";
 import { startEngine, type Tensor } from "../src/runtime/index.ts";
 import { buildLatentEncoder } from "../src/training/objective/latents.ts";
 import { type Checkpoint, openCheckpoint } from "../src/weights/checkpoint.ts";
 import { side } from "../src/world/render.ts";
+import { autoencoderOf } from "./open-network.ts";
 import { readTensors } from "./read-tensors.ts";
 import { planesOfSample, worldSample } from "./sampling.ts";
 import { writeNetwork } from "./write-network.ts";
@@ -34,7 +35,10 @@ export interface ChannelStatistics {
 async function latentStatistics(config: Record<string, unknown>, weights: Checkpoint): Promise<ChannelStatistics[]> {
   const engine = await startEngine();
   try {
-    const encoder = await buildLatentEncoder(engine, { config: { ...config, scaling_factor: 1 }, weights });
+    const encoder = await buildLatentEncoder(
+      engine,
+      autoencoderOf({ config: { ...config, scaling_factor: 1 }, weights }),
+    );
     const [channels, height, width] = encoder.shape(side);
     const size = height * width;
     const [sums, squares] = [new Float64Array(channels), new Float64Array(channels)];

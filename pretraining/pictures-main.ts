@@ -2,7 +2,7 @@
  * Writes pictures of the world to standard output, for training programs that are not ours: for each its RGB bytes
  * [128, 128, 3], then its caption's 77 ids of two bytes.
  *
- *     node dist/world/pretrain/pictures-main.js training|held-out FIRST COUNT
+ *     node pretraining/run.js pictures-main training|held-out FIRST COUNT
  */
 import { once } from "node:events";
 import { pictureOfSample, worldSample } from "./sampling.ts";

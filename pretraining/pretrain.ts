@@ -10,7 +10,7 @@ import type { Evaluated } from "../src/training/objective/terms.ts";
 import { newAdamWState } from "../src/training/optimise/adamw.ts";
 import { type OptimiserSettings, optimise, type StepDone } from "../src/training/optimise/optimise.ts";
 import { accumulate, dataOf, type TensorValues } from "../src/training/optimise/tensor-values.ts";
-import { readCheckpoint, writeCheckpoint } from "../src/training/run/checkpoint.ts";
+import { type Parts, readCheckpoint, writeCheckpoint } from "../src/training/run/checkpoint.ts";
 import { openLossLog } from "../src/training/run/loss-log.ts";
 import { keepNetwork } from "./kept-network.ts";
 import { compileMuon } from "./muon.ts";
@@ -61,16 +61,17 @@ export async function* pretrain(
     const state = newAdamWState(flat);
     const averages: TensorValues | undefined =
       stage.averaging === undefined ? undefined : new Map([...flat].map(([name, data]) => [name, data.slice()]));
+    const others: Parts = averages ? { average: averages } : {};
     const identity = {
       stage: name,
       config: stage.config,
       settings: identifying(settings),
       firstDraw: begun.firstDraw || undefined,
     };
-    await readCheckpoint(checkpoint, values, state, identity, averages);
+    await readCheckpoint(checkpoint, values, state, identity, others);
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async () => {
-      await writeCheckpoint(checkpoint, values, state, identity, averages);
+      await writeCheckpoint(checkpoint, values, state, identity, others);
       await log.draw(join(folder, "loss.svg"));
       await writeModelParts(modelFolder, stage, averages ? withData(values, averages) : values);
     };

@@ -12,6 +12,7 @@ import { float32 } from "../src/runtime/index.ts";
 import { buildLatentEncoder } from "../src/training/objective/latents.ts";
 import { side } from "../src/world/render.ts";
 import { keepNetwork } from "./kept-network.ts";
+import { autoencoderOf } from "./open-network.ts";
 import { planesOfSample, worldSample } from "./sampling.ts";
 import { openWeights, type Stage, type Workshop } from "./stage.ts";
 
@@ -28,7 +29,7 @@ const from = 4e8;
 
 export async function refine({ engine, modelFolder, workFolder }: Workshop): Promise<Stage> {
   const { config, weights, tensors } = await keepNetwork(join(modelFolder, "vae"), join(workFolder, name, "begun"));
-  const before = await buildLatentEncoder(engine, { config, weights });
+  const before = await buildLatentEncoder(engine, autoencoderOf({ config, weights }));
   const shape = before.shape(side);
   const size = shape[0] * shape[1] * shape[2];
 

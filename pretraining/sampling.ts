@@ -1,7 +1,7 @@
 /** Pictures of the world for training and for judging: endless ones by number, and a few held out. */
 
+import { planesOf } from "../src/images/pixels.ts";
 import { randomStream } from "../src/random/streams.ts";
-import { planesOf } from "../src/training/data/pictures.ts";
 import { captionOf } from "../src/world/captions.ts";
 import { type Individual, individualOf, rasterize, render, side, subjectOf } from "../src/world/render.ts";
 import { subjects } from "../src/world/subjects/index.ts";

@@ -4,9 +4,9 @@
  *     npm run pretrain:sheets
  */
 import { fileURLToPath } from "node:url";
+import { writeWhole } from "../src/bytes/write-whole.ts";
 import { embeddedModel } from "../src/families/embedded.ts";
-import { createContactSheet } from "../src/images/contact-sheet.ts";
-import { writePng } from "../src/images/node/png.ts";
+import { createContactSheet } from "../src/images/node/contact-sheet.ts";
 import { Pipeline } from "../src/pipelines/pipeline.ts";
 import { concepts } from "../src/world/concepts.ts";
 import { rasterize, render, side, subjectOf } from "../src/world/render.ts";
@@ -73,5 +73,5 @@ async function modelSheet(): Promise<Uint8Array> {
   return sheet.render();
 }
 
-await writePng(docs("world.png"), await worldSheet());
-await writePng(docs("dinghy.png"), await modelSheet());
+await writeWhole(docs("world.png"), await worldSheet());
+await writeWhole(docs("dinghy.png"), await modelSheet());

@@ -1,4 +1,5 @@
 /** A stage of pretraining: one network, its loss and its batches; the loop is the same for all. */
+import { absentSource } from "../src/bytes/source.ts";
 import type { TensorRef, Value } from "../src/graph/index.ts";
 import type { Engine, Tensor } from "../src/runtime/index.ts";
 import type { OptimiserSettings } from "../src/training/optimise/optimise.ts";
@@ -57,6 +58,6 @@ export const openWeights = (values: ReadonlyMap<string, Tensor>): ReadonlyMap<st
   new Map(
     [...values].map(([name, { shape, data }]) => [
       name,
-      { name, file: "", offset: 0, byteLength: data.byteLength, shape, dtype: "float32" },
+      { name, source: absentSource(""), offset: 0, byteLength: data.byteLength, shape, dtype: "float32" },
     ]),
   );

@@ -6,12 +6,14 @@ import { moduleOf } from "../src/models/module.ts";
 import { unet as recordUNet, textKeysValues, unetConfig } from "../src/models/unet.ts";
 import { normalValues, randomStream } from "../src/random/streams.ts";
 import { float32, int32 } from "../src/runtime/index.ts";
+import { parseConfig } from "../src/samplers/config.ts";
+import { variancePreserving } from "../src/schedules/variance-preserving.ts";
 import { dataOrder } from "../src/training/data/data-order.ts";
-import { buildLatentEncoder, type Moments } from "../src/training/objective/latents.ts";
+import { buildLatentEncoder, type Encoded } from "../src/training/objective/latents.ts";
 import { noisingOf } from "../src/training/objective/noising.ts";
 import { side } from "../src/world/render.ts";
 import { blankUNet } from "./blank-unet.ts";
-import { openNetwork } from "./open-network.ts";
+import { autoencoderOf, openNetwork } from "./open-network.ts";
 import { planesOfSample, worldSample } from "./sampling.ts";
 import { generation, openWeights, type Stage, type Workshop } from "./stage.ts";
 import { worldTokens } from "./tokens.ts";
@@ -72,17 +74,17 @@ const modelIndex = {
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 export async function unet({ engine, modelFolder }: Workshop): Promise<Stage> {
-  const encoder = await buildLatentEncoder(engine, await openNetwork(join(modelFolder, "vae")));
+  const encoder = await buildLatentEncoder(engine, autoencoderOf(await openNetwork(join(modelFolder, "vae"))));
   const text = await openNetwork(join(modelFolder, "text_encoder"));
   const width = clipTextConfig(text.config).hidden_size;
   const texts = await engine.compile("text encoder", clipText(moduleOf(text.weights), clipTextConfig(text.config)));
   const { encode, positions } = worldTokens();
-  const noising = noisingOf(scheduler);
+  const noising = noisingOf(variancePreserving(parseConfig("ddim", scheduler)));
   const shape = encoder.shape(side);
   const size = shape[0] * shape[1] * shape[2];
   const order = dataOrder(4, "pictures", pictures);
-  const known = new Map<number, Moments>();
-  const momentsOf = async (index: number): Promise<Moments> => {
+  const known = new Map<number, Encoded>();
+  const momentsOf = async (index: number): Promise<Encoded> => {
     const moments =
       known.get(index) ?? (await encoder.encode({ size: side, data: planesOfSample(worldSample(index, "training")) }));
     known.set(index, moments);

@@ -6,7 +6,7 @@
  * and only helps it to learn.
  */
 import { join } from "node:path";
-import { jsonObject, readJson } from "../src/bytes/node/json-file.ts";
+import { jsonObject, readJson } from "../src/bytes/json-file.ts";
 import { add, input, matmul, multiply, square, subtract, sum, symbol, type Value } from "../src/graph/index.ts";
 import { clipVisionConfig } from "../src/models/clip-vision.ts";
 import { moduleOf } from "../src/models/module.ts";

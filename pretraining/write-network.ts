@@ -2,8 +2,8 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fromFloat32 } from "../src/bytes/elements.ts";
-import { writeWhole } from "../src/bytes/node/atomic-file.ts";
 import { writeSafetensors } from "../src/bytes/safetensors.ts";
+import { writeWhole } from "../src/bytes/write-whole.ts";
 import type { Network } from "./stage.ts";
 
 export async function writeNetwork(

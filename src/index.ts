@@ -1,40 +1,31 @@
-/** The public library. The command line uses nothing else. */
+/** The public library, the same in Node and in a browser. Importing it loads no native module and touches no disk. */
 export { metadataAlphas } from "./adapters/lora.ts";
-export { jsonObject, readJson } from "./bytes/node/json-file.ts";
+export { jsonObject, readJson } from "./bytes/json-file.ts";
 export { readFloat32, readSafetensors, type Safetensors } from "./bytes/safetensors.ts";
+export type { ByteSource } from "./bytes/source.ts";
 export { TillerError, UsageError } from "./errors.ts";
-export {
-  type ArmResult,
-  type Experiment,
-  type ExperimentFile,
-  embeddedConcept,
-  experimentIn,
-  gatherResults,
-  pairHeads,
-  pairRows,
-  parseExperiment,
-  type Results,
-  type RunOptions,
-  type RunProgress,
-  readExperiment,
-  runExperiment,
-  type Tuned,
-  type TuneRequest,
-  tableHeads,
-  tableRows,
-  tune,
-  writeReport,
-  writeSheet,
-} from "./experiments/index.ts";
 export { embeddedModel } from "./families/embedded.ts";
 export { nameForeign, nameOtherTask } from "./families/stable-diffusion/ldm-refusals.ts";
 export {
+  comparable,
+  doubtOf,
+  type GivenSettings,
   type GuidanceName,
   guidanceMethods,
   guidanceNames,
   type Method as GuidanceMethod,
+  methodOf,
+  namingSettings,
   type Setting as GuidanceSetting,
+  type SettingName,
+  type SettingValues,
+  settingNames,
+  settingOf,
+  settingsNamed,
+  settingsOf,
+  toldOf,
 } from "./guidance/index.ts";
+export type { Pixels } from "./images/pixels.ts";
 export {
   type Evaluation,
   type EvaluationRequest,
@@ -46,6 +37,9 @@ export {
 } from "./metrics/index.ts";
 export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
 export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
+export { shortName } from "./recipe/parameters.ts";
+export { encodePng } from "./recipe/png.ts";
+export { readPicture, readRecipe } from "./recipe/read-recipe.ts";
 export type { Recipe, RecipeAdapter } from "./recipe/recipe.ts";
 export {
   type FullRequest,
@@ -54,14 +48,18 @@ export {
   type SamplerName,
   samplerNames,
   settingFields,
+  withSettings,
 } from "./recipe/request.ts";
-export { type Device, type DeviceName, deviceNames, probeDevice } from "./runtime/node/devices.ts";
-export type { OperatorTime } from "./runtime/node/engine.ts";
-export { runtimeVersion } from "./runtime/node/version.ts";
+export { type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
+export type { OperatorTime } from "./runtime/engine.ts";
+export { runtimeVersion } from "./runtime/index.ts";
+export type { Device } from "./runtime/targets.ts";
 export { type RecipeName, recipeNames, recipes } from "./training/methods/index.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
+export { readLossLog } from "./training/run/loss-log.ts";
 export { type TrainingRequest, trainingSchema } from "./training/run/options.ts";
 export { runFolderOf } from "./training/run/run-folder.ts";
 export { type TrainingEvent, type TrainOptions, train } from "./training/run/train.ts";
 export { version } from "./version.ts";
 export { type Checkpoint, openCheckpoint } from "./weights/checkpoint.ts";
+export { wrongSetting } from "./wrong-setting.ts";

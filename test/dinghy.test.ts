@@ -4,20 +4,19 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawReferences } from "../src/experiments/concepts.ts";
-import { embeddedFolder } from "../src/families/embedded.ts";
 import {
   type ExperimentFile,
   embeddedConcept,
-  evaluateFolder,
   gatherResults,
-  Pipeline,
   parseExperiment,
   readExperiment,
   runExperiment,
   tune,
   writeReport,
   writeSheet,
-} from "../src/index.ts";
+} from "../src/experiments/index.ts";
+import { embeddedFolder } from "../src/families/embedded.ts";
+import { evaluateFolder, Pipeline } from "../src/index.ts";
 import { tiller } from "./fake-world.ts";
 
 let folder: string;

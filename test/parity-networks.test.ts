@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openModel } from "../src/families/model-source.ts";
+import { openModel } from "../src/families/open-model.ts";
 import { autoencoderConfig, autoencoderDecode, autoencoderEncode } from "../src/models/autoencoder-kl.ts";
 import { clipText, clipTextConfig } from "../src/models/clip-text.ts";
 import { moduleOf } from "../src/models/module.ts";
@@ -29,8 +29,11 @@ describe.each([
 
   test("encode text as Transformers does", async () => {
     const { model, expected } = await open();
-    const config = clipTextConfig(model.textEncoder.config);
-    const session = await engine.compile("text encoder", clipText(moduleOf(model.textEncoder.weights), config));
+    const config = clipTextConfig(model.components.get("text_encoder")!.config);
+    const session = await engine.compile(
+      "text encoder",
+      clipText(moduleOf(model.components.get("text_encoder")!.weights), config),
+    );
     const learned = float32([1, config.hidden_size], new Float32Array(config.hidden_size));
     const { text } = await session.run({ ids: await expected("ids"), learned });
     expect(relativeError(text!, await expected("text"))).toBeLessThan(tolerance);
@@ -40,8 +43,8 @@ describe.each([
     "predict noise as Diffusers does, at several timesteps in one batch%s",
     async (size) => {
       const { model, expected } = await open();
-      const config = unetConfig(model.unet.config);
-      const module = moduleOf(model.unet.weights);
+      const config = unetConfig(model.components.get("unet")!.config);
+      const module = moduleOf(model.components.get("unet")!.weights);
       const [context, latents] = [await expected("context"), await expected(`latents${size}`)];
       const timestep = rowsOf(await expected("timesteps"), latents.shape[0]!);
       const text = await engine.compile("text keys and values", textKeysValues(module, config));
@@ -54,8 +57,8 @@ describe.each([
 
   test("encode and decode pictures as Diffusers does", async () => {
     const { model, expected } = await open();
-    const config = autoencoderConfig(model.vae.config);
-    const module = moduleOf(model.vae.weights);
+    const config = autoencoderConfig(model.components.get("vae")!.config);
+    const module = moduleOf(model.components.get("vae")!.weights);
     const encoder = await engine.compile("encoder", autoencoderEncode(module, config));
     const { moments } = await encoder.run({ picture: await expected("vae_picture") });
     expect(relativeError(moments!, await expected("vae_moments"))).toBeLessThan(tolerance);

@@ -1,18 +1,12 @@
 /** Losses, gradients and AdamW steps of every recipe against PyTorch's autograd: fixtures of parity/training.py. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openModel } from "../src/families/model-source.ts";
+import { openModel } from "../src/families/open-model.ts";
 import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { noisingOf } from "../src/training/objective/noising.ts";
 import { compileTerms, type Evaluated, type Sample } from "../src/training/objective/terms.ts";
 import { encodeTexts } from "../src/training/objective/texts.ts";
-import {
-  attentionProjections,
-  type Trained,
-  textKeyValueMatrices,
-  textProjections,
-  trainsText,
-} from "../src/training/objective/trained.ts";
+import { projections, type Trained, textMatrices, trainsText } from "../src/training/objective/trained.ts";
 import { gradientNorm, newAdamWState } from "../src/training/optimise/adamw.ts";
 import { optimise } from "../src/training/optimise/optimise.ts";
 import { accumulate, dataOf } from "../src/training/optimise/tensor-values.ts";
@@ -43,25 +37,34 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
+/** The fixtures' names have no component. */
+const bare = (name: string): string => name.slice(name.indexOf(":") + 1);
+const tokensOf = (ids: readonly number[]) => ({ inputs: { ids }, dropped: "" });
+
 async function open(one: Case) {
   const source = await openModel(fixture(`pipelines/${one.pipeline}`));
   const tensor = await reference(`../training/${one.name}.safetensors`);
   const trained: Trained = {
-    unet: one.unet ? attentionProjections(source) : new Set(),
-    textEncoder: one.text ? textProjections(source) : new Set(),
+    lowRank: new Map(
+      [one.unet && "unet", one.text && "text_encoder"].flatMap((name) =>
+        name ? [[name, projections(source, name)] as const] : [],
+      ),
+    ),
     rank: one.rank,
     alpha: one.alpha ?? one.rank,
-    matrices: one.matrices ? textKeyValueMatrices(source) : new Set(),
+    matrices: one.matrices ? textMatrices(source) : new Map(),
     vectors: one.vectors ?? 0,
   };
   const names = [
-    ...[...trained.unet, ...trained.textEncoder].flatMap((path) => [`${path}.down`, `${path}.up`]),
-    ...trained.matrices,
+    ...[...trained.lowRank].flatMap(([component, paths]) =>
+      [...paths].flatMap((path) => [`${component}:${path}.down`, `${component}:${path}.up`]),
+    ),
+    ...[...trained.matrices].flatMap(([component, keys]) => [...keys].map((key) => `${component}:${key}`)),
     ...(trained.vectors > 0 ? ["learned"] : []),
   ];
   const values = new Map<string, Tensor>();
-  for (const name of names) values.set(name, await tensor(`initial ${name}`));
-  const noising = noisingOf(source.scheduler);
+  for (const name of names) values.set(name, await tensor(`initial ${bare(name)}`));
+  const noising = noisingOf(source.schedule);
   const terms = await compileTerms(engine, source, trained, values, noising, { semantic: one.semantic !== undefined });
 
   const inputs = Object.fromEntries(
@@ -79,7 +82,9 @@ async function open(one: Case) {
     return data.slice(from, from + size);
   };
   const text = async (ids: readonly number[]): Promise<Sample["text"]> =>
-    trainsText(trained) ? ids : (await encodeTexts(engine, source, new Map([["", ids]]))).get("")!;
+    trainsText(source, trained)
+      ? tokensOf(ids)
+      : (await encodeTexts(engine, source, new Map([["", tokensOf(ids)]]))).get("")!;
   const weights = (step: number, index: number, timestep: number): Float32Array => {
     const flat = new Float32Array(side * side);
     if (index >= batch) return flat.fill(one.prior! / (batch * elements));
@@ -107,7 +112,10 @@ async function open(one: Case) {
     const denoising = await terms.denoising(samples, [channels, side, side]);
     if (!pair) return denoising;
     const prompts = [[...row(pair, step, 0)], [...row(pair, step, 1)]] as const;
-    const kept = await terms.semantic(prompts, [prompts[0].indexOf(one.end), prompts[1].indexOf(one.end)]);
+    const kept = await terms.semantic(
+      [tokensOf(prompts[0]), tokensOf(prompts[1])],
+      [prompts[0].indexOf(one.end), prompts[1].indexOf(one.end)],
+    );
     const gradients = new Map(denoising.gradients);
     accumulate(gradients, kept.gradients, one.semantic!);
     return { loss: denoising.loss + one.semantic! * kept.loss, gradients };
@@ -123,7 +131,7 @@ describe.each(cases.map((one) => [one.name, one] as const))("%s", (_, one) => {
     expect(Math.abs(loss / losses[0]! - 1)).toBeLessThan(1e-5);
     expect([...gradients.keys()].sort()).toEqual([...values.keys()].sort());
     for (const [name, data] of gradients) {
-      const expected = await tensor(`gradient ${name}`);
+      const expected = await tensor(`gradient ${bare(name)}`);
       expect(relativeError({ shape: expected.shape, data }, expected), name).toBeLessThan(1e-3);
     }
     const norm = (await tensor("norm")).data[0]!;
@@ -147,7 +155,7 @@ describe.each(cases.map((one) => [one.name, one] as const))("%s", (_, one) => {
     const expected = (await tensor("losses")).data;
     for (const [i, loss] of losses.entries()) expect(Math.abs(loss / expected[i]! - 1)).toBeLessThan(1e-3);
     for (const [name, found] of values) {
-      expect(relativeError(found, await tensor(`final ${name}`)), name).toBeLessThan(1e-3);
+      expect(relativeError(found, await tensor(`final ${bare(name)}`)), name).toBeLessThan(1e-3);
     }
   });
 });

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { readAdapter } from "../src/adapters/index.ts";
 import { writeEmbeddings, writeLora } from "../src/adapters/write.ts";
 import { readBytes, readSafetensors, writeSafetensors } from "../src/bytes/safetensors.ts";
-import { type ModelSource, openModel } from "../src/families/model-source.ts";
+import type { Model } from "../src/families/family.ts";
+import { openModel } from "../src/families/open-model.ts";
 import type { Row } from "../src/guidance/guidance.ts";
 import {
   type GenerateEvent,
@@ -213,7 +214,9 @@ describe("a full fine-tune with its base", () => {
       const predictor = await buildPredictor(engine, tuned, base, []);
       const rows: Row[] = [1, 0.4].map((strength) => ({ text: "cond", strength }));
       const ids = Array(77).fill(1) as number[];
-      expect(await predictor.encode(rows, { cond: ids, null: ids, agnostic: ids }, 0)).toHaveLength(2);
+      const tokens = { inputs: { ids }, dropped: "" };
+      const method = await predictor.encode(rows, { cond: tokens, null: tokens, agnostic: tokens }, 0);
+      expect(method.parts).toHaveLength(2);
     } finally {
       await engine.close();
     }
@@ -264,8 +267,8 @@ test("a decoder that could not be built is built when the next picture is due", 
   const engine = await startEngine();
   try {
     const short: Engine = { ...engine, compile: vi.fn(engine.compile).mockRejectedValueOnce(new Error("no memory")) };
-    const decoder = lazyDecoder(short, (await openModel(model)).vae);
-    const latents = new Float32Array(decoder.channels);
+    const decoder = lazyDecoder(short, await openModel(model));
+    const latents = new Float32Array(4);
     await expect(decoder.decode(latents, 1, 1)).rejects.toThrow("no memory");
     expect(await decoder.decode(latents, 1, 1)).toMatchObject({ width: 8, height: 8 });
   } finally {
@@ -324,7 +327,7 @@ describe("a wrong request is one sentence:", () => {
 async function keysAndValuesOf(file: string): Promise<string> {
   const { adapter } = await opened(file);
   const tensors = [];
-  for (const [module, { down, up, scale }] of adapter.unet) {
+  for (const [module, { down, up, scale }] of adapter.lowRank.get("unet")!) {
     if (!/attn2\.to_[kv]$/.test(module)) continue;
     const [rank, width] = down.shape as [number, number];
     tensors.push(tensor(`unet.${module}.lora_A.weight`, [rank, width], down.data));
@@ -343,10 +346,10 @@ async function keysAndValuesOf(file: string): Promise<string> {
 async function mergedModelAdapter(): Promise<string> {
   const { adapter, source } = await opened(lora);
   const tensors = [];
-  for (const [module, { down, up, scale }] of adapter.unet) {
+  for (const [module, { down, up, scale }] of adapter.lowRank.get("unet")!) {
     const name = /^(.*\.attn2)\.(to_[kv])$/.exec(module);
     if (!name) continue;
-    const weight = await readFloat32(source.unet.weights.get(`${module}.weight`)!);
+    const weight = await readFloat32(source.components.get("unet")!.weights.get(`${module}.weight`)!);
     const [rank, width] = down.shape as [number, number];
     const merged = weight.map((w, i) => {
       const [o, c] = [Math.floor(i / width), i % width];
@@ -362,46 +365,47 @@ async function mergedModelAdapter(): Promise<string> {
 /** A LoRA on a matrix of which the network takes rows and makes no product. */
 async function loraOnTokenTable(): Promise<string> {
   const path = "text_model.embeddings.token_embedding";
-  const [out, width] = (await openModel(model)).textEncoder.weights.get(`${path}.weight`)!.shape as [number, number];
+  const [out, width] = (await openModel(model)).components.get("text_encoder")!.weights.get(`${path}.weight`)!
+    .shape as [number, number];
   const factor = (shape: readonly number[]) => ({ shape, data: new Float32Array(shape[0]! * shape[1]!) });
   const file = await newFile("token-table.safetensors");
   const low = { down: factor([1, width]), up: factor([out, 1]), scale: 1 };
-  await writeLora(file, { unet: new Map(), textEncoder: new Map([[path, low]]) });
+  await writeLora(file, new Map([["text_encoder", new Map([[path, low]])]]));
   return file;
 }
 
 async function embedding(name: string, token: string): Promise<string> {
-  const table = (await openModel(model)).textEncoder.weights.get("text_model.embeddings.token_embedding.weight")!;
+  const table = (await openModel(model)).components
+    .get("text_encoder")!
+    .weights.get("text_model.embeddings.token_embedding.weight")!;
   const file = await newFile(`${name}.safetensors`);
   await writeEmbeddings(file, new Map([[token, [new Float32Array(table.shape[1]!)]]]), "learned_embeds");
   return file;
 }
 
 /** A model whose U-Net and text encoder lie in one file, as the community shares them. */
-async function inOneFile(folder: string): Promise<ModelSource> {
+async function inOneFile(folder: string): Promise<Model> {
   const source = await openModel(folder, { variant: folder.endsWith("fp16") ? "fp16" : undefined });
-  const parts = ["unet", "textEncoder"] as const;
   const tensors = [];
-  for (const part of parts) {
-    for (const [key, ref] of source[part].weights) {
+  for (const part of source.steered) {
+    for (const [key, ref] of source.components.get(part)!.weights) {
       tensors.push({ name: `${part}.${key}`, dtype: ref.dtype, shape: ref.shape, data: await readBytes(ref) });
     }
   }
   const file = await save("model.safetensors", tensors);
   const { tensors: refs } = await readSafetensors(file);
-  const [unet, textEncoder] = parts.map((part) => {
+  const components = new Map(source.components);
+  for (const part of source.steered) {
     const own = [...refs].filter(([name]) => name.startsWith(`${part}.`));
-    return {
-      config: source[part].config,
-      weights: new Map(own.map(([name, ref]) => [name.slice(part.length + 1), ref])),
-    };
-  });
-  return { ...source, unet: unet!, textEncoder: textEncoder! };
+    const weights = new Map(own.map(([name, ref]) => [name.slice(part.length + 1), ref]));
+    components.set(part, { config: source.components.get(part)!.config, weights });
+  }
+  return { ...source, components };
 }
 
 async function opened(file: string) {
   const source = await openModel(model);
-  const adapter = await readAdapter(file, { unet: source.unet.weights, textEncoder: source.textEncoder.weights });
+  const adapter = await readAdapter(file, source);
   return { source, adapter };
 }
 

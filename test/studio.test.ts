@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawReferences } from "../src/experiments/concepts.ts";
-import { embeddedConcept } from "../src/index.ts";
+import { embeddedConcept } from "../src/experiments/index.ts";
 import { type Studio, startStudio } from "../src/server/index.ts";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);

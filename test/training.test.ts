@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openModel } from "../src/families/model-source.ts";
+import { openModel } from "../src/families/open-model.ts";
 import {
   Pipeline,
   type RecipeName,
@@ -27,10 +27,10 @@ import { noisingOf } from "../src/training/objective/noising.ts";
 import { compileTerms } from "../src/training/objective/terms.ts";
 import { encodeTexts, trainingTexts } from "../src/training/objective/texts.ts";
 import {
-  attentionProjections,
   initialValues,
+  projections,
   type Trained,
-  textKeyValueMatrices,
+  textMatrices,
   trainsText,
 } from "../src/training/objective/trained.ts";
 import { newAdamWState } from "../src/training/optimise/adamw.ts";
@@ -353,22 +353,23 @@ describe("on one picture the loss falls at least tenfold in 200 steps:", () => {
     const lora = recipe !== "class-diffusion";
     const vectors = { dreambooth: 0, "dreambooth-ti": 2, "class-diffusion": 1 }[recipe];
     const trained: Trained = {
-      unet: lora ? attentionProjections(source) : new Set(),
-      textEncoder: new Set(),
+      lowRank: new Map(lora ? [["unet", projections(source, "unet")]] : []),
       rank: 4,
       alpha: 4,
-      matrices: lora ? new Set() : textKeyValueMatrices(source),
+      matrices: lora ? new Map() : textMatrices(source),
       vectors,
     };
     const texts = trainingTexts(source, tokenizer, new Map(vectors > 0 ? [["<cat>", vectors]] : []));
     const start = { vectors, initializer: "random", noun: "cat", seed: 1 } as const;
-    const learned = vectors > 0 ? await initialEmbeddings(source, tokenizer, start) : undefined;
-    const values = await initialValues(source, trained, learned, 1);
-    const terms = await compileTerms(engine, source, trained, values, noisingOf(source.scheduler), {
+    const learned = vectors > 0 ? await initialEmbeddings(source, tokenizer, start) : {};
+    const values = await initialValues(source.components, trained, learned, 1);
+    const terms = await compileTerms(engine, source, trained, values, noisingOf(source.schedule), {
       semantic: recipe === "class-diffusion",
     });
-    const ids = texts.ids("a <cat> cat");
-    const text = trainsText(trained) ? ids : (await encodeTexts(engine, source, new Map([["", ids]]))).get("")!;
+    const tokens = texts.tokens("a <cat> cat");
+    const text = trainsText(source, trained)
+      ? tokens
+      : (await encodeTexts(engine, source, new Map([["", tokens]]))).get("")!;
     const sample = {
       clean: normalValues(1, "picture", 0, 64),
       noise: normalValues(1, "noise", 0, 64).map((v) => 0.3 * v),

@@ -1,5 +1,7 @@
 /** An adapter, whatever file it came from: what it changes, by the names of the base model's own modules. */
 
+import type { ByComponent } from "../models/components.ts";
+
 /** A matrix or convolution kernel, row-major. */
 export interface Factor {
   readonly shape: readonly number[];
@@ -24,24 +26,33 @@ export interface Adapter {
   /** Absolute path of the file (or main file) it was read from. */
   readonly file: string;
   readonly format: AdapterFormat;
-  /** By module path, such as `mid_block.attentions.0.transformer_blocks.0.attn1.to_q`. */
-  readonly unet: ReadonlyMap<string, LowRank>;
-  /** By module path, such as `text_model.encoder.layers.0.self_attn.q_proj`. */
-  readonly textEncoder: ReadonlyMap<string, LowRank>;
-  /** Whole U-Net matrices [out, in] in the place of the base model's (Custom Diffusion's keys and values). */
-  readonly replaced: ReadonlyMap<string, Factor>;
-  /** Learned tokens, such as `<cat>`, with their embeddings in order. */
-  readonly tokens: ReadonlyMap<string, readonly Float32Array[]>;
+  /** By component, then by module path, such as `mid_block.attentions.0.transformer_blocks.0.attn1.to_q`. */
+  readonly lowRank: ByComponent<ReadonlyMap<string, LowRank>>;
+  /** Whole matrices [out, in] in the place of the base model's (Custom Diffusion's keys and values), likewise. */
+  readonly full: ByComponent<ReadonlyMap<string, Factor>>;
+  /** Learned tokens, such as `<cat>`, with their embeddings in order, by the component whose table they continue. */
+  readonly tokens: ByComponent<ReadonlyMap<string, readonly Float32Array[]>>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The modules that any of the adapters changes. */
-export function sites(adapters: readonly Adapter[]): {
-  unet: ReadonlySet<string>;
-  textEncoder: ReadonlySet<string>;
-} {
-  return {
-    unet: new Set(adapters.flatMap(({ unet, replaced }) => [...unet.keys(), ...replaced.keys()])),
-    textEncoder: new Set(adapters.flatMap(({ textEncoder }) => [...textEncoder.keys()])),
-  };
+export function sites(adapters: readonly Adapter[]): ByComponent<ReadonlySet<string>> {
+  const touched = new Map<string, Set<string>>();
+  for (const { lowRank, full } of adapters) {
+    for (const [component, modules] of [...lowRank, ...full]) {
+      const known = touched.get(component) ?? new Set();
+      for (const path of modules.keys()) known.add(path);
+      touched.set(component, known);
+    }
+  }
+  return touched;
+}
+
+/** Learned tokens and how many embeddings each has, in the order of the adapters. */
+export function learnedTokens(adapters: readonly Adapter[]): ReadonlyMap<string, number> {
+  const learned = new Map<string, number>();
+  for (const { tokens } of adapters) {
+    for (const table of tokens.values()) for (const [token, vectors] of table) learned.set(token, vectors.length);
+  }
+  return learned;
 }

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readFloat32, readSafetensors, writeSafetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors.ts";
-import { openModel } from "../families/model-source.ts";
+import { openModel } from "../families/open-model.ts";
 import type { Adapter, Factor } from "./adapter.ts";
 import {
   type LowRank,
@@ -24,8 +24,7 @@ let folder: string;
 let base: Base;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tiller-adapters-"));
-  const model = await openModel(fileURLToPath(new URL("../../parity/fixtures/pipelines/sd15", import.meta.url)));
-  base = { unet: model.unet.weights, textEncoder: model.textEncoder.weights };
+  base = await openModel(fileURLToPath(new URL("../../parity/fixtures/pipelines/sd15", import.meta.url)));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -54,8 +53,14 @@ const toQ = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
 const toOut = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_out.0";
 const textQ = "text_model.encoder.layers.1.self_attn.q_proj";
 const conv = "up_blocks.2.resnets.0.conv1";
-const shapeOf = (module: string) =>
-  (base.unet.get(`${module}.weight`) ?? base.textEncoder.get(`${module}.weight`))!.shape;
+const weightOf = (component: string, module: string) => base.components.get(component)!.weights.get(`${module}.weight`);
+const shapeOf = (module: string) => (weightOf("unet", module) ?? weightOf("text_encoder", module))!.shape;
+const none: ReadonlyMap<string, LowRank> = new Map();
+/** What an adapter changes of each component. */
+const partsOf = ({ lowRank }: Pick<Adapter, "lowRank">) => ({
+  unet: lowRank.get("unet") ?? none,
+  textEncoder: lowRank.get("text_encoder") ?? none,
+});
 
 /** Rank-2 factors that fit a module. */
 function factors(module: string, seed: number): { down: Factor; up: Factor } {
@@ -99,7 +104,7 @@ describe("a LoRA is the same however its keys are spelt:", () => {
       const [a, b] = spell(module);
       Object.assign(tensors, { [a]: down, [b]: up });
     }
-    const { unet, textEncoder } = await read(tensors);
+    const { unet, textEncoder } = partsOf(await read(tensors));
     expect([...unet.keys()].sort()).toEqual([toOut, toQ].sort());
     expect(textEncoder.size).toBe(0);
     expect(values(unet.get(toQ)!)).toEqual(expected(toQ, 0));
@@ -125,7 +130,7 @@ describe("a LoRA is the same however its keys are spelt:", () => {
     ],
   ])("the text encoder's in %s", async (_, a, b) => {
     const { down, up } = factors(textQ, 3);
-    const { unet, textEncoder } = await read({ [a]: down, [b]: up });
+    const { unet, textEncoder } = partsOf(await read({ [a]: down, [b]: up }));
     expect(unet.size).toBe(0);
     expect(values(textEncoder.get(textQ)!)).toEqual(expected(textQ, 3));
   });
@@ -138,10 +143,12 @@ describe("a LoRA is the same however its keys are spelt:", () => {
     ["an output block", "output_blocks_4_0_out_layers_3", "up_blocks.2.resnets.0.conv2"],
   ])("kohya's in LDM's numbering: %s", async (_, name, module) => {
     const { down, up } = factors(module, 5);
-    const { unet } = await read({
-      [`lora_unet_${name}.lora_down.weight`]: down,
-      [`lora_unet_${name}.lora_up.weight`]: up,
-    });
+    const { unet } = partsOf(
+      await read({
+        [`lora_unet_${name}.lora_down.weight`]: down,
+        [`lora_unet_${name}.lora_up.weight`]: up,
+      }),
+    );
     expect([...unet.keys()]).toEqual([module]);
     expect(values(unet.get(module)!)).toEqual(expected(module, 5));
   });
@@ -155,7 +162,7 @@ describe("what a LoRA counts", () => {
     return { [a]: down, [b]: up };
   };
   const scale = async (tensors: Record<string, Factor>, metadata = {}) =>
-    (await read(tensors, metadata)).unet.get(toQ)!.scale;
+    partsOf(await read(tensors, metadata)).unet.get(toQ)!.scale;
 
   test("is 1 without an alpha", async () => expect(await scale(one())).toBe(1));
   test("is kohya's alpha over the rank, and an alpha of 0 is the rank", async () => {
@@ -278,9 +285,8 @@ describe("stacked", () => {
     replaced: readonly (readonly [string, Factor])[] = [],
   ) =>
     ({
-      unet: new Map(unet),
-      textEncoder: new Map(),
-      replaced: new Map(replaced),
+      lowRank: new Map([["unet", new Map(unet)]]),
+      full: new Map([["unet", new Map(replaced)]]),
       tokens: new Map(),
     }) as unknown as Adapter;
   /** sum over columns r of strength_r * down_r x * up_r, for one pixel or token x of `inner` numbers. */
@@ -306,7 +312,7 @@ describe("stacked", () => {
     ["linear", toQ],
     ["conv", conv],
   ] as const)("%s changes add up, each with its own strength and the row's share", async (kind, module) => {
-    const weight = base.unet.get(`${module}.weight`)!;
+    const weight = weightOf("unet", module)!;
     const [out, ...inner] = weight.shape as [number, ...number[]];
     const [first, second] = [lowRank(out, inner, 2, 1, 0.5), lowRank(out, inner, 3, 5, 2)];
     const stacked = await stackSite(
@@ -338,7 +344,7 @@ describe("stacked", () => {
 
   test("a replaced matrix takes the whole place of the base's at strength 1", async () => {
     const module = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k";
-    const weight = base.unet.get(`${module}.weight`)!;
+    const weight = weightOf("unet", module)!;
     const [out, width] = weight.shape as [number, number];
     const whole = numbers([out, width], 3);
     const stacked = await stackSite([adapterWith([], [[module, whole]])], "unet", module, { kind: "linear", weight });
@@ -352,7 +358,7 @@ describe("stacked", () => {
   });
 
   test("nothing is rank 0, or zeros where a device cannot take an empty tensor", async () => {
-    const weight = base.unet.get(`${toQ}.weight`)!;
+    const weight = weightOf("unet", toQ)!;
     expect((await stackSite([], "unet", toQ, { kind: "linear", weight })).rank).toBe(0);
     const padded = await stackSite([], "unet", toQ, { kind: "linear", weight }, 1);
     expect([padded.rank, padded.down.some((v) => v !== 0), [...strengthRow(padded.owner, [], 1)]]).toEqual([
@@ -369,7 +375,10 @@ describe("written", () => {
       module,
       { ...factors(module, seed), scale: alpha / 2 },
     ];
-    return { unet: new Map([of(toQ, 1), of(toOut, 2)]), textEncoder: new Map([of(textQ, 3)]) };
+    return new Map([
+      ["unet", new Map([of(toQ, 1), of(toOut, 2)])],
+      ["text_encoder", new Map([of(textQ, 3)])],
+    ]);
   };
 
   test("a LoRA reads as it was, alpha included, in the keys and metadata of PEFT", async () => {
@@ -377,9 +386,10 @@ describe("written", () => {
     const written = lora(3);
     await writeLora(file, written, { note: "mine" });
     const adapter = await readAdapter(file, base);
-    for (const [module, low] of written.unet) expect(values(adapter.unet.get(module)!)).toEqual(values(low));
-    for (const [module, low] of written.textEncoder)
-      expect(values(adapter.textEncoder.get(module)!)).toEqual(values(low));
+    for (const [component, modules] of written) {
+      for (const [module, low] of modules)
+        expect(values(adapter.lowRank.get(component)!.get(module)!)).toEqual(values(low));
+    }
     const { tensors, metadata } = await readSafetensors(file);
     expect([...tensors.keys()].sort()).toEqual(
       [`text_encoder.${textQ}`, `unet.${toOut}`, `unet.${toQ}`].flatMap((m) => [
@@ -401,8 +411,8 @@ describe("written", () => {
     const [out, width] = shapeOf(fc1) as [number, number];
     const other: LowRank = { down: numbers([3, width], 7), up: numbers([out, 3], 8), scale: 2 };
     const file = join(folder, "mixed.safetensors");
-    const { unet, textEncoder } = lora(3);
-    await writeLora(file, { unet, textEncoder: new Map([...textEncoder, [fc1, other]]) });
+    const textEncoder = lora(3).get("text_encoder")!;
+    await writeLora(file, new Map([...lora(3), ["text_encoder", new Map([...textEncoder, [fc1, other]])]]));
     const { metadata } = await readSafetensors(file);
     // Newer versions have no text_model in a module's path; PEFT compares with the path's end.
     expect(JSON.parse(metadata.lora_adapter_metadata!)).toMatchObject({
@@ -410,8 +420,8 @@ describe("written", () => {
       "text_encoder.alpha_pattern": { "encoder.layers.0.mlp.fc1": 6 },
     });
     const adapter = await readAdapter(file, base);
-    expect(values(adapter.textEncoder.get(fc1)!)).toEqual(values(other));
-    expect(values(adapter.textEncoder.get(textQ)!)).toEqual(values(textEncoder.get(textQ)!));
+    expect(values(partsOf(adapter).textEncoder.get(fc1)!)).toEqual(values(other));
+    expect(values(partsOf(adapter).textEncoder.get(textQ)!)).toEqual(values(textEncoder.get(textQ)!));
   });
 
   test("the same LoRA is the same bytes", async () => {
@@ -423,16 +433,16 @@ describe("written", () => {
 
   test("Custom Diffusion's matrices and embeddings in both forms read as they were", async () => {
     const module = "mid_block.attentions.0.transformer_blocks.0.attn2.to_v";
-    const matrix = numbers(base.unet.get(`${module}.weight`)!.shape, 1);
+    const matrix = numbers(weightOf("unet", module)!.shape, 1);
     const file = join(folder, "custom.safetensors");
     await writeCustomDiffusion(file, new Map([[module, matrix]]));
-    expect((await readAdapter(file, base)).replaced.get(module)).toEqual(matrix);
+    expect((await readAdapter(file, base)).full.get("unet")!.get(module)).toEqual(matrix);
     const vectors = [numbers([32], 1).data, numbers([32], 2).data];
     const token = join(folder, "token.safetensors");
     await writeEmbeddings(token, new Map([["<cat>", vectors]]), "learned_embeds");
-    expect((await readAdapter(token, base)).tokens).toEqual(new Map([["<cat>", vectors]]));
+    expect((await readAdapter(token, base)).tokens.get("text_encoder")).toEqual(new Map([["<cat>", vectors]]));
     await writeEmbeddings(token, new Map([["<cat>", vectors]]), "clip_l");
-    expect((await readAdapter(token, base)).tokens).toEqual(
+    expect((await readAdapter(token, base)).tokens.get("text_encoder")).toEqual(
       new Map([
         ["<s0>", [vectors[0]]],
         ["<s1>", [vectors[1]]],

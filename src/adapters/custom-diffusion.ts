@@ -18,13 +18,15 @@ export const isCustomDiffusion = (tensors: ReadonlyMap<string, TensorRef>): bool
 export async function readCustomDiffusion(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
-  { unet }: Base,
-): Promise<Map<string, Factor>> {
+  { components, adapters }: Base,
+): Promise<Map<string, Map<string, Factor>>> {
+  const component = Object.keys(adapters.keysValues)[0]!;
+  const weights = components.get(component)?.weights;
   const replaced = new Map<string, Factor>();
   for (const [key, ref] of tensors) {
     const [, path, name, , kind] = keyPattern.exec(key) ?? [];
     const module = `${path}.to_${name}${name === "out" ? ".0" : ""}`;
-    const host = unet.get(`${module}.weight`);
+    const host = weights?.get(`${module}.weight`);
     if (path === undefined || !host) {
       throw new TillerError(`${file} has ${key}, which fits no part of this model: is it for another base model?`);
     }
@@ -37,5 +39,5 @@ export async function readCustomDiffusion(
     }
     replaced.set(module, await readFactor(file, key, ref));
   }
-  return replaced;
+  return new Map([[component, replaced]]);
 }

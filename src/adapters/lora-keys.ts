@@ -1,10 +1,12 @@
 /** The spellings of LoRA keys, brought to one: a component, a module and a role. */
 
+import type { KeyPrefix } from "../families/family.ts";
+
 export type Role = "down" | "up" | "alpha";
 
 export interface LoraKey {
-  /** Absent in very old files: then it is the U-Net's. */
-  readonly component: "unet" | "textEncoder" | undefined;
+  /** Absent in very old files: then it is whichever has such a module. */
+  readonly component: string | undefined;
   /** A dotted path, or for kohya's files the path with "_" for ".". */
   readonly module: string;
   readonly flat: boolean;
@@ -24,24 +26,13 @@ const roles: readonly (readonly [RegExp, Role, LoraKey["spelling"]])[] = [
   [/\.alpha$/, "alpha", "kohya"],
 ];
 
-const prefixes: readonly (readonly [RegExp, LoraKey["component"], boolean])[] = [
-  [/^lora_unet_/, "unet", true],
-  [/^lora_te1?_/, "textEncoder", true],
-  [/^(base_model\.model\.)?unet\./, "unet", false],
-  [/^(base_model\.model\.)?text_encoder\./, "textEncoder", false],
-  [/^base_model\.model\.(?=text_model\.)/, "textEncoder", false],
-  [/^base_model\.model\./, undefined, false],
-  [/^(?=text_model\.)/, "textEncoder", false],
-  [/^/, undefined, false],
-];
-
 /** What a key says, or undefined if it is no LoRA key. */
-export function parseLoraKey(key: string): LoraKey | undefined {
+export function parseLoraKey(key: string, prefixes: readonly KeyPrefix[]): LoraKey | undefined {
   const suffix = roles.find(([pattern]) => pattern.test(key));
   if (!suffix) return undefined;
   const [suffixPattern, role, spelling] = suffix;
-  const [prefixPattern, component, flat] = prefixes.find(([pattern]) => pattern.test(key))!;
-  const module = key.replace(suffixPattern, "").replace(prefixPattern, "");
+  const { pattern, component, flat = false } = prefixes.find((prefix) => prefix.pattern.test(key))!;
+  const module = key.replace(suffixPattern, "").replace(pattern, "");
   return { component, module: flat ? module : present(module), flat, role, spelling };
 }
 

@@ -3,26 +3,23 @@ import { z } from "zod";
 import { readFloat32 } from "../bytes/safetensors.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
+import type { Model } from "../families/family.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import type { AdapterFormat, Factor, LowRank } from "./adapter.ts";
-import { flatNames } from "./flat-names.ts";
+import type { Adapter, AdapterFormat, Factor, LowRank } from "./adapter.ts";
 import { type LoraKey, parseLoraKey, type Role } from "./lora-keys.ts";
 
 /** The model an adapter is for. */
-export interface Base {
-  readonly unet: Checkpoint;
-  readonly textEncoder: Checkpoint;
-}
-
-type Part = "unet" | "textEncoder";
+export type Base = Pick<Model, "family" | "components" | "steered" | "text" | "adapters">;
 
 /** alpha and whether the scale is alpha / sqrt(rank), for a module of a component. */
-export type AlphaRule = (part: Part, module: string) => { alpha?: number | undefined; rootRank?: boolean | undefined };
+export type AlphaRule = (
+  component: string,
+  module: string,
+) => { alpha?: number | undefined; rootRank?: boolean | undefined };
 
 export interface LoraContents {
   readonly format: AdapterFormat;
-  readonly unet: ReadonlyMap<string, LowRank>;
-  readonly textEncoder: ReadonlyMap<string, LowRank>;
+  readonly lowRank: Adapter["lowRank"];
 }
 
 type Entry = { [role in Role]?: { key: string; ref: TensorRef } };
@@ -38,42 +35,42 @@ export async function readLora(
   base: Base,
   alphaOf: AlphaRule,
 ): Promise<LoraContents> {
-  const table = { unet: flatNames(modulesOf(base.unet)), textEncoder: flatNames(modulesOf(base.textEncoder)) };
-  const entries: Record<Part, Map<string, Entry>> = { unet: new Map(), textEncoder: new Map() };
+  const weightsOf = (component: string): Checkpoint => base.components.get(component)!.weights;
+  const flat = new Map(base.steered.map((one) => [one, base.adapters.flatNames(one, modulesOf(weightsOf(one)))]));
+  const entries = new Map(base.steered.map((component) => [component, new Map<string, Entry>()]));
   const unknown: string[] = [];
   let format: AdapterFormat | undefined;
   for (const [key, ref] of tensors) {
-    const parsed = parseLoraKey(key);
-    const place = parsed && locate(parsed, base, table);
+    const parsed = parseLoraKey(key, base.adapters.prefixes);
+    const place = parsed && locate(parsed, base, flat);
     if (!parsed || !place) {
       unknown.push(key);
       continue;
     }
     if (parsed.role === "down") format ??= parsed.flat ? "kohya" : parsed.spelling;
-    const entry = entries[place.part].get(place.module) ?? {};
+    const modules = entries.get(place.component)!;
+    const entry = modules.get(place.module) ?? {};
     if (entry[parsed.role]) throw new TillerError(`${file} changes ${place.module} twice, the second time in ${key}.`);
     entry[parsed.role] = { key, ref };
-    entries[place.part].set(place.module, entry);
+    modules.set(place.module, entry);
   }
 
-  const read = async (part: Part): Promise<Map<string, LowRank>> => {
+  const lowRank = new Map<string, Map<string, LowRank>>();
+  for (const [component, modules] of entries) {
     const changes = new Map<string, LowRank>();
-    for (const [module, entry] of entries[part]) {
-      changes.set(
-        module,
-        await readLowRank(file, module, entry, base[part].get(`${module}.weight`)!, alphaOf(part, module)),
-      );
+    for (const [module, entry] of modules) {
+      const host = weightsOf(component).get(`${module}.weight`)!;
+      changes.set(module, await readLowRank(file, module, entry, host, alphaOf(component, module)));
     }
-    return changes;
-  };
-  const [unet, textEncoder] = [await read("unet"), await read("textEncoder")];
+    if (changes.size > 0) lowRank.set(component, changes);
+  }
   if (unknown.length > 0) {
     const others = unknown.length > 1 ? ` (and ${unknown.length - 1} more keys)` : "";
     throw new TillerError(
       `${file} has ${unknown[0]}${others}, which fits no part of this model: is it for another base model?`,
     );
   }
-  return { format: format ?? "peft", unet, textEncoder };
+  return { format: format ?? "peft", lowRank };
 }
 
 /** A component's modules: whatever has a weight. */
@@ -82,12 +79,13 @@ export const modulesOf = (weights: Checkpoint): string[] =>
 
 function locate(
   { component, module, flat }: LoraKey,
-  base: Base,
-  table: Record<Part, ReadonlyMap<string, string>>,
-): { part: Part; module: string } | undefined {
-  for (const part of component ? [component] : (["unet", "textEncoder"] as const)) {
-    const path = flat ? table[part].get(module) : module;
-    if (path !== undefined && base[part].has(`${path}.weight`)) return { part, module: path };
+  { components, steered }: Base,
+  flatNames: ReadonlyMap<string, ReadonlyMap<string, string>>,
+): { component: string; module: string } | undefined {
+  for (const one of component === undefined ? steered : [component]) {
+    const path = flat ? flatNames.get(one)?.get(module) : module;
+    if (path !== undefined && components.get(one)?.weights.has(`${path}.weight`))
+      return { component: one, module: path };
   }
   return undefined;
 }
@@ -186,6 +184,8 @@ export function metadataAlphas(file: string, metadata: Readonly<Record<string, s
         Object.entries(all).flatMap(([k, v]) => (k.startsWith(prefix) ? [[k.slice(prefix.length), v]] : [])),
       ),
     );
-  const rules = { unet: of("unet."), textEncoder: of("text_encoder.") };
-  return (part, module) => rules[part](module);
+  // Read here, so that a setting which is not understood is said before anything is drawn.
+  const components = new Set(Object.keys(all).map((key) => key.slice(0, key.indexOf("."))));
+  const rules = new Map([...components].map((component) => [component, of(`${component}.`)]));
+  return (component, module) => rules.get(component)?.(module) ?? {};
 }

@@ -1,8 +1,6 @@
 /** Reads an adapter from whatever file or folder a person has. */
-import { readdir, stat } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
-import { jsonObject, readJson } from "../bytes/node/json-file.ts";
-import { exists } from "../bytes/node/regular-file.ts";
+import { basename, exists, extname, join, kindOf, list } from "#bytes";
+import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { readSafetensors, type Safetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors.ts";
 import type { Adapter } from "./adapter.ts";
@@ -20,11 +18,7 @@ import { isTextualInversion, readTextualInversion } from "./textual-inversion.ts
  *   the first key that does not fit and both shapes.
  */
 export async function readAdapter(path: string, base: Base): Promise<Adapter> {
-  const folder = await stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  return folder ? readFolder(path, base) : readFile(path, base);
+  return (await kindOf(path)) === "folder" ? readFolder(path, base) : readFile(path, base);
 }
 
 async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<Adapter> {
@@ -35,14 +29,13 @@ async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<A
     name: basename(file, extname(file)),
     file,
     format: "peft",
-    unet: new Map(),
-    textEncoder: new Map(),
-    replaced: new Map(),
+    lowRank: new Map(),
+    full: new Map(),
     tokens: new Map(),
     metadata,
   };
   if (isCustomDiffusion(tensors)) {
-    return { ...empty, format: "custom-diffusion", replaced: await readCustomDiffusion(file, tensors, base) };
+    return { ...empty, format: "custom-diffusion", full: await readCustomDiffusion(file, tensors, base) };
   }
   if (isTextualInversion(tensors)) {
     return { ...empty, format: "textual-inversion", tokens: await readTextualInversion(file, tensors, base) };
@@ -68,11 +61,7 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
       const main = join(folder, name + extension);
       if (!(await exists(main))) continue;
       const adapter = await readFile(main, base);
-      return {
-        ...adapter,
-        name: basename(folder),
-        tokens: new Map([...adapter.tokens, ...(await tokensIn(folder, base))]),
-      };
+      return { ...adapter, name: basename(folder), tokens: await tokensIn(folder, base, adapter.tokens) };
     }
   }
   throw new TillerError(
@@ -81,13 +70,15 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
 }
 
 /** The token files beside the weights: `<new1>.safetensors` of Custom Diffusion, `…_emb.safetensors` of the advanced script. */
-async function tokensIn(folder: string, base: Base): Promise<Map<string, readonly Float32Array[]>> {
-  const tokens = new Map<string, readonly Float32Array[]>();
-  for (const name of (await readdir(folder)).sort()) {
+async function tokensIn(folder: string, base: Base, own: Adapter["tokens"]): Promise<Adapter["tokens"]> {
+  const tokens = new Map([...own].map(([component, table]) => [component, new Map(table)]));
+  for (const name of (await list(folder)).sort()) {
     const file = join(folder, name);
     if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readSafetensors(file)).tensors))
       continue;
-    for (const [token, vectors] of (await readFile(file, base)).tokens) tokens.set(token, vectors);
+    for (const [component, table] of (await readFile(file, base)).tokens) {
+      tokens.set(component, new Map([...(tokens.get(component) ?? []), ...table]));
+    }
   }
   return tokens;
 }

@@ -28,7 +28,7 @@ export interface Host {
 /** Stacks the factors of `adapters` at `module`; where none of them changes it, `leastRank` columns of zeros. */
 export async function stackSite(
   adapters: readonly Adapter[],
-  part: "unet" | "textEncoder",
+  component: string,
   module: string,
   { kind, weight }: Host,
   leastRank = 0,
@@ -36,10 +36,10 @@ export async function stackSite(
   const [out, width, ...kernel] = weight.shape as [number, number, ...number[]];
   const inner = width * kernel.reduce((a, b) => a * b, 1);
   const parts: { low: LowRank; adapter: number }[] = [];
-  for (const [adapter, { [part]: lowRank, replaced }] of adapters.entries()) {
-    const low = lowRank.get(module);
+  for (const [adapter, { lowRank, full }] of adapters.entries()) {
+    const low = lowRank.get(component)?.get(module);
     if (low) parts.push({ low, adapter });
-    const whole = part === "unet" ? replaced.get(module) : undefined;
+    const whole = full.get(component)?.get(module);
     if (whole) parts.push({ low: await asLowRank(whole, weight), adapter });
   }
 

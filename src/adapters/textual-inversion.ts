@@ -1,10 +1,8 @@
 /** Learned token embeddings in their common forms. */
-import { basename, extname } from "node:path";
+import { basename, extname } from "#bytes";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors.ts";
 import { type Base, readFactor } from "./lora.ts";
-
-const tableKey = "text_model.embeddings.token_embedding.weight";
 
 /** Whether a file holds nothing but vectors: one key a token, or one of the community's fixed keys. */
 export const isTextualInversion = (tensors: ReadonlyMap<string, TensorRef>): boolean =>
@@ -22,9 +20,10 @@ export const isTextualInversion = (tensors: ReadonlyMap<string, TensorRef>): boo
 export async function readTextualInversion(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
-  { textEncoder }: Base,
-): Promise<Map<string, Float32Array[]>> {
-  const width = textEncoder.get(tableKey)!.shape[1]!;
+  { components, text }: Base,
+): Promise<Map<string, Map<string, Float32Array[]>>> {
+  const table = text.embeddings[0]!;
+  const width = components.get(table.component)!.weights.get(table.key)!.shape[1]!;
   const tokens = new Map<string, Float32Array[]>();
   for (const [key, ref] of tensors) {
     if (key === "clip_g") throw new TillerError(`${file} is an embedding for Stable Diffusion XL (it has clip_g).`);
@@ -36,8 +35,8 @@ export async function readTextualInversion(
     }
     const { data } = await readFactor(file, key, ref);
     const rows = Array.from({ length: vectors }, (_, i) => data.subarray(i * width, (i + 1) * width));
-    if (key === "clip_l") for (const [i, row] of rows.entries()) tokens.set(`<s${i}>`, [row]);
+    if (key === table.fileKey) for (const [i, row] of rows.entries()) tokens.set(`<s${i}>`, [row]);
     else tokens.set(key === "emb_params" ? basename(file, extname(file)) : key, rows);
   }
-  return tokens;
+  return new Map([[table.component, tokens]]);
 }

@@ -10,17 +10,10 @@ type Metadata = Readonly<Record<string, string>>;
  * Rank and alpha go where Diffusers looks for them, `lora_adapter_metadata`; they are those of the first module of a part,
  * and modules that differ get patterns.
  */
-export async function writeLora(
-  file: string,
-  parts: Pick<Adapter, "unet" | "textEncoder">,
-  metadata: Metadata = {},
-): Promise<void> {
+export async function writeLora(file: string, lowRank: Adapter["lowRank"], metadata: Metadata = {}): Promise<void> {
   const tensors: TensorData[] = [];
   const config: Record<string, unknown> = {};
-  for (const [prefix, modules] of [
-    ["unet", parts.unet],
-    ["text_encoder", parts.textEncoder],
-  ] as const) {
+  for (const [prefix, modules] of lowRank) {
     if (modules.size === 0) continue;
     for (const [key, value] of Object.entries(peftConfig(modules))) config[`${prefix}.${key}`] = value;
     for (const [path, { down, up }] of modules) {
@@ -85,7 +78,7 @@ export async function writeCustomDiffusion(
  */
 export async function writeEmbeddings(
   file: string,
-  tokens: Adapter["tokens"],
+  tokens: ReadonlyMap<string, readonly Float32Array[]>,
   form: "learned_embeds" | "clip_l",
 ): Promise<void> {
   const stacked = (name: string, vectors: readonly Float32Array[]): TensorData => {

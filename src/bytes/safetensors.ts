@@ -1,11 +1,9 @@
 /** safetensors files, in and out. Reading takes the header only: weights stay in the file, and graphs refer to them there. */
-import { constants } from "node:buffer";
-import { extname } from "node:path";
+import { extname, withSource, writeAtomically } from "#bytes";
 import { TillerError } from "../errors.ts";
 import { isFloat, toFloat32 } from "./elements.ts";
-import { writeAll, writeAtomically } from "./node/atomic-file.ts";
-import { type OpenFile, readFully, withRegularFile } from "./node/regular-file.ts";
 import { type HeaderEntry, HeaderError, parseHeader, quoted } from "./safetensors-header.ts";
+import type { ByteSource } from "./source.ts";
 import { bytesPerElement, type DType, type TensorRef } from "./tensor-ref.ts";
 
 /** What a safetensors file holds, by name, in the order of the file's header. */
@@ -24,6 +22,9 @@ export interface TensorData {
 
 /** The longest header the format's own implementation takes, in bytes. */
 const maxHeader = 100_000_000;
+
+/** What one array may hold. */
+const mostBytes = 2 ** 32;
 
 /** Names are matched against patterns later on; real ones have some hundred characters at most. */
 const maxName = 2000;
@@ -53,18 +54,16 @@ const foreign = new Set(
  * @throws TillerError if the file is missing, not a safetensors file, damaged, or holds a dtype Tiller cannot compute with.
  */
 export function readSafetensors(file: string): Promise<Safetensors> {
-  return withRegularFile(file, async (opened) => {
-    const header = await readHeader(file, opened);
-    return parseSafetensors(header, opened.path, opened.size);
-  });
+  return withSource(file, async (source) => parseSafetensors(await readHeader(file, source), source));
 }
 
 /**
- * The tensors of a file `path` of `size` bytes whose JSON header is `header`.
+ * The tensors of a source whose JSON header is `header`.
  *
  * @throws TillerError as {@link readSafetensors} does.
  */
-export function parseSafetensors(header: Uint8Array, path: string, size: number): Safetensors {
+export function parseSafetensors(header: Uint8Array, source: ByteSource): Safetensors {
+  const { name: path, size } = source;
   const damaged = (what: string) => new TillerError(`${path} is damaged: ${what}. Download or export it again.`);
   const { entries, metadata } = (() => {
     try {
@@ -96,7 +95,7 @@ export function parseSafetensors(header: Uint8Array, path: string, size: number)
     }
     tensors.set(entry.name, {
       name: entry.name,
-      file: path,
+      source,
       offset: start + entry.begin,
       byteLength: length,
       shape: entry.shape,
@@ -143,16 +142,14 @@ export async function writeSafetensors(
   new DataView(head.buffer).setBigUint64(0, BigInt(length), true);
   head.set(json, 8);
 
-  await writeAtomically(file, async (handle) => {
-    await writeAll(handle, head);
+  await writeAtomically(file, async (put) => {
+    await put(head);
     for (const { name, dtype, shape, data } of sorted) {
       let written = 0;
-      const put = async (piece: Uint8Array) => {
-        await writeAll(handle, piece);
+      for await (const piece of data instanceof Uint8Array ? [data] : data()) {
+        await put(piece);
         written += piece.byteLength;
-      };
-      if (data instanceof Uint8Array) await put(data);
-      else for await (const piece of data()) await put(piece);
+      }
       if (written !== byteLength(shape, dtype)) {
         throw new RangeError(`${name}: ${written} bytes for shape [${shape.join(", ")}] of ${dtype}`);
       }
@@ -165,19 +162,11 @@ export async function writeSafetensors(
  *
  * @throws TillerError if the file is gone or shorter than when it was opened.
  */
-export function readBytes(ref: TensorRef): Promise<Uint8Array<ArrayBuffer>> {
-  return withRegularFile(ref.file, async ({ handle, size }) => {
-    const gone = ref.offset + ref.byteLength > size;
-    if (ref.byteLength > constants.MAX_LENGTH)
-      throw new TillerError(`${ref.name} in ${ref.file} is too large to read.`);
-    const bytes = new Uint8Array(gone ? 0 : ref.byteLength);
-    if (gone || !(await readFully(handle, bytes, ref.offset))) {
-      throw new TillerError(
-        `${ref.file} is shorter than when it was opened: ${ref.name} is gone. Load the model again.`,
-      );
-    }
-    return bytes;
-  });
+export async function readBytes({ name, source, offset, byteLength }: TensorRef): Promise<Uint8Array<ArrayBuffer>> {
+  if (byteLength > mostBytes) throw new TillerError(`${name} in ${source.name} is too large to read.`);
+  const bytes = await source.read(offset, byteLength);
+  if (bytes.byteLength === byteLength) return bytes;
+  throw new TillerError(`${source.name} is shorter than when it was opened: ${name} is gone. Load the model again.`);
 }
 
 /**
@@ -187,7 +176,8 @@ export function readBytes(ref: TensorRef): Promise<Uint8Array<ArrayBuffer>> {
  */
 export async function readFloat32(ref: TensorRef): Promise<Float32Array> {
   const { dtype } = ref;
-  if (!isFloat(dtype)) throw new TillerError(`${ref.name} in ${ref.file} holds ${dtype}, where numbers are needed.`);
+  if (!isFloat(dtype))
+    throw new TillerError(`${ref.name} in ${ref.source.name} holds ${dtype}, where numbers are needed.`);
   return toFloat32(await readBytes(ref), dtype);
 }
 
@@ -196,10 +186,10 @@ export function byteLength(shape: readonly number[], dtype: DType): number {
   return shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
 }
 
-async function readHeader(file: string, { handle, size }: OpenFile): Promise<Uint8Array> {
-  const head = new Uint8Array(Math.min(size, 9));
-  const complete = await readFully(handle, head, 0);
-  const length = complete && size >= 8 ? new DataView(head.buffer).getBigUint64(0, true) : 0n;
+async function readHeader(file: string, source: ByteSource): Promise<Uint8Array> {
+  const { size } = source;
+  const head = await source.read(0, Math.min(size, 9));
+  const length = head.byteLength >= 8 ? new DataView(head.buffer, head.byteOffset).getBigUint64(0, true) : 0n;
   const begins = head[8] === 0x7b && length <= BigInt(maxHeader);
   if (!begins && looksPickled(file, head)) {
     throw new TillerError(
@@ -218,8 +208,8 @@ async function readHeader(file: string, { handle, size }: OpenFile): Promise<Uin
       `${file} is damaged: it declares a header of ${length} bytes, but only ${size - 8} follow. Download it again.`,
     );
   }
-  const header = new Uint8Array(Number(length));
-  if (!(await readFully(handle, header, 8))) throw new TillerError(`${file} changed while it was read; try again.`);
+  const header = await source.read(8, Number(length));
+  if (header.byteLength < Number(length)) throw new TillerError(`${file} changed while it was read; try again.`);
   return header;
 }
 

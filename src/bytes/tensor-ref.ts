@@ -3,6 +3,7 @@
  *
  * A checkpoint is a map of these. Graphs reference them in place, so weights are never copied or converted on disk.
  */
+import type { ByteSource } from "./source.ts";
 
 /** The element types Tiller reads from checkpoints and computes with, by their usual names. */
 export type DType = "float32" | "float16" | "bfloat16" | "float64" | "int64" | "int32" | "uint8" | "bool";
@@ -23,8 +24,7 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
 export interface TensorRef {
   /** The key in the checkpoint, kept for error messages. */
   readonly name: string;
-  /** Absolute path with symbolic links resolved; the runtime refuses links. */
-  readonly file: string;
+  readonly source: ByteSource;
   readonly offset: number;
   readonly byteLength: number;
   readonly shape: readonly number[];

@@ -1,4 +1,5 @@
 /** `tiller bench`: experiments from a file, their table and their report. */
+
 import { join } from "node:path";
 import type { Command } from "commander";
 import {
@@ -7,9 +8,9 @@ import {
   type Results,
   readExperiment,
   runExperiment,
-  UsageError,
   writeReport,
-} from "../index.ts";
+} from "../experiments/index.ts";
+import { UsageError } from "../index.ts";
 import { resultLines, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";

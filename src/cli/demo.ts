@@ -1,4 +1,5 @@
 /** `tiller demo`: the whole story on the embedded model. */
+
 import { join } from "node:path";
 import type { Command } from "commander";
 import {
@@ -8,7 +9,7 @@ import {
   runExperiment,
   writeReport,
   writeSheet,
-} from "../index.ts";
+} from "../experiments/index.ts";
 import { shortResultLines, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";

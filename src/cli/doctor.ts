@@ -1,4 +1,5 @@
 /** `tiller doctor`: what this machine offers, and what is missing. */
+
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import os from "node:os";
@@ -64,7 +65,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
   Object.assign(output.result, {
     tiller: version,
     node: process.versions.node,
-    onnxruntime: runtimeVersion,
+    onnxruntime: await runtimeVersion(),
     system: `${os.platform()} ${os.arch()} ${os.release()}`,
     cpu: model,
     cores: os.availableParallelism(),
@@ -79,7 +80,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
   const rows = [
     ["Tiller", version],
     ["Node", process.versions.node],
-    ["ONNX Runtime", runtimeVersion],
+    ["ONNX Runtime", await runtimeVersion()],
     ["system", `${os.platform()} ${os.arch()} ${os.release()}`],
     ["CPU", `${model}, ${os.availableParallelism()} threads`],
     ["memory", `${shortBytes(memory)}, ${shortBytes(Math.min(memory, os.freemem()))} free`],

@@ -1,4 +1,5 @@
 /** `tiller eval`: how near a folder of pictures is to its subject and to its texts. */
+
 import type { Command } from "commander";
 import { type EvaluationRequest, embeddedModel, evaluateFolder, protocols, type Scores, UsageError } from "../index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";

@@ -1,5 +1,7 @@
 /** How experiments are told: what runs, and what came of it. */
-import { pairHeads, pairRows, type Results, type RunProgress, tableHeads, tableRows } from "../index.ts";
+
+import type { Results, RunProgress } from "../experiments/index.ts";
+import { pairHeads, pairRows, tableHeads, tableRows } from "../experiments/index.ts";
 import type { Output } from "./output.ts";
 import { shortTime, table } from "./printable.ts";
 

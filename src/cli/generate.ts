@@ -1,8 +1,14 @@
 /** `tiller generate`: pictures from a prompt. */
+
 import type { Command } from "commander";
-import type { GivenSettings } from "../guidance/index.ts";
-import type { GuidanceName, Recipe, SamplerName } from "../index.ts";
-import { guidanceNames, samplerNames } from "../index.ts";
+import {
+  type GivenSettings,
+  type GuidanceName,
+  guidanceNames,
+  type Recipe,
+  type SamplerName,
+  samplerNames,
+} from "../index.ts";
 import { type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,

@@ -1,4 +1,5 @@
 /** What one safetensors file holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
+
 import { basename } from "node:path";
 import { type Checkpoint, nameForeign, nameOtherTask, readSafetensors } from "../index.ts";
 import { describeLora, isLora, type LoraReport } from "./inspect-lora.ts";

@@ -1,4 +1,5 @@
 /** What a folder holds: a model as Diffusers saves it, or one component of a model. */
+
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { jsonObject, openCheckpoint, readJson, TillerError } from "../index.ts";

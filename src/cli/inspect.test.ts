@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tiller } from "../../test/fake-world.ts";
-import { encodePng } from "../images/node/png.ts";
+import { encodePng } from "../recipe/png.ts";
 import { withTexts } from "../recipe/png-text.ts";
 
 let folder: string;

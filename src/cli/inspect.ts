@@ -1,8 +1,8 @@
 /** `tiller inspect`: what a checkpoint, an adapter or a picture holds. */
+
 import { open, stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { type Recipe, TillerError } from "../index.ts";
-import { readPicture } from "../recipe/read-recipe.ts";
+import { type Recipe, readPicture, TillerError } from "../index.ts";
 import { describeFile, type FileReport } from "./inspect-file.ts";
 import { describeFolder, type FolderReport } from "./inspect-folder.ts";
 import type { Amount } from "./inspect-tensors.ts";

@@ -1,9 +1,8 @@
 /** Runs one request and puts its pictures on disk as they come. */
+
 import { join } from "node:path";
-import { namingSettings, type SettingName } from "../guidance/index.ts";
-import { encodePng, type Picture, writeNew } from "../images/node/png.ts";
-import type { FullRequest } from "../index.ts";
-import type { Recipe } from "../recipe/recipe.ts";
+import { encodePng, type FullRequest, namingSettings, type Pixels, type Recipe, type SettingName } from "../index.ts";
+import { writeNew } from "../node.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import type { LoadedPipeline, World } from "./world.ts";
@@ -28,7 +27,7 @@ export interface MakeOptions {
   readonly steps: { readonly before: number; readonly total: number };
   /** Pictures likewise. */
   readonly pictures: { readonly before: number; readonly total: number };
-  onPicture(made: MadePicture, picture: Picture, index: number): Promise<void> | void;
+  onPicture(made: MadePicture, picture: Pixels, index: number): Promise<void> | void;
 }
 
 /**

@@ -1,9 +1,9 @@
 /** The options that commands share, and what becomes of them: a model to load and a request to it. */
+
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
-import { placeOf } from "../bytes/node/place.ts";
-import { comparable, settingNames, settingOf } from "../guidance/index.ts";
 import {
+  comparable,
   type DeviceName,
   deviceNames,
   embeddedModel,
@@ -12,12 +12,15 @@ import {
   type LoadOptions,
   type Recipe,
   type Request,
+  readRecipe,
   requestSchema,
   samplerNames,
+  settingNames,
+  settingOf,
   UsageError,
+  withSettings,
 } from "../index.ts";
-import { readRecipe } from "../recipe/read-recipe.ts";
-import { withSettings } from "../recipe/request.ts";
+import { placeOf } from "../node.ts";
 import { parseAdapter } from "./adapter-option.ts";
 import { optionOf, parseChoice, parseNumber, parseWhole } from "./values.ts";
 import type { AdapterChoice } from "./world.ts";

@@ -1,4 +1,5 @@
 /** The folder that pictures go to, made and tried before anything is computed. */
+
 import { randomUUID } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

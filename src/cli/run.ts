@@ -1,4 +1,5 @@
 /** One call of `tiller`, from its arguments to its exit code. */
+
 import { inspect as show } from "node:util";
 import { Command, CommanderError } from "commander";
 import { TillerError, UsageError, version } from "../index.ts";

@@ -1,4 +1,5 @@
 /** Options for the settings of guidance methods, made from what the methods say of them. */
+
 import type { Command } from "commander";
 import {
   type GivenSettings,
@@ -9,7 +10,7 @@ import {
   settingNames,
   settingOf,
   settingsNamed,
-} from "../guidance/index.ts";
+} from "../index.ts";
 import type { Output } from "./output.ts";
 import { parseNumbers } from "./ranges.ts";
 import { optionOf, parseChoice, parseNumber } from "./values.ts";

@@ -3,14 +3,16 @@ import {
   comparable,
   doubtOf,
   type GivenSettings,
+  type GuidanceName,
+  type SamplerName,
   type SettingName,
   type SettingValues,
   settingNames,
   settingOf,
   settingsOf,
-} from "../guidance/index.ts";
-import type { SheetPlan } from "../images/contact-sheet.ts";
-import { type GuidanceName, type SamplerName, UsageError } from "../index.ts";
+  UsageError,
+} from "../index.ts";
+import type { SheetPlan } from "../node.ts";
 import { methodsWith } from "./setting-options.ts";
 import { optionOf } from "./values.ts";
 

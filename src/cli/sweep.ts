@@ -1,10 +1,22 @@
 /** `tiller sweep`: the same prompt under many settings, side by side. */
+
 import type { Command } from "commander";
-import { comparable, type SettingName, settingNames, settingOf, toldOf } from "../guidance/index.ts";
-import { type ContactSheet, createContactSheet } from "../images/contact-sheet.ts";
-import { type Picture, writeNew } from "../images/node/png.ts";
-import { type FullRequest, guidanceNames, type Recipe, samplerNames, UsageError, version } from "../index.ts";
-import { shortName } from "../recipe/parameters.ts";
+import {
+  comparable,
+  type FullRequest,
+  guidanceNames,
+  type Pixels,
+  type Recipe,
+  type SettingName,
+  samplerNames,
+  settingNames,
+  settingOf,
+  shortName,
+  toldOf,
+  UsageError,
+  version,
+} from "../index.ts";
+import { type ContactSheet, createContactSheet, writeNew } from "../node.ts";
 import { type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
@@ -161,7 +173,7 @@ function axesOf(options: SweepOptions, recipe: Recipe | undefined): Axes {
 function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
   let sheet: ContactSheet | undefined;
   return {
-    place(row: number, column: number, picture: Picture): Promise<void> {
+    place(row: number, column: number, picture: Pixels): Promise<void> {
       const { width, height } = picture;
       const subtitle = subtitleOf(plan, choice, request, picture);
       sheet ??= createContactSheet({ ...plan.sheet, title: request.prompt, subtitle, picture: { width, height } });
@@ -172,7 +184,7 @@ function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
 }
 
 /** What all pictures share. */
-function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, { width, height }: Picture): string {
+function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, { width, height }: Pixels): string {
   const varies = (axis: keyof Setting) => (plan.varied as readonly string[]).includes(axis);
   const { guidance, sampler, steps } = request;
   const told = varies("guidance") ? {} : toldOf(guidance, request);

@@ -1,4 +1,5 @@
 /** `tiller train`: a folder of pictures to an adapter. */
+
 import type { Command } from "commander";
 import {
   embeddedModel,

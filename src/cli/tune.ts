@@ -1,7 +1,9 @@
 /** `tiller tune`: the best omega of an adapter. */
+
 import { join, parse } from "node:path";
 import type { Command } from "commander";
-import { embeddedModel, tune as findOmega, UsageError } from "../index.ts";
+import { tune as findOmega } from "../experiments/index.ts";
+import { embeddedModel, UsageError } from "../index.ts";
 import { tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";

@@ -1,6 +1,5 @@
 /** Option values, from what a person types to what the code takes. Every refusal names the option. */
-import { settingNames, settingsNamed } from "../guidance/index.ts";
-import { UsageError } from "../index.ts";
+import { settingNames, settingsNamed, UsageError } from "../index.ts";
 
 /** The option of a request's field: `--ag-scale` of `agScale`. */
 export const optionOf = (field: string): string =>

@@ -24,6 +24,28 @@ test("the interval holds resampled means: within the values, low before high", (
   );
 });
 
+test("concepts are drawn anew, not only their prompts", () => {
+  // Within each concept nothing varies; of two draws from {0, 1} a quarter are both 0, a quarter both 1.
+  const { low, high } = bootstrap([[0], [1]]);
+  expect([low, high]).toEqual([0, 1]);
+});
+
+test("prompts are drawn anew within each concept", () => {
+  const { low, high } = bootstrap([[0, 1]]);
+  expect([low, high]).toEqual([0, 1]);
+});
+
+test("every call draws the same concepts and prompts, so that intervals of differences are paired", () => {
+  // So uneven that another 2,000 draws would end at other values.
+  const values = Array.from({ length: 5 }, (_, c) => Array.from({ length: 4 + c }, (_, p) => Math.sin(10 * c + p * p)));
+  const own = bootstrap(values);
+  expect(bootstrap(values)).toEqual(own);
+  // Of values 1 higher every resampled mean is 1 higher.
+  const shifted = bootstrap(values.map((prompts) => prompts.map((value) => value + 1)));
+  expect(shifted.low).toBeCloseTo(own.low + 1, 12);
+  expect(shifted.high).toBeCloseTo(own.high + 1, 12);
+});
+
 test("the interval of many independent values is that of the normal distribution", () => {
   // 400 values of standard deviation 0.5: the mean's is 0.025, and 95 % are within 1.96 of those.
   const values = Array.from({ length: 400 }, (_, i) => i % 2);

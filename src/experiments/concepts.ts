@@ -1,9 +1,10 @@
 /** The concepts of an experiment: where their pictures are and which prompts they take. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
+import { writeWhole } from "../bytes/write-whole.ts";
 import { UsageError } from "../errors.ts";
-import { encodePng, writePng } from "../images/node/png.ts";
+import { encodePng } from "../recipe/png.ts";
 import { concepts as embeddedConcepts, type Concept as WorldConcept } from "../world/concepts.ts";
 import { rasterize, render, side } from "../world/render.ts";
 import { promptOf, themesOf } from "../world/world.ts";
@@ -63,7 +64,7 @@ export async function drawReferences({ individual, references }: WorldConcept, f
     const file = join(folder, `${i}.png`);
     if (await exists(file)) continue;
     const data = rasterize(render(individual, undefined, referenceSeed + i));
-    await writePng(file, await encodePng({ width: side, height: side, data }));
+    await writeWhole(file, await encodePng({ width: side, height: side, data }));
   }
 }
 

@@ -1,7 +1,7 @@
 /** An experiment: what is personalised, how it is guided, on which concepts and prompts. One small JSON file. */
 import { basename } from "node:path";
 import { z } from "zod";
-import { jsonObject, readJson } from "../bytes/node/json-file.ts";
+import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { UsageError } from "../errors.ts";
 import { embeddedModel } from "../families/embedded.ts";
 import {

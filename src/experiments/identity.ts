@@ -1,8 +1,8 @@
 /** What tells a model or an adapter from another of the same name. */
-import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { hashFile } from "../bytes/node/hash-file.ts";
+import { startHash } from "#bytes";
+import { hashFile } from "../bytes/hash-file.ts";
 
 /**
  * Of a model: a file, or a folder with all that is in it but the folders of `without`; a name that is neither stands for
@@ -11,12 +11,12 @@ import { hashFile } from "../bytes/node/hash-file.ts";
 export async function modelIdentity(model: string, without: readonly string[] = []): Promise<string> {
   const found = await stat(model).catch(() => undefined);
   if (!found) return model;
-  const hash = createHash("sha256");
+  const hash = startHash();
   for (const file of found.isDirectory() ? await filesUnder(model, without) : [""]) {
     hash.update(file);
     await hashFile(hash, join(model, file));
   }
-  return hash.digest("hex");
+  return hash.digest();
 }
 
 /** Links to files count as files: a hub's cache is made of them. */

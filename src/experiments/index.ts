@@ -1,8 +1,8 @@
 /** Experiments: personalise, draw, measure, compare. */
 
 import { join } from "node:path";
-import { writeWhole } from "../bytes/node/atomic-file.ts";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
+import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors.ts";
 import { conceptsOf } from "./concepts.ts";
 import { type Experiment, readExperiment } from "./experiment.ts";

@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
+import { pictureNames } from "../images/folder.ts";
 import type { metricNames } from "../metrics/fidelity.ts";
-import { pictureNames } from "../training/data/pictures.ts";
 import type { BenchConcept } from "./concepts.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
 import { style } from "./report-style.ts";

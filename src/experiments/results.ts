@@ -1,7 +1,7 @@
 /** What an experiment's finished units say together. */
 import { join, relative } from "node:path";
 import { methodOf } from "../guidance/index.ts";
-import { readFolder } from "../images/node/read-pixels.ts";
+import { readFolder } from "../images/folder.ts";
 import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
 import {
   type MetricName,
@@ -164,7 +164,7 @@ export async function gather(
   );
   return {
     tiller: version,
-    versions: { node: process.version, onnxruntime: runtimeVersion },
+    versions: { node: process.version, onnxruntime: await runtimeVersion() },
     identities,
     experiment,
     units: { done, total },

@@ -1,7 +1,7 @@
 /** Runs an experiment: does what is missing of its units, in a folder that several processes may share. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
 import { TillerError } from "../errors.ts";
 import { embedded, embeddedFolder, embeddedModel } from "../families/embedded.ts";
 import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";

@@ -1,7 +1,7 @@
 /** An experiment's pictures on one sheet: methods below each other, prompts side by side, the same seed throughout. */
 import { join } from "node:path";
-import { createContactSheet } from "../images/contact-sheet.ts";
-import { readPixels } from "../images/node/read-pixels.ts";
+import { readPixels } from "#images";
+import { createContactSheet } from "../images/node/contact-sheet.ts";
 import type { Results } from "./results.ts";
 
 /** The first concept's sheet, as a PNG file. */

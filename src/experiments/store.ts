@@ -6,10 +6,9 @@ import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { writeWhole } from "../bytes/node/atomic-file.ts";
-import { readJson } from "../bytes/node/json-file.ts";
-import { hold } from "../bytes/node/lock.ts";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists, hold } from "#bytes";
+import { readJson } from "../bytes/json-file.ts";
+import { writeWhole } from "../bytes/write-whole.ts";
 
 /** What decides a unit's outcome, as a short name for its folder. */
 export const keyOf = (contents: unknown): string =>

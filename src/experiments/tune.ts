@@ -1,6 +1,6 @@
 /** Finds the omega of one adapter: the most faithful to the subject that keeps the text. */
 import { join } from "node:path";
-import { writeWhole } from "../bytes/node/atomic-file.ts";
+import { writeWhole } from "../bytes/write-whole.ts";
 import { UsageError } from "../errors.ts";
 import { promptNames } from "./concepts.ts";
 import { type Experiment, parseExperiment } from "./experiment.ts";

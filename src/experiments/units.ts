@@ -1,13 +1,13 @@
 /** How each kind of unit is done. */
 import { join, relative } from "node:path";
 import { z } from "zod";
-import { writeWhole } from "../bytes/node/atomic-file.ts";
-import { readJson } from "../bytes/node/json-file.ts";
-import { exists } from "../bytes/node/regular-file.ts";
-import { encodePng, writePng } from "../images/node/png.ts";
-import { readPixels } from "../images/node/read-pixels.ts";
+import { exists } from "#bytes";
+import { readPixels } from "#images";
+import { readJson } from "../bytes/json-file.ts";
+import { writeWhole } from "../bytes/write-whole.ts";
 import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
 import type { Pipeline } from "../pipelines/pipeline.ts";
+import { encodePng } from "../recipe/png.ts";
 import { makeClassPictures } from "../training/data/class-pictures.ts";
 import { type TrainOptions, train } from "../training/run/train.ts";
 import type { BenchConcept } from "./concepts.ts";
@@ -108,7 +108,7 @@ export async function doPictures(
       }
       if (event.type !== "picture") continue;
       seeds.push(event.seed);
-      await writePng(join(folder, `${event.seed}.png`), await encodePng(event, event.recipe));
+      await writeWhole(join(folder, `${event.seed}.png`), await encodePng(event, event.recipe));
     }
     return { seeds, seconds: (performance.now() - began) / 1000, rows, memory };
   });

@@ -1,12 +1,11 @@
 /** The model that comes with Tiller. */
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, packageFile } from "#bytes";
 
 /** Its name, wherever a model is asked for. */
 export const embeddedModel = "dinghy";
 
 /** Its folder, which also holds the encoders of the metrics, `clip` and `vit`. */
-export const embeddedFolder = fileURLToPath(new URL(`../../models/${embeddedModel}`, import.meta.url));
+export const embeddedFolder = packageFile(`models/${embeddedModel}`);
 
 /** A folder of the embedded model. */
 export const embedded = (...path: string[]): string => join(embeddedFolder, ...path);

@@ -1,7 +1,8 @@
 /** Measures of difference that training makes small. */
 import { add, multiply, subtract } from "./operators/elementwise.ts";
 import { power, square } from "./operators/functions.ts";
-import { mean, sum } from "./operators/reductions.ts";
+import { mean } from "./operators/mean.ts";
+import { sum } from "./operators/reductions.ts";
 import type { Value } from "./value.ts";
 
 /** Mean over all elements of (a - b)^2, of shape []. */

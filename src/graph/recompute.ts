@@ -7,6 +7,8 @@ import { apply, type Operator, topological, type Value } from "./value.ts";
 /** The inputs are: what the segment gave, the values to start again from, and those it captured from outside. */
 const recomputeOperator: Operator<{ starts: number }> = {
   name: "recompute",
+  computes: "asInputs",
+  reads: 1,
   infer: ([y]) => ({ shape: y!.shape, dtype: y!.dtype }),
   emit: (_, [y]) => y!,
   // The copy starts from values that are held back until g is there. So it is computed when it is needed, and the

@@ -1,5 +1,8 @@
 /** Shape errors, and what is encoded. */
+
 import { describe, expect, test } from "vitest";
+import { absentSource } from "../bytes/source.ts";
+import { targets } from "../runtime/targets.ts";
 import * as g from "./index.ts";
 
 describe("a mismatch names the operator and both shapes:", () => {
@@ -102,14 +105,15 @@ describe("an encoded graph", () => {
 
   const ref = {
     name: "w.weight",
-    file: "/models/a/unet.safetensors",
+    source: absentSource("/models/a/unet.safetensors"),
     offset: 4096,
     byteLength: 96,
     shape: [3, 8],
     dtype: "float32" as const,
   };
   const batch = g.symbol("batch");
-  const encoded = g.encode({ y: g.linear(g.input("x", [batch, 4, 8]), g.parameter(ref)) });
+  const encode = (outputs: g.Outputs, target: g.Target = targets.cpu) => g.encode(outputs, target);
+  const encoded = encode({ y: g.linear(g.input("x", [batch, 4, 8]), g.parameter(ref)) });
   const graph = all(encoded.model, 7)[0]!;
 
   test("leaves weights where they lie: file, offset and length, no data", () => {
@@ -121,7 +125,7 @@ describe("an encoded graph", () => {
   });
 
   test("takes rows of a weight from where they begin in its file", () => {
-    const part = g.encode({ y: g.linear(g.input("x", [batch, 8]), g.parameter(g.rows(ref, 1, 3))) });
+    const part = encode({ y: g.linear(g.input("x", [batch, 8]), g.parameter(g.rows(ref, 1, 3))) });
     const [weight] = all(all(part.model, 7)[0]!, 5).filter((tensor) => text(tensor, 8).startsWith("w.weight"));
     const external = Object.fromEntries(all(weight!, 13).map((entry) => [text(entry, 1), text(entry, 2)]));
     // 8 float32 a row: row 1 begins 32 bytes on, two rows are 64.
@@ -130,19 +134,34 @@ describe("an encoded graph", () => {
   });
 
   test("refers once to a weight that is used twice", () => {
-    const tied = g.encode({ y: g.add(g.parameter(ref), g.parameter(ref)) });
+    const tied = encode({ y: g.add(g.parameter(ref), g.parameter(ref)) });
     const named = all(all(tied.model, 7)[0]!, 5).filter((tensor) => text(tensor, 8).startsWith("w.weight"));
     expect(named).toHaveLength(1);
   });
 
-  test("stores attention fused, or in the plain dialect operator by operator", () => {
+  test("stores attention and transposed products fused where the provider has the kernel, else operator by operator", () => {
     const [q, k] = [g.input("q", [batch, g.symbol("tokens"), 8]), g.input("k", [batch, 5, 8])];
-    const types = (dialect: g.Dialect) =>
-      all(all(g.encode({ y: g.attention(q, k, k, 2) }, dialect).model, 7)[0]!, 1).map((node) => text(node, 4));
-    expect(types("cpu")).toContain("MultiHeadAttention");
-    expect(types("gpu")).toContain("MultiHeadAttention");
-    expect(types("plain")).not.toContain("MultiHeadAttention");
-    expect(types("plain").filter((type) => /MatMul|Softmax/.test(type))).toEqual(["MatMul", "Softmax", "MatMul"]);
+    const y = g.linear(g.attention(q, k, k, 2), g.parameter(ref));
+    const types = (target: g.Target) =>
+      all(all(encode({ y }, target).model, 7)[0]!, 1)
+        .map((node) => text(node, 4))
+        .filter((type) => /MatMul|Softmax|Attention/.test(type));
+    for (const target of [targets.cpu, targets.cuda, targets.dml]) {
+      expect(types(target)).toEqual(["MultiHeadAttention", "FusedMatMul"]);
+    }
+    for (const target of [targets.webgpu, targets.coreml]) {
+      expect(types(target)).toEqual(["MultiHeadAttention", "MatMul"]);
+    }
+    const plain = { ...targets.webgpu, fused: new Set<g.Fused>() };
+    expect(types(plain)).toEqual(["MatMul", "Softmax", "MatMul", "MatMul"]);
+  });
+
+  test("leaves large weights in place only where files are mapped", () => {
+    const weight = g.parameter({ ...ref, shape: [4, 2, 3, 1] }, { inPlace: true });
+    const y = g.conv(g.input("x", [batch, 2, 8, 8]), weight);
+    const inputs = (target: g.Target) => all(all(encode({ y }, target).model, 7)[0]!, 11).map((of) => text(of, 1));
+    expect(inputs(targets.cpu)).toEqual(["x", expect.stringMatching(/^w\.weight/)]);
+    expect(inputs(targets.cuda)).toEqual(["x"]);
   });
 
   test("names its inputs, its outputs and its open sizes", () => {
@@ -161,16 +180,16 @@ describe("an encoded graph", () => {
   test("holds what two results share once", () => {
     const x = g.input("x", [batch, 4, 8]);
     const shared = g.linear(x, g.parameter(ref));
-    const types = all(all(g.encode({ a: g.silu(shared), b: g.add(shared, shared) }).model, 7)[0]!, 1).map((node) =>
+    const types = all(all(encode({ a: g.silu(shared), b: g.add(shared, shared) }).model, 7)[0]!, 1).map((node) =>
       text(node, 4),
     );
     expect(types.filter((type) => /MatMul|Gemm/.test(type))).toHaveLength(1);
   });
 
   test("refuses two inputs of one name, and weights on two drives", () => {
-    expect(() => g.encode({ y: g.add(g.input("x", [2]), g.input("x", [2])) })).toThrow(/two inputs are named x/);
-    const far = { ...ref, file: "D:\\models\\b.safetensors" };
-    expect(() => g.encode({ a: g.parameter(ref), b: g.parameter(far) })).toThrow(/two drives/);
+    expect(() => encode({ y: g.add(g.input("x", [2]), g.input("x", [2])) })).toThrow(/two inputs are named x/);
+    const far = { ...ref, source: absentSource("D:\\models\\b.safetensors") };
+    expect(() => encode({ a: g.parameter(ref), b: g.parameter(far) })).toThrow(/two drives/);
   });
 });
 

@@ -5,14 +5,25 @@
 
 import type { DType } from "../bytes/tensor-ref.ts";
 import { type Shape, showShape } from "./dim.ts";
-import type { Emitter } from "./onnx.ts";
+import type { Emitter } from "./emitter.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: an operator's attributes are its own; the graph only carries them.
 export type AnyOperator = Operator<any>;
 
-/** One operator, all of it in one place: its shape rule, its ONNX form and its gradient. */
+/**
+ * The number type that an operator's real numbers are computed in: the target's; float32 whatever the target's is; or that
+ * of its operands, which is float32 as soon as one of them is.
+ */
+export type Computes = "real" | "float32" | "asInputs";
+
+/** One operator, all of it in one place: its shape rule, its number type, its ONNX form and its gradient. */
 export interface Operator<Attributes> {
   readonly name: string;
+  readonly computes: Computes;
+  /** How many of its inputs are read, by default all; of those after them the shape alone is used. */
+  readonly reads?: number;
+  /** Given in whatever number type others ask for, and of no weight where they compute as their inputs: a weight, a constant. */
+  readonly yields?: boolean;
   /** The result's type, or an error that names both shapes. */
   readonly infer: (inputs: readonly Value[], attributes: Attributes) => ValueType;
   /** Writes ONNX nodes and returns the name of the result. */
@@ -34,6 +45,7 @@ export interface Backward<Attributes> {
 
 export interface ValueType {
   readonly shape: Shape;
+  /** "float32" is any real number: outside of a session it is float32, inside a type that the lowering chooses. */
   readonly dtype: DType;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Row } from "./guidance.ts";
 import { mix } from "./guidance.ts";
+
 import {
   type GivenSettings,
   type GuidanceName,
@@ -50,6 +51,43 @@ test.each([
   ["pg++", 2],
 ] as const)("%s evaluates %i rows", (name, rows) => {
   expect(guide(name, {}).rows).toHaveLength(rows);
+});
+
+/**
+ * The published formulas by hand, at scale 7.5, omega 0.6 and autoguidance scale 2. Of the network above e(1, c) = 5,
+ * e(0, c) = 3, e(1, null) = 1, e(0, null) = -2, e(omega, null) = -0.2 and e(1, c0) = 2.
+ */
+test.each([
+  ["none", 5],
+  ["cfg", 31], // 1 + 7.5 (5 - 1)
+  ["ag", 7], // 3 + 2 (5 - 3)
+  ["cfg+ag", 33], // 5 + 6.5 (5 - 1) + 1 (5 - 3)
+  ["autolora", 26.5], // E(1) = 1 + 7.5 * 4 = 31, E(0) = -2 + 7.5 * 5 = 35.5; 35.5 + 2 (31 - 35.5)
+  ["sag", 31], // as cfg: the sixth step of ten
+  ["sag-additive", 28], // 1 + 7.5 (5 - 1) + 1 (2 - 5)
+  ["pg", 38.8], // -0.2 + 7.5 (5 + 0.2)
+  ["cfg++", 31],
+  ["pg++", 38.8],
+] as const)("%s of a linear network is its formula's %d", (name, value) => {
+  expect(output(name)).toBeCloseTo(value, 4);
+});
+
+test("sag begins with the prompt without its learned tokens", () => {
+  expect(output("sag", {}, 0)).toBeCloseTo(8.5, 5); // 1 + 7.5 (2 - 1)
+});
+
+test("cfg++ and pg++ re-noise with the weak prediction alone, the others with the guided one", () => {
+  expect(run(linear, "cfg++").renoise).toBe(1);
+  expect(run(linear, "pg++").renoise).toBeCloseTo(-0.2, 6);
+  for (const name of guidanceNames.filter((one) => !one.endsWith("++"))) {
+    expect(guide(name, {}).coefficients(5, 10).renoise, name).toBeUndefined();
+  }
+});
+
+test("the scale is 7.5 when none is given, and 0.4 for the methods whose scale is lambda", () => {
+  for (const name of guidanceNames.filter((one) => settingsOf(one).some((setting) => setting.name === "scale"))) {
+    expect(valuesOf(name, {}).scale, name).toBe(name.endsWith("++") ? 0.4 : 7.5);
+  }
 });
 
 test.each(guidanceNames)("the coefficients of %s add up to 1 at every choice", (name) => {

@@ -1,5 +1,7 @@
 /** Resizing as PIL does it: a kernel as wide as the reduction, its weights brought to a sum of 1. */
 
+import type { Pixels } from "./pixels.ts";
+
 /** A kernel: half its width, and its value at a distance from the centre. */
 interface Kernel {
   readonly support: number;
@@ -43,13 +45,6 @@ export function tapsOf(from: number, to: number, name: KernelName): Taps[] {
   });
 }
 
-export interface Pixels {
-  readonly width: number;
-  readonly height: number;
-  /** RGB, row by row. */
-  readonly data: Uint8Array;
-}
-
 /** A picture at another size, equal to PIL's `resize` within 1 of 255: rows first, then columns, rounded in between. */
 export function resized(
   { width, height, data }: Pixels,
@@ -77,3 +72,9 @@ export function resized(
   }
   return { ...to, data: new Uint8Array(result.buffer) };
 }
+
+/** The size with the shorter side as `size`, the longer in proportion, rounded down. */
+export const coverSize = ({ width, height }: { width: number; height: number }, size: number) =>
+  width < height
+    ? { width: size, height: Math.floor((size * height) / width) }
+    : { width: Math.floor((size * width) / height), height: size };

@@ -1,13 +1,13 @@
 /** The encoders that metrics compare pictures and texts with: any CLIP folder, any ViT folder. */
-import { join } from "node:path";
-import { jsonObject, readJson } from "../bytes/node/json-file.ts";
-import type { Pixels } from "../images/resample.ts";
+import { join } from "#bytes";
+import { jsonObject, readJson } from "../bytes/json-file.ts";
+import type { Pixels } from "../images/pixels.ts";
 import { clipText, clipTextConfig } from "../models/clip-text.ts";
 import { clipTextFeatures, clipVision, clipVisionConfig } from "../models/clip-vision.ts";
 import { moduleOf } from "../models/module.ts";
 import { vit, vitConfig } from "../models/vit.ts";
 import { type Engine, float32, int32, type Tensor } from "../runtime/index.ts";
-import { encodePrompt } from "../text/prompts.ts";
+import { encodePrompt } from "../text/clip-prompt.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import {

@@ -1,7 +1,7 @@
 /** Measures pictures of a subject: how near they are to the subject's own pictures, and to their texts. */
-import { basename } from "node:path";
-import { readPixels } from "../images/node/read-pixels.ts";
-import type { Pixels } from "../images/resample.ts";
+import { basename } from "#bytes";
+import { readPixels } from "#images";
+import type { Pixels } from "../images/pixels.ts";
 import type { ClipEncoder, Features, PictureEncoder } from "./encoders.ts";
 import { meanScores, type PictureFeatures, type Scores, scoresOf } from "./fidelity.ts";
 

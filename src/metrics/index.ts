@@ -1,9 +1,9 @@
 /** Subject and text fidelity of folders of pictures. */
-import { join } from "node:path";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists, join } from "#bytes";
+import { readPixels } from "#images";
 import { embedded } from "../families/embedded.ts";
-import { readFolder, readPixels } from "../images/node/read-pixels.ts";
-import type { Pixels } from "../images/resample.ts";
+import { readFolder } from "../images/folder.ts";
+import type { Pixels } from "../images/pixels.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
 import { openClip, openViT, type Protocol } from "./encoders.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";

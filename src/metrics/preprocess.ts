@@ -1,9 +1,10 @@
 /** Pictures as the encoders of the metrics take them: what their reference processors do. */
-import { join } from "node:path";
+
 import { z } from "zod";
-import { readJson } from "../bytes/node/json-file.ts";
-import { exists } from "../bytes/node/regular-file.ts";
-import { type Pixels, resized } from "../images/resample.ts";
+import { exists, join } from "#bytes";
+import { readJson } from "../bytes/json-file.ts";
+import type { Pixels } from "../images/pixels.ts";
+import { resized } from "../images/resample.ts";
 import { float32, type Tensor } from "../runtime/index.ts";
 
 export interface Preprocessing {

@@ -1,11 +1,11 @@
 /** The texts that pictures are measured against. */
-import { basename, join, parse } from "node:path";
+
 import { z } from "zod";
-import { readJson, readText } from "../bytes/node/json-file.ts";
-import { exists } from "../bytes/node/regular-file.ts";
+import { basename, exists, join } from "#bytes";
+import { readJson, readText } from "../bytes/json-file.ts";
 import { UsageError } from "../errors.ts";
+import { captionFileOf, pictureNames } from "../images/folder.ts";
 import { readPicture } from "../recipe/read-recipe.ts";
-import { captionFileOf, pictureNames } from "../training/data/pictures.ts";
 
 export interface PictureText {
   readonly file: string;
@@ -60,7 +60,7 @@ async function textOf(file: string, usual: string | undefined): Promise<string> 
   const text = (await promptIn(file, usual)) ?? usual;
   if (text !== undefined) return text;
   throw new UsageError(
-    `${basename(file)} has neither a recipe nor a ${parse(file).name}.txt beside it: give its text with --prompt or --prompts`,
+    `${basename(file)} has neither a recipe nor a ${basename(captionFileOf(file))} beside it: give its text with --prompt or --prompts`,
   );
 }
 

@@ -28,13 +28,16 @@ export type Sites = ReadonlySet<string>;
 
 export interface ModuleOptions {
   readonly sites?: Sites | undefined;
-  /** Tensors that are not fixed: inputs of the graph, each named by its key and shaped as in the checkpoint. */
+  /** Tensors that are not fixed: inputs of the graph, each named by scope and key and shaped as in the checkpoint. */
   readonly open?: ReadonlySet<string> | undefined;
+  /** Goes before the names of the inputs that the two above make, so that networks do not share them. */
+  readonly scope?: string | undefined;
 }
 
 export interface Module {
   /** The checkpoint key without `.weight`; "" at the top. */
   readonly path: string;
+  readonly scope: string;
   readonly at: (name: string | number) => Module;
   readonly has: (name: string) => boolean;
   /** The shape of a tensor. */
@@ -54,7 +57,10 @@ export interface TensorView {
 }
 
 /** The top of a checkpoint, ready for a model function. */
-export function moduleOf(weights: ReadonlyMap<string, TensorRef>, { sites, open }: ModuleOptions = {}): Module {
+export function moduleOf(
+  weights: ReadonlyMap<string, TensorRef>,
+  { sites, open, scope = "" }: ModuleOptions = {},
+): Module {
   const inputs = new Map<string, Value>();
   const tensor = (key: string): TensorRef => {
     const ref = weights.get(key);
@@ -62,7 +68,7 @@ export function moduleOf(weights: ReadonlyMap<string, TensorRef>, { sites, open 
     return ref;
   };
   const openValue = (key: string): Value => {
-    const value = inputs.get(key) ?? input(key, tensor(key).shape);
+    const value = inputs.get(key) ?? input(scope + key, tensor(key).shape);
     inputs.set(key, value);
     return value;
   };
@@ -79,6 +85,7 @@ export function moduleOf(weights: ReadonlyMap<string, TensorRef>, { sites, open 
     const join = (name: string | number) => (path === "" ? String(name) : `${path}.${name}`);
     return {
       path,
+      scope,
       sites: sites ?? new Set(),
       at: (name) => at(join(name)),
       has: (name) => weights.has(join(name)),
@@ -94,8 +101,8 @@ export function moduleOf(weights: ReadonlyMap<string, TensorRef>, { sites, open 
  *
  * `rank` is the sum of the ranks of all adapters there, 0 when none is loaded.
  */
-export const siteInputs = (path: string) =>
-  ({ down: `${path}.down`, up: `${path}.up`, strength: `${path}.strength` }) as const;
+export const siteInputs = (path: string, scope = "") =>
+  ({ down: `${scope}${path}.down`, up: `${scope}${path}.up`, strength: `${scope}${path}.strength` }) as const;
 
 /**
  * x [batch, tokens, in] through the linear layer at `module`: y = W x + b + ((x A) * s) B.
@@ -142,13 +149,13 @@ export function convAt(module: Module, x: Value, options: ConvOptions = {}): Val
 }
 
 function lowRank(
-  { path, sites }: Module,
+  { path, scope, sites }: Module,
   x: Value,
   shapes: (rank: ReturnType<typeof symbol>) => Record<"down" | "up", readonly ReturnType<typeof symbol>[]>,
 ): { down: Value; up: Value; strength: Value } | undefined {
   if (!sites.has(path)) return undefined;
-  const names = siteInputs(path);
-  const rank = symbol(`rank of ${path}`);
+  const names = siteInputs(path, scope);
+  const rank = symbol(`rank of ${scope}${path}`);
   const { down, up } = shapes(rank);
   return {
     down: input(names.down, down),

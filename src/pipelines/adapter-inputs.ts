@@ -1,15 +1,18 @@
 /** The loaded adapters as the inputs of one compiled graph: factors stacked by rank, strengths by batch row. */
 import { type Adapter, stackSite, strengthRow } from "../adapters/index.ts";
+import type { Components } from "../families/family.ts";
+import { scoped, splitScope } from "../models/components.ts";
 import { siteInputs } from "../models/module.ts";
 import { type Engine, float32, type Kept, type Session, stackRows, type Tensor } from "../runtime/index.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
 
 type Feeds = Readonly<Record<string, Tensor | Kept>>;
 
 /** Adapters at one graph's sites, their factors already in the worker. */
 export interface AdapterInputs {
-  /** The feeds for a batch whose rows have these shares of the adapters' strengths. */
-  feeds(rowStrengths: readonly number[]): Feeds;
+  /** The factors; the same for every batch. */
+  readonly factors: Feeds;
+  /** The strengths for a batch whose rows have these shares of the adapters' own. */
+  strengths(rowStrengths: readonly number[]): Readonly<Record<string, Tensor>>;
   drop(): Promise<void>;
 }
 
@@ -22,8 +25,7 @@ export interface LoadedAdapter {
 export async function loadAdapterInputs(
   engine: Engine,
   session: Session,
-  part: "unet" | "textEncoder",
-  weights: Checkpoint,
+  components: Components,
   loaded: readonly LoadedAdapter[],
 ): Promise<AdapterInputs> {
   const adapters = loaded.map(({ adapter }) => adapter);
@@ -32,25 +34,25 @@ export async function loadAdapterInputs(
   const owners = new Map<string, Int32Array>();
   // The WebGPU provider does not survive an empty tensor.
   const leastRank = engine.device === "webgpu" ? 1 : 0;
-  for (const path of sitesOf(session.inputs)) {
-    const names = siteInputs(path);
-    const weight = weights.get(`${path}.weight`)!;
+  for (const { component, path } of sitesOf(session.inputs)) {
+    const names = siteInputs(scoped(component, path));
+    const weight = components.get(component)!.weights.get(`${path}.weight`)!;
     const kind = session.inputs.get(names.down)!.shape.length === 4 ? "conv" : "linear";
-    const { rank, down, up, owner } = await stackSite(adapters, part, path, { kind, weight }, leastRank);
+    const { rank, down, up, owner } = await stackSite(adapters, component, path, { kind, weight }, leastRank);
     const [out, width, ...kernel] = weight.shape as [number, number, ...number[]];
     const conv = kind === "conv";
     factors[names.down] = float32(conv ? [rank, width, ...kernel] : [width, rank], down);
     factors[names.up] = float32(conv ? [out, rank, 1, 1] : [rank, out], up);
-    owners.set(path, owner);
+    owners.set(names.strength, owner);
   }
   const kept = await engine.hold(factors);
-  const held: Record<string, Kept> = Object.fromEntries(Object.keys(factors).map((name) => [name, kept]));
   return {
-    feeds(rowStrengths) {
-      const feeds: Record<string, Tensor | Kept> = { ...held };
-      for (const [path, owner] of owners) {
+    factors: Object.fromEntries(Object.keys(factors).map((name) => [name, kept])),
+    strengths(rowStrengths) {
+      const feeds: Record<string, Tensor> = {};
+      for (const [name, owner] of owners) {
         const rows = rowStrengths.map((share) => float32([1, 1, owner.length], strengthRow(owner, strengths, share)));
-        feeds[siteInputs(path).strength] = stackRows(rows);
+        feeds[name] = stackRows(rows);
       }
       return feeds;
     },
@@ -59,7 +61,12 @@ export async function loadAdapterInputs(
 }
 
 /** The modules that have a low-rank branch in a graph with these inputs. */
-export function sitesOf(inputs: ReadonlyMap<string, unknown>): string[] {
+export function sitesOf(inputs: ReadonlyMap<string, unknown>): { component: string; path: string }[] {
   const suffix = siteInputs("").strength;
-  return [...inputs.keys()].filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
+  return [...inputs.keys()]
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => {
+      const { component, rest } = splitScope(name.slice(0, -suffix.length));
+      return { component, path: rest };
+    });
 }

@@ -1,40 +1,37 @@
 /**
- * The networks one set of weights needs to predict: text encoder, keys and values of the text, U-Net.
+ * The networks one set of weights needs to predict: the text's, what is prepared once a prompt, and the denoiser.
  *
- * A batch is rows of (text, share of the adapters' strength); strong, weak and base rows go through together.
+ * A batch is rows of (text, share of the adapters' strength); strong, weak and base rows go through together. What one
+ * network gives another stays in the worker.
  */
 import { type Adapter, sites as touchedSites } from "../adapters/index.ts";
 import { TillerError } from "../errors.ts";
-import type { Component } from "../families/model-source.ts";
-import { inputsOf, type Outputs } from "../graph/index.ts";
-import { clipText, clipTextConfig } from "../models/clip-text.ts";
-import { moduleOf } from "../models/module.ts";
-import { crossAttentions, textKeysValues, unet, unetConfig } from "../models/unet.ts";
+import type { Component, Model, Tokens } from "../families/family.ts";
+import { connect, gather, input, inputsOf, type Outputs, symbol, type Value } from "../graph/index.ts";
+import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
 import { type Engine, float32, int32, type Kept, type Session, type Tensor } from "../runtime/index.ts";
 import { type AdapterInputs, type LoadedAdapter, loadAdapterInputs, sitesOf } from "./adapter-inputs.ts";
 
-export interface DenoiserSource {
-  readonly unet: Component;
-  readonly textEncoder: Component;
-}
+/** What predicts of a model. */
+export type DenoiserSource = Pick<Model, "components" | "steered" | "text" | "denoiser" | "adapters">;
 
 /** A row as the networks see it. */
 export interface TextRow {
-  /** Token ids, as many as the text encoder has positions. */
-  readonly ids: readonly number[];
+  readonly tokens: Tokens;
   /** Share of the adapters' strength: 1, omega or 0. */
   readonly strength: number;
 }
 
-/** Text encodings of a guidance method's rows, [rows, positions, width]. */
+/** A guidance method's rows with their texts encoded; the encodings are in the worker. */
 export interface EncodedRows {
   readonly strengths: readonly number[];
-  readonly text: Tensor;
+  readonly text: Kept;
+  release(): Promise<void>;
 }
 
-/** Everything but latents and timestep that the U-Net is given for one batch; lives in the worker. */
+/** Everything but latents and timestep that the denoiser is given for one batch; lives in the worker. */
 export interface Conditioning {
-  readonly feeds: Readonly<Record<string, Tensor | Kept>>;
+  readonly feeds: Readonly<Record<string, Kept>>;
   release(): Promise<void>;
 }
 
@@ -53,22 +50,25 @@ export interface Denoiser {
   release(): Promise<void>;
 }
 
-/** Attention projections always have a branch, so that adapters of the usual kind come and go without a rebuild. */
-const usualUNetSite = /\.attn[12]\.to_(q|k|v|out\.0)$/;
-const usualTextSite = /\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])$/;
-
 /** Something of each network. */
 interface ByNetwork<T> {
-  readonly unet: T;
   readonly text: T;
-  readonly textKeysValues: T;
+  readonly prepare: T;
+  readonly predict: T;
 }
 
+const networks = ["text", "prepare", "predict"] as const;
+/** What errors and profiles call them. */
+const labels: ByNetwork<string> = { text: "text encoder", prepare: "text keys and values", predict: "denoiser" };
+
+const ofEach = async <T>(make: (network: keyof ByNetwork<T>) => Promise<T>): Promise<ByNetwork<T>> => ({
+  text: await make("text"),
+  prepare: await make("prepare"),
+  predict: await make("predict"),
+});
+
 /** Where the networks have branches for adapters. */
-interface Sites {
-  readonly unetSites: ReadonlySet<string>;
-  readonly textSites: ReadonlySet<string>;
-}
+type Sites = ByComponent<ReadonlySet<string>>;
 
 /** Builds the networks of `source`, ready for `loaded` adapters. */
 export async function buildDenoiser(
@@ -76,42 +76,48 @@ export async function buildDenoiser(
   source: DenoiserSource,
   loaded: readonly LoadedAdapter[],
 ): Promise<Denoiser> {
-  const config = unetConfig(source.unet.config);
-  const textConfig = clipTextConfig(source.textEncoder.config);
-  const crossPaths = crossAttentions(config);
+  const { components, text } = source;
   const fewerLayers = new Map<number, { session: Session; inputs: AdapterInputs }>();
 
   /** @throws TillerError if an adapter changes what the networks do not compute with. */
-  const design = (adapters: readonly Adapter[]): ByNetwork<Outputs> & Sites => {
+  const design = (adapters: readonly Adapter[]): { graphs: ByNetwork<Outputs>; sites: Sites } => {
     const touched = touchedSites(adapters);
-    const unetSites = union(modulesOf(source.unet, usualUNetSite), touched.unet);
-    const textSites = union(modulesOf(source.textEncoder, usualTextSite), touched.textEncoder);
-    const unetModule = moduleOf(source.unet.weights, { sites: unetSites });
+    const sites = new Map(
+      source.steered.map((name) => [
+        name,
+        union(pathsMatching(components.get(name)!, source.adapters.usual[name]), touched.get(name) ?? new Set()),
+      ]),
+    );
+    const modules = modulesOf(components, { sites });
     const graphs = {
-      text: clipText(moduleOf(source.textEncoder.weights, { sites: textSites }), textConfig),
-      textKeysValues: textKeysValues(unetModule, config),
-      unet: unet(unetModule, config),
+      text: text.graph(modules),
+      prepare: byRow(source.denoiser.prepare(modules)),
+      predict: source.denoiser.predict(modules),
     };
-    const used = new Set(Object.values(graphs).flatMap((outputs) => sitesOf(inputsOf(outputs))));
-    for (const path of [...touched.unet, ...touched.textEncoder]) {
-      if (!used.has(path)) throw new TillerError(`an adapter changes ${path}, which the network does not compute with`);
+    const used = new Set(
+      Object.values(graphs).flatMap((outputs) =>
+        sitesOf(inputsOf(outputs)).map(({ component, path }) => scoped(component, path)),
+      ),
+    );
+    for (const [component, paths] of touched) {
+      for (const path of paths) {
+        if (used.has(scoped(component, path))) continue;
+        throw new TillerError(`an adapter changes ${path}, which the network does not compute with`);
+      }
     }
-    return { ...graphs, unetSites, textSites };
+    return { graphs, sites };
   };
-  const build = async ({
-    text,
-    textKeysValues,
-    unet,
-    ...sites
-  }: ByNetwork<Outputs> & Sites): Promise<ByNetwork<Session> & Sites> => ({
-    text: await engine.compile("text encoder", text),
-    textKeysValues: await engine.compile("text keys and values", textKeysValues),
-    unet: await engine.compile("U-Net", unet),
-    ...sites,
-  });
+
+  let { graphs, sites } = design(adaptersOf(loaded));
+  let sessions = await ofEach((network) => engine.compile(labels[network], graphs[network]));
+  const load = (adapters: readonly LoadedAdapter[]) =>
+    ofEach((network) => loadAdapterInputs(engine, sessions[network], components, adapters));
+  let inputs = await load(loaded);
+  let current = loaded;
+  let learned = learnedEmbeddings(source, adaptersOf(loaded));
 
   const releaseInputs = async () => {
-    await Promise.all(Object.values(inputs).map((i) => i.drop()));
+    for (const network of networks) await inputs[network].drop();
     for (const { session, inputs } of fewerLayers.values()) {
       await inputs.drop();
       await session.release();
@@ -119,82 +125,77 @@ export async function buildDenoiser(
     fewerLayers.clear();
   };
   const releaseSessions = async () => {
-    for (const session of [networks.unet, networks.text, networks.textKeysValues]) await session.release();
+    for (const network of networks) await sessions[network].release();
   };
 
-  const load = async (adapters: readonly LoadedAdapter[]): Promise<ByNetwork<AdapterInputs>> => ({
-    unet: await loadAdapterInputs(engine, networks.unet, "unet", source.unet.weights, adapters),
-    text: await loadAdapterInputs(engine, networks.text, "textEncoder", source.textEncoder.weights, adapters),
-    textKeysValues: await loadAdapterInputs(engine, networks.textKeysValues, "unet", source.unet.weights, adapters),
-  });
-
   const textEncoderSkipping = async (clipSkip: number) => {
-    if (clipSkip === 0) return { session: networks.text, inputs: inputs.text };
+    if (clipSkip === 0) return { session: sessions.text, inputs: inputs.text };
     const known = fewerLayers.get(clipSkip);
     if (known) return known;
-    if (clipSkip >= textConfig.num_hidden_layers) {
-      throw new TillerError(
-        `clip skip ${clipSkip} leaves no layer of the text encoder, which has ${textConfig.num_hidden_layers}`,
-      );
-    }
-    const module = moduleOf(source.textEncoder.weights, { sites: networks.textSites });
-    const session = await engine.compile("text encoder", clipText(module, textConfig, { clipSkip }));
-    const made = {
-      session,
-      inputs: await loadAdapterInputs(engine, session, "textEncoder", source.textEncoder.weights, current),
-    };
+    const session = await engine.compile(labels.text, text.graph(modulesOf(components, { sites }), { clipSkip }));
+    const made = { session, inputs: await loadAdapterInputs(engine, session, components, current) };
     fewerLayers.set(clipSkip, made);
     return made;
   };
 
-  let networks = await build(design(adaptersOf(loaded)));
-  let inputs = await load(loaded);
-  let current = loaded;
-  let learned = learnedEmbeddings(adaptersOf(loaded), textConfig.hidden_size);
-
   return {
     async setAdapters(next) {
       const adapters = adaptersOf(next);
-      const touched = touchedSites(adapters);
-      const covered = isSubset(touched.unet, networks.unetSites) && isSubset(touched.textEncoder, networks.textSites);
+      const covered = [...touchedSites(adapters)].every(([name, paths]) => isSubset(paths, sites.get(name)));
       // Only what is known to fit takes the place of what there is; two sets of networks may be more than memory holds.
       const wanted = covered ? undefined : design(adapters);
       if (wanted) {
         await releaseInputs();
         await releaseSessions();
-        networks = await build(wanted);
+        ({ graphs, sites } = wanted);
+        sessions = await ofEach((network) => engine.compile(labels[network], graphs[network]));
       }
       const given = await load(next);
       if (!wanted) await releaseInputs();
       inputs = given;
       current = next;
-      learned = learnedEmbeddings(adapters, textConfig.hidden_size);
+      learned = learnedEmbeddings(source, adapters);
     },
     async encode(rows, clipSkip) {
       const { session, inputs } = await textEncoderSkipping(clipSkip);
       const strengths = rows.map(({ strength }) => strength);
-      const { text } = await session.run({
-        ids: int32([rows.length, textConfig.max_position_embeddings], rows.flatMap(({ ids }) => ids) as number[]),
-        learned,
-        ...inputs.feeds(strengths),
+      const kept = await session.keep({
+        ...tokenFeeds(rows),
+        ...learned,
+        ...inputs.factors,
+        ...inputs.strengths(strengths),
       });
-      return { strengths, text: text! };
+      return { strengths, text: kept, release: () => engine.drop(kept) };
     },
     async condition({ strengths, text }, pictures) {
-      const batchStrengths = Array.from({ length: pictures }, () => strengths).flat();
-      const kept = await networks.textKeysValues.keep({
-        text: repeatRows(text, pictures),
-        ...inputs.textKeysValues.feeds(batchStrengths),
+      const batch = Array.from({ length: pictures }, () => strengths).flat();
+      const encoded = Object.keys(graphs.text).filter((name) => sessions.prepare.inputs.has(name));
+      const prepared = await sessions.prepare.keep({
+        ...Object.fromEntries(encoded.map((name) => [name, text])),
+        row: int32(
+          [batch.length],
+          batch.map((_, i) => i % strengths.length),
+        ),
+        ...inputs.prepare.factors,
+        ...inputs.prepare.strengths(batch),
       });
-      const textFeeds = crossPaths.flatMap((path) => [`${path}.keys`, `${path}.values`]).map((name) => [name, kept]);
+      const strengthFeeds = inputs.predict.strengths(batch);
+      const held = await engine.hold(strengthFeeds);
       return {
-        feeds: { ...Object.fromEntries(textFeeds), ...inputs.unet.feeds(batchStrengths) },
-        release: () => engine.drop(kept),
+        feeds: {
+          ...(inputs.predict.factors as Readonly<Record<string, Kept>>),
+          ...Object.fromEntries(Object.keys(graphs.prepare).map((name) => [name, prepared])),
+          ...Object.fromEntries(Object.keys(strengthFeeds).map((name) => [name, held])),
+        },
+        async release() {
+          await engine.drop(prepared);
+          await engine.drop(held);
+        },
       };
     },
     async predict(latents, timestep, { feeds }) {
       const timesteps = float32([latents.shape[0]!], Array(latents.shape[0]).fill(timestep));
-      const { prediction } = await networks.unet.run({ ...feeds, latents, timestep: timesteps });
+      const { prediction } = await sessions.predict.run({ ...feeds, latents, timestep: timesteps });
       return prediction!;
     },
     async release() {
@@ -206,27 +207,56 @@ export async function buildDenoiser(
 
 const adaptersOf = (loaded: readonly LoadedAdapter[]): Adapter[] => loaded.map(({ adapter }) => adapter);
 
-/** The embeddings of all adapters' learned tokens in order, [n, width]; one row of zeros when there are none. */
-function learnedEmbeddings(adapters: readonly Adapter[], width: number): Tensor {
-  const vectors = adapters.flatMap(({ tokens }) => [...tokens.values()].flat());
-  const table = new Float32Array(Math.max(1, vectors.length) * width);
-  for (const [i, vector] of vectors.entries()) table.set(vector, i * width);
-  return float32([table.length / width, width], table);
+/**
+ * A graph that is told a row of its inputs for each row of the batch, by its input `row` [batch]: the texts of a method
+ * are encoded once, and taken as often as there are pictures.
+ */
+function byRow(outputs: Outputs): Outputs {
+  const row = input("row", [symbol("batch")], "int32");
+  const taken: Record<string, Value> = {};
+  for (const [name, value] of inputsOf(outputs)) {
+    if (name.includes(":") || value.shape.length === 0) continue;
+    taken[name] = gather(input(name, [symbol("rows"), ...value.shape.slice(1)], value.dtype), row);
+  }
+  return connect(outputs, taken);
 }
 
-const modulesOf = (component: Component, pattern: RegExp): Set<string> =>
+/** The embeddings of all adapters' learned tokens in order, [n, width]; one row of zeros when there are none. */
+function learnedEmbeddings(
+  { components, text }: DenoiserSource,
+  adapters: readonly Adapter[],
+): Readonly<Record<string, Tensor>> {
+  const tables: Record<string, Tensor> = {};
+  for (const { component, key, input: name } of text.embeddings) {
+    const width = components.get(component)!.weights.get(key)!.shape[1]!;
+    const vectors = adapters.flatMap(({ tokens }) => [...(tokens.get(component)?.values() ?? [])].flat());
+    const table = new Float32Array(Math.max(1, vectors.length) * width);
+    for (const [i, vector] of vectors.entries()) table.set(vector, i * width);
+    tables[name] = float32([table.length / width, width], table);
+  }
+  return tables;
+}
+
+/** The rows' tokens [rows, length], by the names of the text graph's inputs. */
+function tokenFeeds(rows: readonly TextRow[]): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  for (const [name, { length }] of Object.entries(rows[0]!.tokens.inputs)) {
+    feeds[name] = int32(
+      [rows.length, length],
+      rows.flatMap(({ tokens }) => [...tokens.inputs[name]!]),
+    );
+  }
+  return feeds;
+}
+
+const pathsMatching = (component: Component, pattern: RegExp | undefined): Set<string> =>
   new Set(
     [...component.weights.keys()]
       .filter((key) => key.endsWith(".weight"))
       .map((key) => key.slice(0, -".weight".length))
-      .filter((path) => pattern.test(path)),
+      .filter((path) => pattern?.test(path)),
   );
 
 const union = (a: ReadonlySet<string>, b: ReadonlySet<string>): Set<string> => new Set([...a, ...b]);
-const isSubset = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean => [...a].every((x) => b.has(x));
-
-function repeatRows({ shape, data }: Tensor, times: number): Tensor {
-  const repeated = new Float32Array(data.length * times);
-  for (let i = 0; i < times; i++) repeated.set(data, i * data.length);
-  return { shape: [shape[0]! * times, ...shape.slice(1)], data: repeated };
-}
+const isSubset = (a: ReadonlySet<string>, b: ReadonlySet<string> | undefined): boolean =>
+  [...a].every((x) => b?.has(x));

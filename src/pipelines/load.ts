@@ -1,12 +1,10 @@
 /** Opens what a pipeline is made of: model, adapters, tokenizer, engine. */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
-import { type Adapter, readAdapter } from "../adapters/index.ts";
+import { exists } from "#bytes";
+import { type Adapter, learnedTokens, readAdapter } from "../adapters/index.ts";
+import { sha256Of } from "../bytes/hash-file.ts";
 import { UsageError } from "../errors.ts";
-import { type ModelSource, openModel } from "../families/model-source.ts";
-import { clipTextConfig } from "../models/clip-text.ts";
-import { unetConfig } from "../models/unet.ts";
+import type { Model } from "../families/family.ts";
+import { openModel } from "../families/open-model.ts";
 import { type DeviceName, type Engine, resolveDevice, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
@@ -41,63 +39,52 @@ export interface OpenAdapter {
 
 export interface Parts {
   /** As the caller named it. */
-  readonly model: string;
+  readonly name: string;
   readonly options: LoadOptions;
-  readonly base: ModelSource | undefined;
+  readonly model: Model;
+  readonly base: Model | undefined;
   readonly engine: Engine;
   readonly predictor: Predictor;
   readonly decoder: Decoder;
   readonly tokenizer: Tokenizer;
-  /** Positions of the text encoder, and the rows of its embedding table. */
-  readonly positions: number;
-  readonly vocabulary: number;
-  readonly scheduler: Readonly<Record<string, unknown>>;
-  /** Pixels the model was trained at. */
-  readonly nativeSize: { readonly width: number; readonly height: number };
   readonly adapters: readonly OpenAdapter[];
   setAdapters(specs: readonly AdapterSpec[]): Promise<void>;
 }
 
-export async function loadParts(model: string, options: LoadOptions): Promise<Parts> {
+export async function loadParts(name: string, options: LoadOptions): Promise<Parts> {
   const { variant, config, onProgress, signal } = options;
-  const open = (name: string) =>
-    openModel(name, {
+  const open = (which: string) =>
+    openModel(which, {
       variant,
       config,
       signal,
       onProgress: ({ file, received, total }) => onProgress?.({ what: `downloading ${file}`, loaded: received, total }),
     });
-  const source = await open(model);
+  const model = await open(name);
   const base = options.base === undefined ? undefined : await open(options.base);
-  const tokenizer = await loadTokenizer(source.tokenizerFolder);
-  let adapters = await openAdapters(options.adapters ?? [], source);
+  const tokenizer = await loadTokenizer(model.tokenizerFolder);
+  let adapters = await openAdapters(options.adapters ?? [], model);
   signal?.throwIfAborted();
 
   const device = await resolveDevice(options.device ?? "auto");
   const engine = await startEngine({ device, threads: options.threads, profile: options.profile });
   try {
     onProgress?.({ what: "building the networks" });
-    const predictor = await buildPredictor(engine, source, base, adapters);
-    const decoder = lazyDecoder(engine, source.vae);
-    const { sample_size: size } = unetConfig(source.unet.config);
-    const [height, width] = typeof size === "object" && size !== null ? size : [size ?? 64, size ?? 64];
+    const predictor = await buildPredictor(engine, model, base, adapters);
     return {
-      model,
+      name,
       options,
+      model,
       base,
       engine,
       predictor,
-      decoder,
+      decoder: lazyDecoder(engine, model),
       tokenizer,
-      positions: clipTextConfig(source.textEncoder.config).max_position_embeddings,
-      vocabulary: source.textEncoder.weights.get("text_model.embeddings.token_embedding.weight")!.shape[0]!,
-      scheduler: source.scheduler,
-      nativeSize: { width: width! * decoder.pixelsPerLatent, height: height! * decoder.pixelsPerLatent },
       get adapters() {
         return adapters;
       },
       async setAdapters(specs) {
-        const next = await openAdapters(specs, source);
+        const next = await openAdapters(specs, model);
         await predictor.setAdapters(next);
         adapters = next;
       },
@@ -108,11 +95,11 @@ export async function loadParts(model: string, options: LoadOptions): Promise<Pa
   }
 }
 
-async function openAdapters(specs: readonly AdapterSpec[], source: ModelSource): Promise<OpenAdapter[]> {
+async function openAdapters(specs: readonly AdapterSpec[], model: Model): Promise<OpenAdapter[]> {
   const opened: OpenAdapter[] = [];
   for (const spec of specs) {
     const { file, strength } = typeof spec === "string" ? await splitStrength(spec) : { strength: 1, ...spec };
-    const adapter = await readAdapter(file, { unet: source.unet.weights, textEncoder: source.textEncoder.weights });
+    const adapter = await readAdapter(file, model);
     refuseSameTokens(opened, adapter, file);
     opened.push({ adapter, file, strength: strength ?? 1, sha256: await sha256Of(adapter.file) });
   }
@@ -121,9 +108,9 @@ async function openAdapters(specs: readonly AdapterSpec[], source: ModelSource):
 
 /** A prompt's word stands for one adapter's embedding only; case does not tell tokens apart. */
 function refuseSameTokens(opened: readonly OpenAdapter[], adapter: Adapter, file: string): void {
-  const tokens = new Set([...adapter.tokens.keys()].map((token) => token.toLowerCase()));
+  const tokens = new Set([...learnedTokens([adapter]).keys()].map((token) => token.toLowerCase()));
   for (const other of opened) {
-    const same = [...other.adapter.tokens.keys()].find((token) => tokens.has(token.toLowerCase()));
+    const same = [...learnedTokens([other.adapter]).keys()].find((token) => tokens.has(token.toLowerCase()));
     if (same === undefined) continue;
     throw new UsageError(`the adapters ${other.file} and ${file} both define the token ${same}: give one of them only`);
   }
@@ -132,17 +119,7 @@ function refuseSameTokens(opened: readonly OpenAdapter[], adapter: Adapter, file
 /** `file` or `file:strength`; a name that exists as it stands is a file, colon or not. */
 export async function splitStrength(spec: string): Promise<{ file: string; strength: number }> {
   const [, file, strength] = /^(.+):([-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(spec) ?? [];
-  const isFile = await stat(spec).then(
-    () => true,
-    () => false,
-  );
-  if (isFile || file === undefined) return { file: spec, strength: 1 };
+  if ((await exists(spec)) || file === undefined) return { file: spec, strength: 1 };
   if (!Number.isFinite(Number(strength))) throw new UsageError(`adapter ${spec}: ${strength} is not a strength`);
   return { file, strength: Number(strength) };
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
-  return hash.digest("hex");
 }

@@ -4,25 +4,27 @@
  * With adapters alone one network serves every row. A full fine-tune has another network for every strength: the model
  * itself at 1, its base at 0, and between them their blend, theta_omega = omega theta_ft + (1 - omega) theta_pre.
  */
-import { createHash } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { cacheFolder, exists, join, makeFolder, stampOf, startHash } from "#bytes";
 import { readSafetensors } from "../bytes/safetensors.ts";
-import type { Component, ModelSource } from "../families/model-source.ts";
+import type { Component, Model, Tokens } from "../families/family.ts";
 import type { Row, RowText } from "../guidance/guidance.ts";
 import { type Engine, rowOf, stackRows, type Tensor } from "../runtime/index.ts";
 import { blendCheckpoints } from "../weights/blend.ts";
 import type { LoadedAdapter } from "./adapter-inputs.ts";
 import { buildDenoiser, type Conditioning, type Denoiser, type DenoiserSource } from "./denoiser.ts";
 
-/** The rows' text side, computed; good for any number of pictures. */
-export type EncodedMethod = readonly {
+/** The rows' text side, computed; good for any number of pictures. It stays in the worker until it is released. */
+export interface EncodedMethod {
+  readonly parts: readonly EncodedPart[];
+  release(): Promise<void>;
+}
+
+interface EncodedPart {
   readonly denoiser: Denoiser;
   /** Which of the method's rows this network predicts. */
   readonly rows: readonly number[];
   readonly encoded: Awaited<ReturnType<Denoiser["encode"]>>;
-}[];
+}
 
 /** Predicts for the pictures of one batch. */
 export interface BatchPredictor {
@@ -32,19 +34,15 @@ export interface BatchPredictor {
 }
 
 export interface Predictor {
-  encode(
-    rows: readonly Row[],
-    ids: Readonly<Record<RowText, readonly number[]>>,
-    clipSkip: number,
-  ): Promise<EncodedMethod>;
+  encode(rows: readonly Row[], tokens: Readonly<Record<RowText, Tokens>>, clipSkip: number): Promise<EncodedMethod>;
   batch(method: EncodedMethod, pictures: number): Promise<BatchPredictor>;
   setAdapters(loaded: readonly LoadedAdapter[]): Promise<void>;
 }
 
 export async function buildPredictor(
   engine: Engine,
-  model: ModelSource,
-  base: ModelSource | undefined,
+  model: Model,
+  base: Model | undefined,
   adapters: readonly LoadedAdapter[],
 ): Promise<Predictor> {
   let loaded = adapters;
@@ -62,22 +60,27 @@ export async function buildPredictor(
   };
 
   return {
-    async encode(rows, ids, clipSkip) {
+    async encode(rows, tokens, clipSkip) {
       const groups = new Map<Denoiser, number[]>();
       for (const [index, row] of rows.entries()) {
         const denoiser = await denoiserAt(row.strength);
         groups.set(denoiser, [...(groups.get(denoiser) ?? []), index]);
       }
-      const method = [];
+      const parts: EncodedPart[] = [];
       for (const [denoiser, indices] of groups) {
-        const textRows = indices.map((i) => ({ ids: ids[rows[i]!.text], strength: rows[i]!.strength }));
-        method.push({ denoiser, rows: indices, encoded: await denoiser.encode(textRows, clipSkip) });
+        const textRows = indices.map((i) => ({ tokens: tokens[rows[i]!.text], strength: rows[i]!.strength }));
+        parts.push({ denoiser, rows: indices, encoded: await denoiser.encode(textRows, clipSkip) });
       }
-      return method;
+      return {
+        parts,
+        async release() {
+          for (const { encoded } of parts) await encoded.release();
+        },
+      };
     },
     async batch(method, count) {
-      const parts: (EncodedMethod[number] & { conditioning: Conditioning })[] = [];
-      for (const part of method)
+      const parts: (EncodedPart & { readonly conditioning: Conditioning })[] = [];
+      for (const part of method.parts)
         parts.push({ ...part, conditioning: await part.denoiser.condition(part.encoded, count) });
       return {
         async predict(pictures, timestep) {
@@ -107,35 +110,34 @@ export async function buildPredictor(
 }
 
 /** The model at a strength between `base` (0) and `model` (1); a blend is written once, to the user's cache folder. */
-async function between(model: ModelSource, base: ModelSource, strength: number): Promise<DenoiserSource> {
+async function between(model: Model, base: Model, strength: number): Promise<DenoiserSource> {
   if (strength === 0) return base;
-  const blend = async (part: "unet" | "textEncoder"): Promise<Component> => ({
-    config: model[part].config,
-    weights: await cachedBlend(part, model[part], base[part], strength),
-  });
-  return { unet: await blend("unet"), textEncoder: await blend("textEncoder") };
+  const components = new Map(model.components);
+  for (const name of model.steered) {
+    const [tuned, pre] = [model.components.get(name)!, base.components.get(name)!];
+    components.set(name, { config: tuned.config, weights: await cachedBlend(name, tuned, pre, strength) });
+  }
+  return { ...model, components };
 }
 
 async function cachedBlend(part: string, model: Component, base: Component, strength: number) {
-  const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "tiller", "blends");
-  await mkdir(folder, { recursive: true });
+  const folder = join(cacheFolder(), "blends");
+  await makeFolder(folder);
   const file = join(folder, `${await contentKey(part, [model, base], strength)}.safetensors`);
-  const exists = await stat(file).then(
-    () => true,
-    () => false,
-  );
-  return exists ? (await readSafetensors(file)).tensors : blendCheckpoints(model.weights, base.weights, strength, file);
+  return (await exists(file))
+    ? (await readSafetensors(file)).tensors
+    : blendCheckpoints(model.weights, base.weights, strength, file);
 }
 
 /** Names a blend by its part of the model (one file may hold them all), its sources' files, their sizes and times, and the strength. */
 async function contentKey(part: string, components: readonly Component[], strength: number): Promise<string> {
-  const hash = createHash("sha256").update(`${part}|${strength}`);
+  const hash = startHash();
+  hash.update(`${part}|${strength}`);
   for (const { weights } of components) {
-    for (const file of new Set([...weights.values()].map((ref) => ref.file))) {
-      const { size, mtimeMs } = await stat(file);
-      hash.update(`|${file}|${size}|${mtimeMs}`);
+    for (const file of new Set([...weights.values()].map(({ source }) => source.name))) {
+      hash.update(`|${file}|${await stampOf(file)}`);
     }
     hash.update("||");
   }
-  return hash.digest("hex").slice(0, 32);
+  return (await hash.digest()).slice(0, 32);
 }

@@ -1,37 +1,40 @@
-/** The token ids of a request's texts. */
+/** The tokens of a request's texts. */
+import { learnedTokens } from "../adapters/index.ts";
+import type { TextSide, Tokens } from "../families/family.ts";
 import type { RowText } from "../guidance/guidance.ts";
 import type { FullRequest } from "../recipe/request.ts";
-import { agnosticPrompt, encodePrompt } from "../text/prompts.ts";
+import { agnosticPrompt } from "../text/learned-tokens.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { OpenAdapter } from "./load.ts";
 
 /**
- * Token ids for every kind of text a guidance method asks for, and a warning for each text that had to be cut.
+ * Tokens for every kind of text a guidance method asks for, and a warning for each text that had to be cut.
  *
- * Learned tokens count on from the vocabulary in the order of the adapters, as the text encoder's `learned` input does.
+ * Learned tokens count on from the vocabulary in the order of the adapters, as the text networks' inputs do.
  *
  * @throws UsageError if the method needs a learned token and the prompt has none.
  */
-export function encodeTexts(
-  { tokenizer, positions, vocabulary }: { tokenizer: Tokenizer; positions: number; vocabulary: number },
-  { prompt, negative }: FullRequest,
+export function tokenizeTexts(
+  { tokenizer, text }: { readonly tokenizer: Tokenizer; readonly text: TextSide },
+  { prompt, negative }: Pick<FullRequest, "prompt" | "negative">,
   texts: ReadonlySet<RowText>,
   adapters: readonly OpenAdapter[],
-): { ids: Readonly<Record<RowText, readonly number[]>>; warnings: string[] } {
-  const learned = new Map<string, number>();
-  for (const { adapter } of adapters) for (const [token, vectors] of adapter.tokens) learned.set(token, vectors.length);
+): { tokens: Readonly<Record<RowText, Tokens>>; warnings: string[] } {
+  const learned = learnedTokens(adapters.map(({ adapter }) => adapter));
   const warnings: string[] = [];
-  const encode = (what: string, text: string): readonly number[] => {
-    const { ids, dropped } = encodePrompt(tokenizer, text, { length: positions, learned, firstLearned: vocabulary });
-    if (dropped !== "") warnings.push(`the ${what} is longer than ${positions} tokens; left out: "${dropped}"`);
-    return [...ids];
+  const tokenize = (what: string, words: string): Tokens => {
+    const tokens = text.tokenize(tokenizer, words, learned);
+    if (tokens.dropped !== "") {
+      warnings.push(`the ${what} is longer than ${text.positions} tokens; left out: "${tokens.dropped}"`);
+    }
+    return tokens;
   };
-  const cond = encode("prompt", prompt);
+  const cond = tokenize("prompt", prompt);
   return {
-    ids: {
+    tokens: {
       cond,
-      null: texts.has("null") ? encode("negative prompt", negative) : cond,
-      agnostic: texts.has("agnostic") ? encode("prompt", agnosticPrompt(prompt, [...learned.keys()])) : cond,
+      null: texts.has("null") ? tokenize("negative prompt", negative) : cond,
+      agnostic: texts.has("agnostic") ? tokenize("prompt", agnosticPrompt(prompt, [...learned.keys()])) : cond,
     },
     warnings,
   };

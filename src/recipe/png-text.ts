@@ -1,6 +1,5 @@
 /** Text chunks of PNG files (tEXt, zTXt, iTXt), put in and taken out without touching the pixels. */
-import { crc32, inflateSync } from "node:zlib";
-import { readFully, withRegularFile } from "../bytes/node/regular-file.ts";
+import { withSource } from "#bytes";
 import { TillerError } from "../errors.ts";
 
 export interface PngText {
@@ -28,7 +27,7 @@ const maxChunks = 1 << 18;
  */
 export function withTexts(png: Uint8Array, texts: Readonly<Record<string, string>>): Uint8Array {
   const chunks = Object.entries(texts).map(([keyword, text]) => textChunk(keyword, text.replaceAll("\0", " ")));
-  return Buffer.concat([png.subarray(0, headLength), ...chunks, png.subarray(headLength)]);
+  return joined([png.subarray(0, headLength), ...chunks, png.subarray(headLength)]);
 }
 
 /**
@@ -38,17 +37,18 @@ export function withTexts(png: Uint8Array, texts: Readonly<Record<string, string
  * @throws TillerError if the file is missing, not a PNG, cut off, or one of these texts is damaged or longer than 4 MiB.
  */
 export function readTexts(file: string, keywords: readonly string[]): Promise<PngText> {
-  return withRegularFile(file, async ({ handle, size }) => {
+  return withSource(file, async (source) => {
+    const { size } = source;
     const damaged = (what: string) => new TillerError(`${file} is a damaged PNG: ${what}.`);
-    const read = async (offset: number, length: number): Promise<Buffer> => {
-      const bytes = Buffer.alloc(length);
-      if (!(await readFully(handle, bytes, offset))) throw damaged("it is cut off");
+    const read = async (offset: number, length: number): Promise<Uint8Array> => {
+      const bytes = await source.read(offset, length);
+      if (bytes.byteLength < length) throw damaged("it is cut off");
       return bytes;
     };
     const head = await read(0, Math.min(size, headLength));
-    if (!head.subarray(0, signature.length).equals(signature)) throw new TillerError(`${file} is not a PNG picture.`);
+    if (!signature.every((byte, i) => head[i] === byte)) throw new TillerError(`${file} is not a PNG picture.`);
     if (size < headLength) throw damaged("it is cut off");
-    if (head.readUInt32BE(8) !== 13 || head.toString("latin1", 12, 16) !== "IHDR")
+    if (wordAt(head, 8) !== 13 || latin1(head.subarray(12, 16)) !== "IHDR")
       throw damaged("it does not begin with its size");
 
     const texts = new Map<string, string>();
@@ -57,8 +57,8 @@ export function readTexts(file: string, keywords: readonly string[]): Promise<Pn
       if (chunks === maxChunks) throw damaged(`it has more than ${maxChunks} chunks`);
       if (offset + 12 > size) throw damaged("it is cut off");
       const start = await read(offset, 8);
-      const length = start.readUInt32BE(0);
-      const type = start.toString("latin1", 4, 8);
+      const length = wordAt(start, 0);
+      const type = latin1(start.subarray(4));
       if (!/^[A-Za-z]{4}$/.test(type)) throw damaged(`at byte ${offset} no chunk begins`);
       if (length > size - offset - 12) throw damaged(`its ${type} chunk at byte ${offset} is longer than the file`);
       if (type === "IEND") break;
@@ -68,58 +68,106 @@ export function readTexts(file: string, keywords: readonly string[]): Promise<Pn
         if (keyword !== undefined && keywords.includes(keyword) && !texts.has(keyword)) {
           if (length > maxText) throw damaged(`its text "${keyword}" has ${length} bytes, and ${maxText} is the most`);
           const chunk = await read(offset + 4, length + 8);
-          if (chunk.readUInt32BE(length + 4) !== crc32(chunk.subarray(0, length + 4))) {
+          if (wordAt(chunk, length + 4) !== crc32(chunk.subarray(0, length + 4))) {
             throw damaged(`the checksum of its text "${keyword}" is wrong`);
           }
-          const text = textOf(type, chunk.subarray(4 + keyword.length + 1, length + 4));
+          const text = await textOf(type, chunk.subarray(4 + keyword.length + 1, length + 4));
           if (text === undefined) throw damaged(`its text "${keyword}" cannot be read`);
           texts.set(keyword, text);
         }
       }
       offset += length + 12;
     }
-    return { width: head.readUInt32BE(16), height: head.readUInt32BE(20), texts };
+    return { width: wordAt(head, 16), height: wordAt(head, 20), texts };
   });
 }
 
-function textChunk(keyword: string, text: string): Buffer {
+function textChunk(keyword: string, text: string): Uint8Array {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: Latin-1 is what it asks for.
-  const latin1 = /^[\x00-\xff]*$/.test(text);
-  const type = latin1 ? "tEXt" : "iTXt";
+  const isLatin1 = /^[\x00-\xff]*$/.test(text);
+  const type = isLatin1 ? "tEXt" : "iTXt";
   // iTXt: not compressed, compression method 0, no language, no translated keyword.
-  const between = latin1 ? "\0" : "\0\0\0\0\0";
-  const body = Buffer.concat([
-    Buffer.from(`${type}${keyword}${between}`, "latin1"),
-    Buffer.from(text, latin1 ? "latin1" : "utf8"),
+  const between = isLatin1 ? "\0" : "\0\0\0\0\0";
+  const bytesOf = (latin: string) => Uint8Array.from(latin, (sign) => sign.charCodeAt(0));
+  const body = joined([
+    bytesOf(`${type}${keyword}${between}`),
+    isLatin1 ? bytesOf(text) : new TextEncoder().encode(text),
   ]);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(body.length - 4);
-  const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(crc32(body));
-  return Buffer.concat([length, body, checksum]);
+  return joined([word(body.length - 4), body, word(crc32(body))]);
 }
 
-function beforeNul(bytes: Buffer): string | undefined {
+function beforeNul(bytes: Uint8Array): string | undefined {
   const end = bytes.indexOf(0);
-  return end < 1 ? undefined : bytes.toString("latin1", 0, end);
+  return end < 1 ? undefined : latin1(bytes.subarray(0, end));
 }
 
 /** @param data What follows the keyword's NUL. Undefined if it is not as the format says, or inflates beyond measure. */
-function textOf(type: string, data: Buffer): string | undefined {
-  if (type === "tEXt") return data.toString("latin1");
-  if (type === "zTXt") return data[0] === 0 ? inflate(data.subarray(1))?.toString("latin1") : undefined;
+async function textOf(type: string, data: Uint8Array): Promise<string | undefined> {
+  if (type === "tEXt") return latin1(data);
+  if (type === "zTXt") {
+    const text = data[0] === 0 ? await inflate(data.subarray(1)) : undefined;
+    return text && latin1(text);
+  }
   const [compressed, method] = data;
   const language = data.indexOf(0, 2);
   const translated = language < 0 ? -1 : data.indexOf(0, language + 1);
   if (translated < 0 || (compressed !== 0 && (compressed !== 1 || method !== 0))) return undefined;
-  const text = data.subarray(translated + 1);
-  return (compressed === 0 ? text : inflate(text))?.toString("utf8");
+  const text = compressed === 0 ? data.subarray(translated + 1) : await inflate(data.subarray(translated + 1));
+  return text && new TextDecoder().decode(text);
 }
 
-function inflate(bytes: Buffer): Buffer | undefined {
+async function inflate(bytes: Uint8Array): Promise<Uint8Array | undefined> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
   try {
-    return inflateSync(bytes, { maxOutputLength: maxText });
+    const stream = new Blob([bytes as Uint8Array<ArrayBuffer>])
+      .stream()
+      .pipeThrough(new DecompressionStream("deflate"));
+    for await (const part of stream as unknown as AsyncIterable<Uint8Array>) {
+      length += part.length;
+      if (length > maxText) return undefined;
+      parts.push(part);
+    }
   } catch {
     return undefined;
   }
+  return joined(parts);
+}
+
+const wordAt = (bytes: Uint8Array, at: number): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
+
+function word(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+function latin1(bytes: Uint8Array): string {
+  let text = "";
+  // In pieces: so many arguments a call may have.
+  for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  return text;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  return crc;
+});
+
+/** The checksum of PNG's chunks (ISO 3309). */
+function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = crcTable[(crc ^ byte) & 255]! ^ (crc >>> 8);
+  return ~crc >>> 0;
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attentionIsRight } from "./attention-check.ts";
-import { type Engine, startEngine } from "./node/engine.ts";
+import type { Engine } from "./engine.ts";
+import { startEngine } from "./node/engine.ts";
 import { float32 } from "./tensor.ts";
 
 let engine: Engine;

@@ -3,7 +3,7 @@
  * software devices do not have, and gives wrong numbers there without a word.
  */
 import { attention, input } from "../graph/index.ts";
-import type { Engine } from "./node/engine.ts";
+import type { Engine } from "./engine.ts";
 import { float32 } from "./tensor.ts";
 
 /** More queries than the kernel takes at a time; Stable Diffusion's smallest head. */

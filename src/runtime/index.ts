@@ -1,6 +1,7 @@
 /** The runtime: what pipelines compile and run graphs with. */
+export { runtimeVersion, startEngine } from "#runtime";
 export { plainAttention } from "./attention-check.ts";
-export { type Device, type DeviceName, deviceNames, probeDevice, resolveDevice } from "./node/devices.ts";
-export { type Engine, type Kept, type OperatorTime, type Session, startEngine } from "./node/engine.ts";
-export { runtimeVersion } from "./node/version.ts";
+export { type DeviceName, deviceNames, probeDevice, resolveDevice } from "./devices.ts";
+export type { Engine, EngineOptions, Feeds, Kept, OperatorTime, Session } from "./engine.ts";
+export { type Device, targets } from "./targets.ts";
 export { float32, int32, rowOf, stackRows, type Tensor } from "./tensor.ts";

@@ -1,11 +1,12 @@
 /** DDIM (Song et al., arXiv 2010.02502), deterministic (eta 0), with the semantics of Diffusers' DDIMScheduler. */
 
 import { TillerError, UsageError } from "../errors.ts";
+import { roundHalfEven } from "../rounding.ts";
 import { cleanOf, noiseOf } from "../schedules/prediction.ts";
 import { alphasCumprod } from "../schedules/schedule.ts";
 import type { SamplerConfig } from "./config.ts";
 import type { Sampler } from "./sampler.ts";
-import { leadingTimesteps, linspaceTimesteps, roundHalfEven, trailingTimesteps } from "./spacing.ts";
+import { leadingTimesteps, linspaceTimesteps, trailingTimesteps } from "./spacing.ts";
 
 const f32 = Math.fround;
 

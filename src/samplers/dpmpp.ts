@@ -4,6 +4,7 @@
  */
 
 import { TillerError, UsageError } from "../errors.ts";
+import { roundHalfEven } from "../rounding.ts";
 import { cleanOf } from "../schedules/prediction.ts";
 import { nonZeroAlphasCumprod, trainingSigmas } from "../schedules/schedule.ts";
 import type { SamplerConfig } from "./config.ts";
@@ -13,7 +14,6 @@ import {
   karrasSigmas,
   leadingTimesteps,
   linspaceTimesteps,
-  roundHalfEven,
   timestepOfSigma,
   trailingTimesteps,
 } from "./spacing.ts";

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { TillerError, UsageError } from "../errors.ts";
@@ -15,10 +16,17 @@ interface Case {
   readonly clean: string;
 }
 
-/** Written by parity/samplers.py: the Diffusers schedulers, and independent double-precision CFG++. */
+/** Written by parity/samplers.py: the Diffusers schedulers, their timesteps, and independent double-precision CFG++. */
 const load = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../parity/fixtures/samplers/${name}.json`, import.meta.url), "utf8"));
 const trajectories: { configs: Record<string, unknown>[]; cases: Case[] } = load("trajectories");
+interface Spacing {
+  readonly sampler: SamplerName;
+  readonly spacing: string;
+  readonly writtenOut: Record<string, number[]>;
+  readonly sha256: string;
+}
+const spacings: Spacing[] = load("spacings");
 const guided: { lambda: number; strong: number; weak: number; configs: Record<string, unknown>[]; cases: Case[] } =
   load("guided");
 
@@ -99,6 +107,18 @@ describe("a trajectory equals Diffusers'", () => {
       }
     });
   }
+});
+
+describe("timesteps are Diffusers', to the last one", () => {
+  it.each(spacings.map((row) => [row.sampler, row.spacing, row] as const))(
+    "with %s and %s spacing, at every number of steps from 1 to 999",
+    (sampler, timestep_spacing, { writtenOut, sha256 }) => {
+      const at = (steps: number) => createSampler(sampler, { ...sd15, timestep_spacing }, steps).timesteps;
+      for (const [steps, timesteps] of Object.entries(writtenOut)) expect(at(Number(steps)), steps).toEqual(timesteps);
+      const all = JSON.stringify(Array.from({ length: 999 }, (_, i) => at(i + 1)));
+      expect(createHash("sha256").update(all).digest("hex")).toBe(sha256);
+    },
+  );
 });
 
 describe("CFG++ and PG++", () => {

@@ -1,4 +1,5 @@
 /** Which of the training timesteps, or sigmas, a run of a few steps visits. Double precision, as in NumPy. */
+import { roundHalfEven } from "../rounding.ts";
 
 const f32 = Math.fround;
 
@@ -52,12 +53,6 @@ export function timestepOfSigma(sigma: number, trainingSigmas: Float32Array): nu
   while (low > 0 && logAt(low) > log) low--;
   const weight = Math.min(Math.max((logAt(low) - log) / (logAt(low) - logAt(low + 1)), 0), 1);
   return (1 - weight) * low + weight * (low + 1);
-}
-
-/** Rounds halves to the even neighbour, as NumPy does. */
-export function roundHalfEven(value: number): number {
-  const rounded = Math.round(value);
-  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
 /** numpy.linspace */

@@ -1,8 +1,8 @@
 /** Pictures in the community's form (AUTOMATIC1111's web UI): /sdapi/v1/txt2img and what its clients ask besides. */
+
 import { readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
-import { requestSchema, type SamplerName, settingFields, UsageError } from "../index.ts";
-import { readPicture } from "../recipe/read-recipe.ts";
+import { readPicture, requestSchema, type SamplerName, settingFields, UsageError } from "../index.ts";
 import { jobDone } from "./job-done.ts";
 import { picturesSchema, settingsIn } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";

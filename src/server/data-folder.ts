@@ -1,7 +1,8 @@
 /** Where the server keeps what it has. No name from a request reaches the disk but through here. */
+
 import { join } from "node:path";
-import { makeFolder } from "../bytes/node/make-folder.ts";
 import { UsageError } from "../index.ts";
+import { makeFolder } from "../node.ts";
 
 export interface DataFolder {
   job(id: string): string;

@@ -1,8 +1,8 @@
 /** Every picture there is, newest first, each with its recipe. */
+
 import { readdir, rm, stat } from "node:fs/promises";
-import { exists } from "../bytes/node/regular-file.ts";
-import type { Recipe } from "../index.ts";
-import { readPicture } from "../recipe/read-recipe.ts";
+import { type Recipe, readPicture } from "../index.ts";
+import { exists } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 
 export interface GalleryPicture {

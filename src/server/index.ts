@@ -1,11 +1,11 @@
 /** Tiller Studio's server. */
+
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
-import { hold } from "../bytes/node/lock.ts";
-import { exists } from "../bytes/node/regular-file.ts";
 import { type DeviceName, UsageError } from "../index.ts";
+import { exists, hold } from "../node.ts";
 import { appOf } from "./app.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { modelsOf } from "./models.ts";

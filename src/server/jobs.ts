@@ -1,4 +1,5 @@
 /** Jobs: what the server is asked to do, as data that survives a restart. */
+
 import { z } from "zod";
 import { requestSchema, settingFields, trainingSchema } from "../index.ts";
 

@@ -1,4 +1,5 @@
 /** The models a server offers, by name; their places on the disk stay its own. */
+
 import { basename, resolve } from "node:path";
 import { embeddedModel, UsageError } from "../index.ts";
 

@@ -1,4 +1,5 @@
 /** Pictures in OpenAI's form: POST /v1/images/generations. */
+
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { requestSchema, settingFields } from "../index.ts";

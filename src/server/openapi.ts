@@ -1,4 +1,5 @@
 /** The API's description in OpenAPI's form, and as a page. */
+
 import { z } from "zod";
 import { version } from "../index.ts";
 import type { Route } from "./routes.ts";

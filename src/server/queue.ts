@@ -1,8 +1,9 @@
 /** The queue: one job computes, the others wait; every change is on disk before it is told. */
+
 import { EventEmitter } from "node:events";
 import { readdir, readFile, rm } from "node:fs/promises";
-import { writeWhole } from "../bytes/node/atomic-file.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../index.ts";
+import { writeWhole } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 import { isOver, type Job, type JobRequest, jobSchema } from "./jobs.ts";

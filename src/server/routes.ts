@@ -1,11 +1,11 @@
 /** The API that the page uses: every route as data, so that its description cannot differ from what it does. */
+
 import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { exists } from "../bytes/node/regular-file.ts";
-import { guidanceMethods, UsageError } from "../index.ts";
-import { wrongSetting } from "../wrong-setting.ts";
+import { guidanceMethods, UsageError, wrongSetting } from "../index.ts";
+import { exists } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";

@@ -1,4 +1,5 @@
 /** What becomes of the pipeline when a job ends badly; the pipeline is one that fails when asked for pictures. */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

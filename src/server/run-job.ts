@@ -1,13 +1,20 @@
 /** How each kind of job is done. */
+
 import { createHash } from "node:crypto";
 import { copyFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { exists } from "../bytes/node/regular-file.ts";
-import { encodePng, writePng } from "../images/node/png.ts";
-import { readPixels } from "../images/node/read-pixels.ts";
-import { type DeviceName, type FullRequest, type Recipe, runFolderOf, train, UsageError } from "../index.ts";
-import { readRecipe } from "../recipe/read-recipe.ts";
-import { readLossLog } from "../training/run/loss-log.ts";
+import {
+  type DeviceName,
+  encodePng,
+  type FullRequest,
+  type Recipe,
+  readLossLog,
+  readRecipe,
+  runFolderOf,
+  train,
+  UsageError,
+} from "../index.ts";
+import { exists, readPixels, writeWhole } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job, PicturesRequest, TrainingJobRequest } from "./jobs.ts";
 import type { Models } from "./models.ts";
@@ -65,7 +72,7 @@ async function draw(
           });
         } else {
           const picture = `${id}-${pictures.length}`;
-          await writePng(data.picture(picture), await encodePng(event, publicRecipe(event.recipe, chosen.name)));
+          await writeWhole(data.picture(picture), await encodePng(event, publicRecipe(event.recipe, chosen.name)));
           pictures.push(picture);
           change({ pictures: [...pictures] });
         }
@@ -127,7 +134,7 @@ async function learn(
     }
     if (event.type === "sample") {
       const picture = `${id}-step-${event.step}`;
-      await writePng(data.picture(picture), await withPublicRecipe(event.file, models.get(model).name));
+      await writeWhole(data.picture(picture), await withPublicRecipe(event.file, models.get(model).name));
       if (!pictures.includes(picture)) pictures.push(picture);
       change({ pictures: [...pictures] });
     }

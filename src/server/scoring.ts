@@ -1,6 +1,6 @@
 /** Scores of a job's pictures against uploaded pictures of the subject. */
-import { exists } from "../bytes/node/regular-file.ts";
 import { embeddedModel, type Scores, type ScoringOptions, startScoring, UsageError } from "../index.ts";
+import { exists } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job } from "./jobs.ts";
 import type { Models } from "./models.ts";

@@ -1,10 +1,9 @@
 /** Blind preference studies: whose pictures are closest to the subject, and to the text. */
+
 import { readdir } from "node:fs/promises";
 import { z } from "zod";
-import { writeWhole } from "../bytes/node/atomic-file.ts";
-import { readJson } from "../bytes/node/json-file.ts";
-import { exists } from "../bytes/node/regular-file.ts";
-import { UsageError } from "../index.ts";
+import { readJson, UsageError } from "../index.ts";
+import { exists, writeWhole } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 import type { Job } from "./jobs.ts";

@@ -1,4 +1,5 @@
 /** Pictures that people bring: decoded, brought upright and to sRGB, and kept as PNG files of a sensible size. */
+
 import { fork } from "node:child_process";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { TillerError, UsageError } from "../errors.ts";
-import { agnosticPrompt, encodePrompt } from "./prompts.ts";
+import { encodePrompt } from "./clip-prompt.ts";
+import { agnosticPrompt } from "./learned-tokens.ts";
 import { loadTokenizer } from "./tokenizer.ts";
 
 /** Made by parity/text.py with Transformers' CLIPTokenizer. */

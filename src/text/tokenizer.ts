@@ -1,9 +1,9 @@
 /** CLIP's tokenizer, from the files a model folder brings. */
-import { join } from "node:path";
+
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
-import { readJson, readText } from "../bytes/node/json-file.ts";
-import { exists } from "../bytes/node/regular-file.ts";
+import { exists, join } from "#bytes";
+import { readJson, readText } from "../bytes/json-file.ts";
 import { TillerError } from "../errors.ts";
 import { clipTokenizer } from "./clip-tokenizer.ts";
 

@@ -29,18 +29,22 @@ export async function blendCheckpoints(
   for (const [name, tuned] of fineTuned) {
     const pre = base.get(name);
     if (!pre)
-      throw new TillerError(`The base model has no ${name}, which ${tuned.file} has: they do not belong together.`);
+      throw new TillerError(
+        `The base model has no ${name}, which ${tuned.source.name} has: they do not belong together.`,
+      );
     const [a, b] = [tuned, pre].map(({ shape }) => `[${shape.join(", ")}]`);
     if (a !== b) {
       throw new TillerError(
-        `${name} has shape ${a} in ${tuned.file} but ${b} in ${pre.file}: the two models do not belong together.`,
+        `${name} has shape ${a} in ${tuned.source.name} but ${b} in ${pre.source.name}: the two models do not belong together.`,
       );
     }
     tensors.push({ name, dtype: tuned.dtype, shape: tuned.shape, data: () => mix(tuned, pre, omega) });
   }
-  for (const [name, { file: baseFile }] of base) {
+  for (const [name, { source: baseSource }] of base) {
     if (!fineTuned.has(name)) {
-      throw new TillerError(`The fine-tuned model has no ${name}, which ${baseFile} has: they do not belong together.`);
+      throw new TillerError(
+        `The fine-tuned model has no ${name}, which ${baseSource.name} has: they do not belong together.`,
+      );
     }
   }
   await writeSafetensors(file, tensors, { format: "pt" });

@@ -81,7 +81,7 @@ test("files linked from elsewhere are opened, as in the hub's cache", async () =
   const path = await folder();
   await put(join(root, "blob"), { w: 5 });
   await symlink(join(root, "blob"), join(path, "model.safetensors"));
-  expect((await openCheckpoint(path)).get("w")!.file).toBe(join(root, "blob"));
+  expect((await openCheckpoint(path)).get("w")!.source.path).toBe(join(root, "blob"));
 });
 
 test("a missing shard is named", async () => {

@@ -1,8 +1,8 @@
 /** The weights of one component folder as one map, whether they lie in a file or in shards. */
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+
 import { z } from "zod";
-import { readJson } from "../bytes/node/json-file.ts";
+import { join, list } from "#bytes";
+import { readJson } from "../bytes/json-file.ts";
 import { readSafetensors } from "../bytes/safetensors.ts";
 import { quoted } from "../bytes/safetensors-header.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
@@ -73,9 +73,10 @@ function noWeights(folder: string, names: readonly string[]): TillerError {
 
 export async function listFolder(folder: string): Promise<string[]> {
   try {
-    return await readdir(folder);
+    return await list(folder);
   } catch (error) {
-    const what = (error as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "is not a readable folder";
+    const what =
+      (error as { readonly code?: string }).code === "ENOENT" ? "does not exist" : "is not a readable folder";
     throw new TillerError(`${folder} ${what}.`, { cause: error });
   }
 }

@@ -9,12 +9,15 @@ import { refusal } from "./refusal.ts";
  *
  * @throws TillerError if the disk or the folder refuses. Whatever else `write` throws passes through.
  */
-export async function writeAtomically(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
+export async function writeAtomically(
+  file: string,
+  write: (put: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
   const temporary = join(dirname(file), `.${basename(file)}.${randomUUID().slice(0, 8)}.tmp`);
   try {
     const handle = await open(temporary, "wx");
     try {
-      await write(handle);
+      await write((bytes) => writeAll(handle, bytes));
       await handle.sync();
     } finally {
       await handle.close();
@@ -24,12 +27,6 @@ export async function writeAtomically(file: string, write: (handle: FileHandle) 
     await rm(temporary, { force: true }).catch(() => {});
     throw refusal(error, file);
   }
-}
-
-/** Writes a file whole, from bytes or text. */
-export function writeWhole(file: string, contents: Uint8Array | string): Promise<void> {
-  const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
-  return writeAtomically(file, (handle) => writeAll(handle, bytes));
 }
 
 /** Writes all of `bytes` at the handle's position; `FileHandle.write` may write less. */

@@ -1,7 +1,8 @@
 /** Locks: files that one process holds at a time, on this machine or on another that shares the disk. */
 import { open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
-import { exists } from "./regular-file.ts";
+import { exists } from "./file-source.ts";
+import { refusal } from "./refusal.ts";
 
 /** A holder says that it lives by touching its lock this often; silent for longer than `silence`, it is dead. */
 const heartbeat = 5000;
@@ -62,7 +63,7 @@ async function create(file: string): Promise<boolean> {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
+    throw refusal(error, file);
   }
 }
 

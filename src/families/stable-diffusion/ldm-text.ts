@@ -3,11 +3,12 @@
 import { rows, type TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { count, type LdmComponent, size } from "./ldm-component.ts";
+import type { SplitComponent } from "../family.ts";
+import { count, size } from "./ldm-shapes.ts";
 import { presentClipKeys } from "./spelling.ts";
 
 /** SD 1.x: CLIP as Transformers saves it. @param ldm Keys without `cond_stage_model.transformer.`. */
-export function ldmClip(ldm: Checkpoint, file: string): LdmComponent {
+export function ldmClip(ldm: Checkpoint, file: string): SplitComponent {
   return component(presentClipKeys(ldm), "quick_gelu", file);
 }
 
@@ -33,7 +34,7 @@ const outer: Readonly<Record<string, string>> = {
  *
  * @param ldm Keys without `cond_stage_model.model.`.
  */
-export function ldmOpenClip(ldm: Checkpoint, file: string): LdmComponent {
+export function ldmOpenClip(ldm: Checkpoint, file: string): SplitComponent {
   const stored = count(ldm, "transformer.resblocks.#.ln_1.weight");
   const kept = stored === 23 || stored < 2 ? stored : stored - 1;
   const weights = new Map<string, TensorRef>();
@@ -60,7 +61,7 @@ export function ldmOpenClip(ldm: Checkpoint, file: string): LdmComponent {
 }
 
 /** Heads of both towers are 64 wide. Token ids are those of every CLIP text encoder's config, the legacy end token 2 included. */
-function component(weights: Checkpoint, activation: string, file: string): LdmComponent {
+function component(weights: Checkpoint, activation: string, file: string): SplitComponent {
   const axis = (key: string, i: number) => size(weights, key, i, file);
   const width = axis("text_model.embeddings.token_embedding.weight", 1);
   const derived = {

@@ -3,7 +3,8 @@
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { type LdmComponent, size } from "./ldm-component.ts";
+import type { SplitComponent } from "../family.ts";
+import { size } from "./ldm-shapes.ts";
 
 const outer: Readonly<Record<string, string>> = {
   "time_embed.0": "time_embedding.linear_1",
@@ -31,7 +32,7 @@ const inResnet: Readonly<Record<string, string>> = {
  *
  * @param ldm Keys without `model.diffusion_model.`.
  */
-export function ldmUnet(ldm: Checkpoint, file: string): LdmComponent {
+export function ldmUnet(ldm: Checkpoint, file: string): SplitComponent {
   const inputs = highest(ldm, /^input_blocks\.(\d{1,3})\./) + 1;
   const levels: { resnets: number[]; down?: number }[] = [{ resnets: [] }];
   for (let i = 1; i < inputs; i++) {

@@ -3,7 +3,8 @@
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { count, type LdmComponent, size } from "./ldm-component.ts";
+import type { SplitComponent } from "../family.ts";
+import { count, size } from "./ldm-shapes.ts";
 import { withoutUnitAxes } from "./spelling.ts";
 
 const attention: Readonly<Record<string, string>> = {
@@ -20,7 +21,7 @@ const attention: Readonly<Record<string, string>> = {
  *
  * @param ldm Keys without `first_stage_model.`.
  */
-export function ldmVae(ldm: Checkpoint, file: string): LdmComponent {
+export function ldmVae(ldm: Checkpoint, file: string): SplitComponent {
   const levels = count(ldm, "decoder.up.#.block.0.conv1.weight");
   const weights = new Map<string, TensorRef>();
   for (const [key, ref] of ldm) {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Safetensors } from "../../bytes/safetensors.ts";
+import { absentSource } from "../../bytes/source.ts";
 import { bytesPerElement, type DType, type TensorRef } from "../../bytes/tensor-ref.ts";
 import { splitLdm } from "./ldm.ts";
 
@@ -25,20 +26,23 @@ function checkpoint(shapes: Record<string, number[]>, metadata: Record<string, s
   for (const [name, shape] of Object.entries(shapes)) {
     const dtype: DType = name.endsWith("position_ids") ? "int64" : "float16";
     const byteLength = shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
-    tensors.set(name, { name, file: "/no/file", offset, byteLength, shape, dtype });
+    tensors.set(name, { name, source: absentSource("/no/file"), offset, byteLength, shape, dtype });
     offset += byteLength;
   }
   return { tensors, metadata };
 }
+
+const parts = ["unet", "vae", "text_encoder"] as const;
+const fixtureNames = { unet: "unet", vae: "vae", text_encoder: "textEncoder" } as const;
 
 describe.each(["sd1", "sd2"] as const)("a single file of the form %s", (form) => {
   test("gives the tensors that Diffusers' conversion gives, from the same places", async () => {
     const { ldm, expected } = fixtures[form];
     const source = checkpoint(ldm);
     const model = await splitLdm(source, "tiny.safetensors");
-    for (const part of ["unet", "vae", "textEncoder"] as const) {
-      const { weights } = model[part];
-      const { origin } = expected[part];
+    for (const part of parts) {
+      const { weights } = model.components.get(part)!;
+      const { origin } = expected[fixtureNames[part]];
       expect([...weights.keys()].sort()).toEqual(Object.keys(origin).sort());
       for (const [key, [from, row, shape]] of Object.entries(origin)) {
         const ref = weights.get(key)!;
@@ -54,11 +58,14 @@ describe.each(["sd1", "sd2"] as const)("a single file of the form %s", (form) =>
   test("gives the configs of the Diffusers models that its tensors load into", async () => {
     const { ldm, expected } = fixtures[form];
     const model = await splitLdm(checkpoint(ldm), "tiny.safetensors");
-    for (const part of ["unet", "vae", "textEncoder"] as const) {
-      expect(model[part].config).toMatchObject(expected[part].config);
+    for (const part of parts) {
+      expect(model.components.get(part)!.config).toMatchObject(expected[fixtureNames[part]].config);
     }
-    expect(model.vae.config).toMatchObject({ scaling_factor: 0.18215 });
-    expect(model.unet.config).toMatchObject({ _class_name: "UNet2DConditionModel", norm_num_groups: 32 });
+    expect(model.components.get("vae")!.config).toMatchObject({ scaling_factor: 0.18215 });
+    expect(model.components.get("unet")!.config).toMatchObject({
+      _class_name: "UNet2DConditionModel",
+      norm_num_groups: 32,
+    });
   });
 });
 
@@ -67,7 +74,7 @@ test("the public models' sizes give the public models' configs", async () => {
   // Only the derived numbers matter: the widths of SD 2.1 in the places that tell them.
   const wide = (key: string, scale: number) => shapes[key]!.map((n) => (n === 32 || n === 64 ? n * scale : n));
   for (const key of Object.keys(shapes)) if (key.startsWith("model.")) shapes[key] = wide(key, 10);
-  const { unet } = await splitLdm(checkpoint(shapes), "wide.safetensors");
+  const unet = (await splitLdm(checkpoint(shapes), "wide.safetensors")).components.get("unet")!;
   expect(unet.config).toMatchObject({ block_out_channels: [320, 640, 640], attention_head_dim: [5, 10, 10] });
 });
 
@@ -82,14 +89,16 @@ test("older SD 1 files without the text_model prefix, and with position_ids, EMA
   };
   for (const [key, shape] of Object.entries(ldm)) older[key.replace("transformer.text_model.", "transformer.")] = shape;
   const model = await splitLdm(checkpoint(older), "old.safetensors");
-  expect([...model.textEncoder.weights.keys()].sort()).toEqual(Object.keys(expected.textEncoder.origin).sort());
-  expect([...model.unet.weights.keys()].sort()).toEqual(Object.keys(expected.unet.origin).sort());
-  expect([...model.vae.weights.keys()].sort()).toEqual(Object.keys(expected.vae.origin).sort());
+  expect([...model.components.get("text_encoder")!.weights.keys()].sort()).toEqual(
+    Object.keys(expected.textEncoder.origin).sort(),
+  );
+  expect([...model.components.get("unet")!.weights.keys()].sort()).toEqual(Object.keys(expected.unet.origin).sort());
+  expect([...model.components.get("vae")!.weights.keys()].sort()).toEqual(Object.keys(expected.vae.origin).sort());
 });
 
 test("an SD 2 file exported from Diffusers, which has 23 text blocks, keeps them all", async () => {
   const shapes = Object.fromEntries(Object.entries(fixtures.sd2.ldm).filter(([key]) => !key.includes("resblocks.23.")));
-  const { textEncoder } = await splitLdm(checkpoint(shapes), "exported.safetensors");
+  const textEncoder = (await splitLdm(checkpoint(shapes), "exported.safetensors")).components.get("text_encoder")!;
   expect(textEncoder.config).toMatchObject({ num_hidden_layers: 23 });
 });
 

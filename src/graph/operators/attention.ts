@@ -1,17 +1,20 @@
 /** Attention: softmax(q k' / sqrt(head size)) v. */
+import type { DType } from "../../bytes/tensor-ref.ts";
 import { type Dim, sameDim } from "../dim.ts";
-import type { Emitter } from "../onnx.ts";
+import type { Emitter } from "../emitter.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
 import { add, multiply, subtract } from "./elementwise.ts";
 import { reshape, transpose } from "./layout.ts";
 import { constant } from "./leaves.ts";
 import { softmax } from "./normalisations.ts";
 import { after } from "./ordering.ts";
+import { inFloat32 } from "./precision.ts";
 import { matmul, matmulOf } from "./products.ts";
 import { sum } from "./reductions.ts";
 
 const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
   name: "attention",
+  computes: "real",
   infer: (inputs, { heads }) => {
     const [q, k, v] = inputs as [Value, Value, Value];
     const width = q.shape[2]!;
@@ -25,9 +28,8 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
   },
   emit: (to, inputs, { heads, causal }, value) => {
     const [q] = value.inputs as [Value];
-    const hidden = causal ? to.constant("float32", ...causalBias(q.shape[1]!)) : undefined;
-    if (to.dialect === "plain") return emitPlain(to, inputs, value, heads, hidden);
-    const bias = hidden === undefined ? [] : ["", "", hidden];
+    if (!to.target.fused.has("attention")) return emitPlain(to, inputs, value, heads, causal);
+    const bias = causal ? ["", "", to.numbers(...causalBias(q.shape[1]!, to.type))] : [];
     return to.node(
       "MultiHeadAttention",
       [...inputs, ...bias],
@@ -42,7 +44,7 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
     const [q, k, v] = inputs.map((x) => byHead(after(x, [g]), heads)) as [Value, Value, Value];
     const [gh, o] = [byHead(g, heads), byHead(result, heads)];
     const scores = matmulOf(multiply(q, scale), k, "second");
-    const p = softmax(causal ? add(scores, constant(...causalValues(q.shape[2]!))) : scores);
+    const p = softmax(causal ? add(inFloat32(scores), constant(...causalBias(q.shape[2]!, "float32"))) : scores);
     const gScores = multiply(p, subtract(matmulOf(gh, v, "second"), sum(multiply(gh, o), [3], { keep: true })));
     return [
       together(multiply(matmul(gScores, k), scale)),
@@ -52,22 +54,24 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
   },
 };
 
-/** The definition, operator by operator. */
+/** The definition, operator by operator; its softmax in float32. */
 function emitPlain(
   to: Emitter,
   [q, k, v]: readonly string[],
   { inputs, shape }: Value,
   heads: number,
-  bias: string | undefined,
+  causal: boolean,
 ): string {
   const split = (x: string, width: number, order: readonly number[]) =>
     to.node("Transpose", [to.node("Reshape", [x, to.integers([0, 0, heads, width / heads])])], { perm: order });
   const width = inputs[0]!.shape[2] as number;
-  const scale = to.constant("float32", [], new Uint8Array(Float32Array.of(scaleOf(inputs[0]!, heads)).buffer));
+  const bias = causal ? to.numbers(...causalBias(inputs[0]!.shape[1]!, "float32"), "float32") : undefined;
+  const scale = to.numbers([], [scaleOf(inputs[0]!, heads)]);
   const queries = to.node("Mul", [split(q!, width, [0, 2, 1, 3]), scale]);
   const scores = to.node("MatMul", [queries, split(k!, width, [0, 2, 3, 1])]); // [batch, heads, tokens, keys]
-  const shares = to.node("Softmax", [bias === undefined ? scores : to.node("Add", [scores, bias])], { axis: -1 });
-  const mixed = to.node("MatMul", [shares, split(v!, shape[2] as number, [0, 2, 1, 3])]);
+  const wide = to.cast(scores, to.type, "float32");
+  const shares = to.node("Softmax", [bias === undefined ? wide : to.node("Add", [wide, bias])], { axis: -1 });
+  const mixed = to.node("MatMul", [to.cast(shares, "float32", to.type), split(v!, shape[2] as number, [0, 2, 1, 3])]);
   return to.node("Reshape", [
     to.node("Transpose", [mixed], { perm: [0, 2, 1, 3] }),
     to.integers([0, 0, shape[2] as number]),
@@ -89,17 +93,13 @@ function together(x: Value): Value {
 }
 
 /** A bias that hides every later position: 0 below the diagonal, a number whose exponential is 0 above. */
-function causalValues(tokens: Dim): [readonly number[], Float32Array] {
+function causalBias(tokens: Dim, type: DType): [readonly number[], Float32Array] {
   if (typeof tokens !== "number") throw new Error("causal attention needs a fixed number of tokens");
+  const hiding = type === "float16" ? -1e4 : -1e9; // float16 ends at 65504, and a score is added
   const bias = Float32Array.from({ length: tokens * tokens }, (_, i) =>
-    i % tokens > Math.floor(i / tokens) ? -1e9 : 0,
+    i % tokens > Math.floor(i / tokens) ? hiding : 0,
   );
   return [[1, 1, tokens, tokens], bias];
-}
-
-function causalBias(tokens: Dim): [readonly number[], Uint8Array] {
-  const [shape, bias] = causalValues(tokens);
-  return [shape, new Uint8Array(bias.buffer)];
 }
 
 /**

@@ -14,6 +14,7 @@ export interface ConvOptions {
 
 const convOperator: Operator<Required<ConvOptions>> = {
   name: "conv",
+  computes: "real",
   infer: (inputs, { stride, padding }) => {
     const [x, weight] = inputs as [Value, Value];
     const [batch, channels, height, width] = x.shape;
@@ -65,6 +66,7 @@ function inputGradient(g: Value, x: Value, weight: Value, { stride, padding }: R
 
 const turnedOperator: Operator<null> = {
   name: "turned",
+  computes: "asInputs",
   infer: ([weight]) => {
     const [out, inner, kh, kw] = weight!.shape as [Dim, Dim, Dim, Dim];
     return { shape: [inner, out, kh, kw], dtype: weight!.dtype };
@@ -83,6 +85,8 @@ const turnedOperator: Operator<null> = {
 
 const spreadOperator: Operator<Required<ConvOptions>> = {
   name: "spread",
+  computes: "real",
+  reads: 2,
   infer: ([, , like]) => ({ shape: like!.shape, dtype: like!.dtype }),
   emit: (to, [g, weight], { stride, padding }, value) => {
     // The stride may have left out pixels at the end, how many is known only at run time: give as many as there can be.
@@ -145,6 +149,8 @@ function cutWeightGradient(g: Value, x: Value, weight: Value): Value {
 /** The pixels of x that one place of the kernel meets, for a result of the size of the second operand. */
 const windowOperator: Operator<{ row: number; column: number; stride: number }> = {
   name: "window",
+  computes: "asInputs",
+  reads: 1,
   infer: ([x, like]) => ({ shape: [...x!.shape.slice(0, 2), ...like!.shape.slice(2)], dtype: x!.dtype }),
   emit: (to, [x], { row, column, stride }, value) => {
     const end = (axis: number, from: number): Dim =>

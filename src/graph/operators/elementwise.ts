@@ -21,6 +21,7 @@ const binary = (
   gradient: (g: Value, a: Value, b: Value, result: Value) => readonly [Value, Value],
 ): Operator<null> => ({
   name,
+  computes: "asInputs",
   infer: (inputs): ValueType => {
     if (inputs[0]!.dtype !== inputs[1]!.dtype) mismatch(name, inputs, `${inputs[0]!.dtype} with ${inputs[1]!.dtype}`);
     return { shape: broadcast(name, inputs), dtype: inputs[0]!.dtype };
@@ -65,6 +66,7 @@ export const clamp = (x: Value, low: number, high: number): Value => minimum(max
 
 const lessOperator: Operator<null> = {
   name: "less",
+  computes: "asInputs",
   infer: (inputs) => ({ shape: broadcast("less", inputs), dtype: "bool" }),
   emit: (to, inputs) => to.node("Less", inputs),
   gradient: () => [],
@@ -75,6 +77,7 @@ export const less = (a: Value, b: Value): Value => apply(lessOperator, [a, b], n
 
 const selectOperator: Operator<null> = {
   name: "select",
+  computes: "asInputs",
   infer: (inputs) => ({ shape: broadcast("select", inputs), dtype: inputs[1]!.dtype }),
   emit: (to, inputs) => to.node("Where", inputs),
   gradient: ({ g, inputs: [condition, then, otherwise] }) => [

@@ -6,6 +6,7 @@ import { matmulOf } from "./products.ts";
 
 const gatherOperator: Operator<null> = {
   name: "gather",
+  computes: "asInputs",
   infer: (inputs) => {
     const [table, indices] = inputs as [Value, Value];
     if (indices.dtype !== "int32") mismatch("gather", inputs, `indices are ${indices.dtype}, not int32`);
@@ -27,10 +28,12 @@ export const gather = (table: Value, indices: Value): Value => apply(gatherOpera
 
 const oneHotOperator: Operator<null> = {
   name: "oneHot",
+  computes: "float32",
+  reads: 1,
   infer: ([indices, table]) => ({ shape: [indices!.shape[0]!, table!.shape[0] as Dim], dtype: "float32" }),
   emit: (to, [indices], _, value) => {
     const wide = to.node("Cast", [indices!], { to: 7 });
-    const offOn = to.constant("float32", [2], new Uint8Array(Float32Array.of(0, 1).buffer));
+    const offOn = to.numbers([2], [0, 1]);
     return to.node("OneHot", [wide, to.sizes([value.shape[1]!]), offOn]);
   },
   gradient: noSecondDerivative("oneHot"),

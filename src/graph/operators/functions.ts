@@ -1,9 +1,11 @@
 /** Functions of one number, applied element by element. */
-import { apply, type Operator, type Value } from "../value.ts";
+import { apply, type Computes, type Operator, type Value } from "../value.ts";
 import { add, divide, multiply, negate, subtract } from "./elementwise.ts";
+import { inFloat32 } from "./precision.ts";
 
 const unary = (
   name: string,
+  computes: Computes,
   type: string,
   /** d y / d x, times g. */
   gradient: (g: Value, x: Value, y: Value) => Value,
@@ -11,19 +13,20 @@ const unary = (
   domain?: string,
 ): Operator<null> => ({
   name,
+  computes,
   infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
   emit: (to, inputs) => to.node(type, inputs, attributes, domain),
   gradient: ({ g, inputs: [x], result }) => [gradient(g, x!, result)],
 });
 
-const expOperator = unary("exp", "Exp", (g, _, y) => multiply(g, y));
-const logOperator = unary("log", "Log", (g, x) => divide(g, x));
-const sinOperator = unary("sin", "Sin", (g, x) => multiply(g, cos(x)));
-const cosOperator = unary("cos", "Cos", (g, x) => negate(multiply(g, sin(x))));
-const sqrtOperator = unary("sqrt", "Sqrt", (g, _, y) => divide(multiply(g, 0.5), y));
-const sigmoidOperator = unary("sigmoid", "Sigmoid", (g, _, y) => multiply(g, multiply(y, subtract(1, y))));
-const tanhOperator = unary("tanh", "Tanh", (g, _, y) => multiply(g, subtract(1, multiply(y, y))));
-const erfOperator = unary("erf", "Erf", (g, x) =>
+const expOperator = unary("exp", "float32", "Exp", (g, _, y) => multiply(g, y));
+const logOperator = unary("log", "float32", "Log", (g, x) => divide(g, x));
+const sinOperator = unary("sin", "float32", "Sin", (g, x) => multiply(g, cos(x)));
+const cosOperator = unary("cos", "float32", "Cos", (g, x) => negate(multiply(g, sin(x))));
+const sqrtOperator = unary("sqrt", "float32", "Sqrt", (g, _, y) => divide(multiply(g, 0.5), y));
+const sigmoidOperator = unary("sigmoid", "asInputs", "Sigmoid", (g, _, y) => multiply(g, multiply(y, subtract(1, y))));
+const tanhOperator = unary("tanh", "asInputs", "Tanh", (g, _, y) => multiply(g, subtract(1, multiply(y, y))));
+const erfOperator = unary("erf", "asInputs", "Erf", (g, x) =>
   multiply(multiply(g, 2 / Math.sqrt(Math.PI)), exp(negate(square(x)))),
 );
 
@@ -33,9 +36,10 @@ const swishGradient = (slope: number) => (g: Value, x: Value) => {
   const s = sigmoid(steep);
   return multiply(multiply(g, s), add(multiply(steep, subtract(1, s)), 1));
 };
-const siluOperator = unary("silu", "QuickGelu", swishGradient(1), { alpha: { float: 1 } }, "com.microsoft");
+const siluOperator = unary("silu", "real", "QuickGelu", swishGradient(1), { alpha: { float: 1 } }, "com.microsoft");
 const quickGeluOperator = unary(
   "quickGelu",
+  "real",
   "QuickGelu",
   swishGradient(1.702),
   { alpha: { float: 1.702 } },
@@ -45,11 +49,13 @@ const quickGeluOperator = unary(
 /** d/dx x Phi(x) = Phi(x) + x phi(x), with the normal distribution's function Phi and density phi. */
 const geluOperator = unary(
   "gelu",
+  "real",
   "Gelu",
   (g, x) => {
-    const distribution = add(multiply(erf(multiply(x, Math.SQRT1_2)), 0.5), 0.5);
-    const density = multiply(exp(multiply(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-    return multiply(g, add(distribution, multiply(x, density)));
+    const wide = inFloat32(x); // its square may be more than float16 holds
+    const distribution = add(multiply(erf(multiply(wide, Math.SQRT1_2)), 0.5), 0.5);
+    const density = multiply(exp(multiply(square(wide), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return multiply(g, add(distribution, multiply(wide, density)));
   },
   undefined,
   "com.microsoft",
@@ -73,9 +79,9 @@ export const gelu = (x: Value): Value => apply(geluOperator, [x], null);
 
 const powerOperator: Operator<{ exponent: number }> = {
   name: "power",
+  computes: "float32",
   infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
-  emit: (to, [x], { exponent }) =>
-    to.node("Pow", [x!, to.constant("float32", [], new Uint8Array(Float32Array.of(exponent).buffer))]),
+  emit: (to, [x], { exponent }) => to.node("Pow", [x!, to.numbers([], [exponent])]),
   gradient: ({ g, inputs: [x], attributes: { exponent } }) => [
     multiply(g, multiply(power(x!, exponent - 1), exponent)),
   ],

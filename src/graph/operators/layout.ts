@@ -1,10 +1,11 @@
 /** Operators that move elements and compute nothing. */
 import { addDims, type Dim, dimKey, elementsOf, type Shape, sameDim, showShape, subtractDims } from "../dim.ts";
-import { reshapeTarget } from "../onnx.ts";
-import { apply, mismatch, type Operator, type Value } from "../value.ts";
+import type { Emitter } from "../emitter.ts";
+import { apply, mismatch, type Operator, ShapeError, type Value } from "../value.ts";
 
 const reshapeOperator: Operator<{ shape: Shape }> = {
   name: "reshape",
+  computes: "asInputs",
   infer: ([x], { shape }) => {
     if (!sameDim(elementsOf(x!.shape), elementsOf(shape))) {
       mismatch("reshape", [x!], `it does not have the elements of ${showShape(shape)}`);
@@ -15,11 +16,41 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
   gradient: ({ g, inputs: [x] }) => [reshape(g, x!.shape)],
 };
 
+/** A reshape target as ONNX wants it: sizes, 0 for "as the input's same axis", -1 for the one that is left. */
+function reshapeTarget(to: Emitter, from: Shape, shape: Shape): string {
+  const plain: number[] = [];
+  let inferred = false;
+  for (const [axis, d] of shape.entries()) {
+    const source: Dim | undefined = from[axis];
+    if (typeof d === "number") {
+      if (d === 0) return to.sizes(shape);
+      plain.push(d);
+    } else if (source !== undefined && dimKey(source) === d.key) plain.push(0);
+    else if (!inferred) {
+      inferred = true;
+      plain.push(-1);
+    } else {
+      return dynamicTarget(to, from, shape);
+    }
+  }
+  return to.integers(plain);
+}
+
+/** Two or more sizes are open and moved: read them at run time, all but one product. */
+function dynamicTarget(to: Emitter, from: Shape, shape: Shape): string {
+  try {
+    return to.sizes(shape);
+  } catch (error) {
+    throw new ShapeError(`reshape of ${showShape(from)} to ${showShape(shape)}: ${(error as Error).message}`);
+  }
+}
+
 /** The same elements in row-major order under another shape. */
 export const reshape = (x: Value, shape: Shape): Value => apply(reshapeOperator, [x], { shape });
 
 const transposeOperator: Operator<{ order: readonly number[] }> = {
   name: "transpose",
+  computes: "asInputs",
   infer: ([x], { order }) => {
     if (order.length !== x!.shape.length) mismatch("transpose", [x!], `order [${order}] has another rank`);
     return { shape: order.map((axis) => x!.shape[axis]!), dtype: x!.dtype };
@@ -38,6 +69,7 @@ export const transpose = (x: Value, order: readonly number[]): Value => apply(tr
 
 const concatOperator: Operator<{ axis: number }> = {
   name: "concat",
+  computes: "asInputs",
   infer: (inputs, { axis }) => {
     const [first] = inputs as [Value];
     for (const v of inputs) {
@@ -64,6 +96,7 @@ export const concat = (values: readonly Value[], axis: number): Value => apply(c
 
 const sliceOperator: Operator<{ axis: number; from: Dim; to: Dim }> = {
   name: "slice",
+  computes: "asInputs",
   infer: ([x], { axis, from, to }) => {
     const size = x!.shape[axis];
     const length = subtractDims(to, from);
@@ -86,6 +119,7 @@ export const slice = (x: Value, axis: number, from: Dim, to: Dim): Value =>
 
 const padOperator: Operator<{ before: Shape; after: Shape }> = {
   name: "pad",
+  computes: "asInputs",
   infer: ([x], { before, after }) => ({
     shape: x!.shape.map((d, i) => addDims(addDims(before[i]!, d), after[i]!)),
     dtype: x!.dtype,

@@ -1,11 +1,13 @@
 /** Where values come from: inputs of a run, weights in files, constants. */
 
+import { toFloat32 } from "../../bytes/elements.ts";
 import type { DType, TensorRef } from "../../bytes/tensor-ref.ts";
 import type { Shape } from "../dim.ts";
 import { apply, type Operator, type Value } from "../value.ts";
 
 const inputOperator: Operator<{ name: string; dtype: DType; shape: Shape }> = {
   name: "input",
+  computes: "float32",
   infer: (_, { shape, dtype }) => ({ shape, dtype }),
   emit: (to, _, { name, dtype, shape }) => to.input(name, dtype, shape),
   gradient: () => [],
@@ -17,10 +19,12 @@ export const input = (name: string, shape: Shape, dtype: DType = "float32"): Val
 
 const parameterOperator: Operator<{ ref: TensorRef; inPlace: boolean }> = {
   name: "parameter",
+  computes: "real",
+  yields: true,
   infer: (_, { ref }) => ({ shape: ref.shape, dtype: "float32" }),
-  // The Cast of a half-precision weight is folded into a float32 copy when the session is built.
+  // What is asked for as it is stored stays in its file; a Cast is folded into a copy when the session is built.
   emit: (to, _, { ref, inPlace }) =>
-    ref.dtype === "float32" ? to.external(ref, inPlace) : to.node("Cast", [to.external(ref)], { to: 1 }),
+    ref.dtype === to.type ? to.external(ref, inPlace) : to.cast(to.external(ref), ref.dtype, to.type),
   gradient: () => [],
 };
 
@@ -29,7 +33,7 @@ export const liesInPlace = ({ operator, attributes }: Value): boolean =>
   operator === parameterOperator && (attributes as { inPlace: boolean }).inPlace;
 
 /**
- * A weight that stays in its file; float32 in the graph whatever the file stores.
+ * A weight that stays in its file; a real number in the graph whatever the file stores.
  *
  * `inPlace` keeps the runtime from copying it into a layout of its own.
  */
@@ -38,12 +42,15 @@ export const parameter = (ref: TensorRef, options: { inPlace?: boolean | undefin
 
 const constantOperator: Operator<{ shape: readonly number[]; dtype: DType; data: Uint8Array }> = {
   name: "constant",
+  computes: "float32",
+  yields: true,
   infer: (_, { shape, dtype }) => ({ shape, dtype }),
-  emit: (to, _, { dtype, shape, data }) => to.constant(dtype, shape, data),
+  emit: (to, _, { dtype, shape, data }) =>
+    dtype === "float32" ? to.numbers(shape, toFloat32(data, dtype)) : to.constant(dtype, shape, data),
   gradient: () => [],
 };
 
-/** A float32 constant. */
+/** A constant of real numbers. */
 export const constant = (shape: readonly number[], values: Float32Array | readonly number[]): Value =>
   apply(constantOperator, [], {
     shape,

@@ -4,10 +4,12 @@ import { apply, mismatch, type Operator, type Value } from "../value.ts";
 import { add, divide, multiply, subtract } from "./elementwise.ts";
 import { sqrt, square } from "./functions.ts";
 import { reshape } from "./layout.ts";
-import { mean, sum, sumTo } from "./reductions.ts";
+import { mean } from "./mean.ts";
+import { sum, sumTo } from "./reductions.ts";
 
 const layerNormOperator: Operator<{ epsilon: number }> = {
   name: "layerNorm",
+  computes: "float32",
   infer: (inputs) => {
     const [x, scale] = inputs as [Value, Value];
     if (!sameDim(x.shape.at(-1)!, scale.shape[0]!)) mismatch("layerNorm", inputs, "the widths differ");
@@ -31,6 +33,7 @@ export const layerNorm = (x: Value, scale: Value, shift: Value, epsilon: number)
 
 const standardiseOperator: Operator<{ epsilon: number }> = {
   name: "standardise",
+  computes: "float32",
   infer: ([x]) => {
     if (x!.shape.length !== 3 || typeof x!.shape[1] !== "number")
       mismatch("standardise", [x!], "it is not [batch, groups, n]");
@@ -38,8 +41,7 @@ const standardiseOperator: Operator<{ epsilon: number }> = {
   },
   emit: (to, [x], { epsilon }, value) => {
     const groups = value.shape[1] as number;
-    const filled = (v: number) =>
-      to.constant("float32", [groups], new Uint8Array(new Float32Array(groups).fill(v).buffer));
+    const filled = (v: number) => to.numbers([groups], Array(groups).fill(v));
     return to.node("InstanceNormalization", [x!, filled(1), filled(0)], { epsilon: { float: epsilon } });
   },
   gradient: ({ g, inputs: [x], attributes: { epsilon } }) => {
@@ -79,6 +81,7 @@ export function groupNorm(x: Value, groups: number, scale: Value, shift: Value, 
 
 const softmaxOperator: Operator<null> = {
   name: "softmax",
+  computes: "float32",
   infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
   emit: (to, inputs) => to.node("Softmax", inputs, { axis: -1 }),
   gradient: ({ g, result: y }) => [multiply(y, subtract(g, sum(multiply(g, y), [g.shape.length - 1], { keep: true })))],

@@ -3,6 +3,8 @@ import { apply, type Operator, type Value } from "../value.ts";
 
 const afterOperator: Operator<null> = {
   name: "after",
+  computes: "asInputs",
+  reads: 1,
   infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
   // The runtime has no barrier. A reshape to the tensor's own shape copies nothing, and its target, "every size as it
   // is" plus zero times an element of each condition, cannot be known before they are.
@@ -10,7 +12,8 @@ const afterOperator: Operator<null> = {
     const elements = conditions.map((condition, i) => {
       const flat =
         value.inputs[i + 1]!.shape.length === 1 ? condition : to.node("Reshape", [condition, to.integers([-1])]);
-      return to.node("Slice", [flat, to.integers([0]), to.integers([1])]);
+      const first = to.node("Slice", [flat, to.integers([0]), to.integers([1])]);
+      return to.cast(first, to.operandTypes[i + 1]!, "float32");
     });
     const all = elements.length === 1 ? elements[0]! : to.node("Concat", elements, { axis: 0 });
     const number = to.node("Cast", [to.node("ReduceSum", [all], { keepdims: 0 })], { to: 7 });

@@ -9,6 +9,7 @@ type Transposed = "none" | "first" | "second";
 
 const matmulOperator: Operator<{ transposed: Transposed }> = {
   name: "matmul",
+  computes: "real",
   infer: (inputs, { transposed }) => {
     const [a, b] = inputs as [Value, Value];
     const [rows, innerA] = transposed === "first" ? swapped(a.shape) : a.shape.slice(-2);
@@ -27,7 +28,7 @@ const matmulOperator: Operator<{ transposed: Transposed }> = {
   emit: (to, [a, b], { transposed }, value) => {
     if (transposed === "none") return to.node("MatMul", [a!, b!]);
     const [first, second] = [transposed === "first", transposed === "second"];
-    if (to.dialect === "cpu") {
+    if (to.target.fused.has("matmul")) {
       return to.node("FusedMatMul", [a!, b!], { transA: Number(first), transB: Number(second) }, "com.microsoft");
     }
     const flip = (name: string, of: Value) => {

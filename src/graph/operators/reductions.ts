@@ -1,7 +1,6 @@
 /** Sums over axes, and their opposite, repetition along axes. */
-import { type Dim, dimKey, elementsOf, type Shape, sameDim, sameShape } from "../dim.ts";
+import { type Dim, dimKey, type Shape, sameDim, sameShape } from "../dim.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
-import { divide } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
 
 interface Axes {
@@ -16,12 +15,14 @@ const reduced = (shape: Shape, { axes, keep }: Axes): Shape =>
 const withAxes = (g: Value, x: Value, { axes, keep }: Axes): Value =>
   keep ? g : reshape(g, reduced(x.shape, { axes, keep: true }));
 
-const reduction = (
+/** An operator that reduces axes; `gradient` is given g under the shape that broadcasts against x. */
+export const reduction = (
   name: string,
   type: string,
   gradient: (g: Value, x: Value, axes: readonly number[]) => Value,
 ): Operator<Axes> => ({
   name,
+  computes: "float32",
   infer: (inputs, attributes) => {
     const [x] = inputs as [Value];
     if (!attributes.axes.every((axis) => axis >= 0 && axis < x.shape.length)) {
@@ -35,43 +36,22 @@ const reduction = (
 
 const sumOperator = reduction("sum", "ReduceSum", expand);
 
-// ReduceMean has its axes as an attribute until opset 18 and as an input since; both graphs here are newer.
-const meanOperator = reduction("mean", "ReduceMean", (g, x, axes) => expand(divide(g, elementCount(x, axes)), x));
-
 export interface ReductionOptions {
   /** Leave the reduced axes in place with size 1. */
   readonly keep?: boolean;
 }
 
-const every = (x: Value): number[] => [...x.shape.keys()];
+/** All axes of x. */
+export const every = (x: Value): number[] => [...x.shape.keys()];
 
 /** Sum over `axes`, by default over all of them. */
 export const sum = (x: Value, axes: readonly number[] = every(x), { keep = false }: ReductionOptions = {}): Value =>
   axes.length === 0 ? x : apply(sumOperator, [x], { axes, keep });
 
-/** Mean over `axes`, by default over all of them. */
-export const mean = (x: Value, axes: readonly number[] = every(x), { keep = false }: ReductionOptions = {}): Value =>
-  axes.length === 0 ? x : apply(meanOperator, [x], { axes, keep });
-
-const elementCountOperator: Operator<{ axes: readonly number[] }> = {
-  name: "elementCount",
-  infer: ([x]) => ({ shape: [], dtype: x!.dtype }),
-  emit: (to, _, { axes }, value) => {
-    const sizes = axes.map((axis) => value.inputs[0]!.shape[axis]!);
-    const count = elementsOf(sizes);
-    if (typeof count === "number") return to.constant("float32", [], new Uint8Array(Float32Array.of(count).buffer));
-    const product = to.node("ReduceProd", [to.sizes(sizes)], { keepdims: 0 });
-    return to.node("Cast", [product], { to: 1 });
-  },
-  gradient: () => [undefined],
-};
-
-/** How many elements x has along `axes`, as a number of the graph. */
-export const elementCount = (x: Value, axes: readonly number[] = every(x)): Value =>
-  apply(elementCountOperator, [x], { axes });
-
 const expandOperator: Operator<null> = {
   name: "expand",
+  computes: "asInputs",
+  reads: 1,
   infer: (inputs) => {
     const [x, like] = inputs as [Value, Value];
     const extra = like.shape.length - x.shape.length;

@@ -1,6 +1,6 @@
 /** Nearest-neighbour upsampling. */
 import { type Dim, multiplyDims, sameDim } from "../dim.ts";
-import type { Emitter } from "../onnx.ts";
+import type { Emitter } from "../emitter.ts";
 import { apply, mismatch, noSecondDerivative, type Operator, type Value } from "../value.ts";
 
 const nearest = { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
@@ -10,6 +10,7 @@ const isDoubled = (small: Value, large: Value): boolean =>
 
 const upsampleOperator: Operator<{ height: Dim; width: Dim }> = {
   name: "upsample",
+  computes: "asInputs",
   infer: ([x], { height, width }) => {
     if (x!.shape.length !== 4) mismatch("upsample", [x!], "it is not [batch, channels, height, width]");
     return { shape: [x!.shape[0]!, x!.shape[1]!, height, width], dtype: x!.dtype };
@@ -30,12 +31,14 @@ export const upsample = (x: Value, height: Dim, width: Dim): Value => apply(upsa
 /** Adds up the pixels that were copied from one. */
 const downsumOperator: Operator<null> = {
   name: "downsum",
+  computes: "asInputs",
+  reads: 1,
   infer: ([, like]) => ({ shape: like!.shape, dtype: like!.dtype }),
   emit: (to, [g], _, value) => {
     const large = value.inputs[0]!;
     if (isDoubled(value, large)) {
       const mean = to.node("AveragePool", [g!], { kernel_shape: [2, 2], strides: [2, 2] });
-      return to.node("Mul", [mean, to.constant("float32", [], new Uint8Array(Float32Array.of(4).buffer))]);
+      return to.node("Mul", [mean, to.numbers([], [4])]);
     }
     const rows = copies(to, value.shape[2]!, large.shape[2]!); // [height, large height]
     const columns = copies(to, value.shape[3]!, large.shape[3]!); // [width, large width]
@@ -51,5 +54,5 @@ function copies(to: Emitter, small: Dim, large: Dim): string {
   const identity = to.node("EyeLike", [square]);
   const picture = to.node("Unsqueeze", [identity, to.integers([0, 1])]);
   const stretched = to.node("Resize", [picture, "", "", to.sizes([1, 1, small, large])], nearest);
-  return to.node("Squeeze", [stretched, to.integers([0, 1])]);
+  return to.cast(to.node("Squeeze", [stretched, to.integers([0, 1])]), "float32", to.type);
 }

@@ -1,65 +1,19 @@
-/** The devices ONNX Runtime can compute on, by the names Tiller's users type. */
-// Before the runtime.
-import "./quiet.ts";
+/** What this machine's ONNX Runtime has. */
+import { createRequire } from "node:module";
+import type { Device } from "../targets.ts";
+import { refuseTelemetry } from "./quiet.ts";
 
-import { type InferenceSession, listSupportedBackends } from "onnxruntime-node";
-import { TillerError } from "../../errors.ts";
-import { add, type Dialect, input, multiply } from "../../graph/index.ts";
-import { plainAttention } from "../attention-check.ts";
-import { float32 } from "../tensor.ts";
-import { type Engine, startEngine } from "./engine.ts";
-
-export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
-
-/** What a person asks for. */
-export type DeviceName = (typeof deviceNames)[number];
-/** What computes. */
-export type Device = Exclude<DeviceName, "auto">;
-
-export const dialectOf = (device: Device): Dialect => (device === "cpu" ? "cpu" : "gpu");
-
-export const providersOf = (device: Device): InferenceSession.ExecutionProviderConfig[] =>
-  device === "cpu" ? ["cpu"] : [device, "cpu"];
-
-/** Runs a tiny graph on a device; `detail` says why it does not work. */
-export async function probeDevice(device: Device): Promise<{ ok: boolean; detail: string }> {
-  // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.
-  if (!listSupportedBackends().some(({ name }) => name === device)) {
-    return { ok: false, detail: `ONNX Runtime has no ${device} on ${process.platform}` };
-  }
-  let engine: Engine | undefined;
-  try {
-    engine = await startEngine({ device });
-    const x = input("x", [2]);
-    const session = await engine.compile("probe", { y: add(multiply(x, x), x) });
-    const { y } = await session.run({ x: float32([2], [2, 3]) });
-    if (y?.data[0] !== 6 || y.data[1] !== 12) return { ok: false, detail: `computed ${y?.data} where 6,12 was due` };
-    return { ok: true, detail: engine.fusedAttention ? "works" : `works; its ${plainAttention}` };
-  } catch (error) {
-    return { ok: false, detail: (error as Error).message };
-  } finally {
-    await engine?.close();
-  }
+/** Devices whose provider is in the binary; whether they work is tried. */
+export async function availableDevices(): Promise<{ devices: readonly string[]; on: string }> {
+  refuseTelemetry();
+  const { listSupportedBackends } = await import("onnxruntime-node");
+  return { devices: listSupportedBackends().map(({ name }) => name), on: `on ${process.platform}` };
 }
 
-/**
- * The device a name stands for.
- *
- * `auto` takes the first that works of cuda and, on Windows, dml; else cpu. WebGPU and CoreML are taken only by name:
- * the first may be a slow software device, the second leaves most of these graphs to the CPU.
- *
- * @throws TillerError if a device asked for by name does not work here.
- */
-export async function resolveDevice(name: DeviceName): Promise<Device> {
-  if (name === "cpu") return name;
-  if (name === "auto") {
-    const candidates: Device[] =
-      process.platform === "win32" ? ["cuda", "dml"] : process.platform === "linux" ? ["cuda"] : [];
-    for (const device of candidates) if ((await probeDevice(device)).ok) return device;
-    return "cpu";
-  }
-  const { ok, detail } = await probeDevice(name);
-  if (!ok)
-    throw new TillerError(`device ${name} does not work here (${detail}): use --device cpu, or see tiller doctor`);
-  return name;
-}
+/** What `auto` tries before the CPU, in this order. */
+export const automaticDevices = (): readonly Device[] =>
+  process.platform === "win32" ? ["cuda", "dml"] : process.platform === "linux" ? ["cuda"] : [];
+
+/** ONNX Runtime's version. */
+export const runtimeVersion = async (): Promise<string> =>
+  (createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string }).version;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { add, constant, input, matmul, multiply, symbol } from "../../graph/index.ts";
+import type { Engine } from "../engine.ts";
 import { float32 } from "../tensor.ts";
-import { type Engine, startEngine } from "./engine.ts";
+import { startEngine } from "./engine.ts";
 
 let engine: Engine;
 beforeAll(async () => {

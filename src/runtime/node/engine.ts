@@ -1,77 +1,36 @@
-/** Compiles graphs to sessions and runs them, in a worker thread of their own. */
+/** ONNX Runtime's binding for Node, in a worker thread of its own. */
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { InferenceSession } from "onnxruntime-node";
 import { TillerError } from "../../errors.ts";
-import { dimKey, type Encoded, encode, type Outputs, type Shape, showShape } from "../../graph/index.ts";
-import { attentionIsRight } from "../attention-check.ts";
-import "./quiet.ts";
-import type { Tensor } from "../tensor.ts";
-import { type Device, dialectOf, providersOf } from "./devices.ts";
-
-export interface EngineOptions {
-  readonly device?: Device;
-  /** Threads of one operator; default: the runtime's choice, one for each physical core. */
-  readonly threads?: number | undefined;
-  /** Record the time every operator takes; read by {@link Engine.close}. */
-  readonly profile?: boolean | undefined;
-}
-
-/** Tensors that stay in the worker, by name: the outputs of one run, or what was put there. */
-export interface Kept {
-  readonly kept: number;
-}
-
-export interface Session {
-  /** The graph's inputs by name. */
-  readonly inputs: ReadonlyMap<string, { readonly shape: Shape }>;
-  /** Runs the graph. Shapes are checked against the graph's before anything is computed. */
-  run(feeds: Readonly<Record<string, Tensor | Kept>>): Promise<Readonly<Record<string, Tensor>>>;
-  /** Runs the graph and leaves the outputs in the worker, for a later run's inputs of the same names. */
-  keep(feeds: Readonly<Record<string, Tensor | Kept>>): Promise<Kept>;
-  release(): Promise<void>;
-}
-
-export interface OperatorTime {
-  readonly graph: string;
-  readonly operator: string;
-  readonly milliseconds: number;
-  readonly calls: number;
-}
-
-export interface Engine {
-  readonly device: Device;
-  /** Whether the provider's fused attention is used; not where it was tried at the start and found wrong. */
-  readonly fusedAttention: boolean;
-  /** How many sessions were built so far: moving omega or changing adapters leaves it as it is. */
-  readonly sessionsBuilt: number;
-  /** Builds a session for the graph that `outputs` reach. `name` says what it is in errors and profiles. */
-  compile(name: string, outputs: Outputs): Promise<Session>;
-  /** Leaves tensors in the worker, for the inputs of the same names of later runs. */
-  hold(tensors: Readonly<Record<string, Tensor>>): Promise<Kept>;
-  drop(kept: Kept): Promise<void>;
-  /** Releases every session and stops the thread; with profiling on, the time per operator. */
-  close(): Promise<readonly OperatorTime[]>;
-}
+import type { Encoded } from "../../graph/index.ts";
+import type { Engine, EngineOptions, OperatorTime } from "../engine.ts";
+import { engineOn, type Host } from "../host.ts";
+import type { Device } from "../targets.ts";
+import { refuseTelemetry } from "./quiet.ts";
 
 /** The worker is plain JavaScript: this file beside it may be source or build. */
 const workerFile = new URL("./worker.js", import.meta.url);
 
 /** Starts the engine on a device that is known to work (see `resolveDevice`). */
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
+  refuseTelemetry();
   const device = options.device ?? "cpu";
+  return engineOn(await startWorker(device, options), device, options);
+}
+
+async function startWorker(device: Device, { threads, profile }: EngineOptions): Promise<Host> {
   // Options of a program given as text (`node --input-type=module --eval …`) are not for a file.
   const worker = new Worker(workerFile, {
     execArgv: process.execArgv.filter((arg) => !arg.startsWith("--input-type")),
   });
   worker.unref();
   const pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
-  const open = new Map<number, { name: string; profile: string | undefined }>(); // profile: how its file's name begins
-  const profileFolder = options.profile ? await mkdtemp(join(tmpdir(), "tiller-profile-")) : undefined;
+  const open = new Map<number, string>();
+  const profileFolder = profile ? await mkdtemp(join(tmpdir(), "tiller-profile-")) : undefined;
   let serial = 0;
-  let built = 0;
   let ended: Error | undefined;
 
   const failAll = (error: Error) => {
@@ -88,7 +47,6 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     if (message.error === undefined) waiting?.resolve(message.ok as never);
     else waiting?.reject(new Error(message.error));
   });
-
   const call = <T>(kind: string, request: unknown): Promise<T> => {
     if (ended) return Promise.reject(ended);
     const id = ++serial;
@@ -98,65 +56,29 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
       worker.postMessage({ id, kind, request });
     });
   };
-
   const release = async (session: number): Promise<OperatorTime[]> => {
-    const entry = open.get(session);
-    if (!entry) return [];
+    const name = open.get(session);
+    if (name === undefined) return [];
     open.delete(session);
-    const { profile } = entry;
-    const profileFile =
-      profile === undefined
-        ? undefined
-        : join(profileFolder!, (await readdir(profileFolder!)).find((f) => f.startsWith(profile)) ?? "");
-    const text = await call<string | undefined>("release", { session, profileFile });
-    return text === undefined ? [] : summarise(entry.name, text);
+    const profileFile = profileFolder && (await readdir(profileFolder)).find((file) => file.startsWith(`${session}-`));
+    const text = await call<string | undefined>("release", {
+      session,
+      profileFile: profileFolder && join(profileFolder, profileFile ?? ""),
+    });
+    return text === undefined ? [] : summarise(name, text);
   };
 
-  let dialect = dialectOf(device);
-  const engine: Engine = {
-    device,
-    get fusedAttention() {
-      return dialect !== "plain";
+  return {
+    async create(session, name, encoded) {
+      const prefix = profileFolder && join(profileFolder, `${session}-`);
+      const options = sessionOptions(encoded, device, threads, prefix);
+      await call("create", { session, model: encoded.model, options });
+      open.set(session, name);
     },
-    get sessionsBuilt() {
-      return built;
-    },
-    async compile(name, outputs) {
-      const encoded = encode(outputs, dialect);
-      const profile = profileFolder === undefined ? undefined : `${++serial}-`;
-      const { session } = await call<{ session: number }>("create", {
-        model: encoded.model,
-        options: sessionOptions(encoded, device, options.threads, profile && join(profileFolder!, profile)),
-      }).catch((error: Error) => {
-        throw new TillerError(`the ${name} cannot be built on ${device}: ${firstLine(error.message)}`, {
-          cause: error,
-        });
-      });
-      built++;
-      open.set(session, { name, profile });
-      const send = <T>(feeds: Readonly<Record<string, Tensor | Kept>>, keep?: number): Promise<T> => {
-        checkFeeds(name, encoded, feeds);
-        return call<T>("run", { session, feeds, keep }).catch((error: Error) => {
-          throw new TillerError(`the ${name} failed on ${device}: ${firstLine(error.message)}`, { cause: error });
-        });
-      };
-      return {
-        inputs: encoded.inputs,
-        run: (feeds) => send(feeds),
-        async keep(feeds) {
-          const kept = ++serial;
-          await send(feeds, kept);
-          return { kept };
-        },
-        release: async () => void (await release(session)),
-      };
-    },
-    async hold(tensors) {
-      const kept = ++serial;
-      await call("hold", { keep: kept, tensors });
-      return { kept };
-    },
-    drop: ({ kept }) => call("drop", { keep: kept }),
+    run: (session, feeds, keep) => call("run", { session, feeds, keep }),
+    hold: (keep, tensors) => call("hold", { keep, tensors }),
+    drop: (keep) => call("drop", { keep }),
+    release: async (session) => void (await release(session)),
     async close() {
       if (ended) return [];
       const times: OperatorTime[] = [];
@@ -166,15 +88,11 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
       return times.sort((a, b) => b.milliseconds - a.milliseconds);
     },
   };
-  try {
-    if (device === "webgpu" && !(await attentionIsRight(engine))) dialect = "plain";
-  } catch (error) {
-    await engine.close();
-    throw error;
-  }
-  built = 0;
-  return engine;
 }
+
+/** Operators that a provider lacks fall to the CPU. */
+const providersOf = (device: Device): InferenceSession.ExecutionProviderConfig[] =>
+  device === "cpu" ? ["cpu"] : [device, "cpu"];
 
 function sessionOptions(
   encoded: Encoded,
@@ -195,30 +113,6 @@ function sessionOptions(
     },
   };
 }
-
-/** A missing, unknown or wrongly shaped input is a bug of the caller: said here rather than deep in the runtime. */
-function checkFeeds(name: string, { inputs }: Encoded, feeds: Readonly<Record<string, Tensor | Kept>>): void {
-  const sizes = new Map<string, number>();
-  for (const [input, { shape, dtype }] of inputs) {
-    const feed = feeds[input];
-    if (!feed) throw new Error(`${name}: input ${input} is missing`);
-    if ("kept" in feed) continue;
-    const fits =
-      feed.shape.length === shape.length &&
-      shape.every((d, axis) => {
-        const known = typeof d === "number" ? d : (sizes.get(dimKey(d)) ?? feed.shape[axis]!);
-        sizes.set(dimKey(d), known);
-        return known === feed.shape[axis];
-      }) &&
-      feed.shape.reduce((a, b) => a * b, 1) === feed.data.length &&
-      (dtype === "int32") === feed.data instanceof Int32Array;
-    if (!fits)
-      throw new Error(`${name}: input ${input} is [${feed.shape.join(", ")}], not ${dtype} ${showShape(shape)}`);
-  }
-  for (const feed of Object.keys(feeds)) if (!inputs.has(feed)) throw new Error(`${name}: there is no input ${feed}`);
-}
-
-const firstLine = (message: string): string => message.split("\n")[0]!.trim();
 
 /** Adds up a profile of ONNX Runtime by operator type. */
 function summarise(graph: string, json: string): OperatorTime[] {

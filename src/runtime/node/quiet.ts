@@ -10,10 +10,12 @@ import { TillerError } from "../../errors.ts";
 
 const variable = "ORT_DISABLE_TELEMETRY";
 
-if (isMainThread) {
-  process.env[variable] = "1";
-} else if (process.env[variable] !== "1") {
+if (isMainThread) process.env[variable] = "1";
+
+/** @throws TillerError in a worker thread of a process whose telemetry is on. */
+export function refuseTelemetry(): void {
+  if (process.env[variable] === "1") return;
   throw new TillerError(
-    `Tiller was loaded in a worker thread, from which ONNX Runtime's telemetry cannot be switched off: set ${variable}=1 in the environment, or import tillerjs in the main thread first.`,
+    `Tiller is used in a worker thread, from which ONNX Runtime's telemetry cannot be switched off: set ${variable}=1 in the environment, or import tillerjs in the main thread first.`,
   );
 }

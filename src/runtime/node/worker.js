@@ -5,7 +5,7 @@
  * terminal, HTTP and Ctrl-C. Plain JavaScript, so that the same file runs from the source tree and from the build.
  *
  * @typedef {{ shape: readonly number[], data: Float32Array | Int32Array }} Tensor
- * @typedef {{ model: Uint8Array, options: import("onnxruntime-node").InferenceSession.SessionOptions }} CreateRequest
+ * @typedef {{ session: number, model: Uint8Array, options: import("onnxruntime-node").InferenceSession.SessionOptions }} CreateRequest
  * @typedef {{ session: number, feeds: Record<string, Tensor | { kept: number }>, keep?: number }} RunRequest
  */
 import { readFile, rm } from "node:fs/promises";
@@ -20,14 +20,11 @@ env.logLevel = "fatal"; // what goes wrong is thrown, and said once, by Tiller
 const sessions = new Map();
 /** Tensors that runs take as inputs without crossing from the main thread each time. @type {Map<number, Record<string, OrtTensor>>} */
 const kept = new Map();
-let serial = 0;
 
 const handlers = {
   /** @param {CreateRequest} request */
-  async create({ model, options }) {
-    const session = await InferenceSession.create(model, options);
-    sessions.set(++serial, session);
-    return { session: serial };
+  async create({ session, model, options }) {
+    sessions.set(session, await InferenceSession.create(model, options));
   },
 
   /** @param {RunRequest} request */

@@ -4,9 +4,10 @@
  * A picture is shrunk to between a third of its size and all of it in 66 of 100 draws, and enlarged by 1.2 to 1.4 in the
  * others. Pictures arrive square: unlike the reference's they are not squashed.
  */
+
+import type { Planes } from "../../images/pixels.ts";
 import { tapsOf } from "../../images/resample.ts";
 import type { RandomStream } from "../../random/streams.ts";
-import type { Planes } from "./pictures.ts";
 
 /** What a picture's prompt may begin with, by what was done to it. */
 const words = { none: [""], smaller: ["a far away ", "very small "], larger: ["zoomed in ", "close up "] } as const;

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { picturesIn } from "../../images/folder.ts";
 import { readRecipe } from "../../recipe/read-recipe.ts";
 import { makeClassPictures } from "./class-pictures.ts";
-import { picturesIn } from "./pictures.ts";
 
 // Saved by Diffusers: parity/make_fixtures.py.
 const model = fileURLToPath(new URL("../../../parity/fixtures/pipelines/sd15", import.meta.url));

@@ -1,16 +1,12 @@
 /** Pictures of the class, drawn by the model itself before it is trained: what prior preservation holds on to. */
-import { rm } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { writeWhole } from "../../bytes/node/atomic-file.ts";
-import { readText } from "../../bytes/node/json-file.ts";
-import { makeFolder } from "../../bytes/node/make-folder.ts";
-import { refusal } from "../../bytes/node/refusal.ts";
-import { exists } from "../../bytes/node/regular-file.ts";
-import { encodePng, writePng } from "../../images/node/png.ts";
+import { basename, exists, join, makeFolder, remove } from "#bytes";
+import { readText } from "../../bytes/json-file.ts";
+import { writeWhole } from "../../bytes/write-whole.ts";
+import { picturesIn } from "../../images/folder.ts";
 import type { LoadOptions } from "../../pipelines/load.ts";
 import { Pipeline } from "../../pipelines/pipeline.ts";
+import { encodePng } from "../../recipe/png.ts";
 import { readRecipe } from "../../recipe/read-recipe.ts";
-import { picturesIn } from "./pictures.ts";
 
 export interface ClassPictureOptions {
   readonly folder: string;
@@ -58,7 +54,7 @@ export async function makeClassPictures(model: string, options: ClassPictureOpti
           onStep(done + event.picture + inFlight, missing.length);
         }
         if (event.type === "picture") {
-          await writePng(join(folder, nameOf(first + event.index)), await encodePng(event, event.recipe));
+          await writeWhole(join(folder, nameOf(first + event.index)), await encodePng(event, event.recipe));
         }
       }
       done += length;
@@ -93,10 +89,7 @@ async function removeOthers(
   for (const name of await picturesIn(folder)) {
     const index = drawn.exec(name)?.[1];
     if (index === undefined || (before === now && Number(index) < count)) continue;
-    const file = join(folder, name);
-    await rm(file).catch((error: unknown) => {
-      throw refusal(error, file);
-    });
+    await remove(join(folder, name));
   }
   if (before !== now) await writeWhole(note, now);
 }

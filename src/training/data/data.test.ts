@@ -5,11 +5,14 @@ import { join } from "node:path";
 import fc from "fast-check";
 import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readCovering } from "#images";
+import { pictureNames, unreadPictures } from "../../images/folder.ts";
+import { mirrored, type Planes, planesOf } from "../../images/pixels.ts";
 import { normalValues, randomStream } from "../../random/streams.ts";
 import { learningRateFactor } from "../optimise/learning-rate.ts";
 import { augment } from "./augmentation.ts";
 import { dataOrder } from "./data-order.ts";
-import { mirrored, type Planes, pictureNames, readPictures, readPlanes, unreadPictures } from "./pictures.ts";
+import { readPictures } from "./pictures.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -26,6 +29,8 @@ const redBlue = () =>
 /** Red, green and blue of a pixel, 0 to 255. */
 const pixel = ({ size, data }: Planes, x: number, y: number) =>
   [0, 1, 2].map((c) => Math.round((data[c * size * size + y * size + x]! + 1) * 127.5));
+
+const readPlanes = async (file: string, size: number) => planesOf((await readCovering(file, size)).data, size);
 
 describe("a picture", () => {
   test("is resized by its shorter side and cut in the middle", async () => {

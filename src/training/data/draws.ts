@@ -1,12 +1,12 @@
 /** The batches of a run: which pictures, how changed, with what noise; all a function of the seed and the draw's number. */
 
+import { mirrored, type Planes } from "../../images/pixels.ts";
 import { normalValues, randomStream } from "../../random/streams.ts";
-import type { LatentEncoder, Moments } from "../objective/latents.ts";
+import type { Encoded, LatentEncoder } from "../objective/latents.ts";
 import type { Noising } from "../objective/noising.ts";
 import type { Sample } from "../objective/terms.ts";
 import { augment } from "./augmentation.ts";
 import { dataOrder } from "./data-order.ts";
-import { mirrored, type Planes } from "./pictures.ts";
 
 /** Pictures that are drawn together: the subject's, or the class's. */
 export interface Source {
@@ -38,7 +38,7 @@ export async function prepareDraws(
   { seed, batch, encoder, noising, text, weight }: DrawOptions,
   onEncoded: (done: number, of: number) => void,
 ): Promise<(draw: number) => Promise<Sample[]>> {
-  const known = new Map<string, Moments>();
+  const known = new Map<string, Encoded>();
   const toEncode = sources.filter(({ augmentation }) => !augmentation);
   const total = toEncode.reduce((n, { pictures, flip }) => n + pictures.length * (flip ? 2 : 1), 0);
   for (const { purpose, pictures, flip } of toEncode) {
@@ -61,8 +61,9 @@ export async function prepareDraws(
       ? augment(flipped ? mirrored(planes) : planes, encoder.pixelsPerLatent, random)
       : { planes, words: "", mask: undefined };
     const moments = augmentation ? await encoder.encode(changed.planes) : known.get(`${purpose} ${index} ${flipped}`)!;
-    const count = moments.length / 2;
-    const pixels = count / encoder.shape(planes.size)[0];
+    const [channels, height, width] = encoder.shape(planes.size);
+    const pixels = height * width;
+    const count = channels * pixels;
     const one = weight({ purpose, timestep, mask: changed.mask, elements: count }) / batch;
     return {
       clean: encoder.sample(moments, normalValues(seed, `latents of ${purpose}`, number, count)),

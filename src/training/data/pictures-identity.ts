@@ -1,9 +1,8 @@
 /** What tells a set of pictures from another of the same names. */
-import { createHash } from "node:crypto";
-import { basename, join } from "node:path";
-import { hashFile } from "../../bytes/node/hash-file.ts";
-import { exists } from "../../bytes/node/regular-file.ts";
-import { captionFileOf, pictureNames } from "./pictures.ts";
+
+import { basename, exists, join, startHash } from "#bytes";
+import { hashFile } from "../../bytes/hash-file.ts";
+import { captionFileOf, pictureNames } from "../../images/folder.ts";
 
 /**
  * Of the pictures in a folder and their captions. Experiments find by it what they have done: it stays as it is.
@@ -11,7 +10,7 @@ import { captionFileOf, pictureNames } from "./pictures.ts";
  * @throws TillerError if the folder is missing or has no pictures, or one cannot be read.
  */
 export async function picturesIdentity(folder: string): Promise<string> {
-  const hash = createHash("sha256");
+  const hash = startHash();
   for (const name of await pictureNames(folder)) {
     const caption = captionFileOf(join(folder, name));
     for (const file of [join(folder, name), ...((await exists(caption)) ? [caption] : [])]) {
@@ -19,5 +18,5 @@ export async function picturesIdentity(folder: string): Promise<string> {
       await hashFile(hash, file);
     }
   }
-  return hash.digest("hex");
+  return hash.digest();
 }

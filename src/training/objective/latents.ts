@@ -1,40 +1,36 @@
-/** Pictures to latents, by the autoencoder's encoder. */
-
-import type { Component } from "../../families/model-source.ts";
-import { autoencoderConfig, autoencoderEncode, pixelsPerLatent } from "../../models/autoencoder-kl.ts";
-import { moduleOf } from "../../models/module.ts";
+/** Pictures to latents, by the latent codec's encoder. */
+import type { Model } from "../../families/family.ts";
+import type { Planes } from "../../images/pixels.ts";
+import { modulesOf } from "../../models/components.ts";
 import { type Engine, float32 } from "../../runtime/index.ts";
-import type { Planes } from "../data/pictures.ts";
 
-/** The distribution of a picture's latents: means, then logarithms of variances, [2 * channels, h, w]. */
-export type Moments = Float32Array;
+/** What the encoder gives of a picture, from which its latents are drawn. */
+export type Encoded = Float32Array;
 
 export interface LatentEncoder {
   readonly pixelsPerLatent: number;
   /** Of latents, for pictures of one size: [channels, h, w]. */
   shape(size: number): readonly [number, number, number];
-  encode(picture: Planes): Promise<Moments>;
-  /** mean + standard deviation * noise, times the scaling factor. */
-  sample(moments: Moments, noise: Float32Array): Float32Array;
+  encode(picture: Planes): Promise<Encoded>;
+  /** Latents as the denoiser sees them, from as many normal numbers. */
+  sample(encoded: Encoded, noise: Float32Array): Float32Array;
   release(): Promise<void>;
 }
 
-export async function buildLatentEncoder(engine: Engine, vae: Component): Promise<LatentEncoder> {
-  const config = autoencoderConfig(vae.config);
-  const session = await engine.compile("encoder", autoencoderEncode(moduleOf(vae.weights), config));
-  const pixels = pixelsPerLatent(config);
+export async function buildLatentEncoder(
+  engine: Engine,
+  { components, latents }: Pick<Model, "components" | "latents">,
+): Promise<LatentEncoder> {
+  const session = await engine.compile("encoder", latents.encode(modulesOf(components)));
+  const { pixelsPerLatent, channels } = latents;
   return {
-    pixelsPerLatent: pixels,
-    shape: (size) => [config.latent_channels, size / pixels, size / pixels],
+    pixelsPerLatent,
+    shape: (size) => [channels, size / pixelsPerLatent, size / pixelsPerLatent],
     async encode({ size, data }) {
-      const { moments } = await session.run({ picture: float32([1, 3, size, size], data) });
-      return moments!.data as Float32Array;
+      const { encoded } = await session.run({ picture: float32([1, 3, size, size], data) });
+      return encoded!.data as Float32Array;
     },
-    sample: (moments, noise) =>
-      noise.map((eps, i) => {
-        const logVariance = Math.min(20, Math.max(-30, moments[noise.length + i]!));
-        return (moments[i]! + Math.exp(0.5 * logVariance) * eps) * config.scaling_factor;
-      }),
+    sample: latents.sample,
     release: () => session.release(),
   };
 }

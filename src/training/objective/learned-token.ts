@@ -1,26 +1,45 @@
 /** Where a learned token's embeddings start. */
 
 import { readFloat32 } from "../../bytes/safetensors.ts";
+import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { UsageError } from "../../errors.ts";
-import type { ModelSource } from "../../families/model-source.ts";
+import type { Model } from "../../families/family.ts";
 import { rows } from "../../graph/index.ts";
 import { normalValues } from "../../random/streams.ts";
 import { float32, type Tensor } from "../../runtime/index.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import type { Initializer } from "../methods/index.ts";
 
+export interface Initial {
+  readonly vectors: number;
+  readonly initializer: Initializer;
+  readonly noun: string;
+  readonly seed: number;
+}
+
 /**
- * `vectors` embeddings [vectors, width]: each a word's (of several tokens, their mean), or normal values as widely spread as
+ * For each table that the text networks have (by its input), `vectors` embeddings [vectors, width]: each a word's (of several tokens, their mean), or normal values as widely spread as
  * the model's own table.
  *
  * @throws UsageError if the word has no tokens.
  */
 export async function initialEmbeddings(
-  { textEncoder }: ModelSource,
+  { components, text }: Pick<Model, "components" | "text">,
   tokenizer: Tokenizer,
-  { vectors, initializer, noun, seed }: { vectors: number; initializer: Initializer; noun: string; seed: number },
+  how: Initial,
+): Promise<Readonly<Record<string, Tensor>>> {
+  const tables: Record<string, Tensor> = {};
+  for (const { component, key, input } of text.embeddings) {
+    tables[input] = await initialTable(components.get(component)!.weights.get(key)!, tokenizer, how);
+  }
+  return tables;
+}
+
+async function initialTable(
+  table: TensorRef,
+  tokenizer: Tokenizer,
+  { vectors, initializer, noun, seed }: Initial,
 ): Promise<Tensor> {
-  const table = textEncoder.weights.get("text_model.embeddings.token_embedding.weight")!;
   const width = table.shape[1]!;
   if (initializer === "random") {
     const all = await readFloat32(table);

@@ -1,45 +1,37 @@
 /** What the network sees of a picture and what it is to predict: the training side of the noise schedule. */
-import { parseConfig } from "../../samplers/config.ts";
-import type { PredictionType } from "../../schedules/prediction.ts";
-import { alphasCumprod } from "../../schedules/schedule.ts";
+import type { Schedule } from "../../schedules/level.ts";
 
 export interface Noising {
   /** Timesteps of training: 0 to this - 1. */
   readonly timesteps: number;
-  /** x_t = sqrt(alpha-bar_t) x0 + sqrt(1 - alpha-bar_t) eps. */
+  /** x_t = alpha x0 + sigma eps. */
   noised(clean: Float32Array, noise: Float32Array, timestep: number): Float32Array;
-  /** eps, v = sqrt(alpha-bar_t) eps - sqrt(1 - alpha-bar_t) x0, or x0, as the model predicts. */
+  /** eps, v = alpha eps - sigma x0, or x0, as the model predicts. */
   target(clean: Float32Array, noise: Float32Array, timestep: number): Float32Array;
   /** The factor of min-SNR weighting (arXiv 2303.09556): min(snr, gamma) / snr for eps, / (snr + 1) for v. */
   minSnrWeight(timestep: number, gamma: number): number;
 }
 
-/** From the folder's scheduler config, whatever sampler it names. */
-export function noisingOf(scheduler: Readonly<Record<string, unknown>>): Noising {
-  const config = parseConfig("ddim", scheduler);
-  const alphas = alphasCumprod(config);
-  const type: PredictionType = config.prediction_type;
+export function noisingOf(schedule: Schedule): Noising {
+  const { prediction, timesteps } = schedule;
   const mix = (a: Float32Array, factorA: number, b: Float32Array, factorB: number) =>
     a.map((value, i) => factorA * value + factorB * b[i]!);
-  const factors = (timestep: number) => {
-    const alpha = alphas[timestep]!;
-    return { signal: Math.fround(Math.sqrt(alpha)), noise: Math.fround(Math.sqrt(Math.fround(1 - alpha))) };
-  };
   return {
-    timesteps: alphas.length,
+    timesteps,
     noised(clean, eps, timestep) {
-      const { signal, noise } = factors(timestep);
-      return mix(clean, signal, eps, noise);
+      const { alpha, sigma } = schedule.level(timestep);
+      return mix(clean, alpha, eps, sigma);
     },
     target(clean, eps, timestep) {
-      const { signal, noise } = factors(timestep);
-      if (type === "epsilon") return eps;
-      return type === "sample" ? clean : mix(eps, signal, clean, -noise);
+      if (prediction === "epsilon") return eps;
+      if (prediction === "sample") return clean;
+      const { alpha, sigma } = schedule.level(timestep);
+      return mix(eps, alpha, clean, -sigma);
     },
     minSnrWeight(timestep, gamma) {
-      const snr = alphas[timestep]! / (1 - alphas[timestep]!);
-      if (type === "sample") return Math.min(snr, gamma);
-      return Math.min(snr, gamma) / (type === "v_prediction" ? snr + 1 : snr);
+      const snr = schedule.snr(timestep);
+      if (prediction === "sample") return Math.min(snr, gamma);
+      return Math.min(snr, gamma) / (prediction === "v_prediction" ? snr + 1 : snr);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** The loss of a run's draws: denoising, and the recipe's semantic term where it has one. */
 
-import type { ModelSource } from "../../families/model-source.ts";
+import type { Model } from "../../families/family.ts";
 import type { Engine, Tensor } from "../../runtime/index.ts";
 import { augmentationWords } from "../data/augmentation.ts";
 import { prepareDraws, type Source } from "../data/draws.ts";
@@ -15,7 +15,7 @@ import { type Trained, trainsText } from "./trained.ts";
 
 export interface ObjectiveParts {
   readonly engine: Engine;
-  readonly source: ModelSource;
+  readonly model: Model;
   readonly settings: TrainingSettings;
   readonly trained: Trained;
   /** What is trained, read anew at each evaluation. */
@@ -27,15 +27,15 @@ export interface ObjectiveParts {
 
 /** Encodes what stays the same, compiles the terms, and gives the loss and its gradients by the draw's number. */
 export async function buildObjective(
-  { engine, source, settings, trained, values, sources, resolution, texts }: ObjectiveParts,
+  { engine, model, settings, trained, values, sources, resolution, texts }: ObjectiveParts,
   onEncoded: (done: number, of: number) => void,
 ): Promise<(draw: number) => Promise<Evaluated>> {
   const { semantic } = recipes[settings.recipe];
-  const noising = noisingOf(source.scheduler);
-  const encoder = await buildLatentEncoder(engine, source.vae);
-  const encoded = trainsText(trained)
+  const noising = noisingOf(model.schedule);
+  const encoder = await buildLatentEncoder(engine, model);
+  const encoded = trainsText(model, trained)
     ? undefined
-    : await encodeTexts(engine, source, new Map(promptsOf(sources).map((prompt) => [prompt, texts.ids(prompt)])));
+    : await encodeTexts(engine, model, new Map(promptsOf(sources).map((prompt) => [prompt, texts.tokens(prompt)])));
   const draws = await prepareDraws(
     sources,
     {
@@ -43,7 +43,7 @@ export async function buildObjective(
       batch: settings.batch,
       encoder,
       noising,
-      text: (prompt): Sample["text"] => (encoded ? encoded.get(prompt)! : texts.ids(prompt)),
+      text: (prompt): Sample["text"] => (encoded ? encoded.get(prompt)! : texts.tokens(prompt)),
       weight: ({ purpose, timestep, mask, elements }) => {
         const mean = mask ? 1 / mask.reduce((a, b) => a + b, 0) : 1 / elements;
         if (purpose === "class") return mean * settings.priorWeight;
@@ -53,14 +53,14 @@ export async function buildObjective(
     onEncoded,
   );
   if (!settings.augmentation) await encoder.release();
-  const terms = await compileTerms(engine, source, trained, values, noising, { semantic });
+  const terms = await compileTerms(engine, model, trained, values, noising, { semantic });
   const shape = encoder.shape(resolution);
   const { prompt, classPrompt, semanticWeight } = settings;
   return async (draw) => {
     const denoising = await terms.denoising(await draws(draw), shape);
     if (!semantic) return denoising;
-    const ids = [texts.ids(prompt), texts.ids(classPrompt)] as const;
-    const kept = await terms.semantic(ids, [texts.end(prompt), texts.end(classPrompt)]);
+    const pair = [texts.tokens(prompt), texts.tokens(classPrompt)] as const;
+    const kept = await terms.semantic(pair, [texts.end(prompt), texts.end(classPrompt)]);
     const gradients = new Map(denoising.gradients);
     accumulate(gradients, kept.gradients, semanticWeight);
     return { loss: denoising.loss + semanticWeight * kept.loss, gradients };

@@ -1,11 +1,13 @@
 /** The terms of a run's loss, compiled: each gives its value and its gradients by what is trained. */
 
-import type { ModelSource } from "../../families/model-source.ts";
+import type { Model, Tokens } from "../../families/family.ts";
+import { scoped } from "../../models/components.ts";
 import { siteInputs } from "../../models/module.ts";
-import { type Engine, float32, int32, type Session, type Tensor } from "../../runtime/index.ts";
+import { type Engine, float32, type Session, stackRows, type Tensor } from "../../runtime/index.ts";
 import type { TensorValues } from "../optimise/tensor-values.ts";
 import { denoisingLoss, gradientOf, semanticLoss, withGradients } from "./losses.ts";
 import type { Noising } from "./noising.ts";
+import { type EncodedText, noEmbeddings, tokenRows } from "./texts.ts";
 import { type Trained, trainsText } from "./trained.ts";
 
 export interface Evaluated {
@@ -23,20 +25,20 @@ export interface Sample {
   readonly timestep: number;
   /** What a latent pixel's squared error counts, [h, w]. */
   readonly weights: Float32Array;
-  /** Token ids where the text side is trained, else the text's encoding [positions, width]. */
-  readonly text: readonly number[] | Float32Array;
+  /** Tokens where the text side is trained, else what the text networks give. */
+  readonly text: Tokens | EncodedText;
 }
 
 export interface Terms {
   denoising(samples: readonly Sample[], shape: readonly [number, number, number]): Promise<Evaluated>;
-  /** See `semanticLoss`: ids of the two prompts, and the positions that stand for them. */
-  semantic(ids: readonly [readonly number[], readonly number[]], pooled: readonly [number, number]): Promise<Evaluated>;
+  /** See `semanticLoss`: the two prompts, and the positions that stand for them. */
+  semantic(tokens: readonly [Tokens, Tokens], pooled: readonly [number, number]): Promise<Evaluated>;
 }
 
 /** Compiles the terms for tensors `values`, which are read anew at each evaluation. */
 export async function compileTerms(
   engine: Engine,
-  model: ModelSource,
+  model: Model,
   trained: Trained,
   values: ReadonlyMap<string, Tensor>,
   noising: Noising,
@@ -61,17 +63,16 @@ export async function compileTerms(
       [batch, 1, trained.rank],
       new Float32Array(batch * trained.rank).fill(trained.alpha / trained.rank),
     );
-    const names = [...trained.unet, ...trained.textEncoder].map((path) => siteInputs(path).strength);
+    const names = [...trained.lowRank].flatMap(([component, paths]) =>
+      [...paths].map((path) => siteInputs(scoped(component, path)).strength),
+    );
     return Object.fromEntries(names.filter((name) => session.inputs.has(name)).map((name) => [name, strength]));
   };
-  /** The text encoder has an input for learned embeddings even where none is learned. */
-  const noEmbeddings = (session: Session): Record<string, Tensor> => {
-    const shape = session.inputs.get("learned")?.shape;
-    return shape && !values.has("learned")
-      ? { learned: float32([1, shape[1] as number], new Float32Array(shape[1] as number)) }
-      : {};
-  };
-  const idRows = (rows: readonly (readonly number[])[]): Tensor => int32([rows.length, rows[0]!.length], rows.flat());
+  const learnsText = trainsText(model, trained);
+  /** Of those the graph has. */
+  const among = (session: Session, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
+    Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.has(name)));
+  const idleEmbeddings = Object.fromEntries(Object.entries(noEmbeddings(model)).filter(([name]) => !values.has(name)));
 
   return {
     async denoising(samples, shape) {
@@ -79,9 +80,9 @@ export async function compileTerms(
       const [, height, width] = shape;
       const stacked = (of: (sample: Sample) => Float32Array): Float32Array => joined(samples.map(of));
       const texts = samples.map(({ text }) => text);
-      const text = trainsText(trained)
-        ? { ids: idRows(texts as (readonly number[])[]) }
-        : { text: textRows(texts as Float32Array[], denoiser) };
+      const text = learnsText
+        ? { ...tokenRows(texts as Tokens[]), ...idleEmbeddings }
+        : stackedTexts(texts as EncodedText[]);
       return evaluate(denoiser, {
         latents: float32(
           [batch, ...shape],
@@ -99,28 +100,26 @@ export async function compileTerms(
           [batch],
           samples.map((s) => s.timestep),
         ),
-        ...text,
+        ...among(denoiser, text),
         ...strengths(denoiser, batch),
-        ...noEmbeddings(denoiser),
       });
     },
-    async semantic(ids, pooled) {
-      const length = ids[0].length;
+    async semantic(tokens, pooled) {
+      const length = Object.values(tokens[0].inputs)[0]!.length;
       const where = new Float32Array(2 * length);
       for (const [row, position] of pooled.entries()) where[row * length + position] = 1;
       return evaluate(preserver!, {
-        ids: idRows(ids),
+        ...among(preserver!, { ...tokenRows(tokens), ...idleEmbeddings }),
         pooled: float32([2, length, 1], where),
         ...strengths(preserver!, 2),
-        ...noEmbeddings(preserver!),
       });
     },
   };
 }
 
-function textRows(texts: readonly Float32Array[], session: Session): Tensor {
-  const width = session.inputs.get("text")!.shape[2] as number;
-  return float32([texts.length, texts[0]!.length / width, width], joined(texts));
+/** Each output of the text networks, one row a text. */
+function stackedTexts(texts: readonly EncodedText[]): Record<string, Tensor> {
+  return Object.fromEntries(Object.keys(texts[0]!).map((name) => [name, stackRows(texts.map((text) => text[name]!))]));
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

@@ -1,21 +1,11 @@
-/** Training prompts as the denoising loss takes them. */
-
-import type { ModelSource } from "../../families/model-source.ts";
-import { clipText, clipTextConfig } from "../../models/clip-text.ts";
-import { moduleOf } from "../../models/module.ts";
-import { type Engine, float32, int32 } from "../../runtime/index.ts";
-import { encodePrompt } from "../../text/prompts.ts";
+/** Training prompts as the losses take them. */
+import type { Model, Tokens } from "../../families/family.ts";
+import { modulesOf } from "../../models/components.ts";
+import { type Engine, float32, int32, type Tensor } from "../../runtime/index.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 
-const table = "text_model.embeddings.token_embedding.weight";
-
-/** Embeddings the text encoder has of its own; learned ones count on from there. */
-export const vocabularyOf = ({ textEncoder }: ModelSource): number => textEncoder.weights.get(table)!.shape[0]!;
-
 export interface TrainingTexts {
-  ids(prompt: string): readonly number[];
-  /** The words of a prompt that do not fit, "" if all do. */
-  dropped(prompt: string): string;
+  tokens(prompt: string): Tokens;
   /** Whether a learned token is among the words of a prompt that fit. */
   hasLearned(prompt: string): boolean;
   /** The position of the token that ends the prompt: the text encoder's state there stands for all of it. */
@@ -24,36 +14,58 @@ export interface TrainingTexts {
 
 /** `learned` is the learned token and how many embeddings it has. */
 export function trainingTexts(
-  model: ModelSource,
+  { text }: Pick<Model, "text">,
   tokenizer: Tokenizer,
   learned: ReadonlyMap<string, number>,
 ): TrainingTexts {
-  const length = clipTextConfig(model.textEncoder.config).max_position_embeddings;
-  const firstLearned = vocabularyOf(model);
-  const encode = (prompt: string) => encodePrompt(tokenizer, prompt, { length, learned, firstLearned });
+  const tokens = (prompt: string) => text.tokenize(tokenizer, prompt, learned);
   return {
-    ids: (prompt) => encode(prompt).ids,
-    dropped: (prompt) => encode(prompt).dropped,
-    hasLearned: (prompt) => encode(prompt).ids.some((id) => id >= firstLearned),
-    end: (prompt) => encode(prompt).ids.indexOf(tokenizer.end),
+    tokens,
+    hasLearned: (prompt) => text.hasLearned(tokens(prompt)),
+    end: (prompt) => text.end(tokenizer, tokens(prompt)),
   };
 }
 
-/** The encodings [positions, width] of prompts that training does not change, computed once. */
+/** Tokens of several texts as the text graph's inputs, [rows, length] each. */
+export function tokenRows(rows: readonly Tokens[]): Record<string, Tensor> {
+  const names = Object.keys(rows[0]!.inputs);
+  return Object.fromEntries(
+    names.map((name) => {
+      const length = rows[0]!.inputs[name]!.length;
+      return [
+        name,
+        int32(
+          [rows.length, length],
+          rows.flatMap(({ inputs }) => [...inputs[name]!]),
+        ),
+      ];
+    }),
+  );
+}
+
+/** The text graph has inputs for learned embeddings even where none is learned. */
+export function noEmbeddings({ components, text }: Pick<Model, "components" | "text">): Record<string, Tensor> {
+  return Object.fromEntries(
+    text.embeddings.map(({ component, key, input }) => {
+      const width = components.get(component)!.weights.get(key)!.shape[1]!;
+      return [input, float32([1, width], new Float32Array(width))];
+    }),
+  );
+}
+
+/** What the text networks give for a prompt, each [1, ...], by name. */
+export type EncodedText = Readonly<Record<string, Tensor>>;
+
+/** The encodings of prompts that training does not change, computed once. */
 export async function encodeTexts(
   engine: Engine,
-  { textEncoder }: ModelSource,
-  ids: ReadonlyMap<string, readonly number[]>,
-): Promise<ReadonlyMap<string, Float32Array>> {
-  const config = clipTextConfig(textEncoder.config);
-  const session = await engine.compile("text encoder", clipText(moduleOf(textEncoder.weights), config));
-  const encoded = new Map<string, Float32Array>();
-  for (const [prompt, row] of ids) {
-    const { text } = await session.run({
-      ids: int32([1, row.length], [...row]),
-      learned: float32([1, config.hidden_size], new Float32Array(config.hidden_size)),
-    });
-    encoded.set(prompt, text!.data as Float32Array);
+  model: Pick<Model, "components" | "text">,
+  tokens: ReadonlyMap<string, Tokens>,
+): Promise<ReadonlyMap<string, EncodedText>> {
+  const session = await engine.compile("text encoder", model.text.graph(modulesOf(model.components)));
+  const encoded = new Map<string, EncodedText>();
+  for (const [prompt, row] of tokens) {
+    encoded.set(prompt, await session.run({ ...tokenRows([row]), ...noEmbeddings(model) }));
   }
   await session.release();
   return encoded;

@@ -1,81 +1,86 @@
 /** What a run trains, as inputs of the graph: low-rank factors, whole matrices, embeddings. */
 import type { LowRank } from "../../adapters/index.ts";
 import { readFloat32 } from "../../bytes/safetensors.ts";
-import type { ModelSource } from "../../families/model-source.ts";
+import type { Components, Model } from "../../families/family.ts";
+import { type ByComponent, scoped } from "../../models/components.ts";
 import { siteInputs } from "../../models/module.ts";
-import { crossAttentions, unetConfig } from "../../models/unet.ts";
 import { normalValues } from "../../random/streams.ts";
 import { float32, type Tensor } from "../../runtime/index.ts";
 
 export interface Trained {
   /** Modules with a low-rank branch. */
-  readonly unet: ReadonlySet<string>;
-  readonly textEncoder: ReadonlySet<string>;
+  readonly lowRank: ByComponent<ReadonlySet<string>>;
   readonly rank: number;
   readonly alpha: number;
-  /** Keys of U-Net matrices that are trained whole. */
-  readonly matrices: ReadonlySet<string>;
+  /** Keys of matrices that are trained whole. */
+  readonly matrices: ByComponent<ReadonlySet<string>>;
   /** Embeddings of the learned token; 0 when no token is learned. */
   readonly vectors: number;
 }
 
-/** The name of the embeddings among the trained tensors, and the text encoder's input for them. */
-export const embeddings = "learned";
+/** Whether the text networks' outputs change as training goes on. */
+export const trainsText = ({ text }: Pick<Model, "text">, { lowRank, vectors }: Trained): boolean =>
+  vectors > 0 || text.embeddings.some(({ component }) => (lowRank.get(component)?.size ?? 0) > 0);
 
-export const trainsText = ({ textEncoder, vectors }: Trained): boolean => textEncoder.size > 0 || vectors > 0;
-
-/** to_q, to_k, to_v and to_out.0 of every attention: what Diffusers' LoRA scripts train. */
-export const attentionProjections = ({ unet }: ModelSource): Set<string> =>
-  modulesMatching(unet.weights.keys(), /\.attn[12]\.to_(q|k|v|out\.0)\.weight$/);
-
-/** q, k, v and out of every layer, likewise. */
-export const textProjections = ({ textEncoder }: ModelSource): Set<string> =>
-  modulesMatching(textEncoder.weights.keys(), /\.self_attn\.(q|k|v|out)_proj\.weight$/);
-
-/** Keys and values of the cross-attentions: what Custom Diffusion trains. */
-export const textKeyValueMatrices = ({ unet }: ModelSource): Set<string> =>
-  new Set(crossAttentions(unetConfig(unet.config)).flatMap((path) => [`${path}.to_k.weight`, `${path}.to_v.weight`]));
+/** The modules of a component that LoRA trains: what Diffusers' scripts train. */
+export const projections = ({ components, adapters }: Model, component: string): Set<string> =>
+  modulesMatching(components.get(component)!.weights.keys(), adapters.trained[component]!);
 
 const modulesMatching = (keys: Iterable<string>, pattern: RegExp): Set<string> =>
-  new Set([...keys].filter((key) => pattern.test(key)).map((key) => key.slice(0, -".weight".length)));
+  new Set(
+    [...keys]
+      .filter((key) => key.endsWith(".weight"))
+      .map((key) => key.slice(0, -".weight".length))
+      .filter((path) => pattern.test(path)),
+  );
+
+/** Keys and values of the cross-attentions: what Custom Diffusion trains. */
+export const textMatrices = ({ adapters }: Model): ByComponent<ReadonlySet<string>> =>
+  new Map(Object.entries(adapters.keysValues).map(([component, keys]) => [component, new Set(keys)]));
 
 /**
  * The tensors at the start: A normal with standard deviation 1 / rank and B zero (PEFT's "gaussian"), matrices as the model
- * has them, embeddings as given.
+ * has them, embeddings as given, by the names of their inputs.
  */
 export async function initialValues(
-  model: ModelSource,
+  components: Components,
   trained: Trained,
-  learned: Tensor | undefined,
+  learned: Readonly<Record<string, Tensor>>,
   seed: number,
 ): Promise<Map<string, Tensor>> {
   const values = new Map<string, Tensor>();
-  for (const part of ["unet", "textEncoder"] as const) {
-    for (const path of [...trained[part]].sort()) {
-      const [out, width] = model[part].weights.get(`${path}.weight`)!.shape as [number, number];
-      const names = siteInputs(path);
+  for (const [component, paths] of trained.lowRank) {
+    for (const path of [...paths].sort()) {
+      const [out, width] = components.get(component)!.weights.get(`${path}.weight`)!.shape as [number, number];
+      const names = siteInputs(scoped(component, path));
       const down = normalValues(seed, `factor ${path}`, 0, width * trained.rank).map((v) => v / trained.rank);
       values.set(names.down, float32([width, trained.rank], down));
       values.set(names.up, float32([trained.rank, out], new Float32Array(trained.rank * out)));
     }
   }
-  for (const key of [...trained.matrices].sort()) {
-    const ref = model.unet.weights.get(key)!;
-    values.set(key, float32(ref.shape, await readFloat32(ref)));
+  for (const [component, keys] of trained.matrices) {
+    for (const key of [...keys].sort()) {
+      const ref = components.get(component)!.weights.get(key)!;
+      values.set(scoped(component, key), float32(ref.shape, await readFloat32(ref)));
+    }
   }
-  if (learned) values.set(embeddings, learned);
+  for (const [name, table] of Object.entries(learned)) values.set(name, table);
   return values;
 }
 
-/** The factors of one part as an adapter file has them: A [rank, in], B [out, rank]. */
-export function factorsOf(paths: Iterable<string>, { rank, alpha }: Trained, values: ReadonlyMap<string, Tensor>) {
-  const factors = new Map<string, LowRank>();
-  for (const path of paths) {
-    const names = siteInputs(path);
-    const [down, up] = [transposed(values.get(names.down)!), transposed(values.get(names.up)!)];
-    factors.set(path, { down, up, scale: alpha / rank });
+/** The factors as an adapter file has them: A [rank, in], B [out, rank]. */
+export function factorsOf({ lowRank, rank, alpha }: Trained, values: ReadonlyMap<string, Tensor>) {
+  const all = new Map<string, Map<string, LowRank>>();
+  for (const [component, paths] of lowRank) {
+    const factors = new Map<string, LowRank>();
+    for (const path of paths) {
+      const names = siteInputs(scoped(component, path));
+      const [down, up] = [transposed(values.get(names.down)!), transposed(values.get(names.up)!)];
+      factors.set(path, { down, up, scale: alpha / rank });
+    }
+    all.set(component, factors);
   }
-  return factors;
+  return all;
 }
 
 function transposed({ shape, data }: Tensor): { shape: readonly number[]; data: Float32Array } {

@@ -1,6 +1,6 @@
-/** A run's state on disk: what is trained, AdamW's means, running averages where there are any, the step. Whole or not there, whenever the run is ended. */
+/** A run's state on disk: what is trained, AdamW's means, the step. Whole or not there, whenever the run is ended. */
 
-import { exists } from "../../bytes/node/regular-file.ts";
+import { exists } from "#bytes";
 import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../../bytes/safetensors.ts";
 import { TillerError, UsageError } from "../../errors.ts";
 import type { Tensor } from "../../runtime/index.ts";
@@ -8,17 +8,13 @@ import type { AdamWState } from "../optimise/adamw.ts";
 import { dataOf, type TensorValues } from "../optimise/tensor-values.ts";
 
 /** Everything a run keeps for each of its tensors, by the part's name. */
-type Parts = Readonly<Record<string, TensorValues>>;
+export type Parts = Readonly<Record<string, TensorValues>>;
 
-const partsOf = (
-  values: ReadonlyMap<string, Tensor>,
-  { mean, square }: AdamWState,
-  averages?: TensorValues,
-): Parts => ({
+const partsOf = (values: ReadonlyMap<string, Tensor>, { mean, square }: AdamWState, others: Parts): Parts => ({
   value: dataOf(values),
   mean,
   square,
-  ...(averages && { average: averages }),
+  ...others,
 });
 
 /** What must be the same for a run to go on as if it had not stopped, by name. */
@@ -30,14 +26,15 @@ const contents: Readonly<Record<string, string>> = {
   classPictureContents: "class pictures or captions",
 };
 
+/** `others` are what a run keeps beside, such as running averages. */
 export async function writeCheckpoint(
   file: string,
   values: ReadonlyMap<string, Tensor>,
   state: AdamWState,
   identity: Identity,
-  averages?: TensorValues,
+  others: Parts = {},
 ): Promise<void> {
-  const tensors = Object.entries(partsOf(values, state, averages)).flatMap(([part, numbers]) =>
+  const tensors = Object.entries(partsOf(values, state, others)).flatMap(([part, numbers]) =>
     [...values].map(([name, { shape }]): TensorData => {
       const data = numbers.get(name)!;
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -57,7 +54,7 @@ export async function readCheckpoint(
   values: ReadonlyMap<string, Tensor>,
   state: AdamWState,
   identity: Identity,
-  averages?: TensorValues,
+  others: Parts = {},
 ): Promise<void> {
   if (!(await exists(file))) return;
   const { tensors, metadata } = await readSafetensors(file);
@@ -81,7 +78,7 @@ export async function readCheckpoint(
       );
     }
   }
-  for (const [part, numbers] of Object.entries(partsOf(values, state, averages))) {
+  for (const [part, numbers] of Object.entries(partsOf(values, state, others))) {
     for (const [name, into] of numbers) {
       const ref = tensors.get(`${part} ${name}`);
       const stored = ref && (await readFloat32(ref));

@@ -1,10 +1,12 @@
 /** The run's log: one JSON object a step, and the curve drawn from them. */
-import { appendFile, readFile } from "node:fs/promises";
-import { writeWhole } from "../../bytes/node/atomic-file.ts";
-import { refusal } from "../../bytes/node/refusal.ts";
-import { exists } from "../../bytes/node/regular-file.ts";
+import { appendText, exists } from "#bytes";
+import { readText } from "../../bytes/json-file.ts";
+import { writeWhole } from "../../bytes/write-whole.ts";
 import type { StepDone } from "../optimise/optimise.ts";
 import { lossPlot } from "./loss-plot.ts";
+
+/** Bytes of a log: of a million steps. */
+const longest = 1 << 30;
 
 export interface LossLog {
   /** @throws TillerError if the disk or the folder refuses. */
@@ -20,17 +22,15 @@ export async function openLossLog(file: string, step: number): Promise<LossLog> 
   return {
     async add(done) {
       entries.push(done);
-      await appendFile(file, `${JSON.stringify(done)}\n`).catch((error: unknown) => {
-        throw refusal(error, file);
-      });
+      await appendText(file, `${JSON.stringify(done)}\n`);
     },
-    draw: (svg) => writeWhole(svg, lossPlot(entries)),
+    draw: async (svg) => writeWhole(svg, await lossPlot(entries)),
   };
 }
 
 /** The steps of a log; none if it is not there. */
 export async function readLossLog(file: string): Promise<{ step: number; loss: number }[]> {
-  const lines = (await exists(file)) ? (await readFile(file, "utf8")).split("\n") : [];
+  const lines = (await exists(file)) ? (await readText(file, longest)).split("\n") : [];
   return lines.map(parsed).filter((entry) => entry !== undefined);
 }
 

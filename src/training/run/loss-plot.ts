@@ -1,14 +1,16 @@
 /** The loss over a run, as a picture: every step faintly, their moving mean on top. */
-import { LineChart } from "echarts/charts";
-import { GridComponent, LegendComponent } from "echarts/components";
-import { init, use } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
 
 /** Share of the run that one point of the moving mean looks back over. */
 const window = 0.05;
 
 /** An SVG document. */
-export function lossPlot(entries: readonly { readonly step: number; readonly loss: number }[]): string {
+export async function lossPlot(entries: readonly { readonly step: number; readonly loss: number }[]): Promise<string> {
+  const [{ LineChart }, { GridComponent, LegendComponent }, { init, use }, { SVGRenderer }] = await Promise.all([
+    import("echarts/charts"),
+    import("echarts/components"),
+    import("echarts/core"),
+    import("echarts/renderers"),
+  ]);
   use([LineChart, GridComponent, LegendComponent, SVGRenderer]);
   const chart = init(null, null, { renderer: "svg", ssr: true, width: 800, height: 400 });
   const points = entries.map(({ step, loss }) => [step, loss]);

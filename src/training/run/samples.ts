@@ -1,9 +1,9 @@
 /** What the adapter draws while it is being trained. */
-import { join } from "node:path";
-import { makeFolder } from "../../bytes/node/make-folder.ts";
-import { encodePng, writePng } from "../../images/node/png.ts";
+import { join, makeFolder } from "#bytes";
+import { writeWhole } from "../../bytes/write-whole.ts";
 import type { LoadOptions } from "../../pipelines/load.ts";
 import { Pipeline } from "../../pipelines/pipeline.ts";
+import { encodePng } from "../../recipe/png.ts";
 import type { TrainingSettings } from "./options.ts";
 
 export interface Sampler {
@@ -26,7 +26,7 @@ export function sampler(settings: TrainingSettings, folder: string, resolution: 
         for await (const event of pipeline.generate(request, { signal: load.signal })) {
           if (event.type !== "picture") continue;
           const file = join(folder, `step-${String(step).padStart(6, "0")}-${index}.png`);
-          await writePng(file, await encodePng(event, event.recipe));
+          await writeWhole(file, await encodePng(event, event.recipe));
           files.push(file);
         }
       }

@@ -1,7 +1,9 @@
 /** The files a run leaves: adapters as Diffusers and PEFT write them, embeddings in both common forms. */
 import { writeCustomDiffusion, writeEmbeddings, writeLora } from "../../adapters/index.ts";
+import type { EmbeddingTable } from "../../families/family.ts";
+import { scoped } from "../../models/components.ts";
 import type { Tensor } from "../../runtime/index.ts";
-import { embeddings, factorsOf, type Trained } from "../objective/trained.ts";
+import { factorsOf, type Trained } from "../objective/trained.ts";
 
 export interface SavedAdapter {
   /** To be given to `--adapter`, all of them. */
@@ -14,25 +16,21 @@ export interface SavedAdapter {
 export async function saveAdapter(
   out: string,
   trained: Trained,
+  [table]: readonly EmbeddingTable[],
   values: ReadonlyMap<string, Tensor>,
   token: string,
   metadata: Readonly<Record<string, string>>,
 ): Promise<SavedAdapter> {
   const adapters: string[] = [];
   const copies: string[] = [];
-  if (trained.unet.size > 0) {
-    const parts = {
-      unet: factorsOf(trained.unet, trained, values),
-      textEncoder: factorsOf(trained.textEncoder, trained, values),
-    };
-    await writeLora(out, parts, metadata);
+  if (trained.lowRank.size > 0) {
+    await writeLora(out, factorsOf(trained, values), metadata);
     adapters.push(out);
   }
   if (trained.matrices.size > 0) {
-    const matrices = [...trained.matrices].map((key): [string, Tensor] => [
-      key.slice(0, -".weight".length),
-      values.get(key)!,
-    ]);
+    const matrices = [...trained.matrices].flatMap(([component, keys]) =>
+      [...keys].map((key): [string, Tensor] => [key.slice(0, -".weight".length), values.get(scoped(component, key))!]),
+    );
     await writeCustomDiffusion(
       out,
       new Map(matrices.map(([path, { shape, data }]) => [path, { shape, data: data as Float32Array }])),
@@ -40,8 +38,8 @@ export async function saveAdapter(
     );
     adapters.push(out);
   }
-  if (trained.vectors > 0) {
-    const { shape, data } = values.get(embeddings)!;
+  if (table && trained.vectors > 0) {
+    const { shape, data } = values.get(table.input)!;
     const width = shape[1]!;
     const vectors = Array.from({ length: shape[0]! }, (_, i) =>
       (data as Float32Array).subarray(i * width, (i + 1) * width),

@@ -1,28 +1,21 @@
 /** Pictures of a subject to an adapter: the map of training. */
-import { join } from "node:path";
-import { placeOf } from "../../bytes/node/place.ts";
-import { exists } from "../../bytes/node/regular-file.ts";
+import { exists, join, placeOf } from "#bytes";
 import { UsageError } from "../../errors.ts";
-import { type ModelSource, openModel } from "../../families/model-source.ts";
-import { unetConfig } from "../../models/unet.ts";
+import type { Model } from "../../families/family.ts";
+import { openModel } from "../../families/open-model.ts";
+import { unreadPictures } from "../../images/folder.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
 import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.ts";
 import type { Source } from "../data/draws.ts";
-import { readPictures, unreadPictures } from "../data/pictures.ts";
+import { readPictures } from "../data/pictures.ts";
 import { picturesIdentity } from "../data/pictures-identity.ts";
 import { textsWithoutToken } from "../data/texts-without-token.ts";
 import { type RecipeName, recipes } from "../methods/index.ts";
 import { initialEmbeddings } from "../objective/learned-token.ts";
 import { buildObjective } from "../objective/objective.ts";
 import { trainingTexts } from "../objective/texts.ts";
-import {
-  attentionProjections,
-  initialValues,
-  type Trained,
-  textKeyValueMatrices,
-  textProjections,
-} from "../objective/trained.ts";
+import { initialValues, projections, type Trained, textMatrices } from "../objective/trained.ts";
 import { type AdamWState, newAdamWState } from "../optimise/adamw.ts";
 import { optimise } from "../optimise/optimise.ts";
 import { dataOf } from "../optimise/tensor-values.ts";
@@ -95,9 +88,9 @@ async function* learn(
   }
 
   const events: TrainingEvent[] = [];
-  const source = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
-  const tokenizer = await loadTokenizer(source.tokenizerFolder);
-  const resolution = settings.resolution ?? nativeResolution(source);
+  const model = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
+  const tokenizer = await loadTokenizer(model.tokenizerFolder);
+  const resolution = settings.resolution ?? model.defaults.height;
   yield { type: "doing", what: "reading pictures" };
   const pictures = await readPictures(settings.images, resolution, signal);
   const unread = await unreadPictures(settings.images);
@@ -105,9 +98,10 @@ async function* learn(
     const message = `nothing is learned from ${unread.join(", ")}: save them as JPEG or PNG`;
     yield { type: "warning", message };
   }
-  const trained = whatToTrain(settings, source);
+  const trained = whatToTrain(settings, model);
   const learned = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
-  const texts = trainingTexts(source, tokenizer, learned);
+  const tables = model.text.embeddings;
+  const texts = trainingTexts(model, tokenizer, learned);
   const untaught = trained.vectors > 0 ? textsWithoutToken(pictures, settings, texts.hasLearned) : undefined;
   if (untaught) yield { type: "warning", message: untaught };
 
@@ -151,12 +145,12 @@ async function* learn(
     yield { type: "doing", what: "building the networks" };
     const start =
       settings.initializer &&
-      (await initialEmbeddings(source, tokenizer, {
+      (await initialEmbeddings(model, tokenizer, {
         ...settings,
         initializer: settings.initializer,
         noun: settings.class,
       }));
-    const values = await initialValues(source, trained, start, settings.seed);
+    const values = await initialValues(model.components, trained, start ?? {}, settings.seed);
     const state = newAdamWState(dataOf(values));
     const identity = await identityOf(
       settings,
@@ -194,13 +188,13 @@ async function* learn(
     ];
     const prompts = new Set(sources.flatMap((s) => s.pictures.map(({ prompt }) => prompt)));
     for (const prompt of prompts) {
-      const dropped = texts.dropped(prompt);
+      const { dropped } = texts.tokens(prompt);
       if (dropped !== "")
         yield { type: "warning", message: `a caption is too long for the text encoder; left out: "${dropped}"` };
     }
 
     const building = buildObjective(
-      { engine, source, settings, trained, values, sources, resolution, texts },
+      { engine, model, settings, trained, values, sources, resolution, texts },
       (done, of) => events.push({ type: "doing", what: "encoding pictures", share: done / of }),
     );
     const objective = yield* whileWaiting(building, events);
@@ -212,7 +206,7 @@ async function* learn(
         type: "saved",
         step: state.steps,
         folder,
-        ...(await saveAdapter(settings.out, trained, values, settings.token, madeBy(settings, source, state))),
+        ...(await saveAdapter(settings.out, trained, tables, values, settings.token, madeBy(settings, model, state))),
       };
     };
 
@@ -232,7 +226,14 @@ async function* learn(
         await log.draw(join(folder, "loss.svg"));
       }
       if (sampling) {
-        const { adapters } = await saveAdapter(join(folder, "latest.safetensors"), trained, values, settings.token, {});
+        const { adapters } = await saveAdapter(
+          join(folder, "latest.safetensors"),
+          trained,
+          tables,
+          values,
+          settings.token,
+          {},
+        );
         draw ??= sampler(settings, join(folder, "samples"), resolution, load);
         const files = await draw.draw(adapters, done.step).catch((error: unknown) => {
           if (!signal?.aborted) throw error;
@@ -252,14 +253,18 @@ async function* learn(
   }
 }
 
-function whatToTrain(settings: TrainingSettings, source: ModelSource): Trained {
+function whatToTrain(settings: TrainingSettings, model: Model): Trained {
   const { lora, matrices } = recipes[settings.recipe];
+  const encoders = settings.textEncoder ? model.text.embeddings.map(({ component }) => component) : [];
+  // Those that are trained always, then the text encoders where they are asked for.
+  const always = Object.keys(model.adapters.trained).filter(
+    (name) => !model.text.embeddings.some(({ component }) => component === name),
+  );
   return {
-    unet: lora ? attentionProjections(source) : new Set(),
-    textEncoder: lora && settings.textEncoder ? textProjections(source) : new Set(),
+    lowRank: new Map(lora ? [...always, ...encoders].map((name) => [name, projections(model, name)]) : []),
     rank: settings.rank,
     alpha: settings.alpha,
-    matrices: matrices ? textKeyValueMatrices(source) : new Set(),
+    matrices: matrices ? textMatrices(model) : new Map(),
     vectors: settings.vectors,
   };
 }
@@ -288,11 +293,11 @@ async function identityOf(settings: TrainingSettings, resolution: number, files:
 }
 
 /** How an adapter was made, for its file. Nothing in it changes from run to run. */
-function madeBy(settings: TrainingSettings, source: ModelSource, state: AdamWState): Record<string, string> {
+function madeBy(settings: TrainingSettings, model: Model, state: AdamWState): Record<string, string> {
   const { recipe, token, prompt, learningRate, batch, accumulate, seed } = settings;
   const text = {
     recipe,
-    model: source.name,
+    model: model.name,
     token,
     class: settings.class,
     prompt,
@@ -303,12 +308,6 @@ function madeBy(settings: TrainingSettings, source: ModelSource, state: AdamWSta
     seed,
   };
   return { tiller: JSON.stringify(text) };
-}
-
-function nativeResolution(source: ModelSource): number {
-  const size = unetConfig(source.unet.config).sample_size;
-  const pixels = (typeof size === "object" && size !== null ? size[0]! : (size ?? 64)) * 8;
-  return pixels;
 }
 
 /** Yields the events that `work` leaves while it goes on, then gives its result. */

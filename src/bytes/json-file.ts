@@ -1,0 +1,53 @@
+/** Small JSON and text files (configs, indexes, vocabularies), read with a size limit; JSON is checked against a schema. */
+import { z } from "zod";
+import { withSource } from "#bytes";
+import { TillerError } from "../errors.ts";
+
+/** Any JSON object: what a `config.json` is until the model that owns it parses it. */
+export const jsonObject = z.record(z.string(), z.unknown());
+
+/**
+ * Reads `file` as JSON of the given form.
+ *
+ * @param limit Bytes beyond which the file is refused unread: 16 MiB, more than any config or index of a real model.
+ * @throws TillerError if the file is missing, too long, not JSON, or not of that form.
+ */
+export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16 << 20): Promise<T> {
+  const text = await readText(file, limit);
+  let value: unknown;
+  try {
+    value = parsePythonJson(text);
+  } catch (error) {
+    throw new TillerError(`${file} is not valid JSON: ${(error as Error).message}.`, { cause: error });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const at = issue?.path.length ? ` at "${issue.path.join(".")}"` : "";
+  throw new TillerError(`${file} does not have the expected form${at}: ${issue?.message ?? "unknown"}.`);
+}
+
+/**
+ * Reads `file` as UTF-8 text.
+ *
+ * @throws TillerError if the file is missing or longer than `limit` bytes.
+ */
+export const readText = (file: string, limit: number): Promise<string> =>
+  withSource(file, async (source) => {
+    const { size } = source;
+    if (size > limit) throw new TillerError(`${file} is ${size} bytes long, too long for what it should hold.`);
+    const bytes = await source.read(0, size);
+    if (bytes.length < size) throw new TillerError(`${file} changed while it was read; try again.`);
+    return new TextDecoder().decode(bytes);
+  });
+
+/** JSON as Python writes it: with bare Infinity and NaN, which become null (a saved DPM-Solver config has one). */
+function parsePythonJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const standard = text.replace(/([:[,]\s*)(?:-?Infinity|NaN)(?=\s*[,\]}])/g, "$1null");
+    if (standard === text) throw error;
+    return JSON.parse(standard);
+  }
+}

@@ -1,0 +1,136 @@
+/** Who has a lock, when several find it free or its holder dead. What a unit of work makes of it: experiments/store.test.ts. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { hold } from "./lock.ts";
+
+/** What happens on the disk just before a file is made there, and how often one was touched. */
+const disk = vi.hoisted(() => ({ before: (_: string) => {}, touched: [] as Promise<void>[] }));
+vi.mock("node:fs/promises", async (original) => {
+  const real = await original<typeof import("node:fs/promises")>();
+  return {
+    ...real,
+    open: (file: string, flags: string) => {
+      disk.before(file);
+      return real.open(file, flags);
+    },
+    utimes: (...given: Parameters<typeof real.utimes>) => {
+      disk.touched.push(real.utimes(...given));
+      return disk.touched.at(-1)!;
+    },
+  };
+});
+
+let folder: string;
+let lock: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  lock = join(folder, "lock");
+  disk.before = () => {};
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const elsewhere = JSON.stringify({ pid: 1, host: "another", started: 1 });
+/** A living process that is not this one. */
+const living = JSON.stringify({ pid: process.ppid, host: hostname(), started: 1 });
+const dead = () => JSON.stringify({ pid: spawnSync(process.execPath, ["-e", ""]).pid, host: hostname(), started: 1 });
+
+test("a lock that is given back is free", async () => {
+  const release = await hold(lock);
+  expect(await readdir(folder)).toEqual(["lock"]);
+  expect(await hold(lock)).toBeUndefined();
+  await release!();
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("a lock that another has taken meanwhile is left to it", async () => {
+  const release = await hold(lock);
+  await writeFile(lock, elsewhere);
+  await release!();
+  expect(readFileSync(lock, "utf8")).toBe(elsewhere);
+});
+
+test("a lock of this process's number from an earlier life of that number is taken", async () => {
+  await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname(), started: performance.timeOrigin - 1 }));
+  const release = await hold(lock);
+  expect(release).toBeDefined();
+  await release!();
+});
+
+test("of a dead holder nothing is left, and its heir's lock is its own", async () => {
+  writeFileSync(lock, dead());
+  const release = await hold(lock);
+  expect(await readdir(folder)).toEqual(["lock"]);
+  expect(JSON.parse(readFileSync(lock, "utf8"))).toMatchObject({ pid: process.pid });
+  await release!();
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("a lock that another inherited between the look and the inheritance is left to it", async () => {
+  writeFileSync(lock, dead());
+  disk.before = (file) => {
+    if (file === `${lock}.inheritance`) writeFileSync(lock, living);
+  };
+  expect(await hold(lock)).toBeUndefined();
+  expect(readFileSync(lock, "utf8")).toBe(living);
+  expect(await readdir(folder)).toEqual(["lock"]);
+});
+
+test("a lock that another takes when the dead holder's is gone is left to it", async () => {
+  writeFileSync(lock, dead());
+  let made = 0;
+  disk.before = (file) => {
+    // Twice it is tried: at first, and when the dead holder's lock was removed.
+    if (file === lock && ++made === 2) writeFileSync(lock, living);
+  };
+  expect(await hold(lock)).toBeUndefined();
+  expect(readFileSync(lock, "utf8")).toBe(living);
+  expect(await readdir(folder)).toEqual(["lock"]);
+});
+
+test("where another is about to inherit it has the right to, unless it died over it", async () => {
+  writeFileSync(lock, dead());
+  writeFileSync(`${lock}.inheritance`, living);
+  expect(await hold(lock)).toBeUndefined();
+  expect(existsSync(`${lock}.inheritance`)).toBe(true);
+  writeFileSync(`${lock}.inheritance`, dead());
+  // This look removes what the dead heir left, the next one inherits.
+  expect(await hold(lock)).toBeUndefined();
+  const release = await hold(lock);
+  expect(release).toBeDefined();
+  await release!();
+});
+
+test("a lock whose holder's name is just being written is that holder's, for a minute", async () => {
+  writeFileSync(lock, "");
+  expect(await hold(lock)).toBeUndefined();
+  const before = new Date(Date.now() - 61_000);
+  await utimes(lock, before, before);
+  const release = await hold(lock);
+  expect(release).toBeDefined();
+  await release!();
+});
+
+test("a holder says every five seconds that it lives, and no longer when it has given the lock back", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    const release = await hold(lock);
+    const old = new Date(Date.now() - 30_000);
+    await utimes(lock, old, old);
+    disk.touched = [];
+    vi.advanceTimersByTime(4999);
+    expect(disk.touched).toHaveLength(0);
+    vi.advanceTimersByTime(1);
+    await Promise.all(disk.touched);
+    expect((await stat(lock)).mtimeMs).toBeGreaterThan(old.getTime() + 29_000);
+    vi.advanceTimersByTime(5000);
+    expect(disk.touched).toHaveLength(2);
+    await release!();
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});

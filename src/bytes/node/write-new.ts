@@ -1,0 +1,55 @@
+/** Files under names that nobody has yet. */
+import { randomUUID } from "node:crypto";
+import { access, link, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { TillerError } from "../../errors.ts";
+import { writeWhole } from "../write-whole.ts";
+
+/**
+ * Writes a new file `folder/stem.extension`, or `stem-2`, `stem-3`, … where the name is taken, even if another process takes
+ * it at the same moment. Returns the file's path.
+ *
+ * @throws TillerError if the disk or the folder refuses; nothing is left behind then.
+ */
+export async function writeNew(folder: string, stem: string, extension: string, bytes: Uint8Array): Promise<string> {
+  const complete = join(folder, `.${stem}.${randomUUID().slice(0, 8)}`);
+  await writeWhole(complete, bytes).catch((error: Error) => {
+    if (!(error instanceof TillerError)) throw error;
+    // The name to complain about is the one the file was to have.
+    throw new TillerError(error.message.replace(complete, join(folder, `${stem}.${extension}`)), { cause: error });
+  });
+  try {
+    for (let n = 1; ; n++) {
+      const file = join(folder, `${stem}${n === 1 ? "" : `-${n}`}.${extension}`);
+      if (await claim(complete, file)) return file;
+    }
+  } finally {
+    await rm(complete, { force: true });
+  }
+}
+
+/** Gives a complete file its name unless that is taken. */
+async function claim(complete: string, file: string): Promise<boolean> {
+  try {
+    await link(complete, file); // Unlike a rename, fails where the name exists.
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    // Some disks (exFAT, network shares) have no links: there a look before the rename must do.
+    if (await exists(file)) return false;
+    try {
+      await rename(complete, file);
+      return true;
+    } catch (failure) {
+      throw new TillerError(`${file} could not be written: ${(failure as Error).message}.`, { cause: failure });
+    }
+  }
+}
+
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,274 @@
+/** From the name a person gives a model to the model, wherever it lies: a folder, a single file, or the hub. */
+
+import { z } from "zod";
+import { basename, exists, join, kindOf, list, resolve } from "#bytes";
+import { cachedSnapshot, fetchSnapshot, isHubId } from "#hub";
+import { jsonObject, readJson } from "../bytes/json-file.ts";
+import { readSafetensors } from "../bytes/safetensors.ts";
+import { TillerError, UsageError } from "../errors.ts";
+import { guidanceNames } from "../guidance/index.ts";
+import type { HubOptions } from "../hub/options.ts";
+import { samplerNames } from "../samplers/index.ts";
+import { listFolder, openCheckpoint } from "../weights/checkpoint.ts";
+import { chooseWeightFiles, hasVariant } from "../weights/weight-files.ts";
+import { embeddedFolder, embeddedModel } from "./embedded.ts";
+import type { Component, Family, Model, ModelFiles, SplitComponent } from "./family.ts";
+import { stableDiffusion } from "./stable-diffusion/index.ts";
+
+/** Every family there is. */
+export const families: readonly Family[] = [stableDiffusion];
+
+export interface OpenOptions extends HubOptions {
+  /** Which spelling of the weights is wanted, such as "fp16"; the plain one is taken where it does not exist. */
+  readonly variant?: string | undefined;
+  /** For a single file: a Diffusers folder or hub id that gives the tokenizer and any configs, which then win. */
+  readonly config?: string | undefined;
+}
+
+/**
+ * Opens a model: a Diffusers folder, a single `.safetensors` file, the embedded model by its name, or a hub id `owner/name`,
+ * tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
+ *
+ * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind Tiller does not run; UsageError if
+ *   `config` is given for a model that is not a single file.
+ */
+export async function openModel(model: string, options: OpenOptions = {}): Promise<Model> {
+  const { family, files } = await openModelFiles(model, options);
+  return family.model(files);
+}
+
+/** A model's files and the family that makes a model of them. */
+export interface FoundModel {
+  readonly family: Family;
+  readonly files: ModelFiles;
+}
+
+/** Finds what {@link openModel} opens; no config is looked into. */
+export async function openModelFiles(model: string, options: OpenOptions = {}): Promise<FoundModel> {
+  const kind = await kindOf(model);
+  if (kind === "file") return openSingleFile(model, options);
+  if (options.config !== undefined) {
+    throw new UsageError(`--config goes with a single-file model; ${model} brings its own configs.`);
+  }
+  if (kind === "folder") return openFolder(model, options);
+  if (model === embeddedModel) return openFolder(embeddedFolder, options);
+  if (isHubId(model)) {
+    // The index says which files are needed; it is too small to tell of.
+    const index = await fetchSnapshot(model, (names) => modelIndexOf(model, names), {
+      ...options,
+      onProgress: undefined,
+    });
+    const family = await familyIn(index, model);
+    const snapshot = await fetchSnapshot(model, (names) => modelFiles(model, family, names, options.variant), options);
+    return openFolder(snapshot, options, { name: model, kind: "hub" });
+  }
+  throw new TillerError(
+    `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors file, ` +
+      `nor a hub id of the form owner/name, nor ${embeddedModel}, the embedded one.`,
+  );
+}
+
+const modelIndex = z.looseObject({ _class_name: z.string() });
+
+/** The family of the folder's pipeline class. `name` is what a person calls the folder. */
+async function familyIn(folder: string, name: string): Promise<Family> {
+  const { _class_name } = await readJson(join(folder, "model_index.json"), modelIndex);
+  const family = families.find(({ classes }) => classes.includes(_class_name));
+  if (family) return family;
+  const runs = families.map((one) => one.runs).join(", ");
+  throw new TillerError(`${name} is a ${_class_name}, which Tiller does not run: it runs ${runs}.`);
+}
+
+async function openFolder(
+  folder: string,
+  { variant }: OpenOptions,
+  as: Pick<ModelFiles, "name" | "kind"> = { name: basename(resolve(folder)), kind: "folder" },
+): Promise<FoundModel> {
+  const indexFile = join(folder, "model_index.json");
+  if (!(await exists(indexFile))) throw await noIndex(folder);
+  const family = await familyIn(folder, folder);
+  const index = await readJson(indexFile, modelIndex);
+  const parts = Object.entries(family.parts);
+  for (const [part, { classes }] of parts) {
+    const name = z.tuple([z.unknown(), z.string()]).safeParse(index[part]).data?.[1];
+    if (name === undefined || !classes.includes(name)) {
+      throw new TillerError(
+        `${indexFile} gives ${name ?? "no class"} as ${part}; Tiller runs ${classes.join(" or ")}.`,
+      );
+    }
+  }
+  if (variant !== undefined) {
+    refuseUnknownVariant(folder, await Promise.all(parts.map(([part]) => listFolder(join(folder, part)))), variant);
+  }
+  const components = new Map<string, Component>();
+  for (const [name, { keys, check }] of parts) {
+    const config = await readJson(join(folder, name, "config.json"), jsonObject);
+    const weights = await openCheckpoint(join(folder, name), variant);
+    const component = { config, weights: keys ? keys(weights) : weights };
+    check?.(component, folder);
+    components.set(name, component);
+  }
+  const files = {
+    ...as,
+    components,
+    scheduler: await readJson(join(folder, "scheduler", "scheduler_config.json"), jsonObject),
+    tokenizerFolder: await tokenizerIn(folder),
+    defaults: await ownDefaults(folder),
+  };
+  return { family, files };
+}
+
+const own = z.strictObject({
+  defaults: z
+    .strictObject({
+      sampler: z.enum(samplerNames as [(typeof samplerNames)[number], ...typeof samplerNames]),
+      steps: z.number().int().min(1).max(1000),
+      scale: z.number(),
+      width: z.number().int().positive(),
+      height: z.number().int().positive(),
+      guidance: z.enum(guidanceNames),
+      omega: z.number(),
+    })
+    .partial(),
+});
+
+/** A folder may say in its tiller.json what suits its model. */
+async function ownDefaults(folder: string): Promise<ModelFiles["defaults"]> {
+  const file = join(folder, "tiller.json");
+  return (await exists(file)) ? ((await readJson(file, own)).defaults as ModelFiles["defaults"]) : undefined;
+}
+
+/** A component may lack a variant that others have, and then gives its plain weights; one that none has was misspelled. */
+function refuseUnknownVariant(model: string, files: readonly (readonly string[])[], variant: string): void {
+  if (files.some((names) => hasVariant(names, variant))) return;
+  throw new UsageError(`${model} has no weights of the variant ${variant}: leave --variant out, or name one it has`);
+}
+
+async function openSingleFile(file: string, options: OpenOptions): Promise<FoundModel> {
+  // One family has single files so far; with more, their marks decide.
+  const family = families.find(({ singleFile }) => singleFile !== undefined)!;
+  const { components, scheduler, tokenizers } = await family.singleFile!.split(await readSafetensors(file), file);
+  const folder =
+    options.config === undefined
+      ? await defaultTokenizer(tokenizers, file, options)
+      : await configFolder(options.config, family, options);
+  // Without --config the folder lends its tokenizer alone: its configs may be another model's.
+  const given = async (...path: string[]) => {
+    const json = join(folder, ...path);
+    return options.config !== undefined && (await exists(json)) ? readJson(json, jsonObject) : {};
+  };
+  const agreed = new Map<string, Component>();
+  for (const [name, part] of components) {
+    agreed.set(name, agreeing(part, await given(name, "config.json"), name, file));
+  }
+  const files = {
+    name: basename(file),
+    kind: "single-file",
+    components: agreed,
+    scheduler: { ...scheduler, ...(await given("scheduler", "scheduler_config.json")) },
+    tokenizerFolder: await tokenizerIn(folder),
+  } as const;
+  return { family, files };
+}
+
+/** The given config over the derived one, after a check that it is a config for these shapes. */
+function agreeing(part: SplitComponent, given: Record<string, unknown>, name: string, file: string): Component {
+  for (const [key, value] of Object.entries(part.derived)) {
+    const other = given[key];
+    const comparable = other !== undefined && Array.isArray(other) === Array.isArray(value);
+    if (comparable && JSON.stringify(other) !== JSON.stringify(value)) {
+      throw new TillerError(
+        `--config says ${key} ${JSON.stringify(other)} for the ${name}, but ${file} has ${JSON.stringify(value)}: ` +
+          `give the folder of the model this file was made from.`,
+      );
+    }
+  }
+  return { weights: part.weights, config: { ...part.config, ...given } };
+}
+
+async function defaultTokenizer(ids: readonly string[], file: string, options: OpenOptions): Promise<string> {
+  for (const id of ids) {
+    const snapshot = await cachedSnapshot(id, options);
+    if (snapshot && (await hasTokenizer(join(snapshot, "tokenizer")))) return snapshot;
+  }
+  const id = ids[0]!;
+  try {
+    return await fetchSnapshot(id, tokenizerFiles, options);
+  } catch (error) {
+    if (!(error instanceof TillerError)) throw error;
+    throw new TillerError(
+      `${file} holds no tokenizer, and the usual one could not be fetched from ${id}: ` +
+        `pass --config FOLDER with a Diffusers folder that has a tokenizer. (${error.message})`,
+      { cause: error },
+    );
+  }
+}
+
+async function configFolder(config: string, family: Family, options: OpenOptions): Promise<string> {
+  const kind = await kindOf(config);
+  if (kind === "folder") return config;
+  if (!kind && isHubId(config)) return fetchSnapshot(config, (names) => configFiles(family, names), options);
+  throw new TillerError(`--config ${config} is neither a Diffusers folder nor a hub id of the form owner/name.`);
+}
+
+/** @throws TillerError if the repository is not a pipeline's. */
+function modelIndexOf(id: string, names: readonly string[]): string[] {
+  if (names.includes("model_index.json")) return ["model_index.json"];
+  const single = names.filter((name) => /^[^/]+\.safetensors$/.test(name));
+  throw new TillerError(
+    single.length > 0
+      ? `${id} is not a Diffusers repository: download one of ${single.slice(0, 5).join(", ")} and pass the file.`
+      : `${id} is not a Diffusers repository: it has no model_index.json.`,
+  );
+}
+
+/** The files of a repository that a family's model needs: configs, tokenizer, one set of weights a component. */
+function modelFiles(id: string, family: Family, names: readonly string[], variant: string | undefined): string[] {
+  const parts = Object.keys(family.parts);
+  const filesOf = (part: string) =>
+    names.filter((name) => name.startsWith(`${part}/`)).map((name) => name.slice(part.length + 1));
+  if (variant !== undefined) refuseUnknownVariant(id, parts.map(filesOf), variant);
+  const weights = parts.flatMap((part) => {
+    const chosen = chooseWeightFiles(filesOf(part), variant);
+    if (!chosen) {
+      throw new TillerError(`${id} has no safetensors weights in ${part}/: convert the model to safetensors first.`);
+    }
+    return chosen.names.map((name) => `${part}/${name}`);
+  });
+  return [...configFiles(family, names), ...weights];
+}
+
+function configFiles(family: Family, names: readonly string[]): string[] {
+  const configs = new Set([
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    ...Object.keys(family.parts).map((part) => `${part}/config.json`),
+  ]);
+  return [...names.filter((name) => configs.has(name)), ...tokenizerFiles(names)];
+}
+
+function tokenizerFiles(names: readonly string[]): string[] {
+  return names.filter((name) => /^tokenizer\/[\w.-]+\.(json|txt)$/.test(name));
+}
+
+async function tokenizerIn(folder: string): Promise<string> {
+  const tokenizer = join(folder, "tokenizer");
+  if (await hasTokenizer(tokenizer)) return tokenizer;
+  throw new TillerError(`${tokenizer} holds no tokenizer: tokenizer.json, or vocab.json and merges.txt, is needed.`);
+}
+
+async function hasTokenizer(folder: string): Promise<boolean> {
+  const names = await list(folder).catch(() => [] as string[]);
+  return names.includes("tokenizer.json") || (names.includes("vocab.json") && names.includes("merges.txt"));
+}
+
+async function noIndex(folder: string): Promise<TillerError> {
+  const names = await list(folder).catch(() => [] as string[]);
+  const single = names.filter((name) => name.endsWith(".safetensors"));
+  const hint = names.includes("config.json")
+    ? "it looks like one component of a model: pass the folder above it"
+    : single.length > 0
+      ? `pass one of its files instead: ${single.slice(0, 5).join(", ")}`
+      : "a Diffusers folder has one beside unet/, vae/ and text_encoder/";
+  return new TillerError(`${folder} has no model_index.json: ${hint}.`);
+}

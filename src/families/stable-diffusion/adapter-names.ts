@@ -1,0 +1,27 @@
+/** How adapters for Stable Diffusion name what they change. */
+import type { AdapterNames } from "../family.ts";
+import { flatNames } from "./flat-names.ts";
+
+/** `crossAttentions` are the paths of the U-Net's. */
+export const adapterNames = (crossAttentions: readonly string[]): AdapterNames => ({
+  usual: {
+    unet: /\.attn[12]\.to_(q|k|v|out\.0)$/,
+    text_encoder: /\.(self_attn\.(q|k|v|out)_proj|mlp\.fc[12])$/,
+  },
+  trained: {
+    unet: /\.attn[12]\.to_(q|k|v|out\.0)$/,
+    text_encoder: /\.self_attn\.(q|k|v|out)_proj$/,
+  },
+  keysValues: { unet: crossAttentions.flatMap((path) => [`${path}.to_k.weight`, `${path}.to_v.weight`]) },
+  prefixes: [
+    { pattern: /^lora_unet_/, component: "unet", flat: true },
+    { pattern: /^lora_te1?_/, component: "text_encoder", flat: true },
+    { pattern: /^(base_model\.model\.)?unet\./, component: "unet" },
+    { pattern: /^(base_model\.model\.)?text_encoder\./, component: "text_encoder" },
+    { pattern: /^base_model\.model\.(?=text_model\.)/, component: "text_encoder" },
+    { pattern: /^base_model\.model\./ },
+    { pattern: /^(?=text_model\.)/, component: "text_encoder" },
+    { pattern: /^/ },
+  ],
+  flatNames: (_, modules) => flatNames(modules),
+});

@@ -1,0 +1,110 @@
+/** Stable Diffusion 1.x and 2.x: a U-Net in the latents of AutoencoderKL that listens to one CLIP text encoder. */
+import { TillerError } from "../../errors.ts";
+import {
+  autoencoderConfig,
+  autoencoderDecode,
+  autoencoderEncode,
+  pixelsPerLatent,
+} from "../../models/autoencoder-kl.ts";
+import { clipTextConfig } from "../../models/clip-text.ts";
+import { crossAttentions, textKeysValues, type UNetConfig, unet, unetConfig } from "../../models/unet.ts";
+import { parseConfig } from "../../samplers/config.ts";
+import { variancePreserving } from "../../schedules/variance-preserving.ts";
+import type { Component, Defaults, Family, LatentCodec, Model, ModelFiles } from "../family.ts";
+import { adapterNames } from "./adapter-names.ts";
+import { splitLdm } from "./ldm.ts";
+import { presentClipKeys, presentVaeKeys } from "./spelling.ts";
+import { textSide } from "./text.ts";
+
+/** Text-to-image pipelines of the Stable Diffusion form, and those that differ from it in the sampling loop alone. */
+const classes = [
+  "StableDiffusionPipeline",
+  "StableDiffusionImg2ImgPipeline",
+  "StableDiffusionSAGPipeline",
+  "StableDiffusionPAGPipeline",
+  "StableDiffusionPanoramaPipeline",
+  "StableDiffusionAttendAndExcitePipeline",
+  "StableDiffusionPipelineSafe",
+];
+
+export const stableDiffusion: Family = {
+  name: "Stable Diffusion",
+  runs: "StableDiffusionPipeline (SD 1.x and 2.x)",
+  classes,
+  parts: {
+    unet: { classes: ["UNet2DConditionModel"], check: textToImage },
+    vae: { classes: ["AutoencoderKL"], keys: presentVaeKeys },
+    text_encoder: { classes: ["CLIPTextModel", "CLIPTextModelWithProjection"], keys: presentClipKeys },
+  },
+  singleFile: { split: splitLdm },
+  model,
+};
+
+function textToImage({ config: { in_channels, out_channels } }: Component, folder: string): void {
+  if (in_channels !== undefined && out_channels !== undefined && in_channels !== out_channels) {
+    throw new TillerError(
+      `${folder} has a U-Net of ${in_channels} input and ${out_channels} output channels, as inpainting and editing models ` +
+        `have; Tiller runs text-to-image models.`,
+    );
+  }
+}
+
+function model({ defaults, ...files }: ModelFiles): Model {
+  const { components } = files;
+  const config = unetConfig(components.get("unet")!.config);
+  const encoder = components.get("text_encoder")!;
+  const latents = latentCodec(components.get("vae")!);
+  return {
+    ...files,
+    family: stableDiffusion.name,
+    text: textSide(encoder, clipTextConfig(encoder.config)),
+    denoiser: {
+      channels: config.in_channels,
+      prepare: (modules) => textKeysValues(modules("unet"), config),
+      predict: (modules) => unet(modules("unet"), config),
+      picturesAtOnce,
+    },
+    latents,
+    schedule: variancePreserving(parseConfig("ddim", files.scheduler)),
+    defaults: { ...defaultsOf(config, latents), ...defaults },
+    steered: ["unet", "text_encoder"],
+    adapters: adapterNames(crossAttentions(config)),
+  };
+}
+
+/** The codec of an AutoencoderKL, the component `vae`. */
+export function latentCodec(vae: Component): LatentCodec {
+  const config = autoencoderConfig(vae.config);
+  return {
+    component: "vae",
+    channels: config.latent_channels,
+    pixelsPerLatent: pixelsPerLatent(config),
+    encode: (modules) => ({ encoded: autoencoderEncode(modules("vae"), config).moments! }),
+    // Means, then logarithms of variances: mean + standard deviation * noise, times the scaling factor.
+    sample: (moments, noise) =>
+      noise.map((eps, i) => {
+        const logVariance = Math.min(20, Math.max(-30, moments[noise.length + i]!));
+        return (moments[i]! + Math.exp(0.5 * logVariance) * eps) * config.scaling_factor;
+      }),
+    unscaled: (latents) => latents.map((v) => v / config.scaling_factor),
+    decode: (modules) => autoencoderDecode(modules("vae"), config),
+  };
+}
+
+/** As many pictures as give the network the work of two rows at 512x512, at most 16. */
+const picturesAtOnce = (rows: number, height: number, width: number): number =>
+  Math.min(16, Math.max(1, Math.floor((2 * 64 * 64) / (rows * height * width))));
+
+function defaultsOf({ sample_size: size }: UNetConfig, { pixelsPerLatent: pixels }: LatentCodec): Defaults {
+  const [height, width] = typeof size === "object" && size !== null ? size : [size ?? 64, size ?? 64];
+  return {
+    sampler: "ddim",
+    steps: 50,
+    scale: 7.5,
+    width: width! * pixels,
+    height: height! * pixels,
+    sideMultiple: pixels,
+    guidance: "cfg",
+    omega: 0.6,
+  };
+}

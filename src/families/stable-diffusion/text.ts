@@ -1,0 +1,40 @@
+/** The text side: one CLIP text encoder. */
+
+import { TillerError } from "../../errors.ts";
+import type { ClipTextConfig } from "../../models/clip-text.ts";
+import { clipText } from "../../models/clip-text.ts";
+import { encodePrompt } from "../../text/clip-prompt.ts";
+import type { Component, EmbeddingTable, TextSide } from "../family.ts";
+
+const component = "text_encoder";
+
+/** The encoder's own embeddings, [vocabulary, width]. */
+const table: EmbeddingTable = {
+  component,
+  key: "text_model.embeddings.token_embedding.weight",
+  input: "learned",
+  fileKey: "clip_l",
+};
+
+export function textSide(encoder: Component, config: ClipTextConfig): TextSide {
+  const positions = config.max_position_embeddings;
+  const firstLearned = encoder.weights.get(table.key)!.shape[0]!;
+  return {
+    positions,
+    embeddings: [table],
+    tokenize(tokenizer, prompt, learned) {
+      const { ids, dropped } = encodePrompt(tokenizer, prompt, { length: positions, learned, firstLearned });
+      return { inputs: { ids }, dropped };
+    },
+    hasLearned: ({ inputs }) => inputs.ids!.some((id) => id >= firstLearned),
+    end: (tokenizer, { inputs }) => inputs.ids!.indexOf(tokenizer.end),
+    graph(modules, { clipSkip = 0 } = {}) {
+      if (clipSkip >= config.num_hidden_layers) {
+        throw new TillerError(
+          `clip skip ${clipSkip} leaves no layer of the text encoder, which has ${config.num_hidden_layers}`,
+        );
+      }
+      return clipText(modules(component), config, { clipSkip });
+    },
+  };
+}

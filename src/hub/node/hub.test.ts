@@ -1,0 +1,537 @@
+import { createHash } from "node:crypto";
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { writeSafetensors } from "../../bytes/safetensors.ts";
+import { TillerError } from "../../errors.ts";
+import { openModelFiles } from "../../families/open-model.ts";
+import type { DownloadProgress } from "../options.ts";
+
+// The waits between attempts, 7.5 s in all, are not what is tested.
+vi.mock("node:timers/promises", () => ({ setTimeout: async () => {} }));
+
+const commit = "c".repeat(40);
+let root: string;
+let cacheFolder: string;
+let hub: Hub;
+
+beforeEach(async () => {
+  root = await realpath(await mkdtemp(join(tmpdir(), "hub-")));
+  cacheFolder = join(root, "hub");
+  for (const name of ["HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE"]) vi.stubEnv(name, undefined);
+  hub = await startHub(await smallModel());
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await hub.close();
+  await rm(root, { recursive: true });
+});
+
+const open = (id = "someone/small", more: Parameters<typeof openModelFiles>[1] = {}) =>
+  openModelFiles(id, { endpoint: hub.url, cacheFolder, ...more }).then(({ files }) => files);
+const failure = async (opened: Promise<unknown>): Promise<string> => {
+  const error = await opened.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  expect(error).toBeInstanceOf(TillerError);
+  return (error as TillerError).message;
+};
+const weights = "unet/diffusion_pytorch_model.safetensors";
+const repository = () => join(cacheFolder, "models--someone--small");
+const snapshot = () => join(repository(), "snapshots", commit);
+const blobOf = (path: string) => join(repository(), "blobs", sha256(hub.files.get(path)!));
+
+/** Compared as bytes: a matcher would take seconds over them. */
+const arrived = async () => hub.files.get(weights)!.equals(await readFile(join(snapshot(), weights)));
+
+describe("a model on the hub", () => {
+  test("is downloaded into the cache as other tools lay it out, with progress, and opened", async () => {
+    const seen: DownloadProgress[] = [];
+    const model = await open("someone/small", { onProgress: (progress) => seen.push(progress) });
+    expect(model).toMatchObject({ kind: "hub", name: "someone/small", tokenizerFolder: join(snapshot(), "tokenizer") });
+    expect(await readFile(join(repository(), "refs", "main"), "utf8")).toBe(commit);
+    expect((await lstat(join(snapshot(), weights))).isSymbolicLink()).toBe(true);
+    expect(await readlink(join(snapshot(), weights))).toBe(`../../../blobs/${sha256(hub.files.get(weights)!)}`);
+    expect(await arrived()).toBe(true);
+    expect(model.components.get("unet")!.weights.get("conv_in.weight")!.source.path).toBe(blobOf(weights));
+
+    const { received, total } = seen.at(-1)!;
+    expect(received).toBe(total);
+    expect(seen.every((progress, i) => i === 0 || progress.received >= seen[i - 1]!.received)).toBe(true);
+    expect(new Set(seen.map(({ file }) => file))).toContain(weights);
+    expect((await readdir(join(repository(), "blobs"))).filter((name) => name.includes("incomplete"))).toEqual([]);
+  });
+
+  test("brings only the files a picture needs", async () => {
+    await open();
+    expect(await listing(snapshot())).toEqual([
+      "model_index.json",
+      "scheduler/scheduler_config.json",
+      "text_encoder/config.json",
+      "text_encoder/model.safetensors",
+      "tokenizer/merges.txt",
+      "tokenizer/vocab.json",
+      "unet/config.json",
+      weights,
+      "vae/config.json",
+      "vae/diffusion_pytorch_model.safetensors",
+    ]);
+  });
+
+  test("brings the variant asked for, where there is one", async () => {
+    const model = await open("someone/small", { variant: "fp16" });
+    expect((await listing(snapshot())).filter((name) => name.endsWith(".safetensors"))).toEqual([
+      "text_encoder/model.safetensors",
+      "unet/diffusion_pytorch_model.fp16.safetensors",
+      "vae/diffusion_pytorch_model.safetensors",
+    ]);
+    expect(model.components.get("unet")!.weights.get("conv_in.weight")!.dtype).toBe("float16");
+  });
+
+  test("brings nothing where there is no such variant", async () => {
+    await expect(open("someone/small", { variant: "fp61" })).rejects.toThrow(/no weights of the variant fp61/);
+  });
+
+  test("brings all shards of a sharded model", async () => {
+    hub.files.delete(weights);
+    hub.files.delete("unet/diffusion_pytorch_model.fp16.safetensors");
+    const shards = ["a", "b"].map(
+      (key, i) => [key, `diffusion_pytorch_model-0000${i + 1}-of-00002.safetensors`] as const,
+    );
+    for (const [key, name] of shards) hub.files.set(`unet/${name}`, await tensorFile({ [key]: [4] }));
+    const index = JSON.stringify({ weight_map: Object.fromEntries(shards) });
+    hub.files.set("unet/diffusion_pytorch_model.safetensors.index.json", Buffer.from(index));
+    expect([...(await open()).components.get("unet")!.weights.keys()]).toEqual(["a", "b"]);
+  });
+
+  test("is opened again without asking for any file", async () => {
+    await open();
+    hub.requests.length = 0;
+    await open();
+    expect(hub.requests.filter(({ path }) => path.includes("/resolve/"))).toEqual([]);
+  });
+
+  test("that another tool has downloaded is found", async () => {
+    // As huggingface_hub lays it out: blobs by hash, relative links from the snapshot.
+    await open();
+    const elsewhere = join(root, "moved");
+    await mkdir(elsewhere);
+    await rename(repository(), join(elsewhere, "models--someone--small"));
+    hub.requests.length = 0;
+    const model = await open("someone/small", { cacheFolder: elsewhere });
+    expect(hub.requests.filter(({ path }) => path.includes("/resolve/"))).toEqual([]);
+    expect(model.components.get("unet")!.weights.get("conv_in.weight")!.source.name.startsWith(elsewhere)).toBe(true);
+  });
+
+  test("whose newest commit changes one file brings that file alone", async () => {
+    await open();
+    hub.commit = "d".repeat(40);
+    hub.files.set("scheduler/scheduler_config.json", Buffer.from('{"prediction_type":"v_prediction"}'));
+    hub.requests.length = 0;
+    const model = await open();
+    expect(model.scheduler).toEqual({ prediction_type: "v_prediction" });
+    expect(new Set(hub.requests.map(({ path }) => path).filter((path) => path.includes("/resolve/")))).toEqual(
+      new Set([`/someone/small/resolve/${"d".repeat(40)}/scheduler/scheduler_config.json`]),
+    );
+  });
+
+  test("is listed over several pages", async () => {
+    hub.pageLength = 3;
+    expect((await open()).components.get("unet")!.weights.size).toBe(1);
+    expect(hub.requests.filter(({ path }) => path.includes("/tree/")).length).toBeGreaterThan(4);
+  });
+
+  test("is found at HF_ENDPOINT and stored under HF_HUB_CACHE", async () => {
+    vi.stubEnv("HF_ENDPOINT", `${hub.url}/`);
+    vi.stubEnv("HF_HUB_CACHE", cacheFolder);
+    const model = await openModelFiles("someone/small").then(({ files }) => files);
+    expect(model.tokenizerFolder).toBe(join(snapshot(), "tokenizer"));
+  });
+});
+
+describe("a broken download", () => {
+  const ranges = () =>
+    hub.requests.filter(({ path, range }) => path.endsWith(weights) && range !== "bytes=0-0").map(({ range }) => range);
+
+  test("goes on where it stopped, in the same run", async () => {
+    hub.breakAfter.set(weights, [600_000, 500_000]);
+    const model = await open();
+    expect(await arrived()).toBe(true);
+    expect(model.components.get("unet")!.weights.has("conv_in.weight")).toBe(true);
+    const [whole, second, third] = ranges();
+    expect(whole).toBeUndefined();
+    const starts = [second, third].map((range) => Number(/^bytes=(\d+)-/.exec(range!)![1]));
+    expect(starts[0]).toBeGreaterThan(0);
+    expect(starts[0]).toBeLessThanOrEqual(600_000);
+    expect(starts[1]).toBeGreaterThan(starts[0]!);
+  });
+
+  test("that was stopped by the person goes on in the next run", async () => {
+    const controller = new AbortController();
+    const onProgress = ({ file, received }: DownloadProgress) => {
+      if (file === weights && received > 1_000_000) controller.abort(new Error("stopped"));
+    };
+    await expect(open("someone/small", { signal: controller.signal, onProgress })).rejects.toThrow("stopped");
+    expect(await listing(join(repository(), "blobs"))).toContain(
+      `${sha256(hub.files.get(weights)!)}.resumable.incomplete`,
+    );
+    hub.requests.length = 0;
+    await open();
+    expect(await arrived()).toBe(true);
+    expect(ranges()).toEqual([expect.stringMatching(/^bytes=[1-9]\d{5,}-/)]);
+  });
+
+  test("that died with its process goes on in the next run", async () => {
+    await mkdir(join(repository(), "blobs"), { recursive: true });
+    // No process has so high an id: Linux's largest is 4,194,304.
+    await writeFile(`${blobOf(weights)}.99999999-0123abcd.incomplete`, hub.files.get(weights)!.subarray(0, 700_000));
+    await open();
+    expect(ranges()).toEqual([expect.stringMatching(/^bytes=700000-/)]);
+    expect(await arrived()).toBe(true);
+  });
+
+  test("of another process that still runs is left alone", async () => {
+    await mkdir(join(repository(), "blobs"), { recursive: true });
+    const other = `${blobOf(weights)}.${process.ppid}-0123abcd.incomplete`;
+    await writeFile(other, "half");
+    await open();
+    expect(await readFile(other, "utf8")).toBe("half");
+    expect(await arrived()).toBe(true);
+  });
+
+  test("whose beginning is damaged starts over", async () => {
+    await mkdir(join(repository(), "blobs"), { recursive: true });
+    await writeFile(`${blobOf(weights)}.resumable.incomplete`, Buffer.alloc(700_000, 1));
+    await open();
+    expect(await arrived()).toBe(true);
+    expect(ranges()).toHaveLength(2);
+  });
+
+  test("of which nothing comes any more ends with a sentence", async () => {
+    hub.breakAfter.set(weights, Array(20).fill(0));
+    expect(await failure(open())).toMatch(
+      /^unet\/diff.*\.safetensors of someone\/small could not be downloaded: .*Run it again/,
+    );
+    expect(await listing(repository())).not.toContain(`snapshots/${commit}/${weights}`);
+  });
+});
+
+describe("a single file", () => {
+  async function singleFile(): Promise<string> {
+    const { sd1 } = JSON.parse(
+      await readFile(new URL("../../families/stable-diffusion/fixtures/ldm-names.json", import.meta.url), "utf8"),
+    );
+    const file = join(root, "dreamy.safetensors");
+    await writeFile(file, await tensorFile(sd1.ldm, "float16"));
+    return file;
+  }
+
+  test("fetches the usual tokenizer, and nothing else", async () => {
+    hub.id = "stable-diffusion-v1-5/stable-diffusion-v1-5";
+    const model = await open(await singleFile());
+    const cached = join(cacheFolder, "models--stable-diffusion-v1-5--stable-diffusion-v1-5", "snapshots", commit);
+    expect(model.tokenizerFolder).toBe(join(cached, "tokenizer"));
+    expect(await listing(cached)).toEqual(["tokenizer/merges.txt", "tokenizer/vocab.json"]);
+  });
+
+  test("takes its configs from the hub id given as --config, without that model's weights", async () => {
+    hub.files.set("scheduler/scheduler_config.json", Buffer.from('{"prediction_type":"v_prediction"}'));
+    const model = await open(await singleFile(), { config: "someone/small" });
+    expect(model).toMatchObject({ kind: "single-file", scheduler: { prediction_type: "v_prediction" } });
+    expect((await listing(snapshot())).filter((name) => name.endsWith(".safetensors"))).toEqual([]);
+  });
+});
+
+describe("what the hub refuses is said in a sentence", () => {
+  test.each([
+    [
+      401,
+      /on http.* it does not exist, or is private or gated: check the name, accept its terms at http.*\/someone\/small/,
+    ],
+    [403, /someone\/small is gated: accept its terms at .* with the account that HF_TOKEN belongs to/],
+    [404, /someone\/small is no folder or file here, and does not exist on http/],
+    [503, /answered 503 when asked for someone\/small: try again later/],
+  ])("status %i", async (status, sentence) => {
+    hub.status = status;
+    expect(await failure(open())).toMatch(sentence);
+  });
+
+  test("a gated repository whose listing is open", async () => {
+    hub.fileStatus = 403;
+    expect(await failure(open())).toMatch(/someone\/small is gated/);
+  });
+
+  test("a hub that cannot be reached", async () => {
+    expect(await failure(open("someone/small", { endpoint: "http://127.0.0.1:9" }))).toMatch(
+      /someone\/small is no folder or file here, and http:\/\/127.0.0.1:9 could not be reached for it/,
+    );
+  });
+
+  test("an address that is no address", async () => {
+    expect(await failure(open("someone/small", { endpoint: "not a url" }))).toMatch(/not a url could not be reached/);
+  });
+
+  test("an answer that is not the hub's", async () => {
+    hub.html = true;
+    expect(await failure(open())).toMatch(/does not answer as the hub does: check HF_ENDPOINT/);
+  });
+
+  test("a repository without model_index.json", async () => {
+    hub.files.delete("model_index.json");
+    expect(await failure(open())).toMatch(
+      /not a Diffusers repository: download one of small.safetensors and pass the file/,
+    );
+  });
+
+  test("a repository with pickles alone", async () => {
+    for (const name of hub.files.keys()) if (/^unet.*safetensors$/.test(name)) hub.files.delete(name);
+    expect(await failure(open())).toMatch(/has no safetensors weights in unet\/: convert/);
+  });
+
+  test("a cache that cannot be written", async () => {
+    await writeFile(join(root, "file"), "");
+    expect(await failure(open("someone/small", { cacheFolder: join(root, "file") }))).toMatch(
+      /file could not be written \(ENOTDIR\): free space there or set HF_HOME/,
+    );
+  });
+});
+
+describe("without the network", () => {
+  test("a model in the cache opens", async () => {
+    await open();
+    const model = await open("someone/small", { endpoint: "http://127.0.0.1:9" });
+    expect(model.components.get("unet")!.weights.size).toBe(1);
+  });
+
+  test("a model in the cache opens while the hub is down", async () => {
+    await open();
+    hub.status = 502;
+    expect((await open()).components.get("unet")!.weights.size).toBe(1);
+  });
+
+  test("HF_HUB_OFFLINE asks nothing", async () => {
+    await open();
+    hub.requests.length = 0;
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    expect((await open()).components.get("unet")!.weights.size).toBe(1);
+    expect(await failure(open("someone/else"))).toMatch(/someone\/else is not in .*HF_HUB_OFFLINE keeps Tiller off/);
+    expect(hub.requests).toEqual([]);
+  });
+});
+
+describe("safety", () => {
+  test("HF_TOKEN is sent to the hub and not to the store it redirects to", async () => {
+    const store = await startHub(hub.files);
+    hub.redirectTo = store.url;
+    vi.stubEnv("HF_TOKEN", "hf_secret");
+    await open();
+    await store.close();
+    expect(new Set(hub.requests.map(({ authorization }) => authorization))).toEqual(new Set(["Bearer hf_secret"]));
+    expect(store.requests.length).toBeGreaterThan(0);
+    expect(new Set(store.requests.map(({ authorization }) => authorization))).toEqual(new Set([undefined]));
+  });
+
+  test("a token that is none is named", async () => {
+    vi.stubEnv("HF_TOKEN", "secret");
+    const message = await failure(open());
+    expect(message).toMatch(/HF_TOKEN is not an access token/);
+    expect(message).not.toContain("secret");
+  });
+
+  test("a repository cannot write outside the cache", async () => {
+    for (const path of [
+      "tokenizer/../../../../../evil.json",
+      "/evil.json",
+      "tokenizer/..\\evil.json",
+      "..",
+      "C:evil.json",
+    ]) {
+      hub.files.set(path, Buffer.from("{}"));
+    }
+    await open();
+    expect((await listing(root)).filter((name) => name.includes("evil"))).toEqual([]);
+  });
+
+  test("a hub that sends other bytes than it announced is not believed", async () => {
+    hub.tamper = true;
+    expect(await failure(open())).toMatch(/could not be downloaded: what was received does not have the file's hash/);
+  });
+});
+
+/** A tiny Diffusers repository, with everything around it that need not be fetched. */
+async function smallModel(): Promise<Map<string, Buffer>> {
+  const json = (value: unknown) => Buffer.from(JSON.stringify(value));
+  return new Map([
+    ["README.md", Buffer.from("# small")],
+    ["small.safetensors", Buffer.alloc(50)],
+    [
+      "model_index.json",
+      json({
+        _class_name: "StableDiffusionPipeline",
+        unet: ["diffusers", "UNet2DConditionModel"],
+        vae: ["diffusers", "AutoencoderKL"],
+        text_encoder: ["transformers", "CLIPTextModel"],
+      }),
+    ],
+    ["unet/config.json", json({ in_channels: 4, out_channels: 4 })],
+    // Large enough to break off in the middle.
+    [weights, await tensorFile({ "conv_in.weight": [600_000] })],
+    ["unet/diffusion_pytorch_model.fp16.safetensors", await tensorFile({ "conv_in.weight": [8] }, "float16")],
+    ["unet/diffusion_pytorch_model.non_ema.safetensors", Buffer.alloc(50)],
+    ["unet/diffusion_pytorch_model.bin", Buffer.alloc(50)],
+    ["vae/config.json", json({})],
+    ["vae/diffusion_pytorch_model.safetensors", await tensorFile({ "encoder.conv_in.weight": [8] })],
+    ["text_encoder/config.json", json({})],
+    ["text_encoder/model.safetensors", await tensorFile({ "text_model.final_layer_norm.weight": [8] })],
+    ["text_encoder/pytorch_model.bin", Buffer.alloc(50)],
+    ["safety_checker/model.safetensors", Buffer.alloc(50)],
+    ["feature_extractor/preprocessor_config.json", json({})],
+    ["scheduler/scheduler_config.json", json({ prediction_type: "epsilon" })],
+    ["tokenizer/vocab.json", json({})],
+    ["tokenizer/merges.txt", Buffer.from("#version: 0.2\n")],
+  ]);
+}
+
+async function tensorFile(shapes: Record<string, number[]>, dtype: "float32" | "float16" = "float32"): Promise<Buffer> {
+  const file = join(root, "made.safetensors");
+  const tensors = Object.entries(shapes).map(([name, shape]) => {
+    const data = new Uint8Array(shape.reduce((a, b) => a * b, dtype === "float32" ? 4 : 2)).map((_, i) => i % 61);
+    return { name, dtype, shape, data };
+  });
+  await writeSafetensors(file, tensors);
+  const bytes = await readFile(file);
+  await rm(file);
+  return bytes;
+}
+
+interface Hub {
+  readonly url: string;
+  readonly files: Map<string, Buffer>;
+  readonly requests: { path: string; range: string | undefined; authorization: string | undefined }[];
+  /** The one repository it has. */
+  id: string;
+  commit: string;
+  pageLength: number;
+  /** For a path, after how many bytes each coming transfer of it breaks off. */
+  readonly breakAfter: Map<string, number[]>;
+  /** Answers everything, or every file, with this status. */
+  status: number | undefined;
+  fileStatus: number | undefined;
+  html: boolean;
+  tamper: boolean;
+  /** Another server that serves the files' bytes, as the hub's content store does. */
+  redirectTo: string | undefined;
+  close(): Promise<void>;
+}
+
+/** A server that speaks as much of the hub's protocol as its library uses: model info, listing by pages, files by ranges. */
+async function startHub(files: Map<string, Buffer>): Promise<Hub> {
+  const server: Server = createServer((request, response) => answer(self, request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const self: Hub = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    files,
+    requests: [],
+    id: "someone/small",
+    commit,
+    pageLength: 1000,
+    breakAfter: new Map(),
+    status: undefined,
+    fileStatus: undefined,
+    html: false,
+    tamper: false,
+    redirectTo: undefined,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return self;
+}
+
+function answer(hub: Hub, request: IncomingMessage, response: ServerResponse): void {
+  const url = new URL(request.url!, hub.url);
+  const path = decodeURIComponent(url.pathname);
+  hub.requests.push({ path, range: request.headers.range, authorization: request.headers.authorization });
+  const isFile = path.includes("/resolve/");
+  const status = hub.status ?? (isFile ? hub.fileStatus : undefined);
+  if (status !== undefined) {
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify({ error: "refused" }));
+  } else if (hub.html) {
+    response.writeHead(200, { "content-type": "text/html" });
+    response.end("<html>Please log in to this network</html>");
+  } else if (path === `/api/models/${hub.id}/revision/HEAD`) {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ _id: "1", id: hub.id, sha: hub.commit, lastModified: "2024-01-01" }));
+  } else if (path === `/api/models/${hub.id}/tree/${hub.commit}`) {
+    const from = Number(url.searchParams.get("cursor") ?? 0);
+    const entries = [...hub.files].map(([name, bytes]) => ({
+      type: "file",
+      path: name,
+      size: bytes.length,
+      ...(/\.(safetensors|bin)$/.test(name)
+        ? { oid: "0".repeat(40), lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 130 } }
+        : { oid: gitHash(bytes) }),
+    }));
+    const next = from + hub.pageLength;
+    url.searchParams.set("cursor", String(next));
+    response.writeHead(200, {
+      "content-type": "application/json",
+      ...(next < entries.length && { link: `<${url.href}>; rel="next"` }),
+    });
+    response.end(JSON.stringify(entries.slice(from, next)));
+  } else if (isFile) sendFile(hub, path, request, response);
+  else response.writeHead(404).end();
+}
+
+function sendFile(hub: Hub, path: string, request: IncomingMessage, response: ServerResponse): void {
+  const name = path.slice(path.indexOf("/resolve/") + 9 + commit.length + 1);
+  const bytes = hub.files.get(name);
+  if (!bytes) {
+    response.writeHead(404, { "x-error-code": "EntryNotFound" }).end();
+    return;
+  }
+  const etag = { etag: `"${sha256(bytes)}"` };
+  if (hub.redirectTo) {
+    response.writeHead(302, { location: hub.redirectTo + request.url, "x-linked-etag": etag.etag }).end();
+    return;
+  }
+  const [, from = "0", to = String(bytes.length - 1)] = /^bytes=(\d+)-(\d+)?$/.exec(request.headers.range ?? "") ?? [];
+  const part = bytes.subarray(Number(from), Number(to) + 1);
+  const body = hub.tamper ? Buffer.alloc(part.length, 7) : part;
+  const partial = request.headers.range !== undefined;
+  response.writeHead(partial ? 206 : 200, {
+    ...etag,
+    "content-length": body.length,
+    ...(partial && { "content-range": `bytes ${from}-${to}/${bytes.length}` }),
+  });
+  const limit = body.length > 1 ? hub.breakAfter.get(name)?.shift() : undefined;
+  if (limit === undefined) response.end(body);
+  else if (limit === 0) response.destroy();
+  else {
+    // Long enough for what was sent to arrive before the connection goes.
+    response.write(body.subarray(0, limit), () => setTimeout(() => response.destroy(), 50));
+  }
+}
+
+async function listing(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function gitHash(bytes: Uint8Array): string {
+  return createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
+}

@@ -1,0 +1,138 @@
+/**
+ * Model repositories of the Hugging Face Hub, in the cache folder that all its tools share.
+ *
+ * The hub's own library speaks the protocol (repository info, listing, LFS and Xet transfer). Its cache download can neither
+ * resume nor report nor be stopped, and prints to standard output, so the cache is filled here: files lie in `blobs/` under their
+ * hash, linked from `snapshots/<commit>/`. Where links are not allowed, as on Windows, the file itself lies in the snapshot.
+ * Two processes that fetch the same file each fetch it whole; neither sees the other's half.
+ */
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join, posix, relative } from "node:path";
+import {
+  getHFHubCachePath,
+  getRepoFolderName,
+  HUB_URL,
+  type ListFileEntry,
+  listFiles,
+  modelInfo,
+} from "@huggingface/hub";
+import { exists } from "#bytes";
+import { TillerError } from "../../errors.ts";
+import type { HubOptions } from "../options.ts";
+import { fetchBlob, type HubConnection } from "./hub-blob.ts";
+import { explained, isUnreachable } from "./hub-errors.ts";
+
+/** The newest snapshot of a repository that is in the cache, without asking the hub; undefined if there is none. */
+export async function cachedSnapshot(id: string, options: HubOptions = {}): Promise<string | undefined> {
+  const folder = repositoryFolder(id, options);
+  const commit = await readFile(join(folder, "refs", "main"), "utf8").catch(() => undefined);
+  const commits: string[] = await readdir(join(folder, "snapshots")).catch(() => []);
+  const chosen = commit === undefined ? (commits.length === 1 ? commits[0] : undefined) : commit.trim();
+  return chosen !== undefined && commits.includes(chosen) ? join(folder, "snapshots", chosen) : undefined;
+}
+
+/**
+ * Brings the chosen files of a repository's `main` into the cache and returns the snapshot's folder.
+ *
+ * Files that are there are not asked for again. With HF_HUB_OFFLINE=1 nothing is asked for at all, and where the network or
+ * the hub is down the cached snapshot serves. HF_TOKEN opens private and gated repositories.
+ *
+ * @param choose From all the repository's file names, those needed.
+ * @throws TillerError if the repository does not exist or may not be read, or a transfer fails five times in a row; the
+ *   signal's reason if it was aborted.
+ */
+export async function fetchSnapshot(
+  id: string,
+  choose: (names: readonly string[]) => readonly string[],
+  options: HubOptions = {},
+): Promise<string> {
+  const cached = await cachedSnapshot(id, options);
+  if (offline()) {
+    if (cached) return cached;
+    throw new TillerError(
+      `${id} is not in ${cacheFolder(options)}, and HF_HUB_OFFLINE keeps Tiller off the network: ` +
+        `unset it, or pass a model's folder.`,
+    );
+  }
+  const hub = connection(id, options);
+  try {
+    const { sha: commit } = await modelInfo({ ...hub, name: id, additionalFields: ["sha"] });
+    if (!/^[0-9a-f]{40}$/.test(commit)) throw new TillerError(`${hub.hubUrl} names no commit for ${id}.`);
+    const entries = new Map<string, ListFileEntry>();
+    for await (const entry of listFiles({ ...hub, recursive: true, revision: commit })) {
+      if (entry.type === "file" && isSafePath(entry.path)) entries.set(entry.path, entry);
+    }
+    const folder = repositoryFolder(id, options);
+    const snapshot = join(folder, "snapshots", commit);
+    const needed: ListFileEntry[] = [];
+    for (const path of choose([...entries.keys()])) {
+      if (!(await exists(join(snapshot, path)))) needed.push(entries.get(path)!);
+    }
+    const progress = { total: needed.reduce((sum, { size }) => sum + size, 0), done: 0 };
+    for (const entry of needed) {
+      await fetchEntry(folder, snapshot, entry, { ...hub, revision: commit }, (received) =>
+        options.onProgress?.({ file: entry.path, received: progress.done + received, total: progress.total }),
+      );
+      progress.done += entry.size;
+    }
+    await mkdir(join(folder, "refs"), { recursive: true });
+    await writeFile(join(folder, "refs", "main"), commit);
+    return snapshot;
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (cached && isUnreachable(error)) return cached;
+    throw explained(error, id, hub.hubUrl, cacheFolder(options));
+  }
+}
+
+function connection(id: string, { endpoint, signal }: HubOptions) {
+  const token = process.env.HF_TOKEN?.trim();
+  if (token && !token.startsWith("hf_")) {
+    throw new TillerError('HF_TOKEN is not an access token of the hub: one begins with "hf_". Correct it or unset it.');
+  }
+  const hubUrl = (endpoint || process.env.HF_ENDPOINT || HUB_URL).replace(/\/+$/, "");
+  const abortable: typeof fetch = (input, init) => fetch(input, signal ? { ...init, signal } : init);
+  return { repo: id, hubUrl, fetch: abortable, signal, ...(token && { accessToken: token }) };
+}
+
+/** Fetches one file into `blobs/` and links it into the snapshot. */
+async function fetchEntry(
+  folder: string,
+  snapshot: string,
+  entry: ListFileEntry,
+  hub: HubConnection,
+  onReceived: (bytes: number) => void,
+): Promise<void> {
+  const etag = entry.lfs?.oid ?? entry.xetHash ?? entry.oid;
+  if (!etag || !/^[\w-]+$/.test(etag)) throw new TillerError(`${hub.hubUrl} names no hash for ${entry.path}.`);
+  const blob = join(folder, "blobs", etag);
+  const pointer = join(snapshot, entry.path);
+  await mkdir(dirname(blob), { recursive: true });
+  await mkdir(dirname(pointer), { recursive: true });
+  if (!(await exists(blob))) await fetchBlob(blob, { ...entry, ...hub }, onReceived);
+  await rm(pointer, { force: true });
+  try {
+    // Relative, so that the cache may be moved.
+    await symlink(relative(dirname(pointer), blob), pointer);
+  } catch (error) {
+    // Another process made the link meanwhile, or links are not allowed: then the file itself goes there.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") await rename(blob, pointer);
+  }
+}
+
+function cacheFolder({ cacheFolder }: HubOptions): string {
+  return cacheFolder ?? getHFHubCachePath();
+}
+
+function repositoryFolder(id: string, options: HubOptions): string {
+  return join(cacheFolder(options), getRepoFolderName({ name: id, type: "model" }));
+}
+
+function offline(): boolean {
+  return /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
+}
+
+/** The path comes from the repository and is joined to a folder of ours. */
+function isSafePath(path: string): boolean {
+  return !/[\\:\0]/.test(path) && !posix.isAbsolute(path) && !path.split("/").includes("..");
+}

@@ -1,0 +1,56 @@
+/** The hub, into the page's private file system. */
+
+import { downloadFile, HUB_URL, listFiles } from "@huggingface/hub";
+import { dirname, exists, join, makeFolder, writeAtomically } from "#bytes";
+import { TillerError } from "../../errors.ts";
+import type { HubOptions } from "../options.ts";
+
+export { isHubId } from "../id.ts";
+
+const folderOf = (id: string): string => `opfs:/hub/${id}`;
+
+export async function cachedSnapshot(id: string, _options?: HubOptions): Promise<string | undefined> {
+  return (await exists(folderOf(id))) ? folderOf(id) : undefined;
+}
+
+/**
+ * Brings the chosen files of a repository's `main` into the page's private file system; those there are not asked for again.
+ *
+ * @throws TillerError if the repository cannot be read; the signal's reason if it was aborted.
+ */
+export async function fetchSnapshot(
+  id: string,
+  choose: (names: readonly string[]) => readonly string[],
+  { endpoint, onProgress, signal }: HubOptions = {},
+): Promise<string> {
+  const abortable: typeof fetch = (input, init) => fetch(input, signal ? { ...init, signal } : init);
+  const hub = { repo: id, hubUrl: endpoint ?? HUB_URL, fetch: abortable };
+  const sizes = new Map<string, number>();
+  try {
+    for await (const entry of listFiles({ ...hub, recursive: true })) {
+      if (entry.type === "file") sizes.set(entry.path, entry.size);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new TillerError(`${id} cannot be read from ${hub.hubUrl}: ${(error as Error).message}.`, { cause: error });
+  }
+  const missing: string[] = [];
+  for (const path of choose([...sizes.keys()])) if (!(await exists(join(folderOf(id), path)))) missing.push(path);
+  const total = missing.reduce((sum, path) => sum + sizes.get(path)!, 0);
+  let received = 0;
+  for (const path of missing) {
+    const file = join(folderOf(id), path);
+    await makeFolder(dirname(file));
+    const blob = await downloadFile({ ...hub, path });
+    if (!blob) throw new TillerError(`${id} has no ${path} any more: try again.`);
+    await writeAtomically(file, async (put) => {
+      const reader = blob.stream().getReader();
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        await put(part.value);
+        received += part.value.byteLength;
+        onProgress?.({ file: path, received, total });
+      }
+    });
+  }
+  return folderOf(id);
+}

@@ -1,0 +1,68 @@
+/** Picture files in and out, by sharp, which is loaded when it is first needed. */
+import type { Sharp, SharpOptions } from "sharp";
+import { TillerError } from "../../errors.ts";
+import { roundHalfEven } from "../../rounding.ts";
+import type { Pixels } from "../pixels.ts";
+import { coverSize } from "../resample.ts";
+
+/** Sides up to this are read; more is an attack or a mistake. */
+const largestSide = 30_000;
+
+const open = async (file: string | Uint8Array, options: SharpOptions = {}): Promise<Sharp> =>
+  (await import("sharp")).default(file, options);
+
+/**
+ * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white.
+ *
+ * @throws TillerError if it cannot be decoded.
+ */
+export async function readPixels(file: string): Promise<Pixels> {
+  try {
+    return await pixelsOf(upright(await open(file)));
+  } catch (error) {
+    throw new TillerError(`${file} is not a picture that can be read: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+/**
+ * A picture file as size x size: as {@link readPixels}, the shorter side resized to `size` (bilinear, antialiased), the
+ * middle cut out. Resizing and cutting are those of torchvision's Resize and CenterCrop, as Diffusers' training scripts use
+ * them.
+ *
+ * @throws TillerError naming the file if it cannot be decoded.
+ */
+export async function readCovering(file: string, size: number): Promise<Pixels> {
+  try {
+    const picture = await open(file, { limitInputPixels: largestSide ** 2 });
+    const { width, height, orientation = 1 } = await picture.metadata();
+    if (Math.max(width, height) > largestSide) throw new Error(`it is ${width} pixels wide and ${height} high`);
+    const scaled = coverSize(orientation >= 5 ? { width: height, height: width } : { width, height }, size);
+    const cut = upright(picture)
+      .resize({ ...scaled, fit: "fill", kernel: "linear", fastShrinkOnLoad: false })
+      .extract({
+        left: roundHalfEven((scaled.width - size) / 2),
+        top: roundHalfEven((scaled.height - size) / 2),
+        width: size,
+        height: size,
+      });
+    return await pixelsOf(cut);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    throw new TillerError(`${file} cannot be read as a picture (${why}); remove it or save it again.`, {
+      cause: error,
+    });
+  }
+}
+
+const upright = (picture: Sharp): Sharp => picture.autoOrient().flatten({ background: "white" }).toColourspace("srgb");
+
+async function pixelsOf(picture: Sharp): Promise<Pixels> {
+  const { data, info } = await picture.removeAlpha().raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data: new Uint8Array(data) };
+}
+
+/** A PNG file. */
+export async function encodePixels({ width, height, data }: Pixels): Promise<Uint8Array> {
+  const picture = await open(data, { raw: { width, height, channels: 3 } });
+  return picture.png().toBuffer();
+}

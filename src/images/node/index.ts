@@ -1,0 +1,2 @@
+/** Pictures by sharp. */
+export { encodePixels, readCovering, readPixels } from "./decode.ts";

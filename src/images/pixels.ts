@@ -1,0 +1,46 @@
+/** Pictures in memory. */
+
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  /** RGB, 8 bits each, row by row: [height, width, 3]. */
+  readonly data: Uint8Array;
+}
+
+/** Pixels in -1..1, plane by plane: [3, size, size]. */
+export interface Planes {
+  readonly size: number;
+  readonly data: Float32Array;
+}
+
+/** Interleaved RGB bytes to planes in -1..1. */
+export function planesOf(bytes: Uint8Array, size: number): Planes {
+  const pixels = size * size;
+  if (bytes.length !== 3 * pixels) throw new Error(`${bytes.length / pixels} channels in the place of 3`);
+  const data = new Float32Array(3 * pixels);
+  for (let i = 0; i < pixels; i++) {
+    for (let channel = 0; channel < 3; channel++) data[channel * pixels + i] = bytes[3 * i + channel]! / 127.5 - 1;
+  }
+  return { size, data };
+}
+
+/** Left and right exchanged. */
+export function mirrored({ size, data }: Planes): Planes {
+  const flipped = new Float32Array(data.length);
+  for (let row = 0; row < data.length; row += size) {
+    for (let x = 0; x < size; x++) flipped[row + x] = data[row + size - 1 - x]!;
+  }
+  return { size, data: flipped };
+}
+
+/** [3, height, width] in -1..1 to interleaved bytes, rounded half to even as the reference does. */
+export function bytesOf(planes: Float32Array): Uint8Array {
+  const pixels = planes.length / 3;
+  const bytes = new Uint8ClampedArray(planes.length); // its assignment clamps, and rounds half to even
+  for (let channel = 0; channel < 3; channel++) {
+    for (let i = 0; i < pixels; i++) {
+      bytes[3 * i + channel] = Math.min(1, Math.max(0, planes[channel * pixels + i]! / 2 + 0.5)) * 255;
+    }
+  }
+  return new Uint8Array(bytes.buffer);
+}

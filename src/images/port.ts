@@ -1,0 +1,21 @@
+/**
+ * What the core asks of the place it runs in, to decode and encode pictures. `node/` and `web/` each export exactly this;
+ * package.json's `#images` picks one of them.
+ */
+import type { Pixels } from "./pixels.ts";
+
+export interface ImagesPort {
+  /**
+   * A picture file: turned as its EXIF orientation says, brought to sRGB, transparency laid on white.
+   *
+   * @throws TillerError naming the file if it cannot be decoded.
+   */
+  readPixels(file: string): Promise<Pixels>;
+  /**
+   * The same, its shorter side resized to `size` (bilinear, antialiased) and the middle cut out: size x size, as
+   * torchvision's Resize and CenterCrop do.
+   */
+  readCovering(file: string, size: number): Promise<Pixels>;
+  /** A PNG file. */
+  encodePixels(pixels: Pixels): Promise<Uint8Array>;
+}

@@ -1,0 +1,56 @@
+/** Pictures by the browser's own decoders. */
+import { withSource } from "#bytes";
+import { TillerError } from "../../errors.ts";
+import { roundHalfEven } from "../../rounding.ts";
+import type { Pixels } from "../pixels.ts";
+import { coverSize, resized } from "../resample.ts";
+
+/**
+ * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white.
+ *
+ * @throws TillerError naming the file if it cannot be decoded.
+ */
+export function readPixels(file: string): Promise<Pixels> {
+  return withSource(file, async (source) => {
+    const blob = new Blob([await source.read(0, source.size)]);
+    const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" }).catch((error: unknown) => {
+      throw new TillerError(`${file} is not a picture that can be read: save it as JPEG or PNG.`, { cause: error });
+    });
+    const { width, height } = bitmap;
+    const context = new OffscreenCanvas(width, height).getContext("2d", { colorSpace: "srgb" })!;
+    context.fillStyle = "white";
+    context.fillRect(0, 0, width, height);
+    context.drawImage(bitmap, 0, 0);
+    bitmap.close();
+    const rgba = context.getImageData(0, 0, width, height).data;
+    const data = new Uint8Array(3 * width * height);
+    for (let i = 0; i < data.length; i++) data[i] = rgba[4 * Math.floor(i / 3) + (i % 3)]!;
+    return { width, height, data };
+  });
+}
+
+/** The same, its shorter side resized to `size` (bilinear, as PIL), the middle cut out. */
+export async function readCovering(file: string, size: number): Promise<Pixels> {
+  const whole = await readPixels(file);
+  const { width, height, data } = resized(whole, coverSize(whole, size), "bilinear");
+  const [left, top] = [roundHalfEven((width - size) / 2), roundHalfEven((height - size) / 2)];
+  const cut = new Uint8Array(3 * size * size);
+  for (let y = 0; y < size; y++) {
+    const from = 3 * ((top + y) * width + left);
+    cut.set(data.subarray(from, from + 3 * size), 3 * y * size);
+  }
+  return { width: size, height: size, data: cut };
+}
+
+/** A PNG file. */
+export async function encodePixels({ width, height, data }: Pixels): Promise<Uint8Array> {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d")!;
+  const rgba = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    rgba.data.set(data.subarray(3 * i, 3 * i + 3), 4 * i);
+    rgba.data[4 * i + 3] = 255;
+  }
+  context.putImageData(rgba, 0, 0);
+  return new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer());
+}

@@ -1,0 +1,68 @@
+/** A request with everything in it, what is doubtful about it, and the recipe that repeats it. */
+import { type Adapter, sites } from "../adapters/index.ts";
+import { UsageError } from "../errors.ts";
+import { doubtOf, methodOf, settingsOf, valuesOf } from "../guidance/index.ts";
+import { scale } from "../guidance/settings.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { type FullRequest, type Request, requestSchema, withSettings } from "../recipe/request.ts";
+import { version } from "../version.ts";
+import type { OpenAdapter, Parts } from "./load.ts";
+
+export type Filled = FullRequest & { readonly width: number; readonly height: number };
+
+/** The request with every default filled in, checked against the schema and the model. */
+export function fill({ model: { defaults } }: Parts, request: Request): Filled {
+  const parsed = requestSchema.safeParse(request);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new UsageError(`${issue?.path.join(".") || "the request"}: ${issue?.message}`);
+  }
+  const full = withSettings(parsed.data);
+  const filled = {
+    ...full,
+    // A model's own defaults belong here, as the third argument.
+    scale: full.scale ?? valuesOf(full.guidance, full).scale ?? scale.default,
+    width: full.width ?? defaults.width,
+    height: full.height ?? defaults.height,
+  };
+  for (const side of ["width", "height"] as const) {
+    if (filled[side] % defaults.sideMultiple !== 0) {
+      throw new UsageError(`${side} ${filled[side]} is not divisible by ${defaults.sideMultiple}, as this model's are`);
+    }
+  }
+  return filled;
+}
+
+/** What is allowed and probably not meant. */
+export function doubts({ base, adapters }: Parts, request: Filled): string[] {
+  const { guidance, sampler } = request;
+  const { needs } = methodOf(guidance);
+  const personalised = adapters.length > 0 || base !== undefined;
+  return [
+    ...settingsOf(guidance).flatMap((setting) => doubtOf(setting, valuesOf(guidance, request)[setting.name]!) ?? []),
+    ...(needs.includes("fine-tuning") && !personalised
+      ? [`${guidance} compares a fine-tuned model with its base, but no adapter or base is given`]
+      : []),
+    ...(needs.includes("ddim") && sampler !== "ddim" ? [`${guidance} is made for the sampler ddim`] : []),
+    ...idleStrengths(adapters),
+  ];
+}
+
+/** An embedding is there or not; a strength finds nothing in it to weigh. */
+const idleStrengths = (adapters: readonly OpenAdapter[]): string[] =>
+  adapters
+    .filter(({ adapter, strength }) => strength !== 1 && isEmbedding(adapter))
+    .map(({ file, strength }) => `the strength ${strength} of ${file} does nothing: it is an embedding`);
+
+const isEmbedding = (adapter: Adapter): boolean => adapter.tokens.size > 0 && sites([adapter]).size === 0;
+
+/** What makes the picture again. */
+export const recipeOf = ({ name: model, options, adapters }: Parts, request: FullRequest): Recipe => ({
+  tiller: version,
+  model,
+  ...(options.base !== undefined && { base: options.base }),
+  ...(options.variant !== undefined && { variant: options.variant }),
+  ...(options.config !== undefined && { config: options.config }),
+  adapters: adapters.map(({ adapter, file, strength, sha256 }) => ({ file, name: adapter.name, strength, sha256 })),
+  request,
+});

@@ -1,0 +1,123 @@
+/** Text to pictures: the map of the system. */
+import { TillerError } from "../errors.ts";
+import { mix, type RowText } from "../guidance/guidance.ts";
+import { guide } from "../guidance/index.ts";
+import type { Pixels } from "../images/pixels.ts";
+import { createNoise, type NoiseSource } from "../random/noise.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { plainAttention, type Tensor } from "../runtime/index.ts";
+import { createSampler, type History } from "../samplers/index.ts";
+import { doubts, type Filled, recipeOf } from "./fill.ts";
+import type { Parts } from "./load.ts";
+import { tokenizeTexts } from "./texts.ts";
+
+export type GenerateEvent =
+  | { readonly type: "warning"; readonly message: string }
+  | {
+      readonly type: "step";
+      /** Steps done of `steps` for the batch in flight. */
+      readonly step: number;
+      readonly steps: number;
+      /** Index of the first picture of the batch in flight, and how many it has. */
+      readonly picture: number;
+      readonly batch: number;
+      /** Network evaluations a picture and step. */
+      readonly rows: number;
+      /** Decodes what the pictures of the batch look like so far; costs a decoding each. */
+      preview(): Promise<Pixels[]>;
+    }
+  | ({
+      readonly type: "picture";
+      readonly index: number;
+      readonly seed: number;
+      /** Repeats the picture. */
+      readonly recipe: Recipe;
+    } & Pixels);
+
+export interface GenerateOptions {
+  /** Stops before the next step by throwing the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Pictures computed together; the pictures are the same whatever it is. */
+  readonly batch?: number | undefined;
+}
+
+interface PictureState {
+  readonly index: number;
+  readonly seed: number;
+  readonly noise: NoiseSource;
+  latents: Float32Array;
+  clean: Float32Array;
+  history: History | undefined;
+}
+
+/** Pictures step by step, in batches. */
+export async function* textToImage(
+  parts: Parts,
+  request: Filled,
+  { signal, batch }: GenerateOptions,
+): AsyncGenerator<GenerateEvent> {
+  const { engine, model, predictor, decoder, adapters } = parts;
+  const { steps, count } = request;
+  const guidance = guide(request.guidance, request);
+  const sampler = createSampler(request.sampler, model.scheduler, steps, { karras: request.karras || undefined });
+  const { channels, pixelsPerLatent } = model.latents;
+  const [height, width] = [request.height / pixelsPerLatent, request.width / pixelsPerLatent];
+  const rows = guidance.rows.length;
+  const texts = new Set(guidance.rows.map((row): RowText => row.text));
+  const { tokens, warnings } = tokenizeTexts({ ...parts, text: model.text }, request, texts, adapters);
+  for (const message of [...doubts(parts, request), ...warnings]) yield { type: "warning", message };
+  if (!engine.fusedAttention) yield { type: "warning", message: `the ${engine.device} device's ${plainAttention}` };
+  signal?.throwIfAborted();
+
+  const decode = (latents: Float32Array): Promise<Pixels> => decoder.decode(latents, height, width);
+  const method = await predictor.encode(guidance.rows, tokens, request.clipSkip);
+  try {
+    const batchSize = batch ?? model.denoiser.picturesAtOnce(rows, height, width);
+    for (let first = 0; first < count; first += batchSize) {
+      const pictures = Array.from({ length: Math.min(batchSize, count - first) }, (_, i): PictureState => {
+        const seed = request.seed + first + i;
+        const noise = createNoise(seed);
+        const latents = noise.normal(channels * height * width).map((v) => v * sampler.initNoiseSigma);
+        return { index: first + i, seed, noise, latents, clean: latents, history: undefined };
+      });
+      const networks = await predictor.batch(method, pictures.length);
+      try {
+        for (const [step, timestep] of sampler.timesteps.entries()) {
+          signal?.throwIfAborted();
+          const seen = pictures.map(
+            ({ latents }): Tensor => ({ shape: [1, channels, height, width], data: sampler.scale(latents, step) }),
+          );
+          const predictions = await networks.predict(seen, timestep);
+          const { output, renoise } = guidance.coefficients(step, steps);
+          for (const [i, picture] of pictures.entries()) {
+            const prediction = {
+              output: mix(predictions[i]!, output),
+              ...(renoise && { renoise: mix(predictions[i]!, renoise) }),
+            };
+            Object.assign(picture, { history: undefined }, sampler.step({ ...picture, prediction, step }));
+          }
+          const preview = async () => {
+            const soFar: Pixels[] = [];
+            for (const { clean } of pictures) soFar.push(await decode(clean));
+            return soFar;
+          };
+          yield { type: "step", step: step + 1, steps, picture: first, batch: pictures.length, rows, preview };
+        }
+      } finally {
+        await networks.release();
+      }
+      for (const { index, seed, latents } of pictures) {
+        signal?.throwIfAborted();
+        if (!latents.every(Number.isFinite)) {
+          throw new TillerError(
+            `the picture of seed ${seed} is lost in numbers too large: choose a smaller scale or adapter strength`,
+          );
+        }
+        const picture = await decode(latents);
+        yield { type: "picture", index, seed, ...picture, recipe: recipeOf(parts, { ...request, seed, count: 1 }) };
+      }
+    }
+  } finally {
+    await method.release();
+  }
+}

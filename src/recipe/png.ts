@@ -1,0 +1,26 @@
+/** Pictures as PNG files with their recipe inside. */
+import { encodePixels } from "#images";
+import type { Pixels } from "../images/pixels.ts";
+import { parametersText } from "./parameters.ts";
+import { withTexts } from "./png-text.ts";
+import { type Recipe, recipeSchema } from "./recipe.ts";
+
+/**
+ * Encodes pixels as a PNG file. With a recipe, its text chunks `parameters` (in the form community tools read) and `tiller`
+ * (Tiller's JSON) are in it.
+ *
+ * @throws RangeError if `data` is not height x width x 3 bytes long.
+ */
+export async function encodePng(pixels: Pixels, recipe?: Recipe): Promise<Uint8Array> {
+  const { width, height, data } = pixels;
+  if (data.length !== width * height * 3) {
+    throw new RangeError(`a picture of ${width}x${height} needs ${width * height * 3} bytes, not ${data.length}`);
+  }
+  const png = await encodePixels(pixels);
+  if (!recipe) return png;
+  return withTexts(png, {
+    parameters: parametersText(recipe, width, height),
+    // Parsed, for the order of its keys: the same picture made again is the same file.
+    tiller: JSON.stringify(recipeSchema.parse(recipe)),
+  });
+}

@@ -1,0 +1,53 @@
+/** The devices that can compute, by the names Tiller's users type. */
+import { automaticDevices, availableDevices, startEngine } from "#runtime";
+import { TillerError } from "../errors.ts";
+import { add, input, multiply } from "../graph/index.ts";
+import { plainAttention } from "./attention-check.ts";
+import type { Engine } from "./engine.ts";
+import type { Device } from "./targets.ts";
+import { float32 } from "./tensor.ts";
+
+export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
+
+/** What a person asks for. */
+export type DeviceName = (typeof deviceNames)[number];
+/** Runs a tiny graph on a device; `detail` says why it does not work. */
+export async function probeDevice(device: Device): Promise<{ ok: boolean; detail: string }> {
+  // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.
+  const available = await availableDevices();
+  if (!available.devices.includes(device))
+    return { ok: false, detail: `ONNX Runtime has no ${device} ${available.on}` };
+  let engine: Engine | undefined;
+  try {
+    engine = await startEngine({ device });
+    const x = input("x", [2]);
+    const session = await engine.compile("probe", { y: add(multiply(x, x), x) });
+    const { y } = await session.run({ x: float32([2], [2, 3]) });
+    if (y?.data[0] !== 6 || y.data[1] !== 12) return { ok: false, detail: `computed ${y?.data} where 6,12 was due` };
+    return { ok: true, detail: engine.fusedAttention ? "works" : `works; its ${plainAttention}` };
+  } catch (error) {
+    return { ok: false, detail: (error as Error).message };
+  } finally {
+    await engine?.close();
+  }
+}
+
+/**
+ * The device a name stands for.
+ *
+ * `auto` takes the first that works of cuda and, on Windows, dml; else cpu. WebGPU and CoreML are taken only by name:
+ * the first may be a slow software device, the second leaves most of these graphs to the CPU.
+ *
+ * @throws TillerError if a device asked for by name does not work here.
+ */
+export async function resolveDevice(name: DeviceName): Promise<Device> {
+  if (name === "cpu") return name;
+  if (name === "auto") {
+    for (const device of automaticDevices()) if ((await probeDevice(device)).ok) return device;
+    return "cpu";
+  }
+  const { ok, detail } = await probeDevice(name);
+  if (!ok)
+    throw new TillerError(`device ${name} does not work here (${detail}): use --device cpu, or see tiller doctor`);
+  return name;
+}

@@ -1,0 +1,109 @@
+/** The engine over what a runtime brings: lowering, checks and messages are the same everywhere. */
+import { TillerError } from "../errors.ts";
+import { dimKey, type Encoded, encode, showShape, type Target } from "../graph/index.ts";
+import { attentionIsRight } from "./attention-check.ts";
+import type { Engine, EngineOptions, Feeds, OperatorTime } from "./engine.ts";
+import { type Device, targets } from "./targets.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** What a runtime brings: sessions and tensors by number, wherever they live. */
+export interface Host {
+  create(session: number, name: string, encoded: Encoded): Promise<void>;
+  /** The outputs; none if they are to be kept under a number. */
+  run(session: number, feeds: Feeds, keep?: number): Promise<Readonly<Record<string, Tensor>>>;
+  hold(keep: number, tensors: Readonly<Record<string, Tensor>>): Promise<void>;
+  drop(keep: number): Promise<void>;
+  release(session: number): Promise<void>;
+  /** Releases everything; with profiling on, the time per operator. */
+  close(): Promise<readonly OperatorTime[]>;
+}
+
+/** The engine of a host, on a device that is known to work. */
+export async function engineOn(
+  host: Host,
+  device: Device,
+  { target: changed }: Pick<EngineOptions, "target"> = {},
+): Promise<Engine> {
+  let serial = 0;
+  let built = 0;
+  let target: Target = { ...targets[device], ...changed };
+  const engine: Engine = {
+    device,
+    get target() {
+      return target;
+    },
+    get fusedAttention() {
+      return target.fused.has("attention");
+    },
+    get sessionsBuilt() {
+      return built;
+    },
+    async compile(name, outputs) {
+      const encoded = encode(outputs, target);
+      const session = ++serial;
+      await host.create(session, name, encoded).catch((error: Error) => {
+        throw new TillerError(`the ${name} cannot be built on ${device}: ${firstLine(error.message)}`, {
+          cause: error,
+        });
+      });
+      built++;
+      const send = async (feeds: Feeds, keep?: number) => {
+        checkFeeds(name, encoded, feeds);
+        return host.run(session, feeds, keep).catch((error: Error) => {
+          throw new TillerError(`the ${name} failed on ${device}: ${firstLine(error.message)}`, { cause: error });
+        });
+      };
+      return {
+        inputs: encoded.inputs,
+        run: (feeds) => send(feeds),
+        async keep(feeds) {
+          const kept = ++serial;
+          await send(feeds, kept);
+          return { kept };
+        },
+        release: () => host.release(session),
+      };
+    },
+    async hold(tensors) {
+      const kept = ++serial;
+      await host.hold(kept, tensors);
+      return { kept };
+    },
+    drop: ({ kept }) => host.drop(kept),
+    close: () => host.close(),
+  };
+  try {
+    if (device === "webgpu" && engine.fusedAttention && !(await attentionIsRight(engine))) {
+      target = { ...target, fused: new Set([...target.fused].filter((name) => name !== "attention")) };
+    }
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  built = 0;
+  return engine;
+}
+
+/** A missing, unknown or wrongly shaped input is a bug of the caller: said here rather than deep in the runtime. */
+function checkFeeds(name: string, { inputs }: Encoded, feeds: Feeds): void {
+  const sizes = new Map<string, number>();
+  for (const [input, { shape, dtype }] of inputs) {
+    const feed = feeds[input];
+    if (!feed) throw new Error(`${name}: input ${input} is missing`);
+    if ("kept" in feed) continue;
+    const fits =
+      feed.shape.length === shape.length &&
+      shape.every((d, axis) => {
+        const known = typeof d === "number" ? d : (sizes.get(dimKey(d)) ?? feed.shape[axis]!);
+        sizes.set(dimKey(d), known);
+        return known === feed.shape[axis];
+      }) &&
+      feed.shape.reduce((a, b) => a * b, 1) === feed.data.length &&
+      (dtype === "int32") === feed.data instanceof Int32Array;
+    if (!fits)
+      throw new Error(`${name}: input ${input} is [${feed.shape.join(", ")}], not ${dtype} ${showShape(shape)}`);
+  }
+  for (const feed of Object.keys(feeds)) if (!inputs.has(feed)) throw new Error(`${name}: there is no input ${feed}`);
+}
+
+const firstLine = (message: string): string => message.split("\n")[0]!.trim();

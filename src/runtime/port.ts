@@ -1,0 +1,14 @@
+/** What the core asks of the place it runs in, to compute; package.json's `#runtime` picks a side. */
+import type { Engine, EngineOptions } from "./engine.ts";
+import type { Device } from "./targets.ts";
+
+export interface RuntimePort {
+  /** Starts the engine on a device that is known to work. */
+  startEngine(options?: EngineOptions): Promise<Engine>;
+  /** Devices that the runtime was built for, and where that is. */
+  availableDevices(): Promise<{ readonly devices: readonly string[]; readonly on: string }>;
+  /** What `auto` tries before the CPU, in this order. */
+  automaticDevices(): readonly Device[];
+  /** ONNX Runtime's version. */
+  runtimeVersion(): Promise<string>;
+}

@@ -1,0 +1,13 @@
+/** ONNX Runtime for the browser. */
+import type { Device } from "../targets.ts";
+
+export { startEngine } from "./engine.ts";
+
+export async function availableDevices(): Promise<{ devices: readonly string[]; on: string }> {
+  return { devices: ["cpu", ...("gpu" in navigator ? ["webgpu"] : [])], on: "in this browser" };
+}
+
+/** None: that a browser has a GPU says little about its speed. */
+export const automaticDevices = (): readonly Device[] => [];
+
+export const runtimeVersion = async (): Promise<string> => (await import("onnxruntime-web")).env.versions.web!;

@@ -1,0 +1,49 @@
+/** Prompts as CLIP's text encoders take them. */
+import { splitByTokens } from "./learned-tokens.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+export interface PromptOptions {
+  /** Positions of the text encoder: 77 for CLIP. */
+  readonly length: number;
+  /** Learned tokens and how many embeddings each has. */
+  readonly learned?: ReadonlyMap<string, number>;
+  /** The id of the first learned embedding: the size of the text encoder's own table. */
+  readonly firstLearned: number;
+}
+
+export interface EncodedPrompt {
+  /** Begin, the prompt, end, padding: `length` ids. */
+  readonly ids: readonly number[];
+  /** The words that did not fit; "" if all did. A word cut in two is among them. */
+  readonly dropped: string;
+}
+
+/**
+ * Encodes a prompt as the reference pipelines do: cut to `length` with the end token kept, padded with the pad token.
+ *
+ * Learned tokens are recognised anywhere, longest first and whatever their case, and stand for their embeddings in order.
+ * No token of CLIP crosses white space, so the words are encoded one by one.
+ */
+export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: PromptOptions): EncodedPrompt {
+  const { length, learned = new Map(), firstLearned } = options;
+  const firstIds = new Map<string, number>();
+  let next = firstLearned;
+  for (const [token, vectors] of learned) {
+    firstIds.set(token.toLowerCase(), next);
+    next += vectors;
+  }
+  const counts = new Map([...learned].map(([token, vectors]) => [token.toLowerCase(), vectors]));
+
+  const ids: number[] = [];
+  const dropped: string[] = [];
+  for (const word of prompt.split(/\s+/).filter((w) => w !== "")) {
+    for (const piece of splitByTokens(word, [...learned.keys()])) {
+      const first = firstIds.get(piece.toLowerCase());
+      if (first === undefined) ids.push(...tokenizer.encode(piece));
+      else for (let i = 0; i < counts.get(piece.toLowerCase())!; i++) ids.push(first + i);
+    }
+    if (ids.length > length - 2) dropped.push(word);
+  }
+  const kept = [tokenizer.begin, ...ids.slice(0, length - 2), tokenizer.end];
+  return { ids: [...kept, ...Array(length - kept.length).fill(tokenizer.pad)], dropped: dropped.join(" ") };
+}

@@ -1,0 +1,31 @@
+/** Learned tokens, wherever they stand in a text. */
+import { UsageError } from "../errors.ts";
+
+/**
+ * The prompt without its learned tokens: what subject-agnostic guidance compares with.
+ *
+ * @throws UsageError if the prompt has none.
+ */
+export function agnosticPrompt(prompt: string, learned: readonly string[]): string {
+  const without = splitByTokens(prompt, learned).filter((piece) => !isToken(piece, learned));
+  const text = without.join("").replace(/\s+/g, " ").trim();
+  if (without.length === splitByTokens(prompt, learned).length) {
+    throw new UsageError(
+      learned.length === 0
+        ? "sag needs a learned token: load a textual inversion or Custom Diffusion adapter."
+        : `sag needs a learned token in the prompt: ${learned.join(" or ")}.`,
+    );
+  }
+  return text;
+}
+
+const isToken = (piece: string, tokens: readonly string[]): boolean =>
+  tokens.some((token) => token.toLowerCase() === piece.toLowerCase());
+
+/** The text cut at every learned token, tokens included. */
+export function splitByTokens(text: string, tokens: readonly string[]): string[] {
+  if (tokens.length === 0) return [text];
+  const longestFirst = [...tokens].sort((a, b) => b.length - a.length);
+  const escaped = longestFirst.map((token) => token.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return text.split(new RegExp(`(${escaped.join("|")})`, "i")).filter((piece) => piece !== "");
+}

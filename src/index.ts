@@ -60,7 +60,7 @@ export {
 export { type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";
 export type { Device } from "./runtime/targets.ts";
-export { type RecipeName, recipeNames, recipes } from "./training/methods/index.ts";
+export { type TrainingMethodName, trainingMethodNames, trainingMethods } from "./training/methods/index.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
 export { type TrainingRequest, trainingSchema } from "./training/run/options.ts";
 export { runFolderOf } from "./training/run/run-folder.ts";

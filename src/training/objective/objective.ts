@@ -1,10 +1,10 @@
-/** The loss of a run's draws: denoising, and the recipe's semantic term where it has one. */
+/** The loss of a run's draws: denoising, and the method's semantic term where it has one. */
 
 import type { Model } from "../../families/family.ts";
 import type { Engine, Tensor } from "../../runtime/index.ts";
 import { augmentationWords } from "../data/augmentation.ts";
 import { prepareDraws, type Source } from "../data/draws.ts";
-import { recipes } from "../methods/index.ts";
+import { trainingMethods } from "../methods/index.ts";
 import { accumulate } from "../optimise/tensor-values.ts";
 import type { TrainingSettings } from "../run/options.ts";
 import { buildLatentEncoder } from "./latents.ts";
@@ -30,7 +30,7 @@ export async function buildObjective(
   { engine, model, settings, trained, values, sources, resolution, texts }: ObjectiveParts,
   onEncoded: (done: number, of: number) => void,
 ): Promise<(draw: number) => Promise<Evaluated>> {
-  const { semantic } = recipes[settings.recipe];
+  const { semantic } = trainingMethods[settings.recipe];
   const noising = noisingOf(model.schedule);
   const encoder = await buildLatentEncoder(engine, model);
   const encoded = trainsText(model, trained)

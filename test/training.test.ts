@@ -11,13 +11,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openModel } from "../src/families/open-model.ts";
 import {
   Pipeline,
-  type RecipeName,
   readSafetensors,
-  recipeNames,
   runFolderOf,
   type TrainingEvent,
+  type TrainingMethodName,
   type TrainingRequest,
   train,
+  trainingMethodNames,
 } from "../src/index.ts";
 import { normalValues } from "../src/random/streams.ts";
 import { readRecipe } from "../src/recipe/read-recipe.ts";
@@ -70,9 +70,9 @@ const request = (out: string, more: Partial<TrainingRequest> = {}): TrainingRequ
   ...more,
 });
 
-async function run(recipe: RecipeName, asked: TrainingRequest, signal?: AbortSignal): Promise<TrainingEvent[]> {
+async function run(method: TrainingMethodName, asked: TrainingRequest, signal?: AbortSignal): Promise<TrainingEvent[]> {
   const events: TrainingEvent[] = [];
-  for await (const event of train(recipe, asked, { device: "cpu", signal })) events.push(event);
+  for await (const event of train(method, asked, { device: "cpu", signal })) events.push(event);
   return events;
 }
 
@@ -88,10 +88,10 @@ async function pictureWith(adapters: readonly string[], prompt: string): Promise
   throw new Error("no picture");
 }
 
-describe.each(recipeNames)("%s", (recipe) => {
+describe.each(trainingMethodNames)("%s", (method) => {
   test("leaves an adapter that generation takes at once, a log, a curve and a checkpoint", async () => {
-    const asked = request(`${recipe}.safetensors`, { learningRate: 1e-2 });
-    const events = await run(recipe, asked);
+    const asked = request(`${method}.safetensors`, { learningRate: 1e-2 });
+    const events = await run(method, asked);
     const steps = events.filter((event) => event.type === "step");
     expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
     const { adapters, copies } = saved(events);
@@ -316,7 +316,7 @@ describe("a run", () => {
     expect(saved(events)).toMatchObject({ step: 2 });
   });
 
-  test("augments pictures for any recipe that is asked to", async () => {
+  test("augments pictures for any method that is asked to", async () => {
     const events = await run("dreambooth", request("augmented.safetensors", { augmentation: true, flip: true }));
     expect(events.filter((event) => event.type === "step")).toHaveLength(12);
   });
@@ -352,11 +352,11 @@ describe("on one picture the loss falls at least tenfold in 200 steps:", () => {
   });
   afterAll(() => engine.close());
 
-  test.each(["dreambooth", "dreambooth-ti", "class-diffusion"] as const)("%s", async (recipe) => {
+  test.each(["dreambooth", "dreambooth-ti", "class-diffusion"] as const)("%s", async (method) => {
     const source = await openModel(model);
     const tokenizer = await loadTokenizer(source.tokenizerFolder);
-    const lora = recipe !== "class-diffusion";
-    const vectors = { dreambooth: 0, "dreambooth-ti": 2, "class-diffusion": 1 }[recipe];
+    const lora = method !== "class-diffusion";
+    const vectors = { dreambooth: 0, "dreambooth-ti": 2, "class-diffusion": 1 }[method];
     const trained: Trained = {
       lowRank: new Map(lora ? [["unet", projections(source, "unet")]] : []),
       rank: 4,
@@ -369,7 +369,7 @@ describe("on one picture the loss falls at least tenfold in 200 steps:", () => {
     const learned = vectors > 0 ? await initialEmbeddings(source, tokenizer, start) : {};
     const values = await initialValues(source.components, trained, learned, 1);
     const terms = await compileTerms(engine, source, trained, values, noisingOf(source.schedule), {
-      semantic: recipe === "class-diffusion",
+      semantic: method === "class-diffusion",
     });
     const tokens = texts.tokens("a <cat> cat");
     const text = trainsText(source, trained)

@@ -1,13 +1,13 @@
 /** Numbers of the paper (Steering Guidance for Personalized Text-to-Image Diffusion Models), for orientation beside ours. */
 import { methodOf, settingsOf } from "../guidance/index.ts";
 import type { Scores } from "../metrics/fidelity.ts";
-import type { RecipeName } from "../training/methods/index.ts";
+import type { TrainingMethodName } from "../training/methods/index.ts";
 import type { Arm, Experiment, Personalisation } from "./experiment.ts";
 
 type Row = readonly [method: string, omega: number | undefined, dino: number, clipI: number, clipT: number];
 
 /** Tables 1, 2, 6, 9 and 12: Stable Diffusion 1.5 on ViCo, LoRAs of rank 4. */
-const sd15: Partial<Record<RecipeName, readonly Row[]>> = {
+const sd15: Partial<Record<TrainingMethodName, readonly Row[]>> = {
   dreambooth: [
     ["none", undefined, 0.3741, 0.6797, 0.2834],
     ["cfg", undefined, 0.4701, 0.7349, 0.3345],

@@ -8,9 +8,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawReferences } from "../src/experiments/concepts.ts";
 import { embeddedConcept } from "../src/experiments/index.ts";
 import { type Studio, startStudio } from "../src/server/index.ts";
+import { skipped } from "./skipped.ts";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-if (!executablePath) console.warn("SKIPPED: Chromium is not installed; Studio's page is not tested.");
+const without = skipped(executablePath, "Chromium is not installed; Studio's page is not tested.");
 
 let folder: string;
 let studio: Studio;
@@ -20,7 +21,7 @@ const problems: string[] = [];
 /** Milliseconds; against what hangs, for how long pictures, uploads and scores take depends on what else the machine does. */
 const patience = 300_000;
 
-describe.skipIf(!executablePath)("the page", () => {
+describe.skipIf(without)("the page", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
     await drawReferences(embeddedConcept("brown_dog"), join(folder, "dog"));

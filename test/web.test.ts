@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { build, type Plugin } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { skipped } from "./skipped.ts";
 
 const page = (name: string) => fileURLToPath(new URL(`./web/${name}`, import.meta.url));
 
@@ -47,9 +48,9 @@ test('import "tillerjs" bundles for the browser with no Node module in it', asyn
 });
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-if (!executablePath) console.warn("SKIPPED: Chromium is not installed; the browser's runtime is not tested.");
+const without = skipped(executablePath, "Chromium is not installed; the browser's runtime is not tested.");
 
-describe.skipIf(!executablePath)("the browser's runtime", () => {
+describe.skipIf(without)("the browser's runtime", () => {
   const out = () => join(folder, "graph");
   let server: Server;
   beforeAll(async () => {

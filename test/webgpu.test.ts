@@ -6,15 +6,14 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { Pipeline, type Request } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
+import { skipped } from "./skipped.ts";
 
 const driver = process.env.VK_ICD_FILENAMES ?? "/usr/lib/chromium/vk_swiftshader_icd.json";
 const libraries = ["/usr/lib/x86_64-linux-gnu/libvulkan.so.1", "/usr/lib/aarch64-linux-gnu/libvulkan.so.1"];
-const here = existsSync(driver) && libraries.some((file) => existsSync(file));
-if (!here) {
-  console.warn(
-    "\nSKIPPED: the WebGPU device is NOT tested. It needs a Vulkan driver; on Debian: apt-get install chromium libvulkan1\n",
-  );
-}
+const without = skipped(
+  existsSync(driver) && libraries.some((file) => existsSync(file)),
+  "the WebGPU device is not tested. It needs a Vulkan driver; on Debian: apt-get install chromium libvulkan1.",
+);
 
 const model = fixture("pipelines/sd15");
 const prompt = "a red cat wearing a santa hat in the snow";
@@ -60,7 +59,7 @@ async function onWebGpu(icd: string, asked: typeof cases): Promise<Drawn> {
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as Drawn;
 }
 
-test.skipIf(!here)("on WebGPU pictures are the CPU's, with and without adapters", async () => {
+test.skipIf(without)("on WebGPU pictures are the CPU's, with and without adapters", async () => {
   const { ok, detail, pictures, warnings, operators } = await onWebGpu(driver, cases);
   expect({ ok, detail }).toEqual({ ok: true, detail: expect.stringMatching(/^works/) });
   // Where the provider's attention is wrong the person is told, and it is not used; elsewhere it is used in silence.

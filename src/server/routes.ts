@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { guidanceMethods, UsageError, wrongSetting } from "../index.ts";
+import { guidanceMethods, samplerKinds, UsageError, wrongSetting } from "../index.ts";
 import { exists } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
@@ -111,6 +111,13 @@ export const routes: readonly Route[] = [
     summary: "The guidance methods there are, each with its settings and what it needs",
     answer: z.array(methodSchema),
     handle: (c) => c.json(guidanceMethods.map(({ guide: _, ...told }) => told)),
+  }),
+  route({
+    method: "get",
+    path: "/api/samplers",
+    summary: "The samplers there are, and which have Karras spacing",
+    answer: z.array(z.object({ name: z.string(), label: z.string(), karras: z.boolean() })),
+    handle: (c) => c.json(samplerKinds.map(({ name, label, karras }) => ({ name, label, karras }))),
   }),
   route({
     method: "get",

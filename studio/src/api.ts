@@ -1,5 +1,6 @@
 /** The server, as the page asks it. Types are the server's own. */
 import type { Method as OwnMethod } from "../../src/guidance/method.ts";
+import type { SamplerKind } from "../../src/samplers/kind.ts";
 import type { GalleryPicture } from "../../src/server/gallery.ts";
 import type { Job as ServerJob } from "../../src/server/jobs.ts";
 
@@ -61,6 +62,10 @@ const send = <T>(path: string, body: unknown) =>
 
 export const models = () => ask<{ name: string }[]>("/api/models");
 export const methods = () => ask<Method[]>("/api/methods");
+
+export type Sampler = Pick<SamplerKind, "name" | "label" | "karras">;
+
+export const samplers = () => ask<Sampler[]>("/api/samplers");
 export const adapters = () => ask<{ name: string }[]>("/api/adapters");
 export const jobOf = (id: string) => ask<Job>(`/api/jobs/${id}`);
 export const start = (job: PicturesJob | TrainingJob) => send<Job>("/api/jobs", job);

@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), "tiller-killed-"));
 const experiment = {
   name: "killed",
   // Two concepts of 31 prompts under 16 settings: 992 units of pictures, and the adapters.
-  personalisation: [{ recipe: "dreambooth", steps: 2, prior: false }],
+  personalisation: [{ method: "dreambooth", steps: 2, prior: false }],
   guidance: [
     { method: "none" },
     { method: "cfg", scale: [2, 4, 6, 8] },

@@ -1,4 +1,4 @@
-"""Writes parity/fixtures/training: losses, gradients and AdamW steps of every training recipe, by PyTorch's autograd.
+"""Writes parity/fixtures/training: losses, gradients and AdamW steps of every training method, by PyTorch's autograd.
 
     python parity/training.py [FOLDER]
 

@@ -92,7 +92,7 @@ test("stages one after the other make a model that opens and draws; a stage that
   } finally {
     await rm(folder, { recursive: true });
   }
-}, 180_000);
+});
 
 describe.each([
   ["the autoencoder", autoencoder],

@@ -60,7 +60,7 @@ export type { OperatorTime } from "./runtime/engine.ts";
 export { runtimeVersion } from "./runtime/index.ts";
 export type { Device } from "./runtime/targets.ts";
 export { karrasSamplerNames, type SamplerKind, samplerKinds } from "./samplers/index.ts";
-export { type RecipeName, recipeNames, recipes } from "./training/methods/index.ts";
+export { type TrainingMethodName, trainingMethodNames, trainingMethods } from "./training/methods/index.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
 export { readLossLog } from "./training/run/loss-log.ts";
 export { type TrainingRequest, trainingSchema } from "./training/run/options.ts";

@@ -5,9 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { armName, armsOf, parseExperiment } from "../src/experiments/experiment.ts";
 import { baselineOf } from "../src/experiments/results.ts";
-import { constantMix, strong, weak } from "../src/guidance/guidance.ts";
 import { type GuidanceName, guidanceNames, methodOf, settingsOf } from "../src/guidance/index.ts";
-import { method } from "../src/guidance/method.ts";
 import { type GenerateEvent, Pipeline, type Request, requestSchema } from "../src/index.ts";
 import { parametersText } from "../src/recipe/parameters.ts";
 import { type Studio, startStudio } from "../src/server/index.ts";
@@ -16,13 +14,9 @@ import { fixture } from "./fixtures.ts";
 
 vi.mock("../src/guidance/methods.ts", async (original) => {
   const { methods } = await original<typeof import("../src/guidance/methods.ts")>();
-  return { methods: [...methods, leaning] };
-});
-
-const leaning = vi.hoisted(() => ({}) as ReturnType<typeof method>);
-Object.assign(
-  leaning,
-  method({
+  const { constantMix, strong, weak } = await import("../src/guidance/guidance.ts");
+  const { method } = await import("../src/guidance/method.ts");
+  const leaning = method({
     name: "leaning",
     label: "leaning guidance",
     help: "a method of this test alone",
@@ -54,8 +48,10 @@ Object.assign(
     baseline: "cfg",
     guide: ({ leanBy, leanTo }) =>
       constantMix([strong("cond"), weak(leanTo === "left" ? "cond" : "null", 0)], [1 + leanBy, -leanBy]),
-  }),
-);
+  });
+  return { methods: [...methods, leaning] };
+});
+
 /** As the types do not know it. */
 const name = "leaning" as GuidanceName;
 const asked = (more: object) => ({ guidance: name, ...more }) as Partial<Request>;

@@ -1,4 +1,4 @@
-/** Losses, gradients and AdamW steps of every recipe against PyTorch's autograd: fixtures of parity/training.py. */
+/** Losses, gradients and AdamW steps of every method against PyTorch's autograd: fixtures of parity/training.py. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openModel } from "../src/families/open-model.ts";

@@ -17,20 +17,23 @@ let studio: Studio;
 let browser: Browser;
 let page: Page;
 const problems: string[] = [];
+/** Milliseconds; against what hangs, for how long pictures, uploads and scores take depends on what else the machine does. */
+const patience = 300_000;
 
 describe.skipIf(!executablePath)("the page", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
     await drawReferences(embeddedConcept("brown_dog"), join(folder, "dog"));
     studio = await startStudio({ data: join(folder, "data"), port: 0, device: "cpu" });
-    browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
+    browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"], timeout: patience });
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     page.on("pageerror", (error) => problems.push(error.message));
     page.on("console", (message) => {
       if (message.type() === "error") problems.push(message.text());
     });
+    page.setDefaultTimeout(patience);
     await page.goto(studio.url);
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await studio?.close();
@@ -38,7 +41,7 @@ describe.skipIf(!executablePath)("the page", () => {
   });
   const open = (name: string) => page.getByRole("navigation").getByRole("button", { name }).click();
   const fill = (label: string, value: string | number) => page.getByLabel(label, { exact: true }).fill(String(value));
-  const done = () => page.getByText("done", { exact: true }).waitFor({ timeout: 60_000 });
+  const done = () => page.getByText("done", { exact: true }).waitFor();
   const pictures = () => page.locator(".strip .stop img").count();
 
   test("Create draws one picture where there is no adapter, and says what the dial needs", async () => {
@@ -70,7 +73,7 @@ describe.skipIf(!executablePath)("the page", () => {
     await fill("Name", "my-dog");
     await fill("Steps", 3);
     await page.getByRole("button", { name: "Learn" }).click();
-    await page.getByText("Learned.").waitFor({ timeout: 120_000 });
+    await page.getByText("Learned.").waitFor();
     await page.getByText("loss, 3 steps").waitFor();
     await page.getByRole("img", { name: "step 3", exact: true }).waitFor();
     await page.getByRole("button", { name: "Draw with it" }).click();
@@ -84,11 +87,17 @@ describe.skipIf(!executablePath)("the page", () => {
       new PerformanceObserver((list) => {
         for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) globalThis.moved += value;
       }).observe({ type: "layout-shift" });`);
+    // How few pictures the page ever showed, once there was one.
+    await page.evaluate(`globalThis.fewest = Infinity;
+      new MutationObserver(() => {
+        const shown = document.querySelectorAll(".strip .stop img").length;
+        if (shown > 0) globalThis.fewest = Math.min(globalThis.fewest, shown);
+      }).observe(document.body, { childList: true, subtree: true });`);
     await page.getByRole("button", { name: "Draw" }).click();
     await page.getByRole("img", { name: "omega 0.6", exact: true }).waitFor();
-    expect(await pictures()).toBeLessThan(11);
     await done();
     expect(await pictures()).toBe(11);
+    expect(await page.evaluate("fewest")).toBeLessThan(11);
     expect(await page.evaluate("moved")).toBe(0);
     const src = () => page.locator(".pair img").first().getAttribute("src");
     const before = await src();
@@ -202,22 +211,23 @@ describe.skipIf(!executablePath)("the page", () => {
   test("a run of training that was stopped goes on with its curve and its samples, also after a reload", async () => {
     await open("Personalise");
     await fill("Name", "stopped");
-    await fill("Steps", 3);
+    // Long enough for the stop to come before the end.
+    await fill("Steps", 5);
     await page.getByRole("button", { name: "Learn" }).click();
-    await page.getByRole("img", { name: "step 1", exact: true }).waitFor({ timeout: 120_000 });
+    await page.getByRole("img", { name: "step 1", exact: true }).waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByText("cancelled", { exact: true }).waitFor();
     await page.reload();
     await page.getByRole("button", { name: "Go on learning" }).click();
-    await page.getByText("Learned.").waitFor({ timeout: 120_000 });
-    await page.getByText("loss, 3 steps").waitFor();
+    await page.getByText("Learned.").waitFor();
+    await page.getByText("loss, 5 steps").waitFor();
     // A step that was in flight at the stop has no sample; what was seen before it stays, and none comes twice.
     const samples = (step: number) => page.getByRole("img", { name: `step ${step}`, exact: true }).count();
     expect(await samples(1)).toBe(1);
     expect(await samples(2)).toBeLessThanOrEqual(1);
-    await expect.poll(() => samples(3)).toBe(1);
+    await expect.poll(() => samples(5)).toBe(1);
     await fill("Name", "my-dog");
-  }, 180_000);
+  });
 
   test("a name that an adapter has is taken only when asked twice", async () => {
     await open("Personalise");

@@ -231,13 +231,14 @@ describe("a file that is not what it should be is refused with a sentence", () =
     await expect(readSafetensors(join(folder, "pipe"))).rejects.toThrow(/not a file/);
   });
 
-  test("a file of 100 GB with a header of 99 MB that ends nowhere takes less than a second", async () => {
+  test("a file of 100 GB with a header of 99 MB that ends nowhere takes little work", async () => {
     const file = await write("sparse", "{", 0, 99_000_000n);
     await truncate(file, 100_000_000_000);
-    const began = performance.now();
+    const began = process.cpuUsage();
     await expect(readSafetensors(file)).rejects.toThrow(/damaged/);
-    // Reading 99 MB of zeros takes some 50 ms; the margin is for a busy machine.
-    expect(performance.now() - began).toBeLessThan(3000);
+    // Reading 99 MB of zeros takes a tenth of a second of the processor, however busy the machine is.
+    const { user, system } = process.cpuUsage(began);
+    expect((user + system) / 1e6).toBeLessThan(3);
   });
 
   test("a tensor whose file has been cut since it was opened", async () => {

@@ -36,7 +36,7 @@ const scale = 2.5;
 /** Small enough for two minutes on two cores. */
 const settings = {
   name: "demo",
-  personalisation: [{ recipe: "dreambooth", steps: 400, rank: 16, learningRate: 1.5e-3, batch: 2, priorCount: 16 }],
+  personalisation: [{ method: "dreambooth", steps: 400, rank: 16, learningRate: 1.5e-3, batch: 2, priorCount: 16 }],
   guidance: [
     { method: "none" },
     { method: "cfg", scale },

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { tiller } from "../../test/fake-world.ts";
 import { TillerError } from "../index.ts";
 import { readPicture, readRecipe } from "../recipe/read-recipe.ts";
@@ -181,31 +181,36 @@ describe("tiller generate", () => {
     expect(stderr).toContain("warning: --omega changes nothing with --guidance cfg; it works with pg");
   });
 
-  test("without a terminal tells progress in a few plain lines", async () => {
-    const { stderr } = await tiller([
-      "generate",
-      "--model",
-      "owner/sd",
-      "--prompt",
-      "a",
-      "--steps",
-      "400",
-      "--out",
-      out,
-    ]);
-    const lines = stderr.trimEnd().split("\n");
-    expect(lines).toContain("building the networks");
-    expect(lines.filter((line) => line.startsWith("generating"))).toEqual([
-      "generating: step 1 of 400, picture 1 of 1",
-    ]);
-    expect(stderr).not.toContain("\u001b");
-  });
+  describe("where time is the test's own", () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ["Date", "performance"] }));
+    afterEach(() => void vi.useRealTimers());
 
-  test("on a terminal redraws one line with rate and time left, and clears it", async () => {
-    const onStep = () => new Promise<void>((resolve) => setTimeout(resolve, 120));
-    const { stderr } = await tiller([...cat, "--steps", "4", "--out", out], { terminal: true, onStep });
-    expect(stderr).toMatch(/generating .*step 3 of 4, picture 1 of 1, \d\.\d steps\/s, 0\.\d s left/);
-    expect(stderr.split("\n")).toHaveLength(1);
+    test("without a terminal tells progress in a few plain lines", async () => {
+      const { stderr } = await tiller([
+        "generate",
+        "--model",
+        "owner/sd",
+        "--prompt",
+        "a",
+        "--steps",
+        "400",
+        "--out",
+        out,
+      ]);
+      const lines = stderr.trimEnd().split("\n");
+      expect(lines).toContain("building the networks");
+      expect(lines.filter((line) => line.startsWith("generating"))).toEqual([
+        "generating: step 1 of 400, picture 1 of 1",
+      ]);
+      expect(stderr).not.toContain("\u001b");
+    });
+
+    test("on a terminal redraws one line with rate and time left, and clears it", async () => {
+      const onStep = () => void vi.advanceTimersByTime(400);
+      const { stderr } = await tiller([...cat, "--steps", "4", "--out", out], { terminal: true, onStep });
+      expect(stderr).toMatch(/generating .*step 3 of 4, picture 1 of 1, 2\.5 steps\/s, 0\.4 s left/);
+      expect(stderr.split("\n")).toHaveLength(1);
+    });
   });
 });
 

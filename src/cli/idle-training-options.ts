@@ -1,8 +1,8 @@
 /** Options of `tiller train` that change nothing as the others are. */
-import { type RecipeName, recipeNames, recipes } from "../index.ts";
+import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../index.ts";
 import type { Output } from "./output.ts";
 
-/** Each option with the parts of a recipe that take notice of it: one of them suffices. */
+/** Each option with the parts of a method that take notice of it: one of them suffices. */
 const options = [
   ["rank", "--rank", ["lora"]],
   ["alpha", "--alpha", ["lora"]],
@@ -19,15 +19,15 @@ const listed = (names: readonly string[]): string =>
   new Intl.ListFormat("en-GB", { type: "disjunction" }).format(names);
 
 /** Warns of each such option that was given, since the person who gave it expects to see a difference. */
-export function warnOfIdleTraining(recipe: RecipeName, given: Given, output: Output): void {
+export function warnOfIdleTraining(method: TrainingMethodName, given: Given, output: Output): void {
   for (const [setting, option, parts] of options) {
     if (given[setting] === undefined) continue;
-    const noticed = (name: RecipeName, prior = true) =>
-      parts.some((part) => recipes[name][part] && (prior || part !== "prior"));
-    if (!noticed(recipe)) {
-      const others = listed(recipeNames.filter((name) => noticed(name)));
-      output.warn(`${option} changes nothing with ${recipe}; it works with ${others}`);
-    } else if (!noticed(recipe, given.prior !== false)) {
+    const noticed = (name: TrainingMethodName, prior = true) =>
+      parts.some((part) => trainingMethods[name][part] && (prior || part !== "prior"));
+    if (!noticed(method)) {
+      const others = listed(trainingMethodNames.filter((name) => noticed(name)));
+      output.warn(`${option} changes nothing with ${method}; it works with ${others}`);
+    } else if (!noticed(method, given.prior !== false)) {
       output.warn(`${option} changes nothing with --no-prior; it works with class pictures`);
     }
   }

@@ -17,13 +17,15 @@ describe("Ctrl-C", () => {
   test("does not wait for a model that is loading, and closes it when it comes", async () => {
     const controller = new AbortController();
     const close = vi.fn();
+    const closed = new Promise<void>((resolve) => close.mockImplementation(() => resolve()));
     let load: (value: string) => void = () => {};
     const waiting = orInterrupted(new Promise<string>((resolve) => (load = resolve)), controller.signal, close);
     controller.abort();
     await expect(waiting).rejects.toThrow("aborted");
     expect(close).not.toHaveBeenCalled();
     load("late");
-    await vi.waitFor(() => expect(close).toHaveBeenCalledWith("late"));
+    await closed;
+    expect(close).toHaveBeenCalledWith("late");
   });
 
   test("changes nothing where it does not come", async () => {

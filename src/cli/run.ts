@@ -36,7 +36,7 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
   addDemo(program, (concept, options) => acting(() => demo(concept, options, world, output)));
   addGenerate(program, (options) => acting(() => generate(options, world, output)));
   addSweep(program, (options) => acting(() => sweep(options, world, output)));
-  addTrain(program, (recipe, options) => acting(() => train(recipe, options, world, output)));
+  addTrain(program, (method, options) => acting(() => train(method, options, world, output)));
   addTune(program, (options) => acting(() => tune(options, world, output)));
   addEval(program, (options) => acting(() => evaluate(options, world, output)));
   addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));

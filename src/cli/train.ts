@@ -4,10 +4,10 @@ import type { Command } from "commander";
 import {
   embeddedModel,
   learningRateSchedules,
-  type RecipeName,
-  recipeNames,
-  recipes,
+  type TrainingMethodName,
   type TrainingRequest,
+  trainingMethodNames,
+  trainingMethods,
   UsageError,
 } from "../index.ts";
 import { warnOfIdleTraining } from "./idle-training-options.ts";
@@ -19,17 +19,20 @@ import type { World } from "./world.ts";
 
 type TrainOptions = CommonOptions & Omit<Partial<TrainingRequest>, "prior"> & { prior?: boolean };
 
-export function addTrain(program: Command, act: (recipe: RecipeName, options: TrainOptions) => Promise<void>): void {
+export function addTrain(
+  program: Command,
+  act: (method: TrainingMethodName, options: TrainOptions) => Promise<void>,
+): void {
   const number = (option: string) => (text: string) => parseNumber(option, text);
   const whole =
     (option: string, least = 1) =>
     (text: string) =>
       parseWhole(option, text, least);
-  const listed = recipeNames.map((name) => `  ${name.padEnd(18)} ${recipes[name].summary}`).join("\n");
+  const listed = trainingMethodNames.map((name) => `  ${name.padEnd(18)} ${trainingMethods[name].summary}`).join("\n");
   const command = program
     .command("train")
     .description("teach a model a subject from a few pictures")
-    .argument("<recipe>", recipeNames.join(", "), (text) => parseChoice("recipe", text, recipeNames))
+    .argument("<method>", trainingMethodNames.join(", "), (text) => parseChoice("method", text, trainingMethodNames))
     .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id", embeddedModel)
     .option("--images <folder>", "the subject's pictures; a .txt file beside one is its caption")
     .option("--token <word>", 'what the subject is called in prompts, such as sks or "<cat>"')
@@ -39,17 +42,17 @@ export function addTrain(program: Command, act: (recipe: RecipeName, options: Tr
       "the adapter; the run's log, samples and checkpoint go beside it",
       "tiller-out/adapter.safetensors",
     )
-    .option("--steps <n>", "default: the recipe's (500 for dreambooth)", whole("--steps"))
+    .option("--steps <n>", "default: the method's (500 for dreambooth)", whole("--steps"))
     .option("--resume", "go on from the run's last checkpoint, if there is one")
     .option("--rank <n>", "rank of the LoRA; default: 4", whole("--rank"))
     .option("--alpha <a>", "the LoRA counts alpha / rank; default: the rank", number("--alpha"))
     .option("--text-encoder", "train the text encoder's LoRA too")
-    .option("--learning-rate <r>", "default: the recipe's (1e-4 for dreambooth)", number("--learning-rate"))
+    .option("--learning-rate <r>", "default: the method's (1e-4 for dreambooth)", number("--learning-rate"))
     .option("--schedule <name>", learningRateSchedules.join(", "), (text) =>
       parseChoice("--schedule", text, learningRateSchedules),
     )
     .option("--warmup <n>", "steps over which the learning rate rises; default: 0", whole("--warmup", 0))
-    .option("--batch <n>", "the subject's pictures in one evaluation; default: the recipe's", whole("--batch"))
+    .option("--batch <n>", "the subject's pictures in one evaluation; default: the method's", whole("--batch"))
     .option("--accumulate <n>", "evaluations in one step; default: 1", whole("--accumulate"))
     .option("--weight-decay <d>", "default: 0.01", number("--weight-decay"))
     .option("--clip <length>", "what the gradient is shortened to; default: 1", number("--clip"))
@@ -66,16 +69,16 @@ export function addTrain(program: Command, act: (recipe: RecipeName, options: Tr
       whole("--prior-count"),
     )
     .option("--class-images <folder>", "where class pictures are or shall be; default: in the run's folder")
-    .option("--vectors <n>", "embeddings of the learned token; default: the recipe's", whole("--vectors"))
-    .option("--initializer <word>", "the word that the learned token starts from; default: the recipe's")
+    .option("--vectors <n>", "embeddings of the learned token; default: the method's", whole("--vectors"))
+    .option("--initializer <word>", "the word that the learned token starts from; default: the method's")
     .option(
       "--semantic-weight <w>",
       "class-diffusion: what its semantic loss counts; default: 1",
       number("--semantic-weight"),
     )
-    .option("--flip", "mirror half of the pictures; default: the recipe's")
+    .option("--flip", "mirror half of the pictures; default: the method's")
     .option("--no-flip", "mirror none")
-    .option("--augmentation", "Custom Diffusion's smaller and larger pictures; default: the recipe's")
+    .option("--augmentation", "Custom Diffusion's smaller and larger pictures; default: the method's")
     .option("--no-augmentation", "pictures as they are")
     .option("--sample-every <n>", "draw samples every n steps", whole("--sample-every"))
     .option(
@@ -90,7 +93,7 @@ export function addTrain(program: Command, act: (recipe: RecipeName, options: Tr
     .addHelpText(
       "after",
       `
-Recipes:
+Methods:
 ${listed}
 
 Example:
@@ -100,14 +103,19 @@ Example:
     .action(act);
 }
 
-export async function train(recipe: RecipeName, options: TrainOptions, world: World, output: Output): Promise<void> {
+export async function train(
+  method: TrainingMethodName,
+  options: TrainOptions,
+  world: World,
+  output: Output,
+): Promise<void> {
   const { json, device, threads, verbose, samplePrompt, ...given } = options as TrainOptions & {
     samplePrompt?: string[];
   };
   for (const name of ["images", "token", "class"] as const) {
     if (given[name] === undefined) throw new UsageError(`--${name} is missing; see tiller train --help.`);
   }
-  warnOfIdleTraining(recipe, { ...given, samplePrompt }, output);
+  warnOfIdleTraining(method, { ...given, samplePrompt }, output);
   // Commander gives a --no-option its positive form as a default: only the negative one was said.
   const { prior, ...rest } = given;
   const request = {
@@ -117,8 +125,8 @@ export async function train(recipe: RecipeName, options: TrainOptions, world: Wo
   } as TrainingRequest;
   const began = performance.now();
   const samples: string[] = [];
-  Object.assign(output.result, { recipe, out: request.out, samples });
-  for await (const event of world.train(recipe, request, { device, threads, signal: world.signal })) {
+  Object.assign(output.result, { recipe: method, out: request.out, samples });
+  for await (const event of world.train(method, request, { device, threads, signal: world.signal })) {
     switch (event.type) {
       case "warning":
         output.warn(event.message);

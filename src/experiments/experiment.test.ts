@@ -101,12 +101,25 @@ test("ways of fine-tuning are named by what varies", () => {
   ]);
 });
 
+test("the way of fine-tuning is its method, which files of before call its recipe", () => {
+  const asked = (one: object) => parseExperiment({ ...least, personalisation: [one] });
+  const settings = { steps: 100, rank: 8 };
+  expect(asked({ method: "dreambooth", ...settings })).toEqual(asked({ recipe: "dreambooth", ...settings }));
+});
+
 const with_ = (more: object) =>
   parseExperiment({ name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }], ...more });
 
 describe("what is wrong is named where it is", () => {
   test.each([
     ["a recipe that is none", { personalisation: [{ recipe: "dreamboot" }] }, /personalisation\.0\.recipe/],
+    ["a method that is none", { personalisation: [{ method: "dreamboot" }] }, /personalisation\.0\.method/],
+    ["no method", { personalisation: [{ rank: 4 }] }, /personalisation\.0\.method/],
+    [
+      "a method and a recipe",
+      { personalisation: [{ method: "dreambooth", recipe: "dreambooth" }] },
+      /personalisation\.0: .*"recipe"/,
+    ],
     ["a concept without all of its own", { concepts: [{ name: "c", images: "x", class: "cat" }] }, /concepts\.0\.live/],
     ["a concept that is there twice", { concepts: ["black_cat", "black_cat"] }, /black_cat is there twice/],
     ["an omega that is none", { guidance: [{ method: "pg", omega: [60] }] }, /guidance\.0\.omega/],

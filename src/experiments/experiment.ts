@@ -19,14 +19,13 @@ import {
 } from "../guidance/index.ts";
 import { protocols } from "../metrics/encoders.ts";
 import { samplerNames, settingFields } from "../recipe/request.ts";
-import { type RecipeName, recipeNames, recipes } from "../training/methods/index.ts";
+import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 
 const whole = z.number().int().positive();
 
-/** Training settings that an experiment may vary; the others are the recipe's. */
-const trainedSchema = z.strictObject({
-  recipe: z.enum(recipeNames as [RecipeName, ...RecipeName[]]),
+/** Training settings that an experiment may vary; the others are the method's. */
+const trainedFields = {
   steps: whole.optional(),
   rank: whole.optional(),
   learningRate: z.number().positive().optional(),
@@ -34,7 +33,16 @@ const trainedSchema = z.strictObject({
   prior: z.boolean().optional(),
   priorCount: whole.optional(),
   seed: z.number().int().nonnegative().optional(),
-});
+};
+const trainingMethod = z.enum(trainingMethodNames as [TrainingMethodName, ...TrainingMethodName[]]);
+
+/** Files may call the method `recipe`, as they did at first; results on disk do, so it is called that from here on. */
+const trainedSchemas = [
+  z
+    .strictObject({ method: trainingMethod, ...trainedFields })
+    .transform(({ method, ...settings }) => ({ recipe: method, ...settings })),
+  z.strictObject({ recipe: trainingMethod, ...trainedFields }),
+] as const;
 
 /** Adapters that exist already, for a concept of one's own. */
 const givenSchema = z.strictObject({ adapters: z.array(z.string()).min(1) });
@@ -67,7 +75,7 @@ export const experimentSchema = z.strictObject({
   name: z.string().regex(/^\w[\w.-]*$/, "must be made of letters, digits, dots, dashes and underscores"),
   /** A folder, a single file, a hub id, or `dinghy`. */
   model: z.string().default(embeddedModel),
-  personalisation: z.array(z.union([trainedSchema, givenSchema])).min(1),
+  personalisation: z.array(z.union([...trainedSchemas, givenSchema])).min(1),
   guidance: z.array(guidanceSchema).min(1),
   /** Rows by their names, the first of each pair compared with the second: `["pg 0.6", "cfg+ag"]`. */
   compare: z.array(z.tuple([z.string(), z.string()])).optional(),
@@ -126,7 +134,7 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
       throw new UsageError(`${where}: guidance: ${method} is made for the sampler ddim, not ${experiment.sampler}`);
     }
     for (const one of experiment.personalisation) {
-      if (needs.includes("learned token") && "recipe" in one && !recipes[one.recipe].learned) {
+      if (needs.includes("learned token") && "recipe" in one && !trainingMethods[one.recipe].learned) {
         throw new UsageError(
           `${where}: guidance: ${method} needs a learned token, which ${one.recipe} does not make; leave it out`,
         );
@@ -164,7 +172,7 @@ export function armName(arm: Arm, arms: readonly Arm[]): string {
   return [arm.guidance, ...settings].join(" ");
 }
 
-/** What a way of fine-tuning is called: the recipe, and what the experiment varies; of given adapters, their files. */
+/** What a way of fine-tuning is called: the method, and what the experiment varies; of given adapters, their files. */
 export function personalisationName(one: Personalisation, all: readonly Personalisation[]): string {
   if ("adapters" in one) {
     const given = all.filter((other) => "adapters" in other);

@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { splitStrength } from "../pipelines/load.ts";
 import { picturesIdentity } from "../training/data/pictures-identity.ts";
-import type { RecipeName } from "../training/methods/index.ts";
+import type { TrainingMethodName } from "../training/methods/index.ts";
 import { fillSettings, type TrainingRequest } from "../training/run/options.ts";
 import type { BenchConcept, Prompt } from "./concepts.ts";
 import { type Arm, armsOf, type Experiment, type Personalisation } from "./experiment.ts";
@@ -22,7 +22,7 @@ export interface Cell {
 }
 
 export interface AdapterUnit {
-  readonly recipe: RecipeName;
+  readonly recipe: TrainingMethodName;
   readonly request: TrainingRequest;
   readonly key: string;
   /** Holds the adapter and its run. */
@@ -89,10 +89,10 @@ function adapterUnit(
   folder: string,
   { token, model: name }: Experiment,
   model: string,
-  { recipe, ...settings }: Extract<Personalisation, { recipe: RecipeName }>,
+  { recipe, ...settings }: Extract<Personalisation, { recipe: TrainingMethodName }>,
   { images, references, class: noun }: BenchConcept & { readonly references: string },
 ): AdapterUnit {
-  // What the recipe fills in counts too; where things are does not.
+  // What the method fills in counts too; where things are does not.
   const asked = { ...settings, token, class: noun };
   const contents = fillSettings(recipe, { ...asked, model: "", images: "", out: "adapter.safetensors" });
   const key = keyOf({ form, model, references, contents });

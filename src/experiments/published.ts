@@ -1,6 +1,6 @@
 /** Numbers of the paper (Steering Guidance for Personalized Text-to-Image Diffusion Models), for orientation beside ours. */
 import { methodOf, settingsOf } from "../guidance/index.ts";
-import type { RecipeName } from "../training/methods/index.ts";
+import type { TrainingMethodName } from "../training/methods/index.ts";
 import type { Arm, Experiment, Personalisation } from "./experiment.ts";
 
 /** The metrics that the paper has. */
@@ -13,7 +13,7 @@ export interface PublishedScores {
 type Row = readonly [method: string, omega: number | undefined, dino: number, clipI: number, clipT: number];
 
 /** Tables 1, 2, 6, 9 and 12: Stable Diffusion 1.5 on ViCo, LoRAs of rank 4. */
-const sd15: Partial<Record<RecipeName, readonly Row[]>> = {
+const sd15: Partial<Record<TrainingMethodName, readonly Row[]>> = {
   dreambooth: [
     ["none", undefined, 0.3741, 0.6797, 0.2834],
     ["cfg", undefined, 0.4701, 0.7349, 0.3345],

@@ -1,6 +1,7 @@
 /** Shape errors, and what is encoded. */
 
 import { describe, expect, test } from "vitest";
+import { all, fields, text } from "../../test/onnx-fields.ts";
 import { absentSource } from "../bytes/source.ts";
 import { targets } from "../runtime/targets.ts";
 import * as g from "./index.ts";
@@ -75,34 +76,6 @@ describe("a mismatch names the operator and both shapes:", () => {
 });
 
 describe("an encoded graph", () => {
-  /** Fields of a protobuf message: numbers for varints, bytes for the rest. */
-  function fields(bytes: Uint8Array): { field: number; value: number | Uint8Array }[] {
-    const found: { field: number; value: number | Uint8Array }[] = [];
-    let at = 0;
-    const varint = () => {
-      let value = 0n;
-      for (let shift = 0n; ; shift += 7n) {
-        const byte = bytes[at++]!;
-        value |= BigInt(byte & 127) << shift;
-        if (byte < 128) return Number(BigInt.asIntN(64, value));
-      }
-    };
-    while (at < bytes.length) {
-      const tag = varint();
-      const [field, wire] = [tag >> 3, tag & 7];
-      if (wire === 0) found.push({ field, value: varint() });
-      else {
-        const length = wire === 5 ? 4 : varint();
-        found.push({ field, value: bytes.subarray(at, at + length) });
-        at += length;
-      }
-    }
-    return found;
-  }
-  const all = (message: Uint8Array, field: number) =>
-    fields(message).flatMap((f) => (f.field === field ? [f.value as Uint8Array] : []));
-  const text = (message: Uint8Array, field: number) => new TextDecoder().decode(all(message, field)[0]);
-
   const ref = {
     name: "w.weight",
     source: absentSource("/models/a/unet.safetensors"),

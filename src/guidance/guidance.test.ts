@@ -76,6 +76,17 @@ test("sag begins with the prompt without its learned tokens", () => {
   expect(output("sag", {}, 0)).toBeCloseTo(8.5, 5); // 1 + 7.5 (2 - 1)
 });
 
+test.each([
+  [10, 1],
+  [11, 2],
+  [20, 2],
+])("of %d steps of sag the first %d are those whose number is below a tenth", (steps, first) => {
+  const { coefficients } = guide("sag", settings);
+  const agnostic = Array.from({ length: steps }, (_, step) => coefficients(step, steps).output[2] !== 0);
+  expect(agnostic.filter(Boolean)).toHaveLength(first);
+  expect(agnostic.lastIndexOf(true)).toBe(first - 1);
+});
+
 test("cfg++ and pg++ re-noise with the weak prediction alone, the others with the guided one", () => {
   expect(run(linear, "cfg++").renoise).toBe(1);
   expect(run(linear, "pg++").renoise).toBeCloseTo(-0.2, 6);

@@ -29,6 +29,12 @@ test("the CPU's fused attention is the definition's", async () => {
   expect(await attentionIsRight(engine)).toBe(true);
 });
 
+test("rounding to float16 is not taken for a wrong kernel", async () => {
+  const half = await startEngine({ threads: 1, target: { real: "float16", fused: new Set() } });
+  expect(await attentionIsRight(half)).toBe(true);
+  await half.close();
+});
+
 describe("an attention is found wrong that", () => {
   // The last of the 80 tokens' 80 numbers: what a kernel for blocks of 32 or 64 queries would leave out.
   test.each<[string, (value: number, at: number) => number]>([

@@ -47,7 +47,7 @@ export async function engineOn(
         });
       });
       built++;
-      const send = async (feeds: Feeds, keep?: number) => {
+      const send = (feeds: Feeds, keep?: number) => {
         checkFeeds(name, encoded, feeds);
         return host.run(session, feeds, keep).catch((error: Error) => {
           throw new TillerError(`the ${name} failed on ${device}: ${firstLine(error.message)}`, { cause: error });

@@ -68,7 +68,7 @@ export function rowsOf(form: Pick<ComparisonForm, "methods" | "values">, methods
         const values = valuesOf(form, setting);
         rows = rows.flatMap((row) =>
           values.map((value) => ({
-            label: inNames(setting) || values.length > 1 ? `${row.label} ${told(setting, value)}` : row.label,
+            label: isTold(setting, value) || values.length > 1 ? `${row.label} ${told(setting, value)}` : row.label,
             settings: { ...row.settings, [setting.name]: value },
             steered: row.steered || inNames(setting),
           })),
@@ -80,8 +80,12 @@ export function rowsOf(form: Pick<ComparisonForm, "methods" | "values">, methods
 
 const inNames = ({ told }: Setting) => told === "in names";
 
+/** Also where it does not vary. */
+const isTold = (setting: Setting, value: number | string) =>
+  inNames(setting) || (setting.told === "when changed" && value !== setting.default);
+
 const told = (setting: Setting, value: number | string) =>
-  inNames(setting) ? String(value) : `${setting.short}=${value}`;
+  inNames(setting) || setting.kind === "choice" ? String(value) : `${setting.short}=${value}`;
 
 /** The settings of the chosen methods, each quantity once. */
 const settingsOf = (chosen: readonly string[], methods: readonly Method[]): Setting[] => [

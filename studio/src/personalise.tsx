@@ -15,7 +15,7 @@ import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 
 const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps: 400, rank: 16 };
 
-/** What suits the embedded model; others learn as the recipe has it. */
+/** What suits the embedded model; others learn as the method has it. */
 const forDinghy = { learningRate: 1.5e-3, batch: 2, priorCount: 16 };
 
 /** `use` goes to Create with what was learned. */

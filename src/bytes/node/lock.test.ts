@@ -1,6 +1,6 @@
 /** Who has a lock, when several find it free or its holder dead. What a unit of work makes of it: experiments/store.test.ts. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -77,6 +77,16 @@ test("a lock that another inherited between the look and the inheritance is left
   expect(await hold(lock)).toBeUndefined();
   expect(readFileSync(lock, "utf8")).toBe(living);
   expect(await readdir(folder)).toEqual(["lock"]);
+});
+
+test("a dead holder's lock that is removed meanwhile is free", async () => {
+  writeFileSync(lock, dead());
+  disk.before = (file) => {
+    if (file === `${lock}.inheritance`) rmSync(lock);
+  };
+  const release = await hold(lock);
+  expect(release).toBeDefined();
+  await release!();
 });
 
 test("a lock that another takes when the dead holder's is gone is left to it", async () => {

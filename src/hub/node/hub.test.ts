@@ -1,9 +1,21 @@
 import { createHash } from "node:crypto";
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rename, rm, writeFile } from "node:fs/promises";
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { writeSafetensors } from "../../bytes/safetensors.ts";
 import { TillerError } from "../../errors.ts";
@@ -515,9 +527,20 @@ function sendFile(hub: Hub, path: string, request: IncomingMessage, response: Se
   if (limit === undefined) response.end(body);
   else if (limit === 0) response.destroy();
   else {
-    // Long enough for what was sent to arrive before the connection goes.
-    response.write(body.subarray(0, limit), () => setTimeout(() => response.destroy(), 50));
+    response.write(body.subarray(0, limit), async () => {
+      // What a broken connection has not delivered is lost: some of it is to be on the disk first.
+      while (!(await isBeyond(name, Number(from)))) await new Promise((done) => setTimeout(done, 5));
+      response.destroy();
+    });
   }
+}
+
+/** Whether of a file that is being downloaded more than `bytes` bytes are there. */
+async function isBeyond(name: string, bytes: number): Promise<boolean> {
+  const blob = blobOf(name);
+  const parts = (await readdir(dirname(blob))).filter((part) => part.startsWith(`${basename(blob)}.`));
+  const sizes = await Promise.all(parts.map(async (part) => (await stat(join(dirname(blob), part))).size));
+  return Math.max(0, ...sizes) > bytes;
 }
 
 async function listing(folder: string): Promise<string[]> {

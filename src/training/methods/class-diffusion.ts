@@ -5,9 +5,9 @@
  * as the paper says; the released code pools the personal prompt at the new token, whose id is the largest.
  */
 import { customDiffusion } from "./custom-diffusion.ts";
-import type { Recipe } from "./method.ts";
+import type { TrainingMethod } from "./method.ts";
 
-export const classDiffusion: Recipe = {
+export const classDiffusion: TrainingMethod = {
   ...customDiffusion,
   summary: "cross-attention keys and values and a token, kept near the class by a semantic loss",
   prior: false,

@@ -1,7 +1,7 @@
 /** Custom Diffusion: the cross-attentions' key and value matrices and one token, with prior pictures. */
-import type { Recipe } from "./method.ts";
+import type { TrainingMethod } from "./method.ts";
 
-export const customDiffusion: Recipe = {
+export const customDiffusion: TrainingMethod = {
   summary: "cross-attention keys and values and a token, with prior preservation",
   lora: false,
   matrices: true,

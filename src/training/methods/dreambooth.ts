@@ -1,7 +1,7 @@
 /** DreamBooth with LoRA (DB-LoRA), set as the paper sets it: 500 steps at 1e-4, batch 1, prior preservation. */
-import type { Recipe } from "./method.ts";
+import type { TrainingMethod } from "./method.ts";
 
-export const dreambooth: Recipe = {
+export const dreambooth: TrainingMethod = {
   summary: "LoRA on the attention projections, with prior preservation (DB-LoRA)",
   lora: true,
   matrices: false,

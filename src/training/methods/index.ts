@@ -3,18 +3,18 @@ import { classDiffusion } from "./class-diffusion.ts";
 import { customDiffusion } from "./custom-diffusion.ts";
 import { dreambooth } from "./dreambooth.ts";
 import { dreamboothTi } from "./dreambooth-ti.ts";
-import type { Recipe } from "./method.ts";
+import type { TrainingMethod } from "./method.ts";
 import { textualInversion } from "./textual-inversion.ts";
 
-export type { Initializer, Recipe } from "./method.ts";
+export type { Initializer, TrainingMethod } from "./method.ts";
 
-export const recipes = {
+export const trainingMethods = {
   dreambooth,
   "dreambooth-ti": dreamboothTi,
   "class-diffusion": classDiffusion,
   "textual-inversion": textualInversion,
   "custom-diffusion": customDiffusion,
-} as const satisfies Readonly<Record<string, Recipe>>;
+} as const satisfies Readonly<Record<string, TrainingMethod>>;
 
-export type RecipeName = keyof typeof recipes;
-export const recipeNames = Object.keys(recipes) as readonly RecipeName[];
+export type TrainingMethodName = keyof typeof trainingMethods;
+export const trainingMethodNames = Object.keys(trainingMethods) as readonly TrainingMethodName[];

@@ -9,7 +9,7 @@ export type Initializer =
   /** A word's. */
   | { readonly word: string };
 
-export interface Recipe {
+export interface TrainingMethod {
   readonly summary: string;
   /** Low-rank factors on every attention projection of the U-Net. */
   readonly lora: boolean;

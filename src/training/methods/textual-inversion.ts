@@ -1,7 +1,7 @@
 /** Textual inversion: nothing but the embeddings of a token. */
-import type { Recipe } from "./method.ts";
+import type { TrainingMethod } from "./method.ts";
 
-export const textualInversion: Recipe = {
+export const textualInversion: TrainingMethod = {
   summary: "new token embeddings alone",
   lora: false,
   matrices: false,

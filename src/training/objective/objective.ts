@@ -1,10 +1,10 @@
-/** The loss of a run's draws: denoising, and the recipe's semantic term where it has one. */
+/** The loss of a run's draws: denoising, and the method's semantic term where it has one. */
 
 import type { Model } from "../../families/family.ts";
 import type { Engine, Tensor } from "../../runtime/index.ts";
 import { augmentationWords } from "../data/augmentation.ts";
 import { prepareDraws, type Source } from "../data/draws.ts";
-import { recipes } from "../methods/index.ts";
+import { trainingMethods } from "../methods/index.ts";
 import { accumulate } from "../optimise/tensor-values.ts";
 import type { Share } from "../progress.ts";
 import type { TrainingSettings } from "../run/options.ts";
@@ -40,7 +40,7 @@ export async function* buildObjective({
   resolution,
   texts,
 }: ObjectiveParts): AsyncGenerator<Share, (draw: number) => Promise<Evaluated>, undefined> {
-  const { semantic } = recipes[settings.recipe];
+  const { semantic } = trainingMethods[settings.recipe];
   const noising = noisingOf(model.schedule);
   const encoder = await buildLatentEncoder(engine, model);
   const encoded = trainsText(model, trained)

@@ -48,3 +48,18 @@ test.each([
 test("one of before checkpoints told pictures by more than their names", async () => {
   expect(await resumed({ rank: 4 }, { rank: 4, ...contents })).toBe(5);
 });
+
+test("one of before names had a component", async () => {
+  const file = join(folder, "checkpoint.safetensors");
+  const old = Float32Array.of(7);
+  await writeCheckpoint(
+    file,
+    new Map([["mid.down", { shape: [1], data: old }]]),
+    newAdamWState(new Map([["mid.down", old]])),
+    {},
+  );
+  const data = Float32Array.of(0);
+  const now = new Map([["unet:mid.down", { shape: [1], data }]]);
+  await readCheckpoint(file, now, newAdamWState(new Map([["unet:mid.down", data]])), {});
+  expect(data[0]).toBe(7);
+});

@@ -80,7 +80,8 @@ export async function readCheckpoint(
   }
   for (const [part, numbers] of Object.entries(partsOf(values, state, others))) {
     for (const [name, into] of numbers) {
-      const ref = tensors.get(`${part} ${name}`);
+      // Checkpoints of before did not say whose a module is.
+      const ref = tensors.get(`${part} ${name}`) ?? tensors.get(`${part} ${name.slice(name.indexOf(":") + 1)}`);
       const stored = ref && (await readFloat32(ref));
       if (stored?.length !== into.length) throw damaged();
       into.set(stored);

@@ -1,7 +1,7 @@
 /** What a training run is asked for with: one schema for the command line and the library. */
 import { z } from "zod";
 import { UsageError } from "../../errors.ts";
-import { type RecipeName, recipes } from "../methods/index.ts";
+import { type TrainingMethodName, trainingMethods } from "../methods/index.ts";
 import { learningRateSchedules } from "../optimise/learning-rate.ts";
 
 const positive = z.number().positive().finite();
@@ -42,7 +42,7 @@ export const trainingSchema = z.strictObject({
   rank: whole.default(4),
   /** The adapter counts alpha / rank; default: the rank. */
   alpha: positive.optional(),
-  /** Train the text encoder's attention projections too (LoRA recipes). */
+  /** Train the text encoder's attention projections too (LoRA methods). */
   textEncoder: z.boolean().default(false),
   /** Embeddings of the learned token. */
   vectors: whole.max(32).optional(),
@@ -70,39 +70,40 @@ export const trainingSchema = z.strictObject({
 
 export type TrainingRequest = z.input<typeof trainingSchema>;
 
-/** A request with the recipe's defaults filled in. */
+/** A request with the method's defaults filled in. */
 export type TrainingSettings = ReturnType<typeof fillSettings>;
 
 /** @throws UsageError naming the first setting that is wrong. */
-export function fillSettings(recipeName: RecipeName, request: TrainingRequest) {
+export function fillSettings(name: TrainingMethodName, request: TrainingRequest) {
   const parsed = trainingSchema.safeParse(request);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new UsageError(`${issue?.path.join(".") || "the request"}: ${issue?.message}`);
   }
   const given = parsed.data;
-  const recipe = recipes[recipeName];
-  const learned = "learned" in recipe ? recipe.learned : undefined;
-  if (given.textEncoder && !recipe.lora) {
-    throw new UsageError(`${recipeName} trains no low-rank factors, so it cannot train the text encoder's`);
+  const method = trainingMethods[name];
+  const learned = "learned" in method ? method.learned : undefined;
+  if (given.textEncoder && !method.lora) {
+    throw new UsageError(`${name} trains no low-rank factors, so it cannot train the text encoder's`);
   }
   if (!learned && (given.vectors !== undefined || given.initializer !== undefined)) {
-    throw new UsageError(`${recipeName} learns no token, so vectors and initializer mean nothing to it`);
+    throw new UsageError(`${name} learns no token, so vectors and initializer mean nothing to it`);
   }
   const named = (text: string) => text.replaceAll("{token}", given.token).replaceAll("{class}", given.class);
   return {
     ...given,
-    recipe: recipeName,
-    steps: given.steps ?? recipe.steps,
-    batch: given.batch ?? recipe.batch,
-    learningRate: given.learningRate ?? recipe.learningRate,
+    /** The method's name, by the key that checkpoints and experiments on disk were made with. */
+    recipe: name,
+    steps: given.steps ?? method.steps,
+    batch: given.batch ?? method.batch,
+    learningRate: given.learningRate ?? method.learningRate,
     alpha: given.alpha ?? given.rank,
     vectors: given.vectors ?? learned?.vectors ?? 0,
     initializer: given.initializer === undefined ? learned?.initializer : { word: given.initializer },
-    prompt: named(given.prompt ?? recipe.prompt),
+    prompt: named(given.prompt ?? method.prompt),
     classPrompt: named(given.classPrompt),
-    prior: given.prior ?? recipe.prior,
-    augmentation: given.augmentation ?? recipe.augmentation,
-    flip: given.flip ?? recipe.flip,
+    prior: given.prior ?? method.prior,
+    augmentation: given.augmentation ?? method.augmentation,
+    flip: given.flip ?? method.flip,
   };
 }

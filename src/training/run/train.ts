@@ -10,7 +10,7 @@ import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.t
 import type { Source } from "../data/draws.ts";
 import { readPictures } from "../data/pictures.ts";
 import { textsWithoutToken } from "../data/texts-without-token.ts";
-import { type RecipeName, recipes } from "../methods/index.ts";
+import { type TrainingMethodName, trainingMethods } from "../methods/index.ts";
 import { initialEmbeddings } from "../objective/learned-token.ts";
 import { buildObjective } from "../objective/objective.ts";
 import { trainingTexts } from "../objective/texts.ts";
@@ -60,11 +60,11 @@ export interface TrainOptions {
  *   TillerError if a picture, the model or the disk fails, or training diverges.
  */
 export async function* train(
-  recipe: RecipeName,
+  method: TrainingMethodName,
   request: TrainingRequest,
   options: TrainOptions = {},
 ): AsyncGenerator<TrainingEvent, void, undefined> {
-  const settings = fillSettings(recipe, request);
+  const settings = fillSettings(method, request);
   const release = await takeRunFolder(settings.out);
   try {
     yield* learn(settings, options);
@@ -248,7 +248,7 @@ async function* learn(
 const doing = (what: string, share: number): TrainingEvent => ({ type: "doing", what, share });
 
 function whatToTrain(settings: TrainingSettings, model: Model): Trained {
-  const { lora, matrices } = recipes[settings.recipe];
+  const { lora, matrices } = trainingMethods[settings.recipe];
   const encoders = settings.textEncoder ? model.text.embeddings.map(({ component }) => component) : [];
   // Those that are trained always, then the text encoders where they are asked for.
   const always = Object.keys(model.adapters.trained).filter(

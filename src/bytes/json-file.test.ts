@@ -1,0 +1,40 @@
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
+import { jsonObject, readJson, readText } from "./json-file.ts";
+
+let folder: string;
+let file: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  file = join(folder, "config.json");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+test("a file of more than 16 MiB is refused unread, one of as many is read", async () => {
+  await writeFile(file, "{}");
+  await truncate(file, 16 << 20);
+  // What is behind the object are zeros.
+  await expect(readJson(file, jsonObject)).rejects.toThrow(/is not valid JSON/);
+  await truncate(file, (16 << 20) + 1);
+  await expect(readJson(file, jsonObject)).rejects.toThrow(`${file} is ${(16 << 20) + 1} bytes long, too long`);
+});
+
+test("a text of as many bytes as the limit is read", async () => {
+  await writeFile(file, "words");
+  expect(await readText(file, 5)).toBe("words");
+  await expect(readText(file, 4)).rejects.toThrow(/5 bytes long, too long/);
+});
+
+test("Python's Infinity and NaN are null, in texts they stay", async () => {
+  await writeFile(file, '{"a": -Infinity, "b": [NaN, 1], "c": "is NaN"}');
+  expect(await readJson(file, jsonObject)).toEqual({ a: null, b: [null, 1], c: "is NaN" });
+});
+
+test("what does not have the form is named by its place", async () => {
+  await writeFile(file, '{"steps": {"most": "many"}}');
+  const form = z.object({ steps: z.object({ most: z.number() }) });
+  await expect(readJson(file, form)).rejects.toThrow(/config\.json does not have the expected form at "steps\.most": /);
+});

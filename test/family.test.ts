@@ -1,0 +1,157 @@
+/** One family more, told by one object and one entry in the list, draws, takes adapters, is steered and is trained. */
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { readSafetensors } from "../src/bytes/safetensors.ts";
+import type { Family, ModelFiles, Modules } from "../src/families/family.ts";
+import { encodePng, Pipeline, type Request, train } from "../src/index.ts";
+import { fixture } from "./fixtures.ts";
+
+const boats = vi.hoisted(() => ({}) as { -readonly [K in keyof Family]: Family[K] });
+vi.mock("../src/families/families.ts", async (original) => {
+  const { families } = await original<typeof import("../src/families/families.ts")>();
+  return { families: [...families, boats] };
+});
+
+/** What its folder calls its parts, and what Stable Diffusion does. */
+const parts = { hull: "unet", sail: "vae", radio: "text_encoder" } as const;
+const own = Object.fromEntries(Object.entries(parts).map(([ours, theirs]) => [theirs, ours]));
+
+beforeAll(async () => {
+  const { stableDiffusion } = await import("../src/families/stable-diffusion/index.ts");
+  const theirsOf = ({ components }: ModelFiles) =>
+    new Map(Object.entries(parts).map(([ours, theirs]) => [theirs, components.get(ours)!]));
+  const renamed = <T>(record: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(record).map(([name, value]) => [own[name]!, value]));
+  Object.assign(boats, {
+    name: "Boats",
+    runs: "BoatPipeline",
+    classes: ["BoatPipeline"],
+    parts: renamed(stableDiffusion.parts),
+    model(files) {
+      const model = stableDiffusion.model({ ...files, components: theirsOf(files) });
+      const by = (modules: Modules) => (theirs: string) => modules(own[theirs]!);
+      return {
+        ...model,
+        family: "Boats",
+        components: files.components,
+        steered: model.steered.map((name) => own[name]!),
+        text: {
+          ...model.text,
+          graph: (modules, options) => model.text.graph(by(modules), options),
+          embeddings: model.text.embeddings.map((table) => ({ ...table, component: "radio" })),
+        },
+        denoiser: {
+          ...model.denoiser,
+          prepare: (modules) => model.denoiser.prepare(by(modules)),
+          predict: (modules) => model.denoiser.predict(by(modules)),
+        },
+        latents: {
+          ...model.latents,
+          component: "sail",
+          encode: (modules) => model.latents.encode(by(modules)),
+          decode: (modules) => model.latents.decode(by(modules)),
+        },
+        defaults: { ...model.defaults, sampler: "euler", steps: 3 },
+        adapters: {
+          ...model.adapters,
+          usual: renamed(model.adapters.usual),
+          trained: renamed(model.adapters.trained),
+          keysValues: renamed(model.adapters.keysValues),
+          prefixes: [
+            { pattern: /^hull\./, component: "hull" },
+            { pattern: /^radio\./, component: "radio" },
+          ],
+        },
+      };
+    },
+  } satisfies Family);
+});
+
+let folder: string;
+const model = () => join(folder, "boat");
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-family-"));
+  await cp(fixture("pipelines/sd15"), model(), { recursive: true });
+  const index = JSON.parse(await readFile(join(model(), "model_index.json"), "utf8")) as Record<string, unknown>;
+  for (const [ours, theirs] of Object.entries(parts)) {
+    await rename(join(model(), theirs), join(model(), ours));
+    index[ours] = index[theirs];
+    delete index[theirs];
+  }
+  await writeFile(join(model(), "model_index.json"), JSON.stringify({ ...index, _class_name: "BoatPipeline" }));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function draw(pipeline: Pipeline, request: Partial<Request> = {}) {
+  const pictures = [];
+  for await (const event of pipeline.generate({ prompt: "a boat", width: 64, height: 64, ...request })) {
+    if (event.type === "picture") pictures.push(event);
+  }
+  return pictures;
+}
+const bytesOf = async (pipeline: Pipeline, request: Partial<Request> = {}) =>
+  (await draw(pipeline, request)).map(({ data }) => Buffer.from(data).toString("base64"));
+
+test("its pictures are those of the networks it is made of, with the defaults it names", async () => {
+  const [ours, theirs] = [
+    await Pipeline.load(model(), { device: "cpu" }),
+    await Pipeline.load(fixture("pipelines/sd15"), { device: "cpu" }),
+  ];
+  try {
+    const [picture] = await draw(ours);
+    expect(picture!.recipe.request).toMatchObject({ sampler: "euler", steps: 3, guidance: "cfg" });
+    expect(await bytesOf(ours)).toEqual(await bytesOf(theirs, { sampler: "euler", steps: 3 }));
+  } finally {
+    await ours.close();
+    await theirs.close();
+  }
+});
+
+test("an adapter is trained on it, written under its own names, and steers it", async () => {
+  const out = join(folder, "learned.safetensors");
+  const images = join(folder, "images");
+  const pipeline = await Pipeline.load(model(), { device: "cpu" });
+  try {
+    await mkdir(images);
+    for (const picture of await draw(pipeline, { count: 2 })) {
+      await writeFile(join(images, `${picture.index}.png`), await encodePng(picture));
+    }
+    const request = {
+      model: model(),
+      images,
+      token: "sks",
+      class: "boat",
+      out,
+      steps: 3,
+      prior: false,
+      resolution: 64,
+    };
+    const settings = { ...request, textEncoder: true, learningRate: 0.01 };
+    for await (const _ of train("dreambooth", settings, { device: "cpu" }));
+    const keys = [...(await readSafetensors(out)).tensors.keys()];
+    expect(new Set(keys.map((key) => key.split(".")[0]))).toEqual(new Set(["hull", "radio"]));
+
+    const plain = await bytesOf(pipeline);
+    const built = pipeline.sessionsBuilt;
+    await pipeline.setAdapters([out]);
+    const cfg = await bytesOf(pipeline, { guidance: "cfg" });
+    expect(cfg).not.toEqual(plain);
+    expect(await bytesOf(pipeline, { guidance: "pg", omega: 1 })).toEqual(cfg);
+    expect(await bytesOf(pipeline, { guidance: "pg", omega: 0 })).not.toEqual(cfg);
+    expect(pipeline.sessionsBuilt).toBe(built);
+  } finally {
+    await pipeline.close();
+  }
+});
+
+test("a class that no family has is refused by name, with those there are", async () => {
+  const file = join(model(), "model_index.json");
+  const before = await readFile(file, "utf8");
+  await writeFile(file, before.replace("BoatPipeline", "SubmarinePipeline"));
+  await expect(Pipeline.load(model())).rejects.toThrow(
+    /is a SubmarinePipeline, which Tiller does not run: it runs StableDiffusionPipeline \(SD 1.x and 2.x\), BoatPipeline/,
+  );
+  await writeFile(file, before);
+});

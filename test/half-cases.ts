@@ -1,0 +1,173 @@
+/** The graphs that are lowered to float16 for the tests, with what goes in: tiny networks, and one with large numbers. */
+import { readFileSync } from "node:fs";
+import { relative, sep } from "node:path";
+import { readSafetensors } from "../src/bytes/safetensors.ts";
+import type { ByteSource } from "../src/bytes/source.ts";
+import { openModel } from "../src/families/open-model.ts";
+import * as g from "../src/graph/index.ts";
+import { autoencoderConfig, autoencoderDecode, autoencoderEncode } from "../src/models/autoencoder-kl.ts";
+import { clipText, clipTextConfig } from "../src/models/clip-text.ts";
+import { clipTextFeatures, clipVision, clipVisionConfig } from "../src/models/clip-vision.ts";
+import { moduleOf } from "../src/models/module.ts";
+import { textKeysValues, unet, unetConfig } from "../src/models/unet.ts";
+import { vit, vitConfig } from "../src/models/vit.ts";
+import { float32, type Tensor, targets } from "../src/runtime/index.ts";
+import { denoisingLoss, withGradients } from "../src/training/objective/losses.ts";
+import { projections } from "../src/training/objective/trained.ts";
+import { fixture, reference } from "./fixtures.ts";
+
+/** What the CPU would be told if it computed in float16; `plain` is without fused operators, as on some GPUs. */
+export const half: g.Target = { ...targets.cpu, real: "float16" };
+const plain: g.Target = { ...half, fused: new Set() };
+
+export interface HalfCase {
+  readonly name: string;
+  readonly target: g.Target;
+  readonly outputs: g.Outputs;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+}
+
+type Weights = ReadonlyMap<string, g.TensorRef>;
+
+/** Weights whose files are named as in `parity/fixtures/`, so that an encoded graph is the same bytes wherever it lies. */
+export const placedInFixtures = (weights: Weights): Weights =>
+  new Map([...weights].map(([key, ref]) => [key, { ...ref, source: placed(ref.source) }]));
+
+const placed = (source: ByteSource): ByteSource => {
+  const path = `/${relative(fixture(""), source.path!).split(sep).join("/")}`;
+  return { ...source, name: path, path };
+};
+
+/** All cases, their weights passed through `place`. */
+export async function halfCases(place: (weights: Weights) => Weights = (weights) => weights): Promise<HalfCase[]> {
+  const cases: HalfCase[] = [];
+  const add = (name: string, outputs: g.Outputs, feeds: Readonly<Record<string, Tensor>>, target = half) =>
+    cases.push({ name, target, outputs, feeds });
+
+  for (const [name, variant] of [
+    ["sd15", undefined],
+    ["sd21", undefined],
+    ["sd21-v", undefined],
+    ["sd15-fp16", "fp16"],
+  ] as const) {
+    const model = await openModel(fixture(`pipelines/${name}`), { variant });
+    const given = await reference(`networks-${name}.safetensors`);
+
+    const textConfig = clipTextConfig(model.components.get("text_encoder")!.config);
+    const text = clipText(moduleOf(place(model.components.get("text_encoder")!.weights)), textConfig);
+    const ids = { ids: await given("ids"), learned: zeros([1, textConfig.hidden_size]) };
+    add(`${name} text encoder`, text, ids);
+    if (name === "sd15") add(`${name} text encoder, plain`, text, ids, plain);
+
+    const config = unetConfig(model.components.get("unet")!.config);
+    const sites = name === "sd15" ? projections(model, "unet") : undefined;
+    const module = moduleOf(place(model.components.get("unet")!.weights), { sites });
+    const denoiser = g.connect(unet(module, config), textKeysValues(module, config));
+    const latents = await given("latents_odd");
+    const factors = [...g.inputsOf(denoiser)].flatMap(([input, { shape }], i): [string, Tensor][] => {
+      const sizes = shape.map((d) => (typeof d === "number" ? d : g.dimKey(d) === "batch" ? latents.shape[0]! : 2));
+      if (input.endsWith(".strength")) return [[input, float32(sizes, Array(size(sizes)).fill(0.6))]];
+      return /\.(down|up)$/.test(input) ? [[input, waves(sizes, 0.1, i)]] : [];
+    });
+    const adapters = Object.fromEntries(factors);
+    const timestep = await given("timesteps");
+    const denoised = { text: await given("context"), latents, timestep, ...adapters };
+    add(`${name} U-Net`, denoiser, denoised);
+    if (name === "sd21") add(`${name} U-Net, plain`, denoiser, denoised, plain);
+
+    const vae = moduleOf(place(model.components.get("vae")!.weights));
+    const vaeConfig = autoencoderConfig(model.components.get("vae")!.config);
+    add(`${name} encoder`, autoencoderEncode(vae, vaeConfig), { picture: await given("vae_picture") });
+    add(`${name} decoder`, autoencoderDecode(vae, vaeConfig), { latents: await given("vae_latents") });
+  }
+
+  const features = await reference("../encoders/features.safetensors");
+  const encoder = async (name: string) => ({
+    module: moduleOf(place((await readSafetensors(fixture(`encoders/${name}/model.safetensors`))).tensors)),
+    config: JSON.parse(readFileSync(fixture(`encoders/${name}/config.json`), "utf8")),
+  });
+  const [clip, dino] = [await encoder("clip"), await encoder("vit")];
+  const picture = await features("pictures");
+  add("CLIP vision", clipVision(clip.module, clipVisionConfig(clip.config.vision_config)), { picture });
+  add("ViT", vit(dino.module, vitConfig(dino.config)), { picture });
+  const ids = await features("ids");
+  const [rows, positions] = ids.shape as [number, number];
+  const end = new Float32Array(rows * positions);
+  for (let row = 0; row < rows; row++) end[(row + 1) * positions - 1] = 1;
+  const text = clipText(clip.module, clipTextConfig(clip.config.text_config)).text!;
+  add(
+    "CLIP text",
+    { features: clipTextFeatures(clip.module, text) },
+    { ids, end: float32([rows, positions, 1], end), learned: zeros([1, clip.config.text_config.hidden_size]) },
+  );
+
+  const large = largeNumbers();
+  add("large numbers", large.outputs, large.feeds);
+  add("large numbers, plain", large.outputs, large.feeds, plain);
+  return cases;
+}
+
+/** A denoising loss with its gradients by low-rank factors of U-Net and text encoder and by a learned token. */
+export async function trainingStep(): Promise<Pick<HalfCase, "outputs" | "feeds">> {
+  const model = await openModel(fixture("pipelines/sd15"));
+  const lowRank = new Map(["unet", "text_encoder"].map((name) => [name, projections(model, name)]));
+  const loss = denoisingLoss(model, { lowRank, rank: 4, alpha: 4, matrices: new Map(), vectors: 2 });
+  const inputs = g.inputsOf({ loss });
+  const trained = [...inputs.keys()].filter((name) => /\.(down|up)$|^learned$/.test(name));
+  const [vocabulary] = model.components
+    .get("text_encoder")!
+    .weights.get("text_model.embeddings.token_embedding.weight")!.shape as [number];
+  const sizes: Record<string, number> = { batch: 2, height: 8, width: 8, "learned tokens": 2 };
+  const feeds = [...inputs].map(([name, { shape, dtype }], i): [string, Tensor] => {
+    const concrete = shape.map((d) => (typeof d === "number" ? d : (sizes[g.dimKey(d)] ?? 4))); // ranks are 4
+    const filled = (value: number) => float32(concrete, Array(size(concrete)).fill(value));
+    const ids = Int32Array.from({ length: size(concrete) }, (_, j) => (j % 11 === 5 ? vocabulary : (j * 7 + 3) % 60));
+    if (dtype === "int32") return [name, { shape: concrete, data: ids }];
+    if (name === "timestep") return [name, float32(concrete, [801, 301])];
+    if (name === "weights") return [name, filled(1 / (2 * 4 * 64))];
+    if (name.endsWith(".strength")) return [name, filled(1)];
+    return [name, waves(concrete, trained.includes(name) ? 0.2 : 1.7, i)];
+  });
+  return { outputs: withGradients(loss, trained), feeds: Object.fromEntries(feeds) };
+}
+
+/**
+ * Normalisations of numbers near 65504, where float16 ends. Their sums and squares are beyond it, and so is the sum of
+ * 70,000 equal exponentials: computed in half, all of it would be infinite or zero.
+ */
+function largeNumbers(): Pick<HalfCase, "outputs" | "feeds"> {
+  const filled = (shape: readonly number[], value: number) => g.constant(shape, Array(size(shape)).fill(value));
+  const x = g.input("x", [g.symbol("batch"), 8, 6, 6]);
+  const mix = g.constant([8, 8, 1, 1], waves([8, 8, 1, 1], 1, 3).data as Float32Array);
+  const wide = g.conv(x, mix); // [batch, 8, 6, 6], float16
+  const normalised = g.groupNorm(wide, 2, filled([8, 1, 1], 1.5), filled([8, 1, 1], -0.5), 1e-5);
+  const tokens = g.transpose(g.reshape(wide, [x.shape[0]!, 8, 36]), [0, 2, 1]);
+  const standard = g.layerNorm(tokens, filled([8], 1), filled([8], 0), 1e-5); // [batch, 36, 8]
+  const strong = g.multiply(standard, 30); // scores of some hundreds, and positions that are hidden
+  return {
+    outputs: {
+      normalised: g.conv(g.silu(normalised), mix),
+      standard,
+      attended: g.attention(strong, strong, standard, 2, { causal: true }),
+      mean: g.mean(wide, [1, 2, 3]),
+      shares: g.sum(g.softmax(g.input("equal", [1, 70_000])), [1]),
+    },
+    feeds: { x: waves([2, 8, 6, 6], 20_000, 1), equal: zeros([1, 70_000]) },
+  };
+}
+
+const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+const zeros = (shape: readonly number[]): Tensor => float32(shape, new Float32Array(size(shape)));
+
+/** Numbers between -height and height, the same on every machine. */
+function waves(shape: readonly number[], height: number, seed: number): Tensor {
+  let state = seed + 1;
+  return float32(
+    shape,
+    Float32Array.from({ length: size(shape) }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return ((state >>> 8) / 2 ** 23 - 1) * height;
+    }),
+  );
+}

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import type { Pixels } from "../src/images/pixels.ts";
 import { planesOf } from "../src/images/pixels.ts";
-import { cosine, type Features, openClip, openViT } from "../src/metrics/encoders.ts";
+import { openClip, openViT } from "../src/metrics/encoders.ts";
+import { cosine, type Features } from "../src/metrics/features.ts";
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { Pipeline } from "../src/pipelines/pipeline.ts";
 import type { Engine } from "../src/runtime/index.ts";

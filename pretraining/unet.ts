@@ -6,7 +6,7 @@ import { moduleOf } from "../src/models/module.ts";
 import { unet as recordUNet, textKeysValues, unetConfig } from "../src/models/unet.ts";
 import { normalValues, randomStream } from "../src/random/streams.ts";
 import { float32, int32 } from "../src/runtime/index.ts";
-import { parseConfig } from "../src/samplers/config.ts";
+import { parseConfig } from "../src/samplers/index.ts";
 import { variancePreserving } from "../src/schedules/variance-preserving.ts";
 import { dataOrder } from "../src/training/data/data-order.ts";
 import { buildLatentEncoder, type Encoded } from "../src/training/objective/latents.ts";

@@ -31,6 +31,10 @@ export {
   type Evaluation,
   type EvaluationRequest,
   evaluateFolder,
+  type Metric,
+  metricLabels,
+  metricNames,
+  metrics,
   protocols,
   type Scores,
   type ScoringOptions,
@@ -55,6 +59,7 @@ export { type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts"
 export type { OperatorTime } from "./runtime/engine.ts";
 export { runtimeVersion } from "./runtime/index.ts";
 export type { Device } from "./runtime/targets.ts";
+export { karrasSamplerNames, type SamplerKind, samplerKinds } from "./samplers/index.ts";
 export { type TrainingMethodName, trainingMethodNames, trainingMethods } from "./training/methods/index.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
 export { readLossLog } from "./training/run/loss-log.ts";

@@ -1,7 +1,16 @@
 /** `tiller eval`: how near a folder of pictures is to its subject and to its texts. */
 
 import type { Command } from "commander";
-import { type EvaluationRequest, embeddedModel, evaluateFolder, protocols, type Scores, UsageError } from "../index.ts";
+import {
+  type EvaluationRequest,
+  embeddedModel,
+  evaluateFolder,
+  metricLabels,
+  metrics,
+  protocols,
+  type Scores,
+  UsageError,
+} from "../index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, table } from "./printable.ts";
@@ -16,7 +25,9 @@ type EvalOptions = CommonOptions &
 export function addEval(program: Command, act: (options: EvalOptions) => Promise<void>): void {
   const command = program
     .command("eval")
-    .description("measure pictures of a subject: DINO and CLIP-I against its own pictures, CLIP-T against the text")
+    .description(
+      `measure pictures of a subject: ${metricLabels("subject")} against its own pictures, ${metricLabels("text")} against the text`,
+    )
     .option("--images <folder>", "the pictures; their texts are in their recipes or in .txt files beside them")
     .option("--references <folder>", "the subject's own pictures")
     .option(
@@ -55,14 +66,14 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
   for (const { dropped } of result.prompts) {
     if (dropped !== undefined) output.warn(`a prompt is longer than CLIP reads; left out: "${dropped}"`);
   }
-  const row = (name: string, pictures: number, { dino, clipI, clipT }: Scores) => [
+  const row = (name: string, pictures: number, scores: Scores) => [
     printable(name).replaceAll("\n", " "),
     String(pictures),
-    ...[dino, clipI, clipT].map((score) => score.toFixed(4)),
+    ...metrics.map((metric) => scores[metric.name].toFixed(4)),
   ];
   output.say(
     table([
-      ["prompt", "pictures", "DINO", "CLIP-I", "CLIP-T"],
+      ["prompt", "pictures", ...metrics.map(({ label }) => label)],
       ...result.prompts.map(({ text, pictures, scores }) => row(text, pictures, scores)),
       row("mean over prompts", result.pictures.length, result.scores),
     ]),

@@ -2,6 +2,7 @@
 
 import type { Results, RunProgress } from "../experiments/index.ts";
 import { pairHeads, pairRows, tableHeads, tableRows } from "../experiments/index.ts";
+import { metrics } from "../index.ts";
 import type { Output } from "./output.ts";
 import { shortTime, table } from "./printable.ts";
 
@@ -33,13 +34,13 @@ export function resultLines(results: Results): string {
   return lines(tableHeads, tableRows(results)) + compared;
 }
 
-/** A line for each method: its scores alone. */
+/** A line for each method: its scores alone; none where results were kept before there was the metric. */
 export const shortResultLines = ({ arms }: Results): string =>
   table([
-    ["guidance", "DINO", "CLIP-I", "CLIP-T", "s/picture"],
-    ...arms.map(({ name, scores: { dino, clipI, clipT }, secondsPerPicture }) => [
+    ["guidance", ...metrics.map(({ label }) => label), "s/picture"],
+    ...arms.map(({ name, scores, secondsPerPicture }) => [
       name,
-      ...[dino, clipI, clipT].map(({ mean }) => mean.toFixed(3)),
+      ...metrics.map((metric) => scores[metric.name]?.mean.toFixed(3) ?? ""),
       secondsPerPicture.toFixed(2),
     ]),
   ]);

@@ -10,6 +10,7 @@ import {
   embeddedModel,
   type FullRequest,
   guidanceNames,
+  karrasSamplerNames,
   type LoadOptions,
   type Recipe,
   type Request,
@@ -87,7 +88,7 @@ export function addPictureOptions(command: Command): Command {
     .option("--base <model>", "the pre-trained model that a full fine-tune given as --model came from")
     .option("--variant <name>", "which spelling of the weights, such as fp16")
     .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
-    .option("--karras", "space the noise levels as Karras et al. do (dpm++ and euler)")
+    .option("--karras", `space the noise levels as Karras et al. do (${karrasSamplerNames.join(" and ")})`)
     .option("--clip-skip <n>", "last layers of the text encoder to leave out; default: 0", (text) =>
       parseWhole("--clip-skip", text, 0),
     )

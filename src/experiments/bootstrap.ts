@@ -1,5 +1,5 @@
 /** Confidence intervals of means over concepts and prompts, paired between methods. */
-import { mean } from "../metrics/fidelity.ts";
+import { mean } from "../metrics/features.ts";
 import { randomStream } from "../random/streams.ts";
 
 export interface Interval {

@@ -1,8 +1,14 @@
 /** Numbers of the paper (Steering Guidance for Personalized Text-to-Image Diffusion Models), for orientation beside ours. */
 import { methodOf, settingsOf } from "../guidance/index.ts";
-import type { Scores } from "../metrics/fidelity.ts";
 import type { TrainingMethodName } from "../training/methods/index.ts";
 import type { Arm, Experiment, Personalisation } from "./experiment.ts";
+
+/** The metrics that the paper has. */
+export interface PublishedScores {
+  readonly dino: number;
+  readonly clipI: number;
+  readonly clipT: number;
+}
 
 type Row = readonly [method: string, omega: number | undefined, dino: number, clipI: number, clipT: number];
 
@@ -68,7 +74,7 @@ export function published(
   one: Personalisation,
   arm: Arm,
   { personalisation, guidance: methods }: Pick<Experiment, "personalisation" | "guidance">,
-): Scores | undefined {
+): PublishedScores | undefined {
   if (!("recipe" in one)) return undefined;
   const { guidance: method, omega: w, scale } = arm;
   // At omega 1 pg is cfg.

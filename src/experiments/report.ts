@@ -3,12 +3,14 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { pictureNames } from "../images/folder.ts";
-import type { metricNames } from "../metrics/fidelity.ts";
+import { clipT } from "../metrics/clip-t.ts";
+import { dino } from "../metrics/dino.ts";
+import { type MetricName, metricLabels } from "../metrics/fidelity.ts";
 import type { BenchConcept } from "./concepts.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
 import { style } from "./report-style.ts";
 import type { ArmResult, PromptResult, Results } from "./results.ts";
-import { metricTitles, pairHeads, pairRows, type TableCell, tableHeads, tableRows } from "./table.ts";
+import { pairHeads, pairRows, type TableCell, tableHeads, tableRows } from "./table.ts";
 
 export interface ReportOptions {
   readonly title: string;
@@ -60,7 +62,7 @@ ${breakdown(arms, "concept")}
 ${breakdown(arms, "prompt")}
 <h2>How this was made</h2>
 <pre>${escaped(commands.join("\n"))}</pre>
-<p class="note">Tiller ${escaped(tiller)}, ONNX Runtime ${escaped(versions.onnxruntime)}, Node ${escaped(versions.node)}; model ${escaped(experiment.model)} (${short(identities.model)}), measured with CLIP ${short(identities.encoders[0]!)} and ViT ${short(identities.encoders[1]!)}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. Scores are cosines: DINO and CLIP-I with the subject's pictures, CLIP-T with the prompt (${experiment.text === "class" ? "the subject named by its class" : "with the subject's token"}). Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
+<p class="note">Tiller ${escaped(tiller)}, ONNX Runtime ${escaped(versions.onnxruntime)}, Node ${escaped(versions.node)}; model ${escaped(experiment.model)} (${short(identities.model)}), measured with CLIP ${short(identities.encoders[0]!)} and ViT ${short(identities.encoders[1]!)}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. Scores are cosines: ${metricLabels("subject")} with the subject's pictures, ${metricLabels("text")} with the prompt (${experiment.text === "class" ? "the subject named by its class" : "with the subject's token"}). Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
 </main>
 </body>
 </html>
@@ -130,13 +132,12 @@ function breakdown(arms: readonly ArmResult[], by: "concept" | "prompt"): string
   const rows = names.map((name) => {
     const cells = arms.map((arm) => {
       const those = arm.prompts.filter((one) => one[by] === name);
-      const mean = (metric: (typeof metricNames)[number]) =>
-        those.reduce((sum, { scores }) => sum + scores[metric], 0) / those.length;
+      const mean = (metric: MetricName) => those.reduce((sum, { scores }) => sum + scores[metric], 0) / those.length;
       return `<td>${those.length === 0 ? "" : `${mean("dino").toFixed(3)} · ${mean("clipT").toFixed(3)}`}</td>`;
     });
     return `<tr><th>${escaped(name)}</th>${cells.join("")}</tr>`;
   });
-  return `<p class="note">${metricTitles.dino} · ${metricTitles.clipT}</p><div class="wide"><table><thead><tr><th>${by}</th>${heads}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+  return `<p class="note">${dino.label} · ${clipT.label}</p><div class="wide"><table><thead><tr><th>${by}</th>${heads}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
 
 /** The picture within the page, small enough that a page of hundreds opens. */

@@ -2,15 +2,9 @@
 import { join, relative } from "node:path";
 import { methodOf } from "../guidance/index.ts";
 import { readFolder } from "../images/folder.ts";
-import type { ClipEncoder, Features, PictureEncoder } from "../metrics/encoders.ts";
-import {
-  type MetricName,
-  meanScores,
-  metricNames,
-  type PictureFeatures,
-  type Scores,
-  scoresOf,
-} from "../metrics/fidelity.ts";
+import type { ClipEncoder, PictureEncoder } from "../metrics/encoders.ts";
+import type { Features, PictureFeatures } from "../metrics/features.ts";
+import { byMetric, type MetricName, meanScores, type Scores, scoresOf } from "../metrics/fidelity.ts";
 import { runtimeVersion } from "../runtime/index.ts";
 import { version } from "../version.ts";
 import { bootstrap, type Interval } from "./bootstrap.ts";
@@ -182,10 +176,8 @@ export function baselineOf({ guidance, scale }: Arm, arms: readonly Arm[]): Arm 
 }
 
 /** Of the prompts' scores, or of what they have more than those of `less`, prompt by prompt. */
-function intervals(prompts: readonly PromptResult[], less?: readonly PromptResult[]): Intervals {
-  const of = (metric: MetricName) => bootstrap(valuesByConcept(prompts, metric, less));
-  return Object.fromEntries(metricNames.map((metric) => [metric, of(metric)])) as Record<MetricName, Interval>;
-}
+const intervals = (prompts: readonly PromptResult[], less?: readonly PromptResult[]): Intervals =>
+  byMetric(({ name }) => bootstrap(valuesByConcept(prompts, name, less)));
 
 /** For each concept its prompts' scores by a metric, or what they have more than those of `less`, prompt by prompt. */
 export function valuesByConcept(

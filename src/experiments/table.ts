@@ -1,10 +1,9 @@
 /** Results as a table in the paper's layout. */
-import { type MetricName, metricNames } from "../metrics/fidelity.ts";
+import { type MetricName, metrics } from "../metrics/fidelity.ts";
+import type { Interval } from "./bootstrap.ts";
 import { personalisationName } from "./experiment.ts";
 import { published } from "./published.ts";
 import type { Intervals, Results } from "./results.ts";
-
-export const metricTitles: Readonly<Record<MetricName, string>> = { dino: "DINO", clipI: "CLIP-I", clipT: "CLIP-T" };
 
 /** A cell: what is shown first, and its interval. */
 export interface TableCell {
@@ -15,7 +14,7 @@ export interface TableCell {
 export const tableHeads: readonly string[] = [
   "fine-tuning",
   "guidance",
-  ...metricNames.flatMap((metric) => [metricTitles[metric], "over cfg"]),
+  ...metrics.flatMap(({ label }) => [label, "over cfg"]),
   "rows",
   "s/picture",
   "process MiB",
@@ -35,27 +34,19 @@ export function tableRows({ arms, experiment }: Results): TableCell[][] {
     return [
       { text: result.personalisation },
       { text: result.name },
-      ...metricNames.flatMap((metric) => {
-        const { mean, low, high } = result.scores[metric];
-        return [
-          { text: mean.toFixed(3), interval: `${low.toFixed(3)} to ${high.toFixed(3)}` },
-          result.overCfg ? difference(result.overCfg, metric) : { text: "" },
-        ];
-      }),
+      ...metrics.flatMap(({ name }) => [
+        score(result.scores, name),
+        result.overCfg ? difference(result.overCfg, name) : { text: "" },
+      ]),
       { text: String(result.rows) },
       { text: result.secondsPerPicture.toFixed(2) },
       { text: (result.memory / 2 ** 20).toFixed(0) },
-      { text: theirs ? metricNames.map((metric) => theirs[metric].toFixed(3)).join(" ") : "" },
+      { text: theirs ? [theirs.dino, theirs.clipI, theirs.clipT].map((value) => value.toFixed(3)).join(" ") : "" },
     ];
   });
 }
 
-export const pairHeads: readonly string[] = [
-  "fine-tuning",
-  "guidance",
-  "over",
-  ...metricNames.map((metric) => metricTitles[metric]),
-];
+export const pairHeads: readonly string[] = ["fine-tuning", "guidance", "over", ...metrics.map(({ label }) => label)];
 
 /** A row for each pair that the experiment asks to have compared: what the first has more than the second. */
 export const pairRows = ({ pairs = [] }: Results): TableCell[][] =>
@@ -63,12 +54,17 @@ export const pairRows = ({ pairs = [] }: Results): TableCell[][] =>
     { text: personalisation },
     { text: name },
     { text: over },
-    ...metricNames.map((metric) => difference(differences, metric)),
+    ...metrics.map(({ name }) => difference(differences, name)),
   ]);
 
-const difference = (differences: Intervals, metric: MetricName): TableCell => {
-  const { mean, low, high } = differences[metric];
-  return { text: signed(mean), interval: `${signed(low)} to ${signed(high)}` };
-};
+const score = (scores: Intervals, metric: MetricName): TableCell => cell(scores[metric], (value) => value.toFixed(3));
+
+const difference = (differences: Intervals, metric: MetricName): TableCell => cell(differences[metric], signed);
+
+/** Empty where results were kept before there was the metric. */
+const cell = (interval: Interval | undefined, written: (value: number) => string): TableCell =>
+  interval
+    ? { text: written(interval.mean), interval: `${written(interval.low)} to ${written(interval.high)}` }
+    : { text: "" };
 
 const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
+import { byMetric } from "../metrics/fidelity.ts";
 import { type PromptResult, valuesByConcept } from "./results.ts";
 
 const result = (concept: string, prompt: string, dino: number): PromptResult => ({
   concept,
   prompt,
-  scores: { dino, clipI: 2 * dino, clipT: 0 },
+  scores: byMetric(({ name }) => (name === "clipI" ? 2 * dino : dino)),
   folder: "",
   seeds: [0],
 });

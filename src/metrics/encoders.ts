@@ -10,6 +10,7 @@ import { type Engine, float32, int32, type Tensor } from "../runtime/index.ts";
 import { encodePrompt } from "../text/clip-prompt.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
+import { cosine, type Features } from "./features.ts";
 import {
   clipPreprocessing,
   dinoPreprocessing,
@@ -22,9 +23,6 @@ import {
 /** How pictures are prepared: as DreamBooth's evaluation does it, or DreamMatcher's. */
 export const protocols = ["dreambooth", "dreammatcher"] as const;
 export type Protocol = (typeof protocols)[number];
-
-/** Features of length 1. */
-export type Features = Float32Array;
 
 export interface PictureEncoder {
   pictures(pictures: readonly Pixels[]): Promise<Features[]>;
@@ -100,9 +98,6 @@ export async function openViT(engine: Engine, folder: string, protocol: Protocol
 /** 256 for a ViT of 224, in whole patches. */
 const largerSize = ({ image_size, patch_size }: { image_size: number; patch_size: number }): number =>
   Math.round((image_size * 256) / 224 / patch_size) * patch_size;
-
-/** Both features' cosine. */
-export const cosine = (a: Features, b: Features): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 
 function unitRows({ shape, data }: Tensor): Features[] {
   const [rows, width] = shape as [number, number];

@@ -2,8 +2,9 @@
 import { basename } from "#bytes";
 import { readPixels } from "#images";
 import type { Pixels } from "../images/pixels.ts";
-import type { ClipEncoder, Features, PictureEncoder } from "./encoders.ts";
-import { meanScores, type PictureFeatures, type Scores, scoresOf } from "./fidelity.ts";
+import type { ClipEncoder, PictureEncoder } from "./encoders.ts";
+import type { Features, PictureFeatures } from "./features.ts";
+import { meanScores, type Scores, scoresOf } from "./fidelity.ts";
 
 export interface MeasuredPicture {
   readonly file: string;
@@ -27,7 +28,7 @@ export interface Evaluation {
 }
 
 /**
- * DINO and CLIP-I average the cosine over all references, CLIP-T is the cosine with the picture's text.
+ * Measures each picture by every metric.
  *
  * @param onPicture Told after every picture.
  */

@@ -1,32 +1,27 @@
-/** The three scores of a picture of a subject. */
-import { cosine, type Features } from "./encoders.ts";
+/** What follows from the list of metrics: their names, and a picture's scores by all of them. */
+import { type Features, mean, type PictureFeatures } from "./features.ts";
+import type { Metric } from "./metric.ts";
+import { metrics as listed } from "./metrics.ts";
 
-export const metricNames = ["dino", "clipI", "clipT"] as const;
-export type MetricName = (typeof metricNames)[number];
+export type MetricName = (typeof listed)[number]["name"];
 
-/**
- * `dino` and `clipI`: likeness to the subject's pictures; `clipT`: likeness to the text. All are cosines, higher is nearer.
- */
+/** By metric. All are cosines, higher is nearer. */
 export type Scores = Readonly<Record<MetricName, number>>;
 
-export interface PictureFeatures {
-  readonly clip: Features;
-  readonly dino: Features;
-}
+export const metrics: readonly Metric<MetricName>[] = listed;
 
-/** Scores of one picture: cosines averaged over the references, and the cosine with the text. */
-export function scoresOf(picture: PictureFeatures, references: readonly PictureFeatures[], text: Features): Scores {
-  return {
-    dino: mean(references.map(({ dino }) => cosine(picture.dino, dino))),
-    clipI: mean(references.map(({ clip }) => cosine(picture.clip, clip))),
-    clipT: cosine(picture.clip, text),
-  };
-}
+export const metricNames: readonly MetricName[] = metrics.map(({ name }) => name);
 
-export const meanScores = (scores: readonly Scores[]): Scores => ({
-  dino: mean(scores.map((s) => s.dino)),
-  clipI: mean(scores.map((s) => s.clipI)),
-  clipT: mean(scores.map((s) => s.clipT)),
-});
+/** The labels of those that are fidelity to the subject or to the text, for a sentence. */
+export const metricLabels = (of: Metric["of"]): string =>
+  metrics.flatMap((one) => (one.of === of ? one.label : [])).join(" and ");
 
-export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+/** Something for each metric, in their order. */
+export const byMetric = <T>(value: (metric: Metric<MetricName>) => T): Readonly<Record<MetricName, T>> =>
+  Object.fromEntries(metrics.map((metric) => [metric.name, value(metric)])) as Record<MetricName, T>;
+
+export const scoresOf = (picture: PictureFeatures, references: readonly PictureFeatures[], text: Features): Scores =>
+  byMetric((metric) => metric.score({ picture, references, text }));
+
+export const meanScores = (scores: readonly Scores[]): Scores =>
+  byMetric(({ name }) => mean(scores.map((one) => one[name])));

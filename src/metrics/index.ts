@@ -7,12 +7,14 @@ import type { Pixels } from "../images/pixels.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
 import { openClip, openViT, type Protocol } from "./encoders.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
-import { type PictureFeatures, type Scores, scoresOf } from "./fidelity.ts";
+import type { PictureFeatures } from "./features.ts";
+import { type Scores, scoresOf } from "./fidelity.ts";
 import { textsOf, without } from "./texts.ts";
 
 export { type Protocol, protocols } from "./encoders.ts";
 export type { Evaluation, MeasuredPicture } from "./evaluate.ts";
-export type { MetricName, Scores } from "./fidelity.ts";
+export { type MetricName, metricLabels, metricNames, metrics, type Scores } from "./fidelity.ts";
+export type { Metric } from "./metric.ts";
 
 export interface EvaluationRequest {
   /** The folder of pictures to measure. */

@@ -1,8 +1,7 @@
 /** The `parameters` text that community tools put into their pictures, and read from them. */
 import { settingsOf, toldOf } from "../guidance/index.ts";
+import { samplerOf } from "../samplers/index.ts";
 import type { Recipe } from "./recipe.ts";
-
-const samplers = { ddim: "DDIM", "dpm++": "DPM++ 2M", euler: "Euler", "euler-a": "Euler a" } as const;
 
 /**
  * A recipe in AUTOMATIC1111's form: the prompt, `Negative prompt: …`, then one line of `Key: value` pairs. Keys that only
@@ -16,7 +15,7 @@ export function parametersText(recipe: Recipe, width: number, height: number): s
   const settings = toldOf(guidance, request);
   const pairs: [string, string | number][] = [
     ["Steps", request.steps],
-    ["Sampler", `${samplers[sampler]}${karras ? " Karras" : ""}`],
+    ["Sampler", `${samplerOf(sampler).label}${karras ? " Karras" : ""}`],
     ["CFG scale", settings.scale ?? 1],
     ["Seed", request.seed],
     ["Size", `${width}x${height}`],

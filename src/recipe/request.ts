@@ -43,7 +43,7 @@ export const requestSchema = z.strictObject({
   guidance: z.enum(guidanceNames).optional(),
   ...settingFields,
   sampler: z.enum(samplerNames).optional(),
-  /** DPM++ and Euler: Karras's spacing of sigmas. */
+  /** Karras's spacing of sigmas, of the samplers that have it. */
   karras: z.boolean().default(false),
   steps: z.number().int().min(1).max(1000).optional(),
   /** Picture i of `count` starts from the noise of seed + i. */

@@ -1,14 +1,29 @@
 /** DDIM (Song et al., arXiv 2010.02502), deterministic (eta 0), with the semantics of Diffusers' DDIMScheduler. */
 
+import { z } from "zod";
 import { TillerError, UsageError } from "../errors.ts";
 import { roundHalfEven } from "../rounding.ts";
 import { cleanOf, noiseOf } from "../schedules/prediction.ts";
 import { alphasCumprod } from "../schedules/schedule.ts";
-import type { SamplerConfig } from "./config.ts";
+import { predictionType, spacing, training, unsupported } from "./config.ts";
+import { samplerKind } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
 import { leadingTimesteps, linspaceTimesteps, trailingTimesteps } from "./spacing.ts";
 
 const f32 = Math.fround;
+
+const schema = z.object({
+  ...training,
+  prediction_type: predictionType,
+  timestep_spacing: spacing.default("leading"),
+  set_alpha_to_one: z.boolean().default(true),
+  clip_sample: z.boolean().default(true),
+  clip_sample_range: z.number().positive().default(1),
+  thresholding: unsupported,
+});
+type Config = z.infer<typeof schema>;
+
+export const ddim = samplerKind({ name: "ddim", label: "DDIM", karras: false, schema, create });
 
 /**
  * With a_t = alpha-bar_t and eps the network's noise (arXiv 2010.02502, eq. 12 at sigma_t = 0):
@@ -23,7 +38,7 @@ const f32 = Math.fround;
  * @throws UsageError if the last timesteps lie beyond the training range.
  * @throws TillerError if the schedule starts at zero SNR and the network predicts noise, from which nothing follows.
  */
-export function ddim(config: SamplerConfig<"ddim">, steps: number): Sampler {
+function create(config: Config, steps: number): Sampler {
   const alphas = alphasCumprod(config);
   const stride = Math.floor(alphas.length / steps);
   const finalAlpha = config.set_alpha_to_one ? 1 : alphas[0]!;
@@ -60,7 +75,7 @@ export function ddim(config: SamplerConfig<"ddim">, steps: number): Sampler {
   };
 }
 
-function ddimTimesteps(config: SamplerConfig<"ddim">, steps: number): number[] {
+function ddimTimesteps(config: Config, steps: number): number[] {
   const trainSteps = config.num_train_timesteps;
   switch (config.timestep_spacing) {
     case "leading":

@@ -3,11 +3,13 @@
  * DPMSolverMultistepScheduler.
  */
 
+import { z } from "zod";
 import { TillerError, UsageError } from "../errors.ts";
 import { roundHalfEven } from "../rounding.ts";
 import { cleanOf } from "../schedules/prediction.ts";
 import { nonZeroAlphasCumprod, trainingSigmas } from "../schedules/schedule.ts";
-import type { SamplerConfig } from "./config.ts";
+import { otherSigmas, positive, predictionType, spacing, training, unsupported } from "./config.ts";
+import { samplerKind } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
 import {
   interpolate,
@@ -19,6 +21,45 @@ import {
 } from "./spacing.ts";
 
 const f32 = Math.fround;
+
+const schema = z.object({
+  ...training,
+  ...otherSigmas,
+  prediction_type: predictionType,
+  timestep_spacing: spacing.default("linspace"),
+  // Solvers of other classes that Diffusers reads as these two.
+  algorithm_type: z.enum(["dpmsolver++", "deis"]).default("dpmsolver++"),
+  solver_type: z
+    .enum(["midpoint", "heun", "logrho", "bh1", "bh2"])
+    .default("midpoint")
+    .transform((type) => (type === "heun" ? "heun" : "midpoint")),
+  solver_order: z.literal([1, 2]).default(2),
+  lower_order_final: z.boolean().default(true),
+  euler_at_final: z.boolean().default(false),
+  final_sigmas_type: z.enum(["zero", "sigma_min"]).default("zero"),
+  // Python writes the default, minus infinity, in a form that is not JSON; readers make null or a string of it.
+  lambda_min_clipped: z.preprocess(
+    (value) => (value === null || value === "-Infinity" || value === Number.NEGATIVE_INFINITY ? undefined : value),
+    z.number().optional(),
+  ),
+  use_karras_sigmas: z.boolean().nullish(),
+  sigma_min: positive,
+  sigma_max: positive,
+  thresholding: unsupported,
+  use_lu_lambdas: unsupported,
+  use_flow_sigmas: unsupported,
+  variance_type: z.literal(["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"]).nullish(),
+});
+type Config = z.infer<typeof schema>;
+
+export const dpmSolverPlusPlus = samplerKind({
+  name: "dpm++",
+  label: "DPM++ 2M",
+  karrasLabel: "DPM++ 2M Karras",
+  karras: true,
+  schema,
+  create,
+});
 
 /**
  * With x = alpha x0 + sigma eps, lambda = log(alpha / sigma), D the clean latents the network predicts, s the step
@@ -35,7 +76,7 @@ const f32 = Math.fround;
  *
  * @throws UsageError if so many steps are asked for that two of them share a timestep.
  */
-export function dpmSolverPlusPlus(config: SamplerConfig<"dpm++">, steps: number, karras: boolean): Sampler {
+function create(config: Config, steps: number, { karras }: { readonly karras: boolean }): Sampler {
   const { timesteps, sigmas } = dpmSchedule(config, steps, karras);
   const last = timesteps.length - 1;
   const lowerOrderAtLast =
@@ -84,11 +125,7 @@ function noiseLevel(sigma: number): { alpha: number; sigma: number; lambda: numb
   return { alpha, sigma: scaled, lambda: f32(f32(Math.log(alpha)) - f32(Math.log(scaled))) };
 }
 
-function dpmSchedule(
-  config: SamplerConfig<"dpm++">,
-  steps: number,
-  karras: boolean,
-): { timesteps: number[]; sigmas: Float32Array } {
+function dpmSchedule(config: Config, steps: number, karras: boolean): { timesteps: number[]; sigmas: Float32Array } {
   const training = trainingSigmas(nonZeroAlphasCumprod(config));
   const final = config.final_sigmas_type === "zero" ? 0 : training[0]!;
 
@@ -112,7 +149,7 @@ function dpmSchedule(
 }
 
 /** Linspace and leading spacing plan for one point more, the clean end, and leave it out. */
-function spacedTimesteps(config: SamplerConfig<"dpm++">, steps: number): number[] {
+function spacedTimesteps(config: Config, steps: number): number[] {
   const reachable = reachableTimesteps(config);
   switch (config.timestep_spacing) {
     case "leading":
@@ -127,7 +164,7 @@ function spacedTimesteps(config: SamplerConfig<"dpm++">, steps: number): number[
 }
 
 /** How many timesteps have a lambda of at least `lambda_min_clipped`; the cosine schedule has no use for the rest. */
-function reachableTimesteps(config: SamplerConfig<"dpm++">): number {
+function reachableTimesteps(config: Config): number {
   const minimum = config.lambda_min_clipped;
   const alphas = nonZeroAlphasCumprod(config);
   if (minimum === undefined) return alphas.length;

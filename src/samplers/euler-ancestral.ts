@@ -1,12 +1,23 @@
 /** Euler with ancestral noise, with the semantics of Diffusers' EulerAncestralDiscreteScheduler. */
 
+import { z } from "zod";
 import { explodingCleanOf } from "../schedules/prediction.ts";
-import type { SamplerConfig } from "./config.ts";
+import { spacing, training } from "./config.ts";
 import { eulerStep } from "./euler.ts";
 import { eulerSchedule } from "./euler-schedule.ts";
+import { samplerKind } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
 
 const f32 = Math.fround;
+
+const schema = z.object({
+  ...training,
+  prediction_type: z.enum(["epsilon", "v_prediction"]).default("epsilon"),
+  timestep_spacing: spacing.default("linspace"),
+});
+type Config = z.infer<typeof schema>;
+
+export const eulerAncestral = samplerKind({ name: "euler-a", label: "Euler a", karras: false, schema, create });
 
 /**
  * Euler's step goes down to sigma_down, and fresh noise brings it up to sigma' (k-diffusion, sample_euler_ancestral):
@@ -18,7 +29,7 @@ const f32 = Math.fround;
  * CFG++: x' = D + sigma_down (x - D~) / sigma + sigma_up noise. Noise is drawn at the last step too, where its weight
  * is 0, so that the source stands where PyTorch's generator stands.
  */
-export function eulerAncestral(config: SamplerConfig<"euler-a">, steps: number): Sampler {
+function create(config: Config, steps: number): Sampler {
   const { timesteps, sigmas, initNoiseSigma, scale } = eulerSchedule(config, steps, false);
   return {
     timesteps,

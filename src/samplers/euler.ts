@@ -1,11 +1,29 @@
 /** Euler's method on the probability-flow ODE, with the semantics of Diffusers' EulerDiscreteScheduler. */
 
+import { z } from "zod";
 import { explodingCleanOf } from "../schedules/prediction.ts";
-import type { SamplerConfig } from "./config.ts";
+import { otherSigmas, positive, predictionType, spacing, training } from "./config.ts";
 import { eulerSchedule } from "./euler-schedule.ts";
+import { samplerKind } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
 
 const f32 = Math.fround;
+
+const schema = z.object({
+  ...training,
+  ...otherSigmas,
+  prediction_type: predictionType,
+  timestep_spacing: spacing.default("linspace"),
+  timestep_type: z.literal("discrete").default("discrete"),
+  interpolation_type: z.enum(["linear", "log_linear"]).default("linear"),
+  final_sigmas_type: z.enum(["zero", "sigma_min"]).default("zero"),
+  use_karras_sigmas: z.boolean().nullish(),
+  sigma_min: positive,
+  sigma_max: positive,
+});
+type Config = z.infer<typeof schema>;
+
+export const euler = samplerKind({ name: "euler", label: "Euler", karras: true, schema, create });
 
 /**
  * With x = x0 + sigma eps and D the clean latents the network predicts (arXiv 2206.00364, algorithm 1):
@@ -15,7 +33,7 @@ const f32 = Math.fround;
  *
  * CFG++ takes d from the unguided D~ and leaves from the guided D: x' = D + sigma' (x - D~) / sigma.
  */
-export function euler(config: SamplerConfig<"euler">, steps: number, karras: boolean): Sampler {
+function create(config: Config, steps: number, { karras }: { readonly karras: boolean }): Sampler {
   const { timesteps, sigmas, initNoiseSigma, scale } = eulerSchedule(config, steps, karras);
   return {
     timesteps,

@@ -1,17 +1,52 @@
-/** Samplers: from noise to a picture in a number of steps, one small file each. */
+/** What follows from the list of samplers: their names, what each reads of a scheduler config, and one by its name. */
 
-import { UsageError } from "../errors.ts";
-import { parseConfig, type SamplerName, samplerNames } from "./config.ts";
-import { ddim } from "./ddim.ts";
-import { dpmSolverPlusPlus } from "./dpmpp.ts";
-import { euler } from "./euler.ts";
-import { eulerAncestral } from "./euler-ancestral.ts";
+import type { z } from "zod";
+import { TillerError, UsageError } from "../errors.ts";
+import type { SamplerKind, ScheduleConfig } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
+import { samplers } from "./samplers.ts";
 
 export { createNoise, type NoiseSource } from "../random/noise.ts";
 export type { Prediction, PredictionType } from "../schedules/prediction.ts";
-export { type SamplerName, samplerNames } from "./config.ts";
+export type { SamplerKind } from "./kind.ts";
 export type { History, Sampler, SamplerResult, SamplerStep } from "./sampler.ts";
+
+type Listed = (typeof samplers)[number];
+
+/** The samplers by the names users call them. */
+export type SamplerName = Listed["name"];
+
+/** A scheduler config as the sampler of that name understands it, defaults filled in. */
+export type SamplerConfig<Name extends SamplerName> = z.infer<Extract<Listed, { readonly name: Name }>["schema"]>;
+
+export const samplerKinds: readonly (SamplerKind & { readonly name: SamplerName })[] = samplers;
+
+/** The names, for a message or a list of choices. */
+export const samplerNames: readonly SamplerName[] = samplers.map(({ name }) => name);
+
+/** Those with Karras spacing. */
+export const karrasSamplerNames: readonly SamplerName[] = samplers.flatMap(({ name, karras }) => (karras ? name : []));
+
+export const samplerOf = (name: SamplerName): SamplerKind => samplerKinds.find((one) => one.name === name)!;
+
+/**
+ * Reads a folder's scheduler_config.json, of whatever class, for one sampler.
+ *
+ * @throws TillerError naming the key, if a value is not one this sampler can follow.
+ */
+export function parseConfig<Name extends SamplerName>(
+  name: Name,
+  config: Readonly<Record<string, unknown>>,
+): SamplerConfig<Name> {
+  const parsed = samplerOf(name).schema.safeParse(config);
+  if (parsed.success) return parsed.data as SamplerConfig<Name>;
+  const issue = parsed.error.issues[0]!;
+  const key = String(issue.path[0] ?? "");
+  const value = JSON.stringify(config[key])?.slice(0, 80);
+  throw new TillerError(
+    `The scheduler config has "${key}": ${value}, which the ${name} sampler cannot follow (${issue.message}); correct the key or choose another sampler.`,
+  );
+}
 
 /**
  * A sampler for the noise schedule of a model folder: what Diffusers makes of the same scheduler_config.json with
@@ -19,7 +54,7 @@ export type { History, Sampler, SamplerResult, SamplerStep } from "./sampler.ts"
  * `EulerAncestralDiscreteScheduler.from_config`, whichever class wrote it.
  *
  * @param steps how many, from 1 to the config's num_train_timesteps.
- * @param options `karras`: space the sigmas as Karras et al. do (dpm++ and euler only); unset, the config decides.
+ * @param options `karras`: space the sigmas as Karras et al. do (of those that can); unset, the config decides.
  * @throws UsageError for an unknown name, a number of steps the schedule cannot give, or Karras spacing where there is none.
  * @throws TillerError if the config asks for something that sampler cannot do, naming the key.
  */
@@ -32,23 +67,14 @@ export function createSampler(
   if (!samplerNames.includes(name)) {
     throw new UsageError(`There is no sampler "${name}"; choose one of ${samplerNames.join(", ")}.`);
   }
-  if (options.karras && (name === "ddim" || name === "euler-a")) {
-    throw new UsageError(`The ${name} sampler has no Karras spacing; use dpm++ or euler, or leave it out.`);
+  const kind = samplerOf(name);
+  if (options.karras && !kind.karras) {
+    throw new UsageError(
+      `The ${name} sampler has no Karras spacing; use ${karrasSamplerNames.join(" or ")}, or leave it out.`,
+    );
   }
-  switch (name) {
-    case "ddim":
-      return ddim(checkSteps(parseConfig(name, schedulerConfig), steps), steps);
-    case "dpm++": {
-      const config = checkSteps(parseConfig(name, schedulerConfig), steps);
-      return dpmSolverPlusPlus(config, steps, options.karras ?? config.use_karras_sigmas ?? false);
-    }
-    case "euler": {
-      const config = checkSteps(parseConfig(name, schedulerConfig), steps);
-      return euler(config, steps, options.karras ?? config.use_karras_sigmas ?? false);
-    }
-    case "euler-a":
-      return eulerAncestral(checkSteps(parseConfig(name, schedulerConfig), steps), steps);
-  }
+  const config = checkSteps<ScheduleConfig>(parseConfig(name, schedulerConfig), steps);
+  return kind.create(config, steps, { karras: kind.karras && (options.karras ?? config.use_karras_sigmas ?? false) });
 }
 
 function checkSteps<Config extends { readonly num_train_timesteps: number }>(config: Config, steps: number): Config {

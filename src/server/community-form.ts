@@ -2,7 +2,7 @@
 
 import { readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
-import { readPicture, requestSchema, type SamplerName, settingFields, UsageError } from "../index.ts";
+import { readPicture, requestSchema, type SamplerName, samplerKinds, settingFields, UsageError } from "../index.ts";
 import { jobDone } from "./job-done.ts";
 import { picturesSchema, settingsIn } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";
@@ -10,13 +10,12 @@ import { checked, type Route, type Services } from "./routes.ts";
 const shape = requestSchema.shape;
 
 /** The web UI's names of the samplers there are. */
-const samplers: Readonly<Record<string, { sampler: SamplerName; karras?: true }>> = {
-  DDIM: { sampler: "ddim" },
-  "DPM++ 2M": { sampler: "dpm++" },
-  "DPM++ 2M Karras": { sampler: "dpm++", karras: true },
-  Euler: { sampler: "euler" },
-  "Euler a": { sampler: "euler-a" },
-};
+const samplers: Readonly<Record<string, { sampler: SamplerName; karras?: true }>> = Object.fromEntries(
+  samplerKinds.flatMap(({ name: sampler, label, karrasLabel }) => [
+    [label, { sampler }],
+    ...(karrasLabel === undefined ? [] : [[karrasLabel, { sampler, karras: true }]]),
+  ]),
+);
 
 const bodySchema = z.looseObject({
   /** May name adapters: `<lora:name:0.8>`. */

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { guidanceMethods, UsageError, wrongSetting } from "../index.ts";
+import { guidanceMethods, metricNames, metrics, samplerKinds, UsageError, wrongSetting } from "../index.ts";
 import { exists } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
@@ -111,6 +111,22 @@ export const routes: readonly Route[] = [
     summary: "The guidance methods there are, each with its settings and what it needs",
     answer: z.array(methodSchema),
     handle: (c) => c.json(guidanceMethods.map(({ guide: _, ...told }) => told)),
+  }),
+  route({
+    method: "get",
+    path: "/api/samplers",
+    summary: "The samplers there are, and which have Karras spacing",
+    answer: z.array(z.object({ name: z.string(), label: z.string(), karras: z.boolean() })),
+    handle: (c) => c.json(samplerKinds.map(({ name, label, karras }) => ({ name, label, karras }))),
+  }),
+  route({
+    method: "get",
+    path: "/api/metrics",
+    summary: "What pictures are measured by, and what each is fidelity to",
+    answer: z.array(
+      z.object({ name: z.string(), label: z.string(), help: z.string(), of: z.enum(["subject", "text"]) }),
+    ),
+    handle: (c) => c.json(metrics.map(({ score: _, ...told }) => told)),
   }),
   route({
     method: "get",
@@ -279,7 +295,7 @@ export const routes: readonly Route[] = [
     path: "/api/jobs/{id}/scores",
     summary: "Scores of a job's pictures so far",
     query: { references: "an upload with pictures of the subject", token: "a word to leave out of the text" },
-    answer: z.array(z.object({ dino: z.number(), clipI: z.number(), clipT: z.number() })),
+    answer: z.array(z.object(Object.fromEntries(metricNames.map((name) => [name, z.number()])))),
     handle: async (c, { queue, scoring }) => {
       const job = queue.get(c.req.param("id")!);
       if (!job) return notFound(c, "job");

@@ -1,5 +1,7 @@
 /** The server, as the page asks it. Types are the server's own. */
 import type { Method as OwnMethod } from "../../src/guidance/method.ts";
+import type { Metric as OwnMetric } from "../../src/metrics/metric.ts";
+import type { SamplerKind } from "../../src/samplers/kind.ts";
 import type { GalleryPicture } from "../../src/server/gallery.ts";
 import type { Job as ServerJob } from "../../src/server/jobs.ts";
 
@@ -61,6 +63,10 @@ const send = <T>(path: string, body: unknown) =>
 
 export const models = () => ask<{ name: string }[]>("/api/models");
 export const methods = () => ask<Method[]>("/api/methods");
+
+export type Sampler = Pick<SamplerKind, "name" | "label" | "karras">;
+
+export const samplers = () => ask<Sampler[]>("/api/samplers");
 export const adapters = () => ask<{ name: string }[]>("/api/adapters");
 export const jobOf = (id: string) => ask<Job>(`/api/jobs/${id}`);
 export const start = (job: PicturesJob | TrainingJob) => send<Job>("/api/jobs", job);
@@ -86,11 +92,12 @@ export function upload(files: readonly File[]): Promise<Upload> {
   return ask("/api/uploads", { method: "POST", body: form });
 }
 
-export interface Scores {
-  readonly dino: number;
-  readonly clipI: number;
-  readonly clipT: number;
-}
+export type Metric = Omit<OwnMetric, "score">;
+
+export const metrics = () => ask<Metric[]>("/api/metrics");
+
+/** By the metrics' names. The plane's axes are two of them. */
+export type Scores = { readonly dino: number; readonly clipT: number } & Readonly<Record<string, number>>;
 
 export const scoresOf = (job: string, references: string, token: string) =>
   ask<Scores[]>(`/api/jobs/${job}/scores?references=${references}&token=${encodeURIComponent(token)}`);

@@ -1,5 +1,5 @@
 /** The fidelity plane: where each row's pictures stand so far, text to the right and subject upwards. */
-import { type Job, type Settings, scoresOf } from "./api.ts";
+import { metrics as askMetrics, type Job, type Settings, scoresOf } from "./api.ts";
 import { Problem } from "./parts.tsx";
 import { useAsked } from "./state.ts";
 
@@ -17,12 +17,12 @@ export function Plane(props: { job: Job; references: string; rows: Row[]; seeds:
     () => scoresOf(job.id, references, token),
     `${job.id} ${references} ${Math.floor(job.pictures.length / seeds.length)}`,
   );
+  const metrics = useAsked(askMetrics, 0).value ?? [];
   const points = rows.flatMap(({ label, steered }, row) => {
     const those = scores?.slice(row * seeds.length, (row + 1) * seeds.length) ?? [];
     if (those.length === 0) return [];
-    const mean = (of: (one: (typeof those)[number]) => number) =>
-      those.reduce((sum, s) => sum + of(s), 0) / those.length;
-    return [{ label, steered, text: mean((s) => s.clipT), subject: mean((s) => s.dino), look: mean((s) => s.clipI) }];
+    const mean = (metric: string) => those.reduce((sum, one) => sum + one[metric]!, 0) / those.length;
+    return [{ label, steered, mean, text: mean("clipT"), subject: mean("dino") }];
   });
   if (problem) return <Problem text={problem.message} />;
   if (points.length === 0) return null;
@@ -68,18 +68,20 @@ export function Plane(props: { job: Job; references: string; rows: Row[]; seeds:
         <thead>
           <tr>
             <th scope="col">method</th>
-            <th scope="col">DINO</th>
-            <th scope="col">CLIP-I</th>
-            <th scope="col">CLIP-T</th>
+            {metrics.map(({ name, label, help }) => (
+              <th key={name} scope="col" title={help}>
+                {label}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>
           {points.map((p) => (
             <tr key={p.label}>
               <th scope="row">{p.label}</th>
-              <td>{p.subject.toFixed(3)}</td>
-              <td>{p.look.toFixed(3)}</td>
-              <td>{p.text.toFixed(3)}</td>
+              {metrics.map(({ name }) => (
+                <td key={name}>{p.mean(name).toFixed(3)}</td>
+              ))}
             </tr>
           ))}
         </tbody>

@@ -1,7 +1,7 @@
 /** What Create and Compare ask for alike. */
-import type { SamplerName } from "../../src/samplers/config.ts";
-import type { GalleryPicture, PicturesJob } from "./api.ts";
+import { samplers as askSamplers, type GalleryPicture, type PicturesJob } from "./api.ts";
 import { Choice, Field, NumberField } from "./parts.tsx";
+import { useAsked } from "./state.ts";
 
 export interface DrawingForm {
   prompt: string;
@@ -38,8 +38,6 @@ export const usualDrawing: DrawingForm = {
   width: null,
   height: null,
 };
-
-const samplers = ["ddim", "dpm++", "euler", "euler-a"] satisfies SamplerName[];
 
 /** The job's part that both ask for; what is guided, and how, is the page's own. */
 export function drawingJob(form: DrawingForm): PicturesJob {
@@ -129,6 +127,8 @@ export function ModelAndAdapter(
 
 /** What is rarely changed. */
 export function MoreSettings({ form, change }: Part) {
+  const samplers = useAsked(askSamplers, 0).value;
+  const withKarras = samplers?.filter(({ karras }) => karras).map(({ name }) => name);
   const orNull = (value: number) => (Number.isFinite(value) ? value : null);
   const size = (label: string, key: "width" | "height") => (
     <NumberField
@@ -148,7 +148,12 @@ export function MoreSettings({ form, change }: Part) {
         <input value={form.negative} onChange={(e) => change({ negative: e.target.value })} />
       </Field>
       <div className="row">
-        <Choice label="Sampler" value={form.sampler} names={samplers} onChange={(sampler) => change({ sampler })} />
+        <Choice
+          label="Sampler"
+          value={form.sampler}
+          names={samplers?.map(({ name }) => name)}
+          onChange={(sampler) => change({ sampler })}
+        />
         {size("Width", "width")}
         {size("Height", "height")}
       </div>
@@ -162,7 +167,7 @@ export function MoreSettings({ form, change }: Part) {
         />
         <label className="check">
           <input type="checkbox" checked={form.karras} onChange={(e) => change({ karras: e.target.checked })} />
-          Karras's sigmas (dpm++, euler)
+          Karras's sigmas{withKarras && ` (${withKarras.join(", ")})`}
         </label>
       </div>
     </details>

@@ -8,7 +8,7 @@ import {
 } from "../../models/autoencoder-kl.ts";
 import { clipTextConfig } from "../../models/clip-text.ts";
 import { crossAttentions, textKeysValues, type UNetConfig, unet, unetConfig } from "../../models/unet.ts";
-import { parseConfig } from "../../samplers/config.ts";
+import { parseConfig } from "../../samplers/index.ts";
 import { variancePreserving } from "../../schedules/variance-preserving.ts";
 import type { Component, Defaults, Family, LatentCodec, Model, ModelFiles } from "../family.ts";
 import { adapterNames } from "./adapter-names.ts";

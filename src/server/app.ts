@@ -25,7 +25,6 @@ const [largestJson, largestUpload] = [1 << 20, 100 << 20];
 export function appOf(services: Services, { token, page }: AppOptions): Hono {
   const app = new Hono();
   const all: readonly Route[] = [...routes, openAiRoute, ...communityRoutes];
-  app.use(protection(token));
   app.use(async (c, next) => {
     await next();
     c.header("x-content-type-options", "nosniff");
@@ -35,6 +34,7 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
       "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
     );
   });
+  app.use(protection(token));
   const tooLarge = (most: number) =>
     bodyLimit({
       maxSize: most,

@@ -56,7 +56,8 @@ describe("ONNX Runtime's telemetry", () => {
   });
 
   test("is refused in a worker thread that cannot switch it off", async () => {
-    const worker = new Worker(`import(${JSON.stringify(dist("index.js"))})`, { eval: true, env: {} });
+    const program = `import(${JSON.stringify(dist("index.js"))}).then(({ Pipeline }) => Pipeline.load("dinghy", { device: "cpu" }))`;
+    const worker = new Worker(program, { eval: true, env: {} });
     const [error] = await once(worker, "error");
     expect((error as Error).message).toContain("set ORT_DISABLE_TELEMETRY=1");
   });

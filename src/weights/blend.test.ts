@@ -45,7 +45,7 @@ test("a blend lies omega of the way from the base to the fine-tuned model, in th
   expect([...(await readFloat32(blended.get("w")!))]).toEqual([2.5, 2, 2]);
   expect([...(await readFloat32(blended.get("h")!))]).toEqual([1.75]);
   expect(blended.get("h")!.dtype).toBe("float16");
-  expect(blended.get("w")).toMatchObject({ file, shape: [3, 1], dtype: "float32" });
+  expect(blended.get("w")).toMatchObject({ source: { path: file }, shape: [3, 1], dtype: "float32" });
 });
 
 test("omega 1 is the fine-tuned model and omega 0 the base, bit for bit", async () => {

@@ -57,7 +57,7 @@ describe("ONNX Runtime's telemetry", () => {
 
   test("is refused in a worker thread that cannot switch it off", async () => {
     const program = `import(${JSON.stringify(dist("index.js"))}).then(({ Pipeline }) => Pipeline.load("dinghy", { device: "cpu" }))`;
-    const worker = new Worker(program, { eval: true, env: {} });
+    const worker = new Worker(program, { eval: true, env: {}, execArgv: [] });
     const [error] = await once(worker, "error");
     expect((error as Error).message).toContain("set ORT_DISABLE_TELEMETRY=1");
   });

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type Pipeline, TillerError, UsageError } from "../index.ts";
+import { type Pipeline, TillerError, UsageError, usualDefaults } from "../index.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { type Job, picturesSchema } from "./jobs.ts";
 import { modelsOf } from "./models.ts";
@@ -20,7 +20,8 @@ afterAll(() => rm(folder, { recursive: true }));
 
 /** How often the pipeline was closed after a job that failed so. */
 async function closings(failure: Error, signal = new AbortController().signal): Promise<number> {
-  const pipeline: Pick<Pipeline, "generate"> = {
+  const pipeline: Pick<Pipeline, "generate" | "defaults"> = {
+    defaults: { ...usualDefaults, width: 128, height: 128, sideMultiple: 8 },
     // biome-ignore lint/correctness/useYield: it fails before there is anything to tell.
     async *generate() {
       throw failure;

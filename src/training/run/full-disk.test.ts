@@ -32,8 +32,8 @@ test("a log on a full disk is named", async () => {
 test("class pictures where a file lies are refused before the model is opened", async () => {
   const file = join(folder, "class");
   await writeFile(file, "a file, not a folder");
-  const options = { prompt: "a cat", count: 1, resolution: undefined, seed: 0, load: {}, onStep: () => {} };
-  await expect(makeClassPictures("nowhere", { ...options, folder: file })).rejects.toThrow(
+  const options = { prompt: "a cat", count: 1, resolution: undefined, seed: 0, load: {} };
+  await expect(makeClassPictures("nowhere", { ...options, folder: file }).next()).rejects.toThrow(
     new TillerError(`${file} could not be written: it is a file.`),
   );
   await expect(makeClassPictures("nowhere", { ...options, folder: join(file, "below") })).rejects.toThrow(

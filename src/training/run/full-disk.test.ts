@@ -36,7 +36,7 @@ test("class pictures where a file lies are refused before the model is opened", 
   await expect(makeClassPictures("nowhere", { ...options, folder: file }).next()).rejects.toThrow(
     new TillerError(`${file} could not be written: it is a file.`),
   );
-  await expect(makeClassPictures("nowhere", { ...options, folder: join(file, "below") })).rejects.toThrow(
+  await expect(makeClassPictures("nowhere", { ...options, folder: join(file, "below") }).next()).rejects.toThrow(
     new TillerError(`${join(file, "below")} could not be written: its folder is a file.`),
   );
 });

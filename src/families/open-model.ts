@@ -51,11 +51,11 @@ export async function openModelFiles(model: string, options: OpenOptions = {}): 
   if (model === embeddedModel) return openFolder(embeddedFolder, options);
   if (isHubId(model)) {
     // The index says which files are needed; it is too small to tell of.
-    const index = await fetchSnapshot(model, (names) => modelIndexOf(model, names), {
+    const indexOnly = await fetchSnapshot(model, (names) => modelIndexOf(model, names), {
       ...options,
       onProgress: undefined,
     });
-    const family = await familyIn(index, model);
+    const family = familyOf(await readJson(join(indexOnly, "model_index.json"), modelIndex), model);
     const snapshot = await fetchSnapshot(model, (names) => modelFiles(model, family, names, options.variant), options);
     return openFolder(snapshot, options, { name: model, kind: "hub" });
   }
@@ -67,9 +67,8 @@ export async function openModelFiles(model: string, options: OpenOptions = {}): 
 
 const modelIndex = z.looseObject({ _class_name: z.string() });
 
-/** The family of the folder's pipeline class. `name` is what a person calls the folder. */
-async function familyIn(folder: string, name: string): Promise<Family> {
-  const { _class_name } = await readJson(join(folder, "model_index.json"), modelIndex);
+/** The family of an index's pipeline class. `name` is what a person calls the model. */
+function familyOf({ _class_name }: z.infer<typeof modelIndex>, name: string): Family {
   const family = families.find(({ classes }) => classes.includes(_class_name));
   if (family) return family;
   const runs = families.map((one) => one.runs).join(", ");
@@ -83,8 +82,8 @@ async function openFolder(
 ): Promise<FoundModel> {
   const indexFile = join(folder, "model_index.json");
   if (!(await exists(indexFile))) throw await noIndex(folder);
-  const family = await familyIn(folder, folder);
   const index = await readJson(indexFile, modelIndex);
+  const family = familyOf(index, folder);
   const parts = Object.entries(family.parts);
   for (const [part, { classes }] of parts) {
     const name = z.tuple([z.unknown(), z.string()]).safeParse(index[part]).data?.[1];

@@ -2,6 +2,7 @@
 import { open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { exists } from "./file-source.ts";
+import { processExists } from "./process-exists.ts";
 import { refusal } from "./refusal.ts";
 
 /** A holder says that it lives by touching its lock this often; silent for longer than `silence`, it is dead. */
@@ -81,14 +82,5 @@ async function lives(lock: string): Promise<boolean> {
   } catch {
     // Gone meanwhile, or its holder's name is just being written; or its holder died over it.
     return !silent && (await exists(lock));
-  }
-}
-
-function processExists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -1,9 +1,10 @@
 /** Files under names that nobody has yet. */
 import { randomUUID } from "node:crypto";
-import { access, link, rename, rm } from "node:fs/promises";
+import { link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TillerError } from "../../errors.ts";
 import { writeWhole } from "../write-whole.ts";
+import { exists } from "./file-source.ts";
 
 /**
  * Writes a new file `folder/stem.extension`, or `stem-2`, `stem-3`, … where the name is taken, even if another process takes
@@ -45,11 +46,4 @@ async function claim(complete: string, file: string): Promise<boolean> {
       throw new TillerError(`${file} could not be written: ${(failure as Error).message}.`, { cause: failure });
     }
   }
-}
-
-function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }

@@ -57,7 +57,7 @@ export async function kindOf(path: string): Promise<"file" | "folder" | undefine
 
 export async function list(folder: string): Promise<string[]> {
   if (!ofPage(folder)) {
-    throw new TillerError(`${folder} is an address, whose files cannot be listed: copy them to ${"opfs:/"} first.`);
+    throw new TillerError(`${folder} is an address, whose files cannot be listed: copy them to opfs:/ first.`);
   }
   const names: string[] = [];
   for await (const name of (await folderAt(folder)).keys()) names.push(name);

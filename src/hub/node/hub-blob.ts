@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { downloadFile, type ListFileEntry } from "@huggingface/hub";
 import { writeAll } from "../../bytes/node/atomic-file.ts";
+import { processExists } from "../../bytes/node/process-exists.ts";
 import { TillerError } from "../../errors.ts";
 import { causeOf, isTransient } from "./hub-errors.ts";
 
@@ -54,7 +55,7 @@ async function claimPartial(blob: string): Promise<string> {
   const pattern = /^[\w-]+\.(?:(\d+)-[0-9a-f]{8}|resumable)\.incomplete$/;
   for (const name of await readdir(dirname(blob))) {
     const left = name.startsWith(`${basename(blob)}.`) ? pattern.exec(name) : null;
-    if (!left || (left[1] !== undefined && isRunning(Number(left[1])))) continue;
+    if (!left || (left[1] !== undefined && processExists(Number(left[1])))) continue;
     const claimed = await rename(join(dirname(blob), name), mine).then(
       () => true,
       () => false,
@@ -62,15 +63,6 @@ async function claimPartial(blob: string): Promise<string> {
     if (claimed) break;
   }
   return mine;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 /** Brings `partial` from whatever length it has to the whole file, and checks it. */

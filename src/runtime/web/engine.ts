@@ -26,7 +26,7 @@ async function startHost(device: Device, { threads }: EngineOptions): Promise<Ho
       sessions.set(
         session,
         await InferenceSession.create(encoded.model, {
-          executionProviders: device === "cpu" ? ["wasm"] : [device === "webgpu" ? "webgpu" : "wasm", "wasm"],
+          executionProviders: device === "webgpu" ? ["webgpu", "wasm"] : ["wasm"],
           graphOptimizationLevel: "all",
           externalData: await externalData(encoded),
         }),

@@ -88,8 +88,9 @@ export function doubtOf(setting: Setting, value: number | string): string | unde
 /** The settings that a name of a file or a row tells: the first ones always, others where they vary or are changed. */
 export function namingSettings(guidance: GuidanceName, given: GivenSettings, varies: (name: SettingName) => boolean) {
   const told = toldOf(guidance, given);
+  const values = valuesOf(guidance, given);
   const settings = settingsOf(guidance).flatMap((setting) => {
-    const value = valuesOf(guidance, given)[setting.name]!;
+    const value = values[setting.name]!;
     const changed = setting.told === "when changed" && setting.name in told;
     return setting.told === "in names" || changed || varies(setting.name) ? [{ setting, value }] : [];
   });

@@ -50,8 +50,9 @@ export function doubts({ base, adapters }: Parts, request: Filled): string[] {
   const { guidance, sampler } = request;
   const { needs } = methodOf(guidance);
   const personalised = adapters.length > 0 || base !== undefined;
+  const values = valuesOf(guidance, request);
   return [
-    ...settingsOf(guidance).flatMap((setting) => doubtOf(setting, valuesOf(guidance, request)[setting.name]!) ?? []),
+    ...settingsOf(guidance).flatMap((setting) => doubtOf(setting, values[setting.name]!) ?? []),
     ...(needs.includes("fine-tuning") && !personalised
       ? [`${guidance} compares a fine-tuned model with its base, but no adapter or base is given`]
       : []),

@@ -9,7 +9,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { TillerError } from "../src/errors.ts";
+import { TillerError } from "../src/errors/index.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { clip } from "./clip.ts";
 import { finerJudge } from "./finer-judge.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { TillerError } from "../src/errors.ts";
+import { TillerError } from "../src/errors/index.ts";
 import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { gradientOf, withGradients } from "../src/training/objective/losses.ts";
 import type { Evaluated } from "../src/training/objective/terms.ts";
@@ -111,7 +111,7 @@ async function begunFrom(
     const tensor = tensors.get(name);
     if (tensor && String(tensor.shape) === String(shape)) values.set(name, tensor);
     else if (!stage.helps?.(name))
-      throw new TillerError(`${kept} has no ${name} of the shape [${shape}] to go on from`);
+      throw new TillerError("tensor-missing", `${kept} has no ${name} of the shape [${shape}] to go on from`);
   }
   const hash = createHash("sha256");
   for (const { data } of values.values()) hash.update(data);

@@ -5,7 +5,7 @@
  */
 
 /** Single files of src/ that every room may use. */
-export const ground = ["errors.ts", "rounding.ts", "version.ts", "wrong-setting.ts"];
+export const ground = ["errors/index.ts", "rounding.ts", "version.ts", "wrong-setting.ts"];
 
 /** @type {Readonly<Record<string, readonly string[]>>} */
 export const rooms = {

@@ -3,7 +3,7 @@ export { metadataAlphas } from "./adapters/lora.ts";
 export { jsonObject, readJson } from "./bytes/json-file.ts";
 export { readFloat32, readSafetensors, type Safetensors } from "./bytes/safetensors.ts";
 export type { ByteSource } from "./bytes/source.ts";
-export { TillerError, UsageError } from "./errors.ts";
+export { type ErrorCode, errorGroups, errorRows, TillerError, withoutFolders } from "./errors/index.ts";
 export { embeddedModel } from "./families/embedded.ts";
 export { usualDefaults } from "./families/stable-diffusion/defaults.ts";
 export { nameForeign, nameOtherTask } from "./families/stable-diffusion/ldm-refusals.ts";

@@ -16,7 +16,7 @@ import {
   Pipeline,
   type Request,
   readFloat32,
-  UsageError,
+  TillerError,
 } from "../src/index.ts";
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { buildPredictor } from "../src/pipelines/predictor.ts";
@@ -310,7 +310,7 @@ describe("a wrong request is one sentence:", () => {
     [{ scales: 3 }, /scales/],
   ])("%j", async (change, message) => {
     const run = pictures(pipeline, { ...request, ...(change as Partial<Request>) });
-    await expect(run).rejects.toThrow(UsageError);
+    await expect(run).rejects.toThrow(TillerError);
     await expect(run).rejects.toThrow(message);
   });
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readFloat32, readSafetensors, writeSafetensors } from "../bytes/safetensors.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { openModel } from "../families/open-model.ts";
 import type { Adapter, Factor } from "./adapter.ts";
 import {

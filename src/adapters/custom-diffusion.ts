@@ -1,7 +1,7 @@
 /** Custom Diffusion and ClassDiffusion: whole key and value matrices of the cross-attentions. */
 
 import type { TensorRef } from "../bytes/tensor-ref.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Factor } from "./adapter.ts";
 import { readFactor } from "./factor.ts";
 import type { AdapterKind, Base } from "./kind.ts";
@@ -35,13 +35,23 @@ async function readCustomDiffusion(
     const module = `${path}.to_${name}${name === "out" ? ".0" : ""}`;
     const host = weights?.get(`${module}.weight`);
     if (path === undefined || !host) {
-      throw new TillerError(`${file} has ${key}, which fits no part of this model: is it for another base model?`);
+      throw new TillerError(
+        "adapter-other-model",
+        `${file} does not fit this model: it has no ${key}. Is the adapter for another base model?`,
+        { paths: [file] },
+      );
     }
     if (kind === "bias")
-      throw new TillerError(`${file} changes a bias (${key}); Tiller reads Custom Diffusion's matrices only.`);
+      throw new TillerError(
+        "adapter-unsupported",
+        `${file} changes a bias (${key}); of Custom Diffusion, Tiller reads weight matrices only.`,
+        { paths: [file] },
+      );
     if (String(ref.shape) !== String(host.shape)) {
       throw new TillerError(
+        "adapter-other-model",
         `${file} does not fit this model: ${key} is [${ref.shape.join(", ")}], but ${module} is [${host.shape.join(", ")}].`,
+        { paths: [file] },
       );
     }
     replaced.set(module, await readFactor(file, key, ref));

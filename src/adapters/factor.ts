@@ -1,16 +1,21 @@
 /** The numbers in an adapter's file. */
 import { readFloat32 } from "../bytes/safetensors.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Factor } from "./adapter.ts";
 
 /** A tensor's values, refused if any is not a number. */
 export async function readFactor(file: string, key: string, ref: TensorRef): Promise<Factor> {
   const count = ref.shape.reduce((a, b) => a * b, 1);
   const data = await readFloat32(ref);
-  if (data.length !== count) throw new TillerError(`${file} is damaged: ${key} does not hold ${count} numbers.`);
+  if (data.length !== count)
+    throw new TillerError("adapter-damaged", `${file} is damaged: ${key} does not hold ${count} numbers.`, {
+      paths: [file],
+    });
   if (!data.every(Number.isFinite)) {
-    throw new TillerError(`${file} holds values in ${key} that are not numbers: its training has diverged.`);
+    throw new TillerError("adapter-not-finite", `${file} has non-finite numbers in ${key}: its training diverged.`, {
+      paths: [file],
+    });
   }
   return { shape: ref.shape, data };
 }

@@ -1,7 +1,7 @@
 /** LoRA files in every spelling, as low-rank changes of the base model's modules. */
 import { z } from "zod";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Adapter, AdapterFormat, LowRank } from "./adapter.ts";
 import { readFactor } from "./factor.ts";
@@ -49,7 +49,10 @@ async function readLora(
     if (parsed.role === "down") format ??= parsed.flat ? "kohya" : parsed.spelling;
     const modules = entries.get(place.component)!;
     const entry = modules.get(place.module) ?? {};
-    if (entry[parsed.role]) throw new TillerError(`${file} changes ${place.module} twice, the second time in ${key}.`);
+    if (entry[parsed.role])
+      throw new TillerError("adapter-damaged", `${file} changes ${place.module} twice, the second time in ${key}.`, {
+        paths: [file],
+      });
     entry[parsed.role] = { key, ref };
     modules.set(place.module, entry);
   }
@@ -66,7 +69,9 @@ async function readLora(
   if (unknown.length > 0) {
     const others = unknown.length > 1 ? ` (and ${unknown.length - 1} more keys)` : "";
     throw new TillerError(
-      `${file} has ${unknown[0]}${others}, which fits no part of this model: is it for another base model?`,
+      "adapter-other-model",
+      `${file} does not fit this model: it has ${unknown[0]}${others}, which the model has not. Is the adapter for another base model?`,
+      { paths: [file] },
     );
   }
   return { format: format ?? "peft", lowRank };
@@ -98,7 +103,11 @@ async function readLowRank(
 ): Promise<LowRank> {
   if (!down || !up) {
     const present = (down ?? up ?? alpha)!.key;
-    throw new TillerError(`${file} has ${present} but not its ${down ? "up" : "down"} half: the file is incomplete.`);
+    throw new TillerError(
+      "adapter-damaged",
+      `${file} has ${present} but not its ${down ? "up" : "down"} half: the file is incomplete.`,
+      { paths: [file] },
+    );
   }
   const [out, ...inner] = host.shape as [number, ...number[]];
   const [rank = 0, ...downInner] = down.ref.shape;
@@ -108,11 +117,17 @@ async function readLowRank(
     const { key, ref } = sameKernel(downInner, inner) ? up : down;
     const due = key === down.key ? [rank, ...inner] : [out, rank];
     throw new TillerError(
+      "adapter-other-model",
       `${file} does not fit this model: ${key} is [${ref.shape.join(", ")}], but ${module} takes [${due.join(", ")}].`,
+      { paths: [file] },
     );
   }
   if (upRank !== rank || rank === 0) {
-    throw new TillerError(`${file} is damaged: ${down.key} has rank ${rank}, ${up.key} rank ${upRank}.`);
+    throw new TillerError(
+      "adapter-damaged",
+      `${file} is damaged: ${down.key} has rank ${rank}, ${up.key} rank ${upRank}.`,
+      { paths: [file] },
+    );
   }
   const stored = alpha && (await readFactor(file, alpha.key, { ...alpha.ref, shape: [1] })).data[0];
   const effective = (stored === 0 ? undefined : stored) ?? rule.alpha ?? rank; // kohya: 0 means the rank
@@ -143,10 +158,18 @@ const peftConfig = z.looseObject({
 export function peftAlphas(file: string, config: unknown): (module: string) => ReturnType<AlphaRule> {
   const parsed = peftConfig.safeParse(config);
   if (!parsed.success)
-    throw new TillerError(`${file} has a PEFT configuration that cannot be read: ${parsed.error.issues[0]?.message}.`);
+    throw new TillerError(
+      "adapter-metadata",
+      `${file} has a PEFT configuration that cannot be read: ${parsed.error.issues[0]?.message}.`,
+      { paths: [file] },
+    );
   const { lora_alpha: alpha, alpha_pattern: alphas = {}, use_rslora: rootRank, use_dora: dora } = parsed.data;
   if (dora)
-    throw new TillerError(`${file} is a DoRA adapter, which Tiller does not read: merge it into a model first.`);
+    throw new TillerError(
+      "adapter-unsupported",
+      `${file} is a DoRA adapter, which Tiller cannot apply: merge it into a model first.`,
+      { paths: [file] },
+    );
   return (module) => {
     // PEFT matches a pattern against the end of a module's path.
     const special = Object.entries(alphas).find(([name]) => module === name || module.endsWith(`.${name}`));
@@ -162,7 +185,10 @@ export function metadataAlphas(file: string, metadata: Readonly<Record<string, s
   try {
     parsed = JSON.parse(text);
   } catch (error) {
-    throw new TillerError(`${file} has lora_adapter_metadata that is not JSON.`, { cause: error });
+    throw new TillerError("adapter-metadata", `${file} has lora_adapter_metadata that is not JSON.`, {
+      paths: [file],
+      cause: error,
+    });
   }
   const all = z.record(z.string(), z.unknown()).catch({}).parse(parsed);
   const of = (prefix: string) =>

@@ -2,7 +2,7 @@
 import { basename, exists, extname, join, kindOf, list } from "#bytes";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { readSafetensors, type Safetensors } from "../bytes/safetensors.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Adapter } from "./adapter.ts";
 import type { AlphaRule, Base } from "./kind.ts";
 import { kinds } from "./kinds.ts";
@@ -25,7 +25,8 @@ export async function readAdapter(path: string, base: Base): Promise<Adapter> {
 async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<Adapter> {
   const { tensors, metadata } = await open(file);
   const unread = nameUnread(tensors.keys());
-  if (unread !== undefined) throw new TillerError(`${file} is ${unread}, which Tiller does not run.`);
+  if (unread !== undefined)
+    throw new TillerError("adapter-unsupported", `${file} is ${unread}, which Tiller does not run.`, { paths: [file] });
   const empty: Adapter = {
     name: basename(file, extname(file)),
     file,
@@ -43,7 +44,7 @@ async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<A
 /** `readSafetensors`, and a word on files that hold no tensors at all. */
 async function open(file: string): Promise<Safetensors> {
   const opened = await readSafetensors(file);
-  if (opened.tensors.size === 0) throw new TillerError(`${file} holds no tensors.`);
+  if (opened.tensors.size === 0) throw new TillerError("adapter-empty", `${file} holds no tensors.`, { paths: [file] });
   return opened;
 }
 
@@ -62,7 +63,9 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
     }
   }
   throw new TillerError(
+    "adapter-empty",
     `${folder} holds no adapter: there is neither adapter_model.safetensors nor pytorch_lora_weights.safetensors nor pytorch_custom_diffusion_weights.safetensors.`,
+    { paths: [folder] },
   );
 }
 

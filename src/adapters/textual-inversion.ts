@@ -1,7 +1,7 @@
 /** Learned token embeddings in their common forms. */
 import { basename, extname } from "#bytes";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { readFactor } from "./factor.ts";
 import type { AdapterKind, Base } from "./kind.ts";
 
@@ -36,11 +36,18 @@ async function readTextualInversion(
   const width = components.get(table.component)!.weights.get(table.key)!.shape[1]!;
   const tokens = new Map<string, Float32Array[]>();
   for (const [key, ref] of tensors) {
-    if (key === "clip_g") throw new TillerError(`${file} is an embedding for Stable Diffusion XL (it has clip_g).`);
+    if (key === "clip_g")
+      throw new TillerError(
+        "adapter-other-model",
+        `${file} is an embedding for Stable Diffusion XL (it has clip_g), not for this model.`,
+        { paths: [file] },
+      );
     const vectors = ref.shape.length === 1 ? 1 : ref.shape[0]!;
     if (ref.shape.at(-1) !== width || vectors === 0) {
       throw new TillerError(
+        "adapter-other-model",
         `${file} does not fit this model: ${key} is [${ref.shape.join(", ")}], but its text encoder's embeddings have width ${width}.`,
+        { paths: [file] },
       );
     }
     const { data } = await readFactor(file, key, ref);

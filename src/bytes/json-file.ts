@@ -1,7 +1,7 @@
 /** Small JSON and text files (configs, indexes, vocabularies), read with a size limit; JSON is checked against a schema. */
 import { z } from "zod";
 import { withSource } from "#bytes";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 
 /** Any JSON object: what a `config.json` is until the model that owns it parses it. */
 export const jsonObject = z.record(z.string(), z.unknown());
@@ -18,13 +18,20 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
   try {
     value = parsePythonJson(text);
   } catch (error) {
-    throw new TillerError(`${file} is not valid JSON: ${(error as Error).message}.`, { cause: error });
+    throw new TillerError("json-invalid", `${file} is not valid JSON: ${(error as Error).message}.`, {
+      paths: [file],
+      cause: error,
+    });
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const at = issue?.path.length ? ` at "${issue.path.join(".")}"` : "";
-  throw new TillerError(`${file} does not have the expected form${at}: ${issue?.message ?? "unknown"}.`);
+  throw new TillerError(
+    "json-unexpected",
+    `${file} does not have the expected form${at}: ${issue?.message ?? "unknown"}.`,
+    { paths: [file] },
+  );
 }
 
 /**
@@ -35,9 +42,13 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
 export const readText = (file: string, limit: number): Promise<string> =>
   withSource(file, async (source) => {
     const { size } = source;
-    if (size > limit) throw new TillerError(`${file} is ${size} bytes long, too long for what it should hold.`);
+    if (size > limit)
+      throw new TillerError("file-too-large", `${file} is ${size} bytes, too large for what it should hold.`, {
+        paths: [file],
+      });
     const bytes = await source.read(0, size);
-    if (bytes.length < size) throw new TillerError(`${file} changed while it was read; try again.`);
+    if (bytes.length < size)
+      throw new TillerError("file-changed", `${file} changed while it was being read: try again.`, { paths: [file] });
     return new TextDecoder().decode(bytes);
   });
 

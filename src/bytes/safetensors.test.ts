@@ -3,7 +3,7 @@ import { mkdtemp, open, readdir, readFile, realpath, rm, symlink, truncate, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { parseSafetensors, readBytes, readFloat32, readSafetensors, writeSafetensors } from "./safetensors.ts";
 import { absentSource } from "./source.ts";
 import { rows, type TensorRef } from "./tensor-ref.ts";

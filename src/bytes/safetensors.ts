@@ -1,6 +1,6 @@
 /** safetensors files, in and out. Reading takes the header only: weights stay in the file, and graphs refer to them there. */
 import { extname, withSource, writeAtomically } from "#bytes";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { isFloat, toFloat32 } from "./elements.ts";
 import { type HeaderEntry, HeaderError, parseHeader, quoted } from "./safetensors-header.ts";
 import type { ByteSource } from "./source.ts";
@@ -64,7 +64,10 @@ export function readSafetensors(file: string): Promise<Safetensors> {
  */
 export function parseSafetensors(header: Uint8Array, source: ByteSource): Safetensors {
   const { name: path, size } = source;
-  const damaged = (what: string) => new TillerError(`${path} is damaged: ${what}. Download or export it again.`);
+  const damaged = (what: string) =>
+    new TillerError("safetensors-damaged", `${path} is damaged: ${what}. Download or export it again.`, {
+      paths: [path],
+    });
   const { entries, metadata } = (() => {
     try {
       return parseHeader(new TextDecoder("utf-8", { fatal: true }).decode(header));
@@ -163,10 +166,17 @@ export async function writeSafetensors(
  * @throws TillerError if the file is gone or shorter than when it was opened.
  */
 export async function readBytes({ name, source, offset, byteLength }: TensorRef): Promise<Uint8Array<ArrayBuffer>> {
-  if (byteLength > mostBytes) throw new TillerError(`${name} in ${source.name} is too large to read.`);
+  if (byteLength > mostBytes)
+    throw new TillerError("file-too-large", `${name} in ${source.name} is too large to read.`, {
+      paths: [source.name],
+    });
   const bytes = await source.read(offset, byteLength);
   if (bytes.byteLength === byteLength) return bytes;
-  throw new TillerError(`${source.name} is shorter than when it was opened: ${name} is gone. Load the model again.`);
+  throw new TillerError(
+    "file-changed",
+    `${source.name} is shorter than when it was opened: ${name} is gone. Load the model again.`,
+    { paths: [source.name] },
+  );
 }
 
 /**
@@ -177,7 +187,11 @@ export async function readBytes({ name, source, offset, byteLength }: TensorRef)
 export async function readFloat32(ref: TensorRef): Promise<Float32Array> {
   const { dtype } = ref;
   if (!isFloat(dtype))
-    throw new TillerError(`${ref.name} in ${ref.source.name} holds ${dtype}, where numbers are needed.`);
+    throw new TillerError(
+      "dtype-unsupported",
+      `${ref.name} in ${ref.source.name} holds ${dtype}, where numbers are needed.`,
+      { paths: [ref.source.name] },
+    );
   return toFloat32(await readBytes(ref), dtype);
 }
 
@@ -193,23 +207,38 @@ async function readHeader(file: string, source: ByteSource): Promise<Uint8Array>
   const begins = head[8] === 0x7b && length <= BigInt(maxHeader);
   if (!begins && looksPickled(file, head)) {
     throw new TillerError(
-      `${file} is a PyTorch pickle, which can run any code when opened, so Tiller does not: convert it to safetensors.`,
+      "pickle-refused",
+      `${file} is a PyTorch pickle, which can run any code when opened: convert it to safetensors.`,
+      { paths: [file] },
     );
   }
-  if (size < 9) throw new TillerError(`${file} is not a safetensors file: it has only ${size} bytes.`);
+  if (size < 9)
+    throw new TillerError("safetensors-invalid", `${file} is not a safetensors file: it is only ${size} bytes.`, {
+      paths: [file],
+    });
   if (length > BigInt(maxHeader)) {
     throw new TillerError(
-      `${file} is not a safetensors file: it declares a header of ${length} bytes, and ${maxHeader} is the most.`,
+      "safetensors-invalid",
+      `${file} is not a safetensors file: it declares a header of ${length} bytes, and the limit is ${maxHeader}.`,
+      { paths: [file] },
     );
   }
-  if (head[8] !== 0x7b) throw new TillerError(`${file} is not a safetensors file: its header does not begin with "{".`);
+  if (head[8] !== 0x7b)
+    throw new TillerError(
+      "safetensors-invalid",
+      `${file} is not a safetensors file: its header does not begin with "{".`,
+      { paths: [file] },
+    );
   if (length > BigInt(size - 8)) {
     throw new TillerError(
+      "safetensors-damaged",
       `${file} is damaged: it declares a header of ${length} bytes, but only ${size - 8} follow. Download it again.`,
+      { paths: [file] },
     );
   }
   const header = await source.read(8, Number(length));
-  if (header.byteLength < Number(length)) throw new TillerError(`${file} changed while it was read; try again.`);
+  if (header.byteLength < Number(length))
+    throw new TillerError("file-changed", `${file} changed while it was being read: try again.`, { paths: [file] });
   return header;
 }
 
@@ -224,8 +253,10 @@ function dtypeOf({ name, dtype }: HeaderEntry, file: string): DType {
   const known = byCode.get(dtype);
   if (known) return known;
   throw new TillerError(
+    foreign.has(dtype) ? "dtype-unsupported" : "safetensors-damaged",
     foreign.has(dtype)
       ? `${file} stores ${quoted(name)} as ${dtype}, which Tiller cannot compute with: use an F16, BF16 or F32 version.`
       : `${file} is damaged or newer than Tiller: ${quoted(name)} has the unknown dtype ${quoted(dtype)}.`,
+    { paths: [file] },
   );
 }

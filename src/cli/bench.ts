@@ -10,7 +10,7 @@ import {
   runExperiment,
   writeReport,
 } from "../experiments/index.ts";
-import { UsageError } from "../index.ts";
+import { TillerError } from "../index.ts";
 import { resultLines, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -112,7 +112,10 @@ const pageOf = ({ experiment }: Results, file: string, folder: string) => ({
 function parseShard(text: string): { part: number; of: number } {
   const [, part, of] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
   if (part === undefined || of === undefined || part < 1 || part > of) {
-    throw new UsageError(`--shard ${JSON.stringify(text)} must be like 1/4, the first of four`);
+    throw new TillerError(
+      "option-invalid",
+      `--shard ${JSON.stringify(text)} is not a shard: write 1/4 for the first of four.`,
+    );
   }
   return { part, of };
 }

@@ -9,7 +9,7 @@ import {
   metrics,
   protocols,
   type Scores,
-  UsageError,
+  TillerError,
 } from "../index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -53,9 +53,10 @@ Example:
 
 export async function evaluate(options: EvalOptions, { signal }: World, output: Output): Promise<void> {
   const { images, references, prompts, prompt, token, clip, dino, protocol, device, threads } = options;
-  if (images === undefined) throw new UsageError("--images is missing: name the folder of pictures to measure.");
+  if (images === undefined)
+    throw new TillerError("option-missing", "--images is missing: name the folder of pictures to measure.");
   if (references === undefined)
-    throw new UsageError("--references is missing: name the folder of the subject's own pictures.");
+    throw new TillerError("option-missing", "--references is missing: name the folder of the subject's own pictures.");
   const request = { images, references, prompts, prompt, token, clip, dino, protocol, device, threads, signal };
   const result = await evaluateFolder(request, (done, total) =>
     output.progress.doing("measuring", done / total, `picture ${done} of ${total}`),

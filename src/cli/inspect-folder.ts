@@ -31,7 +31,10 @@ export interface FolderReport {
 export async function describeFolder(folder: string): Promise<FolderReport> {
   const name = basename(resolve(folder));
   const names = await readdir(folder).catch((cause) => {
-    throw new TillerError(`${folder} may not be read: check its permissions.`, { cause });
+    throw new TillerError("file-unreadable", `${folder} cannot be read: check its permissions.`, {
+      paths: [folder],
+      cause,
+    });
   });
   if (names.includes("model_index.json")) {
     const index = await readJson(join(folder, "model_index.json"), jsonObject);
@@ -68,9 +71,11 @@ export async function describeFolder(folder: string): Promise<FolderReport> {
   }
   const files = names.filter((file) => file.endsWith(".safetensors"));
   throw new TillerError(
+    "model-not-found",
     files.length > 0
       ? `${folder} is no model folder; inspect one of its files: ${files.slice(0, 5).join(", ")}.`
       : `${folder} holds no model: there is no model_index.json, config.json or .safetensors file in it.`,
+    { paths: [folder] },
   );
 }
 

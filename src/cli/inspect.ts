@@ -29,7 +29,7 @@ Example:
 /** @throws TillerError if the file or folder cannot be read, or is none of these. */
 export async function inspect(file: string, output: Output): Promise<void> {
   const found = await stat(file).catch(() => undefined);
-  if (!found) throw new TillerError(`${file} does not exist.`);
+  if (!found) throw new TillerError("file-missing", `${file} does not exist.`, { paths: [file] });
   const say = (lines: readonly string[]) => output.say(printable(lines.join("\n")));
   if (found.isDirectory()) {
     const report = await describeFolder(file);
@@ -50,7 +50,7 @@ export async function inspect(file: string, output: Output): Promise<void> {
 /** By its first bytes, or by its name, so that a damaged picture is called one. */
 async function isPicture(file: string): Promise<boolean> {
   if (/\.(jpe?g|webp|gif|avif)$/i.test(file)) {
-    throw new TillerError(`${file} is a picture without a recipe: only PNG files carry one.`);
+    throw new TillerError("recipe-missing", `${file} has no recipe: only PNG pictures carry one.`, { paths: [file] });
   }
   if (/\.png$/i.test(file)) return true;
   if (!(await stat(file)).isFile()) return false;

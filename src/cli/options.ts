@@ -19,7 +19,7 @@ import {
   samplerNames,
   settingNames,
   settingOf,
-  UsageError,
+  TillerError,
   usualDefaults,
 } from "../index.ts";
 import { placeOf } from "../node.ts";
@@ -144,7 +144,7 @@ export function givenRequest(options: PictureOptions): GivenRequest {
 /**
  * The whole request.
  *
- * @throws UsageError naming the option that is missing or out of range.
+ * @throws TillerError naming the option that is missing or out of range.
  */
 export function completeRequest(given: GivenRequest, recipe: Recipe | undefined): FullRequest {
   const request: GivenRequest = { ...recipe?.request };
@@ -155,13 +155,13 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
   }
   for (const [key, value] of Object.entries(given)) if (value !== undefined) Object.assign(request, { [key]: value });
   if (request.prompt === undefined) {
-    throw new UsageError('--prompt is missing: say what to draw, such as --prompt "a red cat".');
+    throw new TillerError("option-missing", '--prompt is missing: say what to draw, such as --prompt "a red cat".');
   }
   const parsed = requestSchema.safeParse(request);
   if (parsed.success) return completed(parsed.data, usualDefaults);
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);
-  throw new UsageError(`${optionOf(key)} ${request[key as keyof Request]} ${explained(issue)}.`);
+  throw new TillerError("option-invalid", `${optionOf(key)} ${request[key as keyof Request]} ${explained(issue)}.`);
 }
 
 export const parseGuidance = (text: string) => parseChoice("--guidance", text, guidanceNames);

@@ -25,8 +25,9 @@ export async function prepareFolder(folder: string): Promise<void> {
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     throw new TillerError(
+      "file-not-written",
       `Pictures cannot be written to ${folder}: ${reasons[code] ?? code}. Choose another folder with --out.`,
-      { cause: error },
+      { paths: [folder], cause: error },
     );
   } finally {
     await rm(trial, { force: true }).catch(() => {});

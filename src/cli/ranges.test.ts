@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../index.ts";
+import { TillerError } from "../index.ts";
 import { parseNumbers } from "./ranges.ts";
 
 describe("lists and ranges of numbers", () => {
@@ -36,7 +36,7 @@ describe("lists and ranges of numbers", () => {
     ["0:1e9:0.001", "more than 10000 values"],
     ["0:1:1e-300", "more than 10000 values"],
   ])("%j is refused, naming the option", (text, message) => {
-    expect(() => parseNumbers("--omega", text)).toThrow(UsageError);
+    expect(() => parseNumbers("--omega", text)).toThrow(TillerError);
     expect(() => parseNumbers("--omega", text)).toThrow(message);
     expect(() => parseNumbers("--omega", text)).toThrow("--omega");
   });

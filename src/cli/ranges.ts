@@ -1,5 +1,5 @@
 /** Lists and ranges: `5,7.5,10`, `0:1:0.1`, or both mixed. */
-import { UsageError } from "../index.ts";
+import { TillerError } from "../index.ts";
 import { parseNumber } from "./values.ts";
 
 /** More values than this on one axis are a slip of the keyboard. */
@@ -9,34 +9,41 @@ const mostValues = 10_000;
  * The numbers of `a,b,c` and of `first:last[:step]`, last included when a step falls on it, each number once. Steps are
  * counted in decimals, so 0:1:0.1 gives 0.3 and not 0.30000000000000004.
  *
- * @throws UsageError naming `option`.
+ * @throws TillerError naming `option`.
  */
 export function parseNumbers(option: string, text: string): number[] {
   const values = new Set<number>();
   for (const part of text.split(",")) {
-    if (part.trim() === "") throw new UsageError(`${option} ${text} has an empty place in its list.`);
+    if (part.trim() === "")
+      throw new TillerError("option-invalid", `${option} ${text} has an empty entry in its list.`);
     for (const value of part.includes(":") ? parseRange(option, part) : [parseNumber(option, part)]) {
       values.add(value === 0 ? 0 : value);
     }
-    if (values.size > mostValues) throw new UsageError(`${option} ${text} has more than ${mostValues} values.`);
+    if (values.size > mostValues)
+      throw new TillerError("option-invalid", `${option} ${text} has more than ${mostValues} values.`);
   }
   return [...values];
 }
 
 function parseRange(option: string, text: string): number[] {
   const parts = text.split(":").map((part) => part.trim());
-  if (parts.length > 3) throw new UsageError(`${option} ${text} is no range: write first:last:step, such as 0:1:0.1.`);
+  if (parts.length > 3)
+    throw new TillerError(
+      "option-invalid",
+      `${option} ${text} is not a range: write first:last:step, such as 0:1:0.1.`,
+    );
   const [first = 0, last = 0, step = 1] = parts.map((part) => parseNumber(option, part));
-  if (step === 0) throw new UsageError(`${option} ${text} has a step of 0.`);
+  if (step === 0) throw new TillerError("option-invalid", `${option} ${text} has a step of 0.`);
   if ((last - first) * step < 0) {
-    throw new UsageError(`${option} ${text} never arrives: a step of ${step} leads away from ${last}.`);
+    throw new TillerError("option-invalid", `${option} ${text} never ends: a step of ${step} leads away from ${last}.`);
   }
   if (first === last) return [first];
   const decimals = Math.max(...parts.map(decimalsOf));
   const unit = 10 ** decimals;
   const [from, to, by] = [first, last, step].map((value) => Math.round(value * unit)) as [number, number, number];
   const count = Math.floor((to - from) / by) + 1;
-  if (count > mostValues) throw new UsageError(`${option} ${text} has more than ${mostValues} values.`);
+  if (count > mostValues)
+    throw new TillerError("option-invalid", `${option} ${text} has more than ${mostValues} values.`);
   return Array.from({ length: count }, (_, index) => Number(((from + index * by) / unit).toFixed(decimals)));
 }
 

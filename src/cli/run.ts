@@ -2,7 +2,7 @@
 
 import { inspect as show } from "node:util";
 import { Command, CommanderError } from "commander";
-import { TillerError, UsageError, version } from "../index.ts";
+import { TillerError, version } from "../index.ts";
 import { addBench, bench } from "./bench.ts";
 import { addDemo, demo } from "./demo.ts";
 import { addDoctor, doctor } from "./doctor.ts";
@@ -79,11 +79,18 @@ function told(error: unknown, argv: readonly string[], world: World, output: Out
   if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help")) {
     return error.exitCode === 0 ? 0 : 2;
   }
-  const { code, message } = outcome(error, argv, world, output);
-  output.result.error = { message, exitCode: code };
+  const { exitCode, code, message } = outcome(error, argv, world, output);
+  output.result.error = { code, message, exitCode };
   world.stderr.write(`tiller: ${printable(message)}\n`);
   if (argv.includes("--verbose")) world.stderr.write(`${show(error)}\n`);
-  return code;
+  return exitCode;
+}
+
+interface Outcome {
+  readonly exitCode: ExitCode;
+  /** One of docs/errors.md; none for an interruption or a defect. */
+  readonly code?: string;
+  readonly message: string;
 }
 
 function outcome(
@@ -91,27 +98,28 @@ function outcome(
   argv: readonly string[],
   { signal }: World,
   output: Output,
-): { code: ExitCode; message: string } {
-  if (error instanceof CommanderError) return { code: 2, message: callMessage(error, argv) };
+): Outcome {
+  if (error instanceof CommanderError) return { exitCode: 2, code: "option-invalid", message: callMessage(error, argv) };
   if (signal.aborted) {
     const { step, adapters } = output.result as { step?: number; adapters?: string[] };
     if (adapters) {
       return {
-        code: 130,
+        exitCode: 130,
         message: `interrupted after step ${step}; learned so far: ${adapters.join(", ")}; --resume goes on.`,
       };
     }
     const pictures = (output.result.pictures as unknown[] | undefined)?.length ?? 0;
     return {
-      code: 130,
+      exitCode: 130,
       message: pictures === 0 ? "interrupted." : `interrupted; finished pictures in ${output.result.out}: ${pictures}.`,
     };
   }
-  if (error instanceof UsageError) return { code: 2, message: error.message };
-  if (error instanceof TillerError) return { code: 1, message: error.message };
+  if (error instanceof TillerError) {
+    return { exitCode: error.kind === "usage" ? 2 : 1, code: error.code, message: error.message };
+  }
   const what = error instanceof Error ? error.message : String(error);
   const more = argv.includes("--verbose") ? "" : "; --verbose shows where";
-  return { code: 1, message: `this is a defect of Tiller: ${what}${more}.` };
+  return { exitCode: 1, message: `this is a defect of Tiller: ${what}${more}.` };
 }
 
 /** Commander's message ("error: unknown option '--omgea'\n(Did you mean --omega?)") as a sentence. */

@@ -10,7 +10,7 @@ import {
   settingNames,
   settingOf,
   settingsOf,
-  UsageError,
+  TillerError,
 } from "../index.ts";
 import type { SheetPlan } from "../node.ts";
 import { methodsWith } from "./setting-options.ts";
@@ -55,22 +55,24 @@ const mostAbreast = 6;
  * Several seeds are the columns of the sheet, settings its rows. With one seed, two varied axes make a grid, and anything
  * else stands in reading order with a caption each.
  *
- * @throws UsageError if an axis varies that no method given takes notice of, or there are more than 10,000 pictures.
+ * @throws TillerError if an axis varies that no method given takes notice of, or there are more than 10,000 pictures.
  */
 export function planSweep(axes: Axes): SweepPlan {
   for (const name of settingNames) {
     if ((axes[name]?.length ?? 0) > 1 && !axes.guidance.some((guidance) => settingOf(guidance, name))) {
       const option = optionOf(name);
-      throw new UsageError(
-        `${option} varies, but changes nothing with --guidance ${axes.guidance.join(",")}: add ${methodsWith(name)} to it.`,
+      throw new TillerError(
+        "sweep-idle-axis",
+        `${option} varies, but has no effect with --guidance ${axes.guidance.join(",")}: add ${methodsWith(name)} to it.`,
       );
     }
   }
   const settings = combine(axes);
   const seeds = axes.seed;
   if (settings.length * seeds.length > mostPictures) {
-    throw new UsageError(
-      `This sweep has ${settings.length * seeds.length} pictures, and ${mostPictures} are the most: shorten its lists.`,
+    throw new TillerError(
+      "too-many-pictures",
+      `This sweep has ${settings.length * seeds.length} pictures, and the limit is ${mostPictures}: shorten its lists.`,
     );
   }
   const varied = (["guidance", ...settingNames, "sampler", "steps"] as const).filter(

@@ -12,8 +12,8 @@ import {
   settingNames,
   settingOf,
   shortName,
+  TillerError,
   toldOf,
-  UsageError,
   version,
 } from "../index.ts";
 import { type ContactSheet, createContactSheet, writeNew } from "../node.ts";
@@ -150,7 +150,7 @@ function axesOf(options: SweepOptions, recipe: Recipe | undefined): Axes {
     Array.from({ length: Math.min(options.count ?? 1, 10_001) }, (_, i) => seed + i),
   );
   if (seeds.length > 10_000)
-    throw new UsageError(`--count ${options.count} is too large: 10000 pictures are the most.`);
+    throw new TillerError("too-many-pictures", `--count ${options.count} is too large: the limit is 10000 pictures.`);
   // A recipe's scale is one for methods that have the same scale.
   const kept = (name: SettingName) =>
     recipe && guidance.every((one) => !settingOf(one, name) || comparable(name, defaults.guidance, one))

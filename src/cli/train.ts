@@ -4,11 +4,11 @@ import type { Command } from "commander";
 import {
   embeddedModel,
   learningRateSchedules,
+  TillerError,
   type TrainingMethodName,
   type TrainingRequest,
   trainingMethodNames,
   trainingMethods,
-  UsageError,
 } from "../index.ts";
 import { warnOfIdleTraining } from "./idle-training-options.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
@@ -113,7 +113,8 @@ export async function train(
     samplePrompt?: string[];
   };
   for (const name of ["images", "token", "class"] as const) {
-    if (given[name] === undefined) throw new UsageError(`--${name} is missing; see tiller train --help.`);
+    if (given[name] === undefined)
+      throw new TillerError("option-missing", `--${name} is missing; see tiller train --help.`);
   }
   warnOfIdleTraining(method, { ...given, samplePrompt }, output);
   // Commander gives a --no-option its positive form as a default: only the negative one was said.

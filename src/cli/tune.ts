@@ -3,7 +3,7 @@
 import { join, parse } from "node:path";
 import type { Command } from "commander";
 import { tune as findOmega } from "../experiments/index.ts";
-import { embeddedModel, UsageError } from "../index.ts";
+import { embeddedModel, TillerError } from "../index.ts";
 import { tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -62,16 +62,18 @@ Example:
 
 export async function tune(options: TuneOptions, { signal }: World, output: Output): Promise<void> {
   const { model, adapter, images, token, budget, scale, floor, steps, clip, dino: vit, device, threads } = options;
-  if (!adapter) throw new UsageError("--adapter is missing: name the adapter's file.");
-  if (images === undefined) throw new UsageError("--images is missing: name the folder of the subject's own pictures.");
+  if (!adapter) throw new TillerError("option-missing", "--adapter is missing: name the adapter file.");
+  if (images === undefined)
+    throw new TillerError("option-missing", "--images is missing: name the folder of the subject's own pictures.");
   if (options.class === undefined)
-    throw new UsageError("--class is missing: say what kind of thing it is, such as cat.");
+    throw new TillerError("option-missing", "--class is missing: say what kind of thing it is, such as cat.");
   if (model !== embeddedModel && (clip === undefined || vit === undefined))
-    throw new UsageError(
-      "--clip and --dino are missing: name folders of encoders to measure with; dinghy's own know dinghy's pictures alone.",
+    throw new TillerError(
+      "encoders-needed",
+      "--clip and --dino are missing: name folders of encoders to measure with; dinghy's own only know dinghy's pictures.",
     );
   if ((clip === undefined) !== (vit === undefined))
-    throw new UsageError("--clip and --dino go together: name both, or neither.");
+    throw new TillerError("option-missing", "--clip and --dino go together: name both, or neither.");
   const began = performance.now();
   const { dir, name } = parse(adapter[0]!);
   const folder = options.out ?? join(dir, `${name}.tune`);

@@ -1,5 +1,5 @@
 /** Option values, from what a person types to what the code takes. Every refusal names the option. */
-import { settingNames, settingsNamed, UsageError } from "../index.ts";
+import { settingNames, settingsNamed, TillerError } from "../index.ts";
 
 /** The option of a request's field: `--ag-scale` of `agScale`. */
 export const optionOf = (field: string): string =>
@@ -7,26 +7,29 @@ export const optionOf = (field: string): string =>
 
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
-/** @throws UsageError unless `text` is a finite decimal number. */
+/** @throws TillerError unless `text` is a finite decimal number. */
 export function parseNumber(option: string, text: string): number {
   const value = decimal.test(text.trim()) ? Number(text) : Number.NaN;
   if (Number.isFinite(value)) return value;
-  throw new UsageError(`${option} ${shown(text)} is not a number: give one such as ${option} ${example(option)}.`);
+  throw new TillerError(
+    "option-invalid",
+    `${option} ${shown(text)} is not a number: give one such as ${option} ${example(option)}.`,
+  );
 }
 
-/** @throws UsageError unless `text` is a whole number from `least` to `most`. */
+/** @throws TillerError unless `text` is a whole number from `least` to `most`. */
 export function parseWhole(option: string, text: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
   const value = parseNumber(option, text);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new UsageError(`${option} ${shown(text)} must be a whole number ${bounds}.`);
+  throw new TillerError("option-invalid", `${option} ${shown(text)} must be a whole number ${bounds}.`);
 }
 
-/** @throws UsageError unless `text` is one of `choices`. */
+/** @throws TillerError unless `text` is one of `choices`. */
 export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const found = choices.find((choice) => choice === text);
   if (found !== undefined) return found;
-  throw new UsageError(`${option} ${shown(text)} is unknown: choose one of ${choices.join(", ")}.`);
+  throw new TillerError("option-invalid", `${option} ${shown(text)} is unknown: choose one of ${choices.join(", ")}.`);
 }
 
 /** A value in a message: empty ones visible, line breaks and escape codes harmless. */

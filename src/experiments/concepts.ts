@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { exists } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { encodePng } from "../recipe/png.ts";
 import { concepts as embeddedConcepts, type Concept as WorldConcept } from "../world/concepts.ts";
 import { rasterize, render, side } from "../world/render.ts";
@@ -30,7 +30,7 @@ export interface Prompt {
 /**
  * The experiment's concepts; the pictures of embedded ones are drawn into `folder`.
  *
- * @throws UsageError if a concept or a prompt is unknown.
+ * @throws TillerError if a concept or a prompt is unknown.
  */
 export async function conceptsOf(experiment: Experiment, folder: string): Promise<BenchConcept[]> {
   const asked = experiment.concepts === "all" ? embeddedConcepts.map(({ name }) => name) : experiment.concepts;
@@ -49,12 +49,12 @@ export async function conceptsOf(experiment: Experiment, folder: string): Promis
   return concepts;
 }
 
-/** @throws UsageError if the embedded world has no concept of this name. */
+/** @throws TillerError if the embedded world has no concept of this name. */
 export function embeddedConcept(name: string): WorldConcept {
   const found = embeddedConcepts.find((concept) => concept.name === name);
   if (found) return found;
   const names = embeddedConcepts.map((concept) => concept.name).join(", ");
-  throw new UsageError(`the embedded world has no concept ${name}: choose one of ${names}`);
+  throw new TillerError("concept-unknown", `There is no concept ${name}: choose one of ${names}.`);
 }
 
 /** The concept's reference pictures, in everyday places; those that are there already stay. */
@@ -74,11 +74,14 @@ const referenceSeed = 2 ** 31;
 /** The names of the prompts of live subjects, or of the others. */
 export const promptNames = (live: boolean): string[] => [...themesOf({ live }).keys()];
 
-/** @throws UsageError if none of the prompts asked for suits the concept. */
+/** @throws TillerError if none of the prompts asked for suits the concept. */
 function promptsFor({ name, live }: { name: string; live: boolean }, asked: Experiment["prompts"]): Prompt[] {
   const prompts = promptsOf(live, asked);
   if (prompts.length > 0) return prompts;
-  throw new UsageError(`none of the prompts suits ${name}, which is ${live ? "a living thing" : "no living thing"}`);
+  throw new TillerError(
+    "concept-unknown",
+    `None of the prompts suits ${name}, which is ${live ? "a living thing" : "not a living thing"}.`,
+  );
 }
 
 function promptsOf(live: boolean, asked: Experiment["prompts"]): Prompt[] {
@@ -93,6 +96,6 @@ function promptsOf(live: boolean, asked: Experiment["prompts"]): Prompt[] {
   const known = new Set([...themesOf({ live: true }).keys(), ...themesOf({ live: false }).keys()]);
   const stranger = asked.find((name) => !known.has(name));
   if (stranger !== undefined)
-    throw new UsageError(`there is no prompt ${stranger}: choose of ${[...known].join(", ")}`);
+    throw new TillerError("concept-unknown", `There is no prompt ${stranger}: choose from ${[...known].join(", ")}.`);
   return all.filter(({ name }) => asked.includes(name));
 }

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { embeddedModel } from "../families/embedded.ts";
 import {
   doubtOf,
@@ -110,33 +110,44 @@ export type Personalisation = Experiment["personalisation"][number];
 /** One guidance method with one value for each setting it has, but for those that came later and have their default. */
 export type Arm = { readonly guidance: GuidanceName } & GivenSettings;
 
-/** @throws TillerError if the file cannot be read, UsageError naming the first wrong setting. */
+/** @throws TillerError if the file cannot be read, or naming the first wrong setting. */
 export async function readExperiment(file: string): Promise<Experiment> {
   return parseExperiment(await readJson(file, jsonObject), file);
 }
 
-/** @throws UsageError naming the first wrong setting. */
+/** @throws TillerError naming the first wrong setting. */
 export function parseExperiment(value: unknown, where = "the experiment"): Experiment {
   const parsed = experimentSchema.safeParse(value);
-  if (!parsed.success) throw new UsageError(`${where}: ${wrongSetting(parsed.error)}`);
+  if (!parsed.success)
+    throw new TillerError("experiment-invalid", `${where}: ${wrongSetting(parsed.error)}`, { paths: [where] });
   const experiment = parsed.data;
   const names =
     experiment.concepts === "all" ? [] : experiment.concepts.map((c) => (typeof c === "string" ? c : c.name));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new UsageError(`${where}: concepts: ${twice} is there twice`);
+  if (twice !== undefined)
+    throw new TillerError("experiment-invalid", `${where}: concepts: ${twice} is listed twice`, { paths: [where] });
   for (const [i, { method, ...given }] of experiment.guidance.entries()) {
     for (const setting of settingsOf(method)) {
       const doubt = given[setting.name]?.map((value) => doubtOf(setting, value)).find((found) => found !== undefined);
-      if (doubt !== undefined) throw new UsageError(`${where}: guidance.${i}.${setting.name}: ${doubt}`);
+      if (doubt !== undefined)
+        throw new TillerError("experiment-invalid", `${where}: guidance.${i}.${setting.name}: ${doubt}`, {
+          paths: [where],
+        });
     }
     const { needs } = methodOf(method);
     if (needs.includes("ddim") && experiment.sampler !== "ddim") {
-      throw new UsageError(`${where}: guidance: ${method} is made for the sampler ddim, not ${experiment.sampler}`);
+      throw new TillerError(
+        "experiment-invalid",
+        `${where}: guidance: ${method} needs the sampler ddim, not ${experiment.sampler}`,
+        { paths: [where] },
+      );
     }
     for (const one of experiment.personalisation) {
       if (needs.includes("learned token") && "recipe" in one && !trainingMethods[one.recipe].learned) {
-        throw new UsageError(
+        throw new TillerError(
+          "experiment-invalid",
           `${where}: guidance: ${method} needs a learned token, which ${one.recipe} does not make; leave it out`,
+          { paths: [where] },
         );
       }
     }
@@ -144,7 +155,11 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
   const rows = armsOf(experiment).map((arm, _, arms) => armName(arm, arms));
   const none = experiment.compare?.flat().find((name) => !rows.includes(name));
   if (none !== undefined) {
-    throw new UsageError(`${where}: compare: there is no row ${none}; there are ${rows.join(", ")}`);
+    throw new TillerError(
+      "experiment-invalid",
+      `${where}: compare: there is no row ${none}; there are ${rows.join(", ")}`,
+      { paths: [where] },
+    );
   }
   return experiment;
 }

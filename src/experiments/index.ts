@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { exists } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { conceptsOf } from "./concepts.ts";
 import { type Experiment, readExperiment } from "./experiment.ts";
 import { type ReportOptions, report } from "./report.ts";
@@ -44,6 +44,9 @@ export async function writeSheet(results: Results, folder: string, title: string
  */
 export async function experimentIn(folder: string): Promise<Experiment> {
   const file = join(folder, "experiment.json");
-  if (!(await exists(file))) throw new TillerError(`${folder} has no experiment.json; tiller bench run makes one.`);
+  if (!(await exists(file)))
+    throw new TillerError("experiment-missing", `${folder} has no experiment.json: tiller bench run makes one.`, {
+      paths: [folder],
+    });
   return readExperiment(file);
 }

@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { exists } from "#bytes";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { embedded, embeddedFolder, embeddedModel } from "../families/embedded.ts";
 import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
 import { tokenizerOf } from "../metrics/index.ts";
@@ -174,7 +174,9 @@ export async function runCells(
   if (first) {
     const names = failures.map(({ concept }) => concept).join(", ");
     const why = first.error instanceof Error ? first.error.message : String(first.error);
-    throw new TillerError(`all is done but what failed, of ${names}: ${why}`, { cause: first.error });
+    throw new TillerError("experiment-incomplete", `all is done but what failed, of ${names}: ${why}`, {
+      cause: first.error,
+    });
   }
 }
 

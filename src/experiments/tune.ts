@@ -1,7 +1,7 @@
 /** Finds the omega of one adapter: the most faithful to the subject that keeps the text. */
 import { join } from "node:path";
 import { writeWhole } from "../bytes/write-whole.ts";
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { promptNames } from "./concepts.ts";
 import { type Experiment, parseExperiment } from "./experiment.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
@@ -50,7 +50,7 @@ const seeds = 2;
  * First some omegas far apart on some prompts; then those beside the best, on those prompts; then the few best on as many
  * more prompts as the budget allows. Pictures drawn once are not drawn again, also not by a later call on the same folder.
  *
- * @throws UsageError if the budget is too small for the first round, or the floor is no share.
+ * @throws TillerError if the budget is too small for the first round, or the floor is no share.
  */
 export async function tune(
   request: TuneRequest,
@@ -58,13 +58,17 @@ export async function tune(
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Tuned> {
   const { budget, scales, floor } = request;
-  if (!(floor > 0 && floor <= 1)) throw new UsageError(`--floor ${floor} must be a share: above 0, at most 1`);
+  if (!(floor > 0 && floor <= 1))
+    throw new TillerError("option-invalid", `--floor ${floor} must be a share: above 0 and at most 1.`);
   const prompts = spreadPrompts(request.live);
   // A third of the budget for the first round; cfg is drawn at every scale too.
   const first = Math.min(prompts.length, Math.floor(budget / 3 / ((coarse.length + 1) * scales.length * seeds)));
   if (first < 1) {
     const least = 3 * (coarse.length + 1) * scales.length * seeds;
-    throw new UsageError(`--budget ${budget} is too small: ${least} pictures are the least for these scales`);
+    throw new TillerError(
+      "budget-too-small",
+      `--budget ${budget} is too small: these scales need at least ${least} pictures.`,
+    );
   }
   const measure = async (omegas: readonly number[], at: readonly number[], count: number) =>
     (await runExperiment(experimentOf(request, omegas, at, prompts.slice(0, count)), options, onProgress)).arms;

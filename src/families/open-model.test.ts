@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeSafetensors } from "../bytes/safetensors.ts";
-import { TillerError, UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { ModelFiles } from "./family.ts";
 import { openModelFiles } from "./open-model.ts";
 
@@ -175,7 +175,7 @@ describe("a Diffusers folder", () => {
   });
 
   test("takes no --config", async () => {
-    await expect(openModel(await modelFolder(), { config: "x" })).rejects.toThrow(UsageError);
+    await expect(openModel(await modelFolder(), { config: "x" })).rejects.toThrow(TillerError);
   });
 });
 

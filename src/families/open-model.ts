@@ -5,7 +5,7 @@ import { basename, exists, join, kindOf, list, resolve } from "#bytes";
 import { cachedSnapshot, fetchSnapshot, isHubId } from "#hub";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { readSafetensors } from "../bytes/safetensors.ts";
-import { TillerError, UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { guidanceNames } from "../guidance/index.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { samplerNames } from "../samplers/index.ts";
@@ -26,7 +26,7 @@ export interface OpenOptions extends HubOptions {
  * Opens a model: a Diffusers folder, a single `.safetensors` file, the embedded model by its name, or a hub id `owner/name`,
  * tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
  *
- * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind Tiller does not run; UsageError if
+ * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind Tiller does not run; or if
  *   `config` is given for a model that is not a single file.
  */
 export async function openModel(model: string, options: OpenOptions = {}): Promise<Model> {
@@ -45,7 +45,9 @@ export async function openModelFiles(model: string, options: OpenOptions = {}): 
   const kind = await kindOf(model);
   if (kind === "file") return openSingleFile(model, options);
   if (options.config !== undefined) {
-    throw new UsageError(`--config goes with a single-file model; ${model} brings its own configs.`);
+    throw new TillerError("config-idle", `--config goes with a single-file model; ${model} brings its own configs.`, {
+      paths: [model],
+    });
   }
   if (kind === "folder") return openFolder(model, options);
   if (model === embeddedModel) return openFolder(embeddedFolder, options);
@@ -60,8 +62,10 @@ export async function openModelFiles(model: string, options: OpenOptions = {}): 
     return openFolder(snapshot, options, { name: model, kind: "hub" });
   }
   throw new TillerError(
+    "model-not-found",
     `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors file, ` +
       `nor a hub id of the form owner/name, nor ${embeddedModel}, the embedded one.`,
+    { paths: [model] },
   );
 }
 
@@ -72,7 +76,11 @@ function familyOf({ _class_name }: z.infer<typeof modelIndex>, name: string): Fa
   const family = families.find(({ classes }) => classes.includes(_class_name));
   if (family) return family;
   const runs = families.map((one) => one.runs).join(", ");
-  throw new TillerError(`${name} is a ${_class_name}, which Tiller does not run: it runs ${runs}.`);
+  throw new TillerError(
+    "model-unsupported",
+    `${name} is a ${_class_name}, which Tiller does not run; it runs ${runs}.`,
+    { paths: [name] },
+  );
 }
 
 async function openFolder(
@@ -89,7 +97,9 @@ async function openFolder(
     const name = z.tuple([z.unknown(), z.string()]).safeParse(index[part]).data?.[1];
     if (name === undefined || !classes.includes(name)) {
       throw new TillerError(
+        "model-unsupported",
         `${indexFile} gives ${name ?? "no class"} as ${part}; Tiller runs ${classes.join(" or ")}.`,
+        { paths: [indexFile] },
       );
     }
   }
@@ -137,7 +147,11 @@ async function ownDefaults(folder: string): Promise<ModelFiles["defaults"]> {
 /** A component may lack a variant that others have, and then gives its plain weights; one that none has was misspelled. */
 function refuseUnknownVariant(model: string, files: readonly (readonly string[])[], variant: string): void {
   if (files.some((names) => hasVariant(names, variant))) return;
-  throw new UsageError(`${model} has no weights of the variant ${variant}: leave --variant out, or name one it has`);
+  throw new TillerError(
+    "variant-missing",
+    `${model} has no weights of the variant ${variant}: leave out --variant, or name one it has.`,
+    { paths: [model] },
+  );
 }
 
 async function openSingleFile(file: string, options: OpenOptions): Promise<FoundModel> {
@@ -174,8 +188,10 @@ function agreeing(part: SplitComponent, given: Record<string, unknown>, name: st
     const comparable = other !== undefined && Array.isArray(other) === Array.isArray(value);
     if (comparable && JSON.stringify(other) !== JSON.stringify(value)) {
       throw new TillerError(
+        "config-mismatch",
         `--config says ${key} ${JSON.stringify(other)} for the ${name}, but ${file} has ${JSON.stringify(value)}: ` +
           `give the folder of the model this file was made from.`,
+        { paths: [file] },
       );
     }
   }
@@ -193,9 +209,10 @@ async function defaultTokenizer(ids: readonly string[], file: string, options: O
   } catch (error) {
     if (!(error instanceof TillerError)) throw error;
     throw new TillerError(
+      "tokenizer-missing",
       `${file} holds no tokenizer, and the usual one could not be fetched from ${id}: ` +
         `pass --config FOLDER with a Diffusers folder that has a tokenizer. (${error.message})`,
-      { cause: error },
+      { paths: [file], cause: error },
     );
   }
 }
@@ -204,7 +221,11 @@ async function configFolder(config: string, family: Family, options: OpenOptions
   const kind = await kindOf(config);
   if (kind === "folder") return config;
   if (!kind && isHubId(config)) return fetchSnapshot(config, (names) => configFiles(family, names), options);
-  throw new TillerError(`--config ${config} is neither a Diffusers folder nor a hub id of the form owner/name.`);
+  throw new TillerError(
+    "config-missing",
+    `--config ${config} is neither a Diffusers folder nor a hub id of the form owner/name.`,
+    { paths: [config] },
+  );
 }
 
 /** @throws TillerError if the repository is not a pipeline's. */
@@ -212,9 +233,11 @@ function modelIndexOf(id: string, names: readonly string[]): string[] {
   if (names.includes("model_index.json")) return ["model_index.json"];
   const single = names.filter((name) => /^[^/]+\.safetensors$/.test(name));
   throw new TillerError(
+    "model-not-found",
     single.length > 0
       ? `${id} is not a Diffusers repository: download one of ${single.slice(0, 5).join(", ")} and pass the file.`
       : `${id} is not a Diffusers repository: it has no model_index.json.`,
+    { paths: [id] },
   );
 }
 
@@ -227,7 +250,11 @@ function modelFiles(id: string, family: Family, names: readonly string[], varian
   const weights = parts.flatMap((part) => {
     const chosen = chooseWeightFiles(filesOf(part), variant);
     if (!chosen) {
-      throw new TillerError(`${id} has no safetensors weights in ${part}/: convert the model to safetensors first.`);
+      throw new TillerError(
+        "weights-missing",
+        `${id} has no safetensors weights in ${part}/: convert the model to safetensors first.`,
+        { paths: [id] },
+      );
     }
     return chosen.names.map((name) => `${part}/${name}`);
   });
@@ -250,7 +277,11 @@ function tokenizerFiles(names: readonly string[]): string[] {
 async function tokenizerIn(folder: string): Promise<string> {
   const tokenizer = join(folder, "tokenizer");
   if (await hasTokenizer(tokenizer)) return tokenizer;
-  throw new TillerError(`${tokenizer} holds no tokenizer: tokenizer.json, or vocab.json and merges.txt, is needed.`);
+  throw new TillerError(
+    "tokenizer-missing",
+    `${tokenizer} holds no tokenizer: tokenizer.json, or vocab.json and merges.txt, is needed.`,
+    { paths: [tokenizer] },
+  );
 }
 
 async function hasTokenizer(folder: string): Promise<boolean> {
@@ -266,5 +297,5 @@ async function noIndex(folder: string): Promise<TillerError> {
     : single.length > 0
       ? `pass one of its files instead: ${single.slice(0, 5).join(", ")}`
       : "a Diffusers folder has one beside unet/, vae/ and text_encoder/";
-  return new TillerError(`${folder} has no model_index.json: ${hint}.`);
+  return new TillerError("model-not-found", `${folder} has no model_index.json: ${hint}.`, { paths: [folder] });
 }

@@ -1,7 +1,7 @@
 /** Folders of pictures. */
 import { extname, join, list } from "#bytes";
 import { readPixels } from "#images";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Pixels } from "./pixels.ts";
 
 const extensions = new Set([".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff"]);
@@ -13,7 +13,10 @@ const extensions = new Set([".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", "
  */
 export async function pictureNames(folder: string): Promise<string[]> {
   const pictures = await picturesIn(folder);
-  if (pictures.length === 0) throw new TillerError(`${folder} has no pictures; put JPEG, PNG or WebP files there.`);
+  if (pictures.length === 0)
+    throw new TillerError("pictures-missing", `${folder} has no pictures: put JPEG, PNG or WebP files there.`, {
+      paths: [folder],
+    });
   return pictures;
 }
 
@@ -21,7 +24,11 @@ export async function pictureNames(folder: string): Promise<string[]> {
 export async function picturesIn(folder: string): Promise<string[]> {
   const names = await list(folder).catch((error: { readonly code?: string }) => {
     const why = error.code === "ENOTDIR" ? "is a file" : error.code === "ENOENT" ? "does not exist" : "cannot be read";
-    throw new TillerError(`the folder of pictures ${folder} ${why}; give a folder of JPEG, PNG or WebP files.`);
+    throw new TillerError(
+      "pictures-missing",
+      `The folder of pictures ${folder} ${why}: give a folder of JPEG, PNG or WebP files.`,
+      { paths: [folder] },
+    );
   });
   return names.filter((name) => !name.startsWith(".") && extensions.has(extname(name).toLowerCase())).sort();
 }

@@ -43,7 +43,7 @@ export type ScoringOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" 
 /**
  * Measures a folder of pictures.
  *
- * @throws UsageError if a picture has no text; TillerError if a folder or a picture cannot be read.
+ * @throws TillerError if a picture has no text; or if a folder or a picture cannot be read.
  */
 export async function evaluateFolder(
   request: EvaluationRequest,

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { basename, exists, join } from "#bytes";
 import { readJson, readText } from "../bytes/json-file.ts";
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { captionFileOf, pictureNames } from "../images/folder.ts";
 import { readPicture } from "../recipe/read-recipe.ts";
 
@@ -17,7 +17,7 @@ export interface PictureText {
  * file `prompts` (a JSON object of texts by picture's name, or a line for each picture in their order), or from the `.txt` file
  * beside the picture, or its recipe, or `prompt`.
  *
- * @throws UsageError naming a picture without a text, or `prompts` if its lines are not as many as the pictures; TillerError if
+ * @throws TillerError naming a picture without a text, or `prompts` if its lines are not as many as the pictures; or if
  *   `prompts` is JSON of another form.
  */
 export async function textsOf({
@@ -46,8 +46,10 @@ async function readPrompts(file: string, names: readonly string[]): Promise<Read
   const text = await readText(file, 1 << 24);
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
   if (lines.length !== names.length) {
-    throw new UsageError(
-      `${file} has ${lines.length} lines for ${names.length} pictures: give a line for each, or a .json file of texts by name`,
+    throw new TillerError(
+      "texts-mismatch",
+      `${file} has ${lines.length} lines for ${names.length} pictures: give one line for each, or a .json file of texts by name.`,
+      { paths: [file] },
     );
   }
   return new Map(names.map((name, i) => [name, lines[i]!.trim()]));
@@ -59,8 +61,10 @@ async function textOf(file: string, usual: string | undefined): Promise<string> 
   if (caption !== "") return caption;
   const text = (await promptIn(file, usual)) ?? usual;
   if (text !== undefined) return text;
-  throw new UsageError(
-    `${basename(file)} has neither a recipe nor a ${basename(captionFileOf(file))} beside it: give its text with --prompt or --prompts`,
+  throw new TillerError(
+    "text-missing",
+    `${basename(file)} has no recipe, and there is no ${basename(captionFileOf(file))} beside it: give its text with --prompt or --prompts.`,
+    { paths: [file] },
   );
 }
 

@@ -1,6 +1,6 @@
 /** Reads a component's config.json: what a model function needs of it, with an error that names the key. */
 import { z } from "zod";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 
 /** Parses `config` by `schema`; keys the schema does not name are ignored, as the reference ignores them. */
 export function parseConfig<S extends z.ZodType>(
@@ -16,7 +16,8 @@ export function parseConfig<S extends z.ZodType>(
     issue?.path.reduce<unknown>((at, k) => (at as Record<PropertyKey, unknown>)?.[k], config),
   );
   throw new TillerError(
-    `the ${what}'s config.json has ${key} = ${found}, which Tiller does not support (${issue?.message})`,
+    "config-unsupported",
+    `the ${what}'s config.json has ${key} = ${found}, which Tiller does not support (${issue?.message}).`,
   );
 }
 

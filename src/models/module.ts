@@ -3,7 +3,7 @@
  *
  * Parameters keep the checkpoint's own keys, so a model file and a safetensors listing can be read side by side.
  */
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import {
   add,
   type ConvOptions,
@@ -64,7 +64,11 @@ export function moduleOf(
   const inputs = new Map<string, Value>();
   const tensor = (key: string): TensorRef => {
     const ref = weights.get(key);
-    if (!ref) throw new TillerError(`the checkpoint has no tensor ${key}: is its config.json another model's?`);
+    if (!ref)
+      throw new TillerError(
+        "tensor-missing",
+        `the checkpoint has no tensor ${key}: is its config.json another model's?`,
+      );
     return ref;
   };
   const openValue = (key: string): Value => {

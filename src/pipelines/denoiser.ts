@@ -5,7 +5,7 @@
  * network gives another stays in the worker.
  */
 import { type Adapter, sites as touchedSites } from "../adapters/index.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Component, Model, Tokens } from "../families/family.ts";
 import { connect, gather, input, inputsOf, type Outputs, symbol, type Value } from "../graph/index.ts";
 import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
@@ -102,7 +102,7 @@ export async function buildDenoiser(
     for (const [component, paths] of touched) {
       for (const path of paths) {
         if (used.has(scoped(component, path))) continue;
-        throw new TillerError(`an adapter changes ${path}, which the network does not compute with`);
+        throw new TillerError("adapter-idle-site", `an adapter changes ${path}, which the network does not use.`);
       }
     }
     return { graphs, sites };

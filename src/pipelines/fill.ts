@@ -1,6 +1,6 @@
 /** A request with everything in it, what is doubtful about it, and the recipe that repeats it. */
 import { type Adapter, sites } from "../adapters/index.ts";
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Defaults } from "../families/family.ts";
 import {
   doubtOf,
@@ -24,7 +24,7 @@ export function fill({ model: { defaults } }: Parts, request: Request): Filled {
   const parsed = requestSchema.safeParse(request);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new UsageError(`${issue?.path.join(".") || "the request"}: ${issue?.message}`);
+    throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
   }
   const full = completed(parsed.data, defaults);
   const filled = {
@@ -35,7 +35,10 @@ export function fill({ model: { defaults } }: Parts, request: Request): Filled {
   };
   for (const side of ["width", "height"] as const) {
     if (filled[side] % defaults.sideMultiple !== 0) {
-      throw new UsageError(`${side} ${filled[side]} is not divisible by ${defaults.sideMultiple}, as this model's are`);
+      throw new TillerError(
+        "size-invalid",
+        `${side} ${filled[side]} is not a multiple of ${defaults.sideMultiple}, as this model needs.`,
+      );
     }
   }
   return filled;

@@ -2,7 +2,7 @@
 import { exists } from "#bytes";
 import { type Adapter, learnedTokens, readAdapter } from "../adapters/index.ts";
 import { sha256Of } from "../bytes/hash-file.ts";
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Model } from "../families/family.ts";
 import { openModel } from "../families/open-model.ts";
 import { type DeviceName, type Engine, resolveDevice, startEngine } from "../runtime/index.ts";
@@ -112,7 +112,11 @@ function refuseSameTokens(opened: readonly OpenAdapter[], adapter: Adapter, file
   for (const other of opened) {
     const same = [...learnedTokens([other.adapter]).keys()].find((token) => tokens.has(token.toLowerCase()));
     if (same === undefined) continue;
-    throw new UsageError(`the adapters ${other.file} and ${file} both define the token ${same}: give one of them only`);
+    throw new TillerError(
+      "token-defined-twice",
+      `the adapters ${other.file} and ${file} both define the token ${same}: use only one of them.`,
+      { paths: [other.file, file] },
+    );
   }
 }
 
@@ -120,6 +124,7 @@ function refuseSameTokens(opened: readonly OpenAdapter[], adapter: Adapter, file
 export async function splitStrength(spec: string): Promise<{ file: string; strength: number }> {
   const [, file, strength] = /^(.+):([-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(spec) ?? [];
   if ((await exists(spec)) || file === undefined) return { file: spec, strength: 1 };
-  if (!Number.isFinite(Number(strength))) throw new UsageError(`adapter ${spec}: ${strength} is not a strength`);
+  if (!Number.isFinite(Number(strength)))
+    throw new TillerError("setting-invalid", `adapter ${spec}: ${strength} is not a strength.`, { paths: [spec] });
   return { file, strength: Number(strength) };
 }

@@ -1,5 +1,5 @@
 /** A model that is open and draws. */
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Defaults } from "../families/family.ts";
 import type { Request } from "../recipe/request.ts";
 import type { OperatorTime } from "../runtime/index.ts";
@@ -19,7 +19,7 @@ export interface Pipeline {
   /**
    * Generates pictures, step by step. Several may be under way at once, but only one where there is a base.
    *
-   * @throws UsageError if the request is wrong, before anything is computed.
+   * @throws TillerError if the request is wrong, before anything is computed.
    */
   generate(request: Request, options?: GenerateOptions): AsyncGenerator<GenerateEvent, void, undefined>;
   /** Takes other adapters (`file`, `file:strength`, or both apart). */
@@ -50,7 +50,7 @@ function pipelineOf(parts: Parts): Pipeline {
     async *generate(request, options = {}) {
       // The network between model and base is rebuilt for another omega.
       if (parts.base && running > 0)
-        throw new UsageError("with a base, wait until the pictures under way are finished");
+        throw new TillerError("pipeline-busy", "With a base model, wait until the pictures under way are finished.");
       running++;
       try {
         yield* textToImage(parts, fill(parts, request), options);
@@ -59,7 +59,8 @@ function pipelineOf(parts: Parts): Pipeline {
       }
     },
     async setAdapters(adapters) {
-      if (running > 0) throw new UsageError("adapters cannot change while pictures are being generated");
+      if (running > 0)
+        throw new TillerError("pipeline-busy", "Adapters cannot change while pictures are being generated.");
       await parts.setAdapters(adapters ?? []);
     },
     close: () => parts.engine.close(),

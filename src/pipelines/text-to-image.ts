@@ -1,5 +1,5 @@
 /** Text to pictures: the map of the system. */
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
 import { guide } from "../guidance/index.ts";
 import type { Pixels } from "../images/pixels.ts";
@@ -110,7 +110,8 @@ export async function* textToImage(
         signal?.throwIfAborted();
         if (!latents.every(Number.isFinite)) {
           throw new TillerError(
-            `the picture of seed ${seed} is lost in numbers too large: choose a smaller scale or adapter strength`,
+            "picture-not-finite",
+            `the picture of seed ${seed} has non-finite numbers: choose a smaller scale or adapter strength.`,
           );
         }
         const picture = await decode(latents);

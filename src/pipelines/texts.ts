@@ -12,7 +12,7 @@ import type { OpenAdapter } from "./load.ts";
  *
  * Learned tokens count on from the vocabulary in the order of the adapters, as the text networks' inputs do.
  *
- * @throws UsageError if the method needs a learned token and the prompt has none.
+ * @throws TillerError if the method needs a learned token and the prompt has none.
  */
 export function tokenizeTexts(
   { tokenizer, text }: { readonly tokenizer: Tokenizer; readonly text: TextSide },

@@ -1,6 +1,6 @@
 /** Noise that equals PyTorch's CPU generator, so that a seed means the same picture here as in Diffusers or ComfyUI. */
 
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { boxMuller16 } from "./box-muller.ts";
 import { mersenneTwister } from "./mersenne-twister.ts";
 
@@ -21,11 +21,11 @@ export interface NoiseSource {
  * and only the low 32 bits of the seed matter: seed 2^32 + 5 is seed 5.
  *
  * @param seed any safe integer.
- * @throws UsageError if the seed is not one.
+ * @throws TillerError if the seed is not one.
  */
 export function createNoise(seed: number): NoiseSource {
   if (!Number.isSafeInteger(seed)) {
-    throw new UsageError(`The seed is ${seed}; give a whole number between -(2^53 - 1) and 2^53 - 1.`);
+    throw new TillerError("seed-invalid", `The seed is ${seed}; give a whole number between -(2^53 - 1) and 2^53 - 1.`);
   }
   const random = mersenneTwister(seed);
   const uniform = () => (random() & 0xffffff) * 2 ** -24;

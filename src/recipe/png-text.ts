@@ -1,7 +1,7 @@
 /** Text chunks of PNG files (tEXt, zTXt, iTXt), put in and taken out without touching the pixels. */
 import { withSource } from "#bytes";
 import type { ByteSource } from "../bytes/source.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 
 export interface PngText {
   readonly width: number;
@@ -43,14 +43,16 @@ export const readTexts = (file: string, keywords: readonly string[]): Promise<Pn
 /** {@link readTexts} of a source. */
 export async function textsIn(source: ByteSource, keywords: readonly string[]): Promise<PngText> {
   const { name: file, size } = source;
-  const damaged = (what: string) => new TillerError(`${file} is a damaged PNG: ${what}.`);
+  const damaged = (what: string) =>
+    new TillerError("picture-unreadable", `${file} is a damaged PNG: ${what}.`, { paths: [file] });
   const read = async (offset: number, length: number): Promise<Uint8Array> => {
     const bytes = await source.read(offset, length);
     if (bytes.byteLength < length) throw damaged("it is cut off");
     return bytes;
   };
   const head = await read(0, Math.min(size, headLength));
-  if (!signature.every((byte, i) => head[i] === byte)) throw new TillerError(`${file} is not a PNG picture.`);
+  if (!signature.every((byte, i) => head[i] === byte))
+    throw new TillerError("picture-unreadable", `${file} is not a PNG picture.`, { paths: [file] });
   if (size < headLength) throw damaged("it is cut off");
   if (wordAt(head, 8) !== 13 || latin1(head.subarray(12, 16)) !== "IHDR")
     throw damaged("it does not begin with its size");

@@ -7,7 +7,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeNew } from "../bytes/node/write-new.ts";
 import { writeWhole } from "../bytes/write-whole.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { encodePng } from "./png.ts";
 import { readTexts, withTexts } from "./png-text.ts";
 import { readPicture, readRecipe } from "./read-recipe.ts";

@@ -1,6 +1,6 @@
 /** From a picture back to its recipe. */
 import type { ByteSource } from "../bytes/source.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { readTexts, textsIn } from "./png-text.ts";
 import { type Recipe, recipeSchema } from "./recipe.ts";
 
@@ -37,9 +37,11 @@ export async function readRecipe(file: string): Promise<Recipe> {
   const { recipe, parameters } = await readPicture(file);
   if (recipe) return recipe;
   throw new TillerError(
+    "recipe-missing",
     parameters === undefined
       ? `${file} holds no recipe: it was not made by Tiller, or a program that saved it again dropped it.`
       : `${file} holds another tool's parameters, but no recipe of Tiller: see tiller inspect, and pass them as options.`,
+    { paths: [file] },
   );
 }
 
@@ -55,9 +57,11 @@ export async function recipeIn(source: ByteSource): Promise<Recipe | undefined> 
 
 function parseRecipe(json: string, file: string): Recipe {
   const refused = (why: string, cause?: unknown) =>
-    new TillerError(`The recipe in ${file} cannot be used: ${why}. It is damaged, or a newer Tiller wrote it.`, {
-      cause,
-    });
+    new TillerError(
+      "recipe-invalid",
+      `The recipe in ${file} cannot be used: ${why}. It is damaged, or a newer Tiller wrote it.`,
+      { paths: [file], cause },
+    );
   let value: unknown;
   try {
     value = JSON.parse(json);

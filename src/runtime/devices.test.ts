@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { probeDevice, resolveDevice } from "./devices.ts";
 
 test("the cpu works everywhere", async () => {

@@ -1,6 +1,6 @@
 /** The devices that can compute, by the names Tiller's users type. */
 import { automaticDevices, availableDevices, startEngine } from "#runtime";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { add, input, multiply } from "../graph/index.ts";
 import { plainAttention } from "./attention-check.ts";
 import type { Engine } from "./engine.ts";
@@ -48,6 +48,9 @@ export async function resolveDevice(name: DeviceName): Promise<Device> {
   }
   const { ok, detail } = await probeDevice(name);
   if (!ok)
-    throw new TillerError(`device ${name} does not work here (${detail}): use --device cpu, or see tiller doctor`);
+    throw new TillerError(
+      "device-unavailable",
+      `device ${name} does not work here (${detail}): use --device cpu, or see tiller doctor.`,
+    );
   return name;
 }

@@ -1,5 +1,5 @@
 /** The engine over what a runtime brings: lowering, checks and messages are the same everywhere. */
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { dimKey, type Encoded, encode, showShape, type Target } from "../graph/index.ts";
 import { attentionIsRight } from "./attention-check.ts";
 import type { Engine, EngineOptions, Feeds, OperatorTime } from "./engine.ts";
@@ -42,15 +42,19 @@ export async function engineOn(
       const encoded = encode(outputs, target);
       const session = ++serial;
       await host.create(session, name, encoded).catch((error: Error) => {
-        throw new TillerError(`the ${name} cannot be built on ${device}: ${firstLine(error.message)}`, {
-          cause: error,
-        });
+        throw new TillerError(
+          "network-not-built",
+          `the ${name} cannot be built on ${device}: ${firstLine(error.message)}.`,
+          { cause: error },
+        );
       });
       built++;
       const send = (feeds: Feeds, keep?: number) => {
         checkFeeds(name, encoded, feeds);
         return host.run(session, feeds, keep).catch((error: Error) => {
-          throw new TillerError(`the ${name} failed on ${device}: ${firstLine(error.message)}`, { cause: error });
+          throw new TillerError("network-failed", `the ${name} failed on ${device}: ${firstLine(error.message)}.`, {
+            cause: error,
+          });
         });
       };
       return {

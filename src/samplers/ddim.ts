@@ -1,7 +1,7 @@
 /** DDIM (Song et al., arXiv 2010.02502), deterministic (eta 0), with the semantics of Diffusers' DDIMScheduler. */
 
 import { z } from "zod";
-import { TillerError, UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { roundHalfEven } from "../rounding.ts";
 import { cleanOf, noiseOf } from "../schedules/prediction.ts";
 import { alphasCumprod } from "../schedules/schedule.ts";
@@ -35,7 +35,7 @@ export const ddim = samplerKind({ name: "ddim", label: "DDIM", karras: false, sc
  * last step a_prev is 1, or a_0 if `set_alpha_to_one` is false, as in Stable Diffusion; then the latents keep a trace
  * of noise, and `clean` is the picture without it.
  *
- * @throws UsageError if the last timesteps lie beyond the training range.
+ * @throws TillerError if the last timesteps lie beyond the training range.
  * @throws TillerError if the schedule starts at zero SNR and the network predicts noise, from which nothing follows.
  */
 function create(config: Config, steps: number): Sampler {
@@ -46,12 +46,14 @@ function create(config: Config, steps: number): Sampler {
   const timesteps = ddimTimesteps(config, steps);
 
   if (timesteps[0]! >= alphas.length) {
-    throw new UsageError(
+    throw new TillerError(
+      "steps-invalid",
       `${steps} steps with steps_offset ${config.steps_offset} reach timestep ${timesteps[0]}, beyond the ${alphas.length} the model was trained with; ask for fewer steps.`,
     );
   }
   if (type === "epsilon" && alphas[timesteps[0]!] === 0) {
     throw new TillerError(
+      "scheduler-unsupported",
       'The scheduler config asks for rescale_betas_zero_snr with prediction_type "epsilon", and pure noise says nothing about the picture; set prediction_type "v_prediction" or another sampler.',
     );
   }

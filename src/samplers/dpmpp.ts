@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import { TillerError, UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { roundHalfEven } from "../rounding.ts";
 import { cleanOf } from "../schedules/prediction.ts";
 import { nonZeroAlphasCumprod, trainingSigmas } from "../schedules/schedule.ts";
@@ -74,7 +74,7 @@ export const dpmSolverPlusPlus = samplerKind({
  *
  *     x' = alpha' D + (sigma' / sigma) x - alpha' exp(-h) D~ - alpha' (exp(-h) - 1) (D - D~_s) / 2r
  *
- * @throws UsageError if so many steps are asked for that two of them share a timestep.
+ * @throws TillerError if so many steps are asked for that two of them share a timestep.
  */
 function create(config: Config, steps: number, { karras }: { readonly karras: boolean }): Sampler {
   const { timesteps, sigmas } = dpmSchedule(config, steps, karras);
@@ -141,7 +141,8 @@ function dpmSchedule(config: Config, steps: number, karras: boolean): { timestep
 
   const timesteps = spacedTimesteps(config, steps);
   if (new Set(timesteps).size < timesteps.length) {
-    throw new UsageError(
+    throw new TillerError(
+      "steps-invalid",
       `${steps} steps of dpm++ with ${config.timestep_spacing} spacing visit a timestep twice; ask for fewer steps.`,
     );
   }
@@ -172,6 +173,7 @@ function reachableTimesteps(config: Config): number {
   const reachable = lambdas.filter((lambda) => lambda >= f32(minimum)).length;
   if (reachable > 0) return reachable;
   throw new TillerError(
+    "scheduler-unsupported",
     `The scheduler config's lambda_min_clipped ${minimum} leaves no timestep, as lambda ends at ${lambdas[0]}; lower it or remove the key.`,
   );
 }

@@ -1,7 +1,7 @@
 /** What follows from the list of samplers: their names, what each reads of a scheduler config, and one by its name. */
 
 import type { z } from "zod";
-import { TillerError, UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { SamplerKind, ScheduleConfig } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
 import { samplers } from "./samplers.ts";
@@ -44,6 +44,7 @@ export function parseConfig<Name extends SamplerName>(
   const key = String(issue.path[0] ?? "");
   const value = JSON.stringify(config[key])?.slice(0, 80);
   throw new TillerError(
+    "scheduler-unsupported",
     `The scheduler config has "${key}": ${value}, which the ${name} sampler cannot follow (${issue.message}); correct the key or choose another sampler.`,
   );
 }
@@ -55,7 +56,7 @@ export function parseConfig<Name extends SamplerName>(
  *
  * @param steps how many, from 1 to the config's num_train_timesteps.
  * @param options `karras`: space the sigmas as Karras et al. do (of those that can); unset, the config decides.
- * @throws UsageError for an unknown name, a number of steps the schedule cannot give, or Karras spacing where there is none.
+ * @throws TillerError for an unknown name, a number of steps the schedule cannot give, or Karras spacing where there is none.
  * @throws TillerError if the config asks for something that sampler cannot do, naming the key.
  */
 export function createSampler(
@@ -65,11 +66,15 @@ export function createSampler(
   options: { readonly karras?: boolean | undefined } = {},
 ): Sampler {
   if (!samplerNames.includes(name)) {
-    throw new UsageError(`There is no sampler "${name}"; choose one of ${samplerNames.join(", ")}.`);
+    throw new TillerError(
+      "sampler-unknown",
+      `There is no sampler "${name}"; choose one of ${samplerNames.join(", ")}.`,
+    );
   }
   const kind = samplerOf(name);
   if (options.karras && !kind.karras) {
-    throw new UsageError(
+    throw new TillerError(
+      "karras-unsupported",
       `The ${name} sampler has no Karras spacing; use ${karrasSamplerNames.join(" or ")}, or leave it out.`,
     );
   }
@@ -79,7 +84,8 @@ export function createSampler(
 
 function checkSteps<Config extends { readonly num_train_timesteps: number }>(config: Config, steps: number): Config {
   if (!Number.isInteger(steps) || steps < 1 || steps > config.num_train_timesteps) {
-    throw new UsageError(
+    throw new TillerError(
+      "steps-invalid",
       `The number of steps is ${steps}; give a whole number from 1 to ${config.num_train_timesteps}, the timesteps the model was trained with.`,
     );
   }

@@ -28,7 +28,7 @@ export interface SamplerKind<
   readonly schema: S;
   /**
    * @param steps how many, from 1 to the config's num_train_timesteps.
-   * @throws UsageError for a number of steps that its schedule cannot give.
+   * @throws TillerError for a number of steps that its schedule cannot give.
    * @throws TillerError if the config asks for something it cannot do.
    */
   create(config: z.output<S>, steps: number, options: { readonly karras: boolean }): Sampler;

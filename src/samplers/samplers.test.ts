@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { TillerError, UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { createNoise, createSampler, type History, type Prediction, type Sampler, type SamplerName } from "./index.ts";
 
 interface Case {
@@ -195,7 +195,7 @@ describe("a sampler", () => {
 describe("a call that cannot work is refused in one sentence", () => {
   it("with more steps than the model was trained with, or none", () => {
     for (const steps of [0, -1, 2.5, 1001, Number.NaN]) {
-      expect(() => createSampler("ddim", sd15, steps)).toThrow(UsageError);
+      expect(() => createSampler("ddim", sd15, steps)).toThrow(TillerError);
     }
     expect(() => createSampler("ddim", sd15, 1001)).toThrow(/1 to 1000/);
   });
@@ -207,7 +207,7 @@ describe("a call that cannot work is refused in one sentence", () => {
 
   it("with an unknown sampler, or Karras spacing where there is none", () => {
     expect(() => createSampler("plms" as SamplerName, sd15, 5)).toThrow(/"plms".*ddim, dpm\+\+, euler, euler-a/);
-    expect(() => createSampler("ddim", sd15, 5, { karras: true })).toThrow(UsageError);
+    expect(() => createSampler("ddim", sd15, 5, { karras: true })).toThrow(TillerError);
     expect(() => createSampler("euler-a", sd15, 5, { karras: true })).toThrow(/Karras/);
   });
 

@@ -5,7 +5,7 @@
  * a schedule in double precision is visibly not the same number for number.
  */
 
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 
 const f32 = Math.fround;
 
@@ -30,6 +30,7 @@ export function alphasCumprod(config: TrainingSchedule): Float32Array {
   const betas = trainingBetas(config);
   if (betas.length !== config.num_train_timesteps) {
     throw new TillerError(
+      "scheduler-unsupported",
       `The scheduler config holds ${betas.length} trained_betas for ${config.num_train_timesteps} num_train_timesteps; correct one of the two keys.`,
     );
   }

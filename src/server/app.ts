@@ -3,14 +3,12 @@
 import { serveStatic } from "@hono/node-server/serve-static";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { TillerError, UsageError } from "../index.ts";
+import { answerTo } from "./answer.ts";
 import { communityRoutes } from "./community-form.ts";
 import { openAiRoute } from "./openai-form.ts";
 import { apiPage, openApiOf } from "./openapi.ts";
 import { protection } from "./protection.ts";
-import { QueueFull } from "./queue.ts";
 import { parseBody, type Route, routes, type Services } from "./routes.ts";
-import { withoutPaths } from "./without-paths.ts";
 
 export interface AppOptions {
   /** Without one, this machine alone is answered. */
@@ -58,17 +56,15 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
   app.use("*", serveStatic({ root: page }));
   app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
   app.onError((error, c) => {
-    const status =
-      error instanceof QueueFull ? 429 : error instanceof UsageError ? 400 : error instanceof TillerError ? 422 : 500;
-    const message = withoutPaths(status === 500 ? `this is a defect of Tiller: ${error.message}` : error.message);
+    const { status, message, code } = answerTo(error);
     // OpenAI's clients look for an object with a message.
     if (c.req.path.startsWith("/v1/")) {
       return c.json(
-        { error: { message, type: status < 500 ? "invalid_request_error" : "server_error", code: null } },
+        { error: { message, type: status < 500 ? "invalid_request_error" : "server_error", code: code ?? null } },
         status,
       );
     }
-    return c.json({ error: message, detail: message }, status);
+    return c.json({ error: message, detail: message, code }, status);
   });
   return app;
 }

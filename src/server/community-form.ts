@@ -2,7 +2,7 @@
 
 import { readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
-import { readPicture, requestSchema, type SamplerName, samplerKinds, settingFields, UsageError } from "../index.ts";
+import { readPicture, requestSchema, type SamplerName, samplerKinds, settingFields, TillerError } from "../index.ts";
 import { jobDone } from "./job-done.ts";
 import { picturesSchema, settingsIn } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";
@@ -50,8 +50,9 @@ const txt2img: Route = {
     const { prompt, adapters } = adaptersIn(given.prompt);
     const sampling = samplers[given.sampler_name || "DDIM"];
     if (!sampling) {
-      throw new UsageError(
-        `sampler_name: there is no ${given.sampler_name}: choose ${Object.keys(samplers).join(", ")}`,
+      throw new TillerError(
+        "sampler-unknown",
+        `sampler_name: there is no ${given.sampler_name}: choose one of ${Object.keys(samplers).join(", ")}.`,
       );
     }
     const karras = given.scheduler?.toLowerCase() === "karras" && { karras: true };

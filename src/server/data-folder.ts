@@ -1,7 +1,7 @@
 /** Where the server keeps what it has. No name from a request reaches the disk but through here. */
 
 import { join } from "node:path";
-import { UsageError } from "../index.ts";
+import { TillerError } from "../index.ts";
 import { makeFolder } from "../node.ts";
 
 export interface DataFolder {
@@ -50,10 +50,10 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
   };
 }
 
-/** @throws UsageError unless the name is a plain one: no separators, no dots in front. */
+/** @throws TillerError unless the name is a plain one: no separators, no dots in front. */
 const plain = (name: string): string => strict(name, /^[\w-][\w. -]{0,79}$/);
 
 function strict(name: string, form: RegExp): string {
   if (form.test(name)) return name;
-  throw new UsageError(`${JSON.stringify(name.slice(0, 80))} is not a name of this server`);
+  throw new TillerError("name-invalid", `${JSON.stringify(name.slice(0, 80))} is not a name on this server.`);
 }

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
-import { type DeviceName, UsageError } from "../index.ts";
+import { type DeviceName, TillerError } from "../index.ts";
 import { exists, hold } from "../node.ts";
 import { appOf } from "./app.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
@@ -51,11 +51,11 @@ const page = fileURLToPath(new URL("../../dist/studio", import.meta.url));
 /**
  * Starts the server.
  *
- * @throws UsageError if port or host cannot be had, or another server works in the folder; TillerError if it cannot be made.
+ * @throws TillerError if port or host cannot be had, or another server works in the folder; or if it cannot be made.
  */
 export async function startStudio(options: StudioOptions): Promise<Studio> {
   const { host = "127.0.0.1", port, device, threads, bound = 500 } = options;
-  if (!(port >= 0 && port <= 65535)) throw new UsageError(`port ${port} must be 0 to 65535`);
+  if (!(port >= 0 && port <= 65535)) throw new TillerError("address-invalid", `port ${port} must be 0 to 65535.`);
   const data = await openDataFolder(options.data);
   const models = modelsOf(options.models ?? []);
   const pipelines = keepPipelines({ device, threads });
@@ -75,8 +75,10 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   const release = await hold(data.lock);
   if (!release) {
     await end();
-    throw new UsageError(
-      `another server works in ${options.data}: stop it, or choose another folder with --data; if there is none, remove ${data.lock}`,
+    throw new TillerError(
+      "folder-in-use",
+      `another server is working in ${options.data}: stop it, or choose another folder with --data; if there is none, remove ${data.lock}.`,
+      { paths: [options.data, data.lock] },
     );
   }
   queue.begin();
@@ -100,13 +102,19 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
 function refusedBecause(error: NodeJS.ErrnoException, host: string, port: number): Error {
   switch (error.code) {
     case "EADDRINUSE":
-      return new UsageError(`port ${port} is taken: choose another with --port`);
+      return new TillerError("address-invalid", `port ${port} is taken: choose another with --port.`);
     case "EACCES":
-      return new UsageError(`port ${port} is not for you to use: choose one from 1024 on with --port`);
+      return new TillerError(
+        "address-invalid",
+        `port ${port} needs administrator rights: choose one from 1024 on with --port.`,
+      );
     case "ENOTFOUND":
     case "EADDRNOTAVAIL":
     case "EAI_AGAIN":
-      return new UsageError(`${host} is no address of this machine: choose another with --host`);
+      return new TillerError(
+        "address-invalid",
+        `${host} is not an address of this machine: choose another with --host.`,
+      );
     default:
       return error;
   }

@@ -1,5 +1,5 @@
 /** A job for a client that waits: the queue's answer when it is over. */
-import { TillerError } from "../index.ts";
+import { type ErrorCode, errorRows, TillerError } from "../index.ts";
 import type { Job, JobRequest } from "./jobs.ts";
 import type { Services } from "./routes.ts";
 
@@ -16,8 +16,13 @@ export async function jobDone(request: JobRequest, { queue }: Services, signal: 
   try {
     const job = await queue.finished(id);
     if (job.state === "done") return job;
-    throw new (job.defect ? Error : TillerError)(job.error ?? "the job was cancelled");
+    if (job.state === "cancelled") throw new TillerError("job-cancelled", "the job was cancelled.");
+    if (job.defect) throw new Error(job.error);
+    throw new TillerError(isCode(job.code) ? job.code : "job-failed", job.error ?? "the job failed.");
   } finally {
     signal.removeEventListener("abort", leave);
   }
 }
+
+/** A job may be of another version of Tiller. */
+const isCode = (code: string | undefined): code is ErrorCode => code !== undefined && code in errorRows;

@@ -97,6 +97,8 @@ export const jobSchema = z.object({
   adapter: z.string().optional(),
   warnings: z.array(z.string()).default([]),
   error: z.string().optional(),
+  /** One of docs/errors.md; none if it failed by a defect. */
+  code: z.string().optional(),
   /** It failed for no reason of its own. */
   defect: z.boolean().optional(),
   /** How often it was begun; more than once when the server ended in between. */

@@ -1,7 +1,7 @@
 /** The models a server offers, by name; their places on the disk stay its own. */
 
 import { basename, resolve } from "node:path";
-import { embeddedModel, UsageError } from "../index.ts";
+import { embeddedModel, TillerError } from "../index.ts";
 
 export interface OfferedModel {
   readonly name: string;
@@ -11,11 +11,11 @@ export interface OfferedModel {
 
 export interface Models {
   readonly list: readonly OfferedModel[];
-  /** @throws UsageError if there is none of this name. */
+  /** @throws TillerError if there is none of this name. */
   get(name: string | undefined): OfferedModel;
 }
 
-/** @throws UsageError if two have one name. */
+/** @throws TillerError if two have one name. */
 export function modelsOf(sources: readonly string[]): Models {
   const all = sources.length > 0 ? sources : [embeddedModel];
   const list = all.map((source) => ({
@@ -23,13 +23,20 @@ export function modelsOf(sources: readonly string[]): Models {
     source,
   }));
   const twice = list.find(({ name }, i) => list.findIndex((other) => other.name === name) !== i);
-  if (twice) throw new UsageError(`two models are called ${twice.name}: rename one's folder, or leave one out`);
+  if (twice)
+    throw new TillerError(
+      "model-name-twice",
+      `two models are called ${twice.name}: rename one of the folders, or leave one out.`,
+    );
   return {
     list,
     get(name) {
       const found = name === undefined ? list[0] : list.find((model) => model.name === name);
       if (found) return found;
-      throw new UsageError(`there is no model ${name} here; there is ${list.map((m) => m.name).join(", ")}`);
+      throw new TillerError(
+        "model-unknown",
+        `there is no model ${name} here; there is ${list.map((m) => m.name).join(", ")}.`,
+      );
     },
   };
 }

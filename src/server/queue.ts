@@ -4,16 +4,13 @@ import { EventEmitter } from "node:events";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { TillerError } from "../index.ts";
 import { writeWhole } from "../node.ts";
+import { answerTo } from "./answer.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 import { isOver, type Job, type JobRequest, jobSchema } from "./jobs.ts";
-import { withoutPaths } from "./without-paths.ts";
 
 /** Does a job, telling what changes; throws the signal's reason when it is aborted. */
 export type RunJob = (job: Job, change: (change: Partial<Job>) => void, signal: AbortSignal) => Promise<Partial<Job>>;
-
-/** Waiting jobs are full: HTTP's 429. */
-export class QueueFull extends TillerError {}
 
 export interface Queue {
   /** Jobs by age, oldest first. */
@@ -21,7 +18,7 @@ export interface Queue {
   get(id: string): Job | undefined;
   /** How many jobs come before it; 0 is the one that runs. */
   position(id: string): number | undefined;
-  /** @throws QueueFull if too many wait. */
+  /** @throws TillerError `queue-full` if too many wait. */
   add(request: JobRequest): Promise<Job>;
   /** Ends a job within a step; one that waits never begins. */
   cancel(id: string): Promise<void>;
@@ -110,11 +107,13 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
         await change(id, { starts: jobs.get(id)!.starts - 1 });
         return;
       }
-      const known = error instanceof TillerError;
-      const message = known ? error.message : `this is a defect of Tiller: ${(error as Error)?.message ?? error}`;
-      if (!known) tell({ defect: true });
-      const state = signal.aborted ? "cancelled" : "failed";
-      await change(id, { state, ended: Date.now(), ...(state === "failed" && { error: withoutPaths(message) }) });
+      if (signal.aborted) {
+        await change(id, { state: "cancelled", ended: Date.now() });
+        return;
+      }
+      const { message, code } = answerTo(error);
+      const defect = code === undefined && { defect: true };
+      await change(id, { state: "failed", ended: Date.now(), error: message, code, ...defect });
     }
   }
 
@@ -128,7 +127,8 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
       return waiting().findIndex((other) => other.id === id) + (running ? 1 : 0);
     },
     async add(request) {
-      if (waiting().length >= bound) throw new QueueFull(`${bound} jobs wait already; try again when some are done.`);
+      if (waiting().length >= bound)
+        throw new TillerError("queue-full", `${bound} jobs are waiting already: try again later.`);
       const job: Job = {
         id: newId(),
         state: "queued",
@@ -194,7 +194,7 @@ function takenUp(job: Job): Job {
   // Training goes on from its checkpoint, and has its samples; drawing begins anew.
   const pictures = job.request.kind === "training" ? job.pictures : [];
   if (job.starts < mostStarts) return { ...job, state: "queued", pictures, progress: undefined };
-  return { ...job, state: "failed", ended: Date.now(), error: `the server ended ${mostStarts} times while it ran` };
+  return { ...job, state: "failed", ended: Date.now(), code: "job-failed", error: `the server ended ${mostStarts} times while this job ran.` };
 }
 
 async function readJobs(data: DataFolder): Promise<Job[]> {

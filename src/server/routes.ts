@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { guidanceMethods, metricNames, metrics, samplerKinds, UsageError, wrongSetting } from "../index.ts";
+import { guidanceMethods, metricNames, metrics, samplerKinds, TillerError, wrongSetting } from "../index.ts";
 import { exists } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
@@ -226,7 +226,8 @@ export const routes: readonly Route[] = [
     answer: z.object({ id: z.string(), pictures: z.number() }),
     handle: async (c, { data }) => {
       const form = await c.req.parseBody({ all: true }).catch((error) => {
-        if (error instanceof TypeError) throw new UsageError("the upload is not a form with pictures in it");
+        if (error instanceof TypeError)
+          throw new TillerError("upload-invalid", "the upload is not a form with pictures in it.");
         throw error;
       });
       const given = [form.pictures ?? []].flat().filter((part) => part instanceof File);
@@ -270,7 +271,7 @@ export const routes: readonly Route[] = [
     handle: async (c, { data }) => {
       const id = c.req.param("id")!;
       const study = await studyWith(id, data);
-      if (study) throw new UsageError(`the study “${study.title}” shows this picture`);
+      if (study) throw new TillerError("picture-in-study", `the study “${study.title}” shows this picture.`);
       await deletePicture(data, id);
       return c.body(null, 204);
     },
@@ -383,7 +384,7 @@ function decoded(name: string): string {
   try {
     return decodeURIComponent(name);
   } catch {
-    throw new UsageError(`${JSON.stringify(name.slice(0, 80))} is not a name of this server`);
+    throw new TillerError("name-invalid", `${JSON.stringify(name.slice(0, 80))} is not a name on this server.`);
   }
 }
 
@@ -440,20 +441,20 @@ function events(c: Context, services: Services, concerns: (job: Job) => boolean,
   });
 }
 
-/** @throws UsageError naming what of the JSON is wrong. */
+/** @throws TillerError naming what of the JSON is wrong. */
 export async function parseBody<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
   let value: unknown;
   try {
     value = await c.req.json();
   } catch {
-    throw new UsageError("the request's body is not valid JSON");
+    throw new TillerError("request-invalid", "the request's body is not valid JSON.");
   }
   return checked(schema, value);
 }
 
-/** @throws UsageError naming what of a request is wrong. */
+/** @throws TillerError naming what of a request is wrong. */
 export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new UsageError(wrongSetting(parsed.error, "the request"));
+  throw new TillerError("request-invalid", `${wrongSetting(parsed.error, "the request")}.`);
 }

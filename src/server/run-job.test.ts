@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type Pipeline, TillerError, UsageError, usualDefaults } from "../index.ts";
+import { type Pipeline, TillerError, usualDefaults } from "../index.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { type Job, picturesSchema } from "./jobs.ts";
 import { modelsOf } from "./models.ts";
@@ -42,6 +42,6 @@ test("a pipeline whose engine failed is closed, so that the next job has a new o
 });
 
 test("a pipeline stays after a wrong request, and after a job that was stopped", async () => {
-  expect(await closings(new UsageError("width 100 is not divisible by 8"))).toBe(0);
+  expect(await closings(new TillerError("width 100 is not divisible by 8"))).toBe(0);
   expect(await closings(new Error("cancelled"), AbortSignal.abort())).toBe(0);
 });

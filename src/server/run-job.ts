@@ -11,8 +11,8 @@ import {
   readLossLog,
   readRecipe,
   runFolderOf,
+  TillerError,
   train,
-  UsageError,
 } from "../index.ts";
 import { exists, readPixels, writeWhole } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -46,7 +46,7 @@ async function draw(
   const files = await Promise.all(
     adapters.map(async ({ name, strength }) => {
       const file = data.adapter(name);
-      if (!(await exists(file))) throw new UsageError(`there is no adapter ${name} here`);
+      if (!(await exists(file))) throw new TillerError("adapter-unknown", `there is no adapter ${name} here.`);
       return { file, strength };
     }),
   );
@@ -83,7 +83,7 @@ async function draw(
     }
   } catch (error) {
     // A pipeline that failed is not used again: its worker may be gone. A wrong request leaves it as it was.
-    if (!signal.aborted && !(error instanceof UsageError)) await pipelines.close().catch(() => {});
+    if (!signal.aborted && !(error instanceof TillerError && error.kind === "usage")) await pipelines.close().catch(() => {});
     throw error;
   }
   return { pictures, warnings, progress: { done: total, total, what: "" } };
@@ -107,7 +107,8 @@ async function learn(
   signal: AbortSignal,
 ): Promise<Partial<Job>> {
   const images = data.upload(upload);
-  if (!(await exists(images))) throw new UsageError("these pictures are no longer here; upload them again");
+  if (!(await exists(images)))
+    throw new TillerError("pictures-gone", "these pictures are no longer here: upload them again.");
   // Training takes the memory that drawing had.
   await pipelines.close();
   // Asked for again in the same way, it goes on; otherwise it begins anew.

@@ -1,5 +1,5 @@
 /** Scores of a job's pictures against uploaded pictures of the subject. */
-import { embeddedModel, type Scores, type ScoringOptions, startScoring, UsageError } from "../index.ts";
+import { embeddedModel, type Scores, type ScoringOptions, startScoring, TillerError } from "../index.ts";
 import { exists } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job } from "./jobs.ts";
@@ -17,15 +17,17 @@ export function scoringIn(data: DataFolder, models: Models, options: ScoringOpti
   const known = new Map<string, Promise<Scores>>();
   return {
     async scores({ request, pictures }, references, token) {
-      if (request.kind !== "pictures") throw new UsageError("this job makes no pictures");
+      if (request.kind !== "pictures") throw new TillerError("pictures-gone", "this job makes no pictures.");
       const own = options.clip === undefined || options.dino === undefined;
       if (own && models.get(request.model).source !== embeddedModel) {
-        throw new UsageError(
-          "dinghy's small encoders can measure dinghy's pictures alone: for others start tiller studio with --clip and --dino",
+        throw new TillerError(
+          "encoders-needed",
+          "dinghy's small encoders can only measure dinghy's pictures: for others start tiller studio with --clip and --dino.",
         );
       }
       const folder = data.upload(references);
-      if (!(await exists(folder))) throw new UsageError("these pictures are no longer here; upload them again");
+      if (!(await exists(folder)))
+        throw new TillerError("pictures-gone", "these pictures are no longer here: upload them again.");
       session ??= startScoring(options).catch((error) => {
         session = undefined;
         throw error;

@@ -2,7 +2,7 @@
 
 import { readdir } from "node:fs/promises";
 import { z } from "zod";
-import { readJson, UsageError } from "../index.ts";
+import { readJson, TillerError } from "../index.ts";
 import { exists, writeWhole } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
@@ -45,11 +45,11 @@ export async function makeStudy(
 ): Promise<Study> {
   const { title, arms, seeds, references } = request;
   if (job.request.kind !== "pictures" || job.pictures.length !== arms.length * seeds) {
-    throw new UsageError("the job's pictures are not those of these arms and seeds");
+    throw new TillerError("study-mismatch", "the job's pictures are not those of these arms and seeds.");
   }
   for (const id of job.pictures) {
     if (!(await exists(data.picture(id))))
-      throw new UsageError("a picture of this comparison was deleted; draw it again");
+      throw new TillerError("pictures-gone", "a picture of this comparison was deleted: draw it again.");
   }
   const { prompt } = job.request.request;
   const folder = references === undefined ? undefined : data.upload(references);
@@ -103,7 +103,7 @@ let turn: Promise<unknown> = Promise.resolve();
 /**
  * Takes a person's answers; those that the person gave before are replaced.
  *
- * @throws UsageError if an answer is about what the study does not have, or a set is answered twice.
+ * @throws TillerError if an answer is about what the study does not have, or a set is answered twice.
  */
 export function takeAnswers(
   id: string,
@@ -125,10 +125,10 @@ async function addAnswers(
   for (const { set, subject, text } of given.answers) {
     const wrong = [subject, text].some((arm) => arm !== null && arm >= study.arms.length);
     if (set >= study.sets.length || wrong)
-      throw new UsageError("an answer is about a picture that the study does not have");
+      throw new TillerError("study-mismatch", "an answer is about a picture that the study does not have.");
   }
   if (new Set(given.answers.map(({ set }) => set)).size < given.answers.length)
-    throw new UsageError("a set is answered more than once; answer each once");
+    throw new TillerError("study-mismatch", "a set is answered more than once: answer each once.");
   const people = [...study.people.filter(({ person }) => person !== given.person), given];
   const taken = { ...study, people };
   await keep(taken, data);

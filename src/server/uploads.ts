@@ -4,7 +4,7 @@ import { fork } from "node:child_process";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { TillerError, UsageError } from "../index.ts";
+import { TillerError } from "../index.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 
@@ -19,14 +19,15 @@ export interface Brought {
 /**
  * Keeps an upload, whole or not at all.
  *
- * @throws UsageError if there are none or too many; TillerError naming the first that cannot be read.
+ * @throws TillerError if there are none or too many; or naming the first that cannot be read.
  */
 export async function keepUpload(
   files: readonly Brought[],
   data: DataFolder,
 ): Promise<{ id: string; pictures: number }> {
-  if (files.length === 0) throw new UsageError("no pictures came with the upload");
-  if (files.length > mostPictures) throw new UsageError(`${mostPictures} pictures are the most of one upload`);
+  if (files.length === 0) throw new TillerError("upload-invalid", "no pictures came with the upload.");
+  if (files.length > mostPictures)
+    throw new TillerError("upload-invalid", `an upload holds at most ${mostPictures} pictures.`);
   const id = newId();
   const folder = join(data.uploads, `.${id}`);
   await mkdir(folder);
@@ -57,7 +58,10 @@ async function decode(files: readonly Brought[], folder: string): Promise<void> 
   for (const [i, { from }] of jobs.entries()) await writeFile(from, files[i]!.bytes);
   const { name, why } = await decoder({ files: jobs, mostPixels, largestSide });
   if (why !== undefined) {
-    throw new TillerError(`${name} cannot be read as a picture (${why}); save it again as JPEG or PNG`);
+    throw new TillerError(
+      "picture-unreadable",
+      `${name} cannot be read as a picture (${why}): save it again as JPEG or PNG.`,
+    );
   }
   for (const { from } of jobs) await rm(from);
 }
@@ -68,13 +72,20 @@ function decoder(work: object): Promise<{ name?: string; why?: string }> {
   return new Promise((done, fail) => {
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
-      fail(new TillerError("these pictures take too long to read; save them again as JPEG or PNG, smaller"));
+      fail(
+        new TillerError(
+          "picture-unreadable",
+          "these pictures take too long to read: save them again as JPEG or PNG, smaller.",
+        ),
+      );
     }, patience);
     child.once("message", done);
     child.once("error", fail);
     child.once("exit", () => {
       clearTimeout(timer);
-      fail(new TillerError("one of these pictures cannot be read; save them again as JPEG or PNG"));
+      fail(
+        new TillerError("picture-unreadable", "one of these pictures cannot be read: save them again as JPEG or PNG."),
+      );
     });
     child.send(work);
   });

@@ -1,16 +1,17 @@
 /** Learned tokens, wherever they stand in a text. */
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 
 /**
  * The prompt without its learned tokens: what subject-agnostic guidance compares with.
  *
- * @throws UsageError if the prompt has none.
+ * @throws TillerError if the prompt has none.
  */
 export function agnosticPrompt(prompt: string, learned: readonly string[]): string {
   const without = splitByTokens(prompt, learned).filter((piece) => !isToken(piece, learned));
   const text = without.join("").replace(/\s+/g, " ").trim();
   if (without.length === splitByTokens(prompt, learned).length) {
-    throw new UsageError(
+    throw new TillerError(
+      "learned-token-missing",
       learned.length === 0
         ? "sag needs a learned token: load a textual inversion or Custom Diffusion adapter."
         : `sag needs a learned token in the prompt: ${learned.join(" or ")}.`,

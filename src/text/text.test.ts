@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { TillerError, UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { encodePrompt } from "./clip-prompt.ts";
 import { agnosticPrompt } from "./learned-tokens.ts";
 import { loadTokenizer } from "./tokenizer.ts";
@@ -49,7 +49,7 @@ describe("learned tokens", () => {
   });
 
   test("are asked for where a method needs one", () => {
-    expect(() => agnosticPrompt("a cat", ["<cat>"])).toThrow(UsageError);
+    expect(() => agnosticPrompt("a cat", ["<cat>"])).toThrow(TillerError);
     expect(() => agnosticPrompt("a cat", [])).toThrow(/load a textual inversion/);
   });
 });

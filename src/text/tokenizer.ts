@@ -4,7 +4,7 @@ import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { exists, join } from "#bytes";
 import { readJson, readText } from "../bytes/json-file.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { clipTokenizer } from "./clip-tokenizer.ts";
 
 export interface Tokenizer {
@@ -42,7 +42,12 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const library = await openLibraryTokenizer(folder, Object.values(names));
   const id = (what: keyof typeof names): number => {
     const found = library.token_to_id(names[what]);
-    if (found === undefined) throw new TillerError(`${folder} has no ${what} token ${names[what]}: it is not CLIP's.`);
+    if (found === undefined)
+      throw new TillerError(
+        "tokenizer-invalid",
+        `${folder} has no ${what} token ${names[what]}: it is not CLIP's tokenizer.`,
+        { paths: [folder] },
+      );
     return found;
   };
   return {
@@ -62,9 +67,11 @@ async function openLibraryTokenizer(folder: string, special: readonly string[]):
   try {
     return new LibraryTokenizer(withSpecialTokens(description, special), {});
   } catch (error) {
-    throw new TillerError(`${folder} does not hold a tokenizer Tiller can use: ${(error as Error).message}.`, {
-      cause: error,
-    });
+    throw new TillerError(
+      "tokenizer-invalid",
+      `${folder} does not hold a tokenizer Tiller can use: ${(error as Error).message}.`,
+      { paths: [folder], cause: error },
+    );
   }
 }
 

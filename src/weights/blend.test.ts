@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { fromFloat32 } from "../bytes/elements.ts";
 import { readBytes, readFloat32, readSafetensors, writeSafetensors } from "../bytes/safetensors.ts";
 import type { DType } from "../bytes/tensor-ref.ts";
-import { UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { blendCheckpoints } from "./blend.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
@@ -88,6 +88,6 @@ test("models that do not belong together are refused with the first key and both
   const less = await checkpoint("less", {});
   await expect(blendCheckpoints(tuned, less, 0.5, file)).rejects.toThrow(/base model has no conv_in.weight/);
   await expect(blendCheckpoints(less, base, 0.5, file)).rejects.toThrow(/fine-tuned model has no conv_in.weight/);
-  await expect(blendCheckpoints(tuned, tuned, Number.NaN, file)).rejects.toThrow(UsageError);
+  await expect(blendCheckpoints(tuned, tuned, Number.NaN, file)).rejects.toThrow(TillerError);
   expect((await readdir(folder)).filter((name) => name.includes("never"))).toEqual([]);
 });

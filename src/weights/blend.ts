@@ -3,7 +3,7 @@
 import { fromFloat32, isFloat, toFloat32 } from "../bytes/elements.ts";
 import { readBytes, readSafetensors, type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
 import { bytesPerElement, type TensorRef } from "../bytes/tensor-ref.ts";
-import { TillerError, UsageError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 /** Elements mixed at a time; about 16 MB for each of the buffers in flight, whatever the tensors' size. */
@@ -15,7 +15,7 @@ const pieceLength = 1 << 22;
  * of integers are the fine-tuned checkpoint's.
  *
  * @param omega Usually 0 (pre-trained) to 1 (fine-tuned); any finite number.
- * @throws TillerError if the two do not have the same keys and shapes, or `file` cannot be written; UsageError if omega is
+ * @throws TillerError if the two do not have the same keys and shapes, or `file` cannot be written; or if omega is
  *   not finite.
  */
 export async function blendCheckpoints(
@@ -24,18 +24,23 @@ export async function blendCheckpoints(
   omega: number,
   file: string,
 ): Promise<Checkpoint> {
-  if (!Number.isFinite(omega)) throw new UsageError(`omega is ${omega}; it must be a number, usually from 0 to 1.`);
+  if (!Number.isFinite(omega))
+    throw new TillerError("setting-invalid", `omega is ${omega}; it must be a number, usually from 0 to 1.`);
   const tensors: TensorData[] = [];
   for (const [name, tuned] of fineTuned) {
     const pre = base.get(name);
     if (!pre)
       throw new TillerError(
+        "models-differ",
         `The base model has no ${name}, which ${tuned.source.name} has: they do not belong together.`,
+        { paths: [tuned.source.name] },
       );
     const [a, b] = [tuned, pre].map(({ shape }) => `[${shape.join(", ")}]`);
     if (a !== b) {
       throw new TillerError(
+        "models-differ",
         `${name} has shape ${a} in ${tuned.source.name} but ${b} in ${pre.source.name}: the two models do not belong together.`,
+        { paths: [tuned.source.name, pre.source.name] },
       );
     }
     tensors.push({ name, dtype: tuned.dtype, shape: tuned.shape, data: () => mix(tuned, pre, omega) });
@@ -43,7 +48,9 @@ export async function blendCheckpoints(
   for (const [name, { source: baseSource }] of base) {
     if (!fineTuned.has(name)) {
       throw new TillerError(
+        "models-differ",
         `The fine-tuned model has no ${name}, which ${baseSource.name} has: they do not belong together.`,
+        { paths: [baseSource.name] },
       );
     }
   }

@@ -6,7 +6,7 @@ import { readJson } from "../bytes/json-file.ts";
 import { readSafetensors } from "../bytes/safetensors.ts";
 import { quoted } from "../bytes/safetensors-header.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
-import { TillerError } from "../errors.ts";
+import { TillerError } from "../errors/index.ts";
 import { chooseWeightFiles } from "./weight-files.ts";
 
 /** Tensors by key. The key may be a newer spelling than `TensorRef.name`, which is the file's own. */
@@ -35,7 +35,11 @@ async function openShards(folder: string, indexFile: string): Promise<Checkpoint
   const keysOf = new Map<string, string[]>();
   for (const [key, shard] of Object.entries(weight_map)) {
     if (!/^[\w.-]+\.safetensors$/.test(shard)) {
-      throw new TillerError(`${indexFile} places ${quoted(key)} in ${quoted(shard)}, which is no file of its folder.`);
+      throw new TillerError(
+        "index-invalid",
+        `${indexFile} places ${quoted(key)} in ${quoted(shard)}, which is not a file of its folder.`,
+        { paths: [indexFile] },
+      );
     }
     const keys = keysOf.get(shard);
     if (keys) keys.push(key);
@@ -44,18 +48,26 @@ async function openShards(folder: string, indexFile: string): Promise<Checkpoint
   const present = new Set(await listFolder(folder));
   for (const shard of keysOf.keys()) {
     if (!present.has(shard))
-      throw new TillerError(`${join(folder, shard)} is missing, a shard that ${indexFile} names.`);
+      throw new TillerError("model-incomplete", `${join(folder, shard)} is missing, a shard that ${indexFile} names.`, {
+        paths: [join(folder, shard), indexFile],
+      });
   }
   const checkpoint = new Map<string, TensorRef>();
   for (const [shard, keys] of keysOf) {
     const { tensors } = await readSafetensors(join(folder, shard));
     for (const key of keys) {
       const ref = tensors.get(key);
-      if (!ref) throw new TillerError(`${join(folder, shard)} lacks ${quoted(key)}, which ${indexFile} places in it.`);
+      if (!ref)
+        throw new TillerError(
+          "model-incomplete",
+          `${join(folder, shard)} lacks ${quoted(key)}, which ${indexFile} places in it.`,
+          { paths: [join(folder, shard), indexFile] },
+        );
       checkpoint.set(key, ref);
     }
   }
-  if (checkpoint.size === 0) throw new TillerError(`${indexFile} names no tensors.`);
+  if (checkpoint.size === 0)
+    throw new TillerError("index-invalid", `${indexFile} names no tensors.`, { paths: [indexFile] });
   return checkpoint;
 }
 
@@ -63,11 +75,16 @@ function noWeights(folder: string, names: readonly string[]): TillerError {
   const pickle = names.find((name) => /\.(bin|ckpt|pt|pth)$/.test(name));
   const variants = names.filter((name) => name.endsWith(".safetensors"));
   const looked = "diffusion_pytorch_model.safetensors or model.safetensors (or their shards' index)";
-  if (variants.length > 0) return new TillerError(`${folder} holds ${variants.join(", ")}, but no ${looked}.`);
+  if (variants.length > 0)
+    return new TillerError("variant-missing", `${folder} holds ${variants.join(", ")}, but no ${looked}.`, {
+      paths: [folder],
+    });
   return new TillerError(
+    pickle ? "pickle-refused" : "weights-missing",
     pickle
       ? `${folder} holds ${pickle}, a PyTorch pickle, which can run any code when opened: convert the model to safetensors.`
       : `${folder} holds no weights: ${looked} is missing.`,
+    { paths: [folder] },
   );
 }
 
@@ -77,6 +94,6 @@ export async function listFolder(folder: string): Promise<string[]> {
   } catch (error) {
     const what =
       (error as { readonly code?: string }).code === "ENOENT" ? "does not exist" : "is not a readable folder";
-    throw new TillerError(`${folder} ${what}.`, { cause: error });
+    throw new TillerError("weights-missing", `${folder} ${what}.`, { paths: [folder], cause: error });
   }
 }

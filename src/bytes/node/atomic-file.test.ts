@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { writeWhole } from "../write-whole.ts";
 import { writeAtomically } from "./atomic-file.ts";
 

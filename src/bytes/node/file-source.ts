@@ -1,7 +1,7 @@
 /** Opens what a person named, refusing by name whatever is not a plain file: a FIFO would hang, a folder would crash. */
 import { constants } from "node:fs";
 import { access, type FileHandle, open, readdir, realpath, stat } from "node:fs/promises";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { ByteSource } from "../source.ts";
 
 /**
@@ -34,7 +34,8 @@ async function withHandle<T>(
   let handle: FileHandle | undefined;
   try {
     const path = await realpath(file);
-    if (!(await stat(path)).isFile()) throw new TillerError(`${file} is a folder or a device, not a file.`);
+    if (!(await stat(path)).isFile())
+      throw new TillerError("file-unreadable", `${file} is a folder or a device, not a file.`, { paths: [file] });
     // Non-blocking: should the path have become a FIFO meanwhile, opening it still returns.
     handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const { size } = await handle.stat();
@@ -90,5 +91,9 @@ function readable(error: unknown, file: string): unknown {
     EPERM: "may not be read: check its permissions",
     ELOOP: "is a symbolic link that leads nowhere",
   };
-  return new TillerError(`${file} ${reason[code] ?? `could not be read (${code})`}.`, { cause: error });
+  return new TillerError(
+    reason[code]?.startsWith("does not exist") ? "file-missing" : "file-unreadable",
+    `${file} ${reason[code] ?? `could not be read (${code})`}.`,
+    { paths: [file], cause: error },
+  );
 }

@@ -1,7 +1,7 @@
 /** Folders and files that come and go. */
 import { access, appendFile, constants, lstat, mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { refusal } from "./refusal.ts";
 
 /**
@@ -33,7 +33,11 @@ export async function remove(file: string): Promise<void> {
 export async function refuseUnwritable(file: string): Promise<void> {
   const there = await lstat(file).catch(() => undefined);
   if (there?.isDirectory()) {
-    throw new TillerError(`${file} cannot be written: it is a folder; remove it, or choose another --out.`);
+    throw new TillerError(
+      "file-not-written",
+      `${file} cannot be written: it is a folder; remove it, or choose another --out.`,
+      { paths: [file] },
+    );
   }
   await access(dirname(file), constants.W_OK).catch((error: unknown) => {
     throw refusal(error, file);

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { encodePng } from "../../recipe/png.ts";
 import { writeWhole } from "../write-whole.ts";
 import { writeNew } from "./write-new.ts";

@@ -1,5 +1,5 @@
 /** What a disk says when it refuses to write, in words. */
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
@@ -17,5 +17,8 @@ const reasons: Readonly<Record<string, string>> = {
 export function refusal(error: unknown, path: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (error instanceof TillerError || code === undefined) return error;
-  return new TillerError(`${path} could not be written: ${reasons[code] ?? code}.`, { cause: error });
+  return new TillerError("file-not-written", `${path} could not be written: ${reasons[code] ?? code}.`, {
+    paths: [path],
+    cause: error,
+  });
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { writeWhole } from "../write-whole.ts";
 import { exists } from "./file-source.ts";
 
@@ -17,7 +17,9 @@ export async function writeNew(folder: string, stem: string, extension: string, 
   await writeWhole(complete, bytes).catch((error: Error) => {
     if (!(error instanceof TillerError)) throw error;
     // The name to complain about is the one the file was to have.
-    throw new TillerError(error.message.replace(complete, join(folder, `${stem}.${extension}`)), { cause: error });
+    throw new TillerError(error.code, error.message.replace(complete, join(folder, `${stem}.${extension}`)), {
+      cause: error,
+    });
   });
   try {
     for (let n = 1; ; n++) {
@@ -43,7 +45,10 @@ async function claim(complete: string, file: string): Promise<boolean> {
       await rename(complete, file);
       return true;
     } catch (failure) {
-      throw new TillerError(`${file} could not be written: ${(failure as Error).message}.`, { cause: failure });
+      throw new TillerError("file-not-written", `${file} could not be written: ${(failure as Error).message}.`, {
+        paths: [file],
+        cause: failure,
+      });
     }
   }
 }

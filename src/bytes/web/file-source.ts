@@ -1,5 +1,5 @@
 /** Reads addresses by ranges, and files of the page's private file system. */
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { ByteSource } from "../source.ts";
 import { folderAt, ofPage, storedFile } from "./private-files.ts";
 
@@ -39,10 +39,12 @@ async function addressSource(address: string): Promise<ByteSource> {
 
 async function reach(address: string, init: RequestInit): Promise<Response> {
   const answer = await fetch(address, init).catch((error: unknown) => {
-    throw new TillerError(`${address} cannot be reached: look at the connection.`, { cause: error });
+    throw new TillerError("address-unreachable", `${address} cannot be reached: check the connection.`, {
+      cause: error,
+    });
   });
   if (answer.ok) return answer;
-  throw new TillerError(`${address} does not exist (its server answers ${answer.status}).`);
+  throw new TillerError("address-unreachable", `${address} does not exist (the server answered ${answer.status}).`);
 }
 
 export async function exists(path: string): Promise<boolean> {
@@ -57,7 +59,10 @@ export async function kindOf(path: string): Promise<"file" | "folder" | undefine
 
 export async function list(folder: string): Promise<string[]> {
   if (!ofPage(folder)) {
-    throw new TillerError(`${folder} is an address, whose files cannot be listed: copy them to opfs:/ first.`);
+    throw new TillerError(
+      "address-unreachable",
+      `${folder} is an address, whose files cannot be listed: copy them to opfs:/ first.`,
+    );
   }
   const names: string[] = [];
   for await (const name of (await folderAt(folder)).keys()) names.push(name);

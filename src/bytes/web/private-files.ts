@@ -1,11 +1,13 @@
 /** The page's private file system (OPFS). Its streams are swapped in when they are closed: whole or not at all. */
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { basename, dirname, scheme } from "./paths.ts";
 
 export const ofPage = (path: string): boolean => path.startsWith(scheme);
 
 const absent = (path: string, error: unknown) =>
-  Object.assign(new TillerError(`${path} does not exist.`, { cause: error }), { code: "ENOENT" });
+  Object.assign(new TillerError("file-missing", `${path} does not exist.`, { paths: [path], cause: error }), {
+    code: "ENOENT",
+  });
 
 export async function folderAt(path: string, options: { create?: boolean } = {}): Promise<Folder> {
   let folder = (await navigator.storage.getDirectory()) as Folder;
@@ -31,7 +33,11 @@ export async function storedFile(path: string): Promise<File> {
 
 async function writable(path: string, options?: FileSystemCreateWritableOptions) {
   if (!ofPage(path))
-    throw new TillerError(`${path} is an address, which cannot be written: choose a name in ${scheme}/`);
+    throw new TillerError(
+      "file-not-written",
+      `${path} is an address, which cannot be written to: choose a name in ${scheme}/.`,
+      { paths: [path] },
+    );
   const folder = await folderAt(dirname(path));
   return (await folder.getFileHandle(basename(path), { create: true })).createWritable(options);
 }
@@ -47,7 +53,11 @@ export async function writeAtomically(
   } catch (error) {
     await stream.abort().catch(() => {});
     if (error instanceof DOMException && error.name === "QuotaExceededError") {
-      throw new TillerError(`${file} could not be written: the browser gives the page no more room.`, { cause: error });
+      throw new TillerError(
+        "file-not-written",
+        `${file} could not be written: the browser gives this page no more room.`,
+        { paths: [file], cause: error },
+      );
     }
     throw error;
   }

@@ -1,5 +1,5 @@
 /** Stable Diffusion 1.x and 2.x: a U-Net in the latents of AutoencoderKL that listens to one CLIP text encoder. */
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import {
   autoencoderConfig,
   autoencoderDecode,
@@ -44,8 +44,10 @@ export const stableDiffusion: Family = {
 function textToImage({ config: { in_channels, out_channels } }: Component, folder: string): void {
   if (in_channels !== undefined && out_channels !== undefined && in_channels !== out_channels) {
     throw new TillerError(
+      "model-unsupported",
       `${folder} has a U-Net of ${in_channels} input and ${out_channels} output channels, as inpainting and editing models ` +
         `have; Tiller runs text-to-image models.`,
+      { paths: [folder] },
     );
   }
 }

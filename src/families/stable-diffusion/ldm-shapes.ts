@@ -1,5 +1,5 @@
 /** What the shapes of an LDM single file say. */
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 
 /**
@@ -9,10 +9,13 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
  */
 export function size(weights: Checkpoint, key: string, axis: number, file: string): number {
   const ref = weights.get(key);
-  if (!ref) throw new TillerError(`${file} is incomplete: it has no tensor for ${key}.`);
+  if (!ref)
+    throw new TillerError("tensor-missing", `${file} is incomplete: it has no tensor for ${key}.`, { paths: [file] });
   const length = ref.shape[axis];
   if (length === undefined)
-    throw new TillerError(`${file}: ${ref.name} has shape [${ref.shape.join(", ")}], too few axes.`);
+    throw new TillerError("tensor-shape", `${file}: ${ref.name} has shape [${ref.shape.join(", ")}], too few axes.`, {
+      paths: [file],
+    });
   return length;
 }
 

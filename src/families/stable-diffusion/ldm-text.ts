@@ -1,7 +1,7 @@
 /** The text encoder of an LDM single file, by the names and with the config that Transformers gives it. */
 
 import { rows, type TensorRef } from "../../bytes/tensor-ref.ts";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { SplitComponent } from "../family.ts";
 import { count, size } from "./ldm-shapes.ts";
@@ -89,5 +89,9 @@ function component(weights: Checkpoint, activation: string, file: string): Split
 }
 
 function foreignKey(file: string, ref: TensorRef): TillerError {
-  return new TillerError(`${file} has ${ref.name} of shape [${ref.shape.join(", ")}], which no SD 2 text encoder has.`);
+  return new TillerError(
+    "tensor-shape",
+    `${file} has ${ref.name} of shape [${ref.shape.join(", ")}], which no SD 2 text encoder has.`,
+    { paths: [file] },
+  );
 }

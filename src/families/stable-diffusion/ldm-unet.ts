@@ -1,7 +1,7 @@
 /** The U-Net of an LDM single file, by the names and with the config that Diffusers gives it. */
 
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { SplitComponent } from "../family.ts";
 import { size } from "./ldm-shapes.ts";
@@ -44,7 +44,11 @@ export function ldmUnet(ldm: Checkpoint, file: string): SplitComponent {
   }
   const perBlock = levels[0]!.resnets.length;
   if (perBlock === 0 || levels.some(({ resnets }) => resnets.length !== perBlock)) {
-    throw new TillerError(`${file} holds a U-Net whose input_blocks are not arranged as in Stable Diffusion.`);
+    throw new TillerError(
+      "model-unsupported",
+      `${file} holds a U-Net whose input_blocks are not arranged as in Stable Diffusion.`,
+      { paths: [file] },
+    );
   }
   const levelOf = new Map(levels.flatMap(({ resnets }, l) => resnets.map((i, j) => [i, [l, j] as const] as const)));
   const downOf = new Map(levels.flatMap(({ down }, l) => (down === undefined ? [] : [[down, l] as const])));
@@ -52,7 +56,10 @@ export function ldmUnet(ldm: Checkpoint, file: string): SplitComponent {
   const weights = new Map<string, TensorRef>();
   for (const [key, ref] of ldm) {
     const name = rename(key, perBlock, levelOf, downOf);
-    if (name === undefined) throw new TillerError(`${file} has ${ref.name}, which no Stable Diffusion U-Net has.`);
+    if (name === undefined)
+      throw new TillerError("model-unsupported", `${file} has ${ref.name}, which no Stable Diffusion U-Net has.`, {
+        paths: [file],
+      });
     weights.set(name, ref);
   }
 

@@ -1,7 +1,7 @@
 /** The autoencoder of an LDM single file, by the names and with the config that Diffusers gives it. */
 
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { SplitComponent } from "../family.ts";
 import { count, size } from "./ldm-shapes.ts";
@@ -28,7 +28,11 @@ export function ldmVae(ldm: Checkpoint, file: string): SplitComponent {
     if (/^(loss|model_ema)\./.test(key)) continue;
     const name = rename(key, levels);
     if (name === undefined)
-      throw new TillerError(`${file} has ${ref.name}, which no Stable Diffusion autoencoder has.`);
+      throw new TillerError(
+        "model-unsupported",
+        `${file} has ${ref.name}, which no Stable Diffusion autoencoder has.`,
+        { paths: [file] },
+      );
     weights.set(name, /\.to_(q|k|v|out\.0)\.weight$/.test(name) ? withoutUnitAxes(ref) : ref);
   }
   const axis = (key: string, i: number) => size(weights, key, i, file);

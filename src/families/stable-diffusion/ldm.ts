@@ -6,7 +6,7 @@
 
 import { readBytes, type Safetensors } from "../../bytes/safetensors.ts";
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { SplitFile } from "../family.ts";
 import { nameForeign, nameOtherTask } from "./ldm-refusals.ts";
@@ -41,13 +41,20 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string)
   const foreign = nameForeign(tensors);
   if (!unet.has("input_blocks.0.0.weight")) {
     throw new TillerError(
+      foreign ? "model-unsupported" : "model-not-found",
       foreign
         ? `${file} is ${foreign}; a Stable Diffusion 1.x or 2.x checkpoint is needed here.`
         : `${file} is not a Stable Diffusion checkpoint: it has no model.diffusion_model.input_blocks.0.0.weight.`,
+      { paths: [file] },
     );
   }
   const task = /XL|ControlNet/.test(foreign ?? "") ? foreign : nameOtherTask(unet);
-  if (task) throw new TillerError(`${file} is ${task}; Tiller runs text-to-image models of the forms SD 1.x and 2.x.`);
+  if (task)
+    throw new TillerError(
+      "model-unsupported",
+      `${file} is ${task}; Tiller runs text-to-image models of the forms SD 1.x and 2.x.`,
+      { paths: [file] },
+    );
 
   const clip = under(tensors, "cond_stage_model.transformer.");
   const openClip = under(tensors, "cond_stage_model.model.");
@@ -55,7 +62,11 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string)
   const vae = firstStage.size > 0 ? firstStage : under(tensors, "vae.");
   const missing = vae.size === 0 ? "autoencoder (first_stage_model.*)" : "text encoder (cond_stage_model.*)";
   if (vae.size === 0 || clip.size + openClip.size === 0) {
-    throw new TillerError(`${file} holds a U-Net but no ${missing}: a whole checkpoint is needed.`);
+    throw new TillerError(
+      "model-incomplete",
+      `${file} holds a U-Net but no ${missing}: a whole checkpoint is needed.`,
+      { paths: [file] },
+    );
   }
   // Form 1 is SD 1.x (CLIP, 8 heads), 2 is SD 2.x (OpenCLIP, heads of 64).
   const form = openClip.size > 0 ? 2 : 1;

@@ -1,6 +1,6 @@
 /** The text side: one CLIP text encoder. */
 
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { ClipTextConfig } from "../../models/clip-text.ts";
 import { clipText } from "../../models/clip-text.ts";
 import { encodePrompt } from "../../text/clip-prompt.ts";
@@ -31,7 +31,8 @@ export function textSide(encoder: Component, config: ClipTextConfig): TextSide {
     graph(modules, { clipSkip = 0 } = {}) {
       if (clipSkip >= config.num_hidden_layers) {
         throw new TillerError(
-          `clip skip ${clipSkip} leaves no layer of the text encoder, which has ${config.num_hidden_layers}`,
+          "clip-skip-too-large",
+          `clip skip ${clipSkip} leaves no layer of the text encoder, which has ${config.num_hidden_layers}.`,
         );
       }
       return clipText(modules(component), config, { clipSkip });

@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { downloadFile, type ListFileEntry } from "@huggingface/hub";
 import { writeAll } from "../../bytes/node/atomic-file.ts";
 import { processExists } from "../../bytes/node/process-exists.ts";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { causeOf, isTransient } from "./hub-errors.ts";
 
 /** How to reach a repository at one commit. */
@@ -83,8 +83,9 @@ async function complete(partial: string, file: HubFile, onReceived: (bytes: numb
       if (now > started && now < size) attempt = 0;
       if (attempt >= maxAttempts) {
         throw new TillerError(
+          "hub-download-failed",
           `${path} of ${repo} could not be downloaded: ${causeOf(error)}. Run it again to go on from there.`,
-          { cause: error },
+          { paths: [path], cause: error },
         );
       }
     }
@@ -107,7 +108,7 @@ async function append(
     onReceived(from);
     if (from === size) return;
     const whole = await downloadFile(file);
-    if (!whole) throw new TillerError(`${repo} no longer has ${path}; try again.`);
+    if (!whole) throw new TillerError("hub-changed", `${repo} no longer has ${path}; try again.`);
     let received = from;
     for await (const piece of whole.slice(from, size).stream() as unknown as AsyncIterable<Uint8Array>) {
       received += piece.byteLength;

@@ -1,6 +1,6 @@
 /** What can go wrong between here and the hub, told apart and put in sentences. */
 import { HubApiError, InvalidApiResponseFormatError } from "@huggingface/hub";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 
 /** `fetch` reports every network failure as a TypeError with the reason in `cause`. */
 export function isUnreachable(error: unknown): boolean {
@@ -44,24 +44,29 @@ export function explained(error: unknown, id: string, hubUrl: string, cacheFolde
           : statusCode === 404
             ? `${id} is no folder or file here, and does not exist on ${hubUrl}: check the name.`
             : `${hubUrl} answered ${statusCode} when asked for ${id}: try again later.`;
-    return new TillerError(sentence, { cause: error });
+    return new TillerError("hub-refused", sentence, { cause: error });
   }
   if (isDiskError(error)) {
     const { code } = error as NodeJS.ErrnoException;
-    return new TillerError(`${cacheFolder} could not be written (${code}): free space there or set HF_HOME.`, {
-      cause: error,
-    });
+    return new TillerError(
+      "file-not-written",
+      `${cacheFolder} could not be written (${code}): free space there or set HF_HOME.`,
+      { paths: [cacheFolder], cause: error },
+    );
   }
   if (isUnreachable(error)) {
     return new TillerError(
+      "hub-unreachable",
       `${id} is no folder or file here, and ${hubUrl} could not be reached for it (${causeOf(error)}): check the name and the network.`,
       { cause: error },
     );
   }
   if (error instanceof SyntaxError || error instanceof InvalidApiResponseFormatError) {
-    return new TillerError(`${hubUrl} does not answer as the hub does: check HF_ENDPOINT and the network.`, {
-      cause: error,
-    });
+    return new TillerError(
+      "hub-unreachable",
+      `${hubUrl} does not answer as the hub does: check HF_ENDPOINT and the network.`,
+      { cause: error },
+    );
   }
   return error;
 }

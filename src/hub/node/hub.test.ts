@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { writeSafetensors } from "../../bytes/safetensors.ts";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { openModelFiles } from "../../families/open-model.ts";
 import type { DownloadProgress } from "../options.ts";
 

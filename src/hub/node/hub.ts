@@ -17,7 +17,7 @@ import {
   modelInfo,
 } from "@huggingface/hub";
 import { exists } from "#bytes";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { HubOptions } from "../options.ts";
 import { fetchBlob, type HubConnection } from "./hub-blob.ts";
 import { explained, isUnreachable } from "./hub-errors.ts";
@@ -50,14 +50,17 @@ export async function fetchSnapshot(
   if (offline()) {
     if (cached) return cached;
     throw new TillerError(
+      "hub-offline",
       `${id} is not in ${cacheFolder(options)}, and HF_HUB_OFFLINE keeps Tiller off the network: ` +
         `unset it, or pass a model's folder.`,
+      { paths: [cacheFolder(options)] },
     );
   }
   const hub = connection(id, options);
   try {
     const { sha: commit } = await modelInfo({ ...hub, name: id, additionalFields: ["sha"] });
-    if (!/^[0-9a-f]{40}$/.test(commit)) throw new TillerError(`${hub.hubUrl} names no commit for ${id}.`);
+    if (!/^[0-9a-f]{40}$/.test(commit))
+      throw new TillerError("hub-unreachable", `${hub.hubUrl} names no commit for ${id}.`);
     const entries = new Map<string, ListFileEntry>();
     for await (const entry of listFiles({ ...hub, recursive: true, revision: commit })) {
       if (entry.type === "file" && isSafePath(entry.path)) entries.set(entry.path, entry);
@@ -88,7 +91,10 @@ export async function fetchSnapshot(
 function connection(id: string, { endpoint, signal }: HubOptions) {
   const token = process.env.HF_TOKEN?.trim();
   if (token && !token.startsWith("hf_")) {
-    throw new TillerError('HF_TOKEN is not an access token of the hub: one begins with "hf_". Correct it or unset it.');
+    throw new TillerError(
+      "hub-token",
+      'HF_TOKEN is not an access token of the hub: one begins with "hf_". Correct it or unset it.',
+    );
   }
   const hubUrl = (endpoint || process.env.HF_ENDPOINT || HUB_URL).replace(/\/+$/, "");
   const abortable: typeof fetch = (input, init) => fetch(input, signal ? { ...init, signal } : init);
@@ -104,7 +110,8 @@ async function fetchEntry(
   onReceived: (bytes: number) => void,
 ): Promise<void> {
   const etag = entry.lfs?.oid ?? entry.xetHash ?? entry.oid;
-  if (!etag || !/^[\w-]+$/.test(etag)) throw new TillerError(`${hub.hubUrl} names no hash for ${entry.path}.`);
+  if (!etag || !/^[\w-]+$/.test(etag))
+    throw new TillerError("hub-unreachable", `${hub.hubUrl} names no hash for ${entry.path}.`);
   const blob = join(folder, "blobs", etag);
   const pointer = join(snapshot, entry.path);
   await mkdir(dirname(blob), { recursive: true });

@@ -2,7 +2,7 @@
 
 import { downloadFile, HUB_URL, listFiles } from "@huggingface/hub";
 import { dirname, exists, join, makeFolder, writeAtomically } from "#bytes";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { HubOptions } from "../options.ts";
 
 export { isHubId } from "../id.ts";
@@ -32,7 +32,9 @@ export async function fetchSnapshot(
     }
   } catch (error) {
     signal?.throwIfAborted();
-    throw new TillerError(`${id} cannot be read from ${hub.hubUrl}: ${(error as Error).message}.`, { cause: error });
+    throw new TillerError("hub-unreachable", `${id} cannot be read from ${hub.hubUrl}: ${(error as Error).message}.`, {
+      cause: error,
+    });
   }
   const missing: string[] = [];
   for (const path of choose([...sizes.keys()])) if (!(await exists(join(folderOf(id), path)))) missing.push(path);
@@ -42,7 +44,7 @@ export async function fetchSnapshot(
     const file = join(folderOf(id), path);
     await makeFolder(dirname(file));
     const blob = await downloadFile({ ...hub, path });
-    if (!blob) throw new TillerError(`${id} has no ${path} any more: try again.`);
+    if (!blob) throw new TillerError("hub-changed", `${id} has no ${path} any more: try again.`);
     await writeAtomically(file, async (put) => {
       const reader = blob.stream().getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {

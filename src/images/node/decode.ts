@@ -1,6 +1,6 @@
 /** Picture files in and out, by sharp, which is loaded when it is first needed. */
 import type { Sharp, SharpOptions } from "sharp";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
 import type { Pixels } from "../pixels.ts";
 import { coverSize } from "../resample.ts";
@@ -20,7 +20,11 @@ export async function readPixels(file: string): Promise<Pixels> {
   try {
     return await pixelsOf(upright(await open(file)));
   } catch (error) {
-    throw new TillerError(`${file} is not a picture that can be read: ${(error as Error).message}.`, { cause: error });
+    throw new TillerError(
+      "picture-unreadable",
+      `${file} is not a picture that can be read: ${(error as Error).message}.`,
+      { paths: [file], cause: error },
+    );
   }
 }
 
@@ -48,9 +52,11 @@ export async function decodeCovering(file: string, bytes: Uint8Array, size: numb
     return await pixelsOf(cut);
   } catch (error) {
     const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    throw new TillerError(`${file} cannot be read as a picture (${why}); remove it or save it again.`, {
-      cause: error,
-    });
+    throw new TillerError(
+      "picture-unreadable",
+      `${file} cannot be read as a picture (${why}); remove it or save it again.`,
+      { paths: [file], cause: error },
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /** Pictures by the browser's own decoders. */
 import { withSource } from "#bytes";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
 import type { Pixels } from "../pixels.ts";
 import { coverSize, resized } from "../resample.ts";
@@ -16,7 +16,10 @@ export const readPixels = (file: string): Promise<Pixels> =>
 async function decoded(file: string, bytes: Uint8Array): Promise<Pixels> {
   const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
   const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" }).catch((error: unknown) => {
-    throw new TillerError(`${file} is not a picture that can be read: save it as JPEG or PNG.`, { cause: error });
+    throw new TillerError("picture-unreadable", `${file} is not a picture that can be read: save it as JPEG or PNG.`, {
+      paths: [file],
+      cause: error,
+    });
   });
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d", { colorSpace: "srgb" })!;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { InferenceSession } from "onnxruntime-node";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Encoded } from "../../graph/index.ts";
 import type { Engine, EngineOptions, OperatorTime } from "../engine.ts";
 import { engineOn, type Host } from "../host.ts";
@@ -39,7 +39,7 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
     pending.clear();
   };
   worker.on("error", (error) => failAll(error instanceof Error ? error : new Error(String(error))));
-  worker.on("exit", () => failAll(new TillerError("the engine has been closed")));
+  worker.on("exit", () => failAll(new TillerError("engine-closed", "The engine has been closed.")));
   worker.on("message", (message: { id: number; ok?: never; error?: string }) => {
     const waiting = pending.get(message.id);
     pending.delete(message.id);

@@ -6,7 +6,7 @@
  * `process.env` reach the process's own environment.
  */
 import { isMainThread } from "node:worker_threads";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 
 const variable = "ORT_DISABLE_TELEMETRY";
 
@@ -16,6 +16,7 @@ if (isMainThread) process.env[variable] = "1";
 export function refuseTelemetry(): void {
   if (process.env[variable] === "1") return;
   throw new TillerError(
+    "telemetry-in-worker",
     `Tiller is used in a worker thread, from which ONNX Runtime's telemetry cannot be switched off: set ${variable}=1 in the environment, or import tillerjs in the main thread first.`,
   );
 }

@@ -1,11 +1,11 @@
 /** Pictures whose text lacks the learned token: they teach it nothing, its gradient is 0. */
-import { UsageError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { TrainingPicture } from "./pictures.ts";
 
 /**
  * A sentence about the pictures whose text lacks the token; undefined if there are none. `has` says whether a text has it.
  *
- * @throws UsageError if every text lacks it.
+ * @throws TillerError if every text lacks it.
  */
 export function textsWithoutToken(
   pictures: readonly Pick<TrainingPicture, "file" | "caption">[],
@@ -18,7 +18,14 @@ export function textsWithoutToken(
     return `${without.length} of ${pictures.length} pictures teach nothing of ${token}, which their text lacks, such as that of ${without[0]!.file}`;
   }
   if (pictures.every(({ caption }) => caption === undefined)) {
-    throw new UsageError(`the prompt "${prompt}" lacks ${token}, so that it would not be learned: put {token} into it`);
+    throw new TillerError(
+      "caption-without-token",
+      `the prompt "${prompt}" does not contain ${token}, so it would not be learned: put {token} into it.`,
+    );
   }
-  throw new UsageError(`the captions in ${images} lack ${token}, so that it would not be learned: put it into them`);
+  throw new TillerError(
+    "caption-without-token",
+    `the captions in ${images} do not contain ${token}, so it would not be learned: put it into them.`,
+    { paths: [images] },
+  );
 }

@@ -2,7 +2,7 @@
 
 import { readFloat32 } from "../../bytes/safetensors.ts";
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
-import { UsageError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
 import { rows } from "../../graph/index.ts";
 import { normalValues } from "../../random/streams.ts";
@@ -21,7 +21,7 @@ export interface Initial {
  * For each table that the text networks have (by its input), `vectors` embeddings [vectors, width]: each a word's (of several tokens, their mean), or normal values as widely spread as
  * the model's own table.
  *
- * @throws UsageError if the word has no tokens.
+ * @throws TillerError if the word has no tokens.
  */
 export async function initialEmbeddings(
   { components, text }: Pick<Model, "components" | "text">,
@@ -52,7 +52,8 @@ async function initialTable(
   }
   const word = initializer === "noun" ? noun : initializer.word;
   const ids = tokenizer.encode(word);
-  if (ids.length === 0) throw new UsageError(`the initializer "${word}" is no word the text encoder knows`);
+  if (ids.length === 0)
+    throw new TillerError("initializer-unknown", `the initializer "${word}" is not a word the text encoder knows.`);
   const mean = new Float32Array(width);
   for (const id of ids) {
     const row = await readFloat32(rows(table, id, id + 1));

@@ -1,5 +1,5 @@
 /** The one training loop: gradients, clipping, the optimiser's step, a guard against numbers that are none. */
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Tensor } from "../../runtime/index.ts";
 import type { Evaluated } from "../objective/terms.ts";
 import { type AdamWState, adamWStep, clipGradients, gradientNorm, type Update } from "./adamw.ts";
@@ -57,6 +57,7 @@ export async function* optimise(
     const norm = gradientNorm(gradients);
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       throw new TillerError(
+        "training-diverged",
         `training diverged at step ${step + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a number; lower the learning rate (${settings.learningRate}).`,
       );
     }

@@ -2,7 +2,7 @@
 
 import { exists } from "#bytes";
 import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../../bytes/safetensors.ts";
-import { TillerError, UsageError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Tensor } from "../../runtime/index.ts";
 import type { AdamWState } from "../optimise/adamw.ts";
 import { dataOf, type TensorValues } from "../optimise/tensor-values.ts";
@@ -47,7 +47,7 @@ export async function writeCheckpoint(
 /**
  * Puts a checkpoint's numbers into `values` and `state`. Nothing happens if there is no checkpoint.
  *
- * @throws UsageError naming the first setting in which the checkpoint's run differs, or saying that its pictures do; TillerError if the file is damaged.
+ * @throws TillerError naming the first setting in which the checkpoint's run differs, or saying that its pictures do; or if the file is damaged.
  */
 export async function readCheckpoint(
   file: string,
@@ -58,7 +58,10 @@ export async function readCheckpoint(
 ): Promise<void> {
   if (!(await exists(file))) return;
   const { tensors, metadata } = await readSafetensors(file);
-  const damaged = () => new TillerError(`${file} is not this run's checkpoint; remove it to start anew.`);
+  const damaged = () =>
+    new TillerError("checkpoint-invalid", `${file} is not a checkpoint of this run: remove it to start again.`, {
+      paths: [file],
+    });
   const before = JSON.parse(metadata.identity ?? "null") as Identity | null;
   const step = Number(metadata.step);
   if (before === null || !Number.isInteger(step)) throw damaged();
@@ -71,10 +74,14 @@ export async function readCheckpoint(
       // Checkpoints of before did not say.
       if (files !== undefined && before.pictureContents === undefined) continue;
       if (files !== undefined) {
-        throw new UsageError(`the run to be resumed had other ${files}: resume with those, or choose another --out`);
+        throw new TillerError(
+          "resume-mismatch",
+          `the run to resume had other ${files}: resume with those, or choose another --out.`,
+        );
       }
-      throw new UsageError(
-        `the run to be resumed had ${key} ${was ?? "unset"}, now it is ${is ?? "unset"}: resume with the same settings, or choose another --out`,
+      throw new TillerError(
+        "resume-mismatch",
+        `the run to resume had ${key} ${was ?? "unset"}, now it is ${is ?? "unset"}: resume with the same settings, or choose another --out.`,
       );
     }
   }

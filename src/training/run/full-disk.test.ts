@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { TillerError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { makeClassPictures } from "../data/class-pictures.ts";
 import { openLossLog } from "./loss-log.ts";
 

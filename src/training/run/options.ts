@@ -1,6 +1,6 @@
 /** What a training run is asked for with: one schema for the command line and the library. */
 import { z } from "zod";
-import { UsageError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import { type TrainingMethodName, trainingMethods } from "../methods/index.ts";
 import { learningRateSchedules } from "../optimise/learning-rate.ts";
 
@@ -73,21 +73,27 @@ export type TrainingRequest = z.input<typeof trainingSchema>;
 /** A request with the method's defaults filled in. */
 export type TrainingSettings = ReturnType<typeof fillSettings>;
 
-/** @throws UsageError naming the first setting that is wrong. */
+/** @throws TillerError naming the first setting that is wrong. */
 export function fillSettings(name: TrainingMethodName, request: TrainingRequest) {
   const parsed = trainingSchema.safeParse(request);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new UsageError(`${issue?.path.join(".") || "the request"}: ${issue?.message}`);
+    throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
   }
   const given = parsed.data;
   const method = trainingMethods[name];
   const learned = "learned" in method ? method.learned : undefined;
   if (given.textEncoder && !method.lora) {
-    throw new UsageError(`${name} trains no low-rank factors, so it cannot train the text encoder's`);
+    throw new TillerError(
+      "setting-invalid",
+      `${name} trains no low-rank factors, so it cannot train the text encoder's.`,
+    );
   }
   if (!learned && (given.vectors !== undefined || given.initializer !== undefined)) {
-    throw new UsageError(`${name} learns no token, so vectors and initializer mean nothing to it`);
+    throw new TillerError(
+      "setting-invalid",
+      `${name} learns no token, so vectors and initializer have no meaning for it.`,
+    );
   }
   const named = (text: string) => text.replaceAll("{token}", given.token).replaceAll("{class}", given.class);
   return {

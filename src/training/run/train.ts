@@ -1,6 +1,6 @@
 /** Pictures of a subject to an adapter: the map of training. */
 import { basename, exists, join, placeOf } from "#bytes";
-import { UsageError } from "../../errors.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
 import { openModel } from "../../families/open-model.ts";
 import { unreadPictures } from "../../images/folder.ts";
@@ -56,7 +56,7 @@ export interface TrainOptions {
  *
  * On the CPU the same request gives the same adapter, byte for byte, also when it was ended at any moment and resumed.
  *
- * @throws UsageError if a setting is wrong, the run to be resumed was another, or another works on the same adapter;
+ * @throws TillerError if a setting is wrong, the run to be resumed was another, or another works on the same adapter;
  *   TillerError if a picture, the model or the disk fails, or training diverges.
  */
 export async function* train(
@@ -82,8 +82,10 @@ async function* learn(
   const checkpoint = join(folder, "checkpoint.safetensors");
   const begun = await exists(checkpoint);
   if (begun && !settings.resume) {
-    throw new UsageError(
-      `${folder} holds a run already: --resume goes on with it; for a new one choose another --out, or remove the folder`,
+    throw new TillerError(
+      "run-exists",
+      `${folder} already holds a run: continue it with --resume, or choose another --out, or remove the folder.`,
+      { paths: [folder] },
     );
   }
 
@@ -154,8 +156,10 @@ async function* learn(
     });
     await readCheckpoint(checkpoint, values, state, identity);
     if (state.steps > settings.steps) {
-      throw new UsageError(
-        `the run in ${folder} has ${state.steps} steps already, more than the ${settings.steps} asked for: ask for more with --steps, or choose another --out`,
+      throw new TillerError(
+        "resume-mismatch",
+        `the run in ${folder} already has ${state.steps} steps, more than the ${settings.steps} asked for: ask for more with --steps, or choose another --out.`,
+        { paths: [folder] },
       );
     }
     signal?.throwIfAborted();

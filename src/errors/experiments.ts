@@ -1,0 +1,52 @@
+import { rows } from "./row.ts";
+
+export const experimentErrors = rows({
+  "experiment-invalid": {
+    kind: "usage",
+    what: "An experiment's file has a wrong setting.",
+    why: "A key is misspelled, a value out of range, or two settings contradict each other.",
+    fix: "Correct the setting that the message names.",
+  },
+  "experiment-missing": {
+    kind: "failed",
+    what: "The folder holds no experiment.",
+    why: "`tiller bench run` writes one there.",
+    fix: "Name the folder that `tiller bench run` wrote.",
+  },
+  "experiment-incomplete": {
+    kind: "failed",
+    what: "Part of an experiment failed.",
+    why: "The message gives the first failure; everything else is done and kept.",
+    fix: "Mend the cause and run the same command again: only what failed is repeated.",
+  },
+  "concept-unknown": {
+    kind: "usage",
+    what: "There is no such concept or prompt.",
+    why: "Names must be of the set that the experiment uses.",
+    fix: "Choose one that the message names.",
+  },
+  "budget-too-small": {
+    kind: "usage",
+    what: "The budget does not suffice for the first round of tuning.",
+    why: "Every candidate is tried at least once.",
+    fix: "Raise `--budget` to the number that the message names.",
+  },
+  "encoders-needed": {
+    kind: "usage",
+    what: "Encoders to measure with are needed.",
+    why: "dinghy's own CLIP and DINO only know dinghy's drawn pictures.",
+    fix: "Name downloaded ones with `--clip` and `--dino`.",
+  },
+  "text-missing": {
+    kind: "usage",
+    what: "A picture to be measured has no text.",
+    why: "It has no recipe and no `.txt` file beside it.",
+    fix: "Give its text with `--prompt` or `--prompts`.",
+  },
+  "texts-mismatch": {
+    kind: "usage",
+    what: "`--prompts` does not have one text for each picture.",
+    why: "Lines are matched to the pictures in the order of their names.",
+    fix: "Give one line for each, or a .json file of texts by name.",
+  },
+});

@@ -1,0 +1,40 @@
+import { rows } from "./row.ts";
+
+export const machineErrors = rows({
+  "device-unavailable": {
+    kind: "failed",
+    what: "The device asked for does not work here.",
+    why: "Its driver or libraries are missing; a named device is never replaced silently.",
+    fix: "Use `--device cpu`, or see `tiller doctor`.",
+  },
+  "network-not-built": {
+    kind: "failed",
+    what: "ONNX Runtime could not build a network.",
+    why: "Usually there is too little memory.",
+    fix: "Close other programs, or use a smaller model or size.",
+  },
+  "network-failed": {
+    kind: "failed",
+    what: "ONNX Runtime failed while running a network.",
+    why: "Usually there is too little memory for the size or the batch.",
+    fix: "Use a smaller size or `--batch 1`.",
+  },
+  "engine-closed": {
+    kind: "failed",
+    what: "A pipeline was used after it was closed.",
+    why: "`close()` releases its networks.",
+    fix: "Load it again.",
+  },
+  "telemetry-in-worker": {
+    kind: "failed",
+    what: "Tiller was first imported in a worker thread.",
+    why: "From there ONNX Runtime's telemetry cannot be switched off, and Tiller sends nothing.",
+    fix: "Set `ORT_DISABLE_TELEMETRY=1` in the environment, or import tillerjs in the main thread first.",
+  },
+  "address-unreachable": {
+    kind: "failed",
+    what: "A web address cannot be read.",
+    why: "The server does not answer, has no such file, or has no listing of folders.",
+    fix: "Check the address and the connection.",
+  },
+});

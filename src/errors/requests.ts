@@ -1,0 +1,76 @@
+import { rows } from "./row.ts";
+
+export const requestErrors = rows({
+  "option-missing": {
+    kind: "usage",
+    what: "An option that the command needs is missing.",
+    why: "It has no default.",
+    fix: "Add it; the command's `--help` has an example.",
+  },
+  "option-invalid": {
+    kind: "usage",
+    what: "An option's value cannot be used.",
+    why: "It is not a number, out of range, or not one of the choices.",
+    fix: "Use a value that the message names.",
+  },
+  "setting-invalid": {
+    kind: "usage",
+    what: "A setting of a request cannot be used.",
+    why: "It is of another type, out of range, or has no meaning with the method chosen.",
+    fix: "Use a value that the message names.",
+  },
+  "size-invalid": {
+    kind: "usage",
+    what: "A picture's side is not possible.",
+    why: "The latents are smaller than the picture by a whole factor, 8 for Stable Diffusion.",
+    fix: "Choose a multiple of the number that the message names.",
+  },
+  "seed-invalid": {
+    kind: "usage",
+    what: "A seed is not a whole number that can be told exactly.",
+    why: "Seeds lie between -(2^53 - 1) and 2^53 - 1.",
+    fix: "Choose a smaller one.",
+  },
+  "steps-invalid": {
+    kind: "usage",
+    what: "The sampler cannot take so many steps.",
+    why: "The model was trained with 1,000 timesteps, and each can be visited once.",
+    fix: "Ask for fewer steps.",
+  },
+  "sampler-unknown": {
+    kind: "usage",
+    what: "There is no sampler of this name.",
+    why: "Names are Tiller's, or the community's on `/sdapi`.",
+    fix: "Choose one that the message names.",
+  },
+  "karras-unsupported": {
+    kind: "usage",
+    what: "Karras spacing was asked of a sampler that has none.",
+    why: "DDIM takes the model's own timesteps.",
+    fix: "Leave it out, or use a sampler that the message names.",
+  },
+  "learned-token-missing": {
+    kind: "usage",
+    what: "The guidance method needs a learned token, and the prompt has none.",
+    why: "`sag` compares the prompt with and without it.",
+    fix: "Load a textual inversion or Custom Diffusion adapter and use its token in the prompt.",
+  },
+  "sweep-idle-axis": {
+    kind: "usage",
+    what: "A sweep varies a setting that none of its methods reads.",
+    why: "All its pictures would be the same.",
+    fix: "Add a method that reads it to `--guidance`.",
+  },
+  "too-many-pictures": {
+    kind: "usage",
+    what: "More pictures were asked for than one call makes.",
+    why: "The limit is 10,000.",
+    fix: "Split the work.",
+  },
+  "pipeline-busy": {
+    kind: "usage",
+    what: "A pipeline was changed, or used a second time, while it was drawing.",
+    why: "Adapters and blended models are shared by the pictures under way.",
+    fix: "Wait until the pictures are finished.",
+  },
+});

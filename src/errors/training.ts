@@ -1,0 +1,46 @@
+import { rows } from "./row.ts";
+
+export const trainingErrors = rows({
+  "caption-without-token": {
+    kind: "usage",
+    what: "No caption contains the token to be learned.",
+    why: "A token that no text contains receives no gradient.",
+    fix: "Put the token into the prompt or the captions.",
+  },
+  "initializer-unknown": {
+    kind: "usage",
+    what: "The initializer is not a word that the text encoder knows.",
+    why: "Its tokenizer makes no tokens of it.",
+    fix: "Choose a plain word such as the subject's class.",
+  },
+  "training-diverged": {
+    kind: "failed",
+    what: "The loss, the gradient or the trained numbers became NaN or infinite.",
+    why: "The learning rate is too high.",
+    fix: "Lower the learning rate; the last checkpoint can be resumed with other settings in a new run.",
+  },
+  "checkpoint-invalid": {
+    kind: "failed",
+    what: "A training checkpoint cannot be used.",
+    why: "It is damaged, or of another run.",
+    fix: "Remove it to start again.",
+  },
+  "resume-mismatch": {
+    kind: "usage",
+    what: "A run cannot be resumed with these settings.",
+    why: "Its pictures or settings were others, so the result would be of neither.",
+    fix: "Resume with the same settings, or choose another `--out`.",
+  },
+  "run-exists": {
+    kind: "usage",
+    what: "The folder already holds a run.",
+    why: "Starting again would overwrite it.",
+    fix: "Continue it with `--resume`, or choose another `--out`.",
+  },
+  "folder-in-use": {
+    kind: "usage",
+    what: "Another process is working in the folder.",
+    why: "Two would overwrite each other's files.",
+    fix: "Wait for it, or choose another folder; if there is no other process, remove the lock file.",
+  },
+});

@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["{src,test,pretraining}/**/*.test.ts"],
+    setupFiles: ["test/failures-met.ts"],
     // Against tests that hang: how long one works depends on what else the machine does, and decides nothing.
     testTimeout: 900_000,
     hookTimeout: 900_000,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import { refusal } from "../../test/refusal.ts";
 import { jsonObject, readJson, readText } from "./json-file.ts";
 
 let folder: string;
@@ -17,15 +18,15 @@ test("a file of more than 16 MiB is refused unread, one of as many is read", asy
   await writeFile(file, "{}");
   await truncate(file, 16 << 20);
   // What is behind the object are zeros.
-  await expect(readJson(file, jsonObject)).rejects.toThrow(/is not valid JSON/);
+  await expect(readJson(file, jsonObject)).rejects.toThrow(refusal("json-invalid", file));
   await truncate(file, (16 << 20) + 1);
-  await expect(readJson(file, jsonObject)).rejects.toThrow(`${file} is ${(16 << 20) + 1} bytes long, too long`);
+  await expect(readJson(file, jsonObject)).rejects.toThrow(refusal("file-too-large", file, `${(16 << 20) + 1}`));
 });
 
 test("a text of as many bytes as the limit is read", async () => {
   await writeFile(file, "words");
   expect(await readText(file, 5)).toBe("words");
-  await expect(readText(file, 4)).rejects.toThrow(/5 bytes long, too long/);
+  await expect(readText(file, 4)).rejects.toThrow(refusal("file-too-large", "5 bytes"));
 });
 
 test("Python's Infinity and NaN are null, in texts they stay", async () => {
@@ -36,5 +37,5 @@ test("Python's Infinity and NaN are null, in texts they stay", async () => {
 test("what does not have the form is named by its place", async () => {
   await writeFile(file, '{"steps": {"most": "many"}}');
   const form = z.object({ steps: z.object({ most: z.number() }) });
-  await expect(readJson(file, form)).rejects.toThrow(/config\.json does not have the expected form at "steps\.most": /);
+  await expect(readJson(file, form)).rejects.toThrow(refusal("json-unexpected", file, "steps.most"));
 });

@@ -93,13 +93,9 @@ interface Outcome {
   readonly message: string;
 }
 
-function outcome(
-  error: unknown,
-  argv: readonly string[],
-  { signal }: World,
-  output: Output,
-): Outcome {
-  if (error instanceof CommanderError) return { exitCode: 2, code: "option-invalid", message: callMessage(error, argv) };
+function outcome(error: unknown, argv: readonly string[], { signal }: World, output: Output): Outcome {
+  if (error instanceof CommanderError)
+    return { exitCode: 2, code: "option-invalid", message: callMessage(error, argv) };
   if (signal.aborted) {
     const { step, adapters } = output.result as { step?: number; adapters?: string[] };
     if (adapters) {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { TillerError } from "../../errors/index.ts";
+import { refusal } from "../../../test/refusal.ts";
 import { writeWhole } from "../write-whole.ts";
 import { writeAtomically } from "./atomic-file.ts";
 
@@ -61,9 +61,7 @@ test.each(["write", "sync", "close", "rename"])(
   async (name) => {
     await writeFile(file, "before");
     disk.fails = name;
-    await expect(writeWhole(file, "after")).rejects.toThrow(
-      new TillerError(`${file} could not be written: the disk is full.`),
-    );
+    await expect(writeWhole(file, "after")).rejects.toThrow(refusal("file-not-written", file));
     expect(await readdir(folder)).toEqual([basename(file)]);
     expect(await readFile(file, "utf8")).toBe("before");
   },

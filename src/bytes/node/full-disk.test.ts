@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { TillerError } from "../../errors/index.ts";
+import { refusal } from "../../../test/refusal.ts";
 import { encodePng } from "../../recipe/png.ts";
 import { writeWhole } from "../write-whole.ts";
 import { writeNew } from "./write-new.ts";
@@ -36,18 +36,16 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test.each([
-  ["ENOSPC", "the disk is full"],
-  ["EDQUOT", "the disk quota is used up"],
-  ["EROFS", "the disk is read-only"],
-  ["EACCES", "the folder is not writable"],
-])("%s in the middle of a picture is one clear sentence, and leaves no half of it", async (code, words) => {
+  ["ENOSPC", "full"],
+  ["EDQUOT", "quota"],
+  ["EROFS", "read-only"],
+  ["EACCES", "not writable"],
+])("%s in the middle of a picture is told, and leaves no half of it", async (code, why) => {
   disk.refusal = code;
   const png = await encodePng({ width: 64, height: 64, data: new Uint8Array(64 * 64 * 3).map((_, i) => i * 7) });
   expect(png.length).toBeGreaterThan(disk.room);
   for (const writing of [() => writeWhole(join(folder, "a.png"), png), () => writeNew(folder, "a", "png", png)]) {
-    await expect(writing()).rejects.toThrow(
-      new TillerError(`${join(folder, "a.png")} could not be written: ${words}.`),
-    );
+    await expect(writing()).rejects.toThrow(refusal("file-not-written", join(folder, "a.png"), why));
   }
   expect(await readdir(folder)).toEqual([]);
 });

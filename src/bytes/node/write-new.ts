@@ -17,9 +17,8 @@ export async function writeNew(folder: string, stem: string, extension: string, 
   await writeWhole(complete, bytes).catch((error: Error) => {
     if (!(error instanceof TillerError)) throw error;
     // The name to complain about is the one the file was to have.
-    throw new TillerError(error.code, error.message.replace(complete, join(folder, `${stem}.${extension}`)), {
-      cause: error,
-    });
+    const file = join(folder, `${stem}.${extension}`);
+    throw new TillerError(error.code, error.message.replace(complete, file), { paths: [file], cause: error });
   });
   try {
     for (let n = 1; ; n++) {

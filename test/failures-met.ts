@@ -1,13 +1,14 @@
 /**
- * Runs before every test file: whatever failure a test meets, its message is one line that ends with a period, and names in
- * `paths` what it names of this machine, so that none of it is left for those whom a server answers.
+ * Runs before every test file: whatever failure a test meets, its message is one line with an end, and what it names of this
+ * machine stands in `paths`, so that those whom a server answers are told none of it.
  */
 import { realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, vi } from "vitest";
 
-const wrong = vi.hoisted((): string[] => []);
+/** One message by what is wrong with it: fuzzing meets thousands. */
+const wrong = vi.hoisted(() => new Map<string, string>());
 
 vi.mock("../src/errors/error.ts", async (original) => {
   const errors = await original<typeof import("../src/errors/error.ts")>();
@@ -16,13 +17,15 @@ vi.mock("../src/errors/error.ts", async (original) => {
     constructor(...given: ConstructorParameters<typeof errors.TillerError>) {
       super(...given);
       const told = errors.withoutFolders(this);
-      if (folders.some((folder) => told.includes(folder))) wrong.push(`a path is not in paths: ${this.message}`);
-      if (!/^[^\n]*\.$/.test(this.message)) wrong.push(`not one line with a period: ${this.message}`);
+      if (folders.some((folder) => told.includes(folder))) wrong.set("a path is missing in paths", this.message);
+      if (!/^[^\n]*[.?)]$/.test(this.message)) wrong.set("not one line with an end", this.message);
     }
   }
   return { ...errors, TillerError };
 });
 
 afterEach(() => {
-  expect(wrong.splice(0)).toEqual([]);
+  const found = [...wrong];
+  wrong.clear();
+  expect(found).toEqual([]);
 });

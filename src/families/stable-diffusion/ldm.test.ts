@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
+import { refusal } from "../../../test/refusal.ts";
 import type { Safetensors } from "../../bytes/safetensors.ts";
 import { absentSource } from "../../bytes/source.ts";
 import { bytesPerElement, type DType, type TensorRef } from "../../bytes/tensor-ref.ts";
@@ -114,7 +115,7 @@ test("SD 1 predicts noise and SD 2 velocity, unless the file's metadata says oth
 describe("what is not a text-to-image checkpoint of SD 1 or 2 is refused by name", () => {
   const first = "model.diffusion_model.input_blocks.0.0.weight";
   const cases: [what: string, change: (shapes: Record<string, number[]>) => Record<string, number[]>][] = [
-    ["an inpainting model \\(its U-Net takes 9 channels\\)", (s) => ({ ...s, [first]: [32, 9, 3, 3] })],
+    ["an inpainting model", (s) => ({ ...s, [first]: [32, 9, 3, 3] })],
     ["an InstructPix2Pix editing model", (s) => ({ ...s, [first]: [32, 8, 3, 3] })],
     ["a depth-to-image model", (s) => ({ ...s, [first]: [32, 5, 3, 3] })],
     ["an upscaler", (s) => ({ ...s, [first]: [32, 7, 3, 3] })],
@@ -124,54 +125,54 @@ describe("what is not a text-to-image checkpoint of SD 1 or 2 is refused by name
     ["a Stable Diffusion 3 checkpoint", () => ({ "model.diffusion_model.joint_blocks.0.x.weight": [1] })],
     ["a Flux checkpoint", () => ({ "double_blocks.0.img_attn.norm.key_norm.scale": [1] })],
     ["a ControlNet", () => ({ "control_model.time_embed.0.weight": [1] })],
-    [
-      "a LoRA adapter; pass it with --adapter",
-      () => ({ "lora_unet_mid_block_attentions_0_proj_in.lora_up.weight": [1] }),
-    ],
-    ["a LoRA adapter; pass it with --adapter", () => ({ "unet.mid_block.attentions.0.to_q.lora_A.weight": [1] })],
+    ["a LoRA adapter", () => ({ "lora_unet_mid_block_attentions_0_proj_in.lora_up.weight": [1] })],
+    ["a LoRA adapter", () => ({ "unet.mid_block.attentions.0.to_q.lora_A.weight": [1] })],
     ["a textual-inversion embedding", () => ({ emb_params: [1, 768] })],
     ["a U-Net alone, in Diffusers' naming", () => ({ "down_blocks.0.resnets.0.conv1.weight": [1] })],
     ["an autoencoder alone", () => ({ "encoder.conv_in.weight": [1] })],
     ["a text encoder alone", () => ({ "text_model.embeddings.token_embedding.weight": [1] })],
-    ["not a Stable Diffusion checkpoint", () => ({ "something.else": [1] })],
   ];
   test.each(cases)("%s", async (what, change) => {
     const made = splitLdm(checkpoint(change(fixtures.sd1.ldm)), "x.safetensors");
-    await expect(made).rejects.toThrow(new RegExp(`^x.safetensors is ${what}`));
+    await expect(made).rejects.toThrow(refusal("model-unsupported", "x.safetensors", what));
+  });
+
+  test("a file of other tensors", async () => {
+    const made = splitLdm(checkpoint({ "something.else": [1] }), "x.safetensors");
+    await expect(made).rejects.toThrow(refusal("model-not-found", "x.safetensors"));
   });
 
   test.each([
-    ["no autoencoder", "first_stage_model."],
-    ["no text encoder", "cond_stage_model."],
-  ])("a checkpoint with %s", async (what, prefix) => {
+    ["autoencoder", "first_stage_model."],
+    ["text encoder", "cond_stage_model."],
+  ])("a checkpoint without its %s", async (what, prefix) => {
     const shapes = Object.fromEntries(Object.entries(fixtures.sd1.ldm).filter(([key]) => !key.startsWith(prefix)));
     await expect(splitLdm(checkpoint(shapes), "x.safetensors")).rejects.toThrow(
-      `holds a U-Net but ${what} (${prefix}*)`,
+      refusal("model-incomplete", "x.safetensors", what, prefix),
     );
   });
 
   test.each([
     [
       "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight",
-      /incomplete: it has no tensor for mid_block.attentions.0.transformer_blocks.0/,
+      "mid_block.attentions.0.transformer_blocks.0",
     ],
-    ["first_stage_model.decoder.conv_in.weight", /incomplete: it has no tensor for decoder.conv_in.weight/],
-    ["cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight", /incomplete: .*layers.0.mlp.fc1/],
-  ])("a checkpoint without %s", async (key, sentence) => {
+    ["first_stage_model.decoder.conv_in.weight", "decoder.conv_in.weight"],
+    ["cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight", "layers.0.mlp.fc1"],
+  ])("a checkpoint without %s", async (key, named) => {
     const { [key]: _, ...shapes } = fixtures.sd1.ldm;
-    await expect(splitLdm(checkpoint(shapes), "x.safetensors")).rejects.toThrow(sentence);
+    await expect(splitLdm(checkpoint(shapes), "x.safetensors")).rejects.toThrow(
+      refusal("tensor-missing", "x.safetensors", named),
+    );
   });
 
   test.each([
-    ["model.diffusion_model.input_blocks.1.0.extra.weight", /which no Stable Diffusion U-Net has/],
-    [
-      "model.diffusion_model.input_blocks.999.0.op.weight",
-      /not arranged as in Stable Diffusion|no Stable Diffusion U-Net/,
-    ],
-    ["first_stage_model.decoder.conv_in.weight", /has shape \[1\], too few axes/],
-    ["first_stage_model.encoder.mid.attn_2.q.weight", /which no Stable Diffusion autoencoder has/],
-  ])("a checkpoint with %s", async (key, sentence) => {
+    ["model.diffusion_model.input_blocks.1.0.extra.weight", "model-unsupported"],
+    ["model.diffusion_model.input_blocks.999.0.op.weight", "model-unsupported"],
+    ["first_stage_model.decoder.conv_in.weight", "tensor-shape"],
+    ["first_stage_model.encoder.mid.attn_2.q.weight", "model-unsupported"],
+  ] as const)("a checkpoint with %s", async (key, code) => {
     const shapes = { ...fixtures.sd1.ldm, [key]: [1] };
-    await expect(splitLdm(checkpoint(shapes), "x.safetensors")).rejects.toThrow(sentence);
+    await expect(splitLdm(checkpoint(shapes), "x.safetensors")).rejects.toThrow(refusal(code, "x.safetensors"));
   });
 });

@@ -14,6 +14,7 @@ export const refusal = (code: ErrorCode, ...facts: readonly string[]) => ({
     return its === code && typeof words === "string" && facts.every((fact) => words.includes(fact));
   },
   toString: () => "refusal",
+  getExpectedType: () => "object",
   toAsymmetricMatcher: () => `refusal(${[code, ...facts].map((one) => JSON.stringify(one)).join(", ")})`,
 });
 

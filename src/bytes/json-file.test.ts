@@ -34,6 +34,11 @@ test("Python's Infinity and NaN are null, in texts they stay", async () => {
   expect(await readJson(file, jsonObject)).toEqual({ a: null, b: [null, 1], c: "is NaN" });
 });
 
+test("JSON of several lines that is damaged is told on one", async () => {
+  await writeFile(file, "[1,\nx]");
+  await expect(readJson(file, z.unknown())).rejects.toThrow(refusal("json-invalid", file, "[1, x]"));
+});
+
 test("what does not have the form is named by its place", async () => {
   await writeFile(file, '{"steps": {"most": "many"}}');
   const form = z.object({ steps: z.object({ most: z.number() }) });

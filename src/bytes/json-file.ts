@@ -18,7 +18,7 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
   try {
     value = parsePythonJson(text);
   } catch (error) {
-    throw new TillerError("json-invalid", `${file} is not valid JSON: ${(error as Error).message}.`, {
+    throw new TillerError("json-invalid", `${file} is not valid JSON: ${onOneLine(error)}.`, {
       paths: [file],
       cause: error,
     });
@@ -51,6 +51,9 @@ export const readText = (file: string, limit: number): Promise<string> =>
       throw new TillerError("file-changed", `${file} changed while it was being read: try again.`, { paths: [file] });
     return new TextDecoder().decode(bytes);
   });
+
+/** A parser's message may quote the file's lines. */
+const onOneLine = (error: unknown): string => (error as Error).message.replaceAll(/\s+/g, " ");
 
 /** JSON as Python writes it: with bare Infinity and NaN, which become null (a saved DPM-Solver config has one). */
 function parsePythonJson(text: string): unknown {

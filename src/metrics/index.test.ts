@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
 import { startScoring } from "./index.ts";
 
 let folder: string;
@@ -24,7 +25,7 @@ test("references without a readable picture are refused, and read anew when ther
   await mkdir(references);
   const { score, close } = await startScoring({ device: "cpu" });
   try {
-    await expect(score(picture, references, "a dog")).rejects.toThrow("references has no pictures");
+    await expect(score(picture, references, "a dog")).rejects.toThrow(refusal("pictures-missing", references));
     await draw(join(references, "b.png"));
     // The same picture: the cosine is 1 but for float32's rounding.
     expect((await score(picture, references, "a dog")).dino).toBeCloseTo(1, 5);
@@ -35,7 +36,7 @@ test("references without a readable picture are refused, and read anew when ther
 
 test("a device that does not work here is named", async () => {
   const foreign = process.platform === "darwin" ? "dml" : "coreml";
-  await expect(startScoring({ device: foreign })).rejects.toThrow(`device ${foreign} does not work here`);
+  await expect(startScoring({ device: foreign })).rejects.toThrow(refusal("device-unavailable", foreign));
 });
 
 test("a start that fails leaves no thread behind", async () => {
@@ -43,7 +44,9 @@ test("a start that fails leaves no thread behind", async () => {
   const see = (worker: Worker) => workers.push(worker);
   process.on("worker", see);
   try {
-    await expect(startScoring({ clip: folder, device: "cpu" })).rejects.toThrow("config.json does not exist");
+    await expect(startScoring({ clip: folder, device: "cpu" })).rejects.toThrow(
+      refusal("file-missing", join(folder, "config.json")),
+    );
   } finally {
     process.off("worker", see);
   }

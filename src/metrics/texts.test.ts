@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
 import { textsOf, without } from "./texts.ts";
 
 let folder: string;
@@ -26,7 +27,8 @@ test("a caption beside a picture comes first, unless it is empty", async () => {
 });
 
 test("a picture without any is named", async () => {
-  await expect(texts({})).rejects.toThrow(/a\.png/);
+  await rm(join(folder, "a.png"));
+  await expect(texts({})).rejects.toThrow(refusal("text-missing", "b.jpg", "b.txt", "--prompt"));
 });
 
 test("a file of prompts has a line for each picture, or texts by name", async () => {
@@ -37,15 +39,11 @@ test("a file of prompts has a line for each picture, or texts by name", async ()
   expect(await texts({ prompts: json, prompt: "a cat" })).toEqual(["a cat", "a dog"]);
 
   await writeFile(lines, "a cat\n");
-  await expect(texts({ prompts: lines })).rejects.toThrow("1 lines for 2 pictures");
+  await expect(texts({ prompts: lines })).rejects.toThrow(refusal("texts-mismatch", lines, "1", "2"));
   await writeFile(json, "[]");
-  await expect(texts({ prompts: json })).rejects.toThrow(
-    "prompts.json does not have the expected form: Invalid input: expected record, received array",
-  );
+  await expect(texts({ prompts: json })).rejects.toThrow(refusal("json-unexpected", json));
   await writeFile(json, JSON.stringify({ "b.jpg": 1 }));
-  await expect(texts({ prompts: json })).rejects.toThrow(
-    `prompts.json does not have the expected form at "b.jpg": Invalid input: expected string`,
-  );
+  await expect(texts({ prompts: json })).rejects.toThrow(refusal("json-unexpected", json, "b.jpg"));
 });
 
 test("a token is left out, whatever follows it", () => {

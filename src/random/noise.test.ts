@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { TillerError } from "../errors/index.ts";
+import { refusal } from "../../test/refusal.ts";
 import { createNoise } from "./noise.ts";
 
 /** Drawn by parity/samplers.py from `torch.Generator().manual_seed(seed)`, one draw after another. */
@@ -49,7 +49,7 @@ describe("noise", () => {
   });
 
   it("refuses a seed that is no whole number", () => {
-    expect(() => createNoise(0.5)).toThrow(TillerError);
-    expect(() => createNoise(2 ** 53)).toThrow(/2\^53/);
+    expect(() => createNoise(0.5)).toThrow(refusal("seed-invalid", "0.5"));
+    expect(() => createNoise(2 ** 53)).toThrow(refusal("seed-invalid", "2^53"));
   });
 });

@@ -5,9 +5,10 @@ import { crc32, deflateSync } from "node:zlib";
 import fc from "fast-check";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
 import { writeNew } from "../bytes/node/write-new.ts";
 import { writeWhole } from "../bytes/write-whole.ts";
-import { TillerError } from "../errors/index.ts";
+import { type ErrorCode, TillerError } from "../errors/index.ts";
 import { encodePng } from "./png.ts";
 import { readTexts, withTexts } from "./png-text.ts";
 import { readPicture, readRecipe } from "./read-recipe.ts";
@@ -108,10 +109,9 @@ describe("a picture with a recipe", () => {
 });
 
 describe("reading a recipe", () => {
-  const refused = async (bytes: Uint8Array, message: string | RegExp) => {
-    const reading = readRecipe(await fileOf(bytes));
-    await expect(reading).rejects.toThrow(TillerError);
-    await expect(reading).rejects.toThrow(message);
+  const refused = async (bytes: Uint8Array, code: ErrorCode, ...facts: string[]) => {
+    const file = await fileOf(bytes);
+    await expect(readRecipe(file)).rejects.toThrow(refusal(code, file, ...facts));
   };
   const chunk = (type: string, data: Uint8Array, length = data.length): Buffer => {
     const head = Buffer.alloc(8);
@@ -127,47 +127,52 @@ describe("reading a recipe", () => {
   };
 
   test("says so if there is none", async () => {
-    await refused(await encodePng(picture), "holds no recipe");
-    await refused(withTexts(await encodePng(picture), { parameters: "a cat\nSteps: 3" }), "another tool's parameters");
+    await refused(await encodePng(picture), "recipe-missing");
+    await refused(withTexts(await encodePng(picture), { parameters: "a cat\nSteps: 3" }), "recipe-missing");
   });
 
   test("refuses what is not a PNG", async () => {
-    await refused(new Uint8Array(0), "is not a PNG picture");
-    await refused(Buffer.from("GIF89a and more of it"), "is not a PNG picture");
-    await expect(readRecipe(folder)).rejects.toThrow("is a folder or a device");
-    await expect(readRecipe(join(folder, "none.png"))).rejects.toThrow("does not exist");
+    await refused(new Uint8Array(0), "picture-unreadable");
+    await refused(Buffer.from("GIF89a and more of it"), "picture-unreadable");
+    await expect(readRecipe(folder)).rejects.toThrow(refusal("file-unreadable", folder));
+    await expect(readRecipe(join(folder, "none.png"))).rejects.toThrow(
+      refusal("file-missing", join(folder, "none.png")),
+    );
   });
 
   test("refuses a picture cut off anywhere", async () => {
     const png = await encodePng(picture, recipe("a cat"));
     for (let length = 8; length < png.length - 12; length += 7)
-      await refused(png.subarray(0, length), /damaged|not a PNG/);
+      await refused(png.subarray(0, length), "picture-unreadable");
   });
 
   test("refuses a changed recipe by its checksum", async () => {
     const png = Buffer.from(await encodePng(picture, recipe("a cat")));
     png[png.indexOf('"tiller"') + 3] = 0x58;
-    await refused(png, 'the checksum of its text "tiller" is wrong');
+    await refused(png, "picture-unreadable", "checksum");
   });
 
   test("refuses chunks longer than the file, and gibberish between chunks", async () => {
-    await refused(await withChunk(chunk("tEXt", Buffer.from("tiller\0{}"), 0xffffffff)), "longer than the file");
-    await refused(await withChunk(Buffer.alloc(64)), "no chunk begins");
+    await refused(await withChunk(chunk("tEXt", Buffer.from("tiller\0{}"), 0xffffffff)), "picture-unreadable", "tEXt");
+    await refused(await withChunk(Buffer.alloc(64)), "picture-unreadable", "33");
   });
 
   test("inflates no further than a recipe may be long", async () => {
     const bomb = deflateSync(Buffer.alloc(200 << 20));
     expect(bomb.length).toBeLessThan(300_000);
-    await refused(await withChunk(chunk("zTXt", Buffer.concat([Buffer.from("tiller\0\0"), bomb]))), "cannot be read");
+    await refused(
+      await withChunk(chunk("zTXt", Buffer.concat([Buffer.from("tiller\0\0"), bomb]))),
+      "picture-unreadable",
+    );
     await refused(
       await withChunk(chunk("iTXt", Buffer.concat([Buffer.from("tiller\0\x01\0\0\0"), bomb]))),
-      "cannot be read",
+      "picture-unreadable",
     );
   });
 
   test("refuses a text too long to be a recipe, unread", async () => {
     const long = Buffer.concat([Buffer.from("tiller\0"), Buffer.alloc(5 << 20, "x")]);
-    await refused(await withChunk(chunk("tEXt", long)), "4194304 is the most");
+    await refused(await withChunk(chunk("tEXt", long)), "picture-unreadable", "4194304");
   });
 
   test("reads compressed texts, as programs that save a picture again write them", async () => {
@@ -182,11 +187,11 @@ describe("reading a recipe", () => {
 
   test("refuses a recipe that is not one, saying where it is wrong", async () => {
     const png = await encodePng(picture);
-    await refused(withTexts(png, { tiller: "{" }), "it is not valid JSON");
-    await refused(withTexts(png, { tiller: "[".repeat(1 << 20) }), "it is not valid JSON");
-    await refused(withTexts(png, { tiller: "7" }), "cannot be used");
+    await refused(withTexts(png, { tiller: "{" }), "recipe-invalid");
+    await refused(withTexts(png, { tiller: "[".repeat(1 << 20) }), "recipe-invalid");
+    await refused(withTexts(png, { tiller: "7" }), "recipe-invalid");
     const odd = { ...recipe("a"), request: { ...recipe("a").request, steps: 1e9 } };
-    await refused(withTexts(png, { tiller: JSON.stringify(odd) }), "at request.steps");
+    await refused(withTexts(png, { tiller: JSON.stringify(odd) }), "recipe-invalid", "request.steps");
   });
 
   test("survives 2,000 damaged pictures without a crash or a hang", async () => {
@@ -224,7 +229,9 @@ describe("writing", () => {
     expect([...(await readFile(file))]).toEqual([2]);
   });
 
-  test("a folder that is not there is one clear sentence", async () => {
-    await expect(writeWhole(join(folder, "none", "a.png"), Uint8Array.of(1))).rejects.toThrow("folder does not exist");
+  test("a folder that is not there is named", async () => {
+    await expect(writeWhole(join(folder, "none", "a.png"), Uint8Array.of(1))).rejects.toThrow(
+      refusal("file-not-written", join(folder, "none", "a.png")),
+    );
   });
 });

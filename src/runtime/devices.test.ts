@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TillerError } from "../errors/index.ts";
+import { refusal } from "../../test/refusal.ts";
 import { probeDevice, resolveDevice } from "./devices.ts";
 
 test("the cpu works everywhere", async () => {
@@ -9,7 +9,7 @@ test("the cpu works everywhere", async () => {
 test("a device this platform lacks is not silently replaced by the cpu", async () => {
   const foreign = process.platform === "darwin" ? "dml" : "coreml";
   expect((await probeDevice(foreign)).ok).toBe(false);
-  await expect(resolveDevice(foreign)).rejects.toThrow(TillerError);
+  await expect(resolveDevice(foreign)).rejects.toThrow(refusal("device-unavailable", foreign));
 });
 
 test("auto names a device that works", async () => {

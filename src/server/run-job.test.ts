@@ -37,11 +37,11 @@ async function closings(failure: Error, signal = new AbortController().signal): 
 }
 
 test("a pipeline whose engine failed is closed, so that the next job has a new one", async () => {
-  expect(await closings(new TillerError("the U-Net failed on cpu: the engine has been closed"))).toBe(1);
+  expect(await closings(new TillerError("network-failed", "the U-Net failed on cpu: out of memory."))).toBe(1);
   expect(await closings(new Error("a defect"))).toBe(1);
 });
 
 test("a pipeline stays after a wrong request, and after a job that was stopped", async () => {
-  expect(await closings(new TillerError("width 100 is not divisible by 8"))).toBe(0);
+  expect(await closings(new TillerError("size-invalid", "width 100 is not divisible by 8."))).toBe(0);
   expect(await closings(new Error("cancelled"), AbortSignal.abort())).toBe(0);
 });

@@ -1,6 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { describe, expect, test } from "vitest";
-import { TillerError } from "../errors/index.ts";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
 import { encodePrompt } from "./clip-prompt.ts";
 import { agnosticPrompt } from "./learned-tokens.ts";
 import { loadTokenizer } from "./tokenizer.ts";
@@ -49,11 +51,32 @@ describe("learned tokens", () => {
   });
 
   test("are asked for where a method needs one", () => {
-    expect(() => agnosticPrompt("a cat", ["<cat>"])).toThrow(TillerError);
-    expect(() => agnosticPrompt("a cat", [])).toThrow(/load a textual inversion/);
+    expect(() => agnosticPrompt("a cat", ["<cat>"])).toThrow(refusal("learned-token-missing", "<cat>"));
+    expect(() => agnosticPrompt("a cat", [])).toThrow(refusal("learned-token-missing"));
   });
 });
 
-test("a folder without a tokenizer is named", async () => {
-  await expect(loadTokenizer(new URL("../", folder).pathname)).rejects.toThrow(TillerError);
+describe("a folder without CLIP's tokenizer is refused", () => {
+  let own: string;
+  beforeEach(async () => {
+    own = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  });
+  afterEach(() => rm(own, { recursive: true }));
+
+  test("without its files", async () => {
+    await expect(loadTokenizer(own)).rejects.toThrow(refusal("file-missing", join(own, "vocab.json")));
+  });
+
+  test("with a tokenizer that does not know where a prompt begins", async () => {
+    const clip = JSON.parse(await readFile(new URL("vocab.json", folder), "utf8"));
+    delete clip["<|startoftext|>"];
+    await writeFile(join(own, "vocab.json"), JSON.stringify(clip));
+    await copyFile(new URL("merges.txt", folder), join(own, "merges.txt"));
+    await expect(loadTokenizer(own)).rejects.toThrow(refusal("tokenizer-invalid", own, "<|startoftext|>"));
+  });
+
+  test("with a tokenizer that the library cannot read", async () => {
+    await writeFile(join(own, "tokenizer.json"), JSON.stringify({ added_tokens: [], model: { vocab: {} } }));
+    await expect(loadTokenizer(own)).rejects.toThrow(refusal("tokenizer-invalid", own));
+  });
 });

@@ -2,7 +2,9 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
 import { readFloat32, writeSafetensors } from "../bytes/safetensors.ts";
+import type { ErrorCode } from "../errors/index.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 
 let root: string;
@@ -88,7 +90,7 @@ test("a missing shard is named", async () => {
   const path = await folder();
   await putIndex(join(path, "model.safetensors.index.json"), { a: "model-00001-of-00001.safetensors" });
   await expect(openCheckpoint(path)).rejects.toThrow(
-    `${join(path, "model-00001-of-00001.safetensors")} is missing, a shard that`,
+    refusal("model-incomplete", join(path, "model-00001-of-00001.safetensors"), "model.safetensors.index.json"),
   );
 });
 
@@ -97,7 +99,7 @@ test("a shard without a tensor that the index places in it is named with the ten
   await put(join(path, "model-00001-of-00001.safetensors"), { a: 1 });
   const shard = "model-00001-of-00001.safetensors";
   await putIndex(join(path, "model.safetensors.index.json"), { a: shard, b: shard });
-  await expect(openCheckpoint(path)).rejects.toThrow(/model-00001-of-00001.safetensors lacks "b"/);
+  await expect(openCheckpoint(path)).rejects.toThrow(refusal("model-incomplete", join(path, shard), '"b"'));
 });
 
 test("a damaged shard is refused even if its tensors come late", async () => {
@@ -106,7 +108,7 @@ test("a damaged shard is refused even if its tensors come late", async () => {
   await writeFile(join(path, "model-00002-of-00002.safetensors"), Buffer.from("0a00000000000000{}", "latin1"));
   const [one, two] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
   await putIndex(join(path, "model.safetensors.index.json"), { a: one, b: two });
-  await expect(openCheckpoint(path)).rejects.toThrow(/model-00002-of-00002.safetensors/);
+  await expect(openCheckpoint(path)).rejects.toThrow(refusal("safetensors-invalid", join(path, two)));
 });
 
 test.each([
@@ -119,37 +121,43 @@ test.each([
   const path = await folder();
   await put(join(root, "outside.safetensors"), { a: 1 });
   await putIndex(join(path, "model.safetensors.index.json"), { a: target });
-  await expect(openCheckpoint(path)).rejects.toThrow(/which is no file of its folder/);
+  await expect(openCheckpoint(path)).rejects.toThrow(refusal("index-invalid", '"a"', JSON.stringify(target)));
 });
 
-test.each([
-  ["[]", /does not have the expected form: .*object/],
-  ['{"weight_map":{"a":1}}', /expected form at "weight_map.a"/],
-  ['{"weight_map":{}}', /names no tensors/],
-  ["{", /not valid JSON/],
-  [`{"weight_map":${"[".repeat(200_000)}`, /not valid JSON/],
-  [`{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`, /expected form at "weight_map"/],
-  ['{"weight_map":{"__proto__":"model-1.safetensors"}}', /is missing|names no tensors/],
-])("an index that is not one is refused: %.20s", async (text, sentence) => {
+test.each<[string, ErrorCode, ...string[]]>([
+  ["[]", "json-unexpected"],
+  ['{"weight_map":{"a":1}}', "json-unexpected", "weight_map.a"],
+  ['{"weight_map":{}}', "index-invalid"],
+  ["{", "json-invalid"],
+  [`{"weight_map":${"[".repeat(200_000)}`, "json-invalid"],
+  [`{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`, "json-unexpected", "weight_map"],
+  ['{"weight_map":{"__proto__":"model-1.safetensors"}}', "index-invalid"],
+])("an index that is not one is refused: %.20s", async (text, code, ...facts) => {
   const path = await folder();
   await writeFile(join(path, "model.safetensors.index.json"), text);
-  await expect(openCheckpoint(path)).rejects.toThrow(sentence);
+  await expect(openCheckpoint(path)).rejects.toThrow(
+    refusal(code, join(path, "model.safetensors.index.json"), ...facts),
+  );
 });
 
 test("a folder with pickles alone says to convert them", async () => {
   const path = await folder();
   await writeFile(join(path, "pytorch_model.bin"), "");
-  await expect(openCheckpoint(path)).rejects.toThrow(/pytorch_model.bin, a PyTorch pickle.*convert the model/);
+  await expect(openCheckpoint(path)).rejects.toThrow(refusal("pickle-refused", path, "pytorch_model.bin"));
 });
 
 test("a folder with several variants and no plain file lists them", async () => {
   const path = await folder();
   await put(join(path, "model.fp16.safetensors"), { w: 16 });
   await put(join(path, "model.bf16.safetensors"), { w: 16 });
-  await expect(openCheckpoint(path)).rejects.toThrow(/holds model.bf16.safetensors, model.fp16.safetensors, but no/);
+  await expect(openCheckpoint(path)).rejects.toThrow(
+    refusal("variant-missing", path, "model.bf16.safetensors", "model.fp16.safetensors"),
+  );
 });
 
 test("an empty folder and a missing one are told apart", async () => {
-  await expect(openCheckpoint(await folder())).rejects.toThrow(/holds no weights/);
-  await expect(openCheckpoint(join(root, "none"))).rejects.toThrow(/does not exist/);
+  const empty = await folder();
+  await expect(openCheckpoint(empty)).rejects.toThrow(refusal("weights-missing", empty, "model.safetensors"));
+  const none = join(root, "none");
+  await expect(openCheckpoint(none)).rejects.toThrow(refusal("weights-missing", none, "does not exist"));
 });

@@ -1,5 +1,6 @@
 /** The training loop around a loss that is written down. */
 import { expect, test } from "vitest";
+import { refusal } from "../../../test/refusal.ts";
 import { float32 } from "../../runtime/index.ts";
 import type { Evaluated } from "../objective/terms.ts";
 import { newAdamWState, type Update } from "./adamw.ts";
@@ -73,7 +74,5 @@ test.each([
   ["loss", { loss: Number.NaN, gradients: new Map([["w", Float32Array.of(1)]]) }],
   ["gradient", { loss: 1, gradients: new Map([["w", Float32Array.of(Number.POSITIVE_INFINITY)]]) }],
 ])("a %s that is no number ends training before the update", async (name, evaluated) => {
-  await expect(run(() => evaluated)).rejects.toThrow(
-    `training diverged at step 1: the ${name} is not a number; lower the learning rate (0.1).`,
-  );
+  await expect(run(() => evaluated)).rejects.toThrow(refusal("training-diverged", "step 1", name, "0.1"));
 });

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { refusal } from "../../../test/refusal.ts";
 import { newAdamWState } from "../optimise/adamw.ts";
 import { type Identity, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 
@@ -30,19 +31,15 @@ test("one of the same settings and pictures", async () => {
 });
 
 test("none of other settings", async () => {
-  await expect(resumed({ rank: 4 }, { rank: 8 })).rejects.toThrow(
-    /had rank 4, now it is 8: resume with the same settings/,
-  );
+  await expect(resumed({ rank: 4 }, { rank: 8 })).rejects.toThrow(refusal("resume-mismatch", "rank", "4", "8"));
 });
 
 test.each([
-  [{ ...contents, pictureContents: "3c" }, "pictures or captions"],
-  [{ ...contents, classPictureContents: "3c" }, "class pictures or captions"],
-  [{ ...contents, classPictureContents: undefined }, "class pictures or captions"],
+  [{ ...contents, pictureContents: "3c" }, "other pictures"],
+  [{ ...contents, classPictureContents: "3c" }, "class pictures"],
+  [{ ...contents, classPictureContents: undefined }, "class pictures"],
 ])("none of other pictures: %j", async (now, words) => {
-  await expect(resumed(contents, now)).rejects.toThrow(
-    `the run to be resumed had other ${words}: resume with those, or choose another --out`,
-  );
+  await expect(resumed(contents, now)).rejects.toThrow(refusal("resume-mismatch", words));
 });
 
 test("one of before checkpoints told pictures by more than their names", async () => {

@@ -1,9 +1,9 @@
-/** A run whose disk refuses is told so in a sentence. */
+/** A run whose disk refuses is told which file. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { TillerError } from "../../errors/index.ts";
+import { refusal } from "../../../test/refusal.ts";
 import { makeClassPictures } from "../data/class-pictures.ts";
 import { openLossLog } from "./loss-log.ts";
 
@@ -25,7 +25,7 @@ test("a log on a full disk is named", async () => {
   const file = join(folder, "log.jsonl");
   const log = await openLossLog(file, 0);
   await expect(log.add({ step: 1, loss: 1, learningRate: 1, gradientNorm: 1, seconds: 1 })).rejects.toThrow(
-    new TillerError(`${file} could not be written: the disk is full.`),
+    refusal("file-not-written", file),
   );
 });
 
@@ -33,10 +33,8 @@ test("class pictures where a file lies are refused before the model is opened", 
   const file = join(folder, "class");
   await writeFile(file, "a file, not a folder");
   const options = { prompt: "a cat", count: 1, resolution: undefined, seed: 0, load: {} };
-  await expect(makeClassPictures("nowhere", { ...options, folder: file }).next()).rejects.toThrow(
-    new TillerError(`${file} could not be written: it is a file.`),
-  );
-  await expect(makeClassPictures("nowhere", { ...options, folder: join(file, "below") }).next()).rejects.toThrow(
-    new TillerError(`${join(file, "below")} could not be written: its folder is a file.`),
-  );
+  for (const place of [file, join(file, "below")]) {
+    const made = makeClassPictures("nowhere", { ...options, folder: place });
+    await expect(made.next()).rejects.toThrow(refusal("file-not-written", place));
+  }
 });

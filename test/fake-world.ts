@@ -1,5 +1,6 @@
 /** A world for the command line without networks: pictures are flat colours, streams are strings. */
 import { PassThrough } from "node:stream";
+import { expect } from "vitest";
 import { run } from "../src/cli/run.ts";
 import type { LoadedPipeline, World } from "../src/cli/world.ts";
 import {
@@ -70,6 +71,21 @@ export async function tiller(
   outcome.code = await run(argv, world);
   const stdout = out.text();
   return { ...outcome, stdout, stderr: err.text(), json: () => JSON.parse(stdout) };
+}
+
+/** {@link tiller} of a call that fails: with what `--json` tells of the failure, which standard error tells as well. */
+export async function refused(
+  argv: readonly string[],
+  fake: Fake = {},
+): Promise<Outcome & { error: { code?: string; message: string; exitCode: number } }> {
+  // Before the first option, so that it is no option's value.
+  const first = argv.findIndex((word) => word.startsWith("-"));
+  const at = first < 0 ? argv.length : first;
+  const outcome = await tiller([...argv.slice(0, at), "--json", ...argv.slice(at)], fake);
+  const { error } = outcome.json();
+  expect(outcome.stderr).toContain(`tiller: ${error.message}\n`);
+  expect(error.exitCode).toBe(outcome.code);
+  return { ...outcome, error };
 }
 
 function fakePipeline(

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TillerError } from "../index.ts";
+import { refusal } from "../../test/refusal.ts";
 import { parseAdapter } from "./adapter-option.ts";
 
 test.each([
@@ -22,6 +22,6 @@ test.each([
 test.each(["", ":0.5", "cat.safetensors:", "cat.safetensors:nan", "cat.safetensors:Infinity", "cat.safetensors:0.8x"])(
   "--adapter %j is refused",
   (text) => {
-    expect(() => parseAdapter(text)).toThrow(TillerError);
+    expect(() => parseAdapter(text)).toThrow(refusal("option-invalid", "--adapter"));
   },
 );

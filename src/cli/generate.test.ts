@@ -2,7 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { tiller } from "../../test/fake-world.ts";
+import { refused, tiller } from "../../test/fake-world.ts";
+import { refusal } from "../../test/refusal.ts";
 import { TillerError } from "../index.ts";
 import { readPicture, readRecipe } from "../recipe/read-recipe.ts";
 
@@ -214,52 +215,53 @@ describe("tiller generate", () => {
   });
 });
 
-describe("a wrong call of tiller generate ends with exit code 2 and one sentence that names the option", () => {
-  test.each([
-    [["--omega", "nan"], "--omega nan is not a number"],
-    [["--omega", "Infinity"], "--omega Infinity is not a number"],
-    [["--omega", ""], '--omega "" is not a number'],
-    [["--omega", "0x1"], "--omega 0x1 is not a number"],
-    [["--steps", "0"], "--steps 0 is too small: 1 is the least"],
-    [["--steps", "2.5"], "--steps 2.5 is not a whole number"],
-    [["--steps", "5000"], "--steps 5000 is too large: 1000 is the most"],
-    [["--width", "500"], "--width 500 is not divisible by 8"],
-    [["--height", "0"], "--height 0 is too small"],
-    [["--seed", "-1"], "--seed -1 is too small: 0 is the least"],
-    [["--count", "0"], "--count 0 must be a whole number of at least 1"],
-    [["--threads", "1000000"], "--threads 1000000 must be a whole number from 1 to"],
-    [["--threads", "x"], "--threads x is not a number"],
-    [["--guidance", "gp"], "--guidance gp is unknown: choose one of none, cfg,"],
-    [["--sampler", "DDIM"], "--sampler DDIM is unknown: choose one of ddim,"],
-    [["--device", "tpu"], "--device tpu is unknown: choose one of auto, cpu,"],
-    [["--adapter", "a.safetensors:lots"], "the strength after the colon is not a number"],
-    [["--adapter", ""], "names no file"],
-    [["--omgea", "1"], "unknown option '--omgea': did you mean --omega?"],
-    [["--unheard-of"], "unknown option '--unheard-of': see tiller generate --help."],
-    [["surplus"], "too many arguments"],
-    [["--scale"], "argument missing"],
-  ])("%j", async (argv, sentence) => {
-    const { code, stderr, stdout, loads } = await tiller([...cat, "--out", out, ...argv]);
-    expect(code).toBe(2);
-    expect(stderr).toContain(sentence);
+describe("a wrong call of tiller generate ends with exit code 2 and one line that names the option", () => {
+  test.each<[string[], ...string[]]>([
+    [["--omega", "nan"], "--omega nan"],
+    [["--omega", "Infinity"], "--omega Infinity"],
+    [["--omega", ""], '--omega ""'],
+    [["--omega", "0x1"], "--omega 0x1"],
+    [["--steps", "0"], "--steps 0", "1"],
+    [["--steps", "2.5"], "--steps 2.5"],
+    [["--steps", "5000"], "--steps 5000", "1000"],
+    [["--width", "500"], "--width 500", "8"],
+    [["--height", "0"], "--height 0"],
+    [["--seed", "-1"], "--seed -1", "0"],
+    [["--count", "0"], "--count 0", "1"],
+    [["--threads", "1000000"], "--threads 1000000"],
+    [["--threads", "x"], "--threads x"],
+    [["--guidance", "gp"], "--guidance gp", "none, cfg,"],
+    [["--sampler", "DDIM"], "--sampler DDIM", "ddim,"],
+    [["--device", "tpu"], "--device tpu", "auto, cpu,"],
+    [["--adapter", "a.safetensors:lots"], "--adapter a.safetensors:lots"],
+    [["--adapter", ""], '--adapter ""'],
+    [["--omgea", "1"], "--omgea", "--omega"],
+    [["--unheard-of"], "--unheard-of", "tiller generate --help"],
+    [["surplus"], "tiller generate --help"],
+    [["--scale"], "--scale"],
+  ])("%j", async (argv, ...facts) => {
+    const { code, error, stderr, loads } = await refused([...cat, "--out", out, ...argv]);
+    expect([code, error, loads]).toEqual([2, refusal("option-invalid", ...facts), []]);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
-    expect([stdout, loads]).toEqual(["", []]);
   });
 
   test("without a prompt", async () => {
-    const { code, stderr } = await tiller(["generate", "--out", out]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining("--prompt is missing")]);
+    const { code, error } = await refused(["generate", "--out", out]);
+    expect([code, error]).toEqual([2, refusal("option-missing", "--prompt")]);
   });
 
-  test("under --json the sentence is in the object, too", async () => {
-    const result = await tiller([...cat, "--steps", "0", "--json", "--out", out]);
-    expect(result.json()).toEqual({ error: { message: "--steps 0 is too small: 1 is the least.", exitCode: 2 } });
+  test("standard output has the failure under --json, and else nothing", async () => {
+    const argv = [...cat, "--steps", "0", "--out", out];
+    const message = expect.stringContaining("--steps 0");
+    expect((await tiller([...argv, "--json"])).json()).toEqual({
+      error: { code: "option-invalid", message, exitCode: 2 },
+    });
+    expect(await tiller(argv)).toMatchObject({ code: 2, stdout: "", stderr: message });
   });
 
   test("an unknown command", async () => {
-    const { code, stderr } = await tiller(["generat", "--prompt", "a"]);
-    expect(code).toBe(2);
-    expect(stderr).toContain("unknown command 'generat': did you mean generate?");
+    const { code, error } = await refused(["generat", "--prompt", "a"]);
+    expect([code, error]).toEqual([2, refusal("option-invalid", "'generat'", "generate?")]);
   });
 });
 
@@ -267,16 +269,14 @@ describe("a failure of tiller generate ends with exit code 1", () => {
   test("an --out that cannot be written to is found before anything is loaded", async () => {
     await writeFile(join(folder, "file"), "");
     for (const place of [join(folder, "file"), join(folder, "file", "below")]) {
-      const { code, stderr, loads } = await tiller([...cat, "--out", place]);
-      expect([code, loads]).toEqual([1, []]);
-      expect(stderr).toContain(`Pictures cannot be written to ${place}:`);
-      expect(stderr).toContain("--out");
+      const { code, error, loads } = await refused([...cat, "--out", place]);
+      expect([code, error, loads]).toEqual([1, refusal("file-not-written", place, "--out"), []]);
     }
   });
 
   test("what the pipeline says is passed on, without a stack", async () => {
     const { code, stderr } = await tiller([...cat, "--out", out], {
-      loadError: new TillerError("There is no model sd."),
+      loadError: new TillerError("model-not-found", "There is no model sd."),
     });
     expect([code, stderr]).toEqual([1, expect.stringMatching(/tiller: There is no model sd\.\n$/)]);
     expect(stderr).not.toContain("    at ");
@@ -285,29 +285,33 @@ describe("a failure of tiller generate ends with exit code 1", () => {
   test("a stack trace only under --verbose", async () => {
     const { stderr } = await tiller([...cat, "--verbose", "--out", out], { loadError: new Error("oops") });
     expect(stderr).toContain("    at ");
-    const short = await tiller([...cat, "--out", out], { loadError: new Error("oops") });
-    expect(short.stderr).toContain("this is a defect of Tiller: oops; --verbose shows where.");
+    const short = await refused([...cat, "--out", out], { loadError: new Error("oops") });
+    // A defect has no code: there is nothing that a person could do.
+    expect([short.code, short.error.code]).toEqual([1, undefined]);
+    expect(short.stderr).toContain("oops");
+    expect(short.stderr).toContain("--verbose");
     expect(short.stderr).not.toContain("    at ");
   });
 
   test("pictures finished before it stay and are named under --json; the pipeline is closed", async () => {
     const onStep = (_: number, { seed }: { seed: number }) => {
-      if (++calls > 4) throw new TillerError(`out of memory at seed ${seed}`);
+      if (++calls > 4) throw new TillerError("network-failed", `out of memory at seed ${seed}.`);
     };
     let calls = 0;
     const result = await tiller([...cat, "--count", "5", "--json", "--out", out], { onStep });
     expect([result.code, result.closed]).toEqual([1, 1]);
     expect(result.json().pictures).toHaveLength(2);
-    expect(result.json().error.message).toContain("out of memory");
+    expect(result.json().error).toEqual(refusal("network-failed", "seed 0"));
     expect(await files()).toEqual(["tiller-0-cfg.png", "tiller-1-cfg.png"]);
   });
 
   test("a --from that is missing, or no picture of Tiller's", async () => {
-    const missing = await tiller(["generate", "--from", join(folder, "no.png"), "--out", out]);
-    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("no.png does not exist")]);
-    await writeFile(join(folder, "a.png"), "GIF89a");
-    const wrong = await tiller(["generate", "--from", join(folder, "a.png"), "--out", out]);
-    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("is not a PNG picture")]);
+    const [none, gif] = [join(folder, "no.png"), join(folder, "a.png")];
+    const missing = await refused(["generate", "--from", none, "--out", out]);
+    expect([missing.code, missing.error]).toEqual([1, refusal("file-missing", none)]);
+    await writeFile(gif, "GIF89a");
+    const wrong = await refused(["generate", "--from", gif, "--out", out]);
+    expect([wrong.code, wrong.error]).toEqual([1, refusal("picture-unreadable", gif)]);
   });
 });
 

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { tiller } from "../../test/fake-world.ts";
+import { refused, tiller } from "../../test/fake-world.ts";
+import { refusal } from "../../test/refusal.ts";
 import { encodePng } from "../recipe/png.ts";
 import { withTexts } from "../recipe/png-text.ts";
 
@@ -273,24 +274,22 @@ describe("tiller inspect of other files", () => {
   });
 
   test.each([
-    ["missing.safetensors", undefined, "does not exist"],
-    ["text.safetensors", "hello, this is text", "is not a safetensors file"],
-    ["model.ckpt", "\x80\x02}q\0aaaaaaaa", "is a PyTorch pickle"],
-    ["photo.jpg", "\xff\xd8\xff", "only PNG files carry one"],
-    ["broken.png", "\x89PNG\r\n\x1a\n", "is a damaged PNG"],
-  ])("%s is refused in one sentence with exit code 1", async (name, content, sentence) => {
+    ["missing.safetensors", undefined, "file-missing"],
+    ["text.safetensors", "hello, this is text", "safetensors-invalid"],
+    ["model.ckpt", "\x80\x02}q\0aaaaaaaa", "pickle-refused"],
+    ["photo.jpg", "\xff\xd8\xff", "recipe-missing"],
+    ["broken.png", "\x89PNG\r\n\x1a\n", "picture-unreadable"],
+  ] as const)("%s is refused in one line with exit code 1", async (name, content, kind) => {
     const file = join(folder, name);
     if (content !== undefined) await writeFile(file, content, "latin1");
-    const { code, stderr } = await tiller(["inspect", file]);
-    expect(code).toBe(1);
-    expect(stderr).toContain(sentence);
+    const { code, error, stderr } = await refused(["inspect", file]);
+    expect([code, error]).toEqual([1, refusal(kind, file)]);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
   });
 
   test("a folder without a model names the files worth inspecting", async () => {
     await tensors("loras/cat.safetensors", { a: [1] });
-    expect((await tiller(["inspect", join(folder, "loras")])).stderr).toContain(
-      "inspect one of its files: cat.safetensors",
-    );
+    const { error } = await refused(["inspect", join(folder, "loras")]);
+    expect(error).toEqual(refusal("model-not-found", join(folder, "loras"), "cat.safetensors"));
   });
 });

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 // A tiny random model that parity/make_fixtures.py saved with Diffusers.
@@ -36,14 +37,14 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
 
   test("refuses a wrong call with exit code 2", async () => {
     const { code, stdout, stderr } = await tiller(["generate", "--omgea", "1"]).ended;
-    expect([code, stdout, stderr]).toEqual([2, "", expect.stringContaining("did you mean --omega?")]);
+    expect([code, stdout, stderr]).toEqual([2, "", expect.stringContaining("--omega")]);
   });
 
   test("fails with exit code 1 on a model that is not there", async () => {
     const argv = ["generate", "--prompt", "a", "--model", join(folder, "none"), "--out", folder, "--json"];
     const { code, stdout, stderr } = await tiller(argv).ended;
-    expect([code, JSON.parse(stdout).error.exitCode]).toEqual([1, 1]);
-    expect(stderr).toContain("There is no model");
+    expect([code, JSON.parse(stdout).error]).toEqual([1, refusal("model-not-found", join(folder, "none"))]);
+    expect(JSON.parse(stdout).error.exitCode).toBe(1);
     expect(stderr).not.toContain("    at ");
   });
 
@@ -55,7 +56,7 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
   });
 
   test.skipIf(!existsSync("/dev/full"))(
-    "does its work where nothing more can be said, and fails in a sentence",
+    "does its work where nothing more can be said, and fails in a line",
     async () => {
       const full = await open("/dev/full", "w");
       const out = join(folder, "unsaid");
@@ -63,7 +64,7 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
       const { code, stderr } = await tiller(argv.split(" "), full.fd).ended;
       await full.close();
       expect(code).toBe(1);
-      expect(stderr).toContain("tiller: standard output could not be written: the disk is full.");
+      expect(stderr).toMatch(/^tiller: .*standard output.*\n$/m);
       expect(stderr).not.toContain("    at ");
       expect(await readdir(out)).toEqual(["tiller-0-cfg.png"]);
     },

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { TillerError } from "../index.ts";
+import { refusal } from "../../test/refusal.ts";
 import { parseNumbers } from "./ranges.ts";
 
 describe("lists and ranges of numbers", () => {
@@ -24,21 +24,19 @@ describe("lists and ranges of numbers", () => {
   });
 
   test.each([
-    ["1,,2", "empty place"],
-    ["", "empty place"],
+    ["1,,2", "1,,2"],
+    ["", "--omega"],
     ["0:1:0", "step of 0"],
-    ["0:1:-0.1", "never arrives"],
-    ["1:0:0.1", "never arrives"],
-    ["0:1:0.1:2", "is no range"],
-    ["0:x:1", "is not a number"],
-    ["0::1", "is not a number"],
-    ["nan", "is not a number"],
-    ["0:1e9:0.001", "more than 10000 values"],
-    ["0:1:1e-300", "more than 10000 values"],
-  ])("%j is refused, naming the option", (text, message) => {
-    expect(() => parseNumbers("--omega", text)).toThrow(TillerError);
-    expect(() => parseNumbers("--omega", text)).toThrow(message);
-    expect(() => parseNumbers("--omega", text)).toThrow("--omega");
+    ["0:1:-0.1", "step of -0.1"],
+    ["1:0:0.1", "step of 0.1"],
+    ["0:1:0.1:2", "first:last:step"],
+    ["0:x:1", "x"],
+    ["0::1", '""'],
+    ["nan", "nan"],
+    ["0:1e9:0.001", "10000"],
+    ["0:1:1e-300", "10000"],
+  ])("%j is refused, naming the option", (text, fact) => {
+    expect(() => parseNumbers("--omega", text)).toThrow(refusal("option-invalid", "--omega", fact));
   });
 
   test("every value of a decimal range is the nearest number to what the person means", () => {

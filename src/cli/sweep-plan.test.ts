@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
 import { type Axes, planSweep } from "./sweep-plan.ts";
 
 const axes = (given: Partial<Axes>): Axes => ({
@@ -53,14 +54,16 @@ describe("the pictures of a sweep", () => {
 
   test("an axis that changes nothing is refused, naming what to add", () => {
     expect(() => planSweep(axes({ omega: [0, 1] }))).toThrow(
-      "--omega varies, but changes nothing with --guidance cfg: add pg",
+      refusal("sweep-idle-axis", "--omega", "--guidance cfg", "pg"),
     );
   });
 
   test("more than 10,000 pictures are refused", () => {
     const thousand = Array.from({ length: 1000 }, (_, i) => i);
-    expect(() => planSweep(axes({ guidance: ["pg"], omega: thousand, seed: thousand }))).toThrow("10000 are the most");
-    expect(() => planSweep(axes({ guidance: ["pg"], omega: thousand, scale: thousand, steps: thousand }))).toThrow();
+    for (const more of [{ seed: thousand }, { scale: thousand, steps: thousand }]) {
+      const plan = () => planSweep(axes({ guidance: ["pg"], omega: thousand, ...more }));
+      expect(plan).toThrow(refusal("too-many-pictures", "10000"));
+    }
   });
 });
 

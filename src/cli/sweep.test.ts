@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { tiller } from "../../test/fake-world.ts";
+import { refused, tiller } from "../../test/fake-world.ts";
+import { refusal } from "../../test/refusal.ts";
 
 let out: string;
 beforeEach(async () => {
@@ -117,15 +118,15 @@ test("interrupted, it leaves a sheet and a record of what was made", async () =>
 });
 
 test.each([
-  [["--omega", "0:1:0.1"], "--omega varies, but changes nothing with --guidance cfg"],
-  [["--guidance", "cfg,gp"], "--guidance gp is unknown"],
-  [["--steps", "10,0"], "--steps 0 is too small"],
-  [["--seed", "0:20000"], "more than 10000 values"],
-  [["--seed", "0:9999", "--scale", "5,6"], "10000 are the most"],
-  [["--seed", "0,-4"], "--seed -4 is too small"],
-  [["--scale", "0:1:0"], "has a step of 0"],
-])("tiller sweep %j ends with exit code 2", async (argv, sentence) => {
-  const { code, stderr, loads } = await tiller([...sweep, "--out", out, ...argv]);
-  expect([code, loads]).toEqual([2, []]);
-  expect(stderr).toContain(sentence);
+  [["--omega", "0:1:0.1"], "sweep-idle-axis", "--omega"],
+  [["--guidance", "cfg,gp"], "option-invalid", "--guidance gp"],
+  [["--steps", "10,0"], "option-invalid", "--steps 0"],
+  [["--seed", "0:20000"], "option-invalid", "--seed 0:20000"],
+  [["--seed", "0:9999", "--scale", "5,6"], "too-many-pictures", "20000"],
+  [["--seed", "0", "--count", "20000"], "too-many-pictures", "--count 20000"],
+  [["--seed", "0,-4"], "option-invalid", "--seed -4"],
+  [["--scale", "0:1:0"], "option-invalid", "--scale 0:1:0"],
+] as const)("tiller sweep %j ends with exit code 2", async (argv, kind, fact) => {
+  const { code, error, loads } = await refused([...sweep, "--out", out, ...argv]);
+  expect([code, error, loads]).toEqual([2, refusal(kind, fact), []]);
 });

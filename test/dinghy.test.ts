@@ -17,7 +17,8 @@ import {
 } from "../src/experiments/index.ts";
 import { embeddedFolder } from "../src/families/embedded.ts";
 import { evaluateFolder, Pipeline } from "../src/index.ts";
-import { tiller } from "./fake-world.ts";
+import { refused, tiller } from "./fake-world.ts";
+import { refusal } from "./refusal.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -148,7 +149,9 @@ describe("an experiment", () => {
     const guidance = [{ method: "cfg" as const }];
     const experiment = parseExperiment({ ...small, concepts, guidance, compare: [], prompts: ["snow"], pictures: 1 });
     const out = join(folder, "failing");
-    await expect(runExperiment(experiment, { folder: out })).rejects.toThrow(/all is done but.*broken_cat.*0\.png/);
+    await expect(runExperiment(experiment, { folder: out })).rejects.toThrow(
+      refusal("experiment-incomplete", "broken_cat", join(broken, "0.png")),
+    );
     const done = (await readdir(out, { recursive: true })).filter((file) => file.endsWith("done.json"));
     expect(done).toHaveLength(2);
   });
@@ -212,12 +215,18 @@ test("tuning proposes an omega within its budget and keeps what it drew", async 
   // Nothing is worth more than all of the text: what falls short of it is not proposed.
   const strict = await tune({ ...request, floor: 1 }, { folder: work });
   expect(strict.chosen.scores.clipT.mean).toBeGreaterThanOrEqual(strict.cfg.scores.clipT.mean);
-  await expect(tune({ ...request, budget: 10 }, { folder: work })).rejects.toThrow("too small");
-  await expect(tune({ ...request, floor: 98 }, { folder: work })).rejects.toThrow("--floor 98 must be a share");
+  await expect(tune({ ...request, budget: 10 }, { folder: work })).rejects.toThrow(refusal("budget-too-small", "10"));
+  await expect(tune({ ...request, floor: 98 }, { folder: work })).rejects.toThrow(
+    refusal("option-invalid", "--floor 98"),
+  );
 });
 
 test("on the command line: eval tells what is missing, bench refuses a folder without results", async () => {
-  expect((await tiller(["eval", "--images", folder])).stderr).toMatch(/--references is missing/);
-  expect((await tiller(["bench", "table", folder])).stderr).toMatch(/has no experiment.json/);
-  expect((await tiller(["demo", "no_such"])).stderr).toMatch(/no concept no_such.*brown_dog/);
+  const outcome = async (...argv: string[]) => {
+    const { code, error } = await refused(argv);
+    return [code, error];
+  };
+  expect(await outcome("eval", "--images", folder)).toEqual([2, refusal("option-missing", "--references")]);
+  expect(await outcome("bench", "table", folder)).toEqual([1, refusal("experiment-missing", folder)]);
+  expect(await outcome("demo", "no_such")).toEqual([2, refusal("concept-unknown", "no_such", "brown_dog")]);
 });

@@ -7,6 +7,7 @@ import { readSafetensors } from "../src/bytes/safetensors.ts";
 import type { Family, ModelFiles, Modules } from "../src/families/family.ts";
 import { encodePng, Pipeline, type Request, train } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
+import { refusal } from "./refusal.ts";
 
 const boats = vi.hoisted(() => ({}) as { -readonly [K in keyof Family]: Family[K] });
 vi.mock("../src/families/families.ts", async (original) => {
@@ -151,7 +152,7 @@ test("a class that no family has is refused by name, with those there are", asyn
   const before = await readFile(file, "utf8");
   await writeFile(file, before.replace("BoatPipeline", "SubmarinePipeline"));
   await expect(Pipeline.load(model())).rejects.toThrow(
-    /is a SubmarinePipeline, which Tiller does not run: it runs StableDiffusionPipeline \(SD 1.x and 2.x\), BoatPipeline/,
+    refusal("model-unsupported", model(), "SubmarinePipeline", "StableDiffusionPipeline", "BoatPipeline"),
   );
   await writeFile(file, before);
 });

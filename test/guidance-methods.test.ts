@@ -9,8 +9,9 @@ import { type GuidanceName, guidanceNames, methodOf, settingsOf } from "../src/g
 import { type GenerateEvent, Pipeline, type Request, requestSchema } from "../src/index.ts";
 import { parametersText } from "../src/recipe/parameters.ts";
 import { type Studio, startStudio } from "../src/server/index.ts";
-import { tiller } from "./fake-world.ts";
+import { refused, tiller } from "./fake-world.ts";
 import { fixture } from "./fixtures.ts";
+import { refusal } from "./refusal.ts";
 
 vi.mock("../src/guidance/methods.ts", async (original) => {
   const { methods } = await original<typeof import("../src/guidance/methods.ts")>();
@@ -92,8 +93,8 @@ describe("the pipeline", () => {
   });
 
   test("refuses and doubts what it says", async () => {
-    await expect(draw({ leanBy: 3 })).rejects.toThrow(/leanBy/);
-    await expect(draw({ leanTo: "top" })).rejects.toThrow(/leanTo/);
+    await expect(draw({ leanBy: 3 })).rejects.toThrow(refusal("setting-invalid", "leanBy"));
+    await expect(draw({ leanTo: "top" })).rejects.toThrow(refusal("setting-invalid", "leanTo"));
     const { warnings } = await draw({ leanBy: 1.5, sampler: "euler" });
     expect(warnings).toEqual([
       "leanBy 1.5 lies outside 0 to 1, the range of leaning",
@@ -118,8 +119,8 @@ describe("the command line", () => {
     expect(again.requests[0]).toMatchObject({ guidance: "leaning", leanBy: 0.7, leanTo: "right" });
     const other = await tiller([...generate, "--guidance", "cfg", "--lean-by", "1", "--out", out]);
     expect(other.stderr).toContain("--lean-by changes nothing with --guidance cfg; it works with leaning");
-    const wrong = await tiller([...generate, "--guidance", "leaning", "--lean-by", "x", "--out", out]);
-    expect(wrong.stderr).toContain("--lean-by x is not a number: give one such as --lean-by 0.2");
+    const wrong = await refused([...generate, "--guidance", "leaning", "--lean-by", "x", "--out", out]);
+    expect([wrong.code, wrong.error]).toEqual([2, refusal("option-invalid", "--lean-by x", "--lean-by 0.2")]);
   });
 
   test("sweeps its settings", async () => {
@@ -149,8 +150,8 @@ describe("an experiment", () => {
   });
 
   test("refuses what it is not made for", () => {
-    expect(() => with_({ leanBy: 1.5 })).toThrow("guidance.1.leanBy: leanBy 1.5 lies outside 0 to 1");
-    expect(() => with_({}, "dpm++")).toThrow("leaning is made for the sampler ddim, not dpm++");
+    expect(() => with_({ leanBy: 1.5 })).toThrow(refusal("experiment-invalid", "guidance.1.leanBy", "1.5", "0 to 1"));
+    expect(() => with_({}, "dpm++")).toThrow(refusal("experiment-invalid", "leaning", "ddim", "dpm++"));
   });
 });
 

@@ -38,6 +38,7 @@ import { newAdamWState } from "../src/training/optimise/adamw.ts";
 import { optimise } from "../src/training/optimise/optimise.ts";
 import { dataOf } from "../src/training/optimise/tensor-values.ts";
 import { fixture } from "./fixtures.ts";
+import { refusal } from "./refusal.ts";
 
 const model = fixture("pipelines/sd15");
 let folder: string;
@@ -151,9 +152,9 @@ describe("a run", () => {
   test("is not begun over another, nor resumed with other settings", async () => {
     const asked = request("guarded.safetensors", { steps: 2 });
     await run("dreambooth", asked);
-    await expect(run("dreambooth", asked)).rejects.toThrow(/holds a run already: --resume goes on with it/);
+    await expect(run("dreambooth", asked)).rejects.toThrow(refusal("run-exists", runFolderOf(asked.out), "--resume"));
     await expect(run("dreambooth", { ...asked, resume: true, rank: 8 })).rejects.toThrow(
-      /had rank 4, now it is 8: resume with the same settings/,
+      refusal("resume-mismatch", "rank", "4", "8"),
     );
     const events = await run("dreambooth", { ...asked, resume: true, steps: 3 });
     expect(events.filter((event) => event.type === "step").map(({ step }) => step)).toEqual([3]);
@@ -163,7 +164,7 @@ describe("a run", () => {
     const asked = request("longer.safetensors", { steps: 3, resume: true });
     await run("dreambooth", asked);
     await expect(run("dreambooth", { ...asked, steps: 2 })).rejects.toThrow(
-      `the run in ${runFolderOf(asked.out)} has 3 steps already, more than the 2 asked for: ask for more with --steps`,
+      refusal("resume-mismatch", runFolderOf(asked.out), "3", "2", "--steps"),
     );
     expect(saved(await run("dreambooth", asked))).toMatchObject({ step: 3 });
   });
@@ -173,11 +174,11 @@ describe("a run", () => {
     const first = train("dreambooth", asked, { device: "cpu" });
     await first.next();
     const lock = join(runFolderOf(asked.out), "lock");
-    await expect(run("dreambooth", asked)).rejects.toThrow(
-      `another run works in ${runFolderOf(asked.out)}: wait for it, or choose another --out; if there is none, remove ${lock}`,
-    );
+    await expect(run("dreambooth", asked)).rejects.toThrow(refusal("folder-in-use", runFolderOf(asked.out), lock));
     await first.return();
-    await expect(run("dreambooth", { ...asked, images: "nowhere" })).rejects.toThrow(/nowhere does not exist/);
+    await expect(run("dreambooth", { ...asked, images: "nowhere" })).rejects.toThrow(
+      refusal("pictures-missing", "nowhere"),
+    );
     expect(saved(await run("dreambooth", asked))).toMatchObject({ step: 2 });
     expect(existsSync(lock)).toBe(false);
   });
@@ -185,23 +186,21 @@ describe("a run", () => {
   test("whose adapter would lie where a folder is, is refused before class pictures are drawn", async () => {
     const asked = request("folder.safetensors", { classImages: undefined });
     await mkdir(asked.out);
-    await expect(run("dreambooth", asked)).rejects.toThrow(
-      `${asked.out} cannot be written: it is a folder; remove it, or choose another --out.`,
-    );
+    await expect(run("dreambooth", asked)).rejects.toThrow(refusal("file-not-written", asked.out, "--out"));
     expect(await readdir(runFolderOf(asked.out))).toEqual([]);
   });
 
   test("whose texts all lack the token that it learns is refused before class pictures are drawn", async () => {
     const asked = request("untaught.safetensors", { prompt: "a photo of a {class}", classImages: undefined });
     await expect(run("dreambooth-ti", asked)).rejects.toThrow(
-      'the prompt "a photo of a cat" lacks <cat>, so that it would not be learned: put {token} into it',
+      refusal("caption-without-token", "a photo of a cat", "<cat>", "{token}"),
     );
     expect(await readdir(runFolderOf(asked.out))).toEqual([]);
     const captioned = join(folder, "captioned");
     await cp(images, captioned, { recursive: true });
     for (const name of ["one", "two", "three"]) await writeFile(join(captioned, `${name}.txt`), "a cat asleep");
     await expect(run("textual-inversion", { ...asked, images: captioned })).rejects.toThrow(
-      `the captions in ${captioned} lack <cat>, so that it would not be learned: put it into them`,
+      refusal("caption-without-token", captioned, "<cat>"),
     );
     await writeFile(join(captioned, "two.txt"), "a <CAT> asleep");
     const events = await run("textual-inversion", { ...asked, images: captioned, steps: 1 });
@@ -220,10 +219,10 @@ describe("a run", () => {
     await run("dreambooth", asked);
     await paint("blue");
     const again = { ...asked, resume: true, steps: 3 };
-    await expect(run("dreambooth", again)).rejects.toThrow(/had other pictures or captions/);
+    await expect(run("dreambooth", again)).rejects.toThrow(refusal("resume-mismatch", "pictures or captions"));
     await paint("red");
     await writeFile(join(own, "one.txt"), "a <cat> cat asleep");
-    await expect(run("dreambooth", again)).rejects.toThrow(/had other pictures or captions/);
+    await expect(run("dreambooth", again)).rejects.toThrow(refusal("resume-mismatch", "pictures or captions"));
     await rm(join(own, "one.txt"));
     expect(saved(await run("dreambooth", again))).toMatchObject({ step: 3 });
   });
@@ -238,7 +237,7 @@ describe("a run", () => {
     await run("dreambooth", asked);
     await paint("blue");
     const again = { ...asked, resume: true, steps: 3 };
-    await expect(run("dreambooth", again)).rejects.toThrow(/had other class pictures or captions/);
+    await expect(run("dreambooth", again)).rejects.toThrow(refusal("resume-mismatch", "class pictures"));
   });
 
   test("that was ended before its first checkpoint leaves no class pictures to a run with other settings", async () => {
@@ -268,9 +267,9 @@ describe("a run", () => {
     ]);
   });
 
-  test("that diverges stops with a sentence and no broken adapter", async () => {
+  test("that diverges stops, and leaves no broken adapter", async () => {
     const asked = request("diverged.safetensors", { learningRate: 1e38, prior: false });
-    await expect(run("custom-diffusion", asked)).rejects.toThrow(/diverged at step \d+: .*lower the learning rate/);
+    await expect(run("custom-diffusion", asked)).rejects.toThrow(refusal("training-diverged", "step", "1e+38"));
     expect(existsSync(asked.out)).toBe(false);
   });
 
@@ -309,7 +308,7 @@ describe("a run", () => {
     await mkdir(runFolderOf(asked.out));
     const inTheWay = join(runFolderOf(asked.out), "samples");
     await writeFile(inTheWay, "a file, not a folder");
-    await expect(run("dreambooth", asked)).rejects.toThrow(`${inTheWay} could not be written: it is a file.`);
+    await expect(run("dreambooth", asked)).rejects.toThrow(refusal("file-not-written", inTheWay));
     await rm(inTheWay);
     const events = await run("dreambooth", { ...asked, resume: true });
     expect(events.filter((event) => event.type === "step")).toEqual([]);
@@ -331,13 +330,15 @@ describe("a run", () => {
   });
 
   test.each([
-    [{ token: "two words" }, /token: must be one word/],
-    [{ out: "adapter.bin" }, /out: must end in .safetensors/],
-    [{ resolution: 30 }, /resolution: must be divisible by 8/],
-    [{ images: "nowhere" }, /nowhere does not exist/],
-    [{ vectors: 2 }, /learns no token/],
-  ])("with %j is refused before anything is computed", async (wrong, message) => {
-    await expect(run("dreambooth", { ...request("refused.safetensors"), ...wrong })).rejects.toThrow(message);
+    [{ token: "two words" }, "setting-invalid", "token"],
+    [{ out: "adapter.bin" }, "setting-invalid", ".safetensors"],
+    [{ resolution: 30 }, "setting-invalid", "resolution"],
+    [{ images: "nowhere" }, "pictures-missing", "nowhere"],
+    [{ vectors: 2 }, "setting-invalid", "vectors"],
+  ] as const)("with %j is refused before anything is computed", async (wrong, code, fact) => {
+    await expect(run("dreambooth", { ...request("refused.safetensors"), ...wrong })).rejects.toThrow(
+      refusal(code, fact),
+    );
   });
 });
 

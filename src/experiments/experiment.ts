@@ -119,18 +119,18 @@ export async function readExperiment(file: string): Promise<Experiment> {
 export function parseExperiment(value: unknown, where = "the experiment"): Experiment {
   const parsed = experimentSchema.safeParse(value);
   if (!parsed.success)
-    throw new TillerError("experiment-invalid", `${where}: ${wrongSetting(parsed.error)}`, { paths: [where] });
+    throw new TillerError("experiment-invalid", `${where}: ${wrongSetting(parsed.error)}.`, { paths: [where] });
   const experiment = parsed.data;
   const names =
     experiment.concepts === "all" ? [] : experiment.concepts.map((c) => (typeof c === "string" ? c : c.name));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
-    throw new TillerError("experiment-invalid", `${where}: concepts: ${twice} is listed twice`, { paths: [where] });
+    throw new TillerError("experiment-invalid", `${where}: concepts: ${twice} is listed twice.`, { paths: [where] });
   for (const [i, { method, ...given }] of experiment.guidance.entries()) {
     for (const setting of settingsOf(method)) {
       const doubt = given[setting.name]?.map((value) => doubtOf(setting, value)).find((found) => found !== undefined);
       if (doubt !== undefined)
-        throw new TillerError("experiment-invalid", `${where}: guidance.${i}.${setting.name}: ${doubt}`, {
+        throw new TillerError("experiment-invalid", `${where}: guidance.${i}.${setting.name}: ${doubt}.`, {
           paths: [where],
         });
     }
@@ -138,7 +138,7 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
     if (needs.includes("ddim") && experiment.sampler !== "ddim") {
       throw new TillerError(
         "experiment-invalid",
-        `${where}: guidance: ${method} needs the sampler ddim, not ${experiment.sampler}`,
+        `${where}: guidance: ${method} needs the sampler ddim, not ${experiment.sampler}.`,
         { paths: [where] },
       );
     }
@@ -146,7 +146,7 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
       if (needs.includes("learned token") && "recipe" in one && !trainingMethods[one.recipe].learned) {
         throw new TillerError(
           "experiment-invalid",
-          `${where}: guidance: ${method} needs a learned token, which ${one.recipe} does not make; leave it out`,
+          `${where}: guidance: ${method} needs a learned token, which ${one.recipe} does not make; leave it out.`,
           { paths: [where] },
         );
       }
@@ -157,7 +157,7 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
   if (none !== undefined) {
     throw new TillerError(
       "experiment-invalid",
-      `${where}: compare: there is no row ${none}; there are ${rows.join(", ")}`,
+      `${where}: compare: there is no row ${none}; there are ${rows.join(", ")}.`,
       { paths: [where] },
     );
   }

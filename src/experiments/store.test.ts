@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
 import { doOnce, keyOf, readDone } from "./store.ts";
 
 let folder: string;
@@ -23,7 +24,7 @@ describe("a unit of work", () => {
 
   test("whose record is damaged is named", async () => {
     await writeFile(join(folder, "done.json"), "{");
-    await expect(readDone(folder)).rejects.toThrow(/done\.json is not valid JSON/);
+    await expect(readDone(folder)).rejects.toThrow(refusal("json-invalid", join(folder, "done.json")));
   });
 
   test("is left to the process that is at it", async () => {

@@ -17,7 +17,9 @@ vi.mock("../src/errors/error.ts", async (original) => {
     constructor(...given: ConstructorParameters<typeof errors.TillerError>) {
       super(...given);
       const told = errors.withoutFolders(this);
-      if (folders.some((folder) => told.includes(folder))) wrong.set("a path is missing in paths", this.message);
+      // A name that is not one is repeated to the client who sent it.
+      if (this.code !== "name-invalid" && folders.some((folder) => told.includes(folder)))
+        wrong.set("a path is missing in paths", this.message);
       if (!/^[^\n]*[.?)]$/.test(this.message)) wrong.set("not one line with an end", this.message);
     }
   }

@@ -303,7 +303,7 @@ describe("the settings at which a method is another", () => {
 
 describe("a wrong request is refused:", () => {
   test.each<[object, ErrorCode, ...string[]]>([
-    [{ width: 100 }, "size-invalid", "width", "8"],
+    [{ width: 100 }, "setting-invalid", "width", "8"],
     [{ omega: Number.NaN }, "setting-invalid", "omega"],
     [{ steps: 0 }, "setting-invalid", "steps"],
     [{ steps: 1001 }, "setting-invalid", "steps"],
@@ -312,6 +312,7 @@ describe("a wrong request is refused:", () => {
     [{ guidance: "sag", sagThreshold: 1.1 }, "setting-invalid", "sagThreshold"],
     [{ sampler: "ddim", karras: true }, "karras-unsupported", "ddim"],
     [{ scales: 3 }, "setting-invalid", "scales"],
+    [{ clipSkip: 99 }, "clip-skip-too-large", "99"],
   ])("%j", async (change, code, ...facts) => {
     const run = pictures(pipeline, { ...request, ...(change as Partial<Request>) });
     await expect(run).rejects.toThrow(refusal(code, ...facts));

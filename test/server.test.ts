@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Studio, startStudio } from "../src/server/index.ts";
 import type { Job } from "../src/server/jobs.ts";
 import { fixture } from "./fixtures.ts";
+import { refusal } from "./refusal.ts";
 
 let root: string;
 /** The server's folder, in one that is not its own. */
@@ -135,8 +136,10 @@ describe("jobs", () => {
   test("a second server on the same port or the same folder leaves the jobs of the first alone", async () => {
     const { id } = await json(pictures({ steps: 400 }));
     const port = Number(new URL(studio.url).port);
-    await expect(startStudio({ ...options(), port })).rejects.toThrow(`port ${port} is taken`);
-    await expect(startStudio({ ...options(), port: 0 })).rejects.toThrow("another server works in");
+    await expect(startStudio({ ...options(), port })).rejects.toThrow(
+      refusal("address-invalid", String(port), "--port"),
+    );
+    await expect(startStudio({ ...options(), port: 0 })).rejects.toThrow(refusal("folder-in-use", data));
     expect(await job(id)).toMatchObject({ starts: 1 });
     await fetch(at(`/api/jobs/${id}`), { method: "DELETE" });
   });
@@ -182,15 +185,16 @@ describe("jobs", () => {
 });
 
 test.each([
-  [{ port: 70_000 }, /port 70000 must be 0 to 65535/],
-  [{ host: "192.0.2.1" }, /192\.0\.2\.1 is no address of this machine/],
+  [{ port: 70_000 }, "address-invalid", "70000"],
+  [{ host: "192.0.2.1" }, "address-invalid", "192.0.2.1"],
   [
     { models: ["a/dinghy-small", "b/dinghy-small", "./c/dinghy-small"].map((path) => `./${path}`) },
-    /two models are called/,
+    "model-name-twice",
+    "dinghy-small",
   ],
-])("a server is not started with %j", async (change, message) => {
+] as const)("a server is not started with %j", async (change, code, fact) => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
-  await expect(startStudio({ ...options(), data: folder, ...change })).rejects.toThrow(message);
+  await expect(startStudio({ ...options(), data: folder, ...change })).rejects.toThrow(refusal(code, fact));
   await rm(folder, { recursive: true });
 });
 
@@ -198,7 +202,7 @@ test("a server is not started in a folder that is a file", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   const file = join(folder, "file");
   await writeFile(file, "");
-  await expect(startStudio({ ...options(), data: file })).rejects.toThrow(/could not be written: its folder is a file/);
+  await expect(startStudio({ ...options(), data: file })).rejects.toThrow(refusal("file-not-written", file));
   await rm(folder, { recursive: true });
 });
 
@@ -225,7 +229,11 @@ describe("clients of other servers", () => {
     for (const { b64_json } of made!) {
       expect((await sharp(Buffer.from(b64_json!, "base64")).metadata()).format).toBe("png");
     }
-    await expect(client.images.generate({ prompt: "x", size: "7x7" as "256x256" })).rejects.toThrow(/400 .*width/);
+    await expect(client.images.generate({ prompt: "x", size: "7x7" as "256x256" })).rejects.toMatchObject({
+      status: 400,
+      code: "request-invalid",
+      message: expect.stringContaining("width"),
+    });
   });
 
   test("a client of the community's web UI gets pictures", async () => {
@@ -243,9 +251,9 @@ describe("clients of other servers", () => {
     expect(JSON.parse(answer.info).infotexts[0]).toContain("Seed: 5");
     expect(await json(fetch(at("/sdapi/v1/sd-models")))).toMatchObject([{ model_name: "sd15" }]);
     expect((await json(fetch(at("/sdapi/v1/progress")))).state.job_count).toBe(0);
-    expect(await json(post("/sdapi/v1/txt2img", { prompt: "a <lora:none:0.5> cat" }))).toMatchObject({
-      error: expect.stringContaining("no adapter none"),
-    });
+    expect(await json(post("/sdapi/v1/txt2img", { prompt: "a <lora:none:0.5> cat" }))).toEqual(
+      refusal("adapter-unknown", "none"),
+    );
   });
 });
 
@@ -264,19 +272,19 @@ test("a study that is damaged, and a copy of one, leave the list and the deletio
   await copyFile(join(studies, `${study.id}.json`), join(studies, "copy.json"));
   await writeFile(join(studies, "damaged.json"), '{"id":"damaged"');
   expect(await json(fetch(at("/api/studies")))).toEqual(before);
-  expect((await json(fetch(at("/api/studies/damaged")))).error).toContain("damaged.json is not valid JSON");
+  expect(await json(fetch(at("/api/studies/damaged")))).toEqual(refusal("json-invalid", "damaged.json"));
   const remove = (picture: string) => fetch(at(`/api/pictures/${picture}`), { method: "DELETE" });
-  expect((await remove(study.sets[0].pictures[0])).status).toBe(400);
+  const shown = await remove(study.sets[0].pictures[0]);
+  expect([shown.status, await json(shown)]).toEqual([400, refusal("picture-in-study", study.title)]);
   expect((await remove("another")).status).toBe(204);
 });
 
-describe("what is wrong is said in a sentence, and nothing else happens", () => {
+describe("what is wrong is refused, and nothing else happens", () => {
   test("a study of pictures of which one was deleted", async () => {
     const made = await over((await json(pictures({}, { variations: [{ guidance: "cfg" }, { guidance: "none" }] }))).id);
     await fetch(at(`/api/pictures/${made.pictures[1]}`), { method: "DELETE" });
     const answer = await post("/api/studies", { title: "x", job: made.id, arms: ["cfg", "none"], seeds: 1 });
-    expect(answer.status).toBe(400);
-    expect((await json(answer)).error).toContain("was deleted");
+    expect([answer.status, await json(answer)]).toEqual([400, refusal("pictures-gone")]);
   });
 
   test("answers of which two are about the same set of a study", async () => {
@@ -284,26 +292,24 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
     const one = { set: 0, subject: 1, text: null };
     const send = (answers: object[]) => post(`/api/studies/${id}/answers`, { person: "a", answers });
     const answer = await send([one, one]);
-    expect(answer.status).toBe(400);
-    expect((await json(answer)).error).toContain("answered more than once");
+    expect([answer.status, await json(answer)]).toEqual([400, refusal("study-mismatch")]);
     expect(await json(send([one]))).toMatchObject({ people: 1, answers: 1 });
   });
 
   test.each([
-    ["JSON that is none", "/api/jobs", "{", 400, /not valid JSON/],
-    ["a wrong setting", "/api/jobs", '{"request":{"prompt":"x","steps":0}}', 400, /steps/],
-    ["an unknown model", "/api/jobs", '{"model":"x","request":{"prompt":"x"}}', 400, /no model x/],
+    ["JSON that is none", "{", "request-invalid", ""],
+    ["a wrong setting", '{"request":{"prompt":"x","steps":0}}', "request-invalid", "steps"],
+    ["an unknown model", '{"model":"x","request":{"prompt":"x"}}', "model-unknown", "sd15"],
     [
       "an adapter outside the folder",
-      "/api/jobs",
       '{"adapters":[{"name":"../../x"}],"request":{"prompt":"x"}}',
-      400,
-      /adapter/,
+      "request-invalid",
+      "adapters",
     ],
-  ])("%s", async (_, path, body, status, message) => {
-    const answer = await fetch(at(path), { method: "POST", headers: { "content-type": "application/json" }, body });
-    expect(answer.status).toBe(status);
-    expect((await json(answer)).error).toMatch(message);
+  ] as const)("%s", async (_, body, code, fact) => {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(at("/api/jobs"), { method: "POST", headers, body });
+    expect([answer.status, await json(answer)]).toEqual([400, refusal(code, fact)]);
   });
 
   test("an upload of a format that draws", async () => {
@@ -311,8 +317,7 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
     const form = new FormData();
     form.append("pictures", new File([svg], "drawn.png"));
     const answer = await fetch(at("/api/uploads"), { method: "POST", body: form });
-    expect(answer.status).toBe(422);
-    expect((await json(answer)).error).toMatch(/^drawn.png cannot be read as a picture/);
+    expect([answer.status, await json(answer)]).toEqual([422, refusal("picture-unreadable", "drawn.png")]);
     expect((await readdir(join(data, "uploads"))).filter((name) => name.startsWith("."))).toEqual([]);
   });
 
@@ -334,23 +339,23 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
 
   test("a sampler that there is not, in the community's form", async () => {
     const answer = await post("/sdapi/v1/txt2img", { prompt: "a cat", sampler_name: "Heun" });
-    expect(answer.status).toBe(400);
-    expect((await json(answer)).error).toContain("there is no Heun");
+    expect([answer.status, await json(answer)]).toEqual([400, refusal("sampler-unknown", "Heun")]);
   });
 
   test("what a run of training keeps beside the uploads", async () => {
     const answer = await fetch(at("/api/uploads/1.cat.run/checkpoint.safetensors"));
-    expect(answer.status).toBe(400);
+    expect([answer.status, await json(answer)]).toEqual([400, refusal("name-invalid")]);
   });
 
   test("names that cannot be decoded, and forms that are none", async () => {
-    expect((await fetch(at("/pictures/%zz.png"))).status).toBe(400);
+    const name = await fetch(at("/pictures/%zz.png"));
+    expect([name.status, await json(name)]).toEqual([400, refusal("name-invalid", "%zz")]);
     const upload = await fetch(at("/api/uploads"), {
       method: "POST",
       headers: { "content-type": "multipart/form-data" },
       body: "x",
     });
-    expect(upload.status).toBe(400);
+    expect([upload.status, await json(upload)]).toEqual([400, refusal("upload-invalid")]);
     expect((await fetch(at("/api/jobs"), { headers: { origin: "foo" } })).status).toBe(403);
   });
 
@@ -387,7 +392,7 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
       expect([path, status >= 400 && status < 500]).toEqual([path, true]);
       expect(JSON.parse(body)).toEqual({
         error: expect.any(String),
-        ...(status !== 404 && { detail: expect.any(String) }),
+        ...(status !== 404 && { detail: expect.any(String), code: "name-invalid" }),
       });
     }
     for (const name of climbs) {
@@ -435,8 +440,7 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
       const form = new FormData();
       form.append("pictures", new File([new Uint8Array(bytes)], "x.png"));
       const answer = await fetch(at("/api/uploads"), { method: "POST", body: form });
-      expect(answer.status).toBe(422);
-      expect((await json(answer)).error).toMatch(/x\.png cannot be read as a picture/);
+      expect([answer.status, await json(answer)]).toEqual([422, refusal("picture-unreadable", "x.png")]);
     }
   });
 
@@ -448,6 +452,8 @@ describe("what is wrong is said in a sentence, and nothing else happens", () => 
     const statuses = answers.map(({ status }) => status);
     expect(statuses.filter((status) => status === 201)).toHaveLength(20);
     expect(statuses.filter((status) => status === 429)).toHaveLength(10);
+    const full = answers.find(({ status }) => status === 429)!;
+    expect(await json(full)).toEqual(refusal("queue-full", "20"));
     await fetch(at(`/api/jobs/${first}/stop`), { method: "POST" });
     for (const answer of answers.filter(({ status }) => status === 201)) {
       expect((await over((await json(answer)).id)).state).toBe("done");
@@ -507,8 +513,7 @@ test("comparisons are measured on the server's device", async () => {
     // Pictures elsewhere on the disk are none to measure against.
     await mkdir(join(folder, "outside"));
     expect((await fetch(new URL(`/api/jobs/${id}/scores?references=..%2foutside`, other.url))).status).toBe(400);
-    expect(answer.status).toBe(422);
-    expect((await json(answer)).error).toContain(`device ${foreign} does not work here`);
+    expect([answer.status, await json(answer)]).toEqual([422, refusal("device-unavailable", foreign)]);
   } finally {
     await other.close();
     await rm(folder, { recursive: true });

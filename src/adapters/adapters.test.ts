@@ -246,6 +246,14 @@ describe("refused, naming file and key:", () => {
     await expect(readAdapter(file, base)).rejects.toThrow(refusal(code, file, ...facts));
   });
 
+  test.each([
+    ["that is not JSON", "{"],
+    ["of another form", JSON.stringify({ "unet.r": "four" })],
+  ])("PEFT's settings %s", async (_, settings) => {
+    const file = await fileWith(good(), { lora_adapter_metadata: settings });
+    await expect(readAdapter(file, base)).rejects.toThrow(refusal("adapter-metadata", file));
+  });
+
   test("whatever keys and shapes a file has: never anything but a TillerError", async () => {
     const word = fc.constantFrom(
       "unet",

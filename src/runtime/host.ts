@@ -42,16 +42,19 @@ export async function engineOn(
       const encoded = encode(outputs, target);
       const session = ++serial;
       await host.create(session, name, encoded).catch((error: Error) => {
+        if (error instanceof TillerError) throw error;
+        // The runtime may name the files that it cannot read.
         throw new TillerError(
           "network-not-built",
           `the ${name} cannot be built on ${device}: ${firstLine(error.message)}.`,
-          { cause: error },
+          { paths: encoded.files, cause: error },
         );
       });
       built++;
       const send = (feeds: Feeds, keep?: number) => {
         checkFeeds(name, encoded, feeds);
         return host.run(session, feeds, keep).catch((error: Error) => {
+          if (error instanceof TillerError) throw error;
           throw new TillerError("network-failed", `the ${name} failed on ${device}: ${firstLine(error.message)}.`, {
             cause: error,
           });
@@ -110,4 +113,4 @@ function checkFeeds(name: string, { inputs }: Encoded, feeds: Feeds): void {
   for (const feed of Object.keys(feeds)) if (!inputs.has(feed)) throw new Error(`${name}: there is no input ${feed}`);
 }
 
-const firstLine = (message: string): string => message.split("\n")[0]!.trim();
+const firstLine = (message: string): string => message.split("\n")[0]!.trim().replace(/\.$/, "");

@@ -13,6 +13,7 @@ import {
   runFolderOf,
   TillerError,
   train,
+  withoutFolders,
 } from "../index.ts";
 import { exists, readPixels, writeWhole } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -64,7 +65,8 @@ async function draw(
     for (const one of requests) {
       for await (const event of pipeline.generate(one, { signal })) {
         if (event.type === "warning") {
-          if (!warnings.includes(event.message)) warnings.push(event.message);
+          const message = withoutFolders({ message: event.message, paths: files.map(({ file }) => file) });
+          if (!warnings.includes(message)) warnings.push(message);
         } else if (event.type === "step") {
           const done = before + event.picture * one.steps + (event.step / event.steps) * event.batch * one.steps;
           change({
@@ -126,7 +128,7 @@ async function learn(
   let adapters: readonly string[] = [];
   for await (const event of train(recipe, request, { device, threads, signal })) {
     if (event.type === "warning") {
-      warnings.push(event.message);
+      warnings.push(withoutFolders({ message: event.message, paths: [images, runFolderOf(run)] }));
       change({ warnings: [...warnings] });
     }
     if (event.type === "doing") change({ progress: { done: event.share ?? 0, total: 1, what: event.what } });

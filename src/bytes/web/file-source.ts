@@ -65,7 +65,11 @@ export async function list(folder: string): Promise<string[]> {
     );
   }
   const names: string[] = [];
-  for await (const name of (await folderAt(folder)).keys()) names.push(name);
+  const opened = await folderAt(folder).catch((cause: unknown) => {
+    // As Node says it: whoever lists a folder says what is missing in it.
+    throw Object.assign(new Error(`${folder} does not exist`, { cause }), { code: "ENOENT" });
+  });
+  for await (const name of opened.keys()) names.push(name);
   return names;
 }
 

@@ -4,10 +4,8 @@ import { basename, dirname, scheme } from "./paths.ts";
 
 export const ofPage = (path: string): boolean => path.startsWith(scheme);
 
-const absent = (path: string, error: unknown) =>
-  Object.assign(new TillerError("file-missing", `${path} does not exist.`, { paths: [path], cause: error }), {
-    code: "ENOENT",
-  });
+const absent = (path: string, cause: unknown) =>
+  new TillerError("file-missing", `${path} does not exist.`, { paths: [path], cause });
 
 export async function folderAt(path: string, options: { create?: boolean } = {}): Promise<Folder> {
   let folder = (await navigator.storage.getDirectory()) as Folder;

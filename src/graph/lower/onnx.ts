@@ -36,6 +36,8 @@ export interface Encoded {
   readonly outputs: readonly string[];
   /** The root folder that external data locations are relative to; undefined when the graph references no file. */
   readonly root: string | undefined;
+  /** The files of external data. */
+  readonly files: readonly string[];
   /** Sources of external data that are no files, by the location the graph has for them. */
   readonly handed: ReadonlyMap<string, ByteSource>;
 }
@@ -49,6 +51,7 @@ export function encode(outputs: Outputs, target: Target): Encoded {
   const shared = new Map<string, string>();
   const openSizes = new Map<string, { name: string; axis: number }>();
   const handed = new Map<string, ByteSource>();
+  const files = new Set<string>();
   let root: string | undefined;
   let serial = 0;
   const fresh = (stem: string) => `${stem}_${serial++}`;
@@ -148,6 +151,7 @@ export function encode(outputs: Outputs, target: Target): Encoded {
       throw new ShapeError(`weights lie on two drives, ${root} and ${fileRoot}: put the model's files on one drive`);
     }
     root = fileRoot;
+    files.add(source.path);
     return source.path.slice(fileRoot.length).replaceAll("\\", "/");
   }
 
@@ -209,7 +213,7 @@ export function encode(outputs: Outputs, target: Target): Encoded {
     .message(7, graph)
     .message(8, new Message().text(1, "").int(2, opset))
     .message(8, new Message().text(1, "com.microsoft").int(2, 1));
-  return { model: model.finish(), inputs, outputs: Object.keys(outputs), root, handed };
+  return { model: model.finish(), inputs, outputs: Object.keys(outputs), root, files: [...files], handed };
 }
 
 const isLeaf = ({ inputs }: Value): boolean => inputs.length === 0;

@@ -283,6 +283,11 @@ describe("what the hub refuses", () => {
     await expect(open()).rejects.toThrow(refusal("hub-unreachable", hub.url, "HF_ENDPOINT"));
   });
 
+  test("a file that was listed and is no longer there", async () => {
+    hub.gone = weights;
+    await expect(open()).rejects.toThrow(refusal("hub-changed", "someone/small", weights));
+  });
+
   test("a repository without model_index.json", async () => {
     hub.files.delete("model_index.json");
     await expect(open()).rejects.toThrow(refusal("model-not-found", "someone/small", "small.safetensors"));
@@ -423,6 +428,8 @@ interface Hub {
   status: number | undefined;
   fileStatus: number | undefined;
   html: boolean;
+  /** A file that is listed and not served. */
+  gone: string | undefined;
   tamper: boolean;
   /** Another server that serves the files' bytes, as the hub's content store does. */
   redirectTo: string | undefined;
@@ -444,6 +451,7 @@ async function startHub(files: Map<string, Buffer>): Promise<Hub> {
     status: undefined,
     fileStatus: undefined,
     html: false,
+    gone: undefined,
     tamper: false,
     redirectTo: undefined,
     close: () =>
@@ -494,7 +502,7 @@ function answer(hub: Hub, request: IncomingMessage, response: ServerResponse): v
 function sendFile(hub: Hub, path: string, request: IncomingMessage, response: ServerResponse): void {
   const name = path.slice(path.indexOf("/resolve/") + 9 + commit.length + 1);
   const bytes = hub.files.get(name);
-  if (!bytes) {
+  if (!bytes || name === hub.gone) {
     response.writeHead(404, { "x-error-code": "EntryNotFound" }).end();
     return;
   }

@@ -1,5 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { add, constant, input, matmul, multiply, symbol } from "../../graph/index.ts";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { refusal } from "../../../test/refusal.ts";
+import { readSafetensors, writeSafetensors } from "../../bytes/safetensors.ts";
+import { add, constant, gather, input, matmul, multiply, parameter, symbol } from "../../graph/index.ts";
 import type { Engine } from "../engine.ts";
 import { float32 } from "../tensor.ts";
 import { startEngine } from "./engine.ts";
@@ -60,6 +65,38 @@ test("the main thread stays free while a graph runs", async () => {
 test("a wrongly shaped input is named before anything runs", async () => {
   const session = await engine.compile("test graph", { y: add(input("x", [symbol("n"), 2]), 1) });
   expect(() => session.run({ x: float32([4], [1, 2, 3, 4]) })).toThrow("input x is [4], not float32 [n, 2]");
+});
+
+describe("what fails in the runtime", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  test("a network whose weights are gone is not built, and the file is named", async () => {
+    const file = join(folder, "w.safetensors");
+    await writeSafetensors(file, [{ name: "w", dtype: "float32", shape: [2, 4], data: new Uint8Array(32) }]);
+    const weights = parameter((await readSafetensors(file)).tensors.get("w")!);
+    await rm(file);
+    const compiling = engine.compile("test graph", { y: matmul(input("x", [1, 2]), weights) });
+    await expect(compiling).rejects.toThrow(refusal("network-not-built", "test graph", "cpu", await realpath(folder)));
+  });
+
+  test("a row that a table lacks", async () => {
+    const table = constant([2, 1], [10, 20]);
+    const session = await engine.compile("test graph", { y: gather(table, input("x", [1], "int32")) });
+    const running = session.run({ x: { shape: [1], data: Int32Array.of(7) } });
+    await expect(running).rejects.toThrow(refusal("network-failed", "test graph", "cpu"));
+  });
+
+  test("an engine that was closed", async () => {
+    const short = await startEngine();
+    const session = await short.compile("test graph", { y: add(input("x", [1]), 1) });
+    await short.close();
+    await expect(session.run({ x: float32([1], [1]) })).rejects.toThrow(refusal("engine-closed"));
+    await expect(short.compile("another", { y: input("x", [1]) })).rejects.toThrow(refusal("engine-closed"));
+  });
 });
 
 test("profiling sums the time of every operator", async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { refusal } from "../../../test/refusal.ts";
+import { writeSafetensors } from "../../bytes/safetensors.ts";
 import { newAdamWState } from "../optimise/adamw.ts";
 import { type Identity, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 
@@ -34,12 +35,45 @@ test("none of other settings", async () => {
   await expect(resumed({ rank: 4 }, { rank: 8 })).rejects.toThrow(refusal("resume-mismatch", "rank", "4", "8"));
 });
 
+test("none of another model, whose place is among the paths of the refusal", async () => {
+  const [before, now] = [join(folder, "one", "model"), join(folder, "other", "model")];
+  await expect(resumed({ model: before }, { model: now })).rejects.toMatchObject({
+    code: "resume-mismatch",
+    paths: [before, now],
+  });
+});
+
 test.each([
   [{ ...contents, pictureContents: "3c" }, "other pictures"],
   [{ ...contents, classPictureContents: "3c" }, "class pictures"],
   [{ ...contents, classPictureContents: undefined }, "class pictures"],
 ])("none of other pictures: %j", async (now, words) => {
   await expect(resumed(contents, now)).rejects.toThrow(refusal("resume-mismatch", words));
+});
+
+test.each([
+  ["no settings", { step: "5" }, [1]],
+  ["settings that are damaged", { step: "5", identity: "{" }, [1]],
+  ["no step", { identity: "{}" }, [1]],
+  ["numbers of another shape", { step: "5", identity: "{}" }, [1, 2]],
+])("none with %s", async (_, metadata, numbers) => {
+  const file = join(folder, "checkpoint.safetensors");
+  const stored = new Uint8Array(Float32Array.from(numbers).buffer);
+  const tensors = ["value", "mean", "square"].map((part) => ({
+    name: `${part} a`,
+    dtype: "float32" as const,
+    shape: [numbers.length],
+    data: stored,
+  }));
+  await writeSafetensors(file, tensors, metadata as Record<string, string>);
+  const data = Float32Array.of(0);
+  const reading = readCheckpoint(
+    file,
+    new Map([["a", { shape: [1], data }]]),
+    newAdamWState(new Map([["a", data]])),
+    {},
+  );
+  await expect(reading).rejects.toThrow(refusal("checkpoint-invalid", file));
 });
 
 test("one of before checkpoints told pictures by more than their names", async () => {

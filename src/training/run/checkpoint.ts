@@ -44,6 +44,15 @@ export async function writeCheckpoint(
   await writeSafetensors(file, tensors, { step: String(state.steps), identity: JSON.stringify(identity) });
 }
 
+/** Undefined where there is none that can be read. */
+function identityIn(json: string | undefined): Identity | undefined {
+  try {
+    return json === undefined ? undefined : (JSON.parse(json) as Identity);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Puts a checkpoint's numbers into `values` and `state`. Nothing happens if there is no checkpoint.
  *
@@ -62,9 +71,9 @@ export async function readCheckpoint(
     new TillerError("checkpoint-invalid", `${file} is not a checkpoint of this run: remove it to start again.`, {
       paths: [file],
     });
-  const before = JSON.parse(metadata.identity ?? "null") as Identity | null;
+  const before = identityIn(metadata.identity);
   const step = Number(metadata.step);
-  if (before === null || !Number.isInteger(step)) throw damaged();
+  if (before === undefined || !Number.isInteger(step)) throw damaged();
   // Compared as they are stored: undefined is the same as absent.
   const now = JSON.parse(JSON.stringify(identity)) as Identity;
   for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
@@ -82,6 +91,8 @@ export async function readCheckpoint(
       throw new TillerError(
         "resume-mismatch",
         `the run to resume had ${key} ${was ?? "unset"}, now it is ${is ?? "unset"}: resume with the same settings, or choose another --out.`,
+        // A model is named by where it lies.
+        { paths: [before[key], now[key]].filter((value) => typeof value === "string") },
       );
     }
   }

@@ -1,0 +1,20 @@
+/** What a config.json asks for that there is not. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { refusal } from "../../test/refusal.ts";
+import { only, parseConfig } from "./config.ts";
+
+const form = z.object({ act_fn: only("silu"), blocks: z.array(z.object({ channels: z.number() })) });
+
+test("the key and its value are named, however deep it lies", () => {
+  expect(() => parseConfig("U-Net", form, { act_fn: "gelu", blocks: [] })).toThrow(
+    refusal("config-unsupported", "U-Net", "act_fn", "gelu"),
+  );
+  expect(() => parseConfig("U-Net", form, { blocks: [{ channels: 4 }, { channels: "many" }] })).toThrow(
+    refusal("config-unsupported", "blocks.1.channels", "many"),
+  );
+});
+
+test("keys of no concern, and those that are absent, are no matter", () => {
+  expect(parseConfig("U-Net", form, { blocks: [], sample_size: 64 })).toEqual({ blocks: [] });
+});

@@ -1,0 +1,14 @@
+/** What of a request depends on the model. */
+import { expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
+import { usualDefaults } from "../index.ts";
+import { fill } from "./fill.ts";
+import type { Parts } from "./load.ts";
+
+const defaults = { ...usualDefaults, width: 512, height: 512, sideMultiple: 32 };
+const parts = { model: { defaults } } as unknown as Parts;
+
+test("sides are multiples of what the model needs", () => {
+  expect(fill(parts, { prompt: "a cat", width: 96 })).toMatchObject({ width: 96, height: 512 });
+  expect(() => fill(parts, { prompt: "a cat", height: 104 })).toThrow(refusal("size-invalid", "height", "104", "32"));
+});

@@ -1,11 +1,11 @@
 /** The server over HTTP, on a tiny model, as its page, an OpenAI client and a community client use it. */
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { request as rawRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Studio, startStudio } from "../src/server/index.ts";
 import type { Job } from "../src/server/jobs.ts";
 import { fixture } from "./fixtures.ts";
@@ -206,6 +206,23 @@ test("a server is not started in a folder that is a file", async () => {
   await rm(folder, { recursive: true });
 });
 
+describe("a client that waits for a job", () => {
+  test.each(["/v1/images/generations", "/sdapi/v1/txt2img"])("of %s is told that it was cancelled", async (path) => {
+    const asked = post(path, { prompt: "a cat", steps: 900 });
+    const running = async () =>
+      ((await json(fetch(at("/api/jobs")))) as Job[]).find(({ state, ended }) => state === "running" && !ended);
+    let found = await running();
+    while (!found) {
+      await new Promise((done) => setTimeout(done, 10));
+      found = await running();
+    }
+    await fetch(at(`/api/jobs/${found.id}/stop`), { method: "POST" });
+    const answer = await asked;
+    const told = await json(answer);
+    expect([answer.status, told.error?.code ?? told.code]).toEqual([409, "job-cancelled"]);
+  });
+});
+
 describe("clients of other servers", () => {
   test("a size of nothing is refused", async () => {
     expect((await post("/v1/images/generations", { prompt: "a cat", steps: 1, size: "0x128" })).status).toBe(400);
@@ -264,6 +281,110 @@ async function makeStudy() {
   await over(asked.id);
   return json(post("/api/studies", { title: "x", job: asked.id, arms, seeds: 1 }));
 }
+
+describe("where the server's folders are", () => {
+  /** What clients were told, in their bodies. */
+  let bodies: string[];
+  let words: string[];
+  const listen = (warning: Error) => words.push(String(warning));
+  beforeEach(() => {
+    [bodies, words] = [[], []];
+    process.on("warning", listen);
+  });
+  afterEach(() => {
+    process.off("warning", listen);
+    expect(bodies.join("\n")).not.toContain(root);
+  });
+  /** The answer's status and what it holds. */
+  const told = async (asked: Response | Promise<Response>) => {
+    const answer = await asked;
+    const body = await answer.text();
+    bodies.push(body);
+    return [answer.status, JSON.parse(body)];
+  };
+  const failed = async (asked: Promise<Response>) => {
+    const job = await over((await json(asked)).id);
+    bodies.push(JSON.stringify(job), await (await fetch(at("/api/jobs"))).text());
+    return job;
+  };
+
+  test("is not told of files that are damaged", async () => {
+    await writeFile(join(data, "studies", "broken.json"), "{");
+    await writeFile(join(data, "pictures", "broken.png"), "no picture");
+    await writeFile(join(data, "adapters", "broken.safetensors"), "no adapter");
+    await mkdir(join(data, "uploads", "broken"));
+    await writeFile(join(data, "uploads", "broken", "00.png"), "no picture");
+    expect(await told(fetch(at("/api/studies/broken")))).toEqual([422, refusal("json-invalid", "broken.json")]);
+    expect(await told(fetch(at("/api/pictures/broken")))).toEqual([422, refusal("picture-unreadable", "broken.png")]);
+    const adapters = [{ name: "broken" }];
+    expect(await failed(pictures({}, { adapters }))).toEqual(refusal("safetensors-invalid", "broken.safetensors"));
+    const prompt = "a cat <lora:broken:1>";
+    expect(await told(post("/sdapi/v1/txt2img", { prompt, steps: 1 }))).toEqual([
+      422,
+      refusal("safetensors-invalid", "broken.safetensors"),
+    ]);
+    const [status, { error }] = await told(post("/v1/images/generations", { prompt, adapters, steps: 1 }));
+    expect([status, error]).toEqual([422, refusal("safetensors-invalid", "broken.safetensors")]);
+    const training = { kind: "training", name: "broken", upload: "broken", class: "cat", steps: 1, prior: false };
+    expect(await failed(post("/api/jobs", training))).toEqual(refusal("picture-unreadable", "00.png"));
+    await rm(join(data, "uploads", "broken"), { recursive: true });
+    for (const file of ["studies/broken.json", "pictures/broken.png", "adapters/broken.safetensors"]) {
+      await rm(join(data, file));
+    }
+  });
+
+  test("is not told where the disk refuses", async () => {
+    const here = join(data, "pictures");
+    await rename(here, `${here}-away`);
+    await writeFile(here, "a file");
+    expect(await failed(pictures({ steps: 1 }))).toEqual(refusal("file-not-written", ".png"));
+    await rm(here);
+    await rename(`${here}-away`, here);
+  });
+
+  test("is told to the server's own output where it meets what it does not know", async () => {
+    const here = join(data, "studies");
+    await rename(here, `${here}-away`);
+    const [status, answer] = await told(fetch(at("/api/studies")));
+    expect([status, answer.code]).toEqual([500, undefined]);
+    await vi.waitFor(() => expect(words.join()).toContain(here));
+    await rename(`${here}-away`, here);
+  });
+
+  test("is not told in warnings", async () => {
+    const file = join(data, "adapters", "embedding.safetensors");
+    await copyFile(fixture("adapters/ti.safetensors"), file);
+    const { warnings } = await failed(pictures({ steps: 1 }, { adapters: [{ name: "embedding", strength: 0.5 }] }));
+    expect(warnings).toEqual([expect.stringContaining("embedding.safetensors")]);
+    await rm(file);
+  });
+
+  test("is not told of pictures to measure against that there are none of", async () => {
+    const folder = join(root, "measuring");
+    const own = await startStudio({ data: folder, port: 0, device: "cpu", threads: 2 });
+    try {
+      const ask = (path: string) => fetch(new URL(path, own.url));
+      const { id } = await json(
+        post(new URL("/api/jobs", own.url).href, { request: { prompt: "a cat", steps: 1, width: 64, height: 64 } }),
+      );
+      while ((await json(ask(`/api/jobs/${id}`))).state !== "done") await new Promise((done) => setTimeout(done, 20));
+      expect(await told(ask(`/api/jobs/${id}/scores?references=gone`))).toEqual([400, refusal("pictures-gone")]);
+      await mkdir(join(folder, "uploads", "empty"));
+      expect(await told(ask(`/api/jobs/${id}/scores?references=empty`))).toEqual([
+        422,
+        refusal("pictures-missing", "empty"),
+      ]);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+test("dinghy's encoders do not measure another model's pictures", async () => {
+  const { id } = await over((await json(pictures({ steps: 1 }))).id);
+  const answer = await fetch(at(`/api/jobs/${id}/scores?references=any`));
+  expect([answer.status, await json(answer)]).toEqual([400, refusal("encoders-needed", "--clip", "--dino")]);
+});
 
 test("a study that is damaged, and a copy of one, leave the list and the deletion of pictures as they were", async () => {
   const study = await makeStudy();

@@ -1,0 +1,83 @@
+/** What becomes of a job that fails, and of one that an earlier server left. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refusal } from "../../test/refusal.ts";
+import { TillerError } from "../index.ts";
+import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { jobDone } from "./job-done.ts";
+import { type Job, picturesSchema } from "./jobs.ts";
+import { openQueue, type RunJob } from "./queue.ts";
+import type { Services } from "./routes.ts";
+
+let folder: string;
+let data: DataFolder;
+/** What went to the server's own output. */
+let output: string[];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  data = await openDataFolder(folder);
+  output = [];
+  vi.spyOn(process, "emitWarning").mockImplementation((warning) => void output.push(String(warning)));
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true });
+});
+
+const request = picturesSchema.parse({ request: { prompt: "a cat" } });
+
+/** A job that ends so, and what a client that waited for it is told. */
+async function ended(run: RunJob): Promise<{ job: Job; told: unknown }> {
+  const queue = await openQueue(data, run, { bound: 5 });
+  queue.begin();
+  const { signal } = new AbortController();
+  const told = await jobDone(request, { queue } as Services, signal).catch((error: unknown) => error);
+  const [job] = queue.list();
+  await queue.close();
+  return { job: job!, told };
+}
+
+/** As an earlier server left it. */
+async function left(job: Partial<Job>): Promise<Job> {
+  const whole = { id: "a", state: "running", request, created: 0, pictures: [], warnings: [], starts: 1, ...job };
+  await writeFile(data.job("a"), JSON.stringify(whole));
+  const queue = await openQueue(data, async () => ({}), { bound: 5 });
+  return queue.get("a")!;
+}
+
+test("a failure keeps its code, and loses the folders that it names", async () => {
+  const file = join(folder, "pictures", "a.png");
+  const { job, told } = await ended(() =>
+    Promise.reject(new TillerError("picture-unreadable", `${file} is damaged.`, { paths: [file] })),
+  );
+  expect(job).toMatchObject({ state: "failed", code: "picture-unreadable", error: "a.png is damaged." });
+  expect(told).toEqual(refusal("picture-unreadable", "a.png"));
+  expect(await readFile(data.job(job.id), "utf8")).not.toContain(folder);
+});
+
+test("a defect's words go to the server's own output, and neither to the job nor to who waits for it", async () => {
+  const { job, told } = await ended(() => Promise.reject(new Error(`${folder} is none of your business`)));
+  expect(job).toMatchObject({ state: "failed", defect: true });
+  expect(job.code).toBeUndefined();
+  expect(job.error).not.toContain("business");
+  expect(told).not.toBeInstanceOf(TillerError);
+  expect(String(told)).not.toContain("business");
+  expect(output.join()).toContain(`${folder} is none of your business`);
+});
+
+test("a job that ended the server three times is not begun again", async () => {
+  expect(await left({ starts: 3 })).toEqual(expect.objectContaining({ state: "failed", code: "job-failed" }));
+  expect(await left({ starts: 2 })).toMatchObject({ state: "queued" });
+});
+
+test("of a code that this version does not have, and of none, a client is told that the job failed", async () => {
+  for (const code of ["of-another-version", undefined]) {
+    const job = { state: "failed", code, error: "it did not go well." };
+    const queue = { add: async () => ({ id: "a" }), finished: async () => job, cancel: async () => {} };
+    const { signal } = new AbortController();
+    const waiting = jobDone(request, { queue } as unknown as Services, signal);
+    await expect(waiting).rejects.toThrow(refusal("job-failed", "it did not go well"));
+  }
+});

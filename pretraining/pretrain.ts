@@ -111,7 +111,9 @@ async function begunFrom(
     const tensor = tensors.get(name);
     if (tensor && String(tensor.shape) === String(shape)) values.set(name, tensor);
     else if (!stage.helps?.(name))
-      throw new TillerError("tensor-missing", `${kept} has no ${name} of the shape [${shape}] to go on from`);
+      throw new TillerError("tensor-missing", `${kept} has no ${name} of the shape [${shape}] to go on from.`, {
+        paths: [kept],
+      });
   }
   const hash = createHash("sha256");
   for (const { data } of values.values()) hash.update(data);

@@ -15,6 +15,7 @@ export const rooms = {
   graph: ["bytes"],
   runtime: ["bytes", "graph"],
   images: ["bytes"],
+  plots: [],
   hub: ["bytes"],
   weights: ["bytes"],
   text: ["bytes"],
@@ -30,13 +31,13 @@ export const rooms = {
     ...["recipe", "families", "adapters"],
   ],
   training: [
-    ...["bytes", "random", "graph", "runtime", "images", "text", "models", "schedules", "recipe"],
+    ...["bytes", "random", "graph", "runtime", "images", "plots", "text", "models", "schedules", "recipe"],
     ...["families", "adapters", "pipelines"],
   ],
   metrics: ["bytes", "runtime", "images", "weights", "text", "models", "recipe", "families"],
   world: [],
   experiments: [
-    ...["bytes", "random", "runtime", "images", "guidance", "recipe", "families"],
+    ...["bytes", "random", "runtime", "images", "plots", "guidance", "recipe", "families"],
     ...["pipelines", "training", "metrics", "world"],
   ],
   // The two that a person meets go through what is exported for everyone.

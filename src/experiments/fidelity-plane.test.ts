@@ -34,7 +34,24 @@ test("no two ticks of an axis are named alike, however near the points", () => {
     point: "#333",
     curve: "#c30",
   });
-  const ticks = [...svg.matchAll(/>(0\.\d{3})</g)].map(([, tick]) => tick!);
+  const ticks = [...svg.matchAll(/>(0\.\d+)</g)].map(([, tick]) => tick!);
   expect(ticks.length).toBeGreaterThan(3);
   expect(new Set(ticks).size).toBe(ticks.length);
+});
+
+test("each arm has a dot and its name, those with an omega in the curve's colour, joined up to their baseline", () => {
+  const arm = (name: string, guidance: "pg" | "cfg", clipT: number, dino: number, omega?: number): ArmResult =>
+    ({
+      name,
+      personalisation: "dreambooth",
+      arm: { guidance, scale: 4, ...(omega === undefined ? {} : { omega }) },
+      scores: { clipT: { mean: clipT }, dino: { mean: dino } },
+    }) as ArmResult;
+  const arms = [arm("cfg", "cfg", 0.9, 0.6), arm("pg 0.6", "pg", 0.85, 0.65, 0.6), arm("pg 0", "pg", 0.8, 0.7, 0)];
+  const svg = fidelityPlane(arms, { text: "#000", faint: "#999", point: "#333", curve: "#c30" });
+  const dots = [...svg.matchAll(/<circle cx="([^"]+)" cy="([^"]+)" r="5" fill="(#...)"/g)].map(([, ...found]) => found);
+  expect(dots.map(([, , colour]) => colour)).toEqual(["#333", "#c30", "#c30"]);
+  for (const { name } of arms) expect(svg).toContain(`>${name}</text>`);
+  const path = [2, 1, 0].map((i) => `${dots[i]![0]},${dots[i]![1]}`).join(" ");
+  expect(svg).toContain(`<polyline points="${path}" fill="none" stroke="#c30"`);
 });

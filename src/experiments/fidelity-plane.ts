@@ -1,10 +1,8 @@
 /** Text fidelity against subject fidelity, the omegas of a method joined to a curve that ends in its baseline. */
-import { LineChart, ScatterChart } from "echarts/charts";
-import { GridComponent } from "echarts/components";
-import { init, use } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
 import { methodOf } from "../guidance/index.ts";
-import { labelSides, labelSize } from "./label-sides.ts";
+import { around, createPlot } from "../plots/plot.ts";
+import { dot, letters, line, type Point } from "../plots/svg.ts";
+import { dotRadius, labelPlace, labelSides, labelSize } from "./label-sides.ts";
 import type { ArmResult } from "./results.ts";
 
 export interface Ink {
@@ -24,9 +22,7 @@ export const paretoFront = <P extends readonly [number, number]>(points: readonl
 
 /** An SVG document: CLIP-T to the right, DINO upwards, both better the farther. */
 export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { width: 760, height: 460 }): string {
-  use([LineChart, ScatterChart, GridComponent, SVGRenderer]);
-  const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
-  const at = ({ scores }: ArmResult): [number, number] => [scores.clipT.mean, scores.dino.mean];
+  const at = ({ scores }: ArmResult): Point => [scores.clipT.mean, scores.dino.mean];
   const steered = arms.filter(({ arm }) => arm.omega !== undefined);
   const groupOf = ({ personalisation, arm: { omega: _, ...rest } }: ArmResult) =>
     JSON.stringify([personalisation, rest]);
@@ -41,58 +37,29 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
     // One point for the two that are the same.
     return [...those.filter((one) => one.arm.omega !== isBaselineAt?.omega || !end), ...(end ? [end] : [])].map(at);
   });
-  const front = paretoFront(arms.map(at));
-  const axis = (name: string) => ({
-    type: "value" as const,
-    name,
-    nameLocation: "middle" as const,
-    scale: true,
-    // Nearer together than three digits tell apart, ticks would be named alike.
-    minInterval: 0.001,
-    nameTextStyle: { color: ink.text, fontSize: 13 },
-    axisLabel: { color: ink.faint, formatter: (value: number) => value.toFixed(3) },
-    axisLine: { lineStyle: { color: ink.faint } },
-    splitLine: { lineStyle: { color: ink.faint, opacity: 0.18 } },
-    boundaryGap: ["8%", "8%"] as [string, string],
+  const points = arms.map(at);
+  const plot = createPlot({
+    ...size,
+    x: { name: "text fidelity (CLIP-T)", range: around(points, 0, 0.1) },
+    y: { name: "subject fidelity (DINO)", range: around(points, 1, 0.1) },
+    ink,
   });
-  chart.setOption({
-    animation: false,
-    backgroundColor: ink.paper ?? "transparent",
-    textStyle: { fontFamily: "system-ui, sans-serif" },
-    grid: { left: 78, right: 48, top: 24, bottom: 58 },
-    xAxis: { ...axis("text fidelity (CLIP-T)"), nameGap: 34 },
-    yAxis: { ...axis("subject fidelity (DINO)"), nameGap: 56 },
-    series: [
-      {
-        type: "line" as const,
-        data: front,
-        showSymbol: false,
-        lineStyle: { color: ink.faint, width: 1.5, type: "dashed" as const },
-      },
-      ...curves.map((data) => ({
-        type: "line" as const,
-        data,
-        showSymbol: false,
-        smooth: 0.2,
-        lineStyle: { color: ink.curve, width: 2 },
-      })),
-      { type: "scatter" as const, symbolSize: 10, data: arms.map((arm) => ({ value: at(arm) })) },
-    ],
-  });
-  // Where the points came to lie is known only now, and with it where their names have room.
   const names = namesOf(arms);
-  const pixel = (point: [number, number]) => chart.convertToPixel("grid", point) as [number, number];
-  const lines = [front, ...curves].map((line) => line.map(pixel));
-  const sides = labelSides(arms.map(at).map(pixel), names, lines, size.width);
-  const data = arms.map((arm, i) => ({
-    value: at(arm),
-    itemStyle: { color: arm.arm.omega !== undefined ? ink.curve : ink.point },
-    label: { show: true, formatter: names[i]!, position: sides[i]!, color: ink.text, fontSize: labelSize },
-  }));
-  chart.setOption({ series: [...Array(1 + curves.length).fill({}), { data }] });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return svg;
+  const places = points.map(plot.at);
+  const front = paretoFront(points).map(plot.at);
+  const paths = curves.map((curve) => curve.map(plot.at));
+  const sides = labelSides(places, names, [front, ...paths], size.width);
+  return plot.document([
+    line(front, { colour: ink.faint, width: 1.5, dashed: true }),
+    ...paths.map((path) => line(path, { colour: ink.curve, width: 2 })),
+    ...arms.flatMap(({ arm }, i) => {
+      const [place, anchor] = labelPlace(places[i]!, sides[i]!);
+      return [
+        dot(places[i]!, dotRadius, arm.omega === undefined ? ink.point : ink.curve),
+        letters(place, names[i]!, { colour: ink.text, size: labelSize, anchor }),
+      ];
+    }),
+  ]);
 }
 
 /** The arms' names, each with what sets its way of fine-tuning apart from the others. */

@@ -1,6 +1,6 @@
 /** Where names stand beside their points. */
 import { expect, test } from "vitest";
-import { labelSides } from "./label-sides.ts";
+import { labelPlace, labelSides } from "./label-sides.ts";
 
 test("a name stands to the right of its point when there is room", () => {
   expect(labelSides([[50, 50]], ["cfg"], [], 200)).toEqual(["right"]);
@@ -32,4 +32,11 @@ test("of places that are free a name takes one that no line runs through", () =>
     [150, 50],
   ] as const;
   expect(labelSides([[50, 50]], ["pg 0"], [line], 200)).toEqual(["left"]);
+});
+
+test("a name stands clear of its point on whichever side", () => {
+  expect(labelPlace([100, 50], "right")).toEqual([[110, 50], "start"]);
+  expect(labelPlace([100, 50], "left")).toEqual([[90, 50], "end"]);
+  expect(labelPlace([100, 50], "top")).toEqual([[100, 34], "middle"]);
+  expect(labelPlace([100, 50], "bottom")).toEqual([[100, 66], "middle"]);
 });

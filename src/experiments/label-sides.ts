@@ -1,13 +1,14 @@
 /** On which side of its point a name stands, so that names do not run into each other. */
+import type { Point } from "../plots/svg.ts";
+
 export type Side = "right" | "left" | "top" | "bottom";
 
 /** Pixels. */
 export const labelSize = 12;
-const gap = 5;
-const dot = 5;
+export const dotRadius = 5;
+const away = 2 * dotRadius;
 
 type Box = readonly [left: number, top: number, right: number, bottom: number];
-type Point = readonly [x: number, y: number];
 
 /**
  * For each point, in pixels with y downwards, the first side on which its name meets the fewest points and names before it,
@@ -19,7 +20,7 @@ export function labelSides(
   lines: readonly (readonly Point[])[],
   width: number,
 ): Side[] {
-  const taken: Box[] = points.map(([x, y]) => [x - dot, y - dot, x + dot, y + dot]);
+  const taken: Box[] = points.map(([x, y]) => [x - dotRadius, y - dotRadius, x + dotRadius, y + dotRadius]);
   const crossed = lines.map(alongLine);
   const badness = (box: Box): number => {
     if (box[0] < 0 || box[2] > width) return Number.POSITIVE_INFINITY;
@@ -33,6 +34,17 @@ export function labelSides(
     taken.push(box);
     return side;
   });
+}
+
+/** Where a name on that side of a point stands, the middle of its height, and which part of it stands there. */
+export function labelPlace([x, y]: Point, side: Side): [Point, anchor: "start" | "middle" | "end"] {
+  const places: Readonly<Record<Side, [Point, "start" | "middle" | "end"]>> = {
+    right: [[x + away, y], "start"],
+    left: [[x - away, y], "end"],
+    top: [[x, y - away - labelSize / 2], "middle"],
+    bottom: [[x, y + away + labelSize / 2], "middle"],
+  };
+  return places[side];
 }
 
 /** Points of a line that are a few pixels apart. */
@@ -49,7 +61,6 @@ function alongLine(line: readonly Point[]): Point[] {
 
 function boxesOf([x, y]: Point, name: string): readonly (readonly [Side, Box])[] {
   const [width, height] = [name.length * labelSize * 0.6, labelSize];
-  const away = dot + gap;
   return [
     ["right", [x + away, y - height / 2, x + away + width, y + height / 2]],
     ["left", [x - away - width, y - height / 2, x - away, y + height / 2]],

@@ -6,6 +6,7 @@ import { pictureNames } from "../images/folder.ts";
 import { clipT } from "../metrics/clip-t.ts";
 import { dino } from "../metrics/dino.ts";
 import { type MetricName, metricLabels } from "../metrics/fidelity.ts";
+import { escaped } from "../plots/svg.ts";
 import type { BenchConcept } from "./concepts.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
 import { style } from "./report-style.ts";
@@ -155,6 +156,3 @@ function spread<T>(all: readonly T[], count: number): T[] {
 
 /** So much of a digest as tells it from others. */
 const short = (identity: string): string => escaped(/^[0-9a-f]{64}$/.test(identity) ? identity.slice(0, 12) : identity);
-
-const escaped = (text: string): string =>
-  text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);

@@ -1,7 +1,7 @@
 /** Text as pixels: measured and drawn with DejaVu Sans, which ships with Tiller, so that sheets look alike everywhere. */
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+
 import { Resvg, type ResvgRenderOptions } from "@resvg/resvg-js";
+import { join, packageFile } from "#bytes";
 
 /** One line of text; `x` and `y` are its anchor on the baseline, in pixels. */
 export interface Line {
@@ -50,7 +50,7 @@ export function breakLines(text: string, width: number, size: number, most: numb
 }
 
 function options(): ResvgRenderOptions {
-  const folder = join(dirname(createRequire(import.meta.url).resolve("dejavu-fonts-ttf/package.json")), "ttf");
+  const folder = packageFile("fonts");
   return {
     font: {
       fontFiles: [join(folder, "DejaVuSans.ttf"), join(folder, "DejaVuSans-Bold.ttf")],

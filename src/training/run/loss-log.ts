@@ -24,7 +24,7 @@ export async function openLossLog(file: string, step: number): Promise<LossLog> 
       entries.push(done);
       await appendText(file, `${JSON.stringify(done)}\n`);
     },
-    draw: async (svg) => writeWhole(svg, await lossPlot(entries)),
+    draw: (svg) => writeWhole(svg, lossPlot(entries)),
   };
 }
 

@@ -1,41 +1,36 @@
 /** The loss over a run, as a picture: every step faintly, their moving mean on top. */
+import { around, createPlot } from "../../plots/plot.ts";
+import { letters, line, type Point } from "../../plots/svg.ts";
 
 /** Share of the run that one point of the moving mean looks back over. */
 const window = 0.05;
 
+const ink = { text: "#1d1c1a", faint: "#8b867d", paper: "#ffffff" };
+const eachStep = { name: "each step", colour: "#5470c6", width: 1, opacity: 0.35 };
+const mean = { name: "moving mean", colour: "#c2410c", width: 2 };
+
 /** An SVG document. */
-export async function lossPlot(entries: readonly { readonly step: number; readonly loss: number }[]): Promise<string> {
-  const [{ LineChart }, { GridComponent, LegendComponent }, { init, use }, { SVGRenderer }] = await Promise.all([
-    import("echarts/charts"),
-    import("echarts/components"),
-    import("echarts/core"),
-    import("echarts/renderers"),
-  ]);
-  use([LineChart, GridComponent, LegendComponent, SVGRenderer]);
-  const chart = init(null, null, { renderer: "svg", ssr: true, width: 800, height: 400 });
-  const points = entries.map(({ step, loss }) => [step, loss]);
-  chart.setOption({
-    animation: false,
-    backgroundColor: "#ffffff",
-    legend: { top: 8 },
-    grid: { left: 64, right: 24, top: 40, bottom: 48 },
-    xAxis: { type: "value", name: "step", nameLocation: "middle", nameGap: 28, min: "dataMin", max: "dataMax" },
-    yAxis: { type: "value", name: "loss", scale: true },
-    series: [
-      { name: "each step", type: "line", data: points, showSymbol: false, lineStyle: { width: 1, opacity: 0.35 } },
-      { name: "moving mean", type: "line", data: movingMean(points), showSymbol: false, lineStyle: { width: 2 } },
-    ],
+export function lossPlot(entries: readonly { readonly step: number; readonly loss: number }[]): string {
+  const points = entries.map(({ step, loss }): Point => [step, loss]);
+  const plot = createPlot({
+    width: 800,
+    height: 400,
+    x: { name: "step", range: around(points, 0, 0), leastStep: 1 },
+    y: { name: "loss", range: around(points, 1, 0.05) },
+    ink,
   });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return svg;
+  const legend = [eachStep, mean].flatMap(({ name, ...stroke }, i) => {
+    const [from, to, text]: readonly Point[] = [290, 314, 320].map((x): Point => [x + 120 * i, 16]);
+    return [line([from!, to!], stroke), letters(text!, name, { colour: ink.text, size: 12, anchor: "start" })];
+  });
+  return plot.document([line(points.map(plot.at), eachStep), line(movingMean(points).map(plot.at), mean), ...legend]);
 }
 
-function movingMean(points: readonly number[][]): number[][] {
+function movingMean(points: readonly Point[]): Point[] {
   const length = Math.max(1, Math.round(points.length * window));
   let sum = 0;
   return points.map(([step, loss], i) => {
-    sum += loss! - (i >= length ? points[i - length]![1]! : 0);
-    return [step!, sum / Math.min(i + 1, length)];
+    sum += loss - (i >= length ? points[i - length]![1] : 0);
+    return [step, sum / Math.min(i + 1, length)];
   });
 }

@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { createRequire } from "node:module";
 import os from "node:os";
 import { dirname } from "node:path";
 import { getHFHubCachePath } from "@huggingface/hub";
@@ -9,7 +10,7 @@ import type { Command } from "commander";
 import { type Device, deviceNames, runtimeVersion, version } from "../index.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { printable, shortBytes, table } from "./printable.ts";
+import { printable, quoted, shortBytes, table } from "./printable.ts";
 import type { World } from "./world.ts";
 
 /** What the package asks for: `engines` in package.json. */
@@ -18,14 +19,19 @@ const leastNode = [20, 19] as const;
 const leastMemory = 6 * 2 ** 30;
 const leastDisk = 8 * 2 ** 30;
 
-const remedies: Readonly<Record<Exclude<Device, "cpu">, string>> = {
-  cuda:
-    "It needs Linux on x64, an NVIDIA GPU and driver, CUDA 12 with cuDNN 9, and the runtime's CUDA library: " +
-    "npm rebuild onnxruntime-node --ignore-scripts=false --onnxruntime-node-install=cuda12",
-  webgpu: "It needs a GPU with a Vulkan, Metal or Direct3D 12 driver.",
-  dml: "It is DirectML, on Windows.",
-  coreml: "It is Core ML, on macOS.",
+const remedies: Readonly<Record<Exclude<Device, "cpu">, () => string>> = {
+  cuda: () =>
+    "It needs Linux on x64, an NVIDIA GPU and driver, CUDA 12 with cuDNN 9, and the runtime's CUDA libraries: " +
+    `node ${quoted(cudaScript())} --onnxruntime-node-install=cuda12`,
+  webgpu: () =>
+    "It needs a GPU with a Vulkan, Metal or Direct3D 12 driver, and on Linux (x64) the Vulkan loader: " +
+    "apt install libvulkan1",
+  dml: () => "It is DirectML, on Windows.",
+  coreml: () => "It is Core ML, on macOS.",
 };
+
+/** ONNX Runtime's own script that fetches its CUDA libraries, which npm runs unless scripts are off. */
+const cudaScript = () => createRequire(import.meta.url).resolve("onnxruntime-node/script/install.js");
 
 export function addDoctor(program: Command, act: () => Promise<void>): void {
   const command = program.command("doctor").description("tell what this machine offers, and what is missing");
@@ -53,7 +59,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
   const missing = [
     ...(oldNode ? [`Node ${leastNode.join(".")} or newer: install it from https://nodejs.org`] : []),
     ...(devices.some(({ name, ok }) => name === "cpu" && !ok)
-      ? ["the CPU device: install Tiller again, with npm ci"]
+      ? ["the CPU device: install Tiller again on this machine"]
       : []),
     ...(memory < leastMemory
       ? [`memory: Stable Diffusion at 512 x 512 wants ${shortBytes(leastMemory)}; make smaller pictures`]
@@ -88,7 +94,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
     ["", ""],
     ...devices.flatMap(({ name, ok, detail }) => [
       [name, ok ? detail : `not here: ${detail}`],
-      ...(ok || name === "cpu" ? [] : [["", remedies[name]]]),
+      ...(ok || name === "cpu" ? [] : [["", remedies[name]()]]),
     ]),
   ];
   output.say(printable(table(rows)));

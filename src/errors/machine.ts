@@ -7,6 +7,12 @@ export const machineErrors = rows({
     why: "Its driver or libraries are missing; a named device is never replaced silently.",
     fix: "Use `--device cpu`, or see `tiller doctor`.",
   },
+  "engine-missing": {
+    kind: "failed",
+    what: "ONNX Runtime's library for this machine is missing or does not load.",
+    why: "There is one for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64); perhaps the wrong one was deleted.",
+    fix: "Install tillerjs again on the machine that runs it.",
+  },
   "network-not-built": {
     kind: "failed",
     what: "ONNX Runtime could not build a network.",

@@ -13,12 +13,12 @@ export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as
 export type DeviceName = (typeof deviceNames)[number];
 /** Runs a tiny graph on a device; `detail` says why it does not work. */
 export async function probeDevice(device: Device): Promise<{ ok: boolean; detail: string }> {
-  // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.
-  const available = await availableDevices();
-  if (!available.devices.includes(device))
-    return { ok: false, detail: `ONNX Runtime has no ${device} ${available.on}` };
   let engine: Engine | undefined;
   try {
+    // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.
+    const available = await availableDevices();
+    if (!available.devices.includes(device))
+      return { ok: false, detail: `ONNX Runtime has no ${device} ${available.on}` };
     engine = await startEngine({ device });
     const x = input("x", [2]);
     const session = await engine.compile("probe", { y: add(multiply(x, x), x) });

@@ -1,12 +1,19 @@
 /** What this machine's ONNX Runtime has. */
 import { createRequire } from "node:module";
 import type { Device } from "../targets.ts";
+import { engineMissing } from "./engine-missing.ts";
 import { refuseTelemetry } from "./quiet.ts";
 
-/** Devices whose provider is in the binary; whether they work is tried. */
+/**
+ * Devices whose provider is in the binary; whether they work is tried.
+ *
+ * @throws TillerError if the binary is missing.
+ */
 export async function availableDevices(): Promise<{ devices: readonly string[]; on: string }> {
   refuseTelemetry();
-  const { listSupportedBackends } = await import("onnxruntime-node");
+  const { listSupportedBackends } = await import("onnxruntime-node").catch((error: unknown) => {
+    throw engineMissing(error);
+  });
   return { devices: listSupportedBackends().map(({ name }) => name), on: `on ${process.platform}` };
 }
 

@@ -9,6 +9,7 @@ import type { Encoded } from "../../graph/index.ts";
 import type { Engine, EngineOptions, OperatorTime } from "../engine.ts";
 import { engineOn, type Host } from "../host.ts";
 import type { Device } from "../targets.ts";
+import { engineMissing } from "./engine-missing.ts";
 import { refuseTelemetry } from "./quiet.ts";
 
 /** The worker is plain JavaScript: this file beside it may be source or build. */
@@ -34,11 +35,11 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
   let ended: Error | undefined;
 
   const failAll = (error: Error) => {
-    ended = error;
+    ended ??= error; // why it ended, when its end follows
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
   };
-  worker.on("error", (error) => failAll(error instanceof Error ? error : new Error(String(error))));
+  worker.on("error", (error) => failAll(engineMissing(error)));
   worker.on("exit", () => failAll(new TillerError("engine-closed", "The engine has been closed.")));
   worker.on("message", (message: { id: number; ok?: never; error?: string }) => {
     const waiting = pending.get(message.id);

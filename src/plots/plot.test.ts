@@ -35,6 +35,45 @@ test("a tick's name stands where its value lies", () => {
   expect(svg).toMatch(new RegExp(`<text[^>]* y="${plot.at([0, 0.5])[1]}"[^>]*>0\\.5</text>`));
 });
 
+test("ticks' names stand outside of the axes, the axes' names farther out in their middle, all within the picture", () => {
+  const plot = createPlot(frame);
+  const texts = [
+    ...plot.document([]).matchAll(/<text x="([^"]+)" y="([^"]+)"[^>]*?( transform="rotate[^>]*)?>([^<]*)</g),
+  ].map(([, x, y, turned, text]) => ({ x: Number(x), y: Number(y), turned: turned !== undefined, text: text! }));
+  const [left, bottom] = plot.at([0, -1]);
+  const [right, top] = plot.at([10, 1]);
+  const [steps, other] = ["steps", "a &lt; b"].map((name) => texts.find(({ text }) => text === name)!);
+  expect(steps).toMatchObject({ x: (left + right) / 2, turned: false });
+  expect(other).toMatchObject({ y: (top + bottom) / 2, turned: true });
+  const along = texts.filter(({ text }) => ["0", "5", "10"].includes(text));
+  const upwards = texts.filter(({ text }) => text.includes("."));
+  expect([along.length, upwards.length]).toEqual([3, 5]);
+  for (const { y, turned } of along) {
+    expect(turned).toBe(false);
+    expect(y).toBeGreaterThan(bottom);
+    expect(y).toBeLessThan(steps!.y);
+  }
+  for (const { x } of upwards) {
+    expect(x).toBeLessThan(left);
+    expect(x).toBeGreaterThan(other!.x);
+  }
+  expect(steps!.y).toBeLessThan(300);
+  expect(other!.x).toBeGreaterThan(0);
+});
+
+test("a line is solid and opaque unless asked otherwise", () => {
+  const stroke = { colour: "#c30", width: 2 };
+  const plain = '<polyline points="1,2 3,4" fill="none" stroke="#c30" stroke-width="2" stroke-linejoin="round"';
+  const points = [
+    [1, 2],
+    [3, 4],
+  ] as const;
+  expect(line(points, stroke)).toBe(`${plain}/>`);
+  expect(line(points, { ...stroke, opacity: 0.3, dashed: true })).toBe(
+    `${plain} stroke-opacity="0.3" stroke-dasharray="5 4"/>`,
+  );
+});
+
 test("parts lie over the axes in their order, names are escaped, the ground is drawn where there is one", () => {
   const [from, to] = [
     [1, 2],

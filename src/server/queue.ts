@@ -194,7 +194,13 @@ function takenUp(job: Job): Job {
   // Training goes on from its checkpoint, and has its samples; drawing begins anew.
   const pictures = job.request.kind === "training" ? job.pictures : [];
   if (job.starts < mostStarts) return { ...job, state: "queued", pictures, progress: undefined };
-  return { ...job, state: "failed", ended: Date.now(), code: "job-failed", error: `the server ended ${mostStarts} times while this job ran.` };
+  return {
+    ...job,
+    state: "failed",
+    ended: Date.now(),
+    code: "job-failed",
+    error: `the server ended ${mostStarts} times while this job ran.`,
+  };
 }
 
 async function readJobs(data: DataFolder): Promise<Job[]> {

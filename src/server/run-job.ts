@@ -83,7 +83,8 @@ async function draw(
     }
   } catch (error) {
     // A pipeline that failed is not used again: its worker may be gone. A wrong request leaves it as it was.
-    if (!signal.aborted && !(error instanceof TillerError && error.kind === "usage")) await pipelines.close().catch(() => {});
+    if (!signal.aborted && !(error instanceof TillerError && error.kind === "usage"))
+      await pipelines.close().catch(() => {});
     throw error;
   }
   return { pictures, warnings, progress: { done: total, total, what: "" } };

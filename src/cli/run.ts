@@ -32,17 +32,7 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
     acted = true;
     await act();
   };
-  const program = programFor(world);
-  addDemo(program, (concept, options) => acting(() => demo(concept, options, world, output)));
-  addGenerate(program, (options) => acting(() => generate(options, world, output)));
-  addSweep(program, (options) => acting(() => sweep(options, world, output)));
-  addTrain(program, (method, options) => acting(() => train(method, options, world, output)));
-  addTune(program, (options) => acting(() => tune(options, world, output)));
-  addEval(program, (options) => acting(() => evaluate(options, world, output)));
-  addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
-  addStudio(program, (options) => acting(() => studio(options, world, output)));
-  addInspect(program, (file) => acting(() => inspect(file, output)));
-  addDoctor(program, () => acting(() => doctor(world, output)));
+  const program = programFor(world, output, acting);
   const code = await program.parseAsync([...argv], { from: "user" }).then(
     () => 0 as const,
     (error: unknown) => told(error, argv, world, output),
@@ -52,8 +42,10 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
   return code;
 }
 
-function programFor(world: World): Command {
-  return new Command("tiller")
+/** Every command; what one does is handed to `acting`. */
+export function programFor(world: World, output: Output, acting: (act: () => Promise<void>) => Promise<void>): Command {
+  const program = new Command("tiller");
+  program
     .description("Personalise text-to-image diffusion models and steer them.")
     .version(version)
     .exitOverride()
@@ -72,6 +64,17 @@ Example:
 
 Exit codes: 0 done, 1 it failed, 2 the call was wrong, 130 interrupted.`,
     );
+  addDemo(program, (concept, options) => acting(() => demo(concept, options, world, output)));
+  addGenerate(program, (options) => acting(() => generate(options, world, output)));
+  addSweep(program, (options) => acting(() => sweep(options, world, output)));
+  addTrain(program, (method, options) => acting(() => train(method, options, world, output)));
+  addTune(program, (options) => acting(() => tune(options, world, output)));
+  addEval(program, (options) => acting(() => evaluate(options, world, output)));
+  addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
+  addStudio(program, (options) => acting(() => studio(options, world, output)));
+  addInspect(program, (file) => acting(() => inspect(file, output)));
+  addDoctor(program, () => acting(() => doctor(world, output)));
+  return program;
 }
 
 function told(error: unknown, argv: readonly string[], world: World, output: Output): ExitCode {

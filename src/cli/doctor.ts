@@ -25,6 +25,9 @@ const remedies: Readonly<Record<Exclude<Device, "cpu">, string>> = {
   webgpu: "It needs a GPU with a Vulkan, Metal or Direct3D 12 driver.",
   dml: "It is DirectML, on Windows.",
   coreml: "It is Core ML, on macOS.",
+  openvino: "tiller openvino install gets it, through your own pip.",
+  "openvino:gpu": "It needs an Intel graphics processor and its compute driver.",
+  "openvino:npu": "It needs an Intel NPU and its driver.",
 };
 
 export function addDoctor(program: Command, act: () => Promise<void>): void {

@@ -7,6 +7,12 @@ export const machineErrors = rows({
     why: "Its driver or libraries are missing; a named device is never replaced silently.",
     fix: "Use `--device cpu`, or see `tiller doctor`.",
   },
+  "openvino-missing": {
+    kind: "failed",
+    what: "OpenVINO, or koffi through which it is called, is not installed here.",
+    why: "It is a second engine that is installed by itself.",
+    fix: "Run `tiller openvino install`, or set `TILLER_OPENVINO` to the folder that holds libopenvino_c.",
+  },
   "network-not-built": {
     kind: "failed",
     what: "ONNX Runtime could not build a network.",

@@ -4,19 +4,24 @@ import { TillerError } from "../errors/index.ts";
 import { add, input, multiply } from "../graph/index.ts";
 import { plainAttention } from "./attention-check.ts";
 import type { Engine } from "./engine.ts";
-import type { Device } from "./targets.ts";
+import { type Device, isOpenVino } from "./targets.ts";
 import { float32 } from "./tensor.ts";
 
-export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
+export const deviceNames = [
+  ...(["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const),
+  ...(["openvino", "openvino:gpu", "openvino:npu"] as const),
+] as const;
 
 /** What a person asks for. */
 export type DeviceName = (typeof deviceNames)[number];
 /** Runs a tiny graph on a device; `detail` says why it does not work. */
 export async function probeDevice(device: Device): Promise<{ ok: boolean; detail: string }> {
-  // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.
-  const available = await availableDevices();
-  if (!available.devices.includes(device))
-    return { ok: false, detail: `ONNX Runtime has no ${device} ${available.on}` };
+  if (!isOpenVino(device)) {
+    // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.
+    const available = await availableDevices();
+    if (!available.devices.includes(device))
+      return { ok: false, detail: `ONNX Runtime has no ${device} ${available.on}` };
+  }
   let engine: Engine | undefined;
   try {
     engine = await startEngine({ device });

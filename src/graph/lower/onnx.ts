@@ -33,7 +33,7 @@ const irVersion = 10;
 export interface Encoded {
   readonly model: Uint8Array;
   readonly inputs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
-  readonly outputs: readonly string[];
+  readonly outputs: ReadonlyMap<string, { readonly shape: Shape }>;
   /** The root folder that external data locations are relative to; undefined when the graph references no file. */
   readonly root: string | undefined;
   /** Sources of external data that are no files, by the location the graph has for them. */
@@ -98,9 +98,9 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
     node(type, given, attributes = {}, domain = "") {
       const out = fresh(type);
       const node = new Message();
-      // Flipped or not: the two uses of a weight that must not share an address.
-      const twin = attributes.transB === 1 || attributes.transA === 1 ? 0 : 1;
-      const product = type === "MatMul" || type === "FusedMatMul";
+      // The two ways a weight is multiplied, which must not share an address.
+      const twin = attributes.transB === 1 || attributes.transA === 1 || type === "Conv" ? 0 : 1;
+      const product = ["MatMul", "FusedMatMul", "Conv", "ConvTranspose"].includes(type);
       const ins = place && product ? given.map((name) => weights.get(name)?.(twin) ?? name) : given;
       for (const name of ins) node.text(1, name);
       node.text(2, out).text(3, out).text(4, type);
@@ -241,7 +241,7 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
     .message(7, graph)
     .message(8, new Message().text(1, "").int(2, opset))
     .message(8, new Message().text(1, "com.microsoft").int(2, 1));
-  return { model: model.finish(), inputs, outputs: Object.keys(outputs), root, handed };
+  return { model: model.finish(), inputs, outputs: new Map(Object.entries(outputs)), root, handed };
 }
 
 const isLeaf = ({ inputs }: Value): boolean => inputs.length === 0;

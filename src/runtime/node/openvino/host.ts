@@ -140,7 +140,7 @@ function hostOf(library: Library, core: Pointer, mappings: Mappings, { device, p
           }
         }
         const outputs = Object.fromEntries(
-          session.encoded.outputs.map((name) => [name, library.output(request, name)]),
+          [...session.encoded.outputs].map(([name, { shape }]) => [name, library.output(request, name, shape.length)]),
         );
         if (keep === undefined) return outputs;
         kept.set(keep, outputs);

@@ -23,8 +23,8 @@ export interface Library {
   tensor(type: keyof typeof elementTypes, shape: readonly number[], data: Float32Array | Int32Array): Pointer;
   setTensor(request: Pointer, name: string, tensor: Pointer): void;
   infer(request: Pointer): Promise<void>;
-  /** A copy of an output. */
-  output(request: Pointer, name: string): { shape: number[]; data: Float32Array };
+  /** A copy of an output of so many axes. */
+  output(request: Pointer, name: string, rank: number): { shape: number[]; data: Float32Array };
   profile(request: Pointer): { operator: string; milliseconds: number }[];
   free(kind: "core" | "model" | "compiled_model" | "infer_request" | "tensor", pointer: Pointer): void;
 }
@@ -124,6 +124,15 @@ async function open(): Promise<Library> {
     checked(make(out));
     return out[0]!;
   };
+  /** Of a tensor with axes: the C interface has no shape of none. */
+  const shapeOf = (tensor: Pointer): number[] => {
+    const found: { rank?: number | bigint; dims?: Pointer } = {};
+    checked(c.tensorShape(tensor, found));
+    const dims = koffi.decode(found.dims, koffi.array("int64_t", Number(found.rank))) as ArrayLike<number | bigint>;
+    const shape = Array.from(dims, Number);
+    c.shapeFree(found);
+    return shape;
+  };
   type Async = { async: (...args: unknown[]) => void };
   const later = (call: Async, ...args: unknown[]): Promise<void> =>
     new Promise((done, fail) => {
@@ -177,15 +186,10 @@ async function open(): Promise<Library> {
     },
     setTensor: (request, name, tensor) => checked(c.setTensor(request, name, tensor)),
     infer: (request) => later(c.infer as unknown as Async, request),
-    output(request, name) {
+    output(request, name, rank) {
       const tensor = made((out) => c.getTensor(request, name, out));
       try {
-        const found: { rank?: number | bigint; dims?: Pointer } = {};
-        checked(c.tensorShape(tensor, found));
-        const rank = Number(found.rank);
-        const dims = rank === 0 ? [] : (koffi.decode(found.dims, koffi.array("int64_t", rank)) as (number | bigint)[]);
-        const shape = [...dims].map(Number);
-        c.shapeFree(found);
+        const shape = rank === 0 ? [] : shapeOf(tensor);
         const length = shape.reduce((a, b) => a * b, 1);
         if (length === 0) return { shape, data: new Float32Array() };
         const address = made((out) => c.tensorData(tensor, out));

@@ -7,6 +7,12 @@ export const machineErrors = rows({
     why: "Its driver or libraries are missing; a named device is never replaced silently.",
     fix: "Use `--device cpu`, or see `tiller doctor`.",
   },
+  "precision-unavailable": {
+    kind: "usage",
+    what: "The device does not compute in the number type asked for.",
+    why: "bfloat16 needs OpenVINO and a processor that has it, float16 a graphics processor.",
+    fix: "Use `--precision float32`, or `auto`, which takes what works.",
+  },
   "openvino-missing": {
     kind: "failed",
     what: "OpenVINO, or koffi through which it is called, is not installed here.",

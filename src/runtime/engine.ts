@@ -30,6 +30,8 @@ export interface OperatorTime {
 
 export interface Engine {
   readonly device: Device;
+  /** What products are computed in. */
+  readonly precision: Precision;
   /** What it lowers graphs for. */
   readonly target: Target;
   /** Whether the provider's fused attention is used; not where it was tried at the start and found wrong. */

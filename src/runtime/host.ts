@@ -3,7 +3,7 @@ import { TillerError } from "../errors/index.ts";
 import { dimKey, type Encoded, encode, type Place, showShape, type Target } from "../graph/index.ts";
 import { attentionIsRight } from "./attention-check.ts";
 import type { Engine, EngineOptions, Feeds, OperatorTime } from "./engine.ts";
-import { type Device, targets } from "./targets.ts";
+import { type Device, isOpenVino, targets } from "./targets.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** What a runtime brings: sessions and tensors by number, wherever they live. */
@@ -24,13 +24,14 @@ export interface Host {
 export async function engineOn(
   host: Host,
   device: Device,
-  { target: changed }: Pick<EngineOptions, "target"> = {},
+  { target: changed, precision = "float32" }: Pick<EngineOptions, "target" | "precision"> = {},
 ): Promise<Engine> {
   let serial = 0;
   let built = 0;
-  let target: Target = { ...targets[device], ...changed };
+  let target: Target = { ...targets[device], ...(isOpenVino(device) ? {} : { real: precision }), ...changed };
   const engine: Engine = {
     device,
+    precision,
     get target() {
       return target;
     },

@@ -13,7 +13,7 @@ export interface Library {
   readonly file: string;
   createCore(): Pointer;
   setProperty(core: Pointer, device: string, key: string, value: string): void;
-  availableDevices(core: Pointer): string[];
+  getProperty(core: Pointer, device: string, key: string): string;
   /** Reads an ONNX model from memory. */
   readModel(core: Pointer, model: Uint8Array): Promise<Pointer>;
   reshape(model: Pointer, shapes: ReadonlyMap<string, readonly number[]>): void;
@@ -79,7 +79,6 @@ async function open(): Promise<Library> {
     node_type: "const char*",
   });
   const profilingList = koffi.struct({ infos: koffi.pointer(profilingInfo), size: "size_t" });
-  const deviceList = koffi.struct({ devices: "char**", size: "size_t" });
   const versionType = koffi.struct({ build: "const char*", description: "const char*" });
 
   const pointer = koffi.pointer("void");
@@ -91,8 +90,8 @@ async function open(): Promise<Library> {
     version: status("ov_get_openvino_version", [koffi.out(koffi.pointer(versionType))]),
     coreCreate: status("ov_core_create", [outPointer]),
     setProperty: status("ov_core_set_property", [pointer, "const char*", "..."]),
-    devices: status("ov_core_get_available_devices", [pointer, koffi.out(koffi.pointer(deviceList))]),
-    devicesFree: library.func("ov_available_devices_free", "void", [koffi.pointer(deviceList)]),
+    getProperty: status("ov_core_get_property", [pointer, "const char*", "const char*", outPointer]),
+    freeText: library.func("ov_free", "void", [pointer]),
     read: status("ov_core_read_model_from_memory_buffer", [pointer, "const void*", "size_t", pointer, outPointer]),
     reshape: status("ov_model_reshape", [pointer, koffi.pointer("const char*"), koffi.pointer(partialShape), "size_t"]),
     // Its properties come as variadic arguments; without any, it is called as a plain function, which may be asynchronous.
@@ -154,12 +153,11 @@ async function open(): Promise<Library> {
     createCore: () => made((out) => c.coreCreate(out)),
     setProperty: (core, device, key, value) =>
       checked(c.setProperty(core, device, "const char*", key, "const char*", value)),
-    availableDevices(core) {
-      const list: { devices?: Pointer; size?: number | bigint } = {};
-      checked(c.devices(core, list));
-      const names = koffi.decode(list.devices, koffi.array("const char*", Number(list.size))) as string[];
-      c.devicesFree(list);
-      return names;
+    getProperty(core, device, key) {
+      const text = made((out) => c.getProperty(core, device, key, out));
+      const value = koffi.decode.string(text);
+      c.freeText(text);
+      return value;
     },
     async readModel(core, model) {
       const out: [Pointer | null] = [null];

@@ -18,13 +18,7 @@ export const automaticDevices = (): readonly Device[] =>
 export async function hasBfloat16(): Promise<boolean> {
   const { openLibrary } = await import("./openvino/library.ts");
   const library = await openLibrary().catch(() => undefined);
-  if (!library) return false;
-  const core = library.createCore();
-  try {
-    return library.getProperty(core, "CPU", "OPTIMIZATION_CAPABILITIES").includes("BF16");
-  } finally {
-    library.free("core", core);
-  }
+  return library?.getProperty("CPU", "OPTIMIZATION_CAPABILITIES").includes("BF16") ?? false;
 }
 
 /** ONNX Runtime's version. */

@@ -37,16 +37,21 @@ export interface OpenVinoOptions {
 export async function openVinoHost(options: OpenVinoOptions): Promise<Host> {
   const library = await openLibrary();
   const mappings = await openMappings();
-  const core = library.createCore();
-  library.setProperty(core, options.device, "INFERENCE_PRECISION_HINT", options.precision);
-  if (options.device === "CPU" && options.threads !== undefined) {
-    library.setProperty(core, "CPU", "INFERENCE_NUM_THREADS", String(options.threads));
-  }
-  if (options.profile) library.setProperty(core, options.device, "PERF_COUNT", "YES");
-  return hostOf(library, core, mappings, options);
+  const { device, precision, threads, profile } = options;
+  const properties = {
+    INFERENCE_PRECISION_HINT: precision,
+    ...(device === "CPU" && { INFERENCE_NUM_THREADS: String(threads ?? 0) }), // 0: its own choice
+    PERF_COUNT: profile ? "YES" : "NO",
+  };
+  return hostOf(library, mappings, properties, options);
 }
 
-function hostOf(library: Library, core: Pointer, mappings: Mappings, { device, profile }: OpenVinoOptions): Host {
+function hostOf(
+  library: Library,
+  mappings: Mappings,
+  properties: Readonly<Record<string, string>>,
+  { device, profile }: OpenVinoOptions,
+): Host {
   const sessions = new Map<number, Session>();
   const kept = new Map<number, Readonly<Record<string, Tensor>>>();
   let closed = false;
@@ -79,10 +84,10 @@ function hostOf(library: Library, core: Pointer, mappings: Mappings, { device, p
       free(value);
       compiled.delete(oldest);
     }
-    const model = await library.readModel(core, encoded.model);
+    const model = await library.readModel(encoded.model);
     try {
       if (shapes.size > 0) library.reshape(model, shapes);
-      const made = await library.compile(core, model, device);
+      const made = await library.compile(model, device, properties);
       const value = { compiled: made, request: library.createRequest(made) };
       compiled.set(key, value);
       return value;
@@ -99,10 +104,9 @@ function hostOf(library: Library, core: Pointer, mappings: Mappings, { device, p
   const tensorsOf = (feeds: Feeds): Record<string, Tensor> =>
     Object.fromEntries(
       Object.entries(feeds).map(([name, feed]) => {
-        if (!("kept" in feed)) return [name, feed];
-        const tensor = kept.get(feed.kept)?.[name];
+        const tensor = "kept" in feed ? kept.get(feed.kept)?.[name] : feed;
         if (!tensor) throw new Error(`no kept tensor ${name}`);
-        return [name, tensor];
+        return [name, withoutEmptyAxes(tensor)];
       }),
     );
 
@@ -168,9 +172,18 @@ function hostOf(library: Library, core: Pointer, mappings: Mappings, { device, p
       closed = true;
       sessions.clear();
       kept.clear();
-      library.free("core", core);
       mappings.close();
       return times.sort((a, b) => b.milliseconds - a.milliseconds);
     },
   };
+}
+
+/**
+ * An axis of nothing, which is the rank of an adapter that is not there, as one of zeros: they add nothing to a product
+ * either, and OpenVINO compiles no empty axes in bfloat16.
+ */
+function withoutEmptyAxes({ shape, data }: Tensor): Tensor {
+  if (!shape.includes(0)) return { shape, data };
+  const filled = shape.map((d) => Math.max(d, 1));
+  return { shape: filled, data: new Float32Array(filled.reduce((a, b) => a * b, 1)) };
 }

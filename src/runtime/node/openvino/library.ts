@@ -11,13 +11,11 @@ export const elementTypes = { float32: 4, int32: 9 } as const;
 export interface Library {
   readonly version: string;
   readonly file: string;
-  createCore(): Pointer;
-  setProperty(core: Pointer, device: string, key: string, value: string): void;
-  getProperty(core: Pointer, device: string, key: string): string;
+  getProperty(device: string, key: string): string;
   /** Reads an ONNX model from memory. */
-  readModel(core: Pointer, model: Uint8Array): Promise<Pointer>;
+  readModel(model: Uint8Array): Promise<Pointer>;
   reshape(model: Pointer, shapes: ReadonlyMap<string, readonly number[]>): void;
-  compile(core: Pointer, model: Pointer, device: string): Promise<Pointer>;
+  compile(model: Pointer, device: string, properties: Readonly<Record<string, string>>): Promise<Pointer>;
   createRequest(compiled: Pointer): Pointer;
   /** A tensor over memory that the caller keeps. */
   tensor(type: keyof typeof elementTypes, shape: readonly number[], data: Float32Array | Int32Array): Pointer;
@@ -26,7 +24,7 @@ export interface Library {
   /** A copy of an output of so many axes. */
   output(request: Pointer, name: string, rank: number): { shape: number[]; data: Float32Array };
   profile(request: Pointer): { operator: string; milliseconds: number }[];
-  free(kind: "core" | "model" | "compiled_model" | "infer_request" | "tensor", pointer: Pointer): void;
+  free(kind: "model" | "compiled_model" | "infer_request" | "tensor", pointer: Pointer): void;
 }
 
 let opened: Promise<Library> | undefined;
@@ -107,7 +105,6 @@ async function open(): Promise<Library> {
     tensorShape: status("ov_tensor_get_shape", [pointer, koffi.out(koffi.pointer(shapeType))]),
     shapeFree: status("ov_shape_free", [koffi.pointer(shapeType)]),
     free: {
-      core: library.func("ov_core_free", "void", [pointer]),
       model: library.func("ov_model_free", "void", [pointer]),
       compiled_model: library.func("ov_compiled_model_free", "void", [pointer]),
       infer_request: library.func("ov_infer_request_free", "void", [pointer]),
@@ -147,19 +144,21 @@ async function open(): Promise<Library> {
   const version: { build?: string } = {};
   checked(c.version(version));
 
+  // One for the process, never freed: a second one after the first was freed finds its plug-ins unloaded.
+  const core = made((out) => c.coreCreate(out));
+  // Properties are the core's, so a model is compiled before the next one's are set.
+  let compiling: Promise<unknown> = Promise.resolve();
+
   return {
     version: version.build ?? "unknown",
     file,
-    createCore: () => made((out) => c.coreCreate(out)),
-    setProperty: (core, device, key, value) =>
-      checked(c.setProperty(core, device, "const char*", key, "const char*", value)),
-    getProperty(core, device, key) {
+    getProperty(device, key) {
       const text = made((out) => c.getProperty(core, device, key, out));
       const value = koffi.decode.string(text);
       c.freeText(text);
       return value;
     },
-    async readModel(core, model) {
+    async readModel(model) {
       const out: [Pointer | null] = [null];
       await later(c.read as unknown as Async, core, model, model.byteLength, null, out);
       return out[0]!;
@@ -171,16 +170,21 @@ async function open(): Promise<Library> {
       }));
       checked(c.reshape(model, [...shapes.keys()], partial, partial.length));
     },
-    async compile(core, model, device) {
-      const out: [Pointer | null] = [null];
-      await later(c.compile as unknown as Async, core, model, device, 0, out);
-      return out[0]!;
+    compile(model, device, properties) {
+      const turn = compiling.then(async () => {
+        for (const [key, value] of Object.entries(properties)) {
+          checked(c.setProperty(core, device, "const char*", key, "const char*", value));
+        }
+        const out: [Pointer | null] = [null];
+        await later(c.compile as unknown as Async, core, model, device, 0, out);
+        return out[0]!;
+      });
+      compiling = turn.catch(() => {});
+      return turn;
     },
     createRequest: (compiled) => made((out) => c.request(compiled, out)),
     tensor(type, shape, data) {
-      // Memory of no elements has no address, and one is asked for.
-      const memory = data.length === 0 ? new Float32Array(1) : data;
-      return made((out) => c.tensor(elementTypes[type], { rank: shape.length, dims: shape }, memory, out));
+      return made((out) => c.tensor(elementTypes[type], { rank: shape.length, dims: shape }, data, out));
     },
     setTensor: (request, name, tensor) => checked(c.setTensor(request, name, tensor)),
     infer: (request) => later(c.infer as unknown as Async, request),

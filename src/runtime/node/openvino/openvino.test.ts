@@ -49,23 +49,28 @@ describe.skipIf(missing !== undefined)("OpenVINO", () => {
     expect((await session.run({ x: float32([1, 2], [5, 6]) })).y?.data).toEqual(Float32Array.of(56));
   });
 
-  test("a low-rank branch of rank zero adds nothing", async () => {
-    const rank = symbol("rank");
-    const x = input("x", [1, 3, 2]);
-    const down = input("down", [2, rank]);
-    const up = input("up", [rank, 2]);
-    const s = input("s", [1, 1, rank]);
-    const session = await engine.compile("test graph", { y: add(x, matmul(multiply(matmul(x, down), s), up)) });
-    const values = [1, 2, 3, 4, 5, 6];
-    const feeds = (r: number, fill: number) => ({
-      x: float32([1, 3, 2], values),
-      down: float32([2, r], Array(2 * r).fill(fill)),
-      up: float32([r, 2], Array(2 * r).fill(fill)),
-      s: float32([1, 1, r], Array(r).fill(fill)),
-    });
-    expect([...(await session.run(feeds(0, 1))).y!.data]).toEqual(values);
-    expect([...(await session.run(feeds(1, 1))).y!.data]).toEqual([4, 5, 10, 11, 16, 17]);
-  });
+  test.each(["float32", "bfloat16"] as const)(
+    "a low-rank branch of rank zero adds nothing, in %s",
+    async (precision) => {
+      const own = await startEngine({ device: "openvino", precision });
+      const rank = symbol("rank");
+      const x = input("x", [1, 3, 2]);
+      const down = input("down", [2, rank]);
+      const up = input("up", [rank, 2]);
+      const s = input("s", [1, 1, rank]);
+      const session = await own.compile("test graph", { y: add(x, matmul(multiply(matmul(x, down), s), up)) });
+      const values = [1, 2, 3, 4, 5, 6];
+      const feeds = (r: number, fill: number) => ({
+        x: float32([1, 3, 2], values),
+        down: float32([2, r], Array(2 * r).fill(fill)),
+        up: float32([r, 2], Array(2 * r).fill(fill)),
+        s: float32([1, 1, r], Array(r).fill(fill)),
+      });
+      expect([...(await session.run(feeds(0, 1))).y!.data]).toEqual(values);
+      expect([...(await session.run(feeds(1, 1))).y!.data]).toEqual([4, 5, 10, 11, 16, 17]);
+      await own.close();
+    },
+  );
 
   test("kept outputs feed a later run", async () => {
     const x = input("x", [2]);

@@ -19,6 +19,12 @@ export const machineErrors = rows({
     why: "It is a second engine that is installed by itself.",
     fix: "Run `tiller openvino install`, or set `TILLER_OPENVINO` to the folder that holds libopenvino_c.",
   },
+  "openvino-install-failed": {
+    kind: "failed",
+    what: "OpenVINO could not be installed.",
+    why: "There is no Python with pip, no network, or no wheel for this system.",
+    fix: "Download its wheel elsewhere and pass it with `--wheel FILE`.",
+  },
   "network-not-built": {
     kind: "failed",
     what: "ONNX Runtime could not build a network.",

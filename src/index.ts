@@ -55,6 +55,7 @@ export {
   samplerNames,
   settingFields,
 } from "./recipe/request.ts";
+export { type PrecisionName, precisionNames } from "./runtime/compute.ts";
 export { type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";
 export { runtimeVersion } from "./runtime/index.ts";

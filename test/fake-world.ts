@@ -97,6 +97,7 @@ function fakePipeline(
   return {
     sessionsBuilt: 3,
     device: "cpu",
+    precision: "float32",
     defaults: { ...usualDefaults, width: 16, height: 8, sideMultiple: 8 },
     async *generate(asked, { signal } = {}): AsyncGenerator<GenerateEvent> {
       const request = completed(requestSchema.parse(asked), usualDefaults);

@@ -28,6 +28,9 @@ const remedies: Readonly<Record<Exclude<Device, "cpu">, () => string>> = {
     "apt install libvulkan1",
   dml: () => "It is DirectML, on Windows.",
   coreml: () => "It is Core ML, on macOS.",
+  openvino: () => "tiller openvino install gets it, through your own pip.",
+  "openvino:gpu": () => "It needs an Intel graphics processor and its compute driver.",
+  "openvino:npu": () => "It needs an Intel NPU and its driver.",
 };
 
 /** ONNX Runtime's own script that fetches its CUDA libraries, which npm runs unless scripts are off. */

@@ -12,6 +12,8 @@ import {
   guidanceNames,
   karrasSamplerNames,
   type LoadOptions,
+  type PrecisionName,
+  precisionNames,
   type Recipe,
   type Request,
   readRecipe,
@@ -31,6 +33,7 @@ import type { AdapterChoice } from "./world.ts";
 export interface CommonOptions {
   json?: true;
   device: DeviceName;
+  precision?: PrecisionName;
   threads?: number;
   verbose?: true;
 }
@@ -65,6 +68,11 @@ export function addCommonOptions(command: Command): Command {
       `what computes: ${deviceNames.join(", ")}`,
       (text) => parseChoice("--device", text, deviceNames),
       "auto" as const,
+    )
+    .option(
+      "--precision <name>",
+      `what products are computed in: ${precisionNames.join(", ")}; default: float32`,
+      (text) => parseChoice("--precision", text, precisionNames),
     )
     .option("--threads <n>", "threads of one operator; default: one for each core", (text) =>
       parseWhole("--threads", text, 1, mostThreads),

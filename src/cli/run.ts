@@ -9,6 +9,7 @@ import { addDoctor, doctor } from "./doctor.ts";
 import { addEval, evaluate } from "./eval.ts";
 import { addGenerate, generate } from "./generate.ts";
 import { addInspect, inspect } from "./inspect.ts";
+import { addOpenVino, openVino } from "./openvino.ts";
 import { type Output, startOutput } from "./output.ts";
 import { printable } from "./printable.ts";
 import { addStudio, studio } from "./studio.ts";
@@ -73,6 +74,7 @@ Exit codes: 0 done, 1 it failed, 2 the call was wrong, 130 interrupted.`,
   addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
   addStudio(program, (options) => acting(() => studio(options, world, output)));
   addInspect(program, (file) => acting(() => inspect(file, output)));
+  addOpenVino(program, (options) => acting(() => openVino(options, world, output)));
   addDoctor(program, () => acting(() => doctor(world, output)));
   return program;
 }
@@ -125,7 +127,9 @@ function outcome(error: unknown, argv: readonly string[], { signal }: World, out
 function callMessage({ message }: CommanderError, argv: readonly string[]): string {
   const [what = "", hint] = message.replace(/^error: /, "").split("\n");
   const command = argv.find((word) =>
-    ["demo", "generate", "sweep", "train", "eval", "tune", "bench", "studio", "inspect", "doctor"].includes(word),
+    ["demo", "generate", "sweep", "train", "eval", "tune", "bench", "studio", "inspect", "openvino", "doctor"].includes(
+      word,
+    ),
   );
   const help = `see tiller ${command === undefined ? "" : `${command} `}--help.`;
   const meant = /Did you mean (.*)\?/.exec(hint ?? "")?.[1];

@@ -9,7 +9,7 @@ import type { LoadedPipeline, World } from "./world.ts";
 /** Runs `use` with the model loaded. With `--profile`, what the operators took is told afterwards. */
 export async function withPipeline(
   { model, load }: ModelChoice,
-  { device, threads, profile }: PictureOptions,
+  { device, precision, threads, profile }: PictureOptions,
   world: World,
   output: Output,
   use: (pipeline: LoadedPipeline) => Promise<void>,
@@ -19,6 +19,7 @@ export async function withPipeline(
   const loading = world.loadPipeline(model, {
     ...load,
     device,
+    ...(precision !== undefined && { precision }),
     ...(threads !== undefined && { threads }),
     ...(profile && { profile }),
     signal: world.signal,
@@ -28,9 +29,11 @@ export async function withPipeline(
   const pipeline = await orInterrupted(loading, world.signal, (late) => late.close());
   output.result.loadSeconds = (performance.now() - began) / 1000;
   try {
+    if (precision === "auto") output.progress.note(`computing in ${pipeline.precision} on ${pipeline.device}`);
     await use(pipeline);
     output.result.sessionsBuilt = pipeline.sessionsBuilt;
     output.result.device = pipeline.device;
+    output.result.precision = pipeline.precision;
   } finally {
     output.progress.end();
     const times = await pipeline.close();

@@ -109,7 +109,7 @@ export async function train(
   world: World,
   output: Output,
 ): Promise<void> {
-  const { json, device, threads, verbose, samplePrompt, ...given } = options as TrainOptions & {
+  const { json, device, precision, threads, verbose, samplePrompt, ...given } = options as TrainOptions & {
     samplePrompt?: string[];
   };
   for (const name of ["images", "token", "class"] as const) {
@@ -127,7 +127,7 @@ export async function train(
   const began = performance.now();
   const samples: string[] = [];
   Object.assign(output.result, { recipe: method, out: request.out, samples });
-  for await (const event of world.train(method, request, { device, threads, signal: world.signal })) {
+  for await (const event of world.train(method, request, { device, precision, threads, signal: world.signal })) {
     switch (event.type) {
       case "warning":
         output.warn(event.message);

@@ -12,7 +12,10 @@ export interface World {
 }
 
 /** What the command line asks of a `Pipeline`. */
-export type LoadedPipeline = Pick<Pipeline, "generate" | "defaults" | "sessionsBuilt" | "device" | "close">;
+export type LoadedPipeline = Pick<
+  Pipeline,
+  "generate" | "defaults" | "sessionsBuilt" | "device" | "precision" | "close"
+>;
 
 /** An adapter as named on the command line or in a recipe. */
 export interface AdapterChoice {

@@ -13,6 +13,24 @@ export const machineErrors = rows({
     why: "There is one for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64); perhaps the wrong one was deleted.",
     fix: "Install tillerjs again on the machine that runs it.",
   },
+  "precision-unavailable": {
+    kind: "usage",
+    what: "The device does not compute in the number type asked for.",
+    why: "bfloat16 needs OpenVINO and a processor that has it, float16 a graphics processor.",
+    fix: "Use `--precision float32`, or `auto`, which takes what works.",
+  },
+  "openvino-missing": {
+    kind: "failed",
+    what: "OpenVINO, or koffi through which it is called, is not installed here.",
+    why: "It is a second engine that is installed by itself.",
+    fix: "Run `tiller openvino install`, or set `TILLER_OPENVINO` to the folder that holds libopenvino_c.",
+  },
+  "openvino-install-failed": {
+    kind: "failed",
+    what: "OpenVINO could not be installed.",
+    why: "There is no Python with pip, no network, or no wheel for this system.",
+    fix: "Download its wheel elsewhere and pass it with `--wheel FILE`.",
+  },
   "network-not-built": {
     kind: "failed",
     what: "ONNX Runtime could not build a network.",

@@ -5,7 +5,7 @@ export { connect, inputsOf } from "./compose.ts";
 export * from "./dim.ts";
 export { grad } from "./grad.ts";
 export * from "./losses.ts";
-export { type Encoded, encode } from "./lower/onnx.ts";
+export { type Encoded, encode, type Place } from "./lower/onnx.ts";
 export { attention } from "./operators/attention.ts";
 export { type ConvOptions, conv } from "./operators/convolution.ts";
 export {

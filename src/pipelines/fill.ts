@@ -73,12 +73,13 @@ const idleStrengths = (adapters: readonly OpenAdapter[]): string[] =>
 const isEmbedding = (adapter: Adapter): boolean => adapter.tokens.size > 0 && sites([adapter]).size === 0;
 
 /** What makes the picture again. */
-export const recipeOf = ({ name: model, options, adapters }: Parts, request: FullRequest): Recipe => ({
+export const recipeOf = ({ name: model, options, adapters, engine }: Parts, request: FullRequest): Recipe => ({
   tiller: version,
   model,
   ...(options.base !== undefined && { base: options.base }),
   ...(options.variant !== undefined && { variant: options.variant }),
   ...(options.config !== undefined && { config: options.config }),
   adapters: adapters.map(({ adapter, file, strength, sha256 }) => ({ file, name: adapter.name, strength, sha256 })),
+  computed: { device: engine.device, precision: engine.precision },
   request,
 });

@@ -5,7 +5,8 @@ import { sha256Of } from "../bytes/hash-file.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Model } from "../families/family.ts";
 import { openModel } from "../families/open-model.ts";
-import { type DeviceName, type Engine, resolveDevice, startEngine } from "../runtime/index.ts";
+import { largestNetwork } from "../families/parameters.ts";
+import { type DeviceName, type Engine, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
 import { buildPredictor, type Predictor } from "./predictor.ts";
@@ -22,6 +23,8 @@ export interface LoadOptions {
   /** Where a single-file model's tokenizer and configs come from: a Diffusers folder or a hub id. */
   readonly config?: string | undefined;
   readonly device?: DeviceName | undefined;
+  /** What products are computed in: float32 by default. */
+  readonly precision?: PrecisionName | undefined;
   readonly threads?: number | undefined;
   /** Record the time of every operator; `close` returns it. */
   readonly profile?: boolean | undefined;
@@ -66,8 +69,8 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
   let adapters = await openAdapters(options.adapters ?? [], model);
   signal?.throwIfAborted();
 
-  const device = await resolveDevice(options.device ?? "auto");
-  const engine = await startEngine({ device, threads: options.threads, profile: options.profile });
+  const compute = await resolveCompute(options, largestNetwork(model));
+  const engine = await startEngine({ ...compute, threads: options.threads, profile: options.profile });
   try {
     onProgress?.({ what: "building the networks" });
     const predictor = await buildPredictor(engine, model, base, adapters);

@@ -2,7 +2,7 @@
 import { TillerError } from "../errors/index.ts";
 import type { Defaults } from "../families/family.ts";
 import type { Request } from "../recipe/request.ts";
-import type { OperatorTime } from "../runtime/index.ts";
+import type { Device, OperatorTime, Precision } from "../runtime/index.ts";
 import { fill } from "./fill.ts";
 import { type LoadOptions, loadParts, type Parts } from "./load.ts";
 import { type GenerateEvent, type GenerateOptions, textToImage } from "./text-to-image.ts";
@@ -15,7 +15,9 @@ export interface Pipeline {
   /** What the model gives a request that leaves it open. */
   readonly defaults: Defaults;
   /** The device that computes. */
-  readonly device: string;
+  readonly device: Device;
+  /** What products are computed in. */
+  readonly precision: Precision;
   /**
    * Generates pictures, step by step. Several may be under way at once, but only one where there is a base.
    *
@@ -44,6 +46,7 @@ function pipelineOf(parts: Parts): Pipeline {
   return {
     defaults: parts.model.defaults,
     device: parts.engine.device,
+    precision: parts.engine.precision,
     get sessionsBuilt() {
       return parts.engine.sessionsBuilt;
     },

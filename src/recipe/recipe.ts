@@ -27,6 +27,8 @@ export const recipeSchema = z.object({
   variant: z.string().min(1).optional(),
   config: z.string().min(1).optional(),
   adapters: z.array(recipeAdapterSchema).default([]),
+  /** What computed it. Pictures of before have none: they were made in float32 by ONNX Runtime. */
+  computed: z.object({ device: z.string(), precision: z.enum(["float32", "bfloat16", "float16"]) }).optional(),
   /** For this one picture: its own seed, and a count of 1. */
   request: fullRequestSchema,
 });

@@ -1,7 +1,10 @@
 /** What computes: graphs go in, sessions come out. How it is done is each runtime's own. */
-import type { Outputs, Shape, Target } from "../graph/index.ts";
+import type { Outputs, Real, Shape, Target } from "../graph/index.ts";
 import type { Device } from "./targets.ts";
 import type { Tensor } from "./tensor.ts";
+
+/** What a network's products are computed in. */
+export type Precision = Real;
 
 /** Tensors that stay in the worker, by name: the outputs of one run, or what was put there. */
 export interface Kept {
@@ -27,6 +30,8 @@ export interface OperatorTime {
 
 export interface Engine {
   readonly device: Device;
+  /** What products are computed in. */
+  readonly precision: Precision;
   /** What it lowers graphs for. */
   readonly target: Target;
   /** Whether the provider's fused attention is used; not where it was tried at the start and found wrong. */
@@ -44,6 +49,8 @@ export interface Engine {
 
 export interface EngineOptions {
   readonly device?: Device;
+  /** What products are computed in: float32 by default. OpenVINO has bfloat16 and, on graphics processors, float16. */
+  readonly precision?: Precision | undefined;
   /** Threads of one operator; default: the runtime's choice, one for each physical core. */
   readonly threads?: number | undefined;
   /** Record the time every operator takes; read by {@link Engine.close}. */

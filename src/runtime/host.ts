@@ -1,13 +1,15 @@
 /** The engine over what a runtime brings: lowering, checks and messages are the same everywhere. */
 import { TillerError } from "../errors/index.ts";
-import { dimKey, type Encoded, encode, showShape, type Target } from "../graph/index.ts";
+import { dimKey, type Encoded, encode, type Place, showShape, type Target } from "../graph/index.ts";
 import { attentionIsRight } from "./attention-check.ts";
 import type { Engine, EngineOptions, Feeds, OperatorTime } from "./engine.ts";
-import { type Device, targets } from "./targets.ts";
+import { type Device, isOpenVino, targets } from "./targets.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** What a runtime brings: sessions and tensors by number, wherever they live. */
 export interface Host {
+  /** Where it finds weights; by default they lie in their files. */
+  readonly place?: Place | undefined;
   create(session: number, name: string, encoded: Encoded): Promise<void>;
   /** The outputs; none if they are to be kept under a number. */
   run(session: number, feeds: Feeds, keep?: number): Promise<Readonly<Record<string, Tensor>>>;
@@ -22,13 +24,14 @@ export interface Host {
 export async function engineOn(
   host: Host,
   device: Device,
-  { target: changed }: Pick<EngineOptions, "target"> = {},
+  { target: changed, precision = "float32" }: Pick<EngineOptions, "target" | "precision"> = {},
 ): Promise<Engine> {
   let serial = 0;
   let built = 0;
-  let target: Target = { ...targets[device], ...changed };
+  let target: Target = { ...targets[device], ...(isOpenVino(device) ? {} : { real: precision }), ...changed };
   const engine: Engine = {
     device,
+    precision,
     get target() {
       return target;
     },
@@ -39,7 +42,7 @@ export async function engineOn(
       return built;
     },
     async compile(name, outputs) {
-      const encoded = encode(outputs, target);
+      const encoded = encode(outputs, target, host.place);
       const session = ++serial;
       await host.create(session, name, encoded).catch((error: Error) => {
         if (error instanceof TillerError) throw error;

@@ -1,7 +1,8 @@
 /** The runtime: what pipelines compile and run graphs with. */
 export { runtimeVersion, startEngine } from "#runtime";
 export { plainAttention } from "./attention-check.ts";
+export { type Compute, type PrecisionName, precisionNames, resolveCompute } from "./compute.ts";
 export { type DeviceName, deviceNames, probeDevice, resolveDevice } from "./devices.ts";
-export type { Engine, EngineOptions, Feeds, Kept, OperatorTime, Session } from "./engine.ts";
+export type { Engine, EngineOptions, Feeds, Kept, OperatorTime, Precision, Session } from "./engine.ts";
 export { type Device, targets } from "./targets.ts";
 export { float32, int32, rowOf, stackRows, type Tensor } from "./tensor.ts";

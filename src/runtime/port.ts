@@ -9,6 +9,8 @@ export interface RuntimePort {
   availableDevices(): Promise<{ readonly devices: readonly string[]; readonly on: string }>;
   /** What `auto` tries before the CPU, in this order. */
   automaticDevices(): readonly Device[];
+  /** Whether OpenVINO is here and computes in bfloat16 on this processor. */
+  hasBfloat16(): Promise<boolean>;
   /** ONNX Runtime's version. */
   runtimeVersion(): Promise<string>;
 }

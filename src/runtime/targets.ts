@@ -1,10 +1,21 @@
 /** What each device's provider has: one entry a provider. */
 import type { Provider, Target } from "../graph/index.ts";
 
-/** What computes. */
-export type Device = Provider;
+/** Devices of the second engine, which is installed by itself. */
+export type OpenVinoDevice = "openvino" | "openvino:gpu" | "openvino:npu";
+
+/** What computes: ONNX Runtime's providers, or OpenVINO on one of its devices. */
+export type Device = Provider | OpenVinoDevice;
+
+export const isOpenVino = (device: Device): device is OpenVinoDevice => device.startsWith("openvino");
 
 const usual = { engine: "onnxruntime", real: "float32", int8: false, mapsFiles: false } as const;
+
+/**
+ * OpenVINO's ONNX reader takes com.microsoft's fused operators; what they are computed in is its own affair, by
+ * `INFERENCE_PRECISION_HINT`, so graphs come to it in float32.
+ */
+const openvino: Target = { ...usual, engine: "openvino", provider: "cpu", fused: new Set(["attention", "matmul"]) };
 
 /**
  * Which kernels there are, by ONNX Runtime's own lists (1.30): docs/OperatorKernels.md for cpu, cuda and dml,
@@ -19,4 +30,7 @@ export const targets: Readonly<Record<Device, Target>> = {
   dml: { ...usual, provider: "dml", fused: new Set(["attention", "matmul"]) },
   // It has neither. Attention falls to the CPU, which is faster with it fused; products should stay where they are.
   coreml: { ...usual, provider: "coreml", fused: new Set(["attention"]) },
+  openvino,
+  "openvino:gpu": openvino,
+  "openvino:npu": openvino,
 };

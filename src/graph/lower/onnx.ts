@@ -7,7 +7,7 @@
 
 import { type FloatDType, fromFloat32 } from "../../bytes/elements.ts";
 import type { ByteSource } from "../../bytes/source.ts";
-import type { DType } from "../../bytes/tensor-ref.ts";
+import type { DType, TensorRef } from "../../bytes/tensor-ref.ts";
 import { type Dim, dimKey, polynomial, type Shape } from "../dim.ts";
 import type { Attribute, Emitter } from "../emitter.ts";
 import type { Target } from "../target.ts";
@@ -33,7 +33,7 @@ const irVersion = 10;
 export interface Encoded {
   readonly model: Uint8Array;
   readonly inputs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
-  readonly outputs: readonly string[];
+  readonly outputs: ReadonlyMap<string, { readonly shape: Shape }>;
   /** The root folder that external data locations are relative to; undefined when the graph references no file. */
   readonly root: string | undefined;
   /** The files of external data. */
@@ -42,8 +42,18 @@ export interface Encoded {
   readonly handed: ReadonlyMap<string, ByteSource>;
 }
 
-/** Encodes the graph that `outputs` reach, for a target. */
-export function encode(outputs: Outputs, target: Target): Encoded {
+/**
+ * Where a runtime finds a weight, in external data's terms. A weight that one product takes as it is and another transposed
+ * is asked for a second time, as its twin.
+ */
+export type Place = (ref: TensorRef, twin: 0 | 1) => { readonly location: string; readonly offset: string };
+
+/**
+ * Encodes the graph that `outputs` reach, for a target.
+ *
+ * `place` says where weights are; by default they lie in their files, below {@link Encoded.root}.
+ */
+export function encode(outputs: Outputs, target: Target, place?: Place): Encoded {
   const nodes: Message[] = [];
   const initializers: Message[] = [];
   const inPlaceWeights: Message[] = [];
@@ -52,6 +62,9 @@ export function encode(outputs: Outputs, target: Target): Encoded {
   const openSizes = new Map<string, { name: string; axis: number }>();
   const handed = new Map<string, ByteSource>();
   const files = new Set<string>();
+  /** Weights, and what is made of them alone, by name: the name of the one or the other twin. */
+  const weights = new Map<string, (twin: 0 | 1) => string>();
+  const constants = new Set<string>();
   let root: string | undefined;
   let serial = 0;
   const fresh = (stem: string) => `${stem}_${serial++}`;
@@ -85,14 +98,26 @@ export function encode(outputs: Outputs, target: Target): Encoded {
   /** All that does not depend on the operator at hand. */
   const emitter: Omit<Emitter, "type" | "operandTypes" | "numbers"> = {
     target,
-    node(type, ins, attributes = {}, domain = "") {
+    node(type, given, attributes = {}, domain = "") {
       const out = fresh(type);
       const node = new Message();
+      // The two ways a weight is multiplied, which must not share an address.
+      const twin = attributes.transB === 1 || attributes.transA === 1 || type === "Conv" ? 0 : 1;
+      const product = ["MatMul", "FusedMatMul", "Conv", "ConvTranspose"].includes(type);
+      const ins = place && product ? given.map((name) => weights.get(name)?.(twin) ?? name) : given;
       for (const name of ins) node.text(1, name);
       node.text(2, out).text(3, out).text(4, type);
       for (const [name, value] of Object.entries(attributes)) node.message(5, encodeAttribute(name, value));
       if (domain !== "") node.text(7, domain);
       nodes.push(node);
+      // What is made of a weight alone is folded into a constant, so it has twins as well.
+      const [first, ...others] = given;
+      const made = place && !product && first !== undefined ? weights.get(first) : undefined;
+      if (made && others.every((name) => constants.has(name))) {
+        weights.set(out, (twin) =>
+          twin === 0 ? out : once(`twin ${out}`, () => emitter.node(type, [made(1), ...others], attributes, domain)),
+        );
+      }
       return out;
     },
     cast(name, from, to) {
@@ -103,6 +128,7 @@ export function encode(outputs: Outputs, target: Target): Encoded {
       return once(key, () => {
         const name = fresh("constant");
         initializers.push(tensorHeader(name, dtype, shape).bytes(9, data));
+        constants.add(name);
         return name;
       });
     },
@@ -112,17 +138,8 @@ export function encode(outputs: Outputs, target: Target): Encoded {
     },
     external(ref, inPlace = false) {
       return once(`external ${ref.source.name} ${ref.offset} ${ref.dtype} ${ref.shape}`, () => {
-        const name = fresh(ref.name);
-        const location = locationOf(ref.source);
-        const tensor = tensorHeader(name, ref.dtype, ref.shape);
-        for (const [key, value] of [
-          ["location", location],
-          ["offset", String(ref.offset)],
-          ["length", String(ref.byteLength)],
-        ] as const) {
-          tensor.message(13, new Message().text(1, key).text(2, value));
-        }
-        initializers.push(tensor.int(14, 1));
+        const name = external(ref, 0);
+        weights.set(name, (twin) => (twin === 0 ? name : once(`twin ${name}`, () => external(ref, 1))));
         // An initializer that is also an input could be overridden, so the runtime must leave its data alone.
         if (inPlace && target.mapsFiles) inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
         return name;
@@ -140,6 +157,22 @@ export function encode(outputs: Outputs, target: Target): Encoded {
     },
   };
 
+  function external(ref: TensorRef, twin: 0 | 1): string {
+    const name = fresh(ref.name);
+    if (ref.source.path !== undefined) files.add(ref.source.path);
+    const { location, offset } = place?.(ref, twin) ?? { location: locationOf(ref.source), offset: String(ref.offset) };
+    const tensor = tensorHeader(name, ref.dtype, ref.shape);
+    for (const [key, value] of [
+      ["location", location],
+      ["offset", offset],
+      ["length", String(ref.byteLength)],
+    ] as const) {
+      tensor.message(13, new Message().text(1, key).text(2, value));
+    }
+    initializers.push(tensor.int(14, 1));
+    return name;
+  }
+
   /** Where the runtime finds a source: below the root folder, or by the name it is handed over with. */
   function locationOf(source: ByteSource): string {
     if (source.path === undefined) {
@@ -151,7 +184,6 @@ export function encode(outputs: Outputs, target: Target): Encoded {
       throw new ShapeError(`weights lie on two drives, ${root} and ${fileRoot}: put the model's files on one drive`);
     }
     root = fileRoot;
-    files.add(source.path);
     return source.path.slice(fileRoot.length).replaceAll("\\", "/");
   }
 
@@ -213,7 +245,7 @@ export function encode(outputs: Outputs, target: Target): Encoded {
     .message(7, graph)
     .message(8, new Message().text(1, "").int(2, opset))
     .message(8, new Message().text(1, "com.microsoft").int(2, 1));
-  return { model: model.finish(), inputs, outputs: Object.keys(outputs), root, files: [...files], handed };
+  return { model: model.finish(), inputs, outputs: new Map(Object.entries(outputs)), root, files: [...files], handed };
 }
 
 const isLeaf = ({ inputs }: Value): boolean => inputs.length === 0;

@@ -8,7 +8,9 @@ const afterOperator: Operator<null> = {
   infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
   // The runtime has no barrier. A reshape to the tensor's own shape copies nothing, and its target, "every size as it
   // is" plus zero times an element of each condition, cannot be known before they are.
+  // OpenVINO wants shapes that are known before, and follows the order it was given.
   emit: (to, [x, ...conditions], _, value) => {
+    if (to.target.engine === "openvino") return x!;
     const elements = conditions.map((condition, i) => {
       const flat =
         value.inputs[i + 1]!.shape.length === 1 ? condition : to.node("Reshape", [condition, to.integers([-1])]);

@@ -21,6 +21,13 @@ export async function availableDevices(): Promise<{ devices: readonly string[]; 
 export const automaticDevices = (): readonly Device[] =>
   process.platform === "win32" ? ["cuda", "dml"] : process.platform === "linux" ? ["cuda"] : [];
 
+/** Whether OpenVINO is here and computes in bfloat16 on this processor. */
+export async function hasBfloat16(): Promise<boolean> {
+  const { openLibrary } = await import("./openvino/library.ts");
+  const library = await openLibrary().catch(() => undefined);
+  return library?.getProperty("CPU", "OPTIMIZATION_CAPABILITIES").includes("BF16") ?? false;
+}
+
 /** ONNX Runtime's version. */
 export const runtimeVersion = async (): Promise<string> =>
   (createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string }).version;

@@ -8,7 +8,7 @@ import { TillerError } from "../../errors/index.ts";
 import type { Encoded } from "../../graph/index.ts";
 import type { Engine, EngineOptions, OperatorTime } from "../engine.ts";
 import { engineOn, type Host } from "../host.ts";
-import type { Device } from "../targets.ts";
+import { type Device, isOpenVino, type OpenVinoDevice } from "../targets.ts";
 import { engineMissing } from "./engine-missing.ts";
 import { refuseTelemetry } from "./quiet.ts";
 
@@ -19,8 +19,19 @@ const workerFile = new URL("./worker.js", import.meta.url);
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   refuseTelemetry();
   const device = options.device ?? "cpu";
+  if (isOpenVino(device)) {
+    const { openVinoHost } = await import("./openvino/host.ts");
+    const { precision = "float32", threads, profile = false } = options;
+    const host = await openVinoHost({ device: openVinoName(device), precision: hints[precision], threads, profile });
+    return engineOn(host, device, options);
+  }
   return engineOn(await startWorker(device, options), device, options);
 }
+
+const hints = { float32: "f32", bfloat16: "bf16", float16: "f16" } as const;
+
+const openVinoName = (device: OpenVinoDevice): "CPU" | "GPU" | "NPU" =>
+  device === "openvino" ? "CPU" : device === "openvino:gpu" ? "GPU" : "NPU";
 
 async function startWorker(device: Device, { threads, profile }: EngineOptions): Promise<Host> {
   // Options of a program given as text (`node --input-type=module --eval …`) are not for a file.

@@ -10,4 +10,7 @@ export async function availableDevices(): Promise<{ devices: readonly string[]; 
 /** None: that a browser has a GPU says little about its speed. */
 export const automaticDevices = (): readonly Device[] => [];
 
+/** OpenVINO is not in browsers. */
+export const hasBfloat16 = async (): Promise<boolean> => false;
+
 export const runtimeVersion = async (): Promise<string> => (await import("onnxruntime-web")).env.versions.web!;

@@ -3,8 +3,9 @@ import { basename, exists, join, placeOf } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
 import { openModel } from "../../families/open-model.ts";
+import { largestNetwork } from "../../families/parameters.ts";
 import { unreadPictures } from "../../images/folder.ts";
-import { type DeviceName, resolveDevice, startEngine } from "../../runtime/index.ts";
+import { type DeviceName, type PrecisionName, resolveCompute, startEngine } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
 import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.ts";
 import type { Source } from "../data/draws.ts";
@@ -46,6 +47,8 @@ export type TrainingEvent =
 
 export interface TrainOptions {
   readonly device?: DeviceName | undefined;
+  /** What products are computed in: float32 by default. Trained tensors, their optimiser and sums are float32 always. */
+  readonly precision?: PrecisionName | undefined;
   readonly threads?: number | undefined;
   /** Ends training after the step in flight, or amid samples; what is learned so far is saved, then its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
@@ -108,6 +111,7 @@ async function* learn(
 
   const load = {
     device: options.device,
+    precision: options.precision,
     threads: options.threads,
     variant: settings.variant,
     config: settings.config,
@@ -135,7 +139,10 @@ async function* learn(
   const strange = strangeClassPicture(classPictures, settings.classPrompt);
   if (strange) yield { type: "warning", message: strange };
 
-  const engine = await startEngine({ device: await resolveDevice(options.device ?? "auto"), threads: options.threads });
+  const engine = await startEngine({
+    ...(await resolveCompute(options, largestNetwork(model))),
+    threads: options.threads,
+  });
   let draw: Sampler | undefined;
   try {
     yield { type: "doing", what: "building the networks" };

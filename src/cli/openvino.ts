@@ -1,0 +1,33 @@
+/** `tiller openvino install`: the second engine. */
+import type { Command } from "commander";
+import { installOpenVino } from "../node.ts";
+import type { Output } from "./output.ts";
+import type { World } from "./world.ts";
+
+interface OpenVinoOptions {
+  wheel?: string;
+}
+
+export function addOpenVino(program: Command, act: (options: OpenVinoOptions) => Promise<void>): void {
+  program
+    .command("openvino")
+    .description("OpenVINO, which computes in bfloat16 on processors that have it")
+    .command("install")
+    .description("get it through your own pip (about 100 MB), for Tiller alone")
+    .option("--wheel <file>", "a wheel of OpenVINO that is here already")
+    .option("--json", "print one JSON object on standard output and nothing else there")
+    .option("--verbose", "print stack traces of errors")
+    .addHelpText(
+      "after",
+      '\nExample:\n  tiller openvino install\n  tiller generate --prompt "a cat" --device openvino --precision bfloat16',
+    )
+    .action(act);
+}
+
+export async function openVino({ wheel }: OpenVinoOptions, { signal }: World, output: Output): Promise<void> {
+  output.progress.doing("installing OpenVINO");
+  const library = await installOpenVino({ wheel, signal, onLine: (line) => output.progress.doing(line) });
+  output.result.library = library;
+  output.progress.end();
+  output.say(`OpenVINO is installed: ${library}`);
+}

@@ -1,0 +1,11 @@
+import type { Model } from "./family.ts";
+
+/** How many numbers the largest of a model's networks has. */
+export const largestNetwork = ({ components }: Model): number =>
+  Math.max(
+    ...[...components.values()].map(({ weights }) =>
+      [...weights.values()].reduce((sum, ref) => sum + elementCount(ref.shape), 0),
+    ),
+  );
+
+const elementCount = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

@@ -19,6 +19,9 @@ test("tiller doctor tells versions, memory, disk, and which devices work and why
     { name: "cuda", ok: false, detail: "libcudnn.so.9 is missing" },
     { name: "dml", ok: false, detail: "not in this build" },
     { name: "coreml", ok: false, detail: "not in this build" },
+    { name: "openvino", ok: false, detail: "not in this build" },
+    { name: "openvino:gpu", ok: false, detail: "not in this build" },
+    { name: "openvino:npu", ok: false, detail: "not in this build" },
   ]);
 });
 

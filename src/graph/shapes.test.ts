@@ -147,7 +147,7 @@ describe("an encoded graph", () => {
       ),
     ).toEqual([["batch"], [4], [8]]);
     expect(all(graph, 12).map((output) => text(output, 1))).toEqual(["y"]);
-    expect([...encoded.inputs.keys(), ...encoded.outputs]).toEqual(["x", "y"]);
+    expect([...encoded.inputs.keys(), ...encoded.outputs.keys()]).toEqual(["x", "y"]);
   });
 
   test("holds what two results share once", () => {

@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
+import { resolveCompute } from "./compute.ts";
+
+test("float32 on the device named, where nothing else is asked for", async () => {
+  expect(await resolveCompute({ device: "cpu" })).toEqual({ device: "cpu", precision: "float32" });
+});
+
+test.each([
+  ["bfloat16", "cpu"],
+  ["float16", "cpu"],
+] as const)("%s on the %s is refused, naming both", async (precision, device) => {
+  await expect(resolveCompute({ device, precision })).rejects.toEqual(
+    refusal("precision-unavailable", precision, device),
+  );
+});
+
+test("a device that is named keeps float32 under auto, as does a small network", async () => {
+  expect(await resolveCompute({ device: "cpu", precision: "auto" }, 1e9)).toEqual({
+    device: "cpu",
+    precision: "float32",
+  });
+  expect((await resolveCompute({ precision: "auto" }, 1e6)).precision).toBe("float32");
+});

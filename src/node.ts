@@ -1,7 +1,6 @@
-/** `tillerjs/node`: pictures and files on a machine's disk, contact sheets. */
-export { exists, hold, makeFolder, placeOf } from "./bytes/node/index.ts";
-export { refusal } from "./bytes/node/refusal.ts";
-export { writeNew } from "./bytes/node/write-new.ts";
-export { writeWhole } from "./bytes/write-whole.ts";
+/**
+ * Labelled sheets of many pictures. They need Node, and packages with native code.
+ *
+ * @module
+ */
 export { type ContactSheet, createContactSheet, type SheetPlan } from "./images/node/contact-sheet.ts";
-export { readPixels } from "./images/node/index.ts";

@@ -16,7 +16,7 @@ import {
   writeSheet,
 } from "../src/experiments/index.ts";
 import { embeddedFolder } from "../src/families/embedded.ts";
-import { evaluateFolder, Pipeline } from "../src/index.ts";
+import { evaluate, Pipeline } from "../src/index.ts";
 import { refused, tiller } from "./fake-world.ts";
 import { refusal } from "./refusal.ts";
 
@@ -55,7 +55,7 @@ test("measuring: a concept's pictures are nearer to each other than to another's
   const [dog, other] = [join(folder, "brown_dog"), join(folder, "fat_dog")];
   await drawReferences(embeddedConcept("brown_dog"), dog);
   await drawReferences(embeddedConcept("fat_dog"), other);
-  const measure = (images: string) => evaluateFolder({ images, references: dog, prompt: "a dog" });
+  const measure = (images: string) => evaluate({ images, references: dog, prompt: "a dog" });
   const [own, strange] = [await measure(dog), await measure(other)];
   expect(own.scores.dino).toBeGreaterThan(strange.scores.dino);
   expect(own.pictures).toHaveLength(5);

@@ -3,29 +3,31 @@
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import {
-  comparable,
-  completed,
+  type AdapterChoice,
   type DeviceName,
   deviceNames,
   embeddedModel,
   type FullRequest,
   guidanceNames,
-  karrasSamplerNames,
   type LoadOptions,
+  type PictureRequest,
+  pictureRequestSchema,
   type Recipe,
-  type Request,
   readRecipe,
-  requestSchema,
   samplerNames,
+  TillerError,
+} from "../index.ts";
+import {
+  comparable,
+  completed,
+  karrasSamplerNames,
+  parseAdapter,
+  placeOf,
   settingNames,
   settingOf,
-  TillerError,
   usualDefaults,
-} from "../index.ts";
-import { placeOf } from "../node.ts";
-import { parseAdapter } from "./adapter-option.ts";
+} from "../internal.ts";
 import { optionOf, parseChoice, parseNumber, parseWhole } from "./values.ts";
-import type { AdapterChoice } from "./world.ts";
 
 /** Every command's. */
 export interface CommonOptions {
@@ -134,7 +136,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
 }
 
 /** Request settings as given; what is absent here comes from the recipe, then from the defaults. */
-export type GivenRequest = { [K in keyof Request]?: Request[K] | undefined };
+export type GivenRequest = { [K in keyof PictureRequest]?: PictureRequest[K] | undefined };
 
 export function givenRequest(options: PictureOptions): GivenRequest {
   const { prompt, negative, karras, clipSkip, count, width, height } = options;
@@ -157,17 +159,20 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
   if (request.prompt === undefined) {
     throw new TillerError("option-missing", '--prompt is missing: say what to draw, such as --prompt "a red cat".');
   }
-  const parsed = requestSchema.safeParse(request);
+  const parsed = pictureRequestSchema.safeParse(request);
   if (parsed.success) return completed(parsed.data, usualDefaults);
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);
-  throw new TillerError("option-invalid", `${optionOf(key)} ${request[key as keyof Request]} ${explained(issue)}.`);
+  throw new TillerError(
+    "option-invalid",
+    `${optionOf(key)} ${request[key as keyof PictureRequest]} ${explained(issue)}.`,
+  );
 }
 
 export const parseGuidance = (text: string) => parseChoice("--guidance", text, guidanceNames);
 export const parseSampler = (text: string) => parseChoice("--sampler", text, samplerNames);
 
-type Issue = NonNullable<ReturnType<typeof requestSchema.safeParse>["error"]>["issues"][number];
+type Issue = NonNullable<ReturnType<typeof pictureRequestSchema.safeParse>["error"]>["issues"][number];
 
 function explained(issue: Issue): string {
   switch (issue.code) {

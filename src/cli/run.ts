@@ -41,7 +41,7 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
   addEval(program, (options) => acting(() => evaluate(options, world, output)));
   addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
   addStudio(program, (options) => acting(() => studio(options, world, output)));
-  addInspect(program, (file) => acting(() => inspect(file, output)));
+  addInspect(program, (files) => acting(() => inspect(files, output)));
   addDoctor(program, () => acting(() => doctor(world, output)));
   const code = await program.parseAsync([...argv], { from: "user" }).then(
     () => 0 as const,

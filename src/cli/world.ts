@@ -13,9 +13,3 @@ export interface World {
 
 /** What the command line asks of a `Pipeline`. */
 export type LoadedPipeline = Pick<Pipeline, "generate" | "defaults" | "sessionsBuilt" | "device" | "close">;
-
-/** An adapter as named on the command line or in a recipe. */
-export interface AdapterChoice {
-  readonly file: string;
-  readonly strength?: number;
-}

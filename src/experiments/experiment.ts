@@ -17,7 +17,7 @@ import {
   settingsOf,
   toldOf,
 } from "../guidance/index.ts";
-import { protocols } from "../metrics/encoders.ts";
+import { evaluationProtocols } from "../metrics/encoders.ts";
 import { samplerNames, settingFields } from "../recipe/request.ts";
 import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
@@ -98,7 +98,7 @@ export const experimentSchema = z.strictObject({
   /** CLIP-T is measured against the prompt with the class alone, or with the token as well. */
   text: z.enum(["class", "token"]).default("class"),
   /** How pictures are prepared for the encoders. */
-  protocol: z.enum(protocols).default("dreambooth"),
+  protocol: z.enum(evaluationProtocols).default("dreambooth"),
   /** Folders of a CLIP and a ViT; the embedded ones by default. */
   encoders: z.strictObject({ clip: z.string(), dino: z.string() }).optional(),
 });

@@ -32,8 +32,8 @@ export interface ModelFiles {
   readonly scheduler: Readonly<Record<string, unknown>>;
   /** Holds `tokenizer.json`, or `vocab.json` and `merges.txt`. */
   readonly tokenizerFolder: string;
-  /** Defaults of the folder's own, from its tiller.json: they go before the family's. */
-  readonly defaults?: Partial<Defaults> | undefined;
+  /** ModelDefaults of the folder's own, from its tiller.json: they go before the family's. */
+  readonly defaults?: Partial<ModelDefaults> | undefined;
 }
 
 /** A model, opened: no weight is read before a graph that has it is compiled. */
@@ -44,14 +44,14 @@ export interface Model extends Omit<ModelFiles, "defaults"> {
   readonly denoiser: DenoiserSide;
   readonly latents: LatentCodec;
   readonly schedule: Schedule;
-  readonly defaults: Defaults;
+  readonly defaults: ModelDefaults;
   /** Components that a strength between two whole checkpoints blends: those that predict. */
   readonly steered: readonly string[];
   readonly adapters: AdapterNames;
 }
 
 /** What a picture is made with where a request leaves it open. */
-export interface Defaults {
+export interface ModelDefaults {
   readonly sampler: SamplerName;
   readonly steps: number;
   /** Guidance scale. */

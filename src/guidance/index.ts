@@ -4,7 +4,7 @@ import type { Method, Setting, SettingValue } from "./method.ts";
 import { methods } from "./methods.ts";
 import { shared } from "./settings.ts";
 
-export type { Method, Setting } from "./method.ts";
+export type { ChoiceSetting, Method, Need, NumberSetting, Setting } from "./method.ts";
 
 type Listed = (typeof methods)[number];
 type ListedSetting = Listed["settings"][number];
@@ -17,11 +17,19 @@ type ValueOf<N extends SettingName> = SettingValue<Extract<ListedSetting, { read
 export type GivenSettings = { readonly [N in SettingName]?: ValueOf<N> | undefined };
 export type SettingValues = { readonly [N in SettingName]: ValueOf<N> };
 
-export const guidanceMethods: readonly Method[] = methods;
+/** A guidance method as people choose it: its name, what it does, its settings, and what it needs. */
+export interface GuidanceMethod extends Omit<Method, "guide" | "name"> {
+  /** As requests name it. */
+  readonly name: GuidanceName;
+}
 
+/** The guidance methods there are. */
+export const guidanceMethods: readonly GuidanceMethod[] = methods.map(({ guide: _, ...described }) => described);
+
+/** Their names. */
 export const guidanceNames = methods.map(({ name }) => name) as [GuidanceName, ...GuidanceName[]];
 
-const byName = new Map(guidanceMethods.map((method) => [method.name, method]));
+const byName = new Map<GuidanceName, Method>(methods.map((method) => [method.name, method]));
 
 export const methodOf = (name: GuidanceName): Method => byName.get(name)!;
 

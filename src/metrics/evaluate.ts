@@ -32,7 +32,7 @@ export interface Evaluation {
  *
  * @param onPicture Told after every picture.
  */
-export async function evaluate(
+export async function measure(
   pictures: readonly { readonly file: string; readonly text: string }[],
   references: readonly Pixels[],
   { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },

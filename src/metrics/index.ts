@@ -5,16 +5,22 @@ import { embedded } from "../families/embedded.ts";
 import { readFolder } from "../images/folder.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
-import { openClip, openViT, type Protocol } from "./encoders.ts";
-import { type Evaluation, evaluate } from "./evaluate.ts";
+import { type EvaluationProtocol, openClip, openViT } from "./encoders.ts";
+import { type Evaluation, measure } from "./evaluate.ts";
 import type { PictureFeatures } from "./features.ts";
 import { type Scores, scoresOf } from "./fidelity.ts";
 import { textsOf, without } from "./texts.ts";
 
-export { type Protocol, protocols } from "./encoders.ts";
-export type { Evaluation, MeasuredPicture } from "./evaluate.ts";
-export { type MetricName, metricLabels, metricNames, metrics, type Scores } from "./fidelity.ts";
-export type { Metric } from "./metric.ts";
+export { type EvaluationProtocol, evaluationProtocols } from "./encoders.ts";
+export type { Evaluation, MeasuredPicture, MeasuredPrompt } from "./evaluate.ts";
+export {
+  type MetricDescription,
+  type MetricName,
+  metricLabels,
+  metricNames,
+  metrics,
+  type Scores,
+} from "./fidelity.ts";
 
 export interface EvaluationRequest {
   /** The folder of pictures to measure. */
@@ -31,21 +37,21 @@ export interface EvaluationRequest {
   readonly clip?: string | undefined;
   readonly dino?: string | undefined;
   /** How pictures are prepared for the encoders; `dreambooth` by default. */
-  readonly protocol?: Protocol | undefined;
+  readonly protocol?: EvaluationProtocol | undefined;
   readonly device?: DeviceName | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What measures, and on what. */
-export type ScoringOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" | "threads">;
+export type ScorerOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" | "threads">;
 
 /**
  * Measures a folder of pictures.
  *
  * @throws TillerError if a picture has no text; or if a folder or a picture cannot be read.
  */
-export async function evaluateFolder(
+export async function evaluate(
   request: EvaluationRequest,
   onPicture: (done: number, total: number) => void = () => {},
 ): Promise<Evaluation> {
@@ -58,7 +64,7 @@ export async function evaluateFolder(
   const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
   const { engine, ...encoders } = await startEncoders(request);
   try {
-    return await evaluate(pictures, references, encoders, (done) => {
+    return await measure(pictures, references, encoders, (done) => {
       signal?.throwIfAborted();
       onPicture(done, pictures.length);
     });
@@ -67,15 +73,27 @@ export async function evaluateFolder(
   }
 }
 
-/**
- * Scores of single picture files, the encoders kept loaded. References are encoded once a folder.
- *
- * @throws TillerError if the device does not work, an encoder cannot be opened or, later, a picture cannot be read.
- */
-export async function startScoring(options: ScoringOptions): Promise<{
+/** Measures single pictures, its encoders kept loaded. */
+export interface Scorer {
+  /**
+   * A picture's scores. References are encoded once a folder.
+   *
+   * @param file The picture.
+   * @param references The folder of the subject's own pictures.
+   * @param text What the picture was to show, without the subject's token.
+   * @throws TillerError if a picture cannot be read.
+   */
   score(file: string, references: string, text: string): Promise<Scores>;
+  /** Gives back the encoders' memory. */
   close(): Promise<void>;
-}> {
+}
+
+/**
+ * Opens what measures single pictures as they come; {@link evaluate} measures a whole folder.
+ *
+ * @throws TillerError if the device does not work or an encoder cannot be opened.
+ */
+export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
   const { engine, clip, dino } = await startEncoders(options);
   const featuresOf = async (pixels: Pixels): Promise<PictureFeatures> => ({
     clip: (await clip.pictures([pixels]))[0]!,
@@ -114,7 +132,7 @@ async function startEncoders({
   protocol = "dreambooth",
   device = "auto",
   threads,
-}: ScoringOptions & Pick<EvaluationRequest, "protocol">) {
+}: ScorerOptions & Pick<EvaluationRequest, "protocol">) {
   const engine = await startEngine({ device: await resolveDevice(device), threads });
   try {
     return {

@@ -35,7 +35,7 @@ function settingField(name: SettingName): z.ZodType<number | string> {
   return most === undefined ? from : from.max(most);
 }
 
-export const requestSchema = z.strictObject({
+export const pictureRequestSchema = z.strictObject({
   prompt: z.string(),
   /** Stands in the place of the null prompt. */
   negative: z.string().default(""),
@@ -57,9 +57,9 @@ export const requestSchema = z.strictObject({
 });
 
 /** A request as a caller writes it: defaults may be left out. */
-export type Request = z.input<typeof requestSchema>;
+export type PictureRequest = z.input<typeof pictureRequestSchema>;
 /** A request that the schema has seen. What depends on the model may still be open. */
-export type GivenRequest = z.output<typeof requestSchema>;
+export type GivenRequest = z.output<typeof pictureRequestSchema>;
 /** What a model gives a request that leaves it open. */
 export interface UsualSettings {
   readonly guidance: GuidanceName;
@@ -69,10 +69,10 @@ export interface UsualSettings {
 }
 
 /** A request as recipes have it. What one leaves out is what it meant when every model had the same. */
-export const fullRequestSchema = requestSchema.extend({
-  guidance: requestSchema.shape.guidance.unwrap().default("cfg"),
-  sampler: requestSchema.shape.sampler.unwrap().default("ddim"),
-  steps: requestSchema.shape.steps.unwrap().default(50),
+export const fullRequestSchema = pictureRequestSchema.extend({
+  guidance: pictureRequestSchema.shape.guidance.unwrap().default("cfg"),
+  sampler: pictureRequestSchema.shape.sampler.unwrap().default("ddim"),
+  steps: pictureRequestSchema.shape.steps.unwrap().default(50),
 });
 export type FullRequest = z.output<typeof fullRequestSchema>;
 

@@ -7,12 +7,22 @@ import type { Engine } from "./engine.ts";
 import type { Device } from "./targets.ts";
 import { float32 } from "./tensor.ts";
 
+/** What {@link DeviceName} can be. */
 export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
 
 /** What a person asks for. */
 export type DeviceName = (typeof deviceNames)[number];
-/** Runs a tiny graph on a device; `detail` says why it does not work. */
-export async function probeDevice(device: Device): Promise<{ ok: boolean; detail: string }> {
+
+/** Whether a device works. */
+export interface DeviceProbe {
+  /** It does. */
+  readonly ok: boolean;
+  /** In what way, or why it does not. */
+  readonly detail: string;
+}
+
+/** Tries a device by running a tiny graph on it. */
+export async function probeDevice(device: Device): Promise<DeviceProbe> {
   // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.
   const available = await availableDevices();
   if (!available.devices.includes(device))

@@ -2,7 +2,7 @@
 
 import { readdir, rm, stat } from "node:fs/promises";
 import { type Recipe, readPicture } from "../index.ts";
-import { exists } from "../node.ts";
+import { exists } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 
 export interface GalleryPicture {

@@ -5,7 +5,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { type DeviceName, TillerError } from "../index.ts";
-import { exists, hold } from "../node.ts";
+import { exists, hold } from "../internal.ts";
 import { appOf } from "./app.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { modelsOf } from "./models.ts";

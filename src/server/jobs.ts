@@ -1,7 +1,8 @@
 /** Jobs: what the server is asked to do, as data that survives a restart. */
 
 import { z } from "zod";
-import { requestSchema, settingFields, trainingSchema } from "../index.ts";
+import { pictureRequestSchema, trainingRequestSchema } from "../index.ts";
+import { settingFields } from "../internal.ts";
 
 const id = z.string().regex(/^[\w-]{1,64}$/, "must be a name of the server's own making");
 
@@ -11,7 +12,7 @@ const adapterSchema = z.strictObject({
   strength: z.number().min(-10).max(10).default(1),
 });
 
-const { shape } = requestSchema;
+const { shape } = pictureRequestSchema;
 
 /** Pixels: larger pictures would take the machine from everyone who waits. */
 const side = shape.width.unwrap().max(2048);
@@ -38,7 +39,7 @@ export const picturesSchema = z.strictObject({
   /** One of the server's models; its first by default. */
   model: z.string().optional(),
   adapters: z.array(adapterSchema).max(8).default([]),
-  request: requestSchema.extend({
+  request: pictureRequestSchema.extend({
     prompt: shape.prompt.max(mostText),
     negative: shape.negative.unwrap().max(mostText).default(""),
     count: z.number().int().min(1).max(64).default(1),
@@ -58,17 +59,17 @@ export const trainingJobSchema = z.strictObject({
   recipe: z.enum(["dreambooth", "dreambooth-ti"]).default("dreambooth"),
   /** An upload of the server. */
   upload: id,
-  token: trainingSchema.shape.token.default("sks"),
-  class: trainingSchema.shape.class,
+  token: trainingRequestSchema.shape.token.default("sks"),
+  class: trainingRequestSchema.shape.class,
   steps: z.number().int().min(1).max(5000).optional(),
   rank: z.number().int().min(1).max(128).optional(),
-  learningRate: trainingSchema.shape.learningRate,
+  learningRate: trainingRequestSchema.shape.learningRate,
   batch: z.number().int().min(1).max(8).optional(),
   prior: z.boolean().optional(),
   priorCount: z.number().int().min(1).max(500).optional(),
   /** Draw a sample every so many steps. */
   sampleEvery: z.number().int().min(1).optional(),
-  seed: trainingSchema.shape.seed,
+  seed: trainingRequestSchema.shape.seed,
 });
 
 export const jobRequestSchema = z.union([picturesSchema, trainingJobSchema]);

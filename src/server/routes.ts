@@ -4,8 +4,8 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { guidanceMethods, metricNames, metrics, samplerKinds, TillerError, wrongSetting } from "../index.ts";
-import { exists } from "../node.ts";
+import { guidanceMethods, metricNames, metrics, samplers, TillerError } from "../index.ts";
+import { exists, wrongSetting } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
@@ -110,14 +110,14 @@ export const routes: readonly Route[] = [
     path: "/api/methods",
     summary: "The guidance methods there are, each with its settings and what it needs",
     answer: z.array(methodSchema),
-    handle: (c) => c.json(guidanceMethods.map(({ guide: _, ...told }) => told)),
+    handle: (c) => c.json(guidanceMethods),
   }),
   route({
     method: "get",
     path: "/api/samplers",
     summary: "The samplers there are, and which have Karras spacing",
     answer: z.array(z.object({ name: z.string(), label: z.string(), karras: z.boolean() })),
-    handle: (c) => c.json(samplerKinds.map(({ name, label, karras }) => ({ name, label, karras }))),
+    handle: (c) => c.json(samplers.map(({ name, label, karras }) => ({ name, label, karras }))),
   }),
   route({
     method: "get",
@@ -126,7 +126,7 @@ export const routes: readonly Route[] = [
     answer: z.array(
       z.object({ name: z.string(), label: z.string(), help: z.string(), of: z.enum(["subject", "text"]) }),
     ),
-    handle: (c) => c.json(metrics.map(({ score: _, ...told }) => told)),
+    handle: (c) => c.json(metrics),
   }),
   route({
     method: "get",

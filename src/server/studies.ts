@@ -2,8 +2,8 @@
 
 import { readdir } from "node:fs/promises";
 import { z } from "zod";
-import { readJson, TillerError } from "../index.ts";
-import { exists, writeWhole } from "../node.ts";
+import { TillerError } from "../index.ts";
+import { exists, readJson, writeWhole } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 import type { Job } from "./jobs.ts";

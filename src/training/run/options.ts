@@ -7,7 +7,7 @@ import { learningRateSchedules } from "../optimise/learning-rate.ts";
 const positive = z.number().positive().finite();
 const whole = z.number().int().positive();
 
-export const trainingSchema = z.strictObject({
+export const trainingRequestSchema = z.strictObject({
   /** A folder, a single file or a hub id. */
   model: z.string(),
   /** Which spelling of the weights to take, such as `fp16`. */
@@ -68,14 +68,14 @@ export const trainingSchema = z.strictObject({
   resume: z.boolean().default(false),
 });
 
-export type TrainingRequest = z.input<typeof trainingSchema>;
+export type TrainingRequest = z.input<typeof trainingRequestSchema>;
 
 /** A request with the method's defaults filled in. */
 export type TrainingSettings = ReturnType<typeof fillSettings>;
 
 /** @throws TillerError naming the first setting that is wrong. */
 export function fillSettings(name: TrainingMethodName, request: TrainingRequest) {
-  const parsed = trainingSchema.safeParse(request);
+  const parsed = trainingRequestSchema.safeParse(request);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);

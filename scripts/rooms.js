@@ -42,7 +42,7 @@ export const rooms = {
   ],
   // The two that a person meets go through what is exported for everyone, and one list of what is theirs alone.
   server: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts"],
-  cli: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "server/index.ts"],
+  cli: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "experiments/concepts.ts", "server/index.ts"],
 };
 
 /** Where Node's own modules and native packages may be imported: these rooms, and every room's `node/`. */

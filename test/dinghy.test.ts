@@ -3,10 +3,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { drawReferences } from "../src/experiments/concepts.ts";
+import { drawReferences, embeddedConcept } from "../src/experiments/concepts.ts";
 import {
   type ExperimentFile,
-  embeddedConcept,
   gatherResults,
   parseExperiment,
   readExperiment,

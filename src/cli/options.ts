@@ -85,7 +85,7 @@ export function addPictureOptions(command: Command): Command {
     .option(
       "--adapter <file[:strength]>",
       "a LoRA, Custom Diffusion or embedding file; repeatable; default strength: 1",
-      (text, before: AdapterChoice[] = []) => [...before, parseAdapter(text)],
+      (text, before: AdapterChoice[] = []) => [...before, adapterOption(text)],
     )
     .option("--base <model>", "the pre-trained model that a full fine-tune given as --model came from")
     .option("--variant <name>", "which spelling of the weights, such as fp16")
@@ -100,6 +100,15 @@ export function addPictureOptions(command: Command): Command {
     .option("--from <picture.png>", "repeat the recipe inside a picture; options given beside it win")
     .option("--out <folder>", "where pictures go; none there is overwritten", "tiller-out")
     .option("--profile", "print the time every operator took");
+}
+
+/** @throws TillerError that names the option. */
+function adapterOption(text: string): AdapterChoice {
+  try {
+    return parseAdapter(text);
+  } catch (error) {
+    throw new TillerError("option-invalid", `--adapter ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** A model and its adapters, as named on the command line or in a recipe. */

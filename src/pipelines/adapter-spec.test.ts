@@ -24,6 +24,6 @@ test.each([
 test.each(["", ":0.5", "cat.safetensors:", "cat.safetensors:nan", "cat.safetensors:Infinity", "cat.safetensors:0.8x"])(
   "%j is refused",
   (text) => {
-    expect(() => parseAdapter(text)).toThrow(refusal("setting-invalid", "adapter"));
+    expect(() => parseAdapter(text)).toThrow(refusal("setting-invalid", text || '""'));
   },
 );

@@ -27,15 +27,13 @@ export function parseAdapter(text: string): AdapterChoice {
   if (file === "")
     throw new TillerError(
       "setting-invalid",
-      `the adapter ${JSON.stringify(text)} names no file: write FILE, or FILE:0.8 for a strength.`,
+      `${text || '""'} names no adapter file: write FILE, or FILE:0.8 for a strength.`,
     );
   if (number.test(strength) && Number.isFinite(Number(strength))) return { file, strength: Number(strength) };
   if (colon >= 0 && /\.(safetensors|bin|pt|ckpt)$/i.test(file)) {
-    throw new TillerError(
-      "setting-invalid",
-      `the adapter ${text} has a strength that is not a number: write ${file}:0.8.`,
-      { paths: [file] },
-    );
+    throw new TillerError("setting-invalid", `${text} has a strength that is not a number: write ${file}:0.8.`, {
+      paths: [file],
+    });
   }
   return { file: text };
 }

@@ -4,10 +4,10 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { guidanceMethods, metricNames, metrics, samplers, TillerError } from "../index.ts";
+import { guidanceMethods, guidanceNames, metricNames, metrics, samplerNames, samplers, TillerError } from "../index.ts";
 import { exists, wrongSetting } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
-import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
+import { deletePicture, galleryPage, galleryPicture, galleryPictureSchema } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
 import type { Models } from "./models.ts";
 import type { Queue } from "./queue.ts";
@@ -20,6 +20,7 @@ import {
   readStudy,
   type Study,
   sharesOf,
+  sharesSchema,
   studyRequestSchema,
   studySchema,
   studyWith,
@@ -66,7 +67,7 @@ const settingSchema = z.object({
 });
 
 const methodSchema = z.object({
-  name: z.string(),
+  name: z.enum(guidanceNames),
   label: z.string(),
   help: z.string(),
   settings: z.array(
@@ -87,17 +88,24 @@ const methodSchema = z.object({
   isBaselineAt: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
 });
 
-const route = <B>(
-  one: Omit<Route, "handle" | "body"> & {
-    body?: z.ZodType<B>;
-    handle: (c: Context, services: Services, body: B) => Promise<Response> | Response;
+/** A route whose method, path, body and answer are known as types. `tillerjs/client` is typed by them. */
+export interface TypedRoute<M extends Route["method"], P extends string, Body, Given, Answer> extends Route {
+  readonly method: M;
+  readonly path: P;
+  readonly body?: z.ZodType<Body, Given>;
+  readonly answer?: z.ZodType<Answer>;
+}
+
+const route = <M extends Route["method"], P extends string, Body = undefined, Given = undefined, Answer = undefined>(
+  one: Omit<TypedRoute<M, P, Body, Given, Answer>, "handle"> & {
+    handle: (c: Context, services: Services, body: Body) => Promise<Response> | Response;
   },
-): Route => one as Route;
+) => one as TypedRoute<M, P, Body, Given, Answer>;
 
 /** Milliseconds between two events of one job's steps; changes of state go at once. */
 const pace = 100;
 
-export const routes: readonly Route[] = [
+export const routes = [
   route({
     method: "get",
     path: "/api/models",
@@ -116,7 +124,7 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/api/samplers",
     summary: "The samplers there are, and which have Karras spacing",
-    answer: z.array(z.object({ name: z.string(), label: z.string(), karras: z.boolean() })),
+    answer: z.array(z.object({ name: z.enum(samplerNames), label: z.string(), karras: z.boolean() })),
     handle: (c) => c.json(samplers.map(({ name, label, karras }) => ({ name, label, karras }))),
   }),
   route({
@@ -124,7 +132,7 @@ export const routes: readonly Route[] = [
     path: "/api/metrics",
     summary: "What pictures are measured by, and what each is fidelity to",
     answer: z.array(
-      z.object({ name: z.string(), label: z.string(), help: z.string(), of: z.enum(["subject", "text"]) }),
+      z.object({ name: z.enum(metricNames), label: z.string(), help: z.string(), of: z.enum(["subject", "text"]) }),
     ),
     handle: (c) => c.json(metrics),
   }),
@@ -241,7 +249,7 @@ export const routes: readonly Route[] = [
     path: "/api/pictures",
     summary: "A page of the gallery, newest first",
     query: { from: "the first picture, counted from 0", count: "how many; 60 by default" },
-    answer: z.object({ pictures: z.array(z.unknown()), total: z.number() }),
+    answer: z.object({ pictures: z.array(galleryPictureSchema), total: z.number() }),
     handle: async (c, { data }) => {
       const number = (name: string, usual: number, most: number) =>
         z.coerce
@@ -258,6 +266,7 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/api/pictures/{id}",
     summary: "A picture's size and recipe",
+    answer: galleryPictureSchema,
     handle: async (c, { data }) => {
       const picture = await galleryPicture(data, c.req.param("id")!);
       return picture ? c.json(picture) : notFound(c, "picture");
@@ -296,7 +305,7 @@ export const routes: readonly Route[] = [
     path: "/api/jobs/{id}/scores",
     summary: "Scores of a job's pictures so far",
     query: { references: "an upload with pictures of the subject", token: "a word to leave out of the text" },
-    answer: z.array(z.object(Object.fromEntries(metricNames.map((name) => [name, z.number()])))),
+    answer: z.array(z.record(z.enum(metricNames), z.number())),
     handle: async (c, { queue, scoring }) => {
       const job = queue.get(c.req.param("id")!);
       if (!job) return notFound(c, "job");
@@ -318,6 +327,7 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/api/studies",
     summary: "The studies there are, newest first",
+    answer: z.array(z.object({ id: z.string(), title: z.string(), people: z.number() })),
     handle: async (c, { data }) => c.json(await listStudies(data)),
   }),
   route({
@@ -344,6 +354,7 @@ export const routes: readonly Route[] = [
     path: "/api/studies/{id}/answers",
     summary: "Takes a person's answers; gives the shares",
     body: answersSchema,
+    answer: sharesSchema,
     handle: async (c, { data }, body) => {
       const study = await takeAnswers(c.req.param("id")!, body, data);
       return study ? c.json(sharesOf(study)) : notFound(c, "study");
@@ -353,6 +364,7 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/api/studies/{id}/results",
     summary: "Each arm's share of the answers, with intervals",
+    answer: sharesSchema,
     handle: (c, services) => withStudy(c, services, (study) => c.json(sharesOf(study))),
   }),
   route({

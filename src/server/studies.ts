@@ -137,17 +137,30 @@ async function addAnswers(
 
 const keep = (study: Study, data: DataFolder) => writeWhole(data.study(study.id), `${JSON.stringify(study)}\n`);
 
-export interface Share {
-  readonly arm: string;
-  /** Averaged over people. */
-  readonly share: number;
-  /** Wilson's 95 % interval, every answer counting as one. */
-  readonly low: number;
-  readonly high: number;
-}
+const shareSchema = z.object({
+  /** The arm, or "undecided". */
+  arm: z.string(),
+  /** 0 to 1, averaged over people. */
+  share: z.number(),
+  /** Wilson's 95 % interval, every answer counting as one: its lower end. */
+  low: z.number(),
+  /** Its upper end. */
+  high: z.number(),
+});
+
+export type Share = z.output<typeof shareSchema>;
+
+export const sharesSchema = z.object({
+  /** How many took part. */
+  people: z.number(),
+  /** How many sets they answered together. */
+  answers: z.number(),
+  /** Each arm's share for each question, that of the undecided last. */
+  questions: z.object({ subject: z.array(shareSchema), text: z.array(shareSchema) }),
+});
 
 /** Each arm's share of the answers, and that of the undecided, last. */
-export function sharesOf({ arms, people }: Pick<Study, "arms" | "people">) {
+export function sharesOf({ arms, people }: Pick<Study, "arms" | "people">): z.output<typeof sharesSchema> {
   const answers = people.reduce((sum, person) => sum + person.answers.length, 0);
   const of = (question: "subject" | "text"): Share[] =>
     [...arms, "undecided"].map((arm, i) => {

@@ -2,7 +2,7 @@
  * Personalise text-to-image diffusion models and steer them: the same library in Node and in a browser. Importing it loads
  * no native module and touches no disk.
  *
- * @module
+ * @module tillerjs
  */
 
 // Picture files, and the recipes inside them.
@@ -26,6 +26,7 @@ export type { OpenModelOptions } from "./families/open-model.ts";
 // What there is to choose from.
 export {
   type ChoiceSetting,
+  type GivenSettings as GuidanceSettings,
   type GuidanceMethod,
   type GuidanceName,
   guidanceMethods,
@@ -94,6 +95,15 @@ export { type TrainingMethodName, trainingMethodNames, trainingMethods } from ".
 export type { Initializer, TrainingMethod } from "./training/methods/method.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
 export { type TrainingRequest, trainingRequestSchema } from "./training/run/options.ts";
-export { type TrainingEvent, type TrainOptions, train } from "./training/run/train.ts";
+export {
+  type TrainingEvent,
+  type TrainingPreparation,
+  type TrainingSample,
+  type TrainingSaved,
+  type TrainingStep,
+  type TrainingWarning,
+  type TrainOptions,
+  train,
+} from "./training/run/train.ts";
 export { version } from "./version.ts";
 export type { Checkpoint } from "./weights/checkpoint.ts";

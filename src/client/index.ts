@@ -1,7 +1,7 @@
 /**
  * A client of the server's own API: in a page, or in any program that has `fetch`.
  *
- * @module
+ * @module tillerjs/client
  */
 import { connect } from "./connection.ts";
 import { ApiError } from "./error.ts";

@@ -2,15 +2,16 @@
 import type { Answer, Body } from "./routes.ts";
 
 type JobBody = Body<"post /api/jobs">;
+type Element<List extends readonly unknown[]> = List[number];
 
 /** A request for pictures: what is left open has the server's default. */
-export type PicturesJob = Exclude<JobBody, { kind: "training" }>;
+export interface PicturesJob extends Exclude<JobBody, { kind: "training" }> {}
 
 /** Settings that take the place of a request's for some of its pictures. */
-export type Variation = NonNullable<PicturesJob["variations"]>[number];
+export interface Variation extends Element<NonNullable<PicturesJob["variations"]>> {}
 
 /** A request to learn a subject from an upload. */
-export type TrainingJob = Extract<JobBody, { kind: "training" }>;
+export interface TrainingJob extends Extract<JobBody, { kind: "training" }> {}
 
 /** What a job can be asked for with. */
 export type JobRequest = PicturesJob | TrainingJob;
@@ -28,22 +29,22 @@ export interface GalleryPage extends Answer<"get /api/pictures"> {}
 export interface Upload extends Answer<"post /api/uploads"> {}
 
 /** A guidance method that the server has, with its settings. */
-export type GuidanceMethod = Answer<"get /api/methods">[number];
+export interface GuidanceMethod extends Element<Answer<"get /api/methods">> {}
 
 /** A sampler that the server has. */
-export type Sampler = Answer<"get /api/samplers">[number];
+export interface Sampler extends Element<Answer<"get /api/samplers">> {}
 
 /** A metric that the server has. */
-export type Metric = Answer<"get /api/metrics">[number];
+export interface Metric extends Element<Answer<"get /api/metrics">> {}
 
 /** A picture's scores, by the metrics' names. */
-export type Scores = Answer<"get /api/jobs/{id}/scores">[number];
+export interface Scores extends Element<Answer<"get /api/jobs/{id}/scores">> {}
 
 /** A study, without its answers. */
 export interface Study extends Answer<"get /api/studies/{id}"> {}
 
 /** A study in a list, with how many took part. */
-export type StudySummary = Answer<"get /api/studies">[number];
+export interface StudySummary extends Element<Answer<"get /api/studies">> {}
 
 /** What a study is made of. */
 export interface StudyRequest extends Body<"post /api/studies"> {}

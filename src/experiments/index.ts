@@ -1,4 +1,8 @@
-/** Experiments: personalise, draw, measure, compare. */
+/**
+ * Experiments: personalise, draw, measure, compare; and the omega that suits an adapter.
+ *
+ * @module tillerjs/experiments
+ */
 
 import { join } from "node:path";
 import { exists } from "#bytes";
@@ -10,7 +14,9 @@ import { type ReportOptions, report } from "./report.ts";
 import type { Results } from "./results.ts";
 import { sheetOf } from "./sheet.ts";
 
-export { type Experiment, type ExperimentFile, parseExperiment, readExperiment } from "./experiment.ts";
+export type { Interval } from "./bootstrap.ts";
+export { type Arm, type Experiment, type ExperimentFile, parseExperiment, readExperiment } from "./experiment.ts";
+export type { Identities } from "./plan.ts";
 export type { ReportOptions } from "./report.ts";
 export type { ArmResult, Intervals, PairResult, PromptResult, Results } from "./results.ts";
 export type { RunOptions, RunProgress } from "./run.ts";

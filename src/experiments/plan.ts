@@ -42,8 +42,11 @@ export interface PictureUnit {
   readonly prompt: Prompt;
 }
 
+/** Contents of the networks of an experiment, as hashes. */
 export interface Identities {
+  /** The model's. */
   readonly model: string;
+  /** The CLIP's and the ViT's, and how pictures are prepared for them. */
   readonly encoders: readonly string[];
 }
 

@@ -52,15 +52,21 @@ export interface Model extends Omit<ModelFiles, "defaults"> {
 
 /** What a picture is made with where a request leaves it open. */
 export interface ModelDefaults {
+  /** The sampler. */
   readonly sampler: SamplerName;
+  /** Its steps. */
   readonly steps: number;
   /** Guidance scale. */
   readonly scale: number;
+  /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
   /** Sides of pictures are multiples of it. */
   readonly sideMultiple: number;
+  /** The guidance method. */
   readonly guidance: GuidanceName;
+  /** Omega, for methods that have it. */
   readonly omega: number;
 }
 

@@ -15,6 +15,7 @@ import { embeddedFolder, embeddedModel } from "./embedded.ts";
 import { families } from "./families.ts";
 import type { Component, Family, Model, ModelFiles, SplitComponent } from "./family.ts";
 
+/** What of a model is opened, and how it is downloaded. */
 export interface OpenModelOptions extends HubOptions {
   /** Which spelling of the weights is wanted, such as "fp16"; the plain one is taken where it does not exist. */
   readonly variant?: string | undefined;

@@ -9,11 +9,20 @@ export type { ChoiceSetting, Method, Need, NumberSetting, Setting } from "./meth
 type Listed = (typeof methods)[number];
 type ListedSetting = Listed["settings"][number];
 
+/**
+ * The guidance methods by the names that requests use.
+ *
+ * @useDeclaredType
+ */
 export type GuidanceName = Listed["name"];
 export type SettingName = ListedSetting["name"];
 
 type ValueOf<N extends SettingName> = SettingValue<Extract<ListedSetting, { readonly name: N }>>;
-/** Settings as they are given: each may be absent, and stands for nothing where the method has none of that name. */
+/**
+ * Settings as they are given: each may be absent, and stands for nothing where the method has none of that name.
+ *
+ * @useDeclaredType
+ */
 export type GivenSettings = { readonly [N in SettingName]?: ValueOf<N> | undefined };
 export type SettingValues = { readonly [N in SettingName]: ValueOf<N> };
 

@@ -22,6 +22,11 @@ import {
 
 /** How pictures are prepared: as DreamBooth's evaluation does it, or DreamMatcher's. */
 export const evaluationProtocols = ["dreambooth", "dreammatcher"] as const;
+/**
+ * One of the {@link evaluationProtocols}.
+ *
+ * @useDeclaredType
+ */
 export type EvaluationProtocol = (typeof evaluationProtocols)[number];
 
 export interface PictureEncoder {

@@ -3,6 +3,11 @@ import { type Features, mean, type PictureFeatures } from "./features.ts";
 import type { Metric } from "./metric.ts";
 import { metrics as listed } from "./metrics.ts";
 
+/**
+ * The metrics by their keys in results.
+ *
+ * @useDeclaredType
+ */
 export type MetricName = (typeof listed)[number]["name"];
 
 /** By metric. All are cosines, higher is nearer. */

@@ -22,24 +22,32 @@ export {
   type Scores,
 } from "./fidelity.ts";
 
+/** What is measured, and against what. */
 export interface EvaluationRequest {
   /** The folder of pictures to measure. */
   readonly images: string;
   /** The folder of the subject's own pictures. */
   readonly references: string;
-  /** A file with the pictures' texts, see `textsOf`; without it they are in `.txt` files beside the pictures, or in recipes. */
+  /**
+   * A file with the pictures' texts: a JSON object by their names, or a line for each in the order of their names. Without
+   * it, texts are in `.txt` files beside the pictures, or in their recipes.
+   */
   readonly prompts?: string | undefined;
   /** The text of a picture that has none. */
   readonly prompt?: string | undefined;
   /** A word that texts are measured without: the subject's token, which CLIP does not know. */
   readonly token?: string | undefined;
-  /** Folders of a CLIP and a ViT in Transformers' form; the embedded ones by default. */
+  /** The folder of a CLIP in Transformers' form; the embedded one by default, which knows the embedded world alone. */
   readonly clip?: string | undefined;
+  /** The folder of the ViT, likewise. */
   readonly dino?: string | undefined;
   /** How pictures are prepared for the encoders; `dreambooth` by default. */
   readonly protocol?: EvaluationProtocol | undefined;
+  /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
+  /** Threads of one operator; by default one for each core. */
   readonly threads?: number | undefined;
+  /** Stops before the next picture by throwing its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -20,6 +20,7 @@ export interface LoadProgress {
   readonly total?: number;
 }
 
+/** What is loaded beside the model, and where it computes. */
 export interface LoadOptions {
   /** LoRA, Custom Diffusion and textual inversion files, each with a strength (default 1). */
   readonly adapters?: readonly AdapterSpec[] | undefined;
@@ -29,12 +30,15 @@ export interface LoadOptions {
   readonly variant?: string | undefined;
   /** Where a single-file model's tokenizer and configs come from: a Diffusers folder or a hub id. */
   readonly config?: string | undefined;
+  /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
+  /** Threads of one operator; by default one for each core. */
   readonly threads?: number | undefined;
   /** Record the time of every operator; `close` returns it. */
   readonly profile?: boolean | undefined;
   /** Told what takes long: bytes of a download, or the step of loading that begins. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Stops loading by throwing its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 

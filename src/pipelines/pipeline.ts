@@ -9,6 +9,7 @@ import { type GenerateEvent, type GenerateOptions, textToImage } from "./text-to
 
 export type { GenerateEvent, GenerateOptions, PictureEvent, StepEvent, WarningEvent } from "./text-to-image.ts";
 
+/** A model that is open and draws. */
 export interface Pipeline {
   /** Sessions built so far: moving omega, the prompt, the method or covered adapters builds none. */
   readonly sessionsBuilt: number;
@@ -28,6 +29,7 @@ export interface Pipeline {
   close(): Promise<readonly OperatorTime[]>;
 }
 
+/** Opens models. */
 export const Pipeline = {
   /**
    * Opens a model and its adapters and builds its networks.

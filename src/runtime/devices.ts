@@ -10,7 +10,11 @@ import { float32 } from "./tensor.ts";
 /** What {@link DeviceName} can be. */
 export const deviceNames = ["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const;
 
-/** What a person asks for. */
+/**
+ * What a person asks for.
+ *
+ * @useDeclaredType
+ */
 export type DeviceName = (typeof deviceNames)[number];
 
 /** Whether a device works. */

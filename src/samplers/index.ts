@@ -13,7 +13,11 @@ export type { History, Sampler, SamplerResult, SamplerStep } from "./sampler.ts"
 
 type Listed = (typeof listed)[number];
 
-/** The samplers by the names users call them. */
+/**
+ * The samplers by the names users call them.
+ *
+ * @useDeclaredType
+ */
 export type SamplerName = Listed["name"];
 
 /** A scheduler config as the sampler of that name understands it, defaults filled in. */

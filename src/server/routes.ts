@@ -23,6 +23,7 @@ import {
   sharesSchema,
   studyRequestSchema,
   studySchema,
+  studySummarySchema,
   studyWith,
   takeAnswers,
 } from "./studies.ts";
@@ -54,22 +55,33 @@ export interface Route {
   readonly handle: (c: Context, services: Services, body: unknown) => Promise<Response> | Response;
 }
 
-const placed = jobSchema.extend({ position: z.number().optional() });
+const placed = jobSchema.extend({
+  /** How many jobs are before it, while it waits. */
+  position: z.number().optional(),
+});
 const withPlace = (job: Job, { queue }: Services) => ({ ...job, position: queue.position(job.id) });
 
 const settingSchema = z.object({
   /** The request's field. */
   name: z.string(),
+  /** What people read. */
   label: z.string(),
+  /** One line. */
   help: z.string(),
+  /** In names, before the value. */
   short: z.string(),
+  /** Where names and recipes tell it. */
   told: z.enum(["in names", "in recipes", "when changed"]),
 });
 
 const methodSchema = z.object({
+  /** As requests name it. */
   name: z.enum(guidanceNames),
+  /** What people read. */
   label: z.string(),
+  /** One line. */
   help: z.string(),
+  /** Its settings, with their ranges and defaults. */
   settings: z.array(
     z.union([
       settingSchema.extend({
@@ -82,10 +94,46 @@ const methodSchema = z.object({
       settingSchema.extend({ kind: z.literal("choice"), choices: z.array(z.string()), default: z.string() }),
     ]),
   ),
+  /** What it is made for. */
   needs: z.array(z.enum(["fine-tuning", "learned token", "ddim"])),
-  /** What it is compared with, and where it is that exactly. */
+  /** The method that it is compared with. */
   baseline: z.string().optional(),
+  /** The settings at which it is that method exactly. */
   isBaselineAt: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
+});
+
+const samplerSchema = z.object({
+  /** As requests name it. */
+  name: z.enum(samplerNames),
+  /** What the community's web UI calls it. */
+  label: z.string(),
+  /** Whether it has Karras spacing. */
+  karras: z.boolean(),
+});
+
+const metricSchema = z.object({
+  /** Its key in scores. */
+  name: z.enum(metricNames),
+  /** What people read. */
+  label: z.string(),
+  /** One line. */
+  help: z.string(),
+  /** What it is fidelity to. */
+  of: z.enum(["subject", "text"]),
+});
+
+const uploadSchema = z.object({
+  /** What jobs and studies call it. */
+  id: z.string(),
+  /** How many pictures it has. */
+  pictures: z.number(),
+});
+
+const galleryPageSchema = z.object({
+  /** Those that were asked for. */
+  pictures: z.array(galleryPictureSchema),
+  /** How many there are. */
+  total: z.number(),
 });
 
 /** A route whose method, path, body and answer are known as types. `tillerjs/client` is typed by them. */
@@ -124,16 +172,14 @@ export const routes = [
     method: "get",
     path: "/api/samplers",
     summary: "The samplers there are, and which have Karras spacing",
-    answer: z.array(z.object({ name: z.enum(samplerNames), label: z.string(), karras: z.boolean() })),
+    answer: z.array(samplerSchema),
     handle: (c) => c.json(samplers.map(({ name, label, karras }) => ({ name, label, karras }))),
   }),
   route({
     method: "get",
     path: "/api/metrics",
     summary: "What pictures are measured by, and what each is fidelity to",
-    answer: z.array(
-      z.object({ name: z.enum(metricNames), label: z.string(), help: z.string(), of: z.enum(["subject", "text"]) }),
-    ),
+    answer: z.array(metricSchema),
     handle: (c) => c.json(metrics),
   }),
   route({
@@ -231,7 +277,7 @@ export const routes = [
     summary: "Keeps pictures to learn from: form fields named pictures",
     takes: "multipart/form-data",
     status: 201,
-    answer: z.object({ id: z.string(), pictures: z.number() }),
+    answer: uploadSchema,
     handle: async (c, { data }) => {
       const form = await c.req.parseBody({ all: true }).catch((error) => {
         if (error instanceof TypeError)
@@ -249,7 +295,7 @@ export const routes = [
     path: "/api/pictures",
     summary: "A page of the gallery, newest first",
     query: { from: "the first picture, counted from 0", count: "how many; 60 by default" },
-    answer: z.object({ pictures: z.array(galleryPictureSchema), total: z.number() }),
+    answer: galleryPageSchema,
     handle: async (c, { data }) => {
       const number = (name: string, usual: number, most: number) =>
         z.coerce
@@ -327,7 +373,7 @@ export const routes = [
     method: "get",
     path: "/api/studies",
     summary: "The studies there are, newest first",
-    answer: z.array(z.object({ id: z.string(), title: z.string(), people: z.number() })),
+    answer: z.array(studySummarySchema),
     handle: async (c, { data }) => c.json(await listStudies(data)),
   }),
   route({

@@ -11,29 +11,46 @@ import type { Job } from "./jobs.ts";
 const choice = z.number().int().min(0).nullable();
 
 export const studyRequestSchema = z.strictObject({
+  /** What it is called. */
   title: z.string().min(1).max(300),
   /** A finished job whose pictures are those of the arms one after the other, `seeds` of each. */
   job: z.string(),
+  /** What is compared, by name. */
   arms: z.array(z.string().min(1).max(60)).min(2).max(64),
+  /** Pictures of each arm. */
   seeds: z.number().int().min(1).max(64),
   /** An upload with pictures of the subject. */
   references: z.string().optional(),
 });
 
 export const answersSchema = z.strictObject({
+  /** Who answers: any name, the same each time. */
   person: z.string().min(1).max(60),
   /** For each set the arm chosen, or null for undecided. */
   answers: z.array(z.strictObject({ set: z.number().int().min(0), subject: choice, text: choice })).max(64),
 });
 
 export const studySchema = z.object({
+  /** Its id. */
   id: z.string(),
+  /** What it is called. */
   title: z.string(),
+  /** What is compared, by name. */
   arms: z.array(z.string()),
   /** Of each seed the arms' pictures. */
   sets: z.array(z.object({ prompt: z.string(), pictures: z.array(z.string()) })),
+  /** Where pictures of the subject are. */
   references: z.array(z.string()),
   people: z.array(answersSchema).default([]),
+});
+
+export const studySummarySchema = z.object({
+  /** Its id. */
+  id: z.string(),
+  /** What it is called. */
+  title: z.string(),
+  /** How many took part. */
+  people: z.number(),
 });
 
 export type Study = z.output<typeof studySchema>;

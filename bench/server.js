@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { encodePng, Pipeline } from "../dist/index.js";
-import { writeWhole } from "../dist/node.js";
+import { writeWhole } from "../dist/internal.js";
 import { startStudio } from "../dist/server/index.js";
 
 const data = mkdtempSync(join(tmpdir(), "tiller-load-"));

@@ -26,6 +26,7 @@ export const rooms = {
   recipe: ["bytes", "images", "samplers", "guidance"],
   families: ["bytes", "graph", "hub", "weights", "text", "models", "schedules", "samplers", "guidance"],
   adapters: ["bytes", "weights", "models", "families"],
+  inspection: ["bytes", "weights", "recipe", "families", "adapters"],
   pipelines: [
     ...["bytes", "random", "graph", "runtime", "images", "weights", "text", "models", "samplers", "guidance"],
     ...["recipe", "families", "adapters"],
@@ -40,9 +41,11 @@ export const rooms = {
     ...["bytes", "random", "runtime", "images", "plots", "guidance", "recipe", "families"],
     ...["pipelines", "training", "metrics", "world"],
   ],
-  // The two that a person meets go through what is exported for everyone.
-  server: ["index.ts", "node.ts", "experiments/index.ts"],
-  cli: ["index.ts", "node.ts", "experiments/index.ts", "server/index.ts"],
+  // The two that a person meets go through what is exported for everyone, and one list of what is theirs alone.
+  server: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts"],
+  // Of the server it takes types alone: it runs wherever there is fetch.
+  client: ["server/routes.ts"],
+  cli: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "experiments/concepts.ts", "server/index.ts"],
 };
 
 /** Where Node's own modules and native packages may be imported: these rooms, and every room's `node/`. */

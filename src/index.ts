@@ -1,72 +1,110 @@
-/** The public library, the same in Node and in a browser. Importing it loads no native module and touches no disk. */
-export { metadataAlphas } from "./adapters/lora.ts";
-export { jsonObject, readJson } from "./bytes/json-file.ts";
+/**
+ * Personalise text-to-image diffusion models and steer them: the same library in Node and in a browser. Importing it loads
+ * no native module and touches no disk.
+ *
+ * @module tillerjs
+ */
+
+// Picture files, and the recipes inside them.
+export { readPixels } from "#images";
+// Models, and what files hold.
 export { readFloat32, readSafetensors, type Safetensors } from "./bytes/safetensors.ts";
 export type { ByteSource } from "./bytes/source.ts";
-export { type ErrorCode, errorGroups, errorRows, TillerError, withoutFolders } from "./errors/index.ts";
-export { embeddedModel } from "./families/embedded.ts";
-export { usualDefaults } from "./families/stable-diffusion/defaults.ts";
-export { nameForeign, nameOtherTask } from "./families/stable-diffusion/ldm-refusals.ts";
+export type { DType, TensorRef } from "./bytes/tensor-ref.ts";
+// Errors.
 export {
-  comparable,
-  doubtOf,
-  type GivenSettings,
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorRow,
+  errorRows,
+  TillerError,
+  withoutFolders,
+} from "./errors/index.ts";
+export { embeddedModel } from "./families/embedded.ts";
+export type { ModelDefaults } from "./families/family.ts";
+export type { OpenModelOptions } from "./families/open-model.ts";
+// What there is to choose from.
+export {
+  type ChoiceSetting,
+  type GivenSettings as GuidanceSettings,
+  type GuidanceMethod,
   type GuidanceName,
   guidanceMethods,
   guidanceNames,
-  type Method as GuidanceMethod,
-  methodOf,
-  namingSettings,
+  type Need as GuidanceNeed,
+  type NumberSetting,
   type Setting as GuidanceSetting,
-  type SettingName,
-  type SettingValues,
-  settingNames,
-  settingOf,
-  settingsNamed,
-  settingsOf,
-  toldOf,
 } from "./guidance/index.ts";
+// Drawing pictures.
+export type { DownloadProgress } from "./hub/options.ts";
 export type { Pixels } from "./images/pixels.ts";
+export type {
+  CustomDiffusionDetails,
+  FileInspection,
+  OtherTensors,
+  SingleFileModelDetails,
+  TensorFile,
+  TextualInversionDetails,
+} from "./inspection/file.ts";
+export type { ComponentInspection, FolderInspection } from "./inspection/folder.ts";
+export { type Inspection, inspect, type PictureInspection } from "./inspection/inspect.ts";
+export type { LoraDetails, LoraGroup } from "./inspection/lora.ts";
+export { type ModelComponent, type OpenedModel, openModel } from "./inspection/open-model.ts";
+export type { Amount } from "./inspection/tensors.ts";
+
+// Measuring pictures.
 export {
   type Evaluation,
+  type EvaluationProtocol,
   type EvaluationRequest,
-  evaluateFolder,
-  type Metric,
-  metricLabels,
+  evaluate,
+  evaluationProtocols,
+  type MeasuredPicture,
+  type MeasuredPrompt,
+  type MetricDescription,
+  type MetricName,
   metricNames,
   metrics,
-  protocols,
+  openScorer,
+  type Scorer,
+  type ScorerOptions,
   type Scores,
-  type ScoringOptions,
-  startScoring,
 } from "./metrics/index.ts";
-export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
-export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
-export { shortName } from "./recipe/parameters.ts";
-export { encodePng } from "./recipe/png.ts";
-export { readPicture, readRecipe } from "./recipe/read-recipe.ts";
-export type { Recipe, RecipeAdapter } from "./recipe/recipe.ts";
+export type { AdapterChoice, AdapterSpec } from "./pipelines/adapter-spec.ts";
+export type { LoadOptions, LoadProgress } from "./pipelines/load.ts";
 export {
-  completed,
-  type FullRequest,
-  type Request,
-  requestSchema,
-  type SamplerName,
-  samplerNames,
-  settingFields,
-} from "./recipe/request.ts";
+  type GenerateEvent,
+  type GenerateOptions,
+  type PictureEvent,
+  Pipeline,
+  type StepEvent,
+  type WarningEvent,
+} from "./pipelines/pipeline.ts";
+export { encodePng } from "./recipe/png.ts";
+export { type PictureFile, readPicture, readRecipe } from "./recipe/read-recipe.ts";
+export { type Recipe, type RecipeAdapter, recipeSchema } from "./recipe/recipe.ts";
+export type { FullRequest } from "./recipe/request.ts";
+export { type PictureRequest, pictureRequestSchema } from "./recipe/request.ts";
 export { type PrecisionName, precisionNames } from "./runtime/compute.ts";
-export { type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
+export { type DeviceName, type DeviceProbe, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";
 export { runtimeVersion } from "./runtime/index.ts";
 export type { Device } from "./runtime/targets.ts";
-export { karrasSamplerNames, type SamplerKind, samplerKinds } from "./samplers/index.ts";
+export { type SamplerDescription, type SamplerName, samplerNames, samplers } from "./samplers/index.ts";
+// Teaching a model a subject.
 export { type TrainingMethodName, trainingMethodNames, trainingMethods } from "./training/methods/index.ts";
+export type { Initializer, TrainingMethod } from "./training/methods/method.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
-export { readLossLog } from "./training/run/loss-log.ts";
-export { type TrainingRequest, trainingSchema } from "./training/run/options.ts";
-export { runFolderOf } from "./training/run/run-folder.ts";
-export { type TrainingEvent, type TrainOptions, train } from "./training/run/train.ts";
+export { type TrainingRequest, trainingRequestSchema } from "./training/run/options.ts";
+export {
+  type TrainingEvent,
+  type TrainingPreparation,
+  type TrainingSample,
+  type TrainingSaved,
+  type TrainingStep,
+  type TrainingWarning,
+  type TrainOptions,
+  train,
+} from "./training/run/train.ts";
 export { version } from "./version.ts";
-export { type Checkpoint, openCheckpoint } from "./weights/checkpoint.ts";
-export { wrongSetting } from "./wrong-setting.ts";
+export type { Checkpoint } from "./weights/checkpoint.ts";

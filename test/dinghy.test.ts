@@ -3,10 +3,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { drawReferences } from "../src/experiments/concepts.ts";
+import { drawReferences, embeddedConcept } from "../src/experiments/concepts.ts";
 import {
   type ExperimentFile,
-  embeddedConcept,
   gatherResults,
   parseExperiment,
   readExperiment,
@@ -16,7 +15,7 @@ import {
   writeSheet,
 } from "../src/experiments/index.ts";
 import { embeddedFolder } from "../src/families/embedded.ts";
-import { evaluateFolder, Pipeline } from "../src/index.ts";
+import { evaluate, Pipeline } from "../src/index.ts";
 import { refused, tiller } from "./fake-world.ts";
 import { refusal } from "./refusal.ts";
 
@@ -55,7 +54,7 @@ test("measuring: a concept's pictures are nearer to each other than to another's
   const [dog, other] = [join(folder, "brown_dog"), join(folder, "fat_dog")];
   await drawReferences(embeddedConcept("brown_dog"), dog);
   await drawReferences(embeddedConcept("fat_dog"), other);
-  const measure = (images: string) => evaluateFolder({ images, references: dog, prompt: "a dog" });
+  const measure = (images: string) => evaluate({ images, references: dog, prompt: "a dog" });
   const [own, strange] = [await measure(dog), await measure(other)];
   expect(own.scores.dino).toBeGreaterThan(strange.scores.dino);
   expect(own.pictures).toHaveLength(5);

@@ -4,16 +4,15 @@ import { expect } from "vitest";
 import { run } from "../src/cli/run.ts";
 import type { LoadedPipeline, World } from "../src/cli/world.ts";
 import {
-  completed,
   type FullRequest,
   type GenerateEvent,
   type LoadOptions,
+  pictureRequestSchema,
   type Recipe,
-  requestSchema,
   train,
-  usualDefaults,
   version,
 } from "../src/index.ts";
+import { completed, usualDefaults } from "../src/internal.ts";
 
 export interface Fake {
   /** Called before every step; may throw or abort. */
@@ -100,7 +99,7 @@ function fakePipeline(
     precision: "float32",
     defaults: { ...usualDefaults, width: 16, height: 8, sideMultiple: 8 },
     async *generate(asked, { signal } = {}): AsyncGenerator<GenerateEvent> {
-      const request = completed(requestSchema.parse(asked), usualDefaults);
+      const request = completed(pictureRequestSchema.parse(asked), usualDefaults);
       outcome.requests.push(request);
       for (const message of fake.warnings ?? []) yield { type: "warning", message };
       const { width = 16, height = 8, steps, count, seed } = request;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { readSafetensors } from "../src/bytes/safetensors.ts";
 import type { Family, ModelFiles, Modules } from "../src/families/family.ts";
-import { encodePng, Pipeline, type Request, train } from "../src/index.ts";
+import { encodePng, type PictureRequest, Pipeline, train } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
 import { refusal } from "./refusal.ts";
 
@@ -85,14 +85,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function draw(pipeline: Pipeline, request: Partial<Request> = {}) {
+async function draw(pipeline: Pipeline, request: Partial<PictureRequest> = {}) {
   const pictures = [];
   for await (const event of pipeline.generate({ prompt: "a boat", width: 64, height: 64, ...request })) {
     if (event.type === "picture") pictures.push(event);
   }
   return pictures;
 }
-const bytesOf = async (pipeline: Pipeline, request: Partial<Request> = {}) =>
+const bytesOf = async (pipeline: Pipeline, request: Partial<PictureRequest> = {}) =>
   (await draw(pipeline, request)).map(({ data }) => Buffer.from(data).toString("base64"));
 
 test("its pictures are those of the networks it is made of, with the defaults it names", async () => {

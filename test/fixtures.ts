@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { readBytes } from "../src/bytes/safetensors.ts";
-import { type Request, readFloat32, readSafetensors } from "../src/index.ts";
+import { type PictureRequest, readFloat32, readSafetensors } from "../src/index.ts";
 import type { Tensor } from "../src/runtime/index.ts";
 
 export const fixture = (path: string): string => fileURLToPath(new URL(`../parity/fixtures/${path}`, import.meta.url));
@@ -12,7 +12,7 @@ export interface PictureCase {
   readonly pipeline: string;
   readonly variant?: string;
   readonly adapters: readonly { readonly file: string; readonly strength: number }[];
-  readonly request: Request;
+  readonly request: PictureRequest;
 }
 
 export const pictureCases = JSON.parse(readFileSync(fixture("reference/cases.json"), "utf8")) as PictureCase[];

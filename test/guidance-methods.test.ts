@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { armName, armsOf, parseExperiment } from "../src/experiments/experiment.ts";
 import { baselineOf } from "../src/experiments/results.ts";
 import { type GuidanceName, guidanceNames, methodOf, settingsOf } from "../src/guidance/index.ts";
-import { type GenerateEvent, Pipeline, type Request, requestSchema } from "../src/index.ts";
+import { type GenerateEvent, type PictureRequest, Pipeline, pictureRequestSchema } from "../src/index.ts";
 import { parametersText } from "../src/recipe/parameters.ts";
 import { type Studio, startStudio } from "../src/server/index.ts";
 import { refused, tiller } from "./fake-world.ts";
@@ -55,7 +55,7 @@ vi.mock("../src/guidance/methods.ts", async (original) => {
 
 /** As the types do not know it. */
 const name = "leaning" as GuidanceName;
-const asked = (more: object) => ({ guidance: name, ...more }) as Partial<Request>;
+const asked = (more: object) => ({ guidance: name, ...more }) as Partial<PictureRequest>;
 
 let out: string;
 beforeAll(async () => {
@@ -88,7 +88,9 @@ describe("the pipeline", () => {
     expect(right.picture.recipe.request).toMatchObject({ leanBy: 0.2, leanTo: "right" });
     expect(plain.picture.recipe.request).not.toHaveProperty("leanBy");
     // And the picture comes again from its recipe.
-    expect((await draw(requestSchema.parse(right.picture.recipe.request))).picture.data).toEqual(right.picture.data);
+    expect((await draw(pictureRequestSchema.parse(right.picture.recipe.request))).picture.data).toEqual(
+      right.picture.data,
+    );
     expect(parametersText(right.picture.recipe, 64, 64)).toContain("Guidance: leaning, Lean: 0.2, Leaning to: right");
   });
 
@@ -193,6 +195,6 @@ describe("every method", () => {
       for (const text of help) expect(text).toContain(option);
       for (const body of bodies) expect(body).toContain(`"${setting}":`);
     }
-    expect(requestSchema.parse({ prompt: "a cat", guidance: one }).guidance).toBe(one);
+    expect(pictureRequestSchema.parse({ prompt: "a cat", guidance: one }).guidance).toBe(one);
   });
 });

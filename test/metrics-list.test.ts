@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { resultLines, shortResultLines } from "../src/cli/experiment-output.ts";
 import { type Results, writeReport } from "../src/experiments/index.ts";
-import { pairRows, tableHeads, tableRows } from "../src/experiments/table.ts";
+import { pairsTable, resultsTable } from "../src/experiments/table.ts";
 import { meanScores, scoresOf } from "../src/metrics/fidelity.ts";
 import { startStudio } from "../src/server/index.ts";
 import { tiller } from "./fake-world.ts";
@@ -73,16 +73,19 @@ const results = {
 } as unknown as Results;
 
 test("an experiment's tables and report have its column", async () => {
-  const column = tableHeads.indexOf("NEAREST");
-  expect(tableHeads.slice(column - 2, column + 3)).toEqual(["CLIP-T", "over cfg", "NEAREST", "over cfg", "rows"]);
-  const [row] = tableRows(results);
+  const {
+    heads,
+    rows: [row],
+  } = resultsTable(results);
+  const column = heads.indexOf("NEAREST");
+  expect(heads.slice(column - 2, column + 3)).toEqual(["CLIP-T", "over cfg", "NEAREST", "over cfg", "rows"]);
   expect(row!.slice(column, column + 2)).toEqual([
     { text: "0.750", interval: "0.650 to 0.850" },
     { text: "+0.125", interval: "+0.025 to +0.225" },
   ]);
   // The paper has its own three.
   expect(row!.at(-1)!.text).toBe("0.470 0.735 0.335");
-  expect(pairRows(results)[0]!.at(-1)!.text).toBe("−0.250");
+  expect(pairsTable(results).rows[0]!.at(-1)!.text).toBe("−0.250");
   expect(resultLines(results)).toContain("NEAREST");
   expect(shortResultLines(results)).toMatch(/CLIP-T +NEAREST +s\/picture\ncfg .* 0\.300 +0\.750 +1\.00/);
   const page = await readFile(await writeReport(results, out, { title: "T", lead: "L", commands: [] }), "utf8");
@@ -93,7 +96,8 @@ test("an experiment's tables and report have its column", async () => {
 test("results of before it came have an empty place for it", () => {
   const { nearest: _, ...scores } = of(0) as Record<string, unknown>;
   const before = { ...results, arms: results.arms.map((one) => ({ ...one, scores, overCfg: scores })), pairs: [] };
-  expect(tableRows(before as unknown as Results)[0]![tableHeads.indexOf("NEAREST")]).toEqual({ text: "" });
+  const { heads, rows } = resultsTable(before as unknown as Results);
+  expect(rows[0]![heads.indexOf("NEAREST")]).toEqual({ text: "" });
 });
 
 test("the server tells it to its page and describes the scores with it", async () => {

@@ -3,10 +3,10 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { evaluateFolder, protocols } from "../src/index.ts";
+import { evaluate, evaluationProtocols } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
 
-test.each(protocols)(
+test.each(evaluationProtocols)(
   "%s: DINO, CLIP-I and CLIP-T of picture files are those of Transformers' processors and models, within 1e-3",
   async (protocol) => {
     const { texts, scores } = JSON.parse(await readFile(fixture("encoders/scores.json"), "utf8"));
@@ -20,7 +20,7 @@ test.each(protocols)(
         await copyFile(fixture(`encoders/pictures/${name}`), join(i < 2 ? references : images, name));
         if (i >= 2) await writeFile(join(images, name.replace(".png", ".txt")), texts[i - 2]);
       }
-      const found = await evaluateFolder({
+      const found = await evaluate({
         images,
         references,
         clip: fixture("encoders/clip"),

@@ -14,8 +14,8 @@ import {
   type GuidanceName,
   guidanceMethods,
   type LoadOptions,
+  type PictureRequest,
   Pipeline,
-  type Request,
   readFloat32,
 } from "../src/index.ts";
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
@@ -26,11 +26,11 @@ import { refusal } from "./refusal.ts";
 
 const model = fixture("pipelines/sd15");
 const lora = fixture("adapters/lora-peft.safetensors");
-const request: Request = { prompt: "a red cat in the snow", steps: 6, seed: 3, guidance: "pg", omega: 0.6 };
+const request: PictureRequest = { prompt: "a red cat in the snow", steps: 6, seed: 3, guidance: "pg", omega: 0.6 };
 
 type PictureEvent = Extract<GenerateEvent, { type: "picture" }>;
 
-async function pictures(pipeline: Pipeline, wanted: Request, batch?: number): Promise<PictureEvent[]> {
+async function pictures(pipeline: Pipeline, wanted: PictureRequest, batch?: number): Promise<PictureEvent[]> {
   const found: PictureEvent[] = [];
   for await (const event of pipeline.generate(wanted, { batch })) if (event.type === "picture") found.push(event);
   return found;
@@ -64,7 +64,7 @@ describe("the dial", () => {
   });
 
   test("costs the rows of cfg", async () => {
-    const rows = async (guidance: Request["guidance"]) => {
+    const rows = async (guidance: PictureRequest["guidance"]) => {
       for await (const event of pipeline.generate({ ...request, guidance, steps: 1 }))
         if (event.type === "step") return event.rows;
     };
@@ -82,7 +82,7 @@ describe("the dial", () => {
       { width: 96 },
       { count: 3 },
     ]) {
-      await pictures(pipeline, { ...request, steps: 1, ...(change as Partial<Request>) });
+      await pictures(pipeline, { ...request, steps: 1, ...(change as Partial<PictureRequest>) });
     }
     expect(pipeline.sessionsBuilt).toBe(built);
   });
@@ -140,7 +140,7 @@ describe("adapters", () => {
     const merged = await load({ adapters: [await mergedModelAdapter()] });
     try {
       // The merged matrices go in whole, as replaced keys and values; sums in another order move few pixels by 1.
-      const cfg: Request = { ...request, guidance: "cfg" };
+      const cfg: PictureRequest = { ...request, guidance: "cfg" };
       const found = (await pictures(merged, cfg))[0]!.data;
       const own = await load({ adapters: [await keysAndValuesOf(lora)] });
       const expected = (await pictures(own, cfg))[0]!.data;
@@ -153,7 +153,7 @@ describe("adapters", () => {
   });
 
   test("at strength 0 give the base model's picture", async () => {
-    const cfg: Request = { ...request, guidance: "cfg" };
+    const cfg: PictureRequest = { ...request, guidance: "cfg" };
     const [off, none] = [await load({ adapters: [`${lora}:0`] }), await load({ adapters: [] })];
     expect(bytes(await pictures(off, cfg))).toEqual(bytes(await pictures(none, cfg)));
     await Promise.all([off.close(), none.close()]);
@@ -314,7 +314,7 @@ describe("a wrong request is refused:", () => {
     [{ scales: 3 }, "setting-invalid", "scales"],
     [{ clipSkip: 12 }, "clip-skip-too-large", "12"],
   ])("%j", async (change, code, ...facts) => {
-    const run = pictures(pipeline, { ...request, ...(change as Partial<Request>) });
+    const run = pictures(pipeline, { ...request, ...(change as Partial<PictureRequest>) });
     await expect(run).rejects.toThrow(refusal(code, ...facts));
   });
 

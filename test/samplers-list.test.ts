@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { parseExperiment } from "../src/experiments/experiment.ts";
-import { Pipeline, requestSchema } from "../src/index.ts";
+import { Pipeline, pictureRequestSchema } from "../src/index.ts";
 import { parametersText } from "../src/recipe/parameters.ts";
 import { createSampler, parseConfig, type SamplerName } from "../src/samplers/index.ts";
 import { type Studio, startStudio } from "../src/server/index.ts";
@@ -86,7 +86,7 @@ test("the command line takes it and names it in help", async () => {
 });
 
 test("requests and experiments take it", () => {
-  expect(requestSchema.parse({ prompt: "a cat", sampler: "hasty" }).sampler).toBe("hasty");
+  expect(pictureRequestSchema.parse({ prompt: "a cat", sampler: "hasty" }).sampler).toBe("hasty");
   const experiment = { name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }] };
   expect(parseExperiment({ ...experiment, sampler: "hasty" }).sampler).toBe("hasty");
 });

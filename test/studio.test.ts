@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { drawReferences } from "../src/experiments/concepts.ts";
-import { embeddedConcept } from "../src/experiments/index.ts";
+import { drawReferences, embeddedConcept } from "../src/experiments/concepts.ts";
 import { type Studio, startStudio } from "../src/server/index.ts";
 import { skipped } from "./skipped.ts";
 

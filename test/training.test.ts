@@ -12,13 +12,13 @@ import { openModel } from "../src/families/open-model.ts";
 import {
   Pipeline,
   readSafetensors,
-  runFolderOf,
   type TrainingEvent,
   type TrainingMethodName,
   type TrainingRequest,
   train,
   trainingMethodNames,
 } from "../src/index.ts";
+import { runFolderOf } from "../src/internal.ts";
 import { normalValues } from "../src/random/streams.ts";
 import { readRecipe } from "../src/recipe/read-recipe.ts";
 import { type Engine, startEngine } from "../src/runtime/index.ts";

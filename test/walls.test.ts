@@ -21,7 +21,9 @@ test("every room is drawn, and no other", () => {
       .sort(),
   ).toEqual(Object.keys(rooms).sort());
   const files = folders.filter((one) => one.isFile()).map(({ name }) => name);
-  expect(files.sort()).toEqual([...ground.filter((name) => !name.includes("/")), "index.ts", "node.ts"].sort());
+  expect(files.sort()).toEqual(
+    [...ground.filter((name) => !name.includes("/")), "index.ts", "internal.ts", "node.ts"].sort(),
+  );
 });
 
 test.each([

@@ -47,6 +47,16 @@ test('import "tillerjs" bundles for the browser with no Node module in it', asyn
   expect(code).not.toMatch(/__vite-browser-external|externalized for browser/);
 });
 
+test("tillerjs/client bundles for the browser with nothing of the server or the library in it", async () => {
+  const out = join(folder, "client");
+  expect(await bundle(page("client.js"), out)).toEqual([]);
+  const code = await readFile(join(out, "page.js"), "utf8");
+  expect(code).toContain("/api/jobs");
+  expect(code).not.toMatch(/zod|hono|onnx/i);
+  // Some fetches by name: bytes.
+  expect(code.length).toBeLessThan(10_000);
+});
+
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 const without = skipped(executablePath, "Chromium is not installed; the browser's runtime is not tested.");
 

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { Pipeline, type Request } from "../src/index.ts";
+import { type PictureRequest, Pipeline } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
 import { skipped } from "./skipped.ts";
 
@@ -17,7 +17,7 @@ const without = skipped(
 
 const model = fixture("pipelines/sd15");
 const prompt = "a red cat wearing a santa hat in the snow";
-const cases: { adapters: string[]; request: Request }[] = [
+const cases: { adapters: string[]; request: PictureRequest }[] = [
   { adapters: [], request: { prompt, steps: 4, seed: 7 } },
   {
     adapters: [fixture("adapters/lora-peft.safetensors")],

@@ -6,6 +6,7 @@ const telling: readonly (readonly [RegExp, string])[] = [
   [/\.lora_mid\./, "a LoCon adapter in Tucker form"],
   [/\.on_input$/, "an IA3 adapter"],
   [/\.oft_(blocks|diag)/, "an OFT adapter"],
+  [/^lora_.+\.diff(_b)?$/, "a LyCORIS adapter of whole differences"],
   [
     /^lora_te2_|^text_encoder_2\.|_transformer_blocks_[1-9]\d*_|\.transformer_blocks\.[1-9]\d*\./,
     "a LoRA for Stable Diffusion XL",

@@ -8,7 +8,9 @@ import { bytesPerElement, type DType, type TensorRef } from "./tensor-ref.ts";
 
 /** What a safetensors file holds, by name, in the order of the file's header. */
 export interface Safetensors {
+  /** Where each tensor lies in the file. */
   readonly tensors: ReadonlyMap<string, TensorRef>;
+  /** The text in the header. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 

@@ -1,5 +1,6 @@
 /** Bytes, wherever they lie: a file, a picked blob, an address. */
 
+/** A file, a picked blob, an address: anything whose bytes can be read from the middle. */
 export interface ByteSource {
   /** What a person calls it, in messages: a path or an address. */
   readonly name: string;

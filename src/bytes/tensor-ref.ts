@@ -24,10 +24,15 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
 export interface TensorRef {
   /** The key in the checkpoint, kept for error messages. */
   readonly name: string;
+  /** The file that it lies in. */
   readonly source: ByteSource;
+  /** Where in the file it begins, in bytes. */
   readonly offset: number;
+  /** How long it is there, in bytes. */
   readonly byteLength: number;
+  /** Its dimensions, the slowest first. */
   readonly shape: readonly number[];
+  /** What its elements are. */
   readonly dtype: DType;
 }
 

@@ -2,14 +2,8 @@
 
 import { join } from "node:path";
 import type { Command } from "commander";
-import {
-  type ExperimentFile,
-  embeddedConcept,
-  parseExperiment,
-  runExperiment,
-  writeReport,
-  writeSheet,
-} from "../experiments/index.ts";
+import { embeddedConcept } from "../experiments/concepts.ts";
+import { type ExperimentFile, parseExperiment, runExperiment, writeReport, writeSheet } from "../experiments/index.ts";
 import { shortResultLines, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";

@@ -4,13 +4,13 @@ import type { Command } from "commander";
 import {
   type EvaluationRequest,
   embeddedModel,
-  evaluateFolder,
-  metricLabels,
+  evaluate as evaluatePictures,
+  evaluationProtocols,
   metrics,
-  protocols,
   type Scores,
   TillerError,
 } from "../index.ts";
+import { metricLabels } from "../internal.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, table } from "./printable.ts";
@@ -36,8 +36,8 @@ export function addEval(program: Command, act: (options: EvalOptions) => Promise
     )
     .option("--prompt <text>", "the text of pictures that have none")
     .option("--token <word>", "leave the subject's token out of the texts, since CLIP does not know it")
-    .option("--protocol <name>", `how pictures are prepared: ${protocols.join(", ")}`, (text) =>
-      parseChoice("--protocol", text, protocols),
+    .option("--protocol <name>", `how pictures are prepared: ${evaluationProtocols.join(", ")}`, (text) =>
+      parseChoice("--protocol", text, evaluationProtocols),
     )
     .option("--clip <folder>", "a CLIP such as openai/clip-vit-base-patch32, downloaded; default: dinghy's")
     .option("--dino <folder>", "a ViT such as facebook/dino-vits16, downloaded; default: dinghy's");
@@ -58,12 +58,12 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
   if (references === undefined)
     throw new TillerError("option-missing", "--references is missing: name the folder of the subject's own pictures.");
   const request = { images, references, prompts, prompt, token, clip, dino, protocol, device, threads, signal };
-  const result = await evaluateFolder(request, (done, total) =>
+  const result = await evaluatePictures(request, (done, total) =>
     output.progress.doing("measuring", done / total, `picture ${done} of ${total}`),
   );
   output.progress.end();
   const encoders = { clip: clip ?? embeddedModel, dino: dino ?? embeddedModel };
-  Object.assign(output.result, result, { protocol: protocol ?? protocols[0], encoders });
+  Object.assign(output.result, result, { protocol: protocol ?? evaluationProtocols[0], encoders });
   for (const { dropped } of result.prompts) {
     if (dropped !== undefined) output.warn(`a prompt is longer than CLIP reads; left out: "${dropped}"`);
   }

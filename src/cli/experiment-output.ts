@@ -1,7 +1,6 @@
 /** How experiments are told: what runs, and what came of it. */
 
-import type { Results, RunProgress } from "../experiments/index.ts";
-import { pairHeads, pairRows, tableHeads, tableRows } from "../experiments/index.ts";
+import { pairsTable, type Results, type RunProgress, resultsTable, type Table } from "../experiments/index.ts";
 import { metrics } from "../index.ts";
 import type { Output } from "./output.ts";
 import { shortTime, table } from "./printable.ts";
@@ -22,16 +21,16 @@ export const tellProgress =
 
 /** The table of results, with a line for each method and intervals in brackets, and below it the pairs that are compared. */
 export function resultLines(results: Results): string {
-  const lines = (heads: readonly string[], rows: ReturnType<typeof tableRows>) =>
+  const lines = ({ heads, rows }: Table) =>
     table([
       heads,
       ...rows.map((cells) =>
         cells.map(({ text, interval }) => (interval ? `${text} [${interval.replace(" to ", ", ")}]` : text)),
       ),
     ]);
-  const pairs = pairRows(results);
-  const compared = pairs.length > 0 ? `\n\n${lines(pairHeads, pairs)}` : "";
-  return lines(tableHeads, tableRows(results)) + compared;
+  const pairs = pairsTable(results);
+  const compared = pairs.rows.length > 0 ? `\n\n${lines(pairs)}` : "";
+  return lines(resultsTable(results)) + compared;
 }
 
 /** A line for each method: its scores alone; none where results were kept before there was the metric. */

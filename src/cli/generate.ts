@@ -1,14 +1,8 @@
 /** `tiller generate`: pictures from a prompt. */
 
 import type { Command } from "commander";
-import {
-  type GivenSettings,
-  type GuidanceName,
-  guidanceNames,
-  type Recipe,
-  type SamplerName,
-  samplerNames,
-} from "../index.ts";
+import { type GuidanceName, guidanceNames, type Recipe, type SamplerName, samplerNames } from "../index.ts";
+import type { GivenSettings } from "../internal.ts";
 import { type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,

@@ -83,6 +83,26 @@ describe("tiller inspect of a LoRA", () => {
     expect((await report(file)).groups[0].alphas).toEqual([8]);
   });
 
+  test("with an alpha of the text encoder's in PEFT's metadata", async () => {
+    const module = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj";
+    const file = await tensors(
+      "text-alpha.safetensors",
+      { [`${module}.lora_A.weight`]: [4, 768], [`${module}.lora_B.weight`]: [768, 4] },
+      { lora_adapter_metadata: JSON.stringify({ "text_encoder.r": 4, "text_encoder.lora_alpha": 16 }) },
+    );
+    expect((await report(file)).groups).toMatchObject([{ part: "text encoder", alphas: [16] }]);
+  });
+
+  test("for a model that Tiller does not run: its parts, and that it does not", async () => {
+    const file = await tensors("sdxl.safetensors", {
+      "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": [4, 1280],
+      "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": [5120, 4],
+    });
+    const { groups, obstacles } = await report(file);
+    expect(groups).toMatchObject([{ part: "text encoder 2", group: "feed-forward", modules: 1 }]);
+    expect(obstacles).toEqual([expect.stringContaining("Stable Diffusion XL")]);
+  });
+
   test("as PEFT's reference fixture has it: alpha 8 at rank 4", async () => {
     const file = fileURLToPath(new URL("../../parity/fixtures/adapters/lora-peft.safetensors", import.meta.url));
     const { groups } = await report(file);
@@ -285,6 +305,20 @@ describe("tiller inspect of other files", () => {
     const { code, error, stderr } = await refused(["inspect", file]);
     expect([code, error]).toEqual([1, refusal(kind, file)]);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  test("several files: each is told, and --json gives a list; one that fails is the answer", async () => {
+    const one = await tensors("several/one.safetensors", { "a.b": [2, 3] });
+    const two = await tensors("several/two.safetensors", { "<cat>": [768] });
+    expect((await tiller(["inspect", one, two, "--json"])).json()).toMatchObject([
+      { kind: "tensors", file: one },
+      { kind: "textual-inversion", file: two },
+    ]);
+    const { stdout } = await tiller(["inspect", one, two]);
+    expect([stdout.indexOf(one), stdout.indexOf(two)].every((at) => at >= 0)).toBe(true);
+    const gone = join(folder, "gone.safetensors");
+    const { code, json } = await tiller(["inspect", one, gone, "--json"]);
+    expect([code, json().error]).toEqual([1, refusal("file-missing", gone)]);
   });
 
   test("a folder without a model names the files worth inspecting", async () => {

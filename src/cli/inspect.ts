@@ -1,24 +1,30 @@
 /** `tiller inspect`: what a checkpoint, an adapter or a picture holds. */
 
-import { open, stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { type Recipe, readPicture, TillerError } from "../index.ts";
-import { describeFile, type FileReport } from "./inspect-file.ts";
-import { describeFolder, type FolderReport } from "./inspect-folder.ts";
-import type { Amount } from "./inspect-tensors.ts";
+import {
+  type Amount,
+  type FileInspection,
+  type FolderInspection,
+  type Inspection,
+  inspect as inspectPath,
+  type PictureInspection,
+  type Recipe,
+} from "../index.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, quoted, shortBytes, shortCount, table } from "./printable.ts";
 
-export function addInspect(program: Command, act: (file: string) => Promise<void>): void {
+export function addInspect(program: Command, act: (files: readonly string[]) => Promise<void>): void {
   const command = program
     .command("inspect")
-    .description("tell what a checkpoint, adapter, embedding or picture holds")
-    .argument("<file|folder>", "a model's folder, a .safetensors file, or a PNG");
+    .description("tell what checkpoints, adapters, embeddings or pictures hold")
+    .argument("<file|folder...>", "models' folders, .safetensors files, or PNGs");
   addCommonOptions(command)
     .addHelpText(
       "after",
       `
+Under --json one file gives an object, and several give a list of them.
+
 Example:
   tiller inspect cat.safetensors
   tiller inspect tiller-out/tiller-7-pg-w0.6.png`,
@@ -26,44 +32,41 @@ Example:
     .action(act);
 }
 
-/** @throws TillerError if the file or folder cannot be read, or is none of these. */
-export async function inspect(file: string, output: Output): Promise<void> {
-  const found = await stat(file).catch(() => undefined);
-  if (!found) throw new TillerError("file-missing", `${file} does not exist.`, { paths: [file] });
-  const say = (lines: readonly string[]) => output.say(printable(lines.join("\n")));
-  if (found.isDirectory()) {
-    const report = await describeFolder(file);
-    Object.assign(output.result, report);
-    say(folderLines(report));
-  } else if (await isPicture(file)) {
-    const picture = await readPicture(file);
-    const repeat = picture.recipe ? `tiller generate --from ${quoted(file)}` : undefined;
-    Object.assign(output.result, { kind: "picture", file, ...picture, repeat });
-    say(pictureLines(file, picture, repeat));
-  } else {
-    const report = await describeFile(file);
-    Object.assign(output.result, report);
-    say(fileLines(report));
+/** @throws TillerError naming the first file that cannot be read, or is none of these. */
+export async function inspect(files: readonly string[], output: Output): Promise<void> {
+  const all: object[] = [];
+  for (const file of files) {
+    const found = await inspectPath(file);
+    const repeat = found.kind === "picture" && found.recipe ? `tiller generate --from ${quoted(file)}` : undefined;
+    if (all.length > 0) output.say("");
+    output.say(printable(linesOf(found, repeat).join("\n")));
+    all.push({ ...found, ...(found.kind === "picture" && { repeat }) });
+  }
+  if (all.length === 1) Object.assign(output.result, all[0]);
+  else output.list = all;
+}
+
+function linesOf(found: Inspection, repeat: string | undefined): string[] {
+  switch (found.kind) {
+    case "model":
+    case "component":
+      return folderLines(found);
+    case "picture":
+      return pictureLines(found, repeat);
+    default:
+      return fileLines(found);
   }
 }
 
-/** By its first bytes, or by its name, so that a damaged picture is called one. */
-async function isPicture(file: string): Promise<boolean> {
-  if (/\.(jpe?g|webp|gif|avif)$/i.test(file)) {
-    throw new TillerError("recipe-missing", `${file} has no recipe: only PNG pictures carry one.`, { paths: [file] });
-  }
-  if (/\.png$/i.test(file)) return true;
-  if (!(await stat(file)).isFile()) return false;
-  const handle = await open(file).catch(() => undefined);
-  try {
-    const { buffer } = (await handle?.read(Buffer.alloc(4), 0, 4, 0)) ?? {};
-    return buffer?.toString("latin1") === "\x89PNG";
-  } finally {
-    await handle?.close();
-  }
-}
-
-function folderLines({ kind, name, class: className, family, parameters, bytes, components }: FolderReport): string[] {
+function folderLines({
+  kind,
+  name,
+  class: className,
+  family,
+  parameters,
+  bytes,
+  components,
+}: FolderInspection): string[] {
   const rows = components.map(({ component, class: c, weights, variants, problem }) => [
     component,
     c,
@@ -78,7 +81,7 @@ function folderLines({ kind, name, class: className, family, parameters, bytes, 
   ];
 }
 
-function fileLines(report: FileReport): string[] {
+function fileLines(report: FileInspection): string[] {
   const { file, metadata, tensors, parameters, bytes } = report;
   const fits = "family" in report && report.family !== undefined ? ` for ${report.family}` : "";
   const amount = `${tensors} tensors, ${shortCount(parameters)} parameters, ${shortBytes(bytes)}, ${dtypesOf(report)}`;
@@ -87,7 +90,7 @@ function fileLines(report: FileReport): string[] {
 }
 
 /** What kind of file it is, and the table of its parts. */
-function told(report: FileReport, file: string, fits: string): string[] {
+function told(report: FileInspection, file: string, fits: string): string[] {
   switch (report.kind) {
     case "lora":
       return [
@@ -141,8 +144,7 @@ function told(report: FileReport, file: string, fits: string): string[] {
 }
 
 function pictureLines(
-  file: string,
-  { width, height, recipe, parameters }: Awaited<ReturnType<typeof readPicture>>,
+  { file, width, height, recipe, parameters }: PictureInspection,
   repeat: string | undefined,
 ): string[] {
   const head = `${file}: picture, ${width} x ${height}`;

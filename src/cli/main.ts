@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `tiller` command: ties the command line to this process. */
 import { Pipeline, probeDevice, train } from "../index.ts";
-import { refusal } from "../node.ts";
+import { refusal } from "../internal.ts";
 import { interruptionOf } from "./interruption.ts";
 import { run } from "./run.ts";
 

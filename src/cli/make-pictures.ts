@@ -1,8 +1,8 @@
 /** Runs one request and puts its pictures on disk as they come. */
 
 import { join } from "node:path";
-import { encodePng, type FullRequest, namingSettings, type Pixels, type Recipe, type SettingName } from "../index.ts";
-import { writeNew } from "../node.ts";
+import { encodePng, type FullRequest, type Pixels, type Recipe } from "../index.ts";
+import { namingSettings, type SettingName, writeNew } from "../internal.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import type { LoadedPipeline, World } from "./world.ts";

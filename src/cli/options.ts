@@ -3,31 +3,33 @@
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import {
-  comparable,
-  completed,
+  type AdapterChoice,
   type DeviceName,
   deviceNames,
   embeddedModel,
   type FullRequest,
   guidanceNames,
-  karrasSamplerNames,
   type LoadOptions,
+  type PictureRequest,
   type PrecisionName,
+  pictureRequestSchema,
   precisionNames,
   type Recipe,
-  type Request,
   readRecipe,
-  requestSchema,
   samplerNames,
+  TillerError,
+} from "../index.ts";
+import {
+  comparable,
+  completed,
+  karrasSamplerNames,
+  parseAdapter,
+  placeOf,
   settingNames,
   settingOf,
-  TillerError,
   usualDefaults,
-} from "../index.ts";
-import { placeOf } from "../node.ts";
-import { parseAdapter } from "./adapter-option.ts";
+} from "../internal.ts";
 import { optionOf, parseChoice, parseNumber, parseWhole } from "./values.ts";
-import type { AdapterChoice } from "./world.ts";
 
 /** Every command's. */
 export interface CommonOptions {
@@ -91,7 +93,7 @@ export function addPictureOptions(command: Command): Command {
     .option(
       "--adapter <file[:strength]>",
       "a LoRA, Custom Diffusion or embedding file; repeatable; default strength: 1",
-      (text, before: AdapterChoice[] = []) => [...before, parseAdapter(text)],
+      (text, before: AdapterChoice[] = []) => [...before, adapterOption(text)],
     )
     .option("--base <model>", "the pre-trained model that a full fine-tune given as --model came from")
     .option("--variant <name>", "which spelling of the weights, such as fp16")
@@ -106,6 +108,15 @@ export function addPictureOptions(command: Command): Command {
     .option("--from <picture.png>", "repeat the recipe inside a picture; options given beside it win")
     .option("--out <folder>", "where pictures go; none there is overwritten", "tiller-out")
     .option("--profile", "print the time every operator took");
+}
+
+/** @throws TillerError that names the option. */
+function adapterOption(text: string): AdapterChoice {
+  try {
+    return parseAdapter(text);
+  } catch (error) {
+    throw new TillerError("option-invalid", `--adapter ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** A model and its adapters, as named on the command line or in a recipe. */
@@ -142,7 +153,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
 }
 
 /** Request settings as given; what is absent here comes from the recipe, then from the defaults. */
-export type GivenRequest = { [K in keyof Request]?: Request[K] | undefined };
+export type GivenRequest = { [K in keyof PictureRequest]?: PictureRequest[K] | undefined };
 
 export function givenRequest(options: PictureOptions): GivenRequest {
   const { prompt, negative, karras, clipSkip, count, width, height } = options;
@@ -165,17 +176,20 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
   if (request.prompt === undefined) {
     throw new TillerError("option-missing", '--prompt is missing: say what to draw, such as --prompt "a red cat".');
   }
-  const parsed = requestSchema.safeParse(request);
+  const parsed = pictureRequestSchema.safeParse(request);
   if (parsed.success) return completed(parsed.data, usualDefaults);
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);
-  throw new TillerError("option-invalid", `${optionOf(key)} ${request[key as keyof Request]} ${explained(issue)}.`);
+  throw new TillerError(
+    "option-invalid",
+    `${optionOf(key)} ${request[key as keyof PictureRequest]} ${explained(issue)}.`,
+  );
 }
 
 export const parseGuidance = (text: string) => parseChoice("--guidance", text, guidanceNames);
 export const parseSampler = (text: string) => parseChoice("--sampler", text, samplerNames);
 
-type Issue = NonNullable<ReturnType<typeof requestSchema.safeParse>["error"]>["issues"][number];
+type Issue = NonNullable<ReturnType<typeof pictureRequestSchema.safeParse>["error"]>["issues"][number];
 
 function explained(issue: Issue): string {
   switch (issue.code) {

@@ -6,6 +6,8 @@ export interface Output {
   readonly json: boolean;
   /** Filled by the command, printed once, under `--json`: when it ends, however it ends, or when it says so. */
   readonly result: Record<string, unknown>;
+  /** What is printed in its place by a command that gives a list, unless it fails. */
+  list: readonly object[] | undefined;
   printResult(): void;
   readonly progress: Progress;
   /** A line for a person; under `--json` not printed. */
@@ -22,8 +24,10 @@ export function startOutput(world: World, json: boolean): Output {
   return {
     json,
     result,
+    list: undefined,
     printResult() {
-      if (json && !printed) world.stdout.write(`${JSON.stringify(result)}\n`);
+      const value = result.error === undefined && this.list ? this.list : result;
+      if (json && !printed) world.stdout.write(`${JSON.stringify(value)}\n`);
       printed = true;
     },
     progress,

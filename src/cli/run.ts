@@ -73,7 +73,7 @@ Exit codes: 0 done, 1 it failed, 2 the call was wrong, 130 interrupted.`,
   addEval(program, (options) => acting(() => evaluate(options, world, output)));
   addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
   addStudio(program, (options) => acting(() => studio(options, world, output)));
-  addInspect(program, (file) => acting(() => inspect(file, output)));
+  addInspect(program, (files) => acting(() => inspect(files, output)));
   addOpenVino(program, (options) => acting(() => openVino(options, world, output)));
   addDoctor(program, () => acting(() => doctor(world, output)));
   return program;

@@ -1,16 +1,8 @@
 /** Options for the settings of guidance methods, made from what the methods say of them. */
 
 import type { Command } from "commander";
-import {
-  type GivenSettings,
-  type GuidanceName,
-  guidanceNames,
-  methodOf,
-  type SettingName,
-  settingNames,
-  settingOf,
-  settingsNamed,
-} from "../index.ts";
+import { type GuidanceName, guidanceNames } from "../index.ts";
+import { type GivenSettings, methodOf, type SettingName, settingNames, settingOf, settingsNamed } from "../internal.ts";
 import type { Output } from "./output.ts";
 import { parseNumbers } from "./ranges.ts";
 import { optionOf, parseChoice, parseNumber } from "./values.ts";

@@ -1,17 +1,15 @@
 /** Which pictures a sweep makes, and where each stands on the sheet. */
+import { type GuidanceName, type SamplerName, TillerError } from "../index.ts";
 import {
   comparable,
   doubtOf,
   type GivenSettings,
-  type GuidanceName,
-  type SamplerName,
   type SettingName,
   type SettingValues,
   settingNames,
   settingOf,
   settingsOf,
-  TillerError,
-} from "../index.ts";
+} from "../internal.ts";
 import type { SheetPlan } from "../node.ts";
 import { methodsWith } from "./setting-options.ts";
 import { optionOf } from "./values.ts";

@@ -2,21 +2,16 @@
 
 import type { Command } from "commander";
 import {
-  comparable,
   type FullRequest,
   guidanceNames,
   type Pixels,
   type Recipe,
-  type SettingName,
   samplerNames,
-  settingNames,
-  settingOf,
-  shortName,
   TillerError,
-  toldOf,
   version,
 } from "../index.ts";
-import { type ContactSheet, createContactSheet, writeNew } from "../node.ts";
+import { comparable, type SettingName, settingNames, settingOf, shortName, toldOf, writeNew } from "../internal.ts";
+import { type ContactSheet, createContactSheet } from "../node.ts";
 import { type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,

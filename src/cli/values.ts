@@ -1,5 +1,6 @@
 /** Option values, from what a person types to what the code takes. Every refusal names the option. */
-import { settingNames, settingsNamed, TillerError } from "../index.ts";
+import { TillerError } from "../index.ts";
+import { settingNames, settingsNamed } from "../internal.ts";
 
 /** The option of a request's field: `--ag-scale` of `agScale`. */
 export const optionOf = (field: string): string =>

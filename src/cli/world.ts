@@ -16,9 +16,3 @@ export type LoadedPipeline = Pick<
   Pipeline,
   "generate" | "defaults" | "sessionsBuilt" | "device" | "precision" | "close"
 >;
-
-/** An adapter as named on the command line or in a recipe. */
-export interface AdapterChoice {
-  readonly file: string;
-  readonly strength?: number;
-}

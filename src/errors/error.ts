@@ -1,9 +1,11 @@
 import type { ErrorRow } from "./row.ts";
 import { type ErrorCode, errorRows } from "./rows.ts";
 
+/** What an error has beside its code and its message. */
 export interface ErrorDetails {
   /** Files and folders of this machine that the message names, spelled as it spells them. */
   readonly paths?: readonly string[] | undefined;
+  /** The failure that this one is made of. */
   readonly cause?: unknown;
 }
 
@@ -14,11 +16,14 @@ export interface ErrorDetails {
  * and what to do; docs/errors.md lists the codes.
  */
 export class TillerError extends Error {
+  /** Always "TillerError". */
   override name = "TillerError";
+  /** Which failure it is. */
   readonly code: ErrorCode;
   /** What the message names on this machine; who answers others leaves the folders out ({@link withoutFolders}). */
   readonly paths: readonly string[];
 
+  /** The message is one sentence; every path of this machine that it names stands in the details' `paths`. */
   constructor(code: ErrorCode, message: string, { paths = [], cause }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;

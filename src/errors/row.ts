@@ -4,8 +4,11 @@ export interface ErrorRow {
   readonly kind: "usage" | "failed";
   /** HTTP's status where it is another. */
   readonly status?: 404 | 409 | 429;
+  /** What has happened. */
   readonly what: string;
+  /** What it usually comes from. */
   readonly why: string;
+  /** What to do about it. */
   readonly fix: string;
 }
 

@@ -27,7 +27,11 @@ export const errorGroups = {
 
 type Groups = (typeof errorGroups)[keyof typeof errorGroups];
 
-/** What a {@link TillerError} can be. */
+/**
+ * What a {@link TillerError} can be.
+ *
+ * @useDeclaredType
+ */
 export type ErrorCode = Groups extends infer Group ? (Group extends unknown ? keyof Group & string : never) : never;
 
 /** Every code's row. */

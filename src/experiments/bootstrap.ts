@@ -2,10 +2,13 @@
 import { mean } from "../metrics/features.ts";
 import { randomStream } from "../random/streams.ts";
 
+/** A mean and its 95 % bootstrap interval. */
 export interface Interval {
+  /** The mean. */
   readonly mean: number;
-  /** 95 % of resampled means lie from `low` to `high`. */
+  /** 95 % of resampled means lie from here on. */
   readonly low: number;
+  /** And up to here. */
   readonly high: number;
 }
 

@@ -17,7 +17,7 @@ import {
   settingsOf,
   toldOf,
 } from "../guidance/index.ts";
-import { protocols } from "../metrics/encoders.ts";
+import { evaluationProtocols } from "../metrics/encoders.ts";
 import { samplerNames, settingFields } from "../recipe/request.ts";
 import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
@@ -72,10 +72,13 @@ const ownConceptSchema = z.strictObject({
 });
 
 export const experimentSchema = z.strictObject({
+  /** What it is called: of letters, digits, dots, dashes and underscores. */
   name: z.string().regex(/^\w[\w.-]*$/, "must be made of letters, digits, dots, dashes and underscores"),
   /** A folder, a single file, a hub id, or `dinghy`. */
   model: z.string().default(embeddedModel),
+  /** Ways of fine-tuning, each with its settings; or adapters that exist already. */
   personalisation: z.array(z.union([...trainedSchemas, givenSchema])).min(1),
+  /** Guidance methods, each with one value or several of each of its settings. */
   guidance: z.array(guidanceSchema).min(1),
   /** Rows by their names, the first of each pair compared with the second: `["pg 0.6", "cfg+ag"]`. */
   compare: z.array(z.tuple([z.string(), z.string()])).optional(),
@@ -85,30 +88,38 @@ export const experimentSchema = z.strictObject({
   prompts: z.union([z.literal("all"), whole, z.array(z.string()).min(1)]).default("all"),
   /** Pictures a prompt: seeds from `seed` on. */
   pictures: whole.max(10_000).default(8),
+  /** The first seed; 0 by default. */
   seed: z
     .number()
     .int()
     .nonnegative()
     .max(2 ** 52)
     .default(0),
+  /** Sampler steps of a picture; 50 by default. */
   steps: whole.max(1000).default(50),
+  /** One of the samplers; `ddim` by default. */
   sampler: z.enum(samplerNames).default("ddim"),
   /** The token of the subject in prompts. */
   token: z.string().regex(/^\S+$/).default("sks"),
   /** CLIP-T is measured against the prompt with the class alone, or with the token as well. */
   text: z.enum(["class", "token"]).default("class"),
   /** How pictures are prepared for the encoders. */
-  protocol: z.enum(protocols).default("dreambooth"),
+  protocol: z.enum(evaluationProtocols).default("dreambooth"),
   /** Folders of a CLIP and a ViT; the embedded ones by default. */
   encoders: z.strictObject({ clip: z.string(), dino: z.string() }).optional(),
 });
 
-export type Experiment = z.output<typeof experimentSchema>;
-export type ExperimentFile = z.input<typeof experimentSchema>;
+/** An experiment with every default filled in. */
+export interface Experiment extends z.output<typeof experimentSchema> {}
+/** An experiment as its file has it: defaults may be left out. */
+export interface ExperimentFile extends z.input<typeof experimentSchema> {}
 export type Personalisation = Experiment["personalisation"][number];
 
 /** One guidance method with one value for each setting it has, but for those that came later and have their default. */
-export type Arm = { readonly guidance: GuidanceName } & GivenSettings;
+export interface Arm extends GivenSettings {
+  /** The method. */
+  readonly guidance: GuidanceName;
+}
 
 /** @throws TillerError if the file cannot be read, or naming the first wrong setting. */
 export async function readExperiment(file: string): Promise<Experiment> {

@@ -1,4 +1,8 @@
-/** Experiments: personalise, draw, measure, compare. */
+/**
+ * Experiments: personalise, draw, measure, compare; and the omega that suits an adapter.
+ *
+ * @module tillerjs/experiments
+ */
 
 import { join } from "node:path";
 import { exists } from "#bytes";
@@ -10,20 +14,18 @@ import { type ReportOptions, report } from "./report.ts";
 import type { Results } from "./results.ts";
 import { sheetOf } from "./sheet.ts";
 
-export { embeddedConcept } from "./concepts.ts";
-export { type Experiment, type ExperimentFile, parseExperiment, readExperiment } from "./experiment.ts";
-export type { ArmResult, PromptResult, Results } from "./results.ts";
+export type { Interval } from "./bootstrap.ts";
+export { type Arm, type Experiment, type ExperimentFile, parseExperiment, readExperiment } from "./experiment.ts";
+export type { Identities } from "./plan.ts";
+export type { ReportOptions } from "./report.ts";
+export type { ArmResult, Intervals, PairResult, PromptResult, Results } from "./results.ts";
 export type { RunOptions, RunProgress } from "./run.ts";
 export { gatherResults, runExperiment } from "./run-experiment.ts";
-export { pairHeads, pairRows, tableHeads, tableRows } from "./table.ts";
+export { pairsTable, resultsTable, type Table, type TableCell } from "./table.ts";
 export { type Tuned, type TuneRequest, tune } from "./tune.ts";
 
 /** Writes `report.html` into an experiment's folder: one page that needs nothing beside it. Returns its path. */
-export async function writeReport(
-  results: Results,
-  folder: string,
-  options: Omit<ReportOptions, "concepts" | "folder">,
-): Promise<string> {
+export async function writeReport(results: Results, folder: string, options: ReportOptions): Promise<string> {
   const concepts = await conceptsOf(results.experiment, join(folder, "references"));
   const file = join(folder, "report.html");
   await writeWhole(file, await report(results, { ...options, concepts, folder }));

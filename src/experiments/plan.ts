@@ -1,6 +1,6 @@
 /** The units of an experiment: an adapter for each concept and way of fine-tuning, and the pictures made with each. */
 import { join, resolve } from "node:path";
-import { splitStrength } from "../pipelines/load.ts";
+import { parseAdapter } from "../pipelines/adapter-spec.ts";
 import { picturesIdentity } from "../training/data/pictures-identity.ts";
 import type { TrainingMethodName } from "../training/methods/index.ts";
 import { fillSettings, type TrainingRequest } from "../training/run/options.ts";
@@ -42,8 +42,11 @@ export interface PictureUnit {
   readonly prompt: Prompt;
 }
 
+/** Contents of the networks of an experiment, as hashes. */
 export interface Identities {
+  /** The model's. */
   readonly model: string;
+  /** The CLIP's and the ViT's, and how pictures are prepared for them. */
   readonly encoders: readonly string[];
 }
 
@@ -62,7 +65,7 @@ export async function planOf(
         "adapters" in personalisation &&
         (await Promise.all(
           personalisation.adapters.map(async (spec) => {
-            const { file, strength } = await splitStrength(spec);
+            const { file, strength = 1 } = parseAdapter(spec);
             return [await modelIdentity(file), strength];
           }),
         ));

@@ -11,22 +11,27 @@ import type { BenchConcept } from "./concepts.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
 import { style } from "./report-style.ts";
 import type { ArmResult, PromptResult, Results } from "./results.ts";
-import { pairHeads, pairRows, type TableCell, tableHeads, tableRows } from "./table.ts";
+import { pairsTable, resultsTable, type Table } from "./table.ts";
 
+/** What a report says of itself. */
 export interface ReportOptions {
+  /** The page's title. */
   readonly title: string;
   /** A few sentences under the title. */
   readonly lead: string;
-  readonly concepts: readonly BenchConcept[];
-  /** The experiment's folder. */
-  readonly folder: string;
   /** How the results come about again. */
   readonly commands: readonly string[];
-  /** Concepts and prompts that the grid shows at most; of very many, some evenly spread. */
+  /** Concepts and prompts that the grid shows at most, 4 and 8 by default; of very many, some evenly spread. */
   readonly grid?: { readonly concepts: number; readonly prompts: number };
 }
 
-export async function report(results: Results, options: ReportOptions): Promise<string> {
+interface ReportSource {
+  readonly concepts: readonly BenchConcept[];
+  /** The experiment's folder. */
+  readonly folder: string;
+}
+
+export async function report(results: Results, options: ReportOptions & ReportSource): Promise<string> {
   const { title, lead, concepts, folder, commands, grid = { concepts: 4, prompts: 8 } } = options;
   const { experiment, units, tiller, versions, identities, arms } = results;
   const shown = ({ name }: BenchConcept) => arms[0]?.prompts.some(({ concept }) => concept === name) ?? true;
@@ -53,8 +58,8 @@ ${await referencesOf(spread(concepts.filter(shown), grid.concepts))}
 <h2>Fidelity to the subject and to the text</h2>
 <figure>${planes.map(([theme, ink]) => `<div class="${theme}">${fidelityPlane(arms, ink)}</div>`).join("\n")}
 <figcaption>Up is nearer to the subject's pictures, right is nearer to the prompt. A curve joins the omegas of a method and ends in the one that it is at omega 1; the dashed line joins the points that no other beats in both.</figcaption></figure>
-${table(tableHeads, tableRows(results), 2)}
-${results.pairs ? `<h2>What one has more than another</h2>\n${table(pairHeads, pairRows(results), 3)}` : ""}
+${table(resultsTable(results), 2)}
+${results.pairs ? `<h2>What one has more than another</h2>\n${table(pairsTable(results), 3)}` : ""}
 <h2>The same seeds under each method</h2>
 ${await gridsOf(arms, grid, folder)}
 <h2>By concept</h2>
@@ -81,7 +86,7 @@ async function referencesOf(concepts: readonly BenchConcept[]): Promise<string> 
 }
 
 /** A table whose first columns are names. */
-function table(heads: readonly string[], cells: readonly (readonly TableCell[])[], names: number): string {
+function table({ heads, rows: cells }: Table, names: number): string {
   const rows = cells.map((row) => {
     const shown = row.map(({ text, interval }, i) => {
       const tag = i < names ? "th" : "td";

@@ -13,56 +13,81 @@ import type { Cell, Identities } from "./plan.ts";
 import { readDone } from "./store.ts";
 import { type AdapterRecord, featuresOfUnit, type PictureRecord, unpacked } from "./units.ts";
 
+/** An interval by metric. */
 export type Intervals = Readonly<Record<MetricName, Interval>>;
 
 /** One method on one way of fine-tuning. */
 export interface ArmResult {
+  /** What the way of fine-tuning is called. */
   readonly personalisation: string;
+  /** What the method and its settings are called: "pg 0.6". */
   readonly name: string;
+  /** The method and its settings. */
   readonly arm: Arm;
+  /** Means over concepts of means over prompts, each with its 95 % interval. */
   readonly scores: Intervals;
   /** What it has more than its method's baseline (cfg; of pg++ cfg++) has, on the same concepts, prompts and seeds. */
   readonly overCfg?: Intervals | undefined;
-  /**
-   * What a picture takes: rows a step, time, and memory in bytes: the most that the process held during a unit, of the
-   * unit where that was least, for a process keeps what earlier work took.
-   */
+  /** Network evaluations a picture and step. */
   readonly rows: number;
+  /** Wall time of a picture. */
   readonly secondsPerPicture: number;
+  /**
+   * Bytes: the most that the process held during a unit, of the unit where that was least, for a process keeps what earlier
+   * work took.
+   */
   readonly memory: number;
+  /** How many pictures it has. */
   readonly pictures: number;
+  /** Its scores prompt by prompt. */
   readonly prompts: readonly PromptResult[];
 }
 
 /** What one row has more than another, on the same concepts, prompts and seeds, as the experiment asks to have compared. */
 export interface PairResult {
+  /** What the way of fine-tuning is called. */
   readonly personalisation: string;
+  /** The row that is compared. */
   readonly name: string;
+  /** The row that it is compared with. */
   readonly over: string;
+  /** What it has more, each with its 95 % interval. */
   readonly differences: Intervals;
 }
 
+/** One prompt of one concept under one method. */
 export interface PromptResult {
+  /** The concept's name. */
   readonly concept: string;
+  /** The prompt's name, such as "santa hat". */
   readonly prompt: string;
+  /** Means over its pictures. */
   readonly scores: Scores;
   /** The unit's folder, from the experiment's. */
   readonly folder: string;
+  /** The pictures' seeds, in order. */
   readonly seeds: readonly number[];
 }
 
+/** What an experiment's finished units say together. */
 export interface Results {
+  /** The version of Tiller that gathered them. */
   readonly tiller: string;
-  /** What ran it, and what tells the model and the encoders from others of the same name. */
+  /** What ran it. */
   readonly versions: { readonly node: string; readonly onnxruntime: string };
+  /** What tells the model and the encoders from others of the same name. */
   readonly identities: Identities;
+  /** The experiment, its defaults filled in. */
   readonly experiment: Experiment;
   /** Units finished of all; results are of the finished ones. */
   readonly units: { readonly done: number; readonly total: number };
+  /** Wall time of all training. */
   readonly trainingSeconds: number;
   /** The adapters' files, from the experiment's folder. */
   readonly adapters: readonly string[];
+  /** A result for each way of fine-tuning and method. */
   readonly arms: readonly ArmResult[];
+  /** What the experiment asks to have compared; absent if nothing. */
   readonly pairs?: readonly PairResult[] | undefined;
 }
 

@@ -23,27 +23,35 @@ import {
   type PictureRecord,
 } from "./units.ts";
 
+/** Where and how an experiment is run. */
 export interface RunOptions {
   /** Where units are kept; what is there already is not done again. */
   readonly folder: string;
   /** This process does every `of`-th concept, from number `part` (1 to `of`) on. */
   readonly shard?: { readonly part: number; readonly of: number } | undefined;
+  /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
+  /** Threads of one operator; by default one for each core. */
   readonly threads?: number | undefined;
   /** Stops within a step by throwing the signal's reason; finished units stay. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How far an experiment is. */
 export interface RunProgress {
   /** Units done of all that this process is to see done. */
   readonly done: number;
+  /** All of them. */
   readonly total: number;
-  /** What is running, what of it exactly, and how much of that unit is done, 0 to 1. */
+  /** What is running. */
   readonly doing: string;
+  /** What of it exactly. */
   readonly detail: string;
+  /** How much of that unit is done, 0 to 1. */
   readonly share: number;
-  /** Of this unit, and of all, once there is something to tell it by. */
+  /** Of this unit; absent until there is something to tell it by. */
   readonly unitSecondsLeft?: number | undefined;
+  /** Of all; absent until there is something to tell it by. */
   readonly secondsLeft?: number | undefined;
 }
 

@@ -7,11 +7,21 @@ import type { Intervals, Results } from "./results.ts";
 
 /** A cell: what is shown first, and its interval. */
 export interface TableCell {
+  /** A number or a name, as it is shown. */
   readonly text: string;
+  /** Its 95 % interval, as it is shown: "0.512 to 0.538". */
   readonly interval?: string;
 }
 
-export const tableHeads: readonly string[] = [
+/** A table, to be drawn in whatever way. */
+export interface Table {
+  /** The columns' names. */
+  readonly heads: readonly string[];
+  /** Cells row by row, one a column. */
+  readonly rows: readonly (readonly TableCell[])[];
+}
+
+const heads: readonly string[] = [
   "fine-tuning",
   "guidance",
   ...metrics.flatMap(({ label }) => [label, "over cfg"]),
@@ -25,8 +35,8 @@ export const tableHeads: readonly string[] = [
  * A row for each method: the way of fine-tuning and the method, each score with its interval and with what it is over cfg
  * (of pg++: over cfg++), the rows of a step, the time of a picture, the memory, and the paper's DINO, CLIP-I and CLIP-T.
  */
-export function tableRows({ arms, experiment }: Results): TableCell[][] {
-  return arms.map((result) => {
+export function resultsTable({ arms, experiment }: Results): Table {
+  const rows = arms.map((result): TableCell[] => {
     const one = experiment.personalisation.find(
       (other) => personalisationName(other, experiment.personalisation) === result.personalisation,
     )!;
@@ -44,18 +54,21 @@ export function tableRows({ arms, experiment }: Results): TableCell[][] {
       { text: theirs ? [theirs.dino, theirs.clipI, theirs.clipT].map((value) => value.toFixed(3)).join(" ") : "" },
     ];
   });
+  return { heads, rows };
 }
 
-export const pairHeads: readonly string[] = ["fine-tuning", "guidance", "over", ...metrics.map(({ label }) => label)];
+const pairHeads: readonly string[] = ["fine-tuning", "guidance", "over", ...metrics.map(({ label }) => label)];
 
 /** A row for each pair that the experiment asks to have compared: what the first has more than the second. */
-export const pairRows = ({ pairs = [] }: Results): TableCell[][] =>
-  pairs.map(({ personalisation, name, over, differences }) => [
+export const pairsTable = ({ pairs = [] }: Results): Table => ({
+  heads: pairHeads,
+  rows: pairs.map(({ personalisation, name, over, differences }) => [
     { text: personalisation },
     { text: name },
     { text: over },
     ...metrics.map(({ name }) => difference(differences, name)),
-  ]);
+  ]),
+});
 
 const score = (scores: Intervals, metric: MetricName): TableCell => cell(scores[metric], (value) => value.toFixed(3));
 

@@ -9,13 +9,19 @@ import type { ArmResult } from "./results.ts";
 import type { RunOptions, RunProgress } from "./run.ts";
 import { runExperiment } from "./run-experiment.ts";
 
+/** What an omega is looked for with. */
 export interface TuneRequest {
+  /** A folder, a single file, a hub id, or `dinghy`. */
   readonly model: string;
+  /** The adapters, as `Pipeline.load` takes them. */
   readonly adapters: readonly string[];
   /** The folder of the subject's own pictures. */
   readonly images: string;
+  /** What the subject is called in prompts. */
   readonly token: string;
+  /** What kind of thing it is: `cat`. */
   readonly class: string;
+  /** Whether it is a person or an animal, whose prompts have clothes. */
   readonly live: boolean;
   /** Pictures that may be drawn. */
   readonly budget: number;
@@ -23,20 +29,25 @@ export interface TuneRequest {
   readonly scales: readonly number[];
   /** The share of cfg's CLIP-T that is to be kept, 0 to 1. */
   readonly floor: number;
+  /** Sampler steps of a picture. */
   readonly steps: number;
   /** Folders of a CLIP and a ViT; the embedded ones by default, which know the embedded world alone. */
   readonly encoders?: Experiment["encoders"];
 }
 
+/** The omega that was found, and what it was found by. */
 export interface Tuned {
   /** 1, which is cfg, where no other omega is better and keeps the text. */
   readonly omega: number;
+  /** The guidance scale that goes with it. */
   readonly scale: number;
-  /** Of the setting proposed, and of cfg on the same prompts and seeds. */
+  /** The result of the setting proposed. */
   readonly chosen: ArmResult;
+  /** The result of cfg on the same prompts and seeds. */
   readonly cfg: ArmResult;
-  /** Every setting measured, and how many pictures that took, those of earlier calls among them. */
+  /** Every setting that was measured. */
   readonly arms: readonly ArmResult[];
+  /** How many pictures that took, those of earlier calls among them. */
   readonly pictures: number;
   /** The file with the curve drawn: text against subject fidelity. */
   readonly curve: string;

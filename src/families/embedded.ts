@@ -1,7 +1,7 @@
 /** The model that comes with Tiller. */
 import { join, packageFile } from "#bytes";
 
-/** Its name, wherever a model is asked for. */
+/** The name of the model that comes with Tiller, wherever a model is asked for. */
 export const embeddedModel = "dinghy";
 
 /** Its folder, which also holds the encoders of the metrics, `clip` and `vit`. */

@@ -32,8 +32,8 @@ export interface ModelFiles {
   readonly scheduler: Readonly<Record<string, unknown>>;
   /** Holds `tokenizer.json`, or `vocab.json` and `merges.txt`. */
   readonly tokenizerFolder: string;
-  /** Defaults of the folder's own, from its tiller.json: they go before the family's. */
-  readonly defaults?: Partial<Defaults> | undefined;
+  /** ModelDefaults of the folder's own, from its tiller.json: they go before the family's. */
+  readonly defaults?: Partial<ModelDefaults> | undefined;
 }
 
 /** A model, opened: no weight is read before a graph that has it is compiled. */
@@ -44,23 +44,29 @@ export interface Model extends Omit<ModelFiles, "defaults"> {
   readonly denoiser: DenoiserSide;
   readonly latents: LatentCodec;
   readonly schedule: Schedule;
-  readonly defaults: Defaults;
+  readonly defaults: ModelDefaults;
   /** Components that a strength between two whole checkpoints blends: those that predict. */
   readonly steered: readonly string[];
   readonly adapters: AdapterNames;
 }
 
 /** What a picture is made with where a request leaves it open. */
-export interface Defaults {
+export interface ModelDefaults {
+  /** The sampler. */
   readonly sampler: SamplerName;
+  /** Its steps. */
   readonly steps: number;
   /** Guidance scale. */
   readonly scale: number;
+  /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
   /** Sides of pictures are multiples of it. */
   readonly sideMultiple: number;
+  /** The guidance method. */
   readonly guidance: GuidanceName;
+  /** Omega, for methods that have it. */
   readonly omega: number;
 }
 

@@ -15,7 +15,8 @@ import { embeddedFolder, embeddedModel } from "./embedded.ts";
 import { families } from "./families.ts";
 import type { Component, Family, Model, ModelFiles, SplitComponent } from "./family.ts";
 
-export interface OpenOptions extends HubOptions {
+/** What of a model is opened, and how it is downloaded. */
+export interface OpenModelOptions extends HubOptions {
   /** Which spelling of the weights is wanted, such as "fp16"; the plain one is taken where it does not exist. */
   readonly variant?: string | undefined;
   /** For a single file: a Diffusers folder or hub id that gives the tokenizer and any configs, which then win. */
@@ -29,7 +30,7 @@ export interface OpenOptions extends HubOptions {
  * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind Tiller does not run; or if
  *   `config` is given for a model that is not a single file.
  */
-export async function openModel(model: string, options: OpenOptions = {}): Promise<Model> {
+export async function openModel(model: string, options: OpenModelOptions = {}): Promise<Model> {
   const { family, files } = await openModelFiles(model, options);
   return family.model(files);
 }
@@ -41,7 +42,7 @@ export interface FoundModel {
 }
 
 /** Finds what {@link openModel} opens; no config is looked into. */
-export async function openModelFiles(model: string, options: OpenOptions = {}): Promise<FoundModel> {
+export async function openModelFiles(model: string, options: OpenModelOptions = {}): Promise<FoundModel> {
   const kind = await kindOf(model);
   if (kind === "file") return openSingleFile(model, options);
   if (options.config !== undefined) {
@@ -85,7 +86,7 @@ function familyOf({ _class_name }: z.infer<typeof modelIndex>, name: string): Fa
 
 async function openFolder(
   folder: string,
-  { variant }: OpenOptions,
+  { variant }: OpenModelOptions,
   as: Pick<ModelFiles, "name" | "kind"> = { name: basename(resolve(folder)), kind: "folder" },
 ): Promise<FoundModel> {
   const indexFile = join(folder, "model_index.json");
@@ -154,7 +155,7 @@ function refuseUnknownVariant(model: string, files: readonly (readonly string[])
   );
 }
 
-async function openSingleFile(file: string, options: OpenOptions): Promise<FoundModel> {
+async function openSingleFile(file: string, options: OpenModelOptions): Promise<FoundModel> {
   // One family has single files so far; with more, their marks decide.
   const family = families.find(({ singleFile }) => singleFile !== undefined)!;
   const { components, scheduler, tokenizers } = await family.singleFile!.split(await readSafetensors(file), file);
@@ -198,7 +199,7 @@ function agreeing(part: SplitComponent, given: Record<string, unknown>, name: st
   return { weights: part.weights, config: { ...part.config, ...given } };
 }
 
-async function defaultTokenizer(ids: readonly string[], file: string, options: OpenOptions): Promise<string> {
+async function defaultTokenizer(ids: readonly string[], file: string, options: OpenModelOptions): Promise<string> {
   for (const id of ids) {
     const snapshot = await cachedSnapshot(id, options);
     if (snapshot && (await hasTokenizer(join(snapshot, "tokenizer")))) return snapshot;
@@ -217,7 +218,7 @@ async function defaultTokenizer(ids: readonly string[], file: string, options: O
   }
 }
 
-async function configFolder(config: string, family: Family, options: OpenOptions): Promise<string> {
+async function configFolder(config: string, family: Family, options: OpenModelOptions): Promise<string> {
   const kind = await kindOf(config);
   if (kind === "folder") return config;
   if (!kind && isHubId(config)) return fetchSnapshot(config, (names) => configFiles(family, names), options);

@@ -4,24 +4,41 @@ import type { Method, Setting, SettingValue } from "./method.ts";
 import { methods } from "./methods.ts";
 import { shared } from "./settings.ts";
 
-export type { Method, Setting } from "./method.ts";
+export type { ChoiceSetting, Method, Need, NumberSetting, Setting } from "./method.ts";
 
 type Listed = (typeof methods)[number];
 type ListedSetting = Listed["settings"][number];
 
+/**
+ * The guidance methods by the names that requests use.
+ *
+ * @useDeclaredType
+ */
 export type GuidanceName = Listed["name"];
 export type SettingName = ListedSetting["name"];
 
 type ValueOf<N extends SettingName> = SettingValue<Extract<ListedSetting, { readonly name: N }>>;
-/** Settings as they are given: each may be absent, and stands for nothing where the method has none of that name. */
+/**
+ * Settings as they are given: each may be absent, and stands for nothing where the method has none of that name.
+ *
+ * @useDeclaredType
+ */
 export type GivenSettings = { readonly [N in SettingName]?: ValueOf<N> | undefined };
 export type SettingValues = { readonly [N in SettingName]: ValueOf<N> };
 
-export const guidanceMethods: readonly Method[] = methods;
+/** A guidance method as people choose it: its name, what it does, its settings, and what it needs. */
+export interface GuidanceMethod extends Omit<Method, "guide" | "name"> {
+  /** As requests name it. */
+  readonly name: GuidanceName;
+}
 
+/** The guidance methods there are. */
+export const guidanceMethods: readonly GuidanceMethod[] = methods.map(({ guide: _, ...described }) => described);
+
+/** Their names. */
 export const guidanceNames = methods.map(({ name }) => name) as [GuidanceName, ...GuidanceName[]];
 
-const byName = new Map(guidanceMethods.map((method) => [method.name, method]));
+const byName = new Map<GuidanceName, Method>(methods.map((method) => [method.name, method]));
 
 export const methodOf = (name: GuidanceName): Method => byName.get(name)!;
 

@@ -17,6 +17,7 @@ interface Told<N extends string> {
   readonly name: N;
   /** What people read; one label is one quantity, comparable between methods. */
   readonly label: string;
+  /** One line. */
   readonly help: string;
   /** In names of files and rows, before the value. */
   readonly short: string;
@@ -27,22 +28,31 @@ interface Told<N extends string> {
   readonly told: "in names" | "in recipes" | "when changed";
 }
 
+/** A setting that is a number. */
 export interface NumberSetting<N extends string = string> extends Told<N> {
+  /** Tells the kinds of settings apart. */
   readonly kind: "number";
+  /** What it is where a request leaves it open. */
   readonly default: number;
-  /** What lies outside is refused. The same for all methods with a setting of this name. */
+  /** The smallest that is allowed. The same for all methods with a setting of this name, as the largest is. */
   readonly least?: number;
+  /** The largest that is allowed. */
   readonly most?: number;
   /** What lies outside is doubted: a warning, and in experiments a refusal. */
   readonly usual?: { readonly from: number; readonly to: number; readonly is: string };
 }
 
+/** A setting that is one of several words. */
 export interface ChoiceSetting<N extends string = string, C extends string = string> extends Told<N> {
+  /** Tells the kinds of settings apart. */
   readonly kind: "choice";
+  /** The words. */
   readonly choices: readonly C[];
+  /** What it is where a request leaves it open. */
   readonly default: C;
 }
 
+/** A setting of a guidance method. */
 export type Setting = NumberSetting | ChoiceSetting;
 
 export type SettingValue<S extends Setting> = S extends { readonly choices: readonly (infer C)[] } ? C : number;
@@ -53,14 +63,18 @@ export type Values<S extends Setting> = { readonly [One in S as One["name"]]: Se
 export interface Method<N extends string = string, S extends Setting = Setting> {
   /** As users type it. */
   readonly name: N;
+  /** What people read. */
   readonly label: string;
   /** One line. */
   readonly help: string;
+  /** Its settings. */
   readonly settings: readonly S[];
+  /** What it is made for. */
   readonly needs: readonly Need[];
-  /** The method that experiments compare it with, and the settings at which it is that method exactly. */
+  /** The method that experiments compare it with. */
   readonly baseline?: string;
-  readonly isBaselineAt?: Partial<Values<S>>;
+  /** The settings at which it is that method exactly. */
+  readonly isBaselineAt?: { readonly [One in S as One["name"]]?: SettingValue<One> };
   guide(values: Values<S>): Guidance;
 }
 

@@ -4,7 +4,9 @@
 export interface DownloadProgress {
   /** The file being fetched, as the repository names it. */
   readonly file: string;
+  /** Bytes that have come. */
   readonly received: number;
+  /** Bytes of all files together. */
   readonly total: number;
 }
 
@@ -13,6 +15,7 @@ export interface HubOptions {
   readonly endpoint?: string | undefined;
   /** Default: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, else ~/.cache/huggingface/hub. */
   readonly cacheFolder?: string | undefined;
+  /** Told as bytes come. */
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** Stops the download; what has come stays and is resumed from. */
   readonly signal?: AbortSignal | undefined;

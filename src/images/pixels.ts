@@ -1,7 +1,10 @@
 /** Pictures in memory. */
 
+/** A picture in memory. */
 export interface Pixels {
+  /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
   /** RGB, 8 bits each, row by row: [height, width, 3]. */
   readonly data: Uint8Array;

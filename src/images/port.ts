@@ -17,5 +17,5 @@ export interface ImagesPort {
    */
   decodeCovering(file: string, bytes: Uint8Array, size: number): Promise<Pixels>;
   /** A PNG file. */
-  encodePixels(pixels: Pixels): Promise<Uint8Array>;
+  encodePixels(pixels: Pixels): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -21,8 +21,13 @@ import {
 } from "./preprocess.ts";
 
 /** How pictures are prepared: as DreamBooth's evaluation does it, or DreamMatcher's. */
-export const protocols = ["dreambooth", "dreammatcher"] as const;
-export type Protocol = (typeof protocols)[number];
+export const evaluationProtocols = ["dreambooth", "dreammatcher"] as const;
+/**
+ * One of the {@link evaluationProtocols}.
+ *
+ * @useDeclaredType
+ */
+export type EvaluationProtocol = (typeof evaluationProtocols)[number];
 
 export interface PictureEncoder {
   pictures(pictures: readonly Pixels[]): Promise<Features[]>;
@@ -44,7 +49,7 @@ export async function openClip(
   engine: Engine,
   folder: string,
   tokenizerFolder: string,
-  protocol: Protocol,
+  protocol: EvaluationProtocol,
 ): Promise<ClipEncoder> {
   const config = await readJson(join(folder, "config.json"), jsonObject);
   const textConfig = clipTextConfig(config.text_config as Record<string, unknown>);
@@ -80,7 +85,7 @@ export async function openClip(
 }
 
 /** Opens a ViT folder in DINO's form (Transformers' ViTModel). */
-export async function openViT(engine: Engine, folder: string, protocol: Protocol): Promise<PictureEncoder> {
+export async function openViT(engine: Engine, folder: string, protocol: EvaluationProtocol): Promise<PictureEncoder> {
   const config = vitConfig(await readJson(join(folder, "config.json"), jsonObject));
   const own = protocol === "dreambooth";
   const size = own ? config.image_size : largerSize(config);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Pixels } from "../images/pixels.ts";
-import { evaluate } from "./evaluate.ts";
+import { measure } from "./evaluate.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -40,7 +40,7 @@ test("scores are the mean over prompts, however many pictures each has", async (
     scores,
     prompts,
     pictures: measured,
-  } = await evaluate(asked, [reference(100), reference(50)], { clip, dino: { pictures } }, (done) => told.push(done));
+  } = await measure(asked, [reference(100), reference(50)], { clip, dino: { pictures } }, (done) => told.push(done));
   // a: (0.1 + 0.2 + 0.6) / 3 = 0.3, b: 0.9; their mean is 0.6, that of all pictures 0.45. References: 1 and 0.5.
   expect(scores.clipT).toBeCloseTo(0.6, 6);
   expect(scores.clipI).toBeCloseTo(0.6 * 0.75, 6);

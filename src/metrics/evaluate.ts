@@ -6,24 +6,35 @@ import type { ClipEncoder, PictureEncoder } from "./encoders.ts";
 import type { Features, PictureFeatures } from "./features.ts";
 import { meanScores, type Scores, scoresOf } from "./fidelity.ts";
 
+/** One picture and its scores. */
 export interface MeasuredPicture {
+  /** The file's name, without its folder. */
   readonly file: string;
+  /** What it was measured against. */
   readonly text: string;
+  /** By metric. */
   readonly scores: Scores;
 }
 
+/** The pictures of one text. */
 export interface MeasuredPrompt {
+  /** What they were measured against. */
   readonly text: string;
   /** The words at its end that CLIP had no room for. */
   readonly dropped?: string;
+  /** How many they are. */
   readonly pictures: number;
+  /** Means over them. */
   readonly scores: Scores;
 }
 
+/** What a folder of pictures comes to. */
 export interface Evaluation {
   /** The mean over prompts of the means over their pictures. */
   readonly scores: Scores;
+  /** The same text by text. */
   readonly prompts: readonly MeasuredPrompt[];
+  /** Each picture by itself. */
   readonly pictures: readonly MeasuredPicture[];
 }
 
@@ -32,7 +43,7 @@ export interface Evaluation {
  *
  * @param onPicture Told after every picture.
  */
-export async function evaluate(
+export async function measure(
   pictures: readonly { readonly file: string; readonly text: string }[],
   references: readonly Pixels[],
   { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },

@@ -3,13 +3,23 @@ import { type Features, mean, type PictureFeatures } from "./features.ts";
 import type { Metric } from "./metric.ts";
 import { metrics as listed } from "./metrics.ts";
 
+/**
+ * The metrics by their keys in results.
+ *
+ * @useDeclaredType
+ */
 export type MetricName = (typeof listed)[number]["name"];
 
 /** By metric. All are cosines, higher is nearer. */
 export type Scores = Readonly<Record<MetricName, number>>;
 
-export const metrics: readonly Metric<MetricName>[] = listed;
+/** A metric as people read it. */
+export interface MetricDescription extends Omit<Metric<MetricName>, "score"> {}
 
+/** The metrics there are. */
+export const metrics: readonly MetricDescription[] = listed.map(({ score: _, ...described }) => described);
+
+/** Their names. */
 export const metricNames: readonly MetricName[] = metrics.map(({ name }) => name);
 
 /** The labels of those that are fidelity to the subject or to the text, for a sentence. */
@@ -18,7 +28,7 @@ export const metricLabels = (of: Metric["of"]): string =>
 
 /** Something for each metric, in their order. */
 export const byMetric = <T>(value: (metric: Metric<MetricName>) => T): Readonly<Record<MetricName, T>> =>
-  Object.fromEntries(metrics.map((metric) => [metric.name, value(metric)])) as Record<MetricName, T>;
+  Object.fromEntries(listed.map((metric) => [metric.name, value(metric)])) as Record<MetricName, T>;
 
 export const scoresOf = (picture: PictureFeatures, references: readonly PictureFeatures[], text: Features): Scores =>
   byMetric((metric) => metric.score({ picture, references, text }));

@@ -6,7 +6,7 @@ import type { Worker } from "node:worker_threads";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
-import { startScoring } from "./index.ts";
+import { openScorer } from "./index.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -23,7 +23,7 @@ test("references without a readable picture are refused, and read anew when ther
   const [picture, references] = [join(folder, "a.png"), join(folder, "references")];
   await draw(picture);
   await mkdir(references);
-  const { score, close } = await startScoring({ device: "cpu" });
+  const { score, close } = await openScorer({ device: "cpu" });
   try {
     await expect(score(picture, references, "a dog")).rejects.toThrow(refusal("pictures-missing", references));
     await draw(join(references, "b.png"));
@@ -36,7 +36,7 @@ test("references without a readable picture are refused, and read anew when ther
 
 test("a device that does not work here is named", async () => {
   const foreign = process.platform === "darwin" ? "dml" : "coreml";
-  await expect(startScoring({ device: foreign })).rejects.toThrow(refusal("device-unavailable", foreign));
+  await expect(openScorer({ device: foreign })).rejects.toThrow(refusal("device-unavailable", foreign));
 });
 
 test("a start that fails leaves no thread behind", async () => {
@@ -44,7 +44,7 @@ test("a start that fails leaves no thread behind", async () => {
   const see = (worker: Worker) => workers.push(worker);
   process.on("worker", see);
   try {
-    await expect(startScoring({ clip: folder, device: "cpu" })).rejects.toThrow(
+    await expect(openScorer({ clip: folder, device: "cpu" })).rejects.toThrow(
       refusal("file-missing", join(folder, "config.json")),
     );
   } finally {

@@ -5,47 +5,61 @@ import { embedded } from "../families/embedded.ts";
 import { readFolder } from "../images/folder.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
-import { openClip, openViT, type Protocol } from "./encoders.ts";
-import { type Evaluation, evaluate } from "./evaluate.ts";
+import { type EvaluationProtocol, openClip, openViT } from "./encoders.ts";
+import { type Evaluation, measure } from "./evaluate.ts";
 import type { PictureFeatures } from "./features.ts";
 import { type Scores, scoresOf } from "./fidelity.ts";
 import { textsOf, without } from "./texts.ts";
 
-export { type Protocol, protocols } from "./encoders.ts";
-export type { Evaluation, MeasuredPicture } from "./evaluate.ts";
-export { type MetricName, metricLabels, metricNames, metrics, type Scores } from "./fidelity.ts";
-export type { Metric } from "./metric.ts";
+export { type EvaluationProtocol, evaluationProtocols } from "./encoders.ts";
+export type { Evaluation, MeasuredPicture, MeasuredPrompt } from "./evaluate.ts";
+export {
+  type MetricDescription,
+  type MetricName,
+  metricLabels,
+  metricNames,
+  metrics,
+  type Scores,
+} from "./fidelity.ts";
 
+/** What is measured, and against what. */
 export interface EvaluationRequest {
   /** The folder of pictures to measure. */
   readonly images: string;
   /** The folder of the subject's own pictures. */
   readonly references: string;
-  /** A file with the pictures' texts, see `textsOf`; without it they are in `.txt` files beside the pictures, or in recipes. */
+  /**
+   * A file with the pictures' texts: a JSON object by their names, or a line for each in the order of their names. Without
+   * it, texts are in `.txt` files beside the pictures, or in their recipes.
+   */
   readonly prompts?: string | undefined;
   /** The text of a picture that has none. */
   readonly prompt?: string | undefined;
   /** A word that texts are measured without: the subject's token, which CLIP does not know. */
   readonly token?: string | undefined;
-  /** Folders of a CLIP and a ViT in Transformers' form; the embedded ones by default. */
+  /** The folder of a CLIP in Transformers' form; the embedded one by default, which knows the embedded world alone. */
   readonly clip?: string | undefined;
+  /** The folder of the ViT, likewise. */
   readonly dino?: string | undefined;
   /** How pictures are prepared for the encoders; `dreambooth` by default. */
-  readonly protocol?: Protocol | undefined;
+  readonly protocol?: EvaluationProtocol | undefined;
+  /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
+  /** Threads of one operator; by default one for each core. */
   readonly threads?: number | undefined;
+  /** Stops before the next picture by throwing its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What measures, and on what. */
-export type ScoringOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" | "threads">;
+export type ScorerOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" | "threads">;
 
 /**
  * Measures a folder of pictures.
  *
  * @throws TillerError if a picture has no text; or if a folder or a picture cannot be read.
  */
-export async function evaluateFolder(
+export async function evaluate(
   request: EvaluationRequest,
   onPicture: (done: number, total: number) => void = () => {},
 ): Promise<Evaluation> {
@@ -58,7 +72,7 @@ export async function evaluateFolder(
   const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
   const { engine, ...encoders } = await startEncoders(request);
   try {
-    return await evaluate(pictures, references, encoders, (done) => {
+    return await measure(pictures, references, encoders, (done) => {
       signal?.throwIfAborted();
       onPicture(done, pictures.length);
     });
@@ -67,15 +81,27 @@ export async function evaluateFolder(
   }
 }
 
-/**
- * Scores of single picture files, the encoders kept loaded. References are encoded once a folder.
- *
- * @throws TillerError if the device does not work, an encoder cannot be opened or, later, a picture cannot be read.
- */
-export async function startScoring(options: ScoringOptions): Promise<{
+/** Measures single pictures, its encoders kept loaded. */
+export interface Scorer {
+  /**
+   * A picture's scores. References are encoded once a folder.
+   *
+   * @param file The picture.
+   * @param references The folder of the subject's own pictures.
+   * @param text What the picture was to show, without the subject's token.
+   * @throws TillerError if a picture cannot be read.
+   */
   score(file: string, references: string, text: string): Promise<Scores>;
+  /** Gives back the encoders' memory. */
   close(): Promise<void>;
-}> {
+}
+
+/**
+ * Opens what measures single pictures as they come; {@link evaluate} measures a whole folder.
+ *
+ * @throws TillerError if the device does not work or an encoder cannot be opened.
+ */
+export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
   const { engine, clip, dino } = await startEncoders(options);
   const featuresOf = async (pixels: Pixels): Promise<PictureFeatures> => ({
     clip: (await clip.pictures([pixels]))[0]!,
@@ -114,7 +140,7 @@ async function startEncoders({
   protocol = "dreambooth",
   device = "auto",
   threads,
-}: ScoringOptions & Pick<EvaluationRequest, "protocol">) {
+}: ScorerOptions & Pick<EvaluationRequest, "protocol">) {
   const engine = await startEngine({ device: await resolveDevice(device), threads });
   try {
     return {

@@ -12,6 +12,7 @@ export interface Measured {
   readonly text: Features;
 }
 
+/** A metric: its description, and how it is computed. */
 export interface Metric<N extends string = string> {
   /** Its key in results. */
   readonly name: N;

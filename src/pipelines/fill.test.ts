@@ -1,7 +1,7 @@
 /** What of a request depends on the model. */
 import { expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
-import { usualDefaults } from "../index.ts";
+import { usualDefaults } from "../internal.ts";
 import { fill } from "./fill.ts";
 import type { Parts } from "./load.ts";
 

@@ -1,7 +1,7 @@
 /** A request with everything in it, what is doubtful about it, and the recipe that repeats it. */
 import { type Adapter, sites } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
-import type { Defaults } from "../families/family.ts";
+import type { ModelDefaults } from "../families/family.ts";
 import {
   doubtOf,
   type GivenSettings,
@@ -13,15 +13,15 @@ import {
 } from "../guidance/index.ts";
 import { scale } from "../guidance/settings.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { completed, type FullRequest, type Request, requestSchema } from "../recipe/request.ts";
+import { completed, type FullRequest, type PictureRequest, pictureRequestSchema } from "../recipe/request.ts";
 import { version } from "../version.ts";
 import type { OpenAdapter, Parts } from "./load.ts";
 
 export type Filled = FullRequest & { readonly width: number; readonly height: number };
 
 /** The request with every default filled in, checked against the schema and the model. */
-export function fill({ model: { defaults } }: Parts, request: Request): Filled {
-  const parsed = requestSchema.safeParse(request);
+export function fill({ model: { defaults } }: Parts, request: PictureRequest): Filled {
+  const parsed = pictureRequestSchema.safeParse(request);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
@@ -45,7 +45,7 @@ export function fill({ model: { defaults } }: Parts, request: Request): Filled {
 }
 
 /** What the model usually has of a method's settings: its scale is for methods whose scale is the same quantity. */
-const usualOf = (guidance: GuidanceName, defaults: Defaults): GivenSettings =>
+const usualOf = (guidance: GuidanceName, defaults: ModelDefaults): GivenSettings =>
   settingOf(guidance, "scale")?.label === scale.label ? { scale: defaults.scale } : {};
 
 /** What is allowed and probably not meant. */

@@ -1,5 +1,4 @@
 /** Opens what a pipeline is made of: model, adapters, tokenizer, engine. */
-import { exists } from "#bytes";
 import { type Adapter, learnedTokens, readAdapter } from "../adapters/index.ts";
 import { sha256Of } from "../bytes/hash-file.ts";
 import { TillerError } from "../errors/index.ts";
@@ -8,11 +7,21 @@ import { openModel } from "../families/open-model.ts";
 import { largestNetwork } from "../families/parameters.ts";
 import { type DeviceName, type Engine, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { type AdapterSpec, parseAdapter } from "./adapter-spec.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
 import { buildPredictor, type Predictor } from "./predictor.ts";
 
-export type AdapterSpec = string | { readonly file: string; readonly strength?: number | undefined };
+/** What loading is at. */
+export interface LoadProgress {
+  /** What is being done, in words. */
+  readonly what: string;
+  /** Bytes of a download that have come. */
+  readonly loaded?: number;
+  /** Bytes of all of it. */
+  readonly total?: number;
+}
 
+/** What is loaded beside the model, and where it computes. */
 export interface LoadOptions {
   /** LoRA, Custom Diffusion and textual inversion files, each with a strength (default 1). */
   readonly adapters?: readonly AdapterSpec[] | undefined;
@@ -22,14 +31,17 @@ export interface LoadOptions {
   readonly variant?: string | undefined;
   /** Where a single-file model's tokenizer and configs come from: a Diffusers folder or a hub id. */
   readonly config?: string | undefined;
+  /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
   /** What products are computed in: float32 by default. */
   readonly precision?: PrecisionName | undefined;
+  /** Threads of one operator; by default one for each core. */
   readonly threads?: number | undefined;
   /** Record the time of every operator; `close` returns it. */
   readonly profile?: boolean | undefined;
   /** Told what takes long: bytes of a download, or the step of loading that begins. */
-  readonly onProgress?: ((progress: { what: string; loaded?: number; total?: number }) => void) | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Stops loading by throwing its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -101,10 +113,10 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
 async function openAdapters(specs: readonly AdapterSpec[], model: Model): Promise<OpenAdapter[]> {
   const opened: OpenAdapter[] = [];
   for (const spec of specs) {
-    const { file, strength } = typeof spec === "string" ? await splitStrength(spec) : { strength: 1, ...spec };
+    const { file, strength = 1 } = typeof spec === "string" ? parseAdapter(spec) : spec;
     const adapter = await readAdapter(file, model);
     refuseSameTokens(opened, adapter, file);
-    opened.push({ adapter, file, strength: strength ?? 1, sha256: await sha256Of(adapter.file) });
+    opened.push({ adapter, file, strength, sha256: await sha256Of(adapter.file) });
   }
   return opened;
 }
@@ -121,13 +133,4 @@ function refuseSameTokens(opened: readonly OpenAdapter[], adapter: Adapter, file
       { paths: [other.file, file] },
     );
   }
-}
-
-/** `file` or `file:strength`; a name that exists as it stands is a file, colon or not. */
-export async function splitStrength(spec: string): Promise<{ file: string; strength: number }> {
-  const [, file, strength] = /^(.+):([-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(spec) ?? [];
-  if ((await exists(spec)) || file === undefined) return { file: spec, strength: 1 };
-  if (!Number.isFinite(Number(strength)))
-    throw new TillerError("setting-invalid", `adapter ${spec}: ${strength} is not a strength.`, { paths: [spec] });
-  return { file, strength: Number(strength) };
 }

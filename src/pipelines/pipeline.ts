@@ -1,19 +1,20 @@
 /** A model that is open and draws. */
 import { TillerError } from "../errors/index.ts";
-import type { Defaults } from "../families/family.ts";
-import type { Request } from "../recipe/request.ts";
+import type { ModelDefaults } from "../families/family.ts";
+import type { PictureRequest } from "../recipe/request.ts";
 import type { Device, OperatorTime, Precision } from "../runtime/index.ts";
 import { fill } from "./fill.ts";
 import { type LoadOptions, loadParts, type Parts } from "./load.ts";
 import { type GenerateEvent, type GenerateOptions, textToImage } from "./text-to-image.ts";
 
-export type { GenerateEvent, GenerateOptions } from "./text-to-image.ts";
+export type { GenerateEvent, GenerateOptions, PictureEvent, StepEvent, WarningEvent } from "./text-to-image.ts";
 
+/** A model that is open and draws. */
 export interface Pipeline {
   /** Sessions built so far: moving omega, the prompt, the method or covered adapters builds none. */
   readonly sessionsBuilt: number;
   /** What the model gives a request that leaves it open. */
-  readonly defaults: Defaults;
+  readonly defaults: ModelDefaults;
   /** The device that computes. */
   readonly device: Device;
   /** What products are computed in. */
@@ -23,13 +24,14 @@ export interface Pipeline {
    *
    * @throws TillerError if the request is wrong, before anything is computed.
    */
-  generate(request: Request, options?: GenerateOptions): AsyncGenerator<GenerateEvent, void, undefined>;
+  generate(request: PictureRequest, options?: GenerateOptions): AsyncGenerator<GenerateEvent, void, undefined>;
   /** Takes other adapters (`file`, `file:strength`, or both apart). */
   setAdapters(adapters: LoadOptions["adapters"]): Promise<void>;
   /** Releases everything; with `profile`, the time per operator. */
   close(): Promise<readonly OperatorTime[]>;
 }
 
+/** Opens models. */
 export const Pipeline = {
   /**
    * Opens a model and its adapters and builds its networks.

@@ -11,29 +11,48 @@ import { doubts, type Filled, recipeOf } from "./fill.ts";
 import type { Parts } from "./load.ts";
 import { tokenizeTexts } from "./texts.ts";
 
-export type GenerateEvent =
-  | { readonly type: "warning"; readonly message: string }
-  | {
-      readonly type: "step";
-      /** Steps done of `steps` for the batch in flight. */
-      readonly step: number;
-      readonly steps: number;
-      /** Index of the first picture of the batch in flight, and how many it has. */
-      readonly picture: number;
-      readonly batch: number;
-      /** Network evaluations a picture and step. */
-      readonly rows: number;
-      /** Decodes what the pictures of the batch look like so far; costs a decoding each. */
-      preview(): Promise<Pixels[]>;
-    }
-  | ({
-      readonly type: "picture";
-      readonly index: number;
-      readonly seed: number;
-      /** Repeats the picture. */
-      readonly recipe: Recipe;
-    } & Pixels);
+/** Something about the request that is odd, but no error. */
+export interface WarningEvent {
+  /** Tells events apart. */
+  readonly type: "warning";
+  /** One sentence. */
+  readonly message: string;
+}
 
+/** A step of a batch of pictures is done. */
+export interface StepEvent {
+  /** Tells events apart. */
+  readonly type: "step";
+  /** Steps done of {@link steps} for the batch in flight. */
+  readonly step: number;
+  /** Steps of a picture. */
+  readonly steps: number;
+  /** Index of the first picture of the batch in flight. */
+  readonly picture: number;
+  /** Pictures in the batch. */
+  readonly batch: number;
+  /** Network evaluations a picture and step. */
+  readonly rows: number;
+  /** Decodes what the pictures of the batch look like so far; costs a decoding each. */
+  preview(): Promise<Pixels[]>;
+}
+
+/** A picture is finished. */
+export interface PictureEvent extends Pixels {
+  /** Tells events apart. */
+  readonly type: "picture";
+  /** Which picture of the request it is, from 0 on. */
+  readonly index: number;
+  /** The seed of its noise: the request's, plus the index. */
+  readonly seed: number;
+  /** Repeats the picture: for `encodePng`. */
+  readonly recipe: Recipe;
+}
+
+/** What drawing tells, in the order in which it happens. */
+export type GenerateEvent = WarningEvent | StepEvent | PictureEvent;
+
+/** How pictures are drawn, where it makes no difference to what they are. */
 export interface GenerateOptions {
   /** Stops before the next step by throwing the signal's reason. */
   readonly signal?: AbortSignal | undefined;

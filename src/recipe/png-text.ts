@@ -26,7 +26,7 @@ const maxChunks = 1 << 18;
  *
  * @param png A complete PNG file.
  */
-export function withTexts(png: Uint8Array, texts: Readonly<Record<string, string>>): Uint8Array {
+export function withTexts(png: Uint8Array, texts: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer> {
   const chunks = Object.entries(texts).map(([keyword, text]) => textChunk(keyword, text.replaceAll("\0", " ")));
   return joined([png.subarray(0, headLength), ...chunks, png.subarray(headLength)]);
 }
@@ -154,7 +154,7 @@ function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

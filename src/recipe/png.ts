@@ -11,7 +11,7 @@ import { type Recipe, recipeSchema } from "./recipe.ts";
  *
  * @throws RangeError if `data` is not height x width x 3 bytes long.
  */
-export async function encodePng(pixels: Pixels, recipe?: Recipe): Promise<Uint8Array> {
+export async function encodePng(pixels: Pixels, recipe?: Recipe): Promise<Uint8Array<ArrayBuffer>> {
   const { width, height, data } = pixels;
   if (data.length !== width * height * 3) {
     throw new RangeError(`a picture of ${width}x${height} needs ${width * height * 3} bytes, not ${data.length}`);

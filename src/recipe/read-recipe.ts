@@ -4,9 +4,13 @@ import { TillerError } from "../errors/index.ts";
 import { readTexts, textsIn } from "./png-text.ts";
 import { type Recipe, recipeSchema } from "./recipe.ts";
 
+/** A PNG's size, and what it says of how it was made. */
 export interface PictureFile {
+  /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
+  /** What made it, if Tiller did. */
   readonly recipe: Recipe | undefined;
   /** What a community tool wrote about the picture, or Tiller for them. */
   readonly parameters: string | undefined;

@@ -8,6 +8,7 @@ export const recipeAdapterSchema = z.object({
   file: z.string().min(1),
   /** What a person calls it: usually the file's name without its extension. */
   name: z.string(),
+  /** How strongly it counted. */
   strength: z.number().finite(),
   /** Of the file's bytes, in hexadecimal: tells a changed file from the same one. */
   sha256: z
@@ -16,7 +17,10 @@ export const recipeAdapterSchema = z.object({
     .optional(),
 });
 
-/** Unknown keys are passed over, so that pictures of a newer Tiller still open; the request itself is strict. */
+/**
+ * What a recipe looks like. Unknown keys are passed over, so that pictures of a newer Tiller still open; the request itself is
+ * strict.
+ */
 export const recipeSchema = z.object({
   /** The version of Tiller that made the picture. */
   tiller: z.string(),
@@ -24,8 +28,11 @@ export const recipeSchema = z.object({
   model: z.string().min(1),
   /** The pre-trained model of a full fine-tune. */
   base: z.string().min(1).optional(),
+  /** Which spelling of the weights was taken, such as `fp16`. */
   variant: z.string().min(1).optional(),
+  /** Where a single-file model's tokenizer and configs came from. */
   config: z.string().min(1).optional(),
+  /** The adapters that took part. */
   adapters: z.array(recipeAdapterSchema).default([]),
   /** What computed it. Pictures of before have none: they were made in float32 by ONNX Runtime. */
   computed: z.object({ device: z.string(), precision: z.enum(["float32", "bfloat16", "float16"]) }).optional(),
@@ -33,5 +40,7 @@ export const recipeSchema = z.object({
   request: fullRequestSchema,
 });
 
-export type RecipeAdapter = z.output<typeof recipeAdapterSchema>;
-export type Recipe = z.output<typeof recipeSchema>;
+/** An adapter as it took part in a picture. */
+export interface RecipeAdapter extends z.output<typeof recipeAdapterSchema> {}
+/** All that is needed to make a picture again. */
+export interface Recipe extends z.output<typeof recipeSchema> {}

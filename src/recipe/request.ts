@@ -35,31 +35,37 @@ function settingField(name: SettingName): z.ZodType<number | string> {
   return most === undefined ? from : from.max(most);
 }
 
-export const requestSchema = z.strictObject({
+/** What a request for pictures looks like: for an API of your own. */
+export const pictureRequestSchema = z.strictObject({
+  /** What to draw. */
   prompt: z.string(),
   /** Stands in the place of the null prompt. */
   negative: z.string().default(""),
-  /** Absent, it is the model's, as are sampler, steps and size. */
+  /** The guidance method; the model's own when absent. */
   guidance: z.enum(guidanceNames).optional(),
   ...settingFields,
+  /** The sampler; the model's own when absent. */
   sampler: z.enum(samplerNames).optional(),
   /** Karras's spacing of sigmas, of the samplers that have it. */
   karras: z.boolean().default(false),
+  /** Its steps, 1 to 1000; the model's own when absent. */
   steps: z.number().int().min(1).max(1000).optional(),
-  /** Picture i of `count` starts from the noise of seed + i. */
+  /** Picture i of `count` starts from the noise of seed + i, which is PyTorch's; 0 by default. */
   seed: seed.default(0),
+  /** How many pictures; 1 by default. */
   count: z.number().int().min(1).max(10_000).default(1),
-  /** Pixels; the model's own size when absent. */
+  /** Pixels, a multiple of 8; the model's own when absent. */
   width: side.optional(),
+  /** Pixels, a multiple of 8; the model's own when absent. */
   height: side.optional(),
   /** Text encoder layers to leave out at the end: 1 takes the penultimate layer's state. */
   clipSkip: z.number().int().min(0).max(12).default(0),
 });
 
 /** A request as a caller writes it: defaults may be left out. */
-export type Request = z.input<typeof requestSchema>;
+export interface PictureRequest extends z.input<typeof pictureRequestSchema> {}
 /** A request that the schema has seen. What depends on the model may still be open. */
-export type GivenRequest = z.output<typeof requestSchema>;
+export type GivenRequest = z.output<typeof pictureRequestSchema>;
 /** What a model gives a request that leaves it open. */
 export interface UsualSettings {
   readonly guidance: GuidanceName;
@@ -69,12 +75,16 @@ export interface UsualSettings {
 }
 
 /** A request as recipes have it. What one leaves out is what it meant when every model had the same. */
-export const fullRequestSchema = requestSchema.extend({
-  guidance: requestSchema.shape.guidance.unwrap().default("cfg"),
-  sampler: requestSchema.shape.sampler.unwrap().default("ddim"),
-  steps: requestSchema.shape.steps.unwrap().default(50),
+export const fullRequestSchema = pictureRequestSchema.extend({
+  /** The guidance method. */
+  guidance: pictureRequestSchema.shape.guidance.unwrap().default("cfg"),
+  /** The sampler. */
+  sampler: pictureRequestSchema.shape.sampler.unwrap().default("ddim"),
+  /** Its steps. */
+  steps: pictureRequestSchema.shape.steps.unwrap().default(50),
 });
-export type FullRequest = z.output<typeof fullRequestSchema>;
+/** A request as recipes have it: everything that made the picture. */
+export interface FullRequest extends z.output<typeof fullRequestSchema> {}
 
 /**
  * The request with what the model usually has where it leaves that open, and its guidance settings as recipes record them:

@@ -5,6 +5,7 @@ import { type DeviceName, resolveDevice } from "./devices.ts";
 import type { Precision } from "./engine.ts";
 import { type Device, isOpenVino } from "./targets.ts";
 
+/** What {@link PrecisionName} can be. */
 export const precisionNames = ["float32", "bfloat16", "float16", "auto"] as const;
 
 /** What a person asks for. */

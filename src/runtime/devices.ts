@@ -7,15 +7,29 @@ import type { Engine } from "./engine.ts";
 import { type Device, isOpenVino } from "./targets.ts";
 import { float32 } from "./tensor.ts";
 
+/** What {@link DeviceName} can be. */
 export const deviceNames = [
   ...(["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const),
   ...(["openvino", "openvino:gpu", "openvino:npu"] as const),
 ] as const;
 
-/** What a person asks for. */
+/**
+ * What a person asks for.
+ *
+ * @useDeclaredType
+ */
 export type DeviceName = (typeof deviceNames)[number];
-/** Runs a tiny graph on a device; `detail` says why it does not work. */
-export async function probeDevice(device: Device): Promise<{ ok: boolean; detail: string }> {
+
+/** Whether a device works. */
+export interface DeviceProbe {
+  /** It does. */
+  readonly ok: boolean;
+  /** In what way, or why it does not. */
+  readonly detail: string;
+}
+
+/** Tries a device by running a tiny graph on it. */
+export async function probeDevice(device: Device): Promise<DeviceProbe> {
   let engine: Engine | undefined;
   try {
     // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.

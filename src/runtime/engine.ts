@@ -21,10 +21,15 @@ export interface Session {
   release(): Promise<void>;
 }
 
+/** What one operator of a graph took, over all calls. */
 export interface OperatorTime {
+  /** The graph's name. */
   readonly graph: string;
+  /** The operator, as ONNX calls it. */
   readonly operator: string;
+  /** Wall time of all calls. */
   readonly milliseconds: number;
+  /** How many. */
   readonly calls: number;
 }
 

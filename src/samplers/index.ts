@@ -4,30 +4,44 @@ import type { z } from "zod";
 import { TillerError } from "../errors/index.ts";
 import type { SamplerKind, ScheduleConfig } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
-import { samplers } from "./samplers.ts";
+import { samplers as listed } from "./samplers.ts";
 
 export { createNoise, type NoiseSource } from "../random/noise.ts";
 export type { Prediction, PredictionType } from "../schedules/prediction.ts";
 export type { SamplerKind } from "./kind.ts";
 export type { History, Sampler, SamplerResult, SamplerStep } from "./sampler.ts";
 
-type Listed = (typeof samplers)[number];
+type Listed = (typeof listed)[number];
 
-/** The samplers by the names users call them. */
+/**
+ * The samplers by the names users call them.
+ *
+ * @useDeclaredType
+ */
 export type SamplerName = Listed["name"];
 
 /** A scheduler config as the sampler of that name understands it, defaults filled in. */
 export type SamplerConfig<Name extends SamplerName> = z.infer<Extract<Listed, { readonly name: Name }>["schema"]>;
 
-export const samplerKinds: readonly (SamplerKind & { readonly name: SamplerName })[] = samplers;
+/** A sampler as people choose it. */
+export interface SamplerDescription extends Omit<SamplerKind, "name" | "schema" | "create"> {
+  /** As requests name it. */
+  readonly name: SamplerName;
+}
 
-/** The names, for a message or a list of choices. */
+/** The samplers there are. */
+export const samplers: readonly SamplerDescription[] = listed.map(
+  ({ schema: _, create: __, ...described }) => described,
+);
+
+/** Their names. */
 export const samplerNames: readonly SamplerName[] = samplers.map(({ name }) => name);
 
 /** Those with Karras spacing. */
 export const karrasSamplerNames: readonly SamplerName[] = samplers.flatMap(({ name, karras }) => (karras ? name : []));
 
-export const samplerOf = (name: SamplerName): SamplerKind => samplerKinds.find((one) => one.name === name)!;
+export const samplerOf = (name: SamplerName): SamplerKind =>
+  (listed as readonly SamplerKind[]).find((one) => one.name === name)!;
 
 /**
  * Reads a folder's scheduler_config.json, of whatever class, for one sampler.

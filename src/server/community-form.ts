@@ -2,16 +2,17 @@
 
 import { readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
-import { readPicture, requestSchema, type SamplerName, samplerKinds, settingFields, TillerError } from "../index.ts";
+import { pictureRequestSchema, readPicture, type SamplerName, samplers, TillerError } from "../index.ts";
+import { parseAdapter, settingFields } from "../internal.ts";
 import { jobDone } from "./job-done.ts";
 import { picturesSchema, settingsIn } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";
 
-const shape = requestSchema.shape;
+const shape = pictureRequestSchema.shape;
 
 /** The web UI's names of the samplers there are. */
-const samplers: Readonly<Record<string, { sampler: SamplerName; karras?: true }>> = Object.fromEntries(
-  samplerKinds.flatMap(({ name: sampler, label, karrasLabel }) => [
+const samplersByLabel: Readonly<Record<string, { sampler: SamplerName; karras?: true }>> = Object.fromEntries(
+  samplers.flatMap(({ name: sampler, label, karrasLabel }) => [
     [label, { sampler }],
     ...(karrasLabel === undefined ? [] : [[karrasLabel, { sampler, karras: true }]]),
   ]),
@@ -48,11 +49,11 @@ const txt2img: Route = {
   async handle(c, services, body) {
     const given = body as z.output<typeof bodySchema>;
     const { prompt, adapters } = adaptersIn(given.prompt);
-    const sampling = samplers[given.sampler_name || "DDIM"];
+    const sampling = samplersByLabel[given.sampler_name || "DDIM"];
     if (!sampling) {
       throw new TillerError(
         "sampler-unknown",
-        `sampler_name: there is no ${given.sampler_name}: choose one of ${Object.keys(samplers).join(", ")}.`,
+        `sampler_name: there is no ${given.sampler_name}: choose one of ${Object.keys(samplersByLabel).join(", ")}.`,
       );
     }
     const karras = given.scheduler?.toLowerCase() === "karras" && { karras: true };
@@ -97,8 +98,9 @@ const txt2img: Route = {
 /** `<lora:name:0.8>` out of a prompt. */
 function adaptersIn(prompt: string): { prompt: string; adapters: { name: string; strength: number }[] } {
   const adapters: { name: string; strength: number }[] = [];
-  const rest = prompt.replace(/<lora:([\w. -]+)(?::(-?[\d.]+))?>/g, (_, name: string, strength?: string) => {
-    adapters.push({ name, strength: Number(strength ?? 1) });
+  const rest = prompt.replace(/<lora:([^<>]*)>/g, (_, spec: string) => {
+    const { file: name, strength = 1 } = parseAdapter(spec);
+    adapters.push({ name, strength });
     return "";
   });
   return { prompt: rest.replace(/\s+/g, " ").trim(), adapters };
@@ -147,7 +149,7 @@ export const communityRoutes: readonly Route[] = [
     method: "get",
     path: "/sdapi/v1/samplers",
     summary: "The samplers there are",
-    handle: (c) => c.json(Object.keys(samplers).map((name) => ({ name, aliases: [], options: {} }))),
+    handle: (c) => c.json(Object.keys(samplersByLabel).map((name) => ({ name, aliases: [], options: {} }))),
   },
   {
     method: "get",

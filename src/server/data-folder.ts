@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { TillerError } from "../index.ts";
-import { makeFolder } from "../node.ts";
+import { makeFolder } from "../internal.ts";
 
 export interface DataFolder {
   job(id: string): string;

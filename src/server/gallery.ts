@@ -1,18 +1,25 @@
 /** Every picture there is, newest first, each with its recipe. */
 
 import { readdir, rm, stat } from "node:fs/promises";
-import { type Recipe, readPicture } from "../index.ts";
-import { exists } from "../node.ts";
+import { z } from "zod";
+import { readPicture, recipeSchema } from "../index.ts";
+import { exists } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 
-export interface GalleryPicture {
-  readonly id: string;
-  readonly width: number;
-  readonly height: number;
+export const galleryPictureSchema = z.object({
+  /** Its id. */
+  id: z.string(),
+  /** Pixels. */
+  width: z.number(),
+  /** Pixels. */
+  height: z.number(),
   /** Milliseconds since 1970. */
-  readonly made: number;
-  readonly recipe: Recipe | undefined;
-}
+  made: z.number(),
+  /** What made it; without the server's paths. */
+  recipe: recipeSchema.optional(),
+});
+
+export type GalleryPicture = z.output<typeof galleryPictureSchema>;
 
 /** A page of the gallery, and whether there is more. */
 export async function galleryPage(

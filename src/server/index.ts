@@ -1,11 +1,15 @@
-/** Tiller Studio's server. */
+/**
+ * Tiller Studio's server: its page, its own API, and the forms of two others'.
+ *
+ * @module tillerjs/server
+ */
 
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { type DeviceName, TillerError } from "../index.ts";
-import { exists, hold } from "../node.ts";
+import { exists, hold } from "../internal.ts";
 import { appOf } from "./app.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { modelsOf } from "./models.ts";
@@ -14,27 +18,33 @@ import { openQueue } from "./queue.ts";
 import { runJobIn } from "./run-job.ts";
 import { scoringIn } from "./scoring.ts";
 
+/** What a server offers, and where. */
 export interface StudioOptions {
   /** Where pictures, adapters, uploads and jobs are kept. */
   readonly data: string;
   /** Folders, files or hub ids; the embedded model by default. */
   readonly models?: readonly string[] | undefined;
-  /** Folders of the CLIP and the ViT that comparisons are measured with; the embedded model's by default. */
+  /** The folder of the CLIP that comparisons are measured with; the embedded model's by default. */
   readonly clip?: string | undefined;
+  /** The folder of the ViT, likewise. */
   readonly dino?: string | undefined;
   /** Loopback by default; on any other a token is asked for. */
   readonly host?: string | undefined;
   /** 0 for any that is free. */
   readonly port: number;
+  /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
+  /** Threads of one operator; by default one for each core. */
   readonly threads?: number | undefined;
   /** Jobs that may wait: 500 by default. */
   readonly bound?: number | undefined;
 }
 
+/** A server that runs. */
 export interface Studio {
   /** Where the page is, the token in it if there is one. */
   readonly url: string;
+  /** What other machines must bring; undefined where loopback alone is answered. */
   readonly token: string | undefined;
   /** Ends it; a job that runs is first when it starts again. */
   close(): Promise<void>;

@@ -1,7 +1,8 @@
 /** Jobs: what the server is asked to do, as data that survives a restart. */
 
 import { z } from "zod";
-import { requestSchema, settingFields, trainingSchema } from "../index.ts";
+import { pictureRequestSchema, trainingRequestSchema } from "../index.ts";
+import { settingFields } from "../internal.ts";
 
 const id = z.string().regex(/^[\w-]{1,64}$/, "must be a name of the server's own making");
 
@@ -11,7 +12,7 @@ const adapterSchema = z.strictObject({
   strength: z.number().min(-10).max(10).default(1),
 });
 
-const { shape } = requestSchema;
+const { shape } = pictureRequestSchema;
 
 /** Pixels: larger pictures would take the machine from everyone who waits. */
 const side = shape.width.unwrap().max(2048);
@@ -25,20 +26,27 @@ export const settingsIn = (fields: Readonly<Record<string, unknown>>): Record<st
 
 /** Without the request's defaults: what is absent stays as the request has it. */
 const variationSchema = z.strictObject({
+  /** The guidance method. */
   guidance: shape.guidance.unwrap().optional(),
   ...settingFields,
+  /** The sampler. */
   sampler: shape.sampler.unwrap().optional(),
+  /** Its steps. */
   steps: shape.steps.unwrap().optional(),
+  /** The first picture's seed. */
   seed: shape.seed.unwrap().optional(),
 });
 
 /** Pictures: one request, or several that differ in some settings from the same noise. */
 export const picturesSchema = z.strictObject({
+  /** Tells the kinds of jobs apart; may be left out. */
   kind: z.literal("pictures").default("pictures"),
   /** One of the server's models; its first by default. */
   model: z.string().optional(),
+  /** The server's adapters that take part. */
   adapters: z.array(adapterSchema).max(8).default([]),
-  request: requestSchema.extend({
+  /** What to draw. */
+  request: pictureRequestSchema.extend({
     prompt: shape.prompt.max(mostText),
     negative: shape.negative.unwrap().max(mostText).default(""),
     count: z.number().int().min(1).max(64).default(1),
@@ -51,24 +59,36 @@ export const picturesSchema = z.strictObject({
 
 /** Training on uploaded pictures. */
 export const trainingJobSchema = z.strictObject({
+  /** Tells the kinds of jobs apart. */
   kind: z.literal("training"),
+  /** One of the server's models; its first by default. */
   model: z.string().optional(),
   /** What the adapter is to be called. */
   name: z.string().regex(/^[\w-]{1,40}$/, "must be up to 40 letters, digits, dashes and underscores"),
+  /** The training method; `dreambooth` by default. */
   recipe: z.enum(["dreambooth", "dreambooth-ti"]).default("dreambooth"),
   /** An upload of the server. */
   upload: id,
-  token: trainingSchema.shape.token.default("sks"),
-  class: trainingSchema.shape.class,
+  /** What the subject is called in prompts; `sks` by default. */
+  token: trainingRequestSchema.shape.token.default("sks"),
+  /** What kind of thing it is: `cat`. */
+  class: trainingRequestSchema.shape.class,
+  /** Training steps; the method's own by default. */
   steps: z.number().int().min(1).max(5000).optional(),
+  /** Rank of the LoRA; 4 by default. */
   rank: z.number().int().min(1).max(128).optional(),
-  learningRate: trainingSchema.shape.learningRate,
+  /** The method's own by default. */
+  learningRate: trainingRequestSchema.shape.learningRate,
+  /** Pictures of the subject in one evaluation; the method's own by default. */
   batch: z.number().int().min(1).max(8).optional(),
+  /** Whether pictures of the class keep it from being forgotten; the method's own by default. */
   prior: z.boolean().optional(),
+  /** How many of them; 100 by default. */
   priorCount: z.number().int().min(1).max(500).optional(),
   /** Draw a sample every so many steps. */
   sampleEvery: z.number().int().min(1).optional(),
-  seed: trainingSchema.shape.seed,
+  /** 0 by default. */
+  seed: trainingRequestSchema.shape.seed,
 });
 
 export const jobRequestSchema = z.union([picturesSchema, trainingJobSchema]);
@@ -80,12 +100,17 @@ export type JobRequest = z.output<typeof jobRequestSchema>;
 export const jobStates = ["queued", "running", "done", "failed", "cancelled"] as const;
 
 export const jobSchema = z.object({
+  /** Its id. */
   id,
+  /** What has become of it. */
   state: z.enum(jobStates),
+  /** What was asked for, defaults filled in. */
   request: jobRequestSchema,
-  /** Times in milliseconds since 1970. */
+  /** When it was asked for, in milliseconds since 1970, as the other times are. */
   created: z.number(),
+  /** When it was begun. */
   started: z.number().optional(),
+  /** When it was over. */
   ended: z.number().optional(),
   /** Steps done of all, and what goes on. */
   progress: z.object({ done: z.number(), total: z.number(), what: z.string() }).optional(),
@@ -95,7 +120,9 @@ export const jobSchema = z.object({
   losses: z.array(z.number()).optional(),
   /** The adapter that was learned. */
   adapter: z.string().optional(),
+  /** What was odd, a sentence each. */
   warnings: z.array(z.string()).default([]),
+  /** Why it failed, in a sentence. */
   error: z.string().optional(),
   /** One of docs/errors.md; none if it failed by a defect. */
   code: z.string().optional(),

@@ -2,12 +2,13 @@
 
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { requestSchema, settingFields } from "../index.ts";
+import { pictureRequestSchema } from "../index.ts";
+import { settingFields } from "../internal.ts";
 import { jobDone } from "./job-done.ts";
 import { picturesSchema, settingsIn } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";
 
-const shape = requestSchema.shape;
+const shape = pictureRequestSchema.shape;
 
 const bodySchema = z.looseObject({
   prompt: z.string(),

@@ -3,7 +3,7 @@
 import { EventEmitter } from "node:events";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { TillerError } from "../index.ts";
-import { writeWhole } from "../node.ts";
+import { writeWhole } from "../internal.ts";
 import { answerTo } from "./answer.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";

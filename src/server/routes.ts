@@ -4,10 +4,10 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { guidanceMethods, metricNames, metrics, samplerKinds, TillerError, wrongSetting } from "../index.ts";
-import { exists } from "../node.ts";
+import { guidanceMethods, guidanceNames, metricNames, metrics, samplerNames, samplers, TillerError } from "../index.ts";
+import { exists, wrongSetting } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
-import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
+import { deletePicture, galleryPage, galleryPicture, galleryPictureSchema } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
 import type { Models } from "./models.ts";
 import type { Queue } from "./queue.ts";
@@ -20,8 +20,10 @@ import {
   readStudy,
   type Study,
   sharesOf,
+  sharesSchema,
   studyRequestSchema,
   studySchema,
+  studySummarySchema,
   studyWith,
   takeAnswers,
 } from "./studies.ts";
@@ -53,22 +55,33 @@ export interface Route {
   readonly handle: (c: Context, services: Services, body: unknown) => Promise<Response> | Response;
 }
 
-const placed = jobSchema.extend({ position: z.number().optional() });
+const placed = jobSchema.extend({
+  /** How many jobs are before it, while it waits. */
+  position: z.number().optional(),
+});
 const withPlace = (job: Job, { queue }: Services) => ({ ...job, position: queue.position(job.id) });
 
 const settingSchema = z.object({
   /** The request's field. */
   name: z.string(),
+  /** What people read. */
   label: z.string(),
+  /** One line. */
   help: z.string(),
+  /** In names, before the value. */
   short: z.string(),
+  /** Where names and recipes tell it. */
   told: z.enum(["in names", "in recipes", "when changed"]),
 });
 
 const methodSchema = z.object({
-  name: z.string(),
+  /** As requests name it. */
+  name: z.enum(guidanceNames),
+  /** What people read. */
   label: z.string(),
+  /** One line. */
   help: z.string(),
+  /** Its settings, with their ranges and defaults. */
   settings: z.array(
     z.union([
       settingSchema.extend({
@@ -81,23 +94,66 @@ const methodSchema = z.object({
       settingSchema.extend({ kind: z.literal("choice"), choices: z.array(z.string()), default: z.string() }),
     ]),
   ),
+  /** What it is made for. */
   needs: z.array(z.enum(["fine-tuning", "learned token", "ddim"])),
-  /** What it is compared with, and where it is that exactly. */
+  /** The method that it is compared with. */
   baseline: z.string().optional(),
+  /** The settings at which it is that method exactly. */
   isBaselineAt: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
 });
 
-const route = <B>(
-  one: Omit<Route, "handle" | "body"> & {
-    body?: z.ZodType<B>;
-    handle: (c: Context, services: Services, body: B) => Promise<Response> | Response;
+const samplerSchema = z.object({
+  /** As requests name it. */
+  name: z.enum(samplerNames),
+  /** What the community's web UI calls it. */
+  label: z.string(),
+  /** Whether it has Karras spacing. */
+  karras: z.boolean(),
+});
+
+const metricSchema = z.object({
+  /** Its key in scores. */
+  name: z.enum(metricNames),
+  /** What people read. */
+  label: z.string(),
+  /** One line. */
+  help: z.string(),
+  /** What it is fidelity to. */
+  of: z.enum(["subject", "text"]),
+});
+
+const uploadSchema = z.object({
+  /** What jobs and studies call it. */
+  id: z.string(),
+  /** How many pictures it has. */
+  pictures: z.number(),
+});
+
+const galleryPageSchema = z.object({
+  /** Those that were asked for. */
+  pictures: z.array(galleryPictureSchema),
+  /** How many there are. */
+  total: z.number(),
+});
+
+/** A route whose method, path, body and answer are known as types. `tillerjs/client` is typed by them. */
+export interface TypedRoute<M extends Route["method"], P extends string, Body, Given, Answer> extends Route {
+  readonly method: M;
+  readonly path: P;
+  readonly body?: z.ZodType<Body, Given>;
+  readonly answer?: z.ZodType<Answer>;
+}
+
+const route = <M extends Route["method"], P extends string, Body = undefined, Given = undefined, Answer = undefined>(
+  one: Omit<TypedRoute<M, P, Body, Given, Answer>, "handle"> & {
+    handle: (c: Context, services: Services, body: Body) => Promise<Response> | Response;
   },
-): Route => one as Route;
+) => one as TypedRoute<M, P, Body, Given, Answer>;
 
 /** Milliseconds between two events of one job's steps; changes of state go at once. */
 const pace = 100;
 
-export const routes: readonly Route[] = [
+export const routes = [
   route({
     method: "get",
     path: "/api/models",
@@ -110,23 +166,21 @@ export const routes: readonly Route[] = [
     path: "/api/methods",
     summary: "The guidance methods there are, each with its settings and what it needs",
     answer: z.array(methodSchema),
-    handle: (c) => c.json(guidanceMethods.map(({ guide: _, ...told }) => told)),
+    handle: (c) => c.json(guidanceMethods),
   }),
   route({
     method: "get",
     path: "/api/samplers",
     summary: "The samplers there are, and which have Karras spacing",
-    answer: z.array(z.object({ name: z.string(), label: z.string(), karras: z.boolean() })),
-    handle: (c) => c.json(samplerKinds.map(({ name, label, karras }) => ({ name, label, karras }))),
+    answer: z.array(samplerSchema),
+    handle: (c) => c.json(samplers.map(({ name, label, karras }) => ({ name, label, karras }))),
   }),
   route({
     method: "get",
     path: "/api/metrics",
     summary: "What pictures are measured by, and what each is fidelity to",
-    answer: z.array(
-      z.object({ name: z.string(), label: z.string(), help: z.string(), of: z.enum(["subject", "text"]) }),
-    ),
-    handle: (c) => c.json(metrics.map(({ score: _, ...told }) => told)),
+    answer: z.array(metricSchema),
+    handle: (c) => c.json(metrics),
   }),
   route({
     method: "get",
@@ -223,7 +277,7 @@ export const routes: readonly Route[] = [
     summary: "Keeps pictures to learn from: form fields named pictures",
     takes: "multipart/form-data",
     status: 201,
-    answer: z.object({ id: z.string(), pictures: z.number() }),
+    answer: uploadSchema,
     handle: async (c, { data }) => {
       const form = await c.req.parseBody({ all: true }).catch((error) => {
         if (error instanceof TypeError)
@@ -241,7 +295,7 @@ export const routes: readonly Route[] = [
     path: "/api/pictures",
     summary: "A page of the gallery, newest first",
     query: { from: "the first picture, counted from 0", count: "how many; 60 by default" },
-    answer: z.object({ pictures: z.array(z.unknown()), total: z.number() }),
+    answer: galleryPageSchema,
     handle: async (c, { data }) => {
       const number = (name: string, usual: number, most: number) =>
         z.coerce
@@ -258,6 +312,7 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/api/pictures/{id}",
     summary: "A picture's size and recipe",
+    answer: galleryPictureSchema,
     handle: async (c, { data }) => {
       const picture = await galleryPicture(data, c.req.param("id")!);
       return picture ? c.json(picture) : notFound(c, "picture");
@@ -296,7 +351,7 @@ export const routes: readonly Route[] = [
     path: "/api/jobs/{id}/scores",
     summary: "Scores of a job's pictures so far",
     query: { references: "an upload with pictures of the subject", token: "a word to leave out of the text" },
-    answer: z.array(z.object(Object.fromEntries(metricNames.map((name) => [name, z.number()])))),
+    answer: z.array(z.record(z.enum(metricNames), z.number())),
     handle: async (c, { queue, scoring }) => {
       const job = queue.get(c.req.param("id")!);
       if (!job) return notFound(c, "job");
@@ -318,6 +373,7 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/api/studies",
     summary: "The studies there are, newest first",
+    answer: z.array(studySummarySchema),
     handle: async (c, { data }) => c.json(await listStudies(data)),
   }),
   route({
@@ -344,6 +400,7 @@ export const routes: readonly Route[] = [
     path: "/api/studies/{id}/answers",
     summary: "Takes a person's answers; gives the shares",
     body: answersSchema,
+    answer: sharesSchema,
     handle: async (c, { data }, body) => {
       const study = await takeAnswers(c.req.param("id")!, body, data);
       return study ? c.json(sharesOf(study)) : notFound(c, "study");
@@ -353,6 +410,7 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/api/studies/{id}/results",
     summary: "Each arm's share of the answers, with intervals",
+    answer: sharesSchema,
     handle: (c, services) => withStudy(c, services, (study) => c.json(sharesOf(study))),
   }),
   route({

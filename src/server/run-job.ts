@@ -4,18 +4,16 @@ import { createHash } from "node:crypto";
 import { copyFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  completed,
   type DeviceName,
   encodePng,
   type Recipe,
-  readLossLog,
+  readPixels,
   readRecipe,
-  runFolderOf,
   TillerError,
   train,
   withoutFolders,
 } from "../index.ts";
-import { exists, readPixels, writeWhole } from "../node.ts";
+import { completed, exists, readLossLog, runFolderOf, writeWhole } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job, PicturesRequest, TrainingJobRequest } from "./jobs.ts";
 import type { Models } from "./models.ts";

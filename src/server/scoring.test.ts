@@ -13,7 +13,7 @@ const held = vi.hoisted(() => ({ now: 0, most: 0, measured: [] as string[] }));
 
 vi.mock("../index.ts", async (original) => ({
   ...(await original<typeof import("../index.ts")>()),
-  startScoring: async () => ({
+  openScorer: async () => ({
     async score(file: string) {
       held.most = Math.max(held.most, ++held.now);
       await setImmediate();

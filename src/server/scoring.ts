@@ -1,6 +1,6 @@
 /** Scores of a job's pictures against uploaded pictures of the subject. */
-import { embeddedModel, type Scores, type ScoringOptions, startScoring, TillerError } from "../index.ts";
-import { exists } from "../node.ts";
+import { embeddedModel, openScorer, type ScorerOptions, type Scores, TillerError } from "../index.ts";
+import { exists } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job } from "./jobs.ts";
 import type { Models } from "./models.ts";
@@ -12,8 +12,8 @@ export interface Scoring {
 }
 
 /** Loads the encoders when they are first needed, and remembers what was measured. */
-export function scoringIn(data: DataFolder, models: Models, options: ScoringOptions): Scoring {
-  let session: ReturnType<typeof startScoring> | undefined;
+export function scoringIn(data: DataFolder, models: Models, options: ScorerOptions): Scoring {
+  let session: ReturnType<typeof openScorer> | undefined;
   const known = new Map<string, Promise<Scores>>();
   return {
     async scores({ request, pictures }, references, token) {
@@ -28,7 +28,7 @@ export function scoringIn(data: DataFolder, models: Models, options: ScoringOpti
       const folder = data.upload(references);
       if (!(await exists(folder)))
         throw new TillerError("pictures-gone", "these pictures are no longer here: upload them again.");
-      session ??= startScoring(options).catch((error) => {
+      session ??= openScorer(options).catch((error) => {
         session = undefined;
         throw error;
       });

@@ -2,8 +2,8 @@
 
 import { readdir } from "node:fs/promises";
 import { z } from "zod";
-import { readJson, TillerError } from "../index.ts";
-import { exists, writeWhole } from "../node.ts";
+import { TillerError } from "../index.ts";
+import { exists, readJson, writeWhole } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 import type { Job } from "./jobs.ts";
@@ -11,29 +11,46 @@ import type { Job } from "./jobs.ts";
 const choice = z.number().int().min(0).nullable();
 
 export const studyRequestSchema = z.strictObject({
+  /** What it is called. */
   title: z.string().min(1).max(300),
   /** A finished job whose pictures are those of the arms one after the other, `seeds` of each. */
   job: z.string(),
+  /** What is compared, by name. */
   arms: z.array(z.string().min(1).max(60)).min(2).max(64),
+  /** Pictures of each arm. */
   seeds: z.number().int().min(1).max(64),
   /** An upload with pictures of the subject. */
   references: z.string().optional(),
 });
 
 export const answersSchema = z.strictObject({
+  /** Who answers: any name, the same each time. */
   person: z.string().min(1).max(60),
   /** For each set the arm chosen, or null for undecided. */
   answers: z.array(z.strictObject({ set: z.number().int().min(0), subject: choice, text: choice })).max(64),
 });
 
 export const studySchema = z.object({
+  /** Its id. */
   id: z.string(),
+  /** What it is called. */
   title: z.string(),
+  /** What is compared, by name. */
   arms: z.array(z.string()),
   /** Of each seed the arms' pictures. */
   sets: z.array(z.object({ prompt: z.string(), pictures: z.array(z.string()) })),
+  /** Where pictures of the subject are. */
   references: z.array(z.string()),
   people: z.array(answersSchema).default([]),
+});
+
+export const studySummarySchema = z.object({
+  /** Its id. */
+  id: z.string(),
+  /** What it is called. */
+  title: z.string(),
+  /** How many took part. */
+  people: z.number(),
 });
 
 export type Study = z.output<typeof studySchema>;
@@ -137,17 +154,30 @@ async function addAnswers(
 
 const keep = (study: Study, data: DataFolder) => writeWhole(data.study(study.id), `${JSON.stringify(study)}\n`);
 
-export interface Share {
-  readonly arm: string;
-  /** Averaged over people. */
-  readonly share: number;
-  /** Wilson's 95 % interval, every answer counting as one. */
-  readonly low: number;
-  readonly high: number;
-}
+const shareSchema = z.object({
+  /** The arm, or "undecided". */
+  arm: z.string(),
+  /** 0 to 1, averaged over people. */
+  share: z.number(),
+  /** Wilson's 95 % interval, every answer counting as one: its lower end. */
+  low: z.number(),
+  /** Its upper end. */
+  high: z.number(),
+});
+
+export type Share = z.output<typeof shareSchema>;
+
+export const sharesSchema = z.object({
+  /** How many took part. */
+  people: z.number(),
+  /** How many sets they answered together. */
+  answers: z.number(),
+  /** Each arm's share for each question, that of the undecided last. */
+  questions: z.object({ subject: z.array(shareSchema), text: z.array(shareSchema) }),
+});
 
 /** Each arm's share of the answers, and that of the undecided, last. */
-export function sharesOf({ arms, people }: Pick<Study, "arms" | "people">) {
+export function sharesOf({ arms, people }: Pick<Study, "arms" | "people">): z.output<typeof sharesSchema> {
   const answers = people.reduce((sum, person) => sum + person.answers.length, 0);
   const of = (question: "subject" | "text"): Share[] =>
     [...arms, "undecided"].map((arm, i) => {

@@ -1,21 +1,11 @@
 /** Compare: methods below each other, seeds side by side, and where each stands between subject and text. */
 import { type FormEvent, useState } from "react";
-import {
-  adapters as askAdapters,
-  methods as askMethods,
-  models as askModels,
-  isOver,
-  type Method,
-  pictureUrl,
-  start,
-  stop,
-  type Upload,
-  upload,
-} from "./api.ts";
+import { type GuidanceMethod, isOver, type Upload } from "tillerjs/client";
 import { Choice, Field, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
 import { Plane, type Row } from "./plane.tsx";
 import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
+import { tiller } from "./tiller.ts";
 
 export interface ComparisonForm extends DrawingForm {
   token: string;
@@ -37,7 +27,7 @@ export const usualComparison: ComparisonForm = {
   size: 160,
 };
 
-type Setting = Method["settings"][number];
+type Setting = GuidanceMethod["settings"][number];
 
 /** What stands in a setting's field. */
 const written = ({ values }: Pick<ComparisonForm, "values">, { label, default: usual }: Setting): string =>
@@ -59,7 +49,7 @@ function valuesOf(form: Pick<ComparisonForm, "values">, setting: Setting): (numb
  *
  * @throws Error naming what of the values is no number.
  */
-export function rowsOf(form: Pick<ComparisonForm, "methods" | "values">, methods: readonly Method[]): Row[] {
+export function rowsOf(form: Pick<ComparisonForm, "methods" | "values">, methods: readonly GuidanceMethod[]): Row[] {
   return methods
     .filter(({ name }) => form.methods.includes(name))
     .flatMap(({ name, settings }) => {
@@ -88,7 +78,7 @@ const told = (setting: Setting, value: number | string) =>
   inNames(setting) || setting.kind === "choice" ? String(value) : `${setting.short}=${value}`;
 
 /** The settings of the chosen methods, each quantity once. */
-const settingsOf = (chosen: readonly string[], methods: readonly Method[]): Setting[] => [
+const settingsOf = (chosen: readonly string[], methods: readonly GuidanceMethod[]): Setting[] => [
   ...new Map(
     methods
       .filter(({ name }) => chosen.includes(name))
@@ -105,7 +95,7 @@ interface Table {
 }
 
 /** What would be drawn as the form stands. */
-function planned(form: ComparisonForm, methods: readonly Method[]): Table {
+function planned(form: ComparisonForm, methods: readonly GuidanceMethod[]): Table {
   try {
     return { rows: rowsOf(form, methods), seeds: seedsOf(form) };
   } catch {
@@ -125,9 +115,9 @@ export function Compare() {
   const { job, follow } = followed;
   const { busy, alone } = useOneAtATime();
   const [problem, setProblem] = useState("");
-  const models = useAsked(askModels, 0).value?.map(({ name }) => name);
-  const adapters = useAsked(askAdapters, 0).value?.map(({ name }) => name);
-  const methods = useAsked(askMethods, 0).value ?? [];
+  const models = useAsked(tiller.models, 0).value?.map(({ name }) => name);
+  const adapters = useAsked(tiller.adapters, 0).value?.map(({ name }) => name);
+  const methods = useAsked(tiller.guidanceMethods, 0).value ?? [];
   const settings = settingsOf(form.methods, methods);
   const learned = methods.filter(({ name, needs }) => form.methods.includes(name) && needs.includes("learned token"));
   const change = (part: Partial<ComparisonForm>) => setForm((before) => ({ ...before, ...part }));
@@ -142,9 +132,9 @@ export function Compare() {
       const rows = rowsOf(form, methods);
       if (rows.length === 0) throw new Error("choose a method, and a value for each of its settings");
       // The new comparison takes the old one's place, on the server too.
-      if (job && !isOver(job)) await stop(job.id);
+      if (job && !isOver(job)) await tiller.jobs.stop(job.id);
       const drawing = drawingJob(form);
-      const asked = await start({
+      const asked = await tiller.jobs.add({
         ...drawing,
         request: { ...drawing.request, count: form.seeds },
         variations: rows.map(({ settings }) => settings),
@@ -160,7 +150,7 @@ export function Compare() {
     if (!files || files.length === 0) return;
     setProblem("");
     try {
-      setReferences(await upload([...files]));
+      setReferences(await tiller.uploads.add([...files]));
     } catch (error) {
       setProblem((error as Error).message);
     }
@@ -295,7 +285,11 @@ export function Compare() {
                     const id = job?.pictures[row * table.seeds.length + column];
                     return (
                       <td key={seed}>
-                        {id ? <img src={pictureUrl(id)} alt={`${label}, seed ${seed}`} /> : <span className="empty" />}
+                        {id ? (
+                          <img src={tiller.pictures.url(id)} alt={`${label}, seed ${seed}`} />
+                        ) : (
+                          <span className="empty" />
+                        )}
                       </td>
                     );
                   })}

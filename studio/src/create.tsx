@@ -1,9 +1,10 @@
 /** Create: a prompt, and the dial from the subject to the text, each stop drawn from the same noise. */
 import { type FormEvent, useId, useState } from "react";
-import { adapters as askAdapters, models as askModels, isOver, pictureUrl, start, stop } from "./api.ts";
+import { isOver } from "tillerjs/client";
 import { download, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
 import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
+import { tiller } from "./tiller.ts";
 
 export interface CreateForm extends DrawingForm {
   omega: number;
@@ -33,8 +34,8 @@ export function Create() {
   const { busy, alone } = useOneAtATime();
   const [problem, setProblem] = useState("");
   const dial = useId();
-  const models = useAsked(askModels, 0).value?.map(({ name }) => name);
-  const adapters = useAsked(askAdapters, 0).value?.map(({ name }) => name);
+  const models = useAsked(tiller.models, 0).value?.map(({ name }) => name);
+  const adapters = useAsked(tiller.adapters, 0).value?.map(({ name }) => name);
   const change = (part: Partial<CreateForm>) => setForm((before) => ({ ...before, ...part }));
   const pictureAt = (omega: number) => job?.pictures[drawn.indexOf(omega)];
 
@@ -48,9 +49,9 @@ export function Create() {
     const omegas = steered ? order(omega, stops) : [1];
     try {
       // The new strip takes the old one's place, on the server too.
-      if (job && !isOver(job)) await stop(job.id);
+      if (job && !isOver(job)) await tiller.jobs.stop(job.id);
       const drawing = drawingJob(form);
-      const asked = await start({
+      const asked = await tiller.jobs.add({
         ...drawing,
         request: { ...drawing.request, scale: form.scale, guidance: steered ? "pg" : "cfg" },
         ...(steered && { variations: omegas.map((w) => ({ omega: w })) }),
@@ -154,7 +155,7 @@ export function Create() {
                   disabled={!steered}
                   onClick={() => change({ omega: at })}
                 >
-                  {id ? <img src={pictureUrl(id)} alt="" /> : <span className="empty" />}
+                  {id ? <img src={tiller.pictures.url(id)} alt="" /> : <span className="empty" />}
                   {told(at)}
                 </button>
               );

@@ -1,11 +1,12 @@
 /** Gallery: every picture with its recipe. */
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import { methods as askMethods, type GalleryPicture, gallery, type Method, pictureUrl, removePicture } from "./api.ts";
+import type { GalleryPicture, GuidanceMethod } from "tillerjs/client";
 import type { ComparisonForm } from "./compare.tsx";
 import { type CreateForm, usualStops } from "./create.tsx";
 import { download, Problem } from "./parts.tsx";
 import { drawingOf } from "./settings.tsx";
 import { useAsked } from "./state.ts";
+import { tiller } from "./tiller.ts";
 
 type Recipe = NonNullable<GalleryPicture["recipe"]>;
 
@@ -23,8 +24,11 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   const [problem, setProblem] = useState("");
   /** The picture whose Delete was pressed once. */
   const [sure, setSure] = useState("");
-  const { value: found, problem: missing } = useAsked(() => gallery(page * pageSize, pageSize), `${page} ${version}`);
-  const methods = useAsked(askMethods, 0).value ?? [];
+  const { value: found, problem: missing } = useAsked(
+    () => tiller.pictures.list({ from: page * pageSize, count: pageSize }),
+    `${page} ${version}`,
+  );
+  const methods = useAsked(tiller.guidanceMethods, 0).value ?? [];
   const tiles = useRef<HTMLDivElement>(null);
   /** Where a picture was deleted: the focus goes to the one that takes its place. */
   const gap = useRef<number>(undefined);
@@ -39,7 +43,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
 
   async function remove(id: string) {
     try {
-      await removePicture(id);
+      await tiller.pictures.remove(id);
       gap.current = found?.pictures.findIndex((picture) => picture.id === id);
       setOpen(undefined);
       setVersion((v) => v + 1);
@@ -74,7 +78,11 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
               setProblem("");
             }}
           >
-            <img src={pictureUrl(picture.id)} alt={picture.recipe?.request.prompt ?? "a picture"} loading="lazy" />
+            <img
+              src={tiller.pictures.url(picture.id)}
+              alt={picture.recipe?.request.prompt ?? "a picture"}
+              loading="lazy"
+            />
           </button>
         ))}
       </div>
@@ -90,7 +98,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
       )}
       {open && (
         <Modal label="a picture and its recipe" onClose={() => setOpen(undefined)}>
-          <img src={pictureUrl(open.id)} alt={open.recipe?.request.prompt ?? "a picture"} />
+          <img src={tiller.pictures.url(open.id)} alt={open.recipe?.request.prompt ?? "a picture"} />
           <div>
             {open.recipe && (
               <dl>
@@ -126,7 +134,10 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
 }
 
 /** The settings that the recipe's method has, and what the recipe says of them. */
-function settingsIn({ request }: Recipe, methods: readonly Method[]): { label: string; value: number | string }[] {
+function settingsIn(
+  { request }: Recipe,
+  methods: readonly GuidanceMethod[],
+): { label: string; value: number | string }[] {
   const values: Readonly<Record<string, unknown>> = request;
   const { settings = [] } = methods.find(({ name }) => name === request.guidance) ?? {};
   return settings.map(({ name, label, default: usual }) => ({ label, value: (values[name] as typeof usual) ?? usual }));
@@ -136,7 +147,7 @@ function settingsIn({ request }: Recipe, methods: readonly Method[]): { label: s
 function linesOf(
   { width, height }: GalleryPicture,
   recipe: Recipe,
-  methods: readonly Method[],
+  methods: readonly GuidanceMethod[],
 ): [string, string | number][] {
   const { request, model, adapters } = recipe;
   const { guidance, negative, sampler, karras, clipSkip } = request;

@@ -1,7 +1,8 @@
 /** Small parts that several pages share. */
 import { cloneElement, type ReactElement, type ReactNode, useId, useState } from "react";
-import { isOver, pictureUrl, stop, type Upload, uploadedUrls } from "./api.ts";
+import { isOver, type Upload } from "tillerjs/client";
 import type { Followed } from "./state.ts";
+import { tiller } from "./tiller.ts";
 
 /** A control under its label, with a hint below if there is one. */
 export function Field({
@@ -90,7 +91,7 @@ export function Frame({ id, label, children }: { id: string | undefined; label: 
       {id === undefined ? (
         <div className="empty" role="img" aria-label={`${label}: not drawn yet`} />
       ) : (
-        <img src={pictureUrl(id)} alt={label} />
+        <img src={tiller.pictures.url(id)} alt={label} />
       )}
       <figcaption>{children ?? label}</figcaption>
     </figure>
@@ -123,7 +124,7 @@ interface FilesProps {
 
 /** Pictures of the subject side by side; their place is kept while there are none. */
 export function Subject({ upload, label }: { upload: Upload | null; label: string }) {
-  const urls = upload ? uploadedUrls(upload) : [];
+  const urls = upload ? tiller.uploads.urls(upload) : [];
   return (
     <div className="subject">
       {urls.length === 0 && <small>Your pictures will stand here.</small>}
@@ -156,7 +157,7 @@ export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
         {state === "queued" ? waiting : state === "failed" ? (error ?? "failed") : state}
       </span>
       {!isOver(job) && (
-        <button type="button" onClick={() => stop(job.id).catch((e: Error) => setProblem(e.message))}>
+        <button type="button" onClick={() => tiller.jobs.stop(job.id).catch((e: Error) => setProblem(e.message))}>
           Stop
         </button>
       )}
@@ -171,7 +172,7 @@ export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
 
 export const download = (id: string) => {
   const link = document.createElement("a");
-  link.href = pictureUrl(id);
+  link.href = tiller.pictures.url(id);
   link.download = `tiller-${id}.png`;
   link.click();
 };

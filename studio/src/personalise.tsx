@@ -1,17 +1,10 @@
 /** Personalise: pictures of one subject, and the loss as it is learned. */
 import { type FormEvent, useId, useRef, useState } from "react";
-import {
-  adapters as askAdapters,
-  models as askModels,
-  isOver,
-  start,
-  type TrainingJob,
-  type Upload,
-  upload,
-} from "./api.ts";
+import { isOver, type TrainingJob, type Upload } from "tillerjs/client";
 import type { CreateForm } from "./create.tsx";
 import { Choice, Field, Frame, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
+import { tiller } from "./tiller.ts";
 
 const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps: 400, rank: 16 };
 
@@ -34,8 +27,8 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   const { busy, alone } = useOneAtATime();
   const followed = useJob("personalise");
   const { job, follow } = followed;
-  const models = useAsked(askModels, 0).value?.map(({ name }) => name);
-  const taken = useAsked(askAdapters, job?.state).value?.map(({ name }) => name) ?? [];
+  const models = useAsked(tiller.models, 0).value?.map(({ name }) => name);
+  const taken = useAsked(tiller.adapters, job?.state).value?.map(({ name }) => name) ?? [];
   const model = form.model || models?.[0];
 
   // Of two that were brought in short order the later one counts.
@@ -51,7 +44,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
       setComing(0);
       show();
     };
-    await upload([...given]).then(
+    await tiller.uploads.add([...given]).then(
       (brought) => settle(() => setKept(brought)),
       (error: Error) => settle(() => setProblem(error.message)),
     );
@@ -80,7 +73,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
     }
     try {
       const before = resumes ? [...earlier, ...job.pictures] : [];
-      follow((await start(request)).id);
+      follow((await tiller.jobs.add(request)).id);
       setEarlier(before);
       setReplaced("");
     } catch (error) {

@@ -1,12 +1,13 @@
 /** The fidelity plane: where each row's pictures stand so far, text to the right and subject upwards. */
-import { metrics as askMetrics, type Job, type Settings, scoresOf } from "./api.ts";
+import type { Job, Metric, Variation } from "tillerjs/client";
 import { Problem } from "./parts.tsx";
 import { useAsked } from "./state.ts";
+import { tiller } from "./tiller.ts";
 
 /** One method with its settings: a row of pictures. */
 export interface Row {
   readonly label: string;
-  readonly settings: Settings;
+  readonly settings: Variation;
   /** By a setting that its method is named with: omega. */
   readonly steered?: boolean;
 }
@@ -14,14 +15,14 @@ export interface Row {
 export function Plane(props: { job: Job; references: string; rows: Row[]; seeds: number[]; token: string }) {
   const { job, references, rows, seeds, token } = props;
   const { value: scores, problem } = useAsked(
-    () => scoresOf(job.id, references, token),
+    () => tiller.jobs.scores(job.id, references, token),
     `${job.id} ${references} ${Math.floor(job.pictures.length / seeds.length)}`,
   );
-  const metrics = useAsked(askMetrics, 0).value ?? [];
+  const metrics = useAsked(tiller.metrics, 0).value ?? [];
   const points = rows.flatMap(({ label, steered }, row) => {
     const those = scores?.slice(row * seeds.length, (row + 1) * seeds.length) ?? [];
     if (those.length === 0) return [];
-    const mean = (metric: string) => those.reduce((sum, one) => sum + one[metric]!, 0) / those.length;
+    const mean = (metric: Metric["name"]) => those.reduce((sum, one) => sum + one[metric], 0) / those.length;
     return [{ label, steered, mean, text: mean("clipT"), subject: mean("dino") }];
   });
   if (problem) return <Problem text={problem.message} />;

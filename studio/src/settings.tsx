@@ -1,7 +1,8 @@
 /** What Create and Compare ask for alike. */
-import { samplers as askSamplers, type GalleryPicture, type PicturesJob } from "./api.ts";
+import type { GalleryPicture, PicturesJob, Sampler } from "tillerjs/client";
 import { Choice, Field, NumberField } from "./parts.tsx";
 import { useAsked } from "./state.ts";
+import { tiller } from "./tiller.ts";
 
 export interface DrawingForm {
   prompt: string;
@@ -50,7 +51,7 @@ export function drawingJob(form: DrawingForm): PicturesJob {
       negative,
       steps,
       seed,
-      sampler,
+      sampler: sampler as Sampler["name"],
       karras,
       clipSkip,
       ...(form.width !== null && { width: form.width }),
@@ -127,7 +128,7 @@ export function ModelAndAdapter(
 
 /** What is rarely changed. */
 export function MoreSettings({ form, change }: Part) {
-  const samplers = useAsked(askSamplers, 0).value;
+  const samplers = useAsked(tiller.samplers, 0).value;
   const withKarras = samplers?.filter(({ karras }) => karras).map(({ name }) => name);
   const orNull = (value: number) => (Number.isFinite(value) ? value : null);
   const size = (label: string, key: "width" | "height") => (

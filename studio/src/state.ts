@@ -1,6 +1,7 @@
 /** What outlives a reload, and what follows a job. */
 import { useCallback, useEffect, useRef, useState } from "react";
-import { isOver, type Job, jobOf, NotFound, NotSignedIn } from "./api.ts";
+import type { ApiError, Job } from "tillerjs/client";
+import { tiller } from "./tiller.ts";
 
 /** State kept in the browser under a name. */
 export function useKept<T>(name: string, usual: T): [T, (value: T | ((before: T) => T)) => void] {
@@ -67,43 +68,36 @@ export function useJob(name: string): Followed {
   const [id, setId] = useKept<string | null>(`job.${name}`, null);
   const [job, setJob] = useState<Job>();
   const [lost, setLost] = useState("");
-  const [attempt, setAttempt] = useState(0);
   useEffect(() => {
-    if (attempt === 0) setJob(undefined);
+    setJob(undefined);
+    setLost("");
     if (id === null) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    // The stream's first event is the job as it is now; it takes up again by itself after the server was away.
-    const events = new EventSource(`/api/jobs/${id}/events`);
-    events.addEventListener("job", (event) => {
-      const now = JSON.parse((event as MessageEvent<string>).data) as Job;
-      setJob(now);
-      setLost("");
-      if (isOver(now)) events.close();
-    });
-    events.addEventListener("error", () => {
-      setLost("the server does not answer; waiting for it");
-      if (events.readyState !== EventSource.CLOSED) return;
-      jobOf(id).then(
-        () => setAttempt((before) => before + 1),
-        (error) => {
-          if (error instanceof NotFound) return setId(null);
-          if (error instanceof NotSignedIn) setLost(error.message);
-          timer = setTimeout(() => setAttempt((before) => before + 1), patience);
-        },
-      );
-    });
-    return () => {
-      events.close();
-      clearTimeout(timer);
+    const gone = new AbortController();
+    const watch = async (): Promise<void> => {
+      try {
+        for await (const now of tiller.jobs.watch(id, { signal: gone.signal })) {
+          if (gone.signal.aborted) return;
+          setJob(now);
+          setLost("");
+        }
+      } catch (error) {
+        if (gone.signal.aborted) return;
+        const { status, message } = error as ApiError;
+        if (status === 404) return setId(null);
+        setLost(status === 401 ? message : "the server does not answer; waiting for it");
+        setTimeout(watch, patience);
+      }
     };
-  }, [id, setId, attempt]);
+    void watch();
+    return () => gone.abort();
+  }, [id, setId]);
 
   // A job that waits is not told when those before it end.
   const waits = job?.state === "queued";
   useEffect(() => {
     if (!waits || id === null) return;
     const look = () =>
-      jobOf(id).then(
+      tiller.jobs.get(id).then(
         (now) => setJob((before) => (before?.state === "queued" && now.state === "queued" ? now : before)),
         () => {},
       );
@@ -113,7 +107,6 @@ export function useJob(name: string): Followed {
 
   const follow = useCallback(
     (next: string) => {
-      setAttempt(0);
       setLost("");
       setId(next);
     },

@@ -1,10 +1,11 @@
 /** Study: which method people prefer, blind: same seed, shuffled, two questions, undecided allowed. */
 import { useEffect, useRef, useState } from "react";
-import { type Answer, answer, newStudy, pictureUrl, sharesOf, studies, studyOf } from "./api.ts";
+import type { Answers } from "tillerjs/client";
 import { Problem } from "./parts.tsx";
 import type { Row } from "./plane.tsx";
 import { shuffled } from "./shuffled.ts";
 import { useAsked, useJob, useKept } from "./state.ts";
+import { tiller } from "./tiller.ts";
 
 interface Opened {
   readonly id: string;
@@ -27,7 +28,7 @@ export function StudyPage() {
 }
 
 function List({ onOpen }: { onOpen: (study: Opened) => void }) {
-  const { value: found, problem: missing } = useAsked(studies, 0);
+  const { value: found, problem: missing } = useAsked(tiller.studies.list, 0);
   const [shown] = useKept<{ rows: Row[]; seeds: number[] }>("compare.shown", { rows: [], seeds: [] });
   const [references] = useKept<{ id: string } | null>("compare.references", null);
   const { job } = useJob("compare");
@@ -36,7 +37,7 @@ function List({ onOpen }: { onOpen: (study: Opened) => void }) {
 
   async function make() {
     try {
-      const study = await newStudy({
+      const study = await tiller.studies.add({
         title: job!.request.kind === "pictures" ? job!.request.request.prompt.slice(0, 300) : "a study",
         job: job!.id,
         arms: shown.rows.map(({ label }) => label),
@@ -78,7 +79,7 @@ function List({ onOpen }: { onOpen: (study: Opened) => void }) {
 
 interface Kept {
   readonly person: number;
-  readonly answers: readonly Answer[];
+  readonly answers: Answers["answers"];
   readonly now: { readonly subject?: number | null; readonly text?: number | null };
   readonly sent: boolean;
 }
@@ -86,7 +87,7 @@ interface Kept {
 const newSitting = (): Kept => ({ person: Math.floor(Math.random() * 2 ** 31), answers: [], now: {}, sent: false });
 
 function Sitting({ id }: { id: string }) {
-  const { value: study, problem: missing } = useAsked(() => studyOf(id), id);
+  const { value: study, problem: missing } = useAsked(() => tiller.studies.get(id), id);
   const [usual] = useState(newSitting);
   const [{ person, answers, now, sent }, setSitting] = useKept<Kept>(`sitting.${id}`, usual);
   const [problem, setProblem] = useState("");
@@ -106,7 +107,7 @@ function Sitting({ id }: { id: string }) {
     const last = all.length === study!.sets.length;
     setProblem("");
     try {
-      if (last) await answer(id, String(person), all);
+      if (last) await tiller.studies.answer(id, { person: String(person), answers: all });
       setSitting({ person, answers: all, now: {}, sent: last });
     } catch (error) {
       // The last set stays in view, to be sent again.
@@ -147,7 +148,7 @@ function Sitting({ id }: { id: string }) {
           <div className="choices">
             {shuffled(set.pictures.length, person + at).map((arm, place) => (
               <label key={arm} className="choice">
-                <img src={pictureUrl(set.pictures[arm]!)} alt={`number ${place + 1}`} />
+                <img src={tiller.pictures.url(set.pictures[arm]!)} alt={`number ${place + 1}`} />
                 <input
                   type="radio"
                   name={question}
@@ -183,7 +184,7 @@ function Sitting({ id }: { id: string }) {
 }
 
 function Results({ id }: { id: string }) {
-  const { value: shares, problem } = useAsked(() => sharesOf(id), id);
+  const { value: shares, problem } = useAsked(() => tiller.studies.results(id), id);
   if (!shares) return <Problem text={problem?.message ?? ""} />;
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   return (
@@ -213,11 +214,11 @@ function Results({ id }: { id: string }) {
         </table>
       ))}
       <p>
-        <a href={`/api/studies/${id}/export.json`} download={`study-${id}.json`}>
+        <a href={tiller.studies.exportUrl(id, "json")} download={`study-${id}.json`}>
           JSON
         </a>{" "}
         ·{" "}
-        <a href={`/api/studies/${id}/export.csv`} download={`study-${id}.csv`}>
+        <a href={tiller.studies.exportUrl(id, "csv")} download={`study-${id}.csv`}>
           CSV
         </a>
       </p>

@@ -1,6 +1,18 @@
 /** How adapters for Stable Diffusion name what they change. */
-import type { AdapterNames } from "../family.ts";
+import type { AdapterNames, KeyPrefix } from "../family.ts";
 import { flatNames } from "./flat-names.ts";
+
+/** What the keys of files begin with. */
+export const adapterPrefixes: readonly KeyPrefix[] = [
+  { pattern: /^lora_unet_/, component: "unet", flat: true },
+  { pattern: /^lora_te1?_/, component: "text_encoder", flat: true },
+  { pattern: /^(base_model\.model\.)?unet\./, component: "unet" },
+  { pattern: /^(base_model\.model\.)?text_encoder\./, component: "text_encoder" },
+  { pattern: /^base_model\.model\.(?=text_model\.)/, component: "text_encoder" },
+  { pattern: /^base_model\.model\./ },
+  { pattern: /^(?=text_model\.)/, component: "text_encoder" },
+  { pattern: /^/ },
+];
 
 /** `crossAttentions` are the paths of the U-Net's. */
 export const adapterNames = (crossAttentions: readonly string[]): AdapterNames => ({
@@ -13,15 +25,6 @@ export const adapterNames = (crossAttentions: readonly string[]): AdapterNames =
     text_encoder: /\.self_attn\.(q|k|v|out)_proj$/,
   },
   keysValues: { unet: crossAttentions.flatMap((path) => [`${path}.to_k.weight`, `${path}.to_v.weight`]) },
-  prefixes: [
-    { pattern: /^lora_unet_/, component: "unet", flat: true },
-    { pattern: /^lora_te1?_/, component: "text_encoder", flat: true },
-    { pattern: /^(base_model\.model\.)?unet\./, component: "unet" },
-    { pattern: /^(base_model\.model\.)?text_encoder\./, component: "text_encoder" },
-    { pattern: /^base_model\.model\.(?=text_model\.)/, component: "text_encoder" },
-    { pattern: /^base_model\.model\./ },
-    { pattern: /^(?=text_model\.)/, component: "text_encoder" },
-    { pattern: /^/ },
-  ],
+  prefixes: adapterPrefixes,
   flatNames: (_, modules) => flatNames(modules),
 });

@@ -1,5 +1,5 @@
 /** What pictures of Stable Diffusion are usually made with, as its own pipelines do, and omega as the paper has it. */
-import type { Defaults } from "../family.ts";
+import type { ModelDefaults } from "../family.ts";
 
 export const usualDefaults = {
   sampler: "ddim",
@@ -7,4 +7,4 @@ export const usualDefaults = {
   scale: 7.5,
   guidance: "cfg",
   omega: 0.6,
-} as const satisfies Partial<Defaults>;
+} as const satisfies Partial<ModelDefaults>;

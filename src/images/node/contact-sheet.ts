@@ -3,14 +3,19 @@ import sharp from "sharp";
 import type { Pixels } from "../pixels.ts";
 import { breakLines, drawLines, type Line, measure } from "./lettering.ts";
 
+/** What a sheet is made of, but for its pictures. */
 export interface SheetPlan {
+  /** Above the pictures. */
   readonly title: string;
   /** What all the pictures have in common. */
   readonly subtitle?: string;
+  /** Cells below each other. */
   readonly rows: number;
+  /** Cells side by side. */
   readonly columns: number;
   /** One a row; the parts of a label may stand below each other. */
   readonly rowLabels?: readonly (readonly string[])[];
+  /** One a column. */
   readonly columnLabels?: readonly string[];
   /** Below the pictures, row by row. */
   readonly captions?: readonly string[];
@@ -18,6 +23,7 @@ export interface SheetPlan {
   readonly picture: { readonly width: number; readonly height: number };
 }
 
+/** A sheet that pictures are put on as they come. */
 export interface ContactSheet {
   /** Puts a picture into its cell, scaled. Pictures are not kept: a sheet of thousands needs the memory of one sheet. */
   place(row: number, column: number, picture: Pixels): Promise<void>;

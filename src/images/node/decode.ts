@@ -68,7 +68,7 @@ async function pixelsOf(picture: Sharp): Promise<Pixels> {
 }
 
 /** A PNG file. */
-export async function encodePixels({ width, height, data }: Pixels): Promise<Uint8Array> {
+export async function encodePixels({ width, height, data }: Pixels): Promise<Uint8Array<ArrayBuffer>> {
   const picture = await open(data, { raw: { width, height, channels: 3 } });
-  return picture.png().toBuffer();
+  return new Uint8Array(await picture.png().toBuffer());
 }

@@ -47,7 +47,7 @@ export async function decodeCovering(file: string, bytes: Uint8Array, size: numb
 }
 
 /** A PNG file. */
-export async function encodePixels({ width, height, data }: Pixels): Promise<Uint8Array> {
+export async function encodePixels({ width, height, data }: Pixels): Promise<Uint8Array<ArrayBuffer>> {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d")!;
   const rgba = new ImageData(width, height);

@@ -8,6 +8,7 @@ import { textualInversion } from "./textual-inversion.ts";
 
 export type { Initializer, TrainingMethod } from "./method.ts";
 
+/** The training methods there are, each with what it trains and the settings it was published with. */
 export const trainingMethods = {
   dreambooth,
   "dreambooth-ti": dreamboothTi,
@@ -16,5 +17,11 @@ export const trainingMethods = {
   "custom-diffusion": customDiffusion,
 } as const satisfies Readonly<Record<string, TrainingMethod>>;
 
+/**
+ * The training methods by name.
+ *
+ * @useDeclaredType
+ */
 export type TrainingMethodName = keyof typeof trainingMethods;
+/** Their names. */
 export const trainingMethodNames = Object.keys(trainingMethods) as readonly TrainingMethodName[];

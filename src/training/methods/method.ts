@@ -7,9 +7,14 @@ export type Initializer =
   /** Normal, as widely spread as the model's own. */
   | "random"
   /** A word's. */
-  | { readonly word: string };
+  | {
+      /** The word, which must be one token. */
+      readonly word: string;
+    };
 
+/** What a training method trains and how. */
 export interface TrainingMethod {
+  /** One line. */
   readonly summary: string;
   /** Low-rank factors on every attention projection of the U-Net. */
   readonly lora: boolean;
@@ -23,10 +28,14 @@ export interface TrainingMethod {
   readonly semantic: boolean;
   /** Custom Diffusion's augmentation, with the loss of each picture a mean over its mask. */
   readonly augmentation: boolean;
+  /** Whether half of the pictures are mirrored. */
   readonly flip: boolean;
+  /** Pictures of the subject in one evaluation. */
   readonly batch: number;
+  /** Of AdamW. */
   readonly learningRate: number;
+  /** How many. */
   readonly steps: number;
-  /** {token} and {class} stand for what the person names. */
+  /** The text of a picture without a caption; {token} and {class} stand for what the person names. */
   readonly prompt: string;
 }

@@ -1,6 +1,12 @@
 /** The learning rate over a run, as Diffusers' schedules of these names have it. */
 
+/** How the learning rate changes over a run, after its warm-up. */
 export const learningRateSchedules = ["constant", "linear", "cosine"] as const;
+/**
+ * One of the {@link learningRateSchedules}.
+ *
+ * @useDeclaredType
+ */
 export type LearningRateSchedule = (typeof learningRateSchedules)[number];
 
 /**

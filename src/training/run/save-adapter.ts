@@ -5,8 +5,9 @@ import { scoped } from "../../models/components.ts";
 import type { Tensor } from "../../runtime/index.ts";
 import { factorsOf, type Trained } from "../objective/trained.ts";
 
+/** The files of an adapter. */
 export interface SavedAdapter {
-  /** To be given to `--adapter`, all of them. */
+  /** To be loaded together: by `Pipeline.load`, or `--adapter` for each. */
   readonly adapters: readonly string[];
   /** The embeddings once more, in the form of Diffusers' advanced scripts. */
   readonly copies: readonly string[];

@@ -27,35 +27,80 @@ import { runFolderOf, takeRunFolder } from "./run-folder.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
 
-export type TrainingEvent =
-  | { readonly type: "warning"; readonly message: string }
-  /** Something long before the first step; `share` of it, 0 to 1, is done where that is known. */
-  | { readonly type: "doing"; readonly what: string; readonly share?: number | undefined }
-  | {
-      readonly type: "step";
-      /** Steps done of `steps`, those before a resumption included. */
-      readonly step: number;
-      readonly steps: number;
-      readonly loss: number;
-      readonly learningRate: number;
-      readonly gradientNorm: number;
-      readonly seconds: number;
-    }
-  | { readonly type: "sample"; readonly step: number; readonly file: string }
-  /** The adapter so far is on disk: at the end, and when training is interrupted. */
-  | ({ readonly type: "saved"; readonly step: number; readonly folder: string } & SavedAdapter);
+/** Something about the run that is odd, but no error. */
+export interface TrainingWarning {
+  /** Tells events apart. */
+  readonly type: "warning";
+  /** One sentence. */
+  readonly message: string;
+}
 
+/** Something long before the first step. */
+export interface TrainingPreparation {
+  /** Tells events apart. */
+  readonly type: "doing";
+  /** What, in words. */
+  readonly what: string;
+  /** How much of it is done, 0 to 1, where that is known. */
+  readonly share?: number | undefined;
+}
+
+/** A step is done. */
+export interface TrainingStep {
+  /** Tells events apart. */
+  readonly type: "step";
+  /** Steps done of {@link steps}, those before a resumption included. */
+  readonly step: number;
+  /** Steps of the run. */
+  readonly steps: number;
+  /** The step's loss. */
+  readonly loss: number;
+  /** The learning rate that it was made at. */
+  readonly learningRate: number;
+  /** Length of the gradient, before it was clipped. */
+  readonly gradientNorm: number;
+  /** Wall time of the step. */
+  readonly seconds: number;
+}
+
+/** A sample is drawn. */
+export interface TrainingSample {
+  /** Tells events apart. */
+  readonly type: "sample";
+  /** The step that it was drawn after. */
+  readonly step: number;
+  /** The picture's file, a PNG with its recipe. */
+  readonly file: string;
+}
+
+/** The adapter so far is on disk: at the end, and when training is interrupted. */
+export interface TrainingSaved extends SavedAdapter {
+  /** Tells events apart. */
+  readonly type: "saved";
+  /** Steps that it has learned. */
+  readonly step: number;
+  /** The folder of the run: its log, curve, samples and checkpoint. */
+  readonly folder: string;
+}
+
+/** What training tells, in the order in which it happens. */
+export type TrainingEvent = TrainingWarning | TrainingPreparation | TrainingStep | TrainingSample | TrainingSaved;
+
+/** Where training computes, and what ends it early. */
 export interface TrainOptions {
+  /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
   /** What products are computed in: float32 by default. Trained tensors, their optimiser and sums are float32 always. */
   readonly precision?: PrecisionName | undefined;
+  /** Threads of one operator; by default one for each core. */
   readonly threads?: number | undefined;
   /** Ends training after the step in flight, or amid samples; what is learned so far is saved, then its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Trains an adapter and writes it to `request.out`; what belongs to the run goes to {@link runFolderOf} it.
+ * Trains an adapter and writes it to `request.out`; what belongs to the run goes to a folder beside it, `.run` in the
+ * place of `.safetensors`.
  *
  * On the CPU the same request gives the same adapter, byte for byte, also when it was ended at any moment and resumed.
  *

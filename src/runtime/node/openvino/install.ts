@@ -4,9 +4,11 @@ import { rename, rm } from "node:fs/promises";
 import { TillerError } from "../../../errors/index.ts";
 import { findLibrary, installFolder } from "./find.ts";
 
+/** How OpenVINO is installed. */
 export interface OpenVinoInstall {
   /** A wheel file that is here already. */
   readonly wheel?: string | undefined;
+  /** Ends pip. */
   readonly signal?: AbortSignal | undefined;
   /** Told what pip prints. */
   readonly onLine?: ((line: string) => void) | undefined;

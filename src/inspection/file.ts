@@ -1,0 +1,145 @@
+/** What one safetensors file holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
+import { basename, extname } from "#bytes";
+import { readSafetensors } from "../bytes/safetensors.ts";
+import type { DType } from "../bytes/tensor-ref.ts";
+import { nameForeign, nameOtherTask } from "../families/stable-diffusion/ldm-refusals.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { isLora, type LoraDetails, loraDetails } from "./lora.ts";
+import { type Amount, amountOf, elements, familyByWidth } from "./tensors.ts";
+
+/** What every safetensors file has. */
+export interface TensorFile extends Amount {
+  /** As it was named. */
+  readonly file: string;
+  /** The text in its header: a trainer's settings, for instance. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Key and value matrices that take the place of the model's own (Custom Diffusion, ClassDiffusion). */
+export interface CustomDiffusionDetails {
+  /** Which kind of file it is. */
+  readonly kind: "custom-diffusion";
+  /** The base model that its widths fit, if that can be told. */
+  readonly family: string | undefined;
+  /** How many matrices. */
+  readonly matrices: number;
+  /** Which they are: "to_k", "to_v". */
+  readonly parts: readonly string[];
+}
+
+/** Learned token embeddings. */
+export interface TextualInversionDetails {
+  /** Which kind of file it is. */
+  readonly kind: "textual-inversion";
+  /** The base model that their width fits, if that can be told. */
+  readonly family: string | undefined;
+  /** The tokens, how many embeddings each has, and how wide these are. */
+  readonly tokens: readonly { readonly token: string; readonly vectors: number; readonly width: number }[];
+}
+
+/** A whole model in one file, in the naming of the original latent-diffusion code. */
+export interface SingleFileModelDetails {
+  /** Which kind of file it is. */
+  readonly kind: "single-file model";
+  /** What model it is, as far as its keys tell: "Stable Diffusion 1.x". */
+  readonly family: string;
+  /** Its parts and how much each is. */
+  readonly parts: readonly ({ readonly part: string } & Amount)[];
+}
+
+/** Tensors of no kind that Tiller knows. */
+export interface OtherTensors {
+  /** Which kind of file it is. */
+  readonly kind: "tensors";
+  /** What it looks like, if its keys tell: "a ControlNet". */
+  readonly looksLike: string | undefined;
+  /** Its first tensors. */
+  readonly first: readonly { readonly key: string; readonly shape: readonly number[]; readonly dtype: DType }[];
+}
+
+/** A safetensors file; `kind` says which of these it is. */
+export type FileInspection = TensorFile &
+  (LoraDetails | CustomDiffusionDetails | TextualInversionDetails | SingleFileModelDetails | OtherTensors);
+
+/** @throws TillerError if the file cannot be read as safetensors. */
+export async function inspectFile(file: string): Promise<FileInspection> {
+  const { tensors, metadata } = await readSafetensors(file);
+  return { file, metadata, ...amountOf(tensors), ...(await detailsOf(tensors, metadata, file)) };
+}
+
+async function detailsOf(tensors: Checkpoint, metadata: Readonly<Record<string, string>>, file: string) {
+  if (isLora(tensors)) return loraDetails(file, tensors, metadata);
+  return (
+    customDiffusion(tensors) ?? textualInversion(tensors, file) ?? singleFileModel(tensors) ?? otherTensors(tensors)
+  );
+}
+
+function customDiffusion(tensors: Checkpoint): CustomDiffusionDetails | undefined {
+  const keys = [...tensors.keys()].filter((key) => key.includes("custom_diffusion"));
+  if (keys.length === 0) return undefined;
+  const toKeys = keys.find((key) => key.includes("to_k_custom_diffusion"));
+  return {
+    kind: "custom-diffusion",
+    family: familyByWidth(tensors.get(toKeys ?? "")?.shape[1]),
+    matrices: keys.length,
+    parts: [...new Set(keys.map((key) => /(to_\w+)_custom_diffusion/.exec(key)?.[1] ?? "?"))],
+  };
+}
+
+function textualInversion(tensors: Checkpoint, file: string): TextualInversionDetails | undefined {
+  const entries = [...tensors].filter(([, { shape }]) => shape.length > 0 && shape.length <= 2);
+  const known = /^(<.*>|emb_params|clip_[lg]|string_to_param(\..*)?)$/;
+  const [only] = entries;
+  const lone = tensors.size === 1 && only !== undefined && !only[0].includes(".") && elements(only[1].shape) < 1e6;
+  const tokens = entries.filter(([key]) => lone || known.test(key));
+  if (tokens.length === 0 || tokens.length !== tensors.size) return undefined;
+  const name = basename(file, extname(file));
+  return {
+    kind: "textual-inversion",
+    family: familyByWidth(tokens[0]?.[1].shape.at(-1)),
+    tokens: tokens.map(([key, { shape }]) => ({
+      token: /^(emb_params|clip_[lg]|string_to_param)/.test(key) ? name : key,
+      vectors: shape.length === 2 ? shape[0]! : 1,
+      width: shape.at(-1)!,
+    })),
+  };
+}
+
+/** Parts of single files by prefix, in the order they are told. */
+const prefixes = [
+  ["U-Net", /^model\.diffusion_model\./],
+  ["autoencoder", /^(first_stage_model|vae)\./],
+  ["text encoder", /^(cond_stage_model|conditioner|text_encoders)\./],
+  ["averaged copy of the U-Net", /^model_ema\./],
+] as const;
+
+function singleFileModel(tensors: Checkpoint): SingleFileModelDetails | undefined {
+  const unet = new Map([...tensors].flatMap(([key, ref]) => (prefixes[0][1].test(key) ? [[key.slice(22), ref]] : [])));
+  if (unet.size === 0) return undefined;
+  const taken = new Set<string>();
+  const parts: { part: string; keys: Checkpoint }[] = prefixes.map(([part, pattern]) => ({
+    part,
+    keys: new Map([...tensors].filter(([key]) => pattern.test(key) && taken.add(key))),
+  }));
+  parts.push({ part: "other tensors", keys: new Map([...tensors].filter(([key]) => !taken.has(key))) });
+  return {
+    kind: "single-file model",
+    family: singleFileFamily(tensors, unet),
+    parts: parts.filter(({ keys }) => keys.size > 0).map(({ part, keys }) => ({ part, ...amountOf(keys) })),
+  };
+}
+
+function singleFileFamily(tensors: Checkpoint, unet: Checkpoint): string {
+  const attention = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight";
+  const base =
+    nameForeign(tensors)?.replace(/^an? | checkpoint$/g, "") ??
+    familyByWidth(unet.get(attention)?.shape[1]) ??
+    "unknown";
+  const task = nameOtherTask(unet);
+  return task === undefined ? base : `${base}: ${task}`;
+}
+
+function otherTensors(tensors: Checkpoint): OtherTensors {
+  const first = [...tensors].slice(0, 12).map(([key, { shape, dtype }]) => ({ key, shape, dtype }));
+  return { kind: "tensors", looksLike: nameForeign(tensors), first };
+}

@@ -1,0 +1,138 @@
+/** What a folder holds: a model as Diffusers saves it, or one component of a model. */
+import { basename, join, kindOf, list, resolve } from "#bytes";
+import { jsonObject, readJson } from "../bytes/json-file.ts";
+import { TillerError } from "../errors/index.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
+import { type Amount, amountOf, familyByWidth } from "./tensors.ts";
+
+/** One part of a model's folder. */
+export interface ComponentInspection {
+  /** Its folder's name: "unet". */
+  readonly component: string;
+  /** Its class in Diffusers or Transformers. */
+  readonly class: string;
+  /** Absent where a component has no weights, as tokenizers and schedulers. */
+  readonly weights?: Amount;
+  /** Other spellings of the weights that lie there, such as "fp16". */
+  readonly variants?: readonly string[];
+  /** Why its weights cannot be opened. */
+  readonly problem?: string;
+}
+
+/** A model's folder, or one component of it. */
+export interface FolderInspection {
+  /** Which kind of folder it is. */
+  readonly kind: "model" | "component";
+  /** As it was named. */
+  readonly folder: string;
+  /** The folder's own name. */
+  readonly name: string;
+  /** The pipeline's or the component's class: "StableDiffusionPipeline". */
+  readonly class: string;
+  /** What model it is, as far as its configs tell: "Stable Diffusion 1.x". */
+  readonly family: string;
+  /** Elements of all weights. */
+  readonly parameters: number;
+  /** Their size on the disk. */
+  readonly bytes: number;
+  /** Its parts, in the order of its index. */
+  readonly components: readonly ComponentInspection[];
+}
+
+/** @throws TillerError if the folder is neither a model nor a component of one. */
+export async function inspectFolder(folder: string): Promise<FolderInspection> {
+  const name = basename(resolve(folder));
+  const names = await list(folder).catch((cause) => {
+    throw new TillerError("file-unreadable", `${folder} cannot be read: check its permissions.`, {
+      paths: [folder],
+      cause,
+    });
+  });
+  if (names.includes("model_index.json")) {
+    const index = await readJson(join(folder, "model_index.json"), jsonObject);
+    const components: ComponentInspection[] = [];
+    for (const [component, value] of Object.entries(index)) {
+      const [library, className] = Array.isArray(value) ? value : [];
+      if (typeof library !== "string" || typeof className !== "string") continue;
+      components.push(await inspectComponent(folder, component, className));
+    }
+    return {
+      ...totals(components),
+      kind: "model",
+      folder,
+      name,
+      class: text(index._class_name),
+      family: await family(folder),
+      components,
+    };
+  }
+  if (names.includes("config.json")) {
+    const config = await readJson(join(folder, "config.json"), jsonObject);
+    const architectures = Array.isArray(config.architectures) ? config.architectures[0] : undefined;
+    const className = text(config._class_name ?? architectures);
+    const component = { component: name, class: className, ...(await weightsIn(folder)) };
+    return {
+      ...totals([component]),
+      kind: "component",
+      folder,
+      name,
+      class: className,
+      family: "one component of a model",
+      components: [component],
+    };
+  }
+  const files = names.filter((file) => file.endsWith(".safetensors"));
+  throw new TillerError(
+    "model-not-found",
+    files.length > 0
+      ? `${folder} is no model folder; inspect one of its files: ${files.slice(0, 5).join(", ")}.`
+      : `${folder} holds no model: there is no model_index.json, config.json or .safetensors file in it.`,
+    { paths: [folder] },
+  );
+}
+
+async function inspectComponent(folder: string, component: string, className: string): Promise<ComponentInspection> {
+  const path = join(folder, component);
+  if ((await kindOf(path)) !== "folder") return { component, class: className, problem: "its folder is missing" };
+  const names = await list(path);
+  const weighty = names.some((name) => /\.(safetensors|bin|ckpt|pt|msgpack)$/.test(name));
+  const expected = /Model|Autoencoder|Checker/.test(className);
+  return { component, class: className, ...(weighty || expected ? await weightsIn(path) : {}) };
+}
+
+async function weightsIn(folder: string): Promise<Pick<ComponentInspection, "weights" | "variants" | "problem">> {
+  try {
+    const weights = amountOf(await openCheckpoint(folder));
+    const variants = new Set<string>();
+    for (const name of await list(folder)) {
+      const variant = /^(?:diffusion_pytorch_model|model)\.([a-zA-Z]\w*)(?:-\d+-of-\d+)?\.safetensors$/.exec(name)?.[1];
+      if (variant !== undefined) variants.add(variant);
+    }
+    return { weights, ...(variants.size > 0 && { variants: [...variants] }) };
+  } catch (error) {
+    if (error instanceof TillerError) return { problem: error.message };
+    throw error;
+  }
+}
+
+function totals(components: readonly ComponentInspection[]): { parameters: number; bytes: number } {
+  const sum = (what: "parameters" | "bytes") =>
+    components.reduce((all, { weights }) => all + (weights?.[what] ?? 0), 0);
+  return { parameters: sum("parameters"), bytes: sum("bytes") };
+}
+
+/** Told by the width of the text features, and by what the network predicts. */
+async function family(folder: string): Promise<string> {
+  const unet = await readJson(join(folder, "unet", "config.json"), jsonObject).catch(
+    () => ({}) as Record<string, unknown>,
+  );
+  const scheduler = await readJson(join(folder, "scheduler", "scheduler_config.json"), jsonObject).catch(
+    () => ({}) as Record<string, unknown>,
+  );
+  const width = unet.cross_attention_dim;
+  const known = familyByWidth(typeof width === "number" ? width : undefined);
+  const form = known ?? (width === undefined ? "unknown" : `of the Stable Diffusion form, text width ${width}`);
+  return scheduler.prediction_type === "v_prediction" ? `${form}, predicts velocity` : form;
+}
+
+const text = (value: unknown): string => (typeof value === "string" ? value : "unknown");

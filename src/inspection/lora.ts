@@ -1,0 +1,166 @@
+/** What a LoRA file holds, whatever program wrote it; nothing is refused here. */
+import type { AlphaRule } from "../adapters/kind.ts";
+import { metadataAlphas } from "../adapters/lora.ts";
+import { type LoraKey, parseLoraKey } from "../adapters/lora-keys.ts";
+import { nameUnread } from "../adapters/refusals.ts";
+import { readFloat32 } from "../bytes/safetensors.ts";
+import { TillerError } from "../errors/index.ts";
+import type { KeyPrefix } from "../families/family.ts";
+import { adapterPrefixes } from "../families/stable-diffusion/adapter-names.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { elements, familyByWidth } from "./tensors.ts";
+
+/** A LoRA. */
+export interface LoraDetails {
+  /** Which kind of file it is. */
+  readonly kind: "lora";
+  /** Whose spelling its keys are in, for people: "PEFT", "Diffusers", "kohya". */
+  readonly format: string;
+  /** The base model that its widths fit, if that can be told: "Stable Diffusion 1.x". */
+  readonly family: string | undefined;
+  /** How many modules it changes. */
+  readonly modules: number;
+  /** Their ranks, each once, ascending. */
+  readonly ranks: readonly number[];
+  /** Its modules by part of the model and by what they do there. */
+  readonly groups: readonly LoraGroup[];
+  /** What Tiller cannot run in it, a sentence each. */
+  readonly obstacles: readonly string[];
+}
+
+/** Modules of one kind in one part of a model. */
+export interface LoraGroup {
+  /** The part of the model: "U-Net", "text encoder". */
+  readonly part: string;
+  /** What the modules are: "cross-attention". */
+  readonly group: string;
+  /** How many. */
+  readonly modules: number;
+  /** Their ranks, each once, ascending. */
+  readonly ranks: readonly number[];
+  /** As stored with the module or in PEFT's metadata; empty where the file has none, which means alpha = rank. */
+  readonly alphas: readonly number[];
+  /** Elements of all of them. */
+  readonly parameters: number;
+}
+
+const formats: Readonly<Record<LoraKey["spelling"], string>> = {
+  peft: "PEFT",
+  diffusers: "Diffusers",
+  "diffusers-old": "Diffusers, older attention processors",
+  kohya: "kohya",
+};
+
+/** Prefixes of models that Tiller does not run, before those that it knows. */
+const prefixes: readonly KeyPrefix[] = [
+  { pattern: /^lora_te2_/, component: "text_encoder_2", flat: true },
+  { pattern: /^lora_transformer_/, component: "transformer", flat: true },
+  { pattern: /^(base_model\.model\.)?text_encoder_2\./, component: "text_encoder_2" },
+  { pattern: /^(base_model\.model\.)?transformer\./, component: "transformer" },
+  ...adapterPrefixes,
+];
+
+const parts: Readonly<Record<string, string>> = {
+  unet: "U-Net",
+  text_encoder: "text encoder",
+  text_encoder_2: "text encoder 2",
+  transformer: "transformer",
+};
+
+/** What modules do, by their paths; the first that fits counts. */
+const groups: readonly (readonly [RegExp, string])[] = [
+  [/attn1/, "self-attention"],
+  [/attn2|cross_attn/, "cross-attention"],
+  [/self_attn/, "self-attention"],
+  [/ff[._]net|(^|[._])mlp[._]/, "feed-forward"],
+  [/time_emb|emb_layers|time_embed/, "time embedding"],
+  [/proj_(in|out)/, "projections around attention"],
+  [/conv|resnets|in_layers|out_layers|skip_connection|samplers|_op$/, "convolutions"],
+];
+
+/** Whether any tensor is part of a LoRA or one of its relatives. */
+export const isLora = (checkpoint: Checkpoint): boolean =>
+  [...checkpoint.keys()].some(
+    (key) => parseLoraKey(key, prefixes)?.role === "down" || (/^lora_/.test(key) && nameUnread([key]) !== undefined),
+  );
+
+interface Module {
+  readonly component: string | undefined;
+  readonly path: string;
+  rank?: number;
+  alpha?: number;
+  width?: number;
+  parameters: number;
+}
+
+/** Describes a file that {@link isLora} knows. */
+export async function loraDetails(
+  file: string,
+  checkpoint: Checkpoint,
+  metadata: Readonly<Record<string, string>>,
+): Promise<LoraDetails> {
+  const modules = new Map<string, Module>();
+  let format: string | undefined;
+  for (const [key, ref] of checkpoint) {
+    const parsed = parseLoraKey(key, prefixes);
+    if (!parsed) continue;
+    const { component, module: path, role, flat, spelling } = parsed;
+    const name = `${component} ${path}`;
+    const module = modules.get(name) ?? { component, path, parameters: 0 };
+    modules.set(name, module);
+    if (role === "alpha") {
+      if (elements(ref.shape) === 1 && ref.dtype.includes("float")) module.alpha = (await readFloat32(ref))[0]!;
+      continue;
+    }
+    module.parameters += elements(ref.shape);
+    if (role === "up") continue;
+    Object.assign(module, { rank: ref.shape[0], width: ref.shape[1] });
+    format ??= formats[flat ? "kohya" : spelling];
+  }
+  const { rule, refusal } = alphasTold(file, metadata);
+  const changed = [...modules.values()].filter(({ rank }) => rank !== undefined);
+  const byGroup = new Map<string, Module[]>();
+  for (const module of changed) {
+    const name = `${partOf(module)}, ${groupOf(module)}`;
+    byGroup.set(name, [...(byGroup.get(name) ?? []), module]);
+  }
+  const unread = nameUnread(checkpoint.keys());
+  return {
+    kind: "lora",
+    format: format ?? "unknown",
+    family: familyByWidth(changed.find(({ path }) => /attn2[._]to_[kv]$/.test(path))?.width),
+    modules: changed.length,
+    ranks: ascending(changed.map(({ rank }) => rank)),
+    groups: [...byGroup.values()].map((those) => ({
+      part: partOf(those[0]!),
+      group: groupOf(those[0]!),
+      modules: those.length,
+      ranks: ascending(those.map(({ rank }) => rank)),
+      alphas: ascending(
+        those.map(({ component, path, alpha }) => alpha ?? (rule(component ?? "unet", path).alpha || undefined)),
+      ),
+      parameters: those.reduce((sum, { parameters }) => sum + parameters, 0),
+    })),
+    obstacles: [...(unread === undefined ? [] : [`it is ${unread}`]), ...refusal],
+  };
+}
+
+/** What PEFT's metadata says of alphas; where Tiller refuses it, its sentence. */
+function alphasTold(
+  file: string,
+  metadata: Readonly<Record<string, string>>,
+): { rule: AlphaRule; refusal: readonly string[] } {
+  try {
+    return { rule: metadataAlphas(file, metadata), refusal: [] };
+  } catch (error) {
+    if (!(error instanceof TillerError)) throw error;
+    return { rule: metadataAlphas(file, {}), refusal: [error.message] };
+  }
+}
+
+const partOf = ({ component }: Module): string => parts[component ?? "unet"]!;
+
+const groupOf = ({ path }: Module): string => groups.find(([pattern]) => pattern.test(path))?.[1] ?? "other modules";
+
+const ascending = (values: readonly (number | undefined)[]): number[] =>
+  [...new Set(values.filter((value) => value !== undefined))].sort((a, b) => a - b);

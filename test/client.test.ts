@@ -1,0 +1,148 @@
+/** The client as a program uses it, imported by its package name, against a server that runs. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { ApiError, type Client, createClient, type Job } from "tillerjs/client";
+import { type Studio, startStudio } from "tillerjs/server";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { fixture } from "./fixtures.ts";
+
+let folder: string;
+let studio: Studio;
+let tiller: Client;
+const options = (data: string) => ({ data: join(folder, data), models: [fixture("pipelines/sd15")], port: 0 });
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  studio = await startStudio({ ...options("data"), device: "cpu" });
+  tiller = createClient(studio.url);
+});
+afterAll(async () => {
+  await studio.close();
+  await rm(folder, { recursive: true });
+});
+
+const request = { prompt: "a cat", steps: 2, width: 32, height: 32 };
+
+async function over(asked: Promise<Job>): Promise<Job> {
+  let job = await asked;
+  for await (job of tiller.jobs.watch(job.id));
+  return job;
+}
+
+const picture = async () =>
+  new Blob([
+    Uint8Array.from(
+      await sharp({ create: { width: 64, height: 64, channels: 3, background: "red" } })
+        .png()
+        .toBuffer(),
+    ),
+  ]);
+
+test("it tells what there is to choose from", async () => {
+  expect(await tiller.models()).toEqual([{ name: "sd15" }]);
+  expect(await tiller.adapters()).toEqual([]);
+  expect((await tiller.guidanceMethods()).find(({ name }) => name === "pg")).toMatchObject({ baseline: "cfg" });
+  expect((await tiller.samplers())[0]).toEqual({ name: "ddim", label: "DDIM", karras: false });
+  expect((await tiller.metrics()).map(({ name }) => name)).toContain("dino");
+});
+
+test("pictures: a job is added and watched to its end, its pictures are read and deleted", async () => {
+  const states: string[] = [];
+  let job = await tiller.jobs.add({ request: { ...request, seed: 4 }, variations: [{ guidance: "none" }, {}] });
+  for await (job of tiller.jobs.watch(job.id)) states.push(job.state);
+  expect(states.at(-1)).toBe("done");
+  expect((await tiller.jobs.list())[0]).toEqual(job);
+  expect(await tiller.jobs.get(job.id)).toEqual(job);
+  const [first, second] = job.pictures as [string, string];
+  const png = new Uint8Array(await (await tiller.pictures.file(first)).arrayBuffer());
+  expect(await sharp(png).metadata()).toMatchObject({ format: "png", width: 32 });
+  expect(new Uint8Array(await (await fetch(tiller.pictures.url(first))).arrayBuffer())).toEqual(png);
+  expect((await tiller.pictures.get(first)).recipe).toMatchObject({ request: { guidance: "none", seed: 4 } });
+  const page = await tiller.pictures.list({ count: 1 });
+  expect([page.total, page.pictures.map(({ id }) => id)]).toEqual([2, [second]]);
+  await tiller.pictures.remove(first);
+  await tiller.jobs.remove(job.id);
+  expect([(await tiller.pictures.list()).total, await tiller.jobs.list()]).toEqual([1, []]);
+});
+
+test("a job that is stopped is over", async () => {
+  const { id } = await tiller.jobs.add({ request: { ...request, steps: 900 } });
+  await tiller.jobs.stop(id);
+  expect((await over(tiller.jobs.get(id))).state).toBe("cancelled");
+});
+
+test("uploads have their pictures where they say", async () => {
+  const upload = await tiller.uploads.add([await picture(), await picture()]);
+  const urls = tiller.uploads.urls(upload);
+  expect(urls).toHaveLength(2);
+  for (const url of urls) expect((await fetch(url)).headers.get("content-type")).toBe("image/png");
+});
+
+test("a study is made, answered and counted", async () => {
+  const variations = [{ guidance: "none" as const }, { guidance: "cfg" as const }];
+  const job = await over(tiller.jobs.add({ request, variations }));
+  const { id } = await tiller.studies.add({ title: "which", job: job.id, arms: ["none", "cfg"], seeds: 1 });
+  expect((await tiller.studies.get(id)).sets).toEqual([{ prompt: request.prompt, pictures: job.pictures }]);
+  await tiller.studies.answer(id, { person: "a", answers: [{ set: 0, subject: 1, text: null }] });
+  expect(await tiller.studies.list()).toEqual([{ id, title: "which", people: 1 }]);
+  const { questions } = await tiller.studies.results(id);
+  expect(questions.subject.map(({ arm, share }) => [arm, share])).toEqual([
+    ["none", 0],
+    ["cfg", 1],
+    ["undecided", 0],
+  ]);
+  expect(await (await fetch(tiller.studies.exportUrl(id, "csv"))).text()).toContain('"a","0","cfg","undecided"');
+});
+
+test("what the server refuses is an error with its status, its code and its words", async () => {
+  const refused = tiller.jobs.add({ model: "none", request });
+  await expect(refused).rejects.toBeInstanceOf(ApiError);
+  await expect(refused).rejects.toMatchObject({
+    status: 400,
+    code: "model-unknown",
+    message: expect.stringContaining("none"),
+  });
+  await expect(tiller.jobs.get("none")).rejects.toMatchObject({ status: 404 });
+  await expect(tiller.uploads.add([new Blob(["text"])])).rejects.toMatchObject({ code: "picture-unreadable" });
+});
+
+test("a watch ends with its signal, or with an error when the server goes away", async () => {
+  const other = await startStudio({ ...options("other"), device: "cpu" });
+  const client = createClient(other.url);
+  const { id } = await client.jobs.add({ request: { ...request, steps: 900 } });
+  const leaving = new AbortController();
+  const left = async () => {
+    for await (const _ of client.jobs.watch(id, { signal: leaving.signal })) leaving.abort(new Error("left"));
+  };
+  await expect(left()).rejects.toThrow("left");
+  const lost = async () => {
+    for await (const _ of client.jobs.watch(id)) await other.close();
+  };
+  await expect(lost()).rejects.toBeInstanceOf(ApiError);
+  await expect(client.models()).rejects.toMatchObject({ name: "ApiError", status: undefined, code: undefined });
+});
+
+test("the token in the address goes along; without it nothing is answered", async () => {
+  const open = await startStudio({ ...options("open"), device: "cpu", host: "0.0.0.0" });
+  try {
+    expect(await createClient(open.url).models()).toEqual([{ name: "sd15" }]);
+    const without = createClient(new URL("/", open.url));
+    await expect(without.models()).rejects.toMatchObject({ status: 401 });
+  } finally {
+    await open.close();
+  }
+});
+
+test("an address where something else answers is told", async () => {
+  const server = createServer((_, answer) => answer.end("<h1>hello</h1>")).listen(0, "127.0.0.1");
+  await new Promise((done) => server.once("listening", done));
+  const { port } = server.address() as AddressInfo;
+  try {
+    await expect(createClient(`http://127.0.0.1:${port}`).models()).rejects.toThrow(ApiError);
+  } finally {
+    server.close();
+  }
+});

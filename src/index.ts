@@ -39,6 +39,7 @@ export {
   type Scores,
   type ScoringOptions,
   startScoring,
+  withoutToken,
 } from "./metrics/index.ts";
 export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
 export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
@@ -50,6 +51,7 @@ export {
   completed,
   type FullRequest,
   type Request,
+  refuseInexactSeeds,
   requestSchema,
   type SamplerName,
   samplerNames,

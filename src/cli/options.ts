@@ -15,6 +15,7 @@ import {
   type Recipe,
   type Request,
   readRecipe,
+  refuseInexactSeeds,
   requestSchema,
   samplerNames,
   settingNames,
@@ -158,7 +159,10 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
     throw new TillerError("option-missing", '--prompt is missing: say what to draw, such as --prompt "a red cat".');
   }
   const parsed = requestSchema.safeParse(request);
-  if (parsed.success) return completed(parsed.data, usualDefaults);
+  if (parsed.success) {
+    refuseInexactSeeds(parsed.data);
+    return completed(parsed.data, usualDefaults);
+  }
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);
   throw new TillerError("option-invalid", `${optionOf(key)} ${request[key as keyof Request]} ${explained(issue)}.`);

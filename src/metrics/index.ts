@@ -9,12 +9,13 @@ import { openClip, openViT, type Protocol } from "./encoders.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import type { PictureFeatures } from "./features.ts";
 import { type Scores, scoresOf } from "./fidelity.ts";
-import { textsOf, without } from "./texts.ts";
+import { textsOf, withoutToken } from "./texts.ts";
 
 export { type Protocol, protocols } from "./encoders.ts";
 export type { Evaluation, MeasuredPicture } from "./evaluate.ts";
 export { type MetricName, metricLabels, metricNames, metrics, type Scores } from "./fidelity.ts";
 export type { Metric } from "./metric.ts";
+export { withoutToken } from "./texts.ts";
 
 export interface EvaluationRequest {
   /** The folder of pictures to measure. */
@@ -53,7 +54,7 @@ export async function evaluateFolder(
   // Every text is found before the first picture is measured.
   const pictures = (await textsOf(request)).map(({ file, text }) => ({
     file,
-    text: token === undefined ? text : without(text, token),
+    text: token === undefined ? text : withoutToken(text, token),
   }));
   const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
   const { engine, ...encoders } = await startEncoders(request);

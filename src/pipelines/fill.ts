@@ -13,7 +13,7 @@ import {
 } from "../guidance/index.ts";
 import { scale } from "../guidance/settings.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { completed, type FullRequest, type Request, requestSchema } from "../recipe/request.ts";
+import { completed, type FullRequest, type Request, refuseInexactSeeds, requestSchema } from "../recipe/request.ts";
 import { version } from "../version.ts";
 import type { OpenAdapter, Parts } from "./load.ts";
 
@@ -26,6 +26,7 @@ export function fill({ model: { defaults } }: Parts, request: Request): Filled {
     const [issue] = parsed.error.issues;
     throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
   }
+  refuseInexactSeeds(parsed.data);
   const full = completed(parsed.data, defaults);
   const filled = {
     ...full,

@@ -10,9 +10,18 @@ sharp.block({ operation: ["VipsForeignLoad"] });
 sharp.unblock({ operation: formats.map((format) => `VipsForeignLoad${format}`) });
 sharp.cache(false);
 
-process.once("message", async ({ files, mostPixels, largestSide }) => {
-  let answer = {};
+/** Seconds that processors spent on this process: on a busy machine a picture takes longer, but no more of them. */
+const spent = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+
+process.once("message", async ({ files, mostPixels, mostSeconds, largestSide }) => {
   for (const { from, to, name } of files) {
+    const before = spent();
+    const watch = setInterval(() => {
+      if (spent() - before > mostSeconds) end({ name, why: "it takes too long to decode" });
+    }, 100);
     try {
       await sharp(from, { limitInputPixels: mostPixels, failOn: "error" })
         .autoOrient()
@@ -22,9 +31,17 @@ process.once("message", async ({ files, mostPixels, largestSide }) => {
         .png()
         .toFile(to);
     } catch (error) {
-      answer = { name, why: String(error instanceof Error ? error.message : error).split("\n")[0] };
-      break;
+      return end({ name, why: String(error instanceof Error ? error.message : error).split("\n")[0] });
+    } finally {
+      clearInterval(watch);
     }
+    process.send?.("read");
   }
-  process.send?.(answer, () => process.disconnect());
+  end({});
 });
+
+// The server is gone.
+process.once("disconnect", () => process.exit());
+
+/** Says how it went, and stops whatever is still being decoded. @param {object} outcome */
+const end = (outcome) => process.send?.(outcome, () => process.exit());

@@ -7,7 +7,7 @@ const id = z.string().regex(/^[\w-]{1,64}$/, "must be a name of the server's own
 
 /** An adapter of the server by its name, and how strongly it counts. */
 const adapterSchema = z.strictObject({
-  name: z.string().regex(/^[\w. -]{1,80}$/, "must be the name of an adapter of this server"),
+  name: z.string(),
   strength: z.number().min(-10).max(10).default(1),
 });
 
@@ -54,10 +54,10 @@ export const trainingJobSchema = z.strictObject({
   kind: z.literal("training"),
   model: z.string().optional(),
   /** What the adapter is to be called. */
-  name: z.string().regex(/^[\w-]{1,40}$/, "must be up to 40 letters, digits, dashes and underscores"),
+  name: z.string(),
   recipe: z.enum(["dreambooth", "dreambooth-ti"]).default("dreambooth"),
   /** An upload of the server. */
-  upload: id,
+  upload: z.string(),
   token: trainingSchema.shape.token.default("sks"),
   class: trainingSchema.shape.class,
   steps: z.number().int().min(1).max(5000).optional(),
@@ -74,8 +74,17 @@ export const trainingJobSchema = z.strictObject({
 export const jobRequestSchema = z.union([picturesSchema, trainingJobSchema]);
 
 export type PicturesRequest = z.output<typeof picturesSchema>;
+
+/** The requests that a job of pictures is made of, in order. */
+export const requestsOf = ({ request, variations = [{}] }: PicturesRequest): PicturesRequest["request"][] =>
+  variations.map((variation) => Object.assign({ ...request }, variation));
+
 export type TrainingJobRequest = z.output<typeof trainingJobSchema>;
 export type JobRequest = z.output<typeof jobRequestSchema>;
+
+/** The forms of other servers' clients. */
+export const forms = ["openai", "community"] as const;
+export type Form = (typeof forms)[number];
 
 export const jobStates = ["queued", "running", "done", "failed", "cancelled"] as const;
 
@@ -83,6 +92,8 @@ export const jobSchema = z.object({
   id,
   state: z.enum(jobStates),
   request: jobRequestSchema,
+  /** The form that it came in; none of the server's own. */
+  form: z.enum(forms).optional(),
   /** Times in milliseconds since 1970. */
   created: z.number(),
   started: z.number().optional(),

@@ -1,5 +1,5 @@
 /** Scores of a job's pictures against uploaded pictures of the subject. */
-import { embeddedModel, type Scores, type ScoringOptions, startScoring, TillerError } from "../index.ts";
+import { embeddedModel, type Scores, type ScoringOptions, startScoring, TillerError, withoutToken } from "../index.ts";
 import { exists } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job } from "./jobs.ts";
@@ -33,10 +33,7 @@ export function scoringIn(data: DataFolder, models: Models, options: ScoringOpti
         throw error;
       });
       const { score } = await session;
-      const text = request.request.prompt
-        .split(/\s+/)
-        .filter((word) => word !== token)
-        .join(" ");
+      const text = withoutToken(request.request.prompt, token);
       const all: Scores[] = [];
       // One after the other: all of a job's pictures at once may be more than the memory holds.
       for (const id of pictures) {

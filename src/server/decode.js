@@ -19,9 +19,9 @@ const spent = () => {
 process.once("message", async ({ files, mostPixels, mostSeconds, largestSide }) => {
   for (const { from, to, name } of files) {
     const before = spent();
-    const watch = setInterval(() => {
-      if (spent() - before > mostSeconds) end({ name, why: "it takes too long to decode" });
-    }, 100);
+    const isTooMuch = () => spent() - before > mostSeconds;
+    const tooMuch = { name, why: "it is too much work to decode" };
+    const watch = setInterval(() => isTooMuch() && end(tooMuch), 100);
     try {
       await sharp(from, { limitInputPixels: mostPixels, failOn: "error" })
         .autoOrient()
@@ -35,6 +35,7 @@ process.once("message", async ({ files, mostPixels, mostSeconds, largestSide }) 
     } finally {
       clearInterval(watch);
     }
+    if (isTooMuch()) return end(tooMuch);
     process.send?.("read");
   }
   end({});

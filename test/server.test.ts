@@ -689,6 +689,26 @@ test("comparisons are measured on the server's device", async () => {
   }
 });
 
+test("how much one request may ask for is for who starts the server to say", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  const strict = await startStudio({ ...options(), data: folder, mostWork: 0.01 });
+  try {
+    const jobs = new URL("/api/jobs", strict.url).href;
+    const size = { width: 64, height: 64 };
+    const request = { prompt: "a cat", steps: 2, count: 2 };
+    expect((await json(post(jobs, { request: { ...request, ...size } }))).code).toBe("work-too-large");
+    expect((await post(jobs, { request: { ...request, ...size, count: 1 } })).status).toBe(201);
+    // What its size is the model says.
+    const { id } = await json(post(jobs, { request: { ...request, count: 20 } }));
+    await expect
+      .poll(() => json(fetch(`${jobs}/${id}`)))
+      .toMatchObject({ state: "failed", code: "work-too-large", pictures: [] });
+  } finally {
+    await strict.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("every answer says that it is what it says, and what its page may load", async () => {
   const { pictures: made } = await over((await json(pictures({ steps: 1 }))).id);
   const answers = [

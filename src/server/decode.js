@@ -10,7 +10,7 @@ sharp.block({ operation: ["VipsForeignLoad"] });
 sharp.unblock({ operation: formats.map((format) => `VipsForeignLoad${format}`) });
 sharp.cache(false);
 
-/** Seconds that processors spent on this process: on a busy machine a picture takes longer, but no more of them. */
+/** Seconds that processors spent on this process: on a busy machine a picture takes longer, but not more of these. */
 const spent = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;

@@ -10,13 +10,13 @@ import { newId } from "./ids.ts";
 
 const mostPictures = 30;
 
-/** What a picture may be, which its first bytes tell, and what it may cost: a processor's seconds, however busy it is. */
+/** Of one picture: pixels, which its header tells before it is decoded, and processor seconds; a busy machine changes neither. */
 const limits = { mostPixels: 50_000_000, mostSeconds: 60 };
 
 /** Larger pictures are brought to this side. */
 const largestSide = 1024;
 
-/** Milliseconds without a word after which the other process hangs: long enough for a picture on a machine that is busy. */
+/** Milliseconds without a word after which the other process is taken to hang: even a busy machine reads a picture in less. */
 const silence = 900_000;
 
 export interface Brought {

@@ -1,4 +1,4 @@
-/** How much drawing a request is: pictures x steps x megapixels, for the time that it takes grows with each of them. */
+/** How much drawing a request asks for, in megapixel-steps: pictures x steps x megapixels. The time grows with each of them. */
 import { TillerError } from "../index.ts";
 
 /** Megapixel-steps: some 1,500 pictures of 512 x 512 in 50 steps. */
@@ -12,7 +12,7 @@ export interface Drawing {
 }
 
 /**
- * What is left to the model counts as the least there is: the whole is known when the model is open.
+ * Steps and sizes that are left to the model count as the least possible here; they are known when the model is open.
  *
  * @throws TillerError `work-too-large` if all together are more than `most` megapixel-steps.
  */

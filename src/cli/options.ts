@@ -25,6 +25,7 @@ import {
   karrasSamplerNames,
   parseAdapter,
   placeOf,
+  refuseInexactSeeds,
   settingNames,
   settingOf,
   usualDefaults,
@@ -177,7 +178,10 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
     throw new TillerError("option-missing", '--prompt is missing: say what to draw, such as --prompt "a red cat".');
   }
   const parsed = pictureRequestSchema.safeParse(request);
-  if (parsed.success) return completed(parsed.data, usualDefaults);
+  if (parsed.success) {
+    refuseInexactSeeds(parsed.data);
+    return completed(parsed.data, usualDefaults);
+  }
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);
   throw new TillerError(

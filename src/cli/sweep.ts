@@ -78,7 +78,6 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
   const settingRequests = plan.settings.map((setting) =>
     completeRequest({ ...base, ...setting, seed: plan.seeds[0] }, recipe),
   );
-  for (const seed of plan.seeds) completeRequest({ ...base, seed }, recipe);
   const choice = chooseModel(options, recipe);
   await prepareFolder(options.out);
 
@@ -141,11 +140,12 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
 function axesOf(options: SweepOptions, recipe: Recipe | undefined): Axes {
   const defaults = completeRequest({ prompt: "" }, recipe);
   const guidance = options.guidance ?? [defaults.guidance];
-  const seeds = (options.seed ?? [defaults.seed]).flatMap((seed) =>
-    Array.from({ length: Math.min(options.count ?? 1, 10_001) }, (_, i) => seed + i),
-  );
-  if (seeds.length > 10_000)
-    throw new TillerError("too-many-pictures", `--count ${options.count} is too large: the limit is 10000 pictures.`);
+  const firsts = options.seed ?? [defaults.seed];
+  const { count = 1 } = options;
+  if (firsts.length * count > 10_000)
+    throw new TillerError("too-many-pictures", `--count ${count} is too large: the limit is 10000 pictures.`);
+  for (const seed of firsts) completeRequest({ prompt: "", seed, count }, recipe);
+  const seeds = firsts.flatMap((seed) => Array.from({ length: count }, (_, i) => seed + i));
   // A recipe's scale is one for methods that have the same scale.
   const kept = (name: SettingName) =>
     recipe && guidance.every((one) => !settingOf(one, name) || comparable(name, defaults.guidance, one))

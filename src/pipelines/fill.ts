@@ -13,7 +13,13 @@ import {
 } from "../guidance/index.ts";
 import { scale } from "../guidance/settings.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { completed, type FullRequest, type PictureRequest, pictureRequestSchema } from "../recipe/request.ts";
+import {
+  completed,
+  type FullRequest,
+  type PictureRequest,
+  pictureRequestSchema,
+  refuseInexactSeeds,
+} from "../recipe/request.ts";
 import { version } from "../version.ts";
 import type { OpenAdapter, Parts } from "./load.ts";
 
@@ -26,6 +32,7 @@ export function fill({ model: { defaults } }: Parts, request: PictureRequest): F
     const [issue] = parsed.error.issues;
     throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
   }
+  refuseInexactSeeds(parsed.data);
   const full = completed(parsed.data, defaults);
   const filled = {
     ...full,

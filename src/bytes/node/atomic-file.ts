@@ -4,6 +4,11 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { refusal } from "./refusal.ts";
 
+const temporaryOf = (file: string): string => join(dirname(file), `.${basename(file)}.${randomUUID().slice(0, 8)}.tmp`);
+
+/** Whether a file's name is one that {@link writeAtomically} gives for a while; a process that was killed leaves it. */
+export const isTemporary = (name: string): boolean => /^\..+\.[0-9a-f]{8}\.tmp$/.test(name);
+
 /**
  * Runs `write` on a temporary file beside `file`, then renames it to `file`. The temporary file is removed on failure.
  *
@@ -13,7 +18,7 @@ export async function writeAtomically(
   file: string,
   write: (put: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const temporary = join(dirname(file), `.${basename(file)}.${randomUUID().slice(0, 8)}.tmp`);
+  const temporary = temporaryOf(file);
   try {
     const handle = await open(temporary, "wx");
     try {

@@ -24,7 +24,7 @@ import {
 } from "../index.ts";
 import { placeOf } from "../node.ts";
 import { parseAdapter } from "./adapter-option.ts";
-import { optionOf, parseChoice, parseNumber, parseWhole } from "./values.ts";
+import { optionOf, parseChoice, parseWhole } from "./values.ts";
 import type { AdapterChoice } from "./world.ts";
 
 /** Every command's. */
@@ -93,8 +93,8 @@ export function addPictureOptions(command: Command): Command {
       parseWhole("--clip-skip", text, 0),
     )
     .option("--count <n>", "pictures, each with the next seed; default: 1", (text) => parseWhole("--count", text, 1))
-    .option("--width <pixels>", "divisible by 8; default: the model's own", (text) => parseNumber("--width", text))
-    .option("--height <pixels>", "divisible by 8; default: the model's own", (text) => parseNumber("--height", text))
+    .option("--width <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--width", text))
+    .option("--height <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--height", text))
     .option("--from <picture.png>", "repeat the recipe inside a picture; options given beside it win")
     .option("--out <folder>", "where pictures go; none there is overwritten", "tiller-out")
     .option("--profile", "print the time every operator took");

@@ -92,6 +92,12 @@ async function* learn(
   const model = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
   const tokenizer = await loadTokenizer(model.tokenizerFolder);
   const resolution = settings.resolution ?? model.defaults.height;
+  if (resolution % model.defaults.sideMultiple !== 0) {
+    throw new TillerError(
+      "size-invalid",
+      `resolution ${resolution} is not a multiple of ${model.defaults.sideMultiple}, as this model needs.`,
+    );
+  }
   yield { type: "doing", what: "reading pictures" };
   const { pictures, identity: pictureContents } = await readPictures(settings.images, resolution, signal);
   const unread = await unreadPictures(settings.images);

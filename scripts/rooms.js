@@ -30,7 +30,7 @@ export const rooms = {
     ...["recipe", "families", "adapters"],
   ],
   training: [
-    ...["bytes", "random", "graph", "runtime", "images", "text", "models", "schedules", "recipe"],
+    ...["bytes", "random", "graph", "runtime", "images", "weights", "text", "models", "schedules", "recipe"],
     ...["families", "adapters", "pipelines"],
   ],
   metrics: ["bytes", "runtime", "images", "weights", "text", "models", "recipe", "families"],

@@ -6,6 +6,7 @@ import { openModel } from "../../families/open-model.ts";
 import { unreadPictures } from "../../images/folder.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
+import { refuseNotFinite } from "../../weights/refuse-not-finite.ts";
 import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.ts";
 import type { Source } from "../data/draws.ts";
 import { readPictures } from "../data/pictures.ts";
@@ -90,6 +91,7 @@ async function* learn(
   }
 
   const model = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
+  await refuseNotFinite(model.components.values(), signal);
   const tokenizer = await loadTokenizer(model.tokenizerFolder);
   const resolution = settings.resolution ?? model.defaults.height;
   if (resolution % model.defaults.sideMultiple !== 0) {

@@ -204,14 +204,12 @@ async function* learn(
     const objective = yield* told(building, ({ done, of }) => doing("encoding pictures", done / of));
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async (): Promise<TrainingEvent> => {
+      const { out, token } = settings;
+      // First, for it refuses what has diverged.
+      const saved = await saveAdapter(out, trained, tables, values, token, madeBy(settings, model, state));
       await writeCheckpoint(checkpoint, values, state, identity);
       await log.draw(join(folder, "loss.svg"));
-      return {
-        type: "saved",
-        step: state.steps,
-        folder,
-        ...(await saveAdapter(settings.out, trained, tables, values, settings.token, madeBy(settings, model, state))),
-      };
+      return { type: "saved", step: state.steps, folder, ...saved };
     };
 
     let began = performance.now();

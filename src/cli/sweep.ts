@@ -26,7 +26,7 @@ import {
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import { shortTime } from "./printable.ts";
-import { parseNumbers } from "./ranges.ts";
+import { parseWholes } from "./ranges.ts";
 import { withPipeline } from "./session.ts";
 import { addSettingOptions, methodHelp, methodsWith, warnOfIdle } from "./setting-options.ts";
 import { type Axes, axisText, planSweep, type Setting, type SweepPlan } from "./sweep-plan.ts";
@@ -36,7 +36,7 @@ import type { LoadedPipeline, World } from "./world.ts";
 type SweepOptions = PictureOptions & { [K in keyof Axes]?: Axes[K] };
 
 export function addSweep(program: Command, act: (options: SweepOptions) => Promise<void>): void {
-  const numbers = (option: string) => (text: string) => parseNumbers(option, text);
+  const numbers = (option: string) => (text: string) => parseWholes(option, text);
   const names =
     <T extends string>(option: string, choices: readonly T[]) =>
     (text: string) => [...new Set(text.split(",").map((part) => parseChoice(option, part.trim(), choices)))];

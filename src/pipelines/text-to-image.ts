@@ -1,4 +1,5 @@
 /** Text to pictures: the map of the system. */
+import { areComputable } from "../bytes/computable.ts";
 import { TillerError } from "../errors/index.ts";
 import { mix, type RowText } from "../guidance/guidance.ts";
 import { guide } from "../guidance/index.ts";
@@ -114,6 +115,7 @@ export async function* textToImage(
               ...(renoise && { renoise: mix(predictions[i]!, renoise) }),
             };
             Object.assign(picture, { history: undefined }, sampler.step({ ...picture, prediction, step }));
+            refuseUncomputable(picture);
           }
           const preview = async () => {
             const soFar: Pixels[] = [];
@@ -127,12 +129,6 @@ export async function* textToImage(
       }
       for (const { index, seed, latents } of pictures) {
         signal?.throwIfAborted();
-        if (!latents.every(Number.isFinite)) {
-          throw new TillerError(
-            "picture-not-finite",
-            `the picture of seed ${seed} has non-finite numbers: choose a smaller scale or adapter strength.`,
-          );
-        }
         const picture = await decode(latents);
         yield { type: "picture", index, seed, ...picture, recipe: recipeOf(parts, { ...request, seed, count: 1 }) };
       }
@@ -140,4 +136,13 @@ export async function* textToImage(
   } finally {
     await method.release();
   }
+}
+
+/** @throws TillerError at the step at which a picture's numbers end in NaN or infinity, or will. */
+function refuseUncomputable({ seed, latents }: PictureState): void {
+  if (areComputable(latents)) return;
+  throw new TillerError(
+    "picture-not-finite",
+    `the picture of seed ${seed} has numbers too large to compute with: choose a smaller scale or adapter strength.`,
+  );
 }

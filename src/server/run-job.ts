@@ -129,7 +129,7 @@ async function learn(
     }
     if (event.type === "doing") change({ progress: { done: event.share ?? 0, total: 1, what: event.what } });
     if (event.type === "step") {
-      if (losses.length === 0) losses.push(...logged.filter(({ step }) => step < event.step).map(({ loss }) => loss));
+      if (losses.length === 0) for (const { step, loss } of logged) if (step < event.step) losses.push(loss);
       losses.push(event.loss);
       const progress = { done: event.step, total: event.steps, what: `loss ${event.loss.toFixed(4)}` };
       change({ progress, losses: [...losses] });

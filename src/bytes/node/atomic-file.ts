@@ -1,5 +1,6 @@
 /** A file appears under its name complete or not at all. */
 import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { refusal } from "./refusal.ts";
@@ -19,6 +20,7 @@ export async function writeAtomically(
   write: (put: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const temporary = temporaryOf(file);
+  begin(temporary);
   try {
     const handle = await open(temporary, "wx");
     try {
@@ -31,7 +33,26 @@ export async function writeAtomically(
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw refusal(error, file);
+  } finally {
+    end(temporary);
   }
+}
+
+/** Temporary files being written. A process that exits meanwhile takes them along: a blend of two models is gigabytes. */
+const unfinished = new Set<string>();
+
+function begin(temporary: string): void {
+  if (unfinished.size === 0) process.on("exit", removeUnfinished);
+  unfinished.add(temporary);
+}
+
+function end(temporary: string): void {
+  unfinished.delete(temporary);
+  if (unfinished.size === 0) process.off("exit", removeUnfinished);
+}
+
+function removeUnfinished(): void {
+  for (const temporary of unfinished) rmSync(temporary, { force: true });
 }
 
 /** Writes all of `bytes` at the handle's position; `FileHandle.write` may write less. */

@@ -65,7 +65,7 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
       drawn.push(...(await pictures(pipeline, { prompt: "a corgi in the snow", steps: 6, scale: 2.5, seed: 3 })));
       await pipeline.close();
     }
-    expect(psnr(drawn[0]!, drawn[1]!)).toBeGreaterThan(40);
+    expect(psnr(drawn[0]!, drawn[1]!)).toBeGreaterThan(35);
   });
 
   describe("training", () => {

@@ -5,7 +5,7 @@ export { readFloat32, readSafetensors, type Safetensors } from "./bytes/safetens
 export type { ByteSource } from "./bytes/source.ts";
 export { type ErrorCode, errorGroups, errorRows, TillerError, withoutFolders } from "./errors/index.ts";
 export { embeddedModel } from "./families/embedded.ts";
-export { usualDefaults } from "./families/stable-diffusion/defaults.ts";
+export type { Defaults } from "./families/family.ts";
 export { nameForeign, nameOtherTask } from "./families/stable-diffusion/ldm-refusals.ts";
 export {
   comparable,
@@ -40,6 +40,7 @@ export {
   type ScoringOptions,
   startScoring,
 } from "./metrics/index.ts";
+export { defaultsOf } from "./pipelines/defaults.ts";
 export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
 export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";
 export { shortName } from "./recipe/parameters.ts";
@@ -49,11 +50,13 @@ export type { Recipe, RecipeAdapter } from "./recipe/recipe.ts";
 export {
   completed,
   type FullRequest,
+  type GivenRequest,
   type Request,
   requestSchema,
   type SamplerName,
   samplerNames,
   settingFields,
+  type UsualSettings,
 } from "./recipe/request.ts";
 export { type DeviceName, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";

@@ -137,13 +137,13 @@ describe("tiller generate", () => {
     const picture = join(out, "tiller-0-cfg.png");
     const kin = await tiller(["generate", "--from", picture, "--guidance", "pg", "--out", out]);
     const other = await tiller(["generate", "--from", picture, "--guidance", "pg++", "--out", out]);
-    expect([kin.requests[0]?.scale, other.requests[0]?.scale]).toEqual([9, undefined]);
+    expect([kin.requests[0]?.scale, other.requests[0]?.scale]).toEqual([9, 0.4]);
   });
 
   test("--from says so when the adapter file has changed", async () => {
     const argv = [...cat, "--adapter", "owner/cat", "--out", out];
     await tiller(argv, { sha256: "a".repeat(64) });
-    const from = ["generate", "--from", join(out, "tiller-0-cfg.png"), "--out", out];
+    const from = ["generate", "--from", join(out, "tiller-0-pg-w0.6.png"), "--out", out];
     expect((await tiller(from, { sha256: "b".repeat(64) })).stderr).toContain("owner/cat has changed");
     expect((await tiller(from, { sha256: "a".repeat(64) })).stderr).not.toContain("changed");
   });

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import {
+  completed,
   type GivenSettings,
   type GuidanceName,
   guidanceNames,
@@ -14,12 +15,12 @@ import {
   addCommonOptions,
   addPictureOptions,
   chooseModel,
-  completeRequest,
   givenRequest,
   type PictureOptions,
   parseGuidance,
   parseSampler,
   recipeFrom,
+  requestOf,
 } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -39,10 +40,14 @@ interface GenerateOptions extends PictureOptions, GivenSettings {
 
 export function addGenerate(program: Command, act: (options: GenerateOptions) => Promise<void>): void {
   const command = program.command("generate").description("make pictures from a prompt");
-  addPictureOptions(command).option("--guidance <method>", `${guidanceNames.join(", ")}; default: cfg`, parseGuidance);
+  addPictureOptions(command).option(
+    "--guidance <method>",
+    `${guidanceNames.join(", ")}; default: pg with an adapter, else cfg`,
+    parseGuidance,
+  );
   addSettingOptions(command, "one")
-    .option("--sampler <name>", `${samplerNames.join(", ")}; default: ddim`, parseSampler)
-    .option("--steps <n>", "default: 50", (text) => parseNumber("--steps", text))
+    .option("--sampler <name>", `${samplerNames.join(", ")}; default: the model's, usually ddim`, parseSampler)
+    .option("--steps <n>", "default: the model's, usually 50", (text) => parseNumber("--steps", text))
     .option("--seed <n>", "default: 0; the same as in Diffusers on the CPU", (text) => parseNumber("--seed", text))
     .option("--preview <n>", "also write what the picture looks like every n steps, to previews/", (text) =>
       parseWhole("--preview", text, 1),
@@ -54,7 +59,7 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
 
 Example:
   tiller generate --model ./sd15 --adapter cat.safetensors:0.9 --prompt "a sks cat in the snow" \\
-                  --guidance pg --omega 0.6 --seed 7 --count 4
+                  --omega 0.3 --seed 7 --count 4
   tiller generate --from tiller-out/tiller-7-pg-w0.6.png --omega 0.3`,
     )
     .action(act);
@@ -64,18 +69,19 @@ export async function generate(options: GenerateOptions, world: World, output: O
   const began = performance.now();
   const recipe = await recipeFrom(options);
   const { guidance, sampler, steps, seed } = options;
-  const request = completeRequest(
+  const given = requestOf(
     { ...givenRequest(options), guidance, ...givenSettings(options), sampler, steps, seed },
     recipe,
   );
-  warnOfIdle(options, [request.guidance], output);
   const choice = chooseModel(options, recipe);
   await prepareFolder(options.out);
 
   const made: MadePicture[] = [];
   Object.assign(output.result, { model: choice.model, out: options.out, pictures: made });
-  await withPipeline(choice, options, world, output, (pipeline) =>
-    makePictures(
+  await withPipeline(choice, options, world, output, async (pipeline) => {
+    const request = completed(given, pipeline.defaults);
+    warnOfIdle(options, [request.guidance], output);
+    await makePictures(
       pipeline,
       request,
       {
@@ -92,8 +98,8 @@ export async function generate(options: GenerateOptions, world: World, output: O
       },
       world,
       output,
-    ),
-  );
+    );
+  });
   output.result.seconds = (performance.now() - began) / 1000;
   const files = made.length === 1 ? "1 picture" : `${made.length} pictures`;
   output.say(`${files} in ${shortTime((performance.now() - began) / 1000)}, loading included`);

@@ -4,11 +4,10 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import {
   comparable,
-  completed,
   type DeviceName,
   deviceNames,
   embeddedModel,
-  type FullRequest,
+  type GivenRequest,
   guidanceNames,
   karrasSamplerNames,
   type LoadOptions,
@@ -20,7 +19,6 @@ import {
   settingNames,
   settingOf,
   TillerError,
-  usualDefaults,
 } from "../index.ts";
 import { placeOf } from "../node.ts";
 import { parseAdapter } from "./adapter-option.ts";
@@ -133,21 +131,21 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
   };
 }
 
-/** Request settings as given; what is absent here comes from the recipe, then from the defaults. */
-export type GivenRequest = { [K in keyof Request]?: Request[K] | undefined };
+/** Request settings as given; what is absent here comes from the recipe, then from the model. */
+export type RequestOptions = { [K in keyof Request]?: Request[K] | undefined };
 
-export function givenRequest(options: PictureOptions): GivenRequest {
+export function givenRequest(options: PictureOptions): RequestOptions {
   const { prompt, negative, karras, clipSkip, count, width, height } = options;
   return { prompt, negative, karras, clipSkip, count, width, height };
 }
 
 /**
- * The whole request.
+ * The request of options and recipe; what both leave open is the model's.
  *
  * @throws TillerError naming the option that is missing or out of range.
  */
-export function completeRequest(given: GivenRequest, recipe: Recipe | undefined): FullRequest {
-  const request: GivenRequest = { ...recipe?.request };
+export function requestOf(given: RequestOptions, recipe: Recipe | undefined): GivenRequest {
+  const request: RequestOptions = { ...recipe?.request };
   const [from, to] = [recipe?.request.guidance, given.guidance];
   if (from && to) {
     // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: what the recipe's method did not have as the same is left behind.
@@ -158,7 +156,7 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
     throw new TillerError("option-missing", '--prompt is missing: say what to draw, such as --prompt "a red cat".');
   }
   const parsed = requestSchema.safeParse(request);
-  if (parsed.success) return completed(parsed.data, usualDefaults);
+  if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);
   throw new TillerError("option-invalid", `${optionOf(key)} ${request[key as keyof Request]} ${explained(issue)}.`);

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import {
   comparable,
+  completed,
   type FullRequest,
   guidanceNames,
   type Pixels,
@@ -14,6 +15,7 @@ import {
   shortName,
   TillerError,
   toldOf,
+  type UsualSettings,
   version,
 } from "../index.ts";
 import { type ContactSheet, createContactSheet, writeNew } from "../node.ts";
@@ -22,11 +24,11 @@ import {
   addCommonOptions,
   addPictureOptions,
   chooseModel,
-  completeRequest,
   givenRequest,
   type ModelChoice,
   type PictureOptions,
   recipeFrom,
+  requestOf,
 } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -50,7 +52,7 @@ export function addSweep(program: Command, act: (options: SweepOptions) => Promi
     .description("make pictures of every combination of settings, and a labelled contact sheet");
   addPictureOptions(command).option(
     "--guidance <methods>",
-    `a list of ${guidanceNames.join(", ")}`,
+    `a list of ${guidanceNames.join(", ")}; default: pg with an adapter, else cfg`,
     names("--guidance", guidanceNames),
   );
   addSettingOptions(command, "list")
@@ -76,35 +78,63 @@ Example:
 export async function sweep(options: SweepOptions, world: World, output: Output): Promise<void> {
   const began = performance.now();
   const recipe = await recipeFrom(options);
-  const axes = axesOf(options, recipe);
-  const plan = planSweep(axes);
-  warnOfIdle(options, axes.guidance, output);
-  const base = givenRequest({ ...options, count: 1 });
-  const settingRequests = plan.settings.map((setting) =>
-    completeRequest({ ...base, ...setting, seed: plan.seeds[0] }, recipe),
-  );
-  for (const seed of plan.seeds) completeRequest({ ...base, seed }, recipe);
   const choice = chooseModel(options, recipe);
+  const base = givenRequest({ ...options, count: 1 });
+  const planned = (usual: UsualSettings) => {
+    const axes = axesOf(options, recipe, usual);
+    const plan = planSweep(axes, usual);
+    const requests = plan.settings.map((setting) =>
+      completed(requestOf({ ...base, ...setting, seed: plan.seeds[0] }, recipe), usual),
+    );
+    for (const seed of plan.seeds) requestOf({ ...base, seed }, recipe);
+    return { axes, plan, requests };
+  };
+  // What is wrong is told before the model, whose defaults these stand for, is loaded.
+  const guidance = choice.load.adapters.length > 0 || choice.load.base !== undefined ? "pg" : "cfg";
+  planned({ guidance, sampler: "ddim", steps: 50, scale: 1, omega: 1 });
   await prepareFolder(options.out);
+  await withPipeline(choice, options, world, output, async (pipeline) => {
+    const { axes, plan, requests } = planned(pipeline.defaults);
+    warnOfIdle(options, axes.guidance, output);
+    await makeSweep(pipeline, { plan, requests, choice, began }, options, world, output);
+  });
+}
 
+interface PlannedSweep {
+  readonly plan: SweepPlan;
+  /** For each of the plan's settings. */
+  readonly requests: readonly FullRequest[];
+  readonly choice: ModelChoice;
+  /** When the command began, as `performance.now` tells it. */
+  readonly began: number;
+}
+
+/** The pictures, their sheet and their record: these of what was made so far, too, when it is interrupted or fails. */
+async function makeSweep(
+  pipeline: LoadedPipeline,
+  { plan, requests, choice, began }: PlannedSweep,
+  { out }: SweepOptions,
+  world: World,
+  output: Output,
+): Promise<void> {
   const made: (MadePicture & { row: number; column: number })[] = [];
-  Object.assign(output.result, { model: choice.model, out: options.out, pictures: made });
-  const sheet = lazySheet(plan, choice, settingRequests[0]!);
+  Object.assign(output.result, { model: choice.model, out, pictures: made });
+  const sheet = lazySheet(plan, choice, requests[0]!);
   const runs = consecutive(plan.seeds);
   const totals = {
-    steps: settingRequests.reduce((sum, { steps }) => sum + steps, 0) * plan.seeds.length,
+    steps: requests.reduce((sum, { steps }) => sum + steps, 0) * plan.seeds.length,
     pictures: plan.settings.length * plan.seeds.length,
   };
-  const all = async (pipeline: LoadedPipeline) => {
-    let stepsBefore = 0;
-    for (const [s, request] of settingRequests.entries()) {
+  let stepsBefore = 0;
+  try {
+    for (const [s, request] of requests.entries()) {
       for (const { first, length, at } of runs) {
         const asked: FullRequest = { ...request, seed: first, count: length };
         await makePictures(
           pipeline,
           asked,
           {
-            folder: options.out,
+            folder: out,
             naming: plan.varied.filter((axis) => axis !== "guidance"),
             steps: { before: stepsBefore, total: totals.steps },
             pictures: { before: made.length, total: totals.pictures },
@@ -120,31 +150,27 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
         stepsBefore += request.steps * length;
       }
     }
-  };
-  try {
-    await withPipeline(choice, options, world, output, all);
   } finally {
-    // Interrupted or failed: what was made so far is still worth a sheet.
     if (made.length > 0) await writeResults();
   }
 
   async function writeResults() {
-    output.result.sheet = await writeNew(options.out, "sheet", "png", await sheet.render());
+    output.result.sheet = await writeNew(out, "sheet", "png", await sheet.render());
     output.result.complete = made.length === totals.pictures;
     output.result.seconds = (performance.now() - began) / 1000;
     const { sheet: file, complete, seconds } = output.result;
     const record = { tiller: version, complete, seconds, sheet: file, axes: variedAxes(plan), pictures: made };
     const json = Buffer.from(`${JSON.stringify(record, null, 2)}\n`);
-    output.result.record = await writeNew(options.out, "sweep", "json", json);
+    output.result.record = await writeNew(out, "sweep", "json", json);
     const count = made.length === 1 ? "1 picture" : `${made.length} pictures`;
     output.say(`${file}\n${output.result.record}`);
-    output.say(`${count} in ${options.out} in ${shortTime(Number(seconds))}, loading included`);
+    output.say(`${count} in ${out} in ${shortTime(Number(seconds))}, loading included`);
   }
 }
 
-/** The lists given; what is not given is the recipe's, or the default. */
-function axesOf(options: SweepOptions, recipe: Recipe | undefined): Axes {
-  const defaults = completeRequest({ prompt: "" }, recipe);
+/** The lists given; what is not given is the recipe's, or the model's. */
+function axesOf(options: SweepOptions, recipe: Recipe | undefined, usual: UsualSettings): Axes {
+  const defaults = completed(requestOf({ prompt: "" }, recipe), usual);
   const guidance = options.guidance ?? [defaults.guidance];
   const seeds = (options.seed ?? [defaults.seed]).flatMap((seed) =>
     Array.from({ length: Math.min(options.count ?? 1, 10_001) }, (_, i) => seed + i),

@@ -9,9 +9,16 @@ import { type Experiment, readExperiment } from "./experiment.ts";
 import { type ReportOptions, report } from "./report.ts";
 import type { Results } from "./results.ts";
 import { sheetOf } from "./sheet.ts";
+import { keptExperiment } from "./whole.ts";
 
 export { embeddedConcept } from "./concepts.ts";
-export { type Experiment, type ExperimentFile, parseExperiment, readExperiment } from "./experiment.ts";
+export {
+  type Experiment,
+  type ExperimentFile,
+  type GivenExperiment,
+  parseExperiment,
+  readExperiment,
+} from "./experiment.ts";
 export type { ArmResult, PromptResult, Results } from "./results.ts";
 export type { RunOptions, RunProgress } from "./run.ts";
 export { gatherResults, runExperiment } from "./run-experiment.ts";
@@ -48,5 +55,5 @@ export async function experimentIn(folder: string): Promise<Experiment> {
     throw new TillerError("experiment-missing", `${folder} has no experiment.json: tiller bench run makes one.`, {
       paths: [folder],
     });
-  return readExperiment(file);
+  return keptExperiment(await readExperiment(file));
 }

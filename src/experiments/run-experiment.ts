@@ -7,20 +7,22 @@ import { exists, placeOf } from "#bytes";
 import { readJson } from "../bytes/json-file.ts";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { resolveDevice, startEngine } from "../runtime/index.ts";
-import type { Experiment } from "./experiment.ts";
+import type { Experiment, GivenExperiment } from "./experiment.ts";
 import type { Cell, Identities } from "./plan.ts";
 import { gather, type Results } from "./results.ts";
 import { identitiesOf, openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
+import { keptExperiment, wholeExperiment } from "./whole.ts";
 
 /**
  * Does what is missing of an experiment in `options.folder` and writes `results.json` there, and `experiment.json` before
  * it begins. Interrupted, the next call goes on; several calls at once share the work.
  */
 export async function runExperiment(
-  experiment: Experiment,
+  given: GivenExperiment,
   options: RunOptions,
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Results> {
+  const experiment = await wholeExperiment(given);
   const identities = await identitiesOf(experiment);
   const cells = await openPlan(experiment, identities, options.folder);
   await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(placed(experiment), null, 2)}\n`);
@@ -37,16 +39,17 @@ export async function runExperiment(
  * them is no longer here.
  */
 export async function gatherResults(
-  experiment: Experiment,
+  given: GivenExperiment,
   folder: string,
   options: Pick<RunOptions, "device" | "threads"> = {},
 ): Promise<Results> {
+  const experiment = await wholeExperiment(given);
   const file = join(folder, "results.json");
   const identities = await identitiesOf(experiment);
   const cells = await openPlan(experiment, identities, folder);
   const results = await gathered(experiment, cells, identities, { ...options, folder });
   const before = (await exists(file)) ? ((await readJson(file, z.unknown(), 1 << 30)) as Results) : undefined;
-  const same = before?.versions && isDeepStrictEqual(named(before.experiment), named(experiment));
+  const same = before?.versions && isDeepStrictEqual(named(keptExperiment(before.experiment)), named(experiment));
   if (same && before.units.done > results.units.done) return before;
   await writeWhole(file, `${JSON.stringify(results, null, 2)}\n`);
   return results;

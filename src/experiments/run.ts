@@ -55,9 +55,9 @@ export async function identitiesOf(experiment: Experiment): Promise<Identities> 
   const { clip, dino } = encodersOf(experiment);
   const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
   return {
-    // The embedded model's folder holds encoders too, which have no part in its pictures; nor have a model's own defaults,
-    // for an experiment's file says what its pictures are drawn with.
-    model: await modelIdentity(model, ["clip", "vit", "tiller.json"]),
+    // The embedded model's folder holds encoders too, which have no part in its pictures. A model's own defaults have: class
+    // pictures are drawn with them.
+    model: await modelIdentity(model, ["clip", "vit"]),
     encoders: [await modelIdentity(clip), await modelIdentity(dino), experiment.protocol],
   };
 }

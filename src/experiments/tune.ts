@@ -2,8 +2,9 @@
 import { join } from "node:path";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
+import { openModel } from "../families/open-model.ts";
 import { promptNames } from "./concepts.ts";
-import { type Experiment, parseExperiment } from "./experiment.ts";
+import { type Experiment, type GivenExperiment, parseExperiment } from "./experiment.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
 import type { ArmResult } from "./results.ts";
 import type { RunOptions, RunProgress } from "./run.ts";
@@ -19,11 +20,12 @@ export interface TuneRequest {
   readonly live: boolean;
   /** Pictures that may be drawn. */
   readonly budget: number;
-  /** Scales tried beside each other. */
-  readonly scales: readonly number[];
+  /** Scales tried beside each other; the model's by default. */
+  readonly scales?: readonly number[] | undefined;
   /** The share of cfg's CLIP-T that is to be kept, 0 to 1. */
   readonly floor: number;
-  readonly steps: number;
+  /** Of a picture; the model's by default. */
+  readonly steps?: number | undefined;
   /** Folders of a CLIP and a ViT; the embedded ones by default, which know the embedded world alone. */
   readonly encoders?: Experiment["encoders"];
 }
@@ -57,10 +59,11 @@ export async function tune(
   options: RunOptions,
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Tuned> {
-  const { budget, scales, floor } = request;
+  const { budget, floor } = request;
   if (!(floor > 0 && floor <= 1))
     throw new TillerError("option-invalid", `--floor ${floor} must be a share: above 0 and at most 1.`);
   const prompts = spreadPrompts(request.live);
+  const scales = request.scales ?? [(await openModel(request.model)).defaults.scale];
   // A third of the budget for the first round; cfg is drawn at every scale too.
   const first = Math.min(prompts.length, Math.floor(budget / 3 / ((coarse.length + 1) * scales.length * seeds)));
   if (first < 1) {
@@ -108,7 +111,7 @@ function experimentOf(
   omega: readonly number[],
   scale: readonly number[],
   prompts: readonly string[],
-): Experiment {
+): GivenExperiment {
   return parseExperiment({
     name: "tune",
     model,

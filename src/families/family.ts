@@ -44,7 +44,7 @@ export interface Model extends Omit<ModelFiles, "defaults"> {
   readonly denoiser: DenoiserSide;
   readonly latents: LatentCodec;
   readonly schedule: Schedule;
-  readonly defaults: Defaults;
+  readonly defaults: ModelDefaults;
   /** Components that a strength between two whole checkpoints blends: those that predict. */
   readonly steered: readonly string[];
   readonly adapters: AdapterNames;
@@ -62,6 +62,14 @@ export interface Defaults {
   readonly sideMultiple: number;
   readonly guidance: GuidanceName;
   readonly omega: number;
+}
+
+/** A model's, before adapters have their say. */
+export interface ModelDefaults extends Defaults {
+  /** The guidance method with an adapter or a base; `guidance` is the one without. */
+  readonly personalised: GuidanceName;
+  /** Omega by the training method of the adapter, where it is not `omega`. */
+  readonly omegas: Readonly<Record<string, number>>;
 }
 
 /** A component's weights as a graph is recorded with them. */

@@ -3,7 +3,7 @@ import { TillerError } from "../errors/index.ts";
 import type { Defaults } from "../families/family.ts";
 import type { Request } from "../recipe/request.ts";
 import type { OperatorTime } from "../runtime/index.ts";
-import { fill } from "./fill.ts";
+import { fill, usualOf } from "./fill.ts";
 import { type LoadOptions, loadParts, type Parts } from "./load.ts";
 import { type GenerateEvent, type GenerateOptions, textToImage } from "./text-to-image.ts";
 
@@ -12,7 +12,7 @@ export type { GenerateEvent, GenerateOptions } from "./text-to-image.ts";
 export interface Pipeline {
   /** Sessions built so far: moving omega, the prompt, the method or covered adapters builds none. */
   readonly sessionsBuilt: number;
-  /** What the model gives a request that leaves it open. */
+  /** What a request that leaves it open gets: the model's, with the adapters that are there now. */
   readonly defaults: Defaults;
   /** The device that computes. */
   readonly device: string;
@@ -42,7 +42,9 @@ export const Pipeline = {
 function pipelineOf(parts: Parts): Pipeline {
   let running = 0;
   return {
-    defaults: parts.model.defaults,
+    get defaults() {
+      return usualOf(parts);
+    },
     device: parts.engine.device,
     get sessionsBuilt() {
       return parts.engine.sessionsBuilt;

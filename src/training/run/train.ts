@@ -1,5 +1,6 @@
 /** Pictures of a subject to an adapter: the map of training. */
 import { basename, exists, join, placeOf } from "#bytes";
+import { madeBy } from "../../adapters/index.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
 import { openModel } from "../../families/open-model.ts";
@@ -202,7 +203,14 @@ async function* learn(
         type: "saved",
         step: state.steps,
         folder,
-        ...(await saveAdapter(settings.out, trained, tables, values, settings.token, madeBy(settings, model, state))),
+        ...(await saveAdapter(
+          settings.out,
+          trained,
+          tables,
+          values,
+          settings.token,
+          metadataOf(settings, model, state),
+        )),
       };
     };
 
@@ -228,7 +236,7 @@ async function* learn(
           tables,
           values,
           settings.token,
-          {},
+          metadataOf(settings, model, state),
         );
         draw ??= sampler(settings, join(folder, "samples"), resolution, load);
         const files = await draw.draw(adapters, done.step).catch((error: unknown) => {
@@ -288,19 +296,8 @@ function identityOf(settings: TrainingSettings, resolution: number, contents: Re
 }
 
 /** How an adapter was made, for its file. Nothing in it changes from run to run. */
-function madeBy(settings: TrainingSettings, model: Model, state: AdamWState): Record<string, string> {
+function metadataOf(settings: TrainingSettings, model: Model, { steps }: AdamWState): Record<string, string> {
   const { recipe, token, prompt, learningRate, batch, accumulate, seed } = settings;
-  const text = {
-    recipe,
-    model: model.name,
-    token,
-    class: settings.class,
-    prompt,
-    steps: state.steps,
-    learningRate,
-    batch,
-    accumulate,
-    seed,
-  };
-  return { tiller: JSON.stringify(text) };
+  const rest = { token, class: settings.class, prompt, steps, learningRate, batch, accumulate, seed };
+  return madeBy(recipe, { model: model.name, ...rest });
 }

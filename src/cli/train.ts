@@ -98,7 +98,7 @@ ${listed}
 
 Example:
   tiller train dreambooth --model ./sd15 --images my-cat --token sks --class cat --out cat.safetensors
-  tiller generate --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow" --guidance pg`,
+  tiller generate --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow"`,
     )
     .action(act);
 }
@@ -171,5 +171,5 @@ export async function train(
   output.say(
     `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,
   );
-  output.say(`next: tiller generate --model ${model}${adapters} --prompt ${prompt} --guidance pg --omega 0.6`);
+  output.say(`next: tiller generate --model ${model}${adapters} --prompt ${prompt}`);
 }

@@ -44,7 +44,7 @@ export interface Model extends Omit<ModelFiles, "defaults"> {
   readonly denoiser: DenoiserSide;
   readonly latents: LatentCodec;
   readonly schedule: Schedule;
-  readonly defaults: ModelDefaults;
+  readonly defaults: FamilyDefaults;
   /** Components that a strength between two whole checkpoints blends: those that predict. */
   readonly steered: readonly string[];
   readonly adapters: AdapterNames;
@@ -64,8 +64,8 @@ export interface Defaults {
   readonly omega: number;
 }
 
-/** A model's, before adapters have their say. */
-export interface ModelDefaults extends Defaults {
+/** A model's defaults by itself, and what adapters make of them. */
+export interface FamilyDefaults extends Defaults {
   /** The guidance method with an adapter or a base; `guidance` is the one without. */
   readonly personalised: GuidanceName;
   /** Omega by the training method of the adapter, where it is not `omega`. */

@@ -1,6 +1,6 @@
 /** What a request is completed with: what the model usually has, as its adapters and its base make it. */
 import { readMetadata, trainingMethodOf } from "../adapters/index.ts";
-import type { Defaults, ModelDefaults } from "../families/family.ts";
+import type { Defaults, FamilyDefaults } from "../families/family.ts";
 import { type OpenOptions, openModelHere } from "../families/open-model.ts";
 
 /**
@@ -10,7 +10,7 @@ import { type OpenOptions, openModelHere } from "../families/open-model.ts";
  * @param trainedBy Each adapter's training method; undefined where its file names none.
  */
 export function defaultsWith(
-  { personalised, omegas, ...plain }: ModelDefaults,
+  { personalised, omegas, ...plain }: FamilyDefaults,
   trainedBy: readonly (string | undefined)[],
   base = false,
 ): Defaults {

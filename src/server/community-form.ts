@@ -48,7 +48,7 @@ const txt2img: Route = {
   async handle(c, services, body) {
     const given = body as z.output<typeof bodySchema>;
     const { prompt, adapters } = adaptersIn(given.prompt);
-    const sampling = samplers[given.sampler_name || "DDIM"];
+    const sampling = given.sampler_name ? samplers[given.sampler_name] : {};
     if (!sampling) {
       throw new TillerError(
         "sampler-unknown",

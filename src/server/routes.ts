@@ -4,7 +4,15 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { guidanceMethods, metricNames, metrics, samplerKinds, TillerError, wrongSetting } from "../index.ts";
+import {
+  defaultsOf,
+  guidanceMethods,
+  metricNames,
+  metrics,
+  samplerKinds,
+  TillerError,
+  wrongSetting,
+} from "../index.ts";
 import { exists } from "../node.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
@@ -63,6 +71,7 @@ const settingSchema = z.object({
   help: z.string(),
   short: z.string(),
   told: z.enum(["in names", "in recipes", "when changed"]),
+  ofModel: z.boolean().optional(),
 });
 
 const methodSchema = z.object({
@@ -104,6 +113,30 @@ export const routes: readonly Route[] = [
     summary: "The models there are",
     answer: z.array(z.object({ name: z.string() })),
     handle: (c, { models }) => c.json(models.list.map(({ name }) => ({ name }))),
+  }),
+  route({
+    method: "get",
+    path: "/api/defaults",
+    summary: "What a picture is made with where a request leaves it open; empty if the model is still to be downloaded",
+    query: { model: "one of the models; the first by default", adapter: "the name of an adapter" },
+    answer: z
+      .object({
+        sampler: z.string(),
+        steps: z.number(),
+        scale: z.number(),
+        width: z.number(),
+        height: z.number(),
+        sideMultiple: z.number(),
+        guidance: z.string(),
+        omega: z.number(),
+      })
+      .partial(),
+    handle: async (c, { data, models }) => {
+      const [model, adapter] = [c.req.query("model") || undefined, c.req.query("adapter")];
+      const file = adapter && data.adapter(adapter);
+      if (file && !(await exists(file))) return notFound(c, "adapter");
+      return c.json((await defaultsOf(models.get(model).source, file ? [file] : [])) ?? {});
+    },
   }),
   route({
     method: "get",

@@ -62,6 +62,18 @@ const send = <T>(path: string, body: unknown) =>
   ask<T>(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
 export const models = () => ask<{ name: string }[]>("/api/models");
+/** What the server fills in where a job says nothing; empty while it does not know. */
+export interface Defaults {
+  readonly sampler?: string;
+  readonly steps?: number;
+  readonly scale?: number;
+  readonly width?: number;
+  readonly height?: number;
+  readonly omega?: number;
+}
+
+export const defaults = (model: string, adapter: string) =>
+  ask<Defaults>(`/api/defaults?${new URLSearchParams({ model, adapter })}`);
 export const methods = () => ask<Method[]>("/api/methods");
 
 export type Sampler = Pick<SamplerKind, "name" | "label" | "karras">;

@@ -1,6 +1,6 @@
 /** What pictures of Stable Diffusion are usually made with, as its own pipelines do, and guidance as the paper has it. */
 import type { UNetConfig } from "../../models/unet.ts";
-import type { ModelDefaults } from "../family.ts";
+import type { FamilyDefaults } from "../family.ts";
 
 export const usualDefaults = {
   sampler: "ddim",
@@ -9,7 +9,7 @@ export const usualDefaults = {
   guidance: "cfg",
   personalised: "pg",
   omega: 0.6,
-} as const satisfies Partial<ModelDefaults>;
+} as const satisfies Partial<FamilyDefaults>;
 
 /** The width of the text that Stable Diffusion 2.x listens to. */
 const secondGeneration = 1024;

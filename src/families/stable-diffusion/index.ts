@@ -10,7 +10,7 @@ import { clipTextConfig } from "../../models/clip-text.ts";
 import { crossAttentions, textKeysValues, type UNetConfig, unet, unetConfig } from "../../models/unet.ts";
 import { parseConfig } from "../../samplers/index.ts";
 import { variancePreserving } from "../../schedules/variance-preserving.ts";
-import type { Component, Family, LatentCodec, Model, ModelDefaults, ModelFiles } from "../family.ts";
+import type { Component, Family, FamilyDefaults, LatentCodec, Model, ModelFiles } from "../family.ts";
 import { adapterNames } from "./adapter-names.ts";
 import { publishedOmegas, usualDefaults } from "./defaults.ts";
 import { splitLdm } from "./ldm.ts";
@@ -98,7 +98,7 @@ export function latentCodec(vae: Component): LatentCodec {
 const picturesAtOnce = (rows: number, height: number, width: number): number =>
   Math.min(16, Math.max(1, Math.floor((2 * 64 * 64) / (rows * height * width))));
 
-function defaultsOf(config: UNetConfig, { pixelsPerLatent: pixels }: LatentCodec): ModelDefaults {
+function defaultsOf(config: UNetConfig, { pixelsPerLatent: pixels }: LatentCodec): FamilyDefaults {
   const { sample_size: size } = config;
   const [height, width] = typeof size === "object" && size !== null ? size : [size ?? 64, size ?? 64];
   return {

@@ -40,6 +40,7 @@ export {
   type ScoringOptions,
   startScoring,
 } from "./metrics/index.ts";
+export { clockText, type Pace, paceOf, paceText } from "./pace.ts";
 export { defaultsOf } from "./pipelines/defaults.ts";
 export type { AdapterSpec, LoadOptions } from "./pipelines/load.ts";
 export { type GenerateEvent, type GenerateOptions, Pipeline } from "./pipelines/pipeline.ts";

@@ -10,7 +10,7 @@ import {
   type SamplerName,
   samplerNames,
 } from "../index.ts";
-import { type MadePicture, makePictures } from "./make-pictures.ts";
+import { drawingPace, type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
   addPictureOptions,
@@ -81,13 +81,14 @@ export async function generate(options: GenerateOptions, world: World, output: O
   await withPipeline(choice, options, world, output, async (pipeline) => {
     const request = completed(given, pipeline.defaults);
     warnOfIdle(options, [request.guidance], output);
+    const pace = drawingPace(request.steps * request.count);
     await makePictures(
       pipeline,
       request,
       {
         folder: options.out,
         previewEvery: options.preview,
-        steps: { before: 0, total: request.steps * request.count },
+        steps: { before: 0, pace },
         pictures: { before: 0, total: request.count },
         onPicture(picture) {
           if (made.length === 0) warnOfChange(recipe, picture.recipe, output);

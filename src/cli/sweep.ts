@@ -19,7 +19,7 @@ import {
   version,
 } from "../index.ts";
 import { type ContactSheet, createContactSheet, writeNew } from "../node.ts";
-import { type MadePicture, makePictures } from "./make-pictures.ts";
+import { drawingPace, type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
   addPictureOptions,
@@ -121,10 +121,8 @@ async function makeSweep(
   Object.assign(output.result, { model: choice.model, out, pictures: made });
   const sheet = lazySheet(plan, choice, requests[0]!);
   const runs = consecutive(plan.seeds);
-  const totals = {
-    steps: requests.reduce((sum, { steps }) => sum + steps, 0) * plan.seeds.length,
-    pictures: plan.settings.length * plan.seeds.length,
-  };
+  const total = plan.settings.length * plan.seeds.length;
+  const pace = drawingPace(requests.reduce((sum, { steps }) => sum + steps, 0) * plan.seeds.length);
   let stepsBefore = 0;
   try {
     for (const [s, request] of requests.entries()) {
@@ -136,8 +134,8 @@ async function makeSweep(
           {
             folder: out,
             naming: plan.varied.filter((axis) => axis !== "guidance"),
-            steps: { before: stepsBefore, total: totals.steps },
-            pictures: { before: made.length, total: totals.pictures },
+            steps: { before: stepsBefore, pace },
+            pictures: { before: made.length, total },
             async onPicture(picture, pixels, index) {
               const [row, column] = plan.place(s, at + index);
               await sheet.place(row, column, pixels);
@@ -156,7 +154,7 @@ async function makeSweep(
 
   async function writeResults() {
     output.result.sheet = await writeNew(out, "sheet", "png", await sheet.render());
-    output.result.complete = made.length === totals.pictures;
+    output.result.complete = made.length === total;
     output.result.seconds = (performance.now() - began) / 1000;
     const { sheet: file, complete, seconds } = output.result;
     const record = { tiller: version, complete, seconds, sheet: file, axes: variedAxes(plan), pictures: made };

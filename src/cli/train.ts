@@ -133,16 +133,13 @@ export async function train(
         output.warn(event.message);
         break;
       case "doing":
-        output.progress.doing(event.what, event.share);
+        if (event.pace) output.progress.steps(event.what, event.pace);
+        else output.progress.doing(event.what, event.share);
         break;
       case "step": {
-        const { step, steps, loss, learningRate } = event;
-        output.progress.steps(
-          step,
-          steps,
-          `step ${step} of ${steps}, loss ${loss.toFixed(4)}, rate ${learningRate.toPrecision(2)}`,
-          "training",
-        );
+        const { step, loss, pace } = event;
+        const own = pace.done === step ? "" : ` at training step ${step}`;
+        output.progress.steps("training", pace, `loss ${loss.toFixed(4)}${own}`);
         Object.assign(output.result, { step, loss });
         break;
       }

@@ -18,7 +18,7 @@ import {
   toldOf,
 } from "../guidance/index.ts";
 import { protocols } from "../metrics/encoders.ts";
-import { samplerNames, settingFields, type UsualSettings } from "../recipe/request.ts";
+import { type SamplerName, samplerNames, settingFields, type UsualSettings } from "../recipe/request.ts";
 import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 
@@ -108,7 +108,7 @@ export type ExperimentFile = z.input<typeof experimentSchema>;
 /** An experiment as its file has it: what depends on the model may still be open. */
 export type GivenExperiment = z.output<typeof experimentSchema>;
 /** An experiment with all that its pictures are drawn with. */
-export type Experiment = GivenExperiment & Required<Pick<GivenExperiment, "steps" | "sampler">>;
+export type Experiment = GivenExperiment & { readonly steps: number; readonly sampler: SamplerName };
 export type Personalisation = Experiment["personalisation"][number];
 
 /** One guidance method with one value for each setting it has, but for those that came later and have their default. */

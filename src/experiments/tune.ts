@@ -73,15 +73,25 @@ export async function tune(
       `--budget ${budget} is too small: these scales need at least ${least} pictures.`,
     );
   }
-  const measure = async (omegas: readonly number[], at: readonly number[], count: number) =>
-    (await runExperiment(experimentOf(request, omegas, at, prompts.slice(0, count)), options, onProgress)).arms;
+  const all = plannedPictures({ budget, scales: scales.length, first, prompts: prompts.length });
+  let before = 0;
+  /** A round; `fresh` of its pictures are of no earlier one. */
+  const measure = async (omegas: readonly number[], at: readonly number[], count: number, fresh: number) => {
+    const experiment = experimentOf(request, omegas, at, prompts.slice(0, count));
+    const pictures = (omegas.length + 1) * at.length * count * seeds;
+    const { arms } = await runExperiment(experiment, options, (progress) =>
+      onProgress(withinAll(progress, { all, before, pictures, fresh })),
+    );
+    before += fresh;
+    return arms;
+  };
 
-  const rough = await measure(coarse, scales, first);
+  const rough = await measure(coarse, scales, first, (coarse.length + 1) * scales.length * first * seeds);
   const scale = best(rough, floor).arm.scale!;
   const middle = omegaOf(best(rough, floor));
   const near = [middle - 0.1, middle, middle + 0.1].filter((omega) => omega >= 0 && omega < 1).map(rounded);
-  const fine = await measure([...new Set([...coarse, ...near])], [scale], first);
   const added = near.filter((omega) => !coarse.includes(omega)).length;
+  const fine = await measure([...new Set([...coarse, ...near])], [scale], first, added * first * seeds);
   const drawn = rough.reduce((sum, { pictures }) => sum + pictures, 0) + added * first * seeds;
   const last = ranked(fine, floor)
     .map(omegaOf)
@@ -89,7 +99,7 @@ export async function tune(
     .slice(0, 3);
   const more = Math.floor((budget - drawn) / ((last.length + 1) * seeds));
   const count = Math.min(prompts.length, first + Math.max(0, more));
-  const final = await measure(last, [scale], count);
+  const final = await measure(last, [scale], count, (last.length + 1) * (count - first) * seeds);
   const chosen = best(final, floor);
   const curve = join(options.folder, "curve.svg");
   const ink = { text: "#1d1c1a", faint: "#8b867d", point: "#1d1c1a", curve: "#c2410c", paper: "#ffffff" };
@@ -103,6 +113,38 @@ export async function tune(
     arms: [...final, ...fine.filter(({ name }) => !inFinal.has(name))],
     curve,
     pictures: drawn + (count - first) * (last.length + 1) * seeds,
+  };
+}
+
+/** Pictures of all rounds, as far as is known before the first: most often two omegas lie beside the best. */
+function plannedPictures(round: { budget: number; scales: number; first: number; prompts: number }): number {
+  const { budget, scales, first, prompts } = round;
+  const known = ((coarse.length + 1) * scales + 2) * first * seeds;
+  const arms = 4;
+  const more = Math.min(prompts - first, Math.max(0, Math.floor((budget - known) / (arms * seeds))));
+  return known + arms * more * seeds;
+}
+
+interface Round {
+  /** Pictures of all rounds, of those before this one, of this one, and those of it that are of no earlier one. */
+  readonly all: number;
+  readonly before: number;
+  readonly pictures: number;
+  readonly fresh: number;
+}
+
+/** How far a round is, told as how far all rounds are. */
+function withinAll({ pace, ...progress }: RunProgress, { all, before, pictures, fresh }: Round): RunProgress {
+  const steps = pace.total / pictures;
+  const total = all * steps;
+  const done = Math.min(total, before * steps + Math.max(0, pace.done - (pictures - fresh) * steps));
+  const { secondsPerStep } = pace;
+  const secondsLeft = secondsPerStep === undefined ? undefined : secondsPerStep * (total - done);
+  return {
+    ...progress,
+    done: Math.floor(done / steps / seeds),
+    total: all / seeds,
+    pace: { done, total, secondsPerStep, secondsLeft },
   };
 }
 

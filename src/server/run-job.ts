@@ -7,6 +7,8 @@ import {
   completed,
   type DeviceName,
   encodePng,
+  type Pace,
+  paceOf,
   type Recipe,
   readLossLog,
   readRecipe,
@@ -56,6 +58,7 @@ async function draw(
     completed(Object.assign({ ...request }, variation), pipeline.defaults),
   );
   const total = requests.reduce((sum, { steps, count }) => sum + steps * count, 0);
+  const at = paceOf({ drawing: { steps: total, weight: 1 } });
   const all = requests.reduce((sum, { count }) => sum + count, 0);
   const pictures: string[] = [];
   const warnings: string[] = [];
@@ -66,9 +69,9 @@ async function draw(
         if (event.type === "warning") {
           if (!warnings.includes(event.message)) warnings.push(event.message);
         } else if (event.type === "step") {
-          const done = before + event.picture * one.steps + (event.step / event.steps) * event.batch * one.steps;
+          const pace = at("drawing", before + event.picture * event.steps + event.step * event.batch);
           change({
-            progress: { done, total, what: `picture ${pictures.length + 1} of ${all}` },
+            progress: { ...pace, what: `picture ${pictures.length + 1} of ${all}` },
             pictures: [...pictures],
             warnings,
           });
@@ -100,6 +103,9 @@ async function withPublicRecipe(file: string, model: string): Promise<Uint8Array
   return encodePng(pixels, publicRecipe(recipe, model));
 }
 
+/** Of a job whose amount is not known yet. */
+const begins: Pace = { done: 0, total: 1 };
+
 async function learn(
   { id, pictures: before }: Pick<Job, "id" | "pictures">,
   { model, name, recipe, upload, kind, ...settings }: TrainingJobRequest,
@@ -129,11 +135,11 @@ async function learn(
       warnings.push(event.message);
       change({ warnings: [...warnings] });
     }
-    if (event.type === "doing") change({ progress: { done: event.share ?? 0, total: 1, what: event.what } });
+    if (event.type === "doing") change({ progress: { ...(event.pace ?? begins), what: event.what } });
     if (event.type === "step") {
       if (losses.length === 0) losses.push(...logged.filter(({ step }) => step < event.step).map(({ loss }) => loss));
       losses.push(event.loss);
-      const progress = { done: event.step, total: event.steps, what: `loss ${event.loss.toFixed(4)}` };
+      const progress = { ...event.pace, what: `step ${event.step} of ${event.steps}, loss ${event.loss.toFixed(4)}` };
       change({ progress, losses: [...losses] });
     }
     if (event.type === "sample") {

@@ -1,5 +1,6 @@
 /** Small parts that several pages share. */
 import { cloneElement, type ReactElement, type ReactNode, useId, useState } from "react";
+import { paceText } from "../../src/pace.ts";
 import { isOver, pictureUrl, stop, type Upload, uploadedUrls } from "./api.ts";
 import type { Followed } from "./state.ts";
 
@@ -151,6 +152,7 @@ export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
       {!isOver(job) && (
         <progress value={progress?.done ?? 0} max={progress?.total ?? 1} aria-label="how much is done" />
       )}
+      {!isOver(job) && <small>{progress && progress.total > 1 ? paceText(progress) : ""}</small>}
       {state === "running" && <span>{progress?.what ?? "loading"}</span>}
       <span aria-live="polite" className={state === "failed" ? "bad" : state === "running" ? "unseen" : ""}>
         {state === "queued" ? waiting : state === "failed" ? (error ?? "failed") : state}

@@ -5,6 +5,7 @@ import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
 import { openModel } from "../../families/open-model.ts";
 import { unreadPictures } from "../../images/folder.ts";
+import type { Pace } from "../../pace.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
 import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.ts";
@@ -24,13 +25,22 @@ import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { openLossLog } from "./loss-log.ts";
 import { fillSettings, type TrainingRequest, type TrainingSettings } from "./options.ts";
 import { runFolderOf, takeRunFolder } from "./run-folder.ts";
+import { type RunPace, runPace } from "./run-pace.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
 
 export type TrainingEvent =
   | { readonly type: "warning"; readonly message: string }
-  /** Something long before the first step; `share` of it, 0 to 1, is done where that is known. */
-  | { readonly type: "doing"; readonly what: string; readonly share?: number | undefined }
+  /**
+   * Something long before the first step or between two; `share` of it, 0 to 1, is done where that is known, and `pace` is
+   * how far the whole run is from when its amount is known.
+   */
+  | {
+      readonly type: "doing";
+      readonly what: string;
+      readonly share?: number | undefined;
+      readonly pace?: Pace | undefined;
+    }
   | {
       readonly type: "step";
       /** Steps done of `steps`, those before a resumption included. */
@@ -40,6 +50,8 @@ export type TrainingEvent =
       readonly learningRate: number;
       readonly gradientNorm: number;
       readonly seconds: number;
+      /** How far the whole run is, steps of class pictures and samples counted in. */
+      readonly pace: Pace;
     }
   | { readonly type: "sample"; readonly step: number; readonly file: string }
   /** The adapter so far is on disk: at the end, and when training is interrupted. */
@@ -117,6 +129,7 @@ async function* learn(
   const classFolder = settings.classImages ?? join(folder, "class");
   // A run that draws fewer class pictures than asked for needs no more.
   const drawn = settings.steps * settings.accumulate * settings.batch;
+  let pace: RunPace | undefined;
   if (settings.prior) {
     const making = makeClassPictures(settings.model, {
       folder: classFolder,
@@ -129,8 +142,12 @@ async function* learn(
       load,
       signal,
     });
-    yield* told(making, ({ done, of }) => doing(`drawing class pictures (${Math.floor(done)} of ${of})`, done / of));
+    yield* told(making, ({ done, of, picture, pictures }) => {
+      pace ??= runPace(settings, of);
+      return doing(`drawing class picture ${picture} of ${pictures}`, done / of, pace.drawn(done));
+    });
   }
+  pace ??= runPace(settings, 0);
   const ofClass = settings.prior ? await readPictures(classFolder, resolution, signal) : undefined;
   const classPictures = ofClass?.pictures ?? [];
   const strange = strangeClassPicture(classPictures, settings.classPrompt);
@@ -194,7 +211,8 @@ async function* learn(
     }
 
     const building = buildObjective({ engine, model, settings, trained, values, sources, resolution, texts });
-    const objective = yield* told(building, ({ done, of }) => doing("encoding pictures", done / of));
+    const begins = pace.resumed(state.steps);
+    const objective = yield* told(building, ({ done, of }) => doing("encoding pictures", done / of, begins));
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async (): Promise<TrainingEvent> => {
       await writeCheckpoint(checkpoint, values, state, identity);
@@ -218,7 +236,7 @@ async function* learn(
     for await (const done of optimise(values, state, objective, settings)) {
       const seconds = (performance.now() - began) / 1000;
       await log.add({ ...done, seconds: Number(seconds.toFixed(3)) });
-      yield { type: "step", ...done, steps: settings.steps, seconds };
+      yield { type: "step", ...done, steps: settings.steps, seconds, pace: pace.trained(done.step) };
       if (signal?.aborted) {
         yield await save();
         throw signal.reason;
@@ -239,10 +257,7 @@ async function* learn(
           metadataOf(settings, model, state),
         );
         draw ??= sampler(settings, join(folder, "samples"), resolution, load);
-        const files = await draw.draw(adapters, done.step).catch((error: unknown) => {
-          if (!signal?.aborted) throw error;
-        });
-        for (const file of files ?? []) yield { type: "sample", step: done.step, file };
+        yield* samples(draw.draw(adapters, done.step), done.step, pace, signal);
         if (signal?.aborted) {
           yield await save();
           throw signal.reason;
@@ -257,7 +272,28 @@ async function* learn(
   }
 }
 
-const doing = (what: string, share: number): TrainingEvent => ({ type: "doing", what, share });
+/** Samples as they are drawn; none once training is interrupted. */
+async function* samples(
+  drawing: AsyncGenerator<void, string[], undefined>,
+  step: number,
+  pace: RunPace,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrainingEvent, void, undefined> {
+  let done = 0;
+  try {
+    const drawn = () => doing("drawing samples", undefined, pace.sampled(step, ++done));
+    for (const file of yield* told(drawing, drawn)) yield { type: "sample", step, file };
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+  }
+}
+
+const doing = (what: string, share: number | undefined, pace: Pace): TrainingEvent => ({
+  type: "doing",
+  what,
+  share,
+  pace,
+});
 
 function whatToTrain(settings: TrainingSettings, model: Model): Trained {
   const { lora, matrices } = trainingMethods[settings.recipe];

@@ -7,7 +7,6 @@ import {
   type DeviceName,
   deviceNames,
   embeddedModel,
-  type FullRequest,
   guidanceNames,
   type LoadOptions,
   type PictureRequest,
@@ -21,14 +20,13 @@ import {
 } from "../index.ts";
 import {
   comparable,
-  completed,
+  type GivenRequest,
   karrasSamplerNames,
   parseAdapter,
   placeOf,
   refuseInexactSeeds,
   settingNames,
   settingOf,
-  usualDefaults,
 } from "../internal.ts";
 import { optionOf, parseChoice, parseWhole } from "./values.ts";
 
@@ -153,21 +151,21 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
   };
 }
 
-/** Request settings as given; what is absent here comes from the recipe, then from the defaults. */
-export type GivenRequest = { [K in keyof PictureRequest]?: PictureRequest[K] | undefined };
+/** Request settings as given; what is absent here comes from the recipe, then from the model. */
+export type RequestOptions = { [K in keyof PictureRequest]?: PictureRequest[K] | undefined };
 
-export function givenRequest(options: PictureOptions): GivenRequest {
+export function givenRequest(options: PictureOptions): RequestOptions {
   const { prompt, negative, karras, clipSkip, count, width, height } = options;
   return { prompt, negative, karras, clipSkip, count, width, height };
 }
 
 /**
- * The whole request.
+ * The request of options and recipe; what both leave open is the model's.
  *
  * @throws TillerError naming the option that is missing or out of range.
  */
-export function completeRequest(given: GivenRequest, recipe: Recipe | undefined): FullRequest {
-  const request: GivenRequest = { ...recipe?.request };
+export function requestOf(given: RequestOptions, recipe: Recipe | undefined): GivenRequest {
+  const request: RequestOptions = { ...recipe?.request };
   const [from, to] = [recipe?.request.guidance, given.guidance];
   if (from && to) {
     // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: what the recipe's method did not have as the same is left behind.
@@ -180,7 +178,7 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
   const parsed = pictureRequestSchema.safeParse(request);
   if (parsed.success) {
     refuseInexactSeeds(parsed.data);
-    return completed(parsed.data, usualDefaults);
+    return parsed.data;
   }
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);

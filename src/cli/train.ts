@@ -98,7 +98,7 @@ ${listed}
 
 Example:
   tiller train dreambooth --model ./sd15 --images my-cat --token sks --class cat --out cat.safetensors
-  tiller generate --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow" --guidance pg`,
+  tiller generate --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow"`,
     )
     .action(act);
 }
@@ -133,16 +133,13 @@ export async function train(
         output.warn(event.message);
         break;
       case "doing":
-        output.progress.doing(event.what, event.share);
+        if (event.pace) output.progress.steps(event.what, event.pace);
+        else output.progress.doing(event.what, event.share);
         break;
       case "step": {
-        const { step, steps, loss, learningRate } = event;
-        output.progress.steps(
-          step,
-          steps,
-          `step ${step} of ${steps}, loss ${loss.toFixed(4)}, rate ${learningRate.toPrecision(2)}`,
-          "training",
-        );
+        const { step, loss, pace } = event;
+        const own = pace.done === step ? "" : ` at training step ${step}`;
+        output.progress.steps("training", pace, `loss ${loss.toFixed(4)}${own}`);
         Object.assign(output.result, { step, loss });
         break;
       }
@@ -171,5 +168,5 @@ export async function train(
   output.say(
     `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,
   );
-  output.say(`next: tiller generate --model ${model}${adapters} --prompt ${prompt} --guidance pg --omega 0.6`);
+  output.say(`next: tiller generate --model ${model}${adapters} --prompt ${prompt}`);
 }

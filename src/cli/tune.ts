@@ -21,9 +21,9 @@ interface TuneOptions extends CommonOptions {
   class?: string;
   thing?: true;
   budget: number;
-  scale: readonly number[];
+  scale?: readonly number[];
   floor: number;
-  steps: number;
+  steps?: number;
   clip?: string;
   dino?: string;
   out?: string;
@@ -40,9 +40,9 @@ export function addTune(program: Command, act: (options: TuneOptions) => Promise
     .option("--token <word>", "what the subject is called in prompts", "sks")
     .option("--thing", "neither person nor animal: prompts without clothes")
     .option("--budget <n>", "pictures that may be drawn", (text) => parseWhole("--budget", text, 1), 120)
-    .option("--scale <list>", "guidance scales to try", (text) => parseNumbers("--scale", text), [7.5])
+    .option("--scale <list>", "guidance scales to try; default: the model's", (text) => parseNumbers("--scale", text))
     .option("--floor <share>", "share of cfg's CLIP-T to keep", (text) => parseNumber("--floor", text), 0.98)
-    .option("--steps <n>", "of a picture", (text) => parseWhole("--steps", text, 1), 50)
+    .option("--steps <n>", "of a picture; default: the model's", (text) => parseWhole("--steps", text, 1))
     .option("--clip <folder>", "a CLIP such as openai/clip-vit-base-patch32, downloaded; for dinghy: dinghy's")
     .option("--dino <folder>", "a ViT such as facebook/dino-vits16, downloaded; for dinghy: dinghy's")
     .option(

@@ -163,6 +163,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
                     adapter: learnt.name,
                     strength: 1,
                     others: [],
+                    omega: null,
                     prompt: `a ${learnt.token} ${learnt.class} in the snow`,
                   })
                 }

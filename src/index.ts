@@ -68,6 +68,7 @@ export { type TrainingMethodName, trainingMethodNames, trainingMethods } from ".
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
 export { readLossLog } from "./training/run/loss-log.ts";
 export { type TrainingRequest, trainingSchema } from "./training/run/options.ts";
+export { photographsModel, refusePhotographs } from "./training/run/photographs.ts";
 export { runFolderOf } from "./training/run/run-folder.ts";
 export { type TrainingEvent, type TrainOptions, train } from "./training/run/train.ts";
 export { version } from "./version.ts";

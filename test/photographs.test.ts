@@ -1,5 +1,5 @@
 /** Photographs are told from the drawn world, and what they need is said before anything is spent. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -9,8 +9,10 @@ import { drawReferences } from "../src/experiments/concepts.ts";
 import { embeddedConcept } from "../src/experiments/index.ts";
 import { Pipeline, refusePhotographs, type TrainingEvent, type TrainingRequest } from "../src/index.ts";
 import { encodePng } from "../src/recipe/png.ts";
+import { type Studio, startStudio } from "../src/server/index.ts";
 import { arePhotographs, patchError } from "../src/training/data/photographs.ts";
 import { tiller } from "./fake-world.ts";
+import { photograph } from "./photograph.ts";
 import { refusal } from "./refusal.ts";
 
 let folder: string;
@@ -22,32 +24,6 @@ beforeAll(async () => {
   for (let i = 0; i < 3; i++) await photograph(i, join(seen(), `${i}.jpg`));
 });
 afterAll(() => rm(folder, { recursive: true }));
-
-/**
- * What stands for a photograph: light and colour that vary smoothly at every size at once, as in nature's pictures, whose
- * contrast falls with fineness. Made here, for no photograph is in the repository.
- */
-async function photograph(seed: number, file: string): Promise<void> {
-  let state = seed + 1;
-  const random = () => {
-    state = (state * 48271) % 2147483647;
-    return state / 2147483647;
-  };
-  const side = 256;
-  const light = new Float32Array(side * side * 3).fill(128);
-  for (let cells = 2; cells <= 128; cells *= 2) {
-    const noise = Uint8Array.from({ length: cells * cells * 3 }, () => 255 * random());
-    const layer = await sharp(noise, { raw: { width: cells, height: cells, channels: 3 } })
-      .resize(side, side, { kernel: "cubic" })
-      .raw()
-      .toBuffer();
-    for (let i = 0; i < light.length; i++) light[i] = light[i]! + ((layer[i]! - 128) * 1.2) / Math.sqrt(cells);
-  }
-  const pixels = Uint8Array.from(light, (v) => Math.min(255, Math.max(0, v)));
-  await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
-    .jpeg({ quality: 85 })
-    .toFile(file);
-}
 
 describe("photographs are told", () => {
   test("from pictures of the drawn world, also as a small JPEG", async () => {
@@ -146,5 +122,39 @@ describe("tiller train", () => {
   test("learns them where dinghy is named, and drawn pictures without", async () => {
     expect(await learnt(seen(), "--model", "dinghy")).toMatchObject({ code: 0, models: ["dinghy"] });
     expect(await learnt(drawn())).toMatchObject({ code: 0, models: ["dinghy"] });
+  });
+});
+
+describe("Studio's server", () => {
+  let studio: Studio;
+  beforeAll(async () => {
+    studio = await startStudio({ data: join(folder, "data"), port: 0, device: "cpu" });
+  });
+  afterAll(() => studio.close());
+  const ask = (path: string, init?: RequestInit) => fetch(new URL(path, studio.url), init);
+  const brought = async (from: string, names: readonly string[]) => {
+    const form = new FormData();
+    for (const name of names) form.append("pictures", new File([await readFile(join(from, name))], name));
+    return ((await (await ask("/api/uploads", { method: "POST", body: form })).json()) as { id: string }).id;
+  };
+  const learn = (upload: string, more: object = {}) => {
+    const body = { kind: "training", name: "cat", upload, class: "cat", steps: 1, prior: false, ...more };
+    const headers = { "content-type": "application/json" };
+    return ask("/api/jobs", { method: "POST", headers, body: JSON.stringify(body) });
+  };
+
+  test("refuses photographs unless dinghy is named, and queues nothing", async () => {
+    const upload = await brought(seen(), ["0.jpg", "1.jpg", "2.jpg"]);
+    const refused = await learn(upload);
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toEqual(
+      refusal("photographs-on-dinghy", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
+    );
+    expect(await (await ask("/api/jobs")).json()).toEqual([]);
+    expect((await learn(upload, { model: "dinghy" })).status).toBe(201);
+  });
+
+  test("takes drawn pictures as they come", async () => {
+    expect((await learn(await brought(drawn(), ["0.png"]))).status).toBe(201);
   });
 });

@@ -18,6 +18,7 @@ import type { DataFolder } from "./data-folder.ts";
 import { deletePicture, galleryPage, galleryPicture } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
 import type { Models } from "./models.ts";
+import { refusePhotographsUnasked } from "./photographs.ts";
 import type { Queue } from "./queue.ts";
 import type { Scoring } from "./scoring.ts";
 import {
@@ -181,6 +182,7 @@ export const routes: readonly Route[] = [
     handle: async (c, services, body) => {
       // Refused now rather than when its turn comes.
       services.models.get(body.model);
+      await refusePhotographsUnasked(body, services);
       return c.json(withPlace(await services.queue.add(body), services), 201);
     },
   }),

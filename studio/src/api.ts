@@ -40,6 +40,8 @@ export interface TrainingJob {
   sampleEvery?: number;
 }
 
+/** The pictures are photographs, and the model would be dinghy. */
+export class Photographs extends Error {}
 /** The server has no such thing, or no longer. */
 export class NotFound extends Error {}
 /** The server has another token than this page. */
@@ -50,8 +52,9 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
     throw new Error("the server does not answer; is tiller studio still running?");
   });
   if (!answer.ok) {
-    const { error } = (await answer.json().catch(() => ({}))) as { error?: string };
+    const { error, code } = (await answer.json().catch(() => ({}))) as { error?: string; code?: string };
     const message = error ?? `the server answered ${answer.status}`;
+    if (code === "photographs-on-dinghy") throw new Photographs(message);
     const Kind = answer.status === 404 ? NotFound : answer.status === 401 ? NotSignedIn : Error;
     throw new Kind(message);
   }

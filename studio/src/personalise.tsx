@@ -4,6 +4,7 @@ import {
   adapters as askAdapters,
   models as askModels,
   isOver,
+  Photographs,
   start,
   type TrainingJob,
   type Upload,
@@ -15,7 +16,10 @@ import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 
 const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps: 400, rank: 16 };
 
-/** What suits the embedded model; others learn as the method has it. */
+/** The embedded model. */
+const dinghy = "dinghy";
+
+/** What suits it; others learn as the method has it. */
 const forDinghy = { learningRate: 1.5e-3, batch: 2, priorCount: 16 };
 
 /** `use` goes to Create with what was learned. */
@@ -28,6 +32,9 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   const [earlier, setEarlier] = useKept<readonly string[]>("personalise.earlier", []);
   const [over, setOver] = useState(false);
   const [problem, setProblem] = useState("");
+  /** Photographs that dinghy is to learn all the same; and those of which it was said that it can't. */
+  const [insisted, setInsisted] = useKept<string>("personalise.insisted", "");
+  const [doubted, setDoubted] = useState("");
   /** The name whose adapter may be replaced: pressed once, and told what the second press does. */
   const [replaced, setReplaced] = useState("");
   const files = useId();
@@ -58,19 +65,23 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   }
 
   const { model: chosen, ...settings } = form;
+  // A server whose model is dinghy looks at the pictures unless dinghy is named: here that is done only to insist.
+  const usually = models?.[0] === dinghy && model === dinghy;
+  const named = usually ? (kept !== null && insisted === kept.id ? dinghy : "") : chosen;
   const request: TrainingJob | undefined = kept
     ? {
         kind: "training",
         upload: kept.id,
         ...settings,
-        ...(chosen && { model: chosen }),
-        ...(model === "dinghy" && forDinghy),
+        ...(named && { model: named }),
+        ...(model === dinghy && forDinghy),
         sampleEvery: Math.max(1, Math.ceil(form.steps / 5)),
       }
     : undefined;
 
-  async function learn() {
+  async function learn(more: Partial<TrainingJob> = {}) {
     setProblem("");
+    setDoubted("");
     if (!request) return setProblem("bring some pictures first");
     if (taken.includes(form.name) && replaced !== form.name) {
       setReplaced(form.name);
@@ -80,11 +91,12 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
     }
     try {
       const before = resumes ? [...earlier, ...job.pictures] : [];
-      follow((await start(request)).id);
+      follow((await start({ ...request, ...more })).id);
       setEarlier(before);
       setReplaced("");
     } catch (error) {
       setProblem((error as Error).message);
+      if (error instanceof Photographs) setDoubted(request.upload);
     }
   }
 
@@ -149,6 +161,18 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
           {resumes ? "Go on learning" : "Learn"}
         </button>
         <Problem text={problem} />
+        {doubted !== "" && doubted === kept?.id && (
+          <button
+            type="button"
+            disabled={busy}
+            onClick={() => {
+              setInsisted(doubted);
+              void alone(() => learn({ model: dinghy }));
+            }}
+          >
+            Learn on dinghy all the same
+          </button>
+        )}
         <JobLine {...followed} />
       </form>
       <section aria-label="What is learned">

@@ -41,5 +41,6 @@ export {
 export { karrasSamplerNames } from "./samplers/index.ts";
 // The folder of a training run.
 export { readLossLog } from "./training/run/loss-log.ts";
+export { photographsModel, refusePhotographs } from "./training/run/photographs.ts";
 export { runFolderOf } from "./training/run/run-folder.ts";
 export { wrongSetting } from "./wrong-setting.ts";

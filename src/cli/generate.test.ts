@@ -343,3 +343,24 @@ describe("help", () => {
     expect((await tiller(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 });
+
+describe("an adapter of another model", () => {
+  const wrong = () => ({
+    loadError: new TillerError("adapter-other-model", "cat.safetensors does not fit the model dinghy.", {
+      paths: ["cat.safetensors"],
+    }),
+  });
+  const draw = (...more: string[]) => tiller(["generate", "--prompt", "a", "--json", "--out", out, ...more], wrong());
+  const own = "--model stable-diffusion-v1-5/stable-diffusion-v1-5";
+
+  test("without --model is told that the model is dinghy, and how to name its own", async () => {
+    const { code, json } = await draw("--adapter", "cat.safetensors");
+    expect(code).toBe(1);
+    expect(json().error).toEqual(refusal("adapter-other-model", "cat.safetensors", "dinghy", own));
+  });
+
+  test("with one is told what the model says", async () => {
+    const { json } = await draw("--adapter", "cat.safetensors", "--model", "dinghy");
+    expect(json().error.message).not.toContain(own);
+  });
+});

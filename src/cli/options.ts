@@ -121,6 +121,8 @@ function adapterOption(text: string): AdapterChoice {
 /** A model and its adapters, as named on the command line or in a recipe. */
 export interface ModelChoice {
   readonly model: string;
+  /** Neither named it: it is the embedded one. */
+  readonly unnamed: boolean;
   readonly load: Pick<LoadOptions, "base" | "variant" | "config"> & { readonly adapters: readonly AdapterChoice[] };
 }
 
@@ -142,6 +144,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
   const adapters = options.adapter ?? recipe?.adapters.map(({ file, strength }) => ({ file, strength })) ?? [];
   return {
     model: placeOf(model),
+    unnamed: options.model === undefined && recipe === undefined,
     load: {
       adapters: adapters.map((adapter) => ({ ...adapter, file: placeOf(adapter.file) })),
       ...(base !== undefined && { base: placeOf(base) }),

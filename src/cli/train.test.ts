@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { tiller } from "../../test/fake-world.ts";
 import type { TrainingEvent, TrainingRequest } from "../index.ts";
 
-const cat = ["--images", "my-cat", "--token", "sks", "--class", "cat"];
+const cat = ["--model", "dinghy", "--images", "my-cat", "--token", "sks", "--class", "cat"];
 
 /** Training that does nothing but say that a run of so many steps is complete. */
 const complete = (step: number) =>

@@ -1,5 +1,6 @@
 /** `tiller train`: a folder of pictures to an adapter. */
 
+import { availableParallelism, totalmem } from "node:os";
 import type { Command } from "commander";
 import {
   embeddedModel,
@@ -10,6 +11,7 @@ import {
   trainingMethodNames,
   trainingMethods,
 } from "../index.ts";
+import { photographsModel, refusePhotographs } from "../internal.ts";
 import { warnOfIdleTraining } from "./idle-training-options.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -33,7 +35,10 @@ export function addTrain(
     .command("train")
     .description("teach a model a subject from a few pictures")
     .argument("<method>", trainingMethodNames.join(", "), (text) => parseChoice("method", text, trainingMethodNames))
-    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id", embeddedModel)
+    .option(
+      "--model <model>",
+      "a Diffusers folder, a single .safetensors file, or a hub id; default: dinghy, which cannot learn photographs",
+    )
     .option("--images <folder>", "the subject's pictures; a .txt file beside one is its caption")
     .option("--token <word>", 'what the subject is called in prompts, such as sks or "<cat>"')
     .option("--class <noun>", "what kind of thing it is, such as cat")
@@ -103,6 +108,25 @@ Example:
     .action(act);
 }
 
+/** Before anything is spent: dinghy was not asked for by name, and may not be meant. */
+async function lookAtPictures(
+  method: TrainingMethodName,
+  request: TrainingRequest,
+  threads: number | undefined,
+  { signal }: World,
+  output: Output,
+): Promise<void> {
+  output.progress.doing("looking at the pictures");
+  const machine = { cores: availableParallelism(), memory: totalmem() };
+  const advice = {
+    pictures: `The pictures in ${request.images}`,
+    instead: `train with --model ${photographsModel}`,
+    insist: `insist with --model ${embeddedModel}`,
+    paths: [request.images],
+  };
+  await refusePhotographs(method, request, machine, advice, { threads, signal });
+}
+
 export async function train(
   method: TrainingMethodName,
   options: TrainOptions,
@@ -121,9 +145,11 @@ export async function train(
   const { prior, ...rest } = given;
   const request = {
     ...rest,
+    model: rest.model ?? embeddedModel,
     ...(prior === false && { prior }),
     ...(samplePrompt && { samplePrompts: samplePrompt }),
   } as TrainingRequest;
+  if (rest.model === undefined) await lookAtPictures(method, request, threads, world, output);
   const began = performance.now();
   const samples: string[] = [];
   Object.assign(output.result, { recipe: method, out: request.out, samples });

@@ -9,6 +9,7 @@ import { defaultsOf, exists, wrongSetting } from "../internal.ts";
 import { accept, type Door } from "./accept.ts";
 import { deletePicture, galleryPage, galleryPicture, galleryPictureSchema } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
+import { refusePhotographsUnasked } from "./photographs.ts";
 import type { Scoring } from "./scoring.ts";
 import {
   answersSchema,
@@ -231,7 +232,10 @@ export const routes = [
     body: jobRequestSchema,
     answer: placed,
     status: 201,
-    handle: async (c, services, body) => c.json(withPlace(await accept(body, services), services), 201),
+    handle: async (c, services, body) => {
+      await refusePhotographsUnasked(body, services);
+      return c.json(withPlace(await accept(body, services), services), 201);
+    },
   }),
   route({
     method: "get",

@@ -56,7 +56,8 @@ async function isPicture(file: string): Promise<boolean> {
   if (!(await stat(file)).isFile()) return false;
   const handle = await open(file).catch(() => undefined);
   try {
-    const { buffer } = (await handle?.read(Buffer.alloc(4), 0, 4, 0)) ?? {};
+    // What cannot be read is no picture; why is said below.
+    const { buffer } = (await handle?.read(Buffer.alloc(4), 0, 4, 0).catch(() => undefined)) ?? {};
     return buffer?.toString("latin1") === "\x89PNG";
   } finally {
     await handle?.close();

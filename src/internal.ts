@@ -23,6 +23,7 @@ export {
   settingsNamed,
   settingsOf,
   toldOf,
+  unmetEvaluations,
 } from "./guidance/index.ts";
 // Words for people.
 export { metricLabels } from "./metrics/index.ts";

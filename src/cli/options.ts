@@ -27,6 +27,8 @@ import {
   placeOf,
   settingNames,
   settingOf,
+  settingsNamed,
+  unmetEvaluations,
   usualDefaults,
 } from "../internal.ts";
 import { optionOf, parseChoice, parseNumber, parseWhole } from "./values.ts";
@@ -169,15 +171,23 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
   const request: GivenRequest = { ...recipe?.request };
   const [from, to] = [recipe?.request.guidance, given.guidance];
   if (from && to) {
-    // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: what the recipe's method did not have as the same is left behind.
-    for (const name of settingNames) if (settingOf(to, name) && !comparable(name, from, to)) delete request[name];
+    // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: what the recipe's method did not have as the same is left behind,
+    // and so are settings that the other method does not have and recipes tell of none without.
+    for (const name of settingNames) {
+      const isLater = settingsNamed(name)[0].told === "when changed";
+      if (settingOf(to, name) ? !comparable(name, from, to) : isLater) delete request[name];
+    }
   }
   for (const [key, value] of Object.entries(given)) if (value !== undefined) Object.assign(request, { [key]: value });
   if (request.prompt === undefined) {
     throw new TillerError("option-missing", '--prompt is missing: say what to draw, such as --prompt "a red cat".');
   }
   const parsed = pictureRequestSchema.safeParse(request);
-  if (parsed.success) return completed(parsed.data, usualDefaults);
+  if (parsed.success) {
+    const unmet = unmetEvaluations(parsed.data.guidance ?? usualDefaults.guidance, parsed.data);
+    if (unmet) throw new TillerError("option-invalid", `${optionOf(unmet.name)} ${unmet.why}.`);
+    return completed(parsed.data, usualDefaults);
+  }
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);
   throw new TillerError(

@@ -16,6 +16,7 @@ import {
   settingNames,
   settingsOf,
   toldOf,
+  unmetEvaluations,
 } from "../guidance/index.ts";
 import { evaluationProtocols } from "../metrics/encoders.ts";
 import { samplerNames, settingFields } from "../recipe/request.ts";
@@ -161,6 +162,18 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
           { paths: [where] },
         );
       }
+    }
+  }
+  const asked = experiment.guidance.flatMap(({ method, ...given }) =>
+    Object.entries(given).flatMap(([name, values]) =>
+      (values ?? []).map((value): Arm => ({ guidance: method, [name]: value })),
+    ),
+  );
+  for (const { guidance, ...settings } of [...asked, ...armsOf(experiment)]) {
+    const unmet = unmetEvaluations(guidance, settings);
+    if (unmet) {
+      const message = `${where}: guidance: ${unmet.name} ${unmet.why}.`;
+      throw new TillerError("experiment-invalid", message, { paths: [where] });
     }
   }
   const rows = armsOf(experiment).map((arm, _, arms) => armName(arm, arms));

@@ -9,6 +9,7 @@ import {
   methodOf,
   settingOf,
   settingsOf,
+  unmetEvaluations,
   valuesOf,
 } from "../guidance/index.ts";
 import { scale } from "../guidance/settings.ts";
@@ -26,6 +27,8 @@ export function fill({ model: { defaults } }: Parts, request: PictureRequest): F
     const [issue] = parsed.error.issues;
     throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
   }
+  const unmet = unmetEvaluations(parsed.data.guidance ?? defaults.guidance, parsed.data);
+  if (unmet) throw new TillerError("setting-invalid", `${unmet.name} ${unmet.why}.`);
   const full = completed(parsed.data, defaults);
   const filled = {
     ...full,

@@ -5,7 +5,6 @@
  * row differs from it: e_0 + sum c_i (e_i - e_0). Where the strong row alone is computed, the differences come from the steps
  * before, whatever the method is.
  */
-import type { Prediction } from "../schedules/prediction.ts";
 import { type Guidance, mix } from "./guidance.ts";
 import type { Values } from "./method.ts";
 import type { evaluation } from "./settings.ts";
@@ -19,6 +18,13 @@ export type ComputedRows = "all" | "strong";
 export interface Evaluated {
   readonly step: number;
   readonly predictions: readonly Float32Array[];
+}
+
+/** A picture's guided prediction at a step. */
+export interface Guided {
+  readonly output: Float32Array;
+  /** What re-noises, where it is not the output. */
+  readonly renoise?: Float32Array;
 }
 
 /** A method's rows, and its guided prediction at each of a number of steps. */
@@ -37,7 +43,7 @@ export interface Evaluations extends Pick<Guidance, "rows"> {
     step: number,
     predictions: readonly Float32Array[],
     evaluated: readonly Evaluated[],
-  ): { readonly prediction: Prediction; readonly evaluated: readonly Evaluated[] };
+  ): { readonly prediction: Guided; readonly evaluated: readonly Evaluated[] };
 }
 
 export function evaluationsOf(

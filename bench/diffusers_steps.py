@@ -1,6 +1,6 @@
 """Times denoising steps of Diffusers on one model, as a process of its own; prints one JSON line.
 
-    python bench/diffusers_steps.py FOLDER none|cfg|pg|cfg+ag STEPS START
+    python bench/diffusers_steps.py FOLDER none|cfg|pg|cfg+ag float32|bfloat16 STEPS START
 
 START is the time the process was started at (seconds since the epoch), so that imports and loading count.
 """
@@ -12,18 +12,20 @@ import time
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
-folder, method, steps, start = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
-pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
+folder, method, dtype, steps, start = *sys.argv[1:3], getattr(torch, sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
+pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, torch_dtype=dtype)
 pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
 pipe.load_lora_weights(folder, weight_name="lora.safetensors", adapter_name="subject")
 pipe.set_progress_bar_config(disable=True)
+if dtype == torch.bfloat16:
+    pipe.unet.to(memory_format=torch.channels_last)
 s, s_ag, omega = 7.5, 2.0, 0.6
 done = []
 
 with torch.no_grad():
     cond, null = pipe.encode_prompt("a photo of a cat in a santa hat", "cpu", 1, True, "")
     generator = torch.Generator().manual_seed(0)
-    latents = torch.randn((1, 4, 64, 64), generator=generator)
+    latents = torch.randn((1, 4, 64, 64), generator=generator).to(dtype)
     pipe.scheduler.set_timesteps(steps)
 
     def run(x, t, text, strength):

@@ -54,35 +54,42 @@ export function measure({ python, steps }, script, args) {
   return { step: median(each), steps: each, firstStep: done[0], peakGiB: peakBytes / 2 ** 30 };
 }
 
-const figures = [
-  ["step", "seconds a step"],
-  ["firstStep", "start to first step"],
-  ["peakGiB", "peak memory, GiB"],
-];
-
-/** Runs every case on both runtimes in turns and prints the table. */
+/**
+ * Runs every case by every contestant, in turns, and prints the table: medians, and each contestant's step in terms of the
+ * case's last one.
+ *
+ * @param cases By name, the contestants by name: a script and its arguments.
+ */
 export function compare(options, cases) {
-  const results = new Map(Object.keys(cases).map((name) => [name, { tiller: [], diffusers: [] }]));
+  const results = new Map();
   for (let round = 0; round < options.rounds; round++) {
-    for (const [name, scripts] of Object.entries(cases)) {
-      for (const runtime of ["tiller", "diffusers"]) {
-        const result = measure(options, ...scripts[runtime]);
-        console.error(name.padEnd(10), runtime.padEnd(10), JSON.stringify(result));
-        results.get(name)[runtime].push(result);
+    for (const [name, contestants] of Object.entries(cases)) {
+      for (const [contestant, [script, args]] of Object.entries(contestants)) {
+        const result = measure(options, script, args);
+        console.error(name.padEnd(12), contestant.padEnd(20), JSON.stringify(result));
+        const key = `${name}|${contestant}`;
+        results.set(key, [...(results.get(key) ?? []), result]);
       }
     }
   }
-  const of = (name, runtime, key) => median(results.get(name)[runtime].map((result) => result[key]));
+  const of = (name, contestant, key) => median(results.get(`${name}|${contestant}`).map((result) => result[key]));
   console.log(
     `${cpus()[0].model}, ${cpus().length} cores, ${options.steps} steps a process, ${options.rounds} round(s)\n`,
   );
-  console.log("case       measure              Tiller  Diffusers  Diffusers / Tiller");
-  for (const name of results.keys()) {
-    for (const [key, title] of figures) {
-      const [ours, theirs] = [of(name, "tiller", key), of(name, "diffusers", key)];
-      const ratio = (theirs / ours).toFixed(2).padStart(18);
+  console.log("case         contestant            seconds a step  of the last  to the first step  peak GiB");
+  for (const [name, contestants] of Object.entries(cases)) {
+    const last = Object.keys(contestants).at(-1);
+    for (const contestant of Object.keys(contestants)) {
+      const [step, first, peak] = ["step", "firstStep", "peakGiB"].map((key) => of(name, contestant, key));
       console.log(
-        `${name.padEnd(10)} ${title.padEnd(20)} ${ours.toFixed(2).padStart(6)}  ${theirs.toFixed(2).padStart(9)}  ${ratio}`,
+        [
+          name.padEnd(12),
+          contestant.padEnd(20),
+          step.toFixed(2).padStart(15),
+          (step / of(name, last, "step")).toFixed(2).padStart(12),
+          first.toFixed(1).padStart(18),
+          peak.toFixed(1).padStart(9),
+        ].join(" "),
       );
     }
   }

@@ -119,7 +119,11 @@ async function hostile() {
     if (status < 400 || status > 499) process.exitCode = 1;
   };
   await say("a path out of the folder", fetch(at("/pictures/..%2f..%2fetc%2fpasswd.png")));
-  await say("JSON that ends early", fetch(at("/api/jobs"), { method: "POST", body: '{"request":' }));
+  const headers = { "content-type": "application/json" };
+  await say("JSON that ends early", fetch(at("/api/jobs"), { method: "POST", headers, body: '{"request":' }));
+  await say("JSON as plain text", fetch(at("/api/jobs"), { method: "POST", body: '{"request":{"prompt":"a cat"}}' }));
+  const largest = { prompt, count: 64, steps: 1000, width: 2048, height: 2048 };
+  await say("64 pictures of 2048 x 2048 in 1000 steps", post("/api/jobs", { request: largest }));
   await say("10,000 prompts", post("/api/jobs", { request: { prompt: Array(10_000).fill("a cat") } }));
   await say("10,000 requests in one", post("/api/jobs", { request: { prompt }, variations: Array(10_000).fill({}) }));
   const bomb = await sharp({ create: { width: 16_000, height: 16_000, channels: 3, background: "red" } })

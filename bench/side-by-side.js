@@ -11,8 +11,8 @@ import { beside, compare, parseOptions, prepareModel, run } from "./paired.js";
 const options = parseOptions(5);
 await prepareModel(options);
 const scripts = (method) => ({
-  tiller: ["tiller-steps.js", [options.model, method]],
-  diffusers: ["diffusers_steps.py", [options.model, method]],
+  Tiller: ["tiller-steps.js", [options.model, method, "cpu", "float32"]],
+  Diffusers: ["diffusers_steps.py", [options.model, method, "float32"]],
 });
 compare(options, { cfg: scripts("cfg"), pg: scripts("pg"), "cfg+ag": scripts("cfg+ag") });
 const dial = JSON.parse(run(process.execPath, [beside("tiller-dial.js"), options.model, String(options.rounds * 3)]));

@@ -1,12 +1,12 @@
 /**
  * Times denoising steps of Tiller on one model, as a process of its own; prints one JSON line.
  *
- *     node bench/tiller-steps.js FOLDER METHOD STEPS START
+ *     node bench/tiller-steps.js FOLDER METHOD DEVICE PRECISION STEPS START
  */
 import { Pipeline } from "../dist/index.js";
 
-const [folder, guidance, steps, start] = process.argv.slice(2);
-const pipeline = await Pipeline.load(folder, { adapters: [`${folder}/lora.safetensors`], device: "cpu" });
+const [folder, guidance, device, precision, steps, start] = process.argv.slice(2);
+const pipeline = await Pipeline.load(folder, { adapters: [`${folder}/lora.safetensors`], device, precision });
 const done = [];
 const request = { prompt: "a photo of a cat in a santa hat", guidance, omega: 0.6, steps: Number(steps) };
 for await (const event of pipeline.generate(request)) {

@@ -1,7 +1,7 @@
 /**
  * Times training steps of Tiller on one model, as a process of its own; prints one JSON line.
  *
- *     node bench/tiller-training.js FOLDER STEPS START
+ *     node bench/tiller-training.js FOLDER DEVICE PRECISION STEPS START
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { train } from "../dist/index.js";
 
-const [model, steps, start] = process.argv.slice(2);
+const [model, device, precision, steps, start] = process.argv.slice(2);
 const folder = await mkdtemp(join(tmpdir(), "tiller-bench-"));
 await sharp({ create: { width: 512, height: 512, channels: 3, background: "teal" } })
   .png()
@@ -24,7 +24,7 @@ const request = {
   prior: false,
 };
 const done = [];
-for await (const event of train("dreambooth", request, { device: "cpu" })) {
+for await (const event of train("dreambooth", request, { device, precision })) {
   if (event.type === "step") done.push(Date.now() / 1000 - Number(start));
 }
 console.log(JSON.stringify({ done, peakBytes: process.resourceUsage().maxRSS * 1024 }));

@@ -1,18 +1,21 @@
 /**
  * A step of DreamBooth-LoRA by Tiller and by Diffusers, on the same random weights of Stable Diffusion 1.5's size: 512x512,
- * batch 1, rank 4, float32, no prior pictures.
+ * batch 1, rank 4, no prior pictures.
  *
  *     npm run bench:training -- [--python python3] [--model FOLDER] [--steps 5] [--rounds 1]
  *
  * The options are those of `npm run bench`. Diffusers runs as its script train_dreambooth_lora.py does, without and with
- * gradient checkpointing.
+ * gradient checkpointing, in float32. OpenVINO must be here (`tiller openvino install`).
  */
 import { compare, parseOptions, prepareModel } from "./paired.js";
 
 const options = parseOptions(5);
 await prepareModel(options);
-const tiller = ["tiller-training.js", [options.model]];
 compare(options, {
-  plain: { tiller, diffusers: ["diffusers_training.py", [options.model, "plain"]] },
-  checkpointed: { tiller, diffusers: ["diffusers_training.py", [options.model, "checkpointed"]] },
+  training: {
+    "Tiller float32": ["tiller-training.js", [options.model, "cpu", "float32"]],
+    "Tiller bfloat16": ["tiller-training.js", [options.model, "openvino", "bfloat16"]],
+    "Diffusers, checkpointed": ["diffusers_training.py", [options.model, "checkpointed"]],
+    Diffusers: ["diffusers_training.py", [options.model, "plain"]],
+  },
 });

@@ -32,7 +32,7 @@ export const rooms = {
     ...["recipe", "families", "adapters"],
   ],
   training: [
-    ...["bytes", "random", "graph", "runtime", "images", "plots", "text", "models", "schedules", "recipe"],
+    ...["bytes", "random", "graph", "runtime", "images", "plots", "weights", "text", "models", "schedules", "recipe"],
     ...["families", "adapters", "pipelines"],
   ],
   metrics: ["bytes", "runtime", "images", "weights", "text", "models", "recipe", "families"],

@@ -2,6 +2,7 @@
 
 // Files of this machine.
 export { jsonObject, readJson } from "./bytes/json-file.ts";
+export { isTemporary } from "./bytes/node/atomic-file.ts";
 export { exists, hold, makeFolder, placeOf } from "./bytes/node/index.ts";
 export { refusal } from "./bytes/node/refusal.ts";
 export { writeNew } from "./bytes/node/write-new.ts";
@@ -26,10 +27,10 @@ export {
   unmetEvaluations,
 } from "./guidance/index.ts";
 // Words for people.
-export { metricLabels } from "./metrics/index.ts";
+export { metricLabels, withoutToken } from "./metrics/index.ts";
 export { parseAdapter } from "./pipelines/adapter-spec.ts";
 export { shortName } from "./recipe/parameters.ts";
-export { completed, settingFields } from "./recipe/request.ts";
+export { completed, refuseInexactSeeds, settingFields } from "./recipe/request.ts";
 export { karrasSamplerNames } from "./samplers/index.ts";
 // The folder of a training run.
 export { readLossLog } from "./training/run/loss-log.ts";

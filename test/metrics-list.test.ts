@@ -85,7 +85,7 @@ test("an experiment's tables and report have its column", async () => {
   ]);
   // The paper has its own three.
   expect(row!.at(-1)!.text).toBe("0.470 0.735 0.335");
-  expect(pairsTable(results).rows[0]!.at(-1)!.text).toBe("−0.250");
+  expect(pairsTable(results).rows[0]!.at(-1)!.text).toBe("-0.250");
   expect(resultLines(results)).toContain("NEAREST");
   expect(shortResultLines(results)).toMatch(/CLIP-T +NEAREST +s\/picture\ncfg .* 0\.300 +0\.750 +1\.00/);
   const page = await readFile(await writeReport(results, out, { title: "T", lead: "L", commands: [] }), "utf8");

@@ -2,7 +2,7 @@
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { request as rawRequest } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import OpenAI from "openai";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -195,6 +195,54 @@ test.each([
 ] as const)("a server is not started with %j", async (change, code, fact) => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   await expect(startStudio({ ...options(), data: folder, ...change })).rejects.toThrow(refusal(code, fact));
+  await rm(folder, { recursive: true });
+});
+
+test("a server removes what one that was killed left half-done, and nothing else", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  const [id, part] = ["mif10zq0-0123456789", "0123abcd.tmp"];
+  const left = [
+    `jobs/.${id}.json.${part}`,
+    `pictures/.${id}-0.png.${part}`,
+    `adapters/.my cat.safetensors.${part}`,
+    `studies/.${id}.json.${part}`,
+    `uploads/.${id}/00.raw`,
+    `uploads/.${id}/00.png`,
+    `uploads/${id}.cat.0123456789ab.run/.checkpoint.safetensors.${part}`,
+  ];
+  const kept = [
+    `uploads/${id}.cat.0123456789ab.run/checkpoint.safetensors`,
+    `uploads/${id}/00.png`,
+    "uploads/.mine/00.png",
+    `uploads/${id}/.${id}/00.png`,
+    "adapters/cat.safetensors.part",
+    "adapters/.cat.safetensors.tmp",
+    `adapters/cat.safetensors.${part}`,
+    `pictures/.folder.${part}/a.png`,
+    `.of-a-person.${part}`,
+  ];
+  for (const file of [...left, ...kept]) {
+    await mkdir(dirname(join(folder, file)), { recursive: true });
+    await writeFile(join(folder, file), "");
+  }
+  const filesIn = async () => {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((one) => one.isFile())
+      .map(({ parentPath, name }) => relative(folder, join(parentPath, name)));
+  };
+  // As long as another server works here they may be its own.
+  const first = await startStudio({ ...options(), data: folder });
+  for (const file of left) {
+    await mkdir(dirname(join(folder, file)), { recursive: true });
+    await writeFile(join(folder, file), "");
+  }
+  await expect(startStudio({ ...options(), data: folder })).rejects.toMatchObject({ code: "folder-in-use" });
+  expect(await filesIn()).toEqual(expect.arrayContaining(left));
+  await first.close();
+  const second = await startStudio({ ...options(), data: folder });
+  await second.close();
+  expect((await filesIn()).sort()).toEqual([...kept].sort());
   await rm(folder, { recursive: true });
 });
 
@@ -424,8 +472,8 @@ describe("what is wrong is refused, and nothing else happens", () => {
     [
       "an adapter outside the folder",
       '{"adapters":[{"name":"../../x"}],"request":{"prompt":"x"}}',
-      "request-invalid",
-      "adapters",
+      "name-invalid",
+      "../../x",
     ],
   ] as const)("%s", async (_, body, code, fact) => {
     const headers = { "content-type": "application/json" };
@@ -641,6 +689,26 @@ test("comparisons are measured on the server's device", async () => {
   }
 });
 
+test("how much one request may ask for is for who starts the server to say", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  const strict = await startStudio({ ...options(), data: folder, mostWork: 0.01 });
+  try {
+    const jobs = new URL("/api/jobs", strict.url).href;
+    const size = { width: 64, height: 64 };
+    const request = { prompt: "a cat", steps: 2, count: 2 };
+    expect((await json(post(jobs, { request: { ...request, ...size } }))).code).toBe("work-too-large");
+    expect((await post(jobs, { request: { ...request, ...size, count: 1 } })).status).toBe(201);
+    // What its size is the model says.
+    const { id } = await json(post(jobs, { request: { ...request, count: 20 } }));
+    await expect
+      .poll(() => json(fetch(`${jobs}/${id}`)))
+      .toMatchObject({ state: "failed", code: "work-too-large", pictures: [] });
+  } finally {
+    await strict.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("every answer says that it is what it says, and what its page may load", async () => {
   const { pictures: made } = await over((await json(pictures({ steps: 1 }))).id);
   const answers = [
@@ -661,6 +729,9 @@ test("every answer says that it is what it says, and what its page may load", as
       .split("; ")
       .map((line) => line.split(" "));
     const rules = new Map(policy.map(([kind, ...from]) => [kind, from]));
+    // No page of another origin gets hold of what is here, nor of the window it is in.
+    for (const one of ["cross-origin-resource-policy", "cross-origin-opener-policy"])
+      expect([path, headers.get(one)]).toEqual([path, "same-origin"]);
     // Scripts come from the server alone, and no other page frames it.
     expect([rules.get("default-src"), rules.get("script-src"), rules.get("frame-ancestors")], path).toEqual([
       ["'self'"],

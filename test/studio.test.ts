@@ -1,12 +1,15 @@
 /** Tiller Studio's page in Chromium, on the embedded model: what a person does there, from first picture to study. */
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawReferences, embeddedConcept } from "../src/experiments/concepts.ts";
 import { type Studio, startStudio } from "../src/server/index.ts";
+import type { Job } from "../src/server/jobs.ts";
 import { skipped } from "./skipped.ts";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
@@ -234,6 +237,54 @@ describe.skipIf(without)("the page", () => {
     expect(await page.getByAltText(/^your subject/).count()).toBe(3);
     await page.getByRole("button", { name: "Learn" }).click();
     await page.getByRole("alert").getByText("there is an adapter my-dog already").waitFor();
+  });
+
+  test("a page of another origin, another port of this machine, gets nothing, sends nothing and may link to it", async () => {
+    const jobs = async () => ((await (await fetch(new URL("/api/jobs", studio.url))).json()) as Job[]).length;
+    const before = await jobs();
+    const { pictures } = (await (await fetch(new URL("/api/pictures", studio.url))).json()) as {
+      pictures: { id: string }[];
+    };
+    const foreign = createServer((_, answer) =>
+      answer.setHeader("content-type", "text/html").end(`<a href="${studio.url}">Studio</a>`),
+    );
+    await new Promise<void>((ready) => foreign.listen(0, "127.0.0.1", ready));
+    const other = await browser.newPage();
+    other.setDefaultTimeout(patience);
+    try {
+      await other.goto(`http://127.0.0.1:${(foreign.address() as AddressInfo).port}`);
+      const job = JSON.stringify({ request: { prompt: "a dog", steps: 1 } });
+      const tried = (init: object) =>
+        other.evaluate(
+          ([url, options]) =>
+            fetch(url, options).then(
+              ({ type, status }) => `${type} ${status}`,
+              () => "refused",
+            ),
+          [`${studio.url}api/jobs`, { method: "POST", body: job, ...init }] as const,
+        );
+      for (const type of ["text/plain", "application/json"]) {
+        expect(await tried({ headers: { "content-type": type } })).toBe("refused");
+      }
+      // Sent it is, but neither its answer nor a job comes of it.
+      expect(await tried({ mode: "no-cors", headers: { "content-type": "text/plain" } })).toMatch(/refused|opaque/);
+      expect(await tried({ mode: "no-cors", credentials: "include" })).toMatch(/refused|opaque/);
+      const shown = await other.evaluate(
+        `new Promise((done) => {
+          const image = new Image();
+          image.onload = () => done("shown");
+          image.onerror = () => done("refused");
+          image.src = "${studio.url}pictures/${pictures[0]!.id}.png";
+        })`,
+      );
+      expect(shown).toBe("refused");
+      expect(await jobs()).toBe(before);
+      await other.getByRole("link").click();
+      await other.getByRole("navigation").getByRole("button", { name: "Create" }).waitFor();
+    } finally {
+      await other.close();
+      foreign.close();
+    }
   });
 
   test("fits a narrow screen, and nothing went wrong on the way", async () => {

@@ -1,5 +1,6 @@
 /** An adapter, whatever file it came from: what it changes, by the names of the base model's own modules. */
 
+import { magnitudeOf } from "../bytes/computable.ts";
 import type { ByComponent } from "../models/components.ts";
 
 /** A matrix or convolution kernel, row-major. */
@@ -33,6 +34,11 @@ export interface Adapter {
   /** Learned tokens, such as `<cat>`, with their embeddings in order, by the component whose table they continue. */
   readonly tokens: ByComponent<ReadonlyMap<string, readonly Float32Array[]>>;
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A bound on the numbers by which a low-rank change changes its module's weight. */
+export function boundOf({ down, up, scale }: LowRank): number {
+  return Math.abs(scale) * down.shape[0]! * magnitudeOf(down.data) * magnitudeOf(up.data);
 }
 
 /** The modules that any of the adapters changes. */

@@ -1,10 +1,11 @@
 /** The numbers in an adapter's file. */
+import { areComputable, largest } from "../bytes/computable.ts";
 import { readFloat32 } from "../bytes/safetensors.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Factor } from "./adapter.ts";
 
-/** A tensor's values, refused if any is not a number. */
+/** A tensor's values, refused if any cannot be computed with. */
 export async function readFactor(file: string, key: string, ref: TensorRef): Promise<Factor> {
   const count = ref.shape.reduce((a, b) => a * b, 1);
   const data = await readFloat32(ref);
@@ -12,10 +13,12 @@ export async function readFactor(file: string, key: string, ref: TensorRef): Pro
     throw new TillerError("adapter-damaged", `${file} is damaged: ${key} does not hold ${count} numbers.`, {
       paths: [file],
     });
-  if (!data.every(Number.isFinite)) {
-    throw new TillerError("adapter-not-finite", `${file} has non-finite numbers in ${key}: its training diverged.`, {
-      paths: [file],
-    });
+  if (!areComputable(data)) {
+    throw new TillerError(
+      "adapter-not-finite",
+      `${file} has NaN, infinity or a number beyond ${largest} in ${key}: its training diverged; use an earlier checkpoint.`,
+      { paths: [file] },
+    );
   }
   return { shape: ref.shape, data };
 }

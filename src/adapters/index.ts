@@ -1,5 +1,13 @@
 /** Adapters: read from any file, stacked for the engine. */
-export { type Adapter, type AdapterFormat, type Factor, type LowRank, learnedTokens, sites } from "./adapter.ts";
+export {
+  type Adapter,
+  type AdapterFormat,
+  boundOf,
+  type Factor,
+  type LowRank,
+  learnedTokens,
+  sites,
+} from "./adapter.ts";
 export { readAdapter } from "./read.ts";
 export { type Host, type StackedSite, stackSite, strengthRow } from "./stack.ts";
 export { writeCustomDiffusion, writeEmbeddings, writeLora } from "./write.ts";

@@ -6,11 +6,11 @@ import type { Adapter } from "./adapter.ts";
 /** The model an adapter is for. */
 export type Base = Pick<Model, "family" | "components" | "steered" | "text" | "adapters">;
 
-/** alpha and whether the scale is alpha / sqrt(rank), for a module of a component. */
+/** alpha, whether the scale is alpha / sqrt(rank), and the ranks there may be, for a module of a component. */
 export type AlphaRule = (
   component: string,
   module: string,
-) => { alpha?: number | undefined; rootRank?: boolean | undefined };
+) => { alpha?: number | undefined; rootRank?: boolean | undefined; ranks?: readonly number[] | undefined };
 
 export interface AdapterFile {
   /** For messages. */

@@ -1,9 +1,11 @@
 /** LoRA files in every spelling, as low-rank changes of the base model's modules. */
 import { z } from "zod";
+import { largest } from "../bytes/computable.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import type { Adapter, AdapterFormat, LowRank } from "./adapter.ts";
+import { wrongSetting } from "../wrong-setting.ts";
+import { type Adapter, type AdapterFormat, boundOf, type LowRank } from "./adapter.ts";
 import { readFactor } from "./factor.ts";
 import type { AdapterKind, AlphaRule, Base } from "./kind.ts";
 import { type LoraKey, parseLoraKey, type Role } from "./lora-keys.ts";
@@ -129,13 +131,32 @@ async function readLowRank(
       { paths: [file] },
     );
   }
+  if (rule.ranks && !rule.ranks.includes(rank)) {
+    throw new TillerError(
+      "adapter-metadata",
+      `${file} contradicts itself: its PEFT configuration says rank ${rule.ranks.join(" or ")}, but ${down.key} has rank ${rank}.`,
+      { paths: [file] },
+    );
+  }
   const stored = alpha && (await readFactor(file, alpha.key, { ...alpha.ref, shape: [1] })).data[0];
+  if (stored !== undefined && stored < 0)
+    throw new TillerError("adapter-damaged", `${file} is damaged: ${alpha!.key} is ${stored}, less than 0.`, {
+      paths: [file],
+    });
   const effective = (stored === 0 ? undefined : stored) ?? rule.alpha ?? rank; // kohya: 0 means the rank
-  return {
+  const change = {
     down: await readFactor(file, down.key, { ...down.ref, shape: [rank, ...inner] }),
     up: await readFactor(file, up.key, { ...up.ref, shape: [out, rank] }),
     scale: effective / (rule.rootRank ? Math.sqrt(rank) : rank),
   };
+  if (boundOf(change) > largest) {
+    throw new TillerError(
+      "adapter-not-finite",
+      `${file} changes ${module} by numbers too large to compute with: alpha is ${effective}, beside ${up.key}.`,
+      { paths: [file] },
+    );
+  }
+  return change;
 }
 
 /** Whether factors over [in, kh, kw] fit a host; a matrix and a 1x1 kernel are the same. */
@@ -145,11 +166,13 @@ function sameKernel(a: readonly number[], b: readonly number[]): boolean {
   return a.length > 0 && trim(a) === trim(b);
 }
 
-const pattern = z.record(z.string(), z.number()).optional();
+const alpha = z.number().positive();
+const rank = z.number().int().positive();
 const peftConfig = z.looseObject({
-  r: z.number().optional(),
-  lora_alpha: z.number().optional(),
-  alpha_pattern: pattern,
+  r: rank.optional(),
+  rank_pattern: z.record(z.string(), rank).nullish(),
+  lora_alpha: alpha.optional(),
+  alpha_pattern: z.record(z.string(), alpha).nullish(),
   use_rslora: z.boolean().nullish(),
   use_dora: z.boolean().nullish(),
 });
@@ -160,20 +183,29 @@ export function peftAlphas(file: string, config: unknown): (module: string) => R
   if (!parsed.success)
     throw new TillerError(
       "adapter-metadata",
-      `${file} has a PEFT configuration that cannot be read: ${parsed.error.issues[0]?.message}.`,
+      `${file} has a PEFT configuration that cannot be used: ${wrongSetting(parsed.error)}.`,
       { paths: [file] },
     );
-  const { lora_alpha: alpha, alpha_pattern: alphas = {}, use_rslora: rootRank, use_dora: dora } = parsed.data;
+  const {
+    r,
+    rank_pattern: ranks,
+    lora_alpha,
+    alpha_pattern: alphas,
+    use_rslora: rootRank,
+    use_dora: dora,
+  } = parsed.data;
   if (dora)
     throw new TillerError(
       "adapter-unsupported",
       `${file} is a DoRA adapter, which Tiller cannot apply: merge it into a model first.`,
       { paths: [file] },
     );
+  // Which rank a pattern gives to which module is not asked: patterns may be regular expressions.
+  const stated = r === undefined ? undefined : [r, ...Object.values(ranks ?? {})];
   return (module) => {
     // PEFT matches a pattern against the end of a module's path.
-    const special = Object.entries(alphas).find(([name]) => module === name || module.endsWith(`.${name}`));
-    return { alpha: special?.[1] ?? alpha, rootRank: rootRank ?? false };
+    const special = Object.entries(alphas ?? {}).find(([name]) => module === name || module.endsWith(`.${name}`));
+    return { alpha: special?.[1] ?? lora_alpha, rootRank: rootRank ?? false, ranks: stated };
   };
 }
 

@@ -53,7 +53,17 @@ async function readTextualInversion(
     const { data } = await readFactor(file, key, ref);
     const rows = Array.from({ length: vectors }, (_, i) => data.subarray(i * width, (i + 1) * width));
     if (key === table.fileKey) for (const [i, row] of rows.entries()) tokens.set(`<s${i}>`, [row]);
-    else tokens.set(key === "emb_params" ? basename(file, extname(file)) : key, rows);
+    else tokens.set(named(key === "emb_params" ? basename(file, extname(file)) : key, file), rows);
   }
   return new Map([[table.component, tokens]]);
+}
+
+/** @throws TillerError if no prompt can hold the token. */
+function named(token: string, file: string): string {
+  if (token.trim() !== "") return token;
+  throw new TillerError(
+    "adapter-damaged",
+    `${file} calls its embedding ${JSON.stringify(token)}, which is no word of a prompt: export it again with a token.`,
+    { paths: [file] },
+  );
 }

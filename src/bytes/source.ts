@@ -8,6 +8,8 @@ export interface ByteSource {
   readonly size: number;
   /** Absolute path with links resolved, where it is a file of this machine: the runtime can use it in place. */
   readonly path?: string | undefined;
+  /** Whether what is read is sent over a network each time. */
+  readonly remote?: boolean | undefined;
   /** The bytes from `at` on, `length` of them; fewer only where the source ends. */
   read(at: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -1,10 +1,12 @@
 /** `tiller bench`: experiments from a file, their table and their report. */
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import {
   experimentIn,
   gatherResults,
+  keptResults,
   type Results,
   readExperiment,
   runExperiment,
@@ -64,7 +66,7 @@ export async function bench(
     case "run":
       return runBench(path, options, world, output);
     case "table":
-      return say(await regathered(path, options), output);
+      return say(await tabulated(path, options), output);
     case "report": {
       const results = await regathered(path, options);
       output.result.report = await writeReport(results, path, pageOf(results, join(path, "experiment.json"), path));
@@ -96,6 +98,12 @@ async function runBench(
 /** The results as they are now: other calls may have gone on since they were written. */
 async function regathered(folder: string, { device, threads }: CommonOptions): Promise<Results> {
   return gatherResults(await experimentIn(folder), folder, { device, threads });
+}
+
+/** Likewise; of a folder to which results.json alone was copied, those in it. */
+async function tabulated(folder: string, options: CommonOptions): Promise<Results> {
+  const begun = existsSync(join(folder, "experiment.json"));
+  return (begun ? undefined : await keptResults(folder)) ?? regathered(folder, options);
 }
 
 function say(results: Results, output: Output): void {

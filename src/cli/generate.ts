@@ -20,7 +20,7 @@ import { prepareFolder } from "./output-folder.ts";
 import { shortTime } from "./printable.ts";
 import { withPipeline } from "./session.ts";
 import { addSettingOptions, givenSettings, methodHelp, warnOfIdle } from "./setting-options.ts";
-import { parseNumber, parseWhole } from "./values.ts";
+import { parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
 interface GenerateOptions extends PictureOptions, GivenSettings {
@@ -36,8 +36,8 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
   addPictureOptions(command).option("--guidance <method>", `${guidanceNames.join(", ")}; default: cfg`, parseGuidance);
   addSettingOptions(command, "one")
     .option("--sampler <name>", `${samplerNames.join(", ")}; default: ddim`, parseSampler)
-    .option("--steps <n>", "default: 50", (text) => parseNumber("--steps", text))
-    .option("--seed <n>", "default: 0; the same as in Diffusers on the CPU", (text) => parseNumber("--seed", text))
+    .option("--steps <n>", "default: 50", (text) => parseWhole("--steps", text))
+    .option("--seed <n>", "default: 0; the same as in Diffusers on the CPU", (text) => parseWhole("--seed", text))
     .option("--preview <n>", "also write what the picture looks like every n steps, to previews/", (text) =>
       parseWhole("--preview", text, 1),
     );

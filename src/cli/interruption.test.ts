@@ -4,14 +4,18 @@ import { interruptionOf, orInterrupted } from "./interruption.ts";
 
 describe("Ctrl-C", () => {
   test.each(["SIGINT", "SIGTERM"])("the first %s asks to stop, the second stops at once", (name) => {
-    const exit = vi.fn();
-    const process = Object.assign(new EventEmitter(), { exit });
+    const kill = vi.fn();
+    const exiting = vi.fn();
+    const process = Object.assign(new EventEmitter(), { pid: 7, kill }).on("exit", exiting);
     const signal = interruptionOf(process);
     expect(signal.aborted).toBe(false);
     process.emit(name);
-    expect([signal.aborted, exit.mock.calls]).toEqual([true, []]);
-    process.emit("SIGINT");
-    expect(exit.mock.calls).toEqual([[130]]);
+    expect([signal.aborted, kill.mock.calls]).toEqual([true, []]);
+    process.emit(name);
+    // What cleans up at the end of a process has its turn first, and nobody listens for the signal any more.
+    expect(exiting.mock.calls).toEqual([[130]]);
+    expect(process.listenerCount("SIGINT")).toBe(0);
+    expect(kill.mock.calls).toEqual([[7, "SIGINT"]]);
   });
 
   test("does not wait for a model that is loading, and closes it when it comes", async () => {

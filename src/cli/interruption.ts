@@ -1,9 +1,12 @@
 /** Ctrl-C and its kin. */
 
 /** What of a process is needed here. */
-interface Interruptible {
+export interface Interruptible {
+  readonly pid: number;
   on(event: "SIGINT" | "SIGTERM", listener: () => void): unknown;
-  exit(code: number): unknown;
+  removeAllListeners(event: "SIGINT"): unknown;
+  emit(event: "exit", code: number): unknown;
+  kill(pid: number, signal: "SIGINT"): unknown;
 }
 
 /** A signal that the first SIGINT or SIGTERM aborts; the second ends the process at once. */
@@ -11,11 +14,23 @@ export function interruptionOf(process: Interruptible): AbortSignal {
   const interruption = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      if (interruption.signal.aborted) process.exit(130);
+      if (interruption.signal.aborted) endNow(process);
       else interruption.abort();
     });
   }
   return interruption.signal;
+}
+
+/**
+ * Ends the process as Ctrl-C ends one that does not listen for it, which shells report as 130.
+ *
+ * `process.exit` would stop the engine's thread first, and ONNX Runtime's binding aborts the whole process if its thread
+ * is stopped while it builds or runs a network.
+ */
+export function endNow(process: Interruptible): void {
+  process.emit("exit", 130);
+  process.removeAllListeners("SIGINT");
+  process.kill(process.pid, "SIGINT");
 }
 
 /**

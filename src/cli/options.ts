@@ -25,13 +25,14 @@ import {
   karrasSamplerNames,
   parseAdapter,
   placeOf,
+  refuseInexactSeeds,
   settingNames,
   settingOf,
   settingsNamed,
   unmetEvaluations,
   usualDefaults,
 } from "../internal.ts";
-import { optionOf, parseChoice, parseNumber, parseWhole } from "./values.ts";
+import { optionOf, parseChoice, parseWhole } from "./values.ts";
 
 /** Every command's. */
 export interface CommonOptions {
@@ -105,8 +106,8 @@ export function addPictureOptions(command: Command): Command {
       parseWhole("--clip-skip", text, 0),
     )
     .option("--count <n>", "pictures, each with the next seed; default: 1", (text) => parseWhole("--count", text, 1))
-    .option("--width <pixels>", "divisible by 8; default: the model's own", (text) => parseNumber("--width", text))
-    .option("--height <pixels>", "divisible by 8; default: the model's own", (text) => parseNumber("--height", text))
+    .option("--width <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--width", text))
+    .option("--height <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--height", text))
     .option("--from <picture.png>", "repeat the recipe inside a picture; options given beside it win")
     .option("--out <folder>", "where pictures go; none there is overwritten", "tiller-out")
     .option("--profile", "print the time every operator took");
@@ -186,6 +187,7 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
   if (parsed.success) {
     const unmet = unmetEvaluations(parsed.data.guidance ?? usualDefaults.guidance, parsed.data);
     if (unmet) throw new TillerError("option-invalid", `${optionOf(unmet.name)} ${unmet.why}.`);
+    refuseInexactSeeds(parsed.data);
     return completed(parsed.data, usualDefaults);
   }
   const issue = parsed.error.issues[0]!;

@@ -1,6 +1,6 @@
 /** Lists and ranges: `5,7.5,10`, `0:1:0.1`, or both mixed. */
 import { TillerError } from "../index.ts";
-import { parseNumber } from "./values.ts";
+import { parseNumber, parseWhole } from "./values.ts";
 
 /** More values than this on one axis are a slip of the keyboard. */
 const mostValues = 10_000;
@@ -9,14 +9,15 @@ const mostValues = 10_000;
  * The numbers of `a,b,c` and of `first:last[:step]`, last included when a step falls on it, each number once. Steps are
  * counted in decimals, so 0:1:0.1 gives 0.3 and not 0.30000000000000004.
  *
+ * @param parse How a number is read.
  * @throws TillerError naming `option`.
  */
-export function parseNumbers(option: string, text: string): number[] {
+export function parseNumbers(option: string, text: string, parse = parseNumber): number[] {
   const values = new Set<number>();
   for (const part of text.split(",")) {
     if (part.trim() === "")
       throw new TillerError("option-invalid", `${option} ${text} has an empty entry in its list.`);
-    for (const value of part.includes(":") ? parseRange(option, part) : [parseNumber(option, part)]) {
+    for (const value of part.includes(":") ? parseRange(option, part, parse) : [parse(option, part.trim())]) {
       values.add(value === 0 ? 0 : value);
     }
     if (values.size > mostValues)
@@ -25,14 +26,17 @@ export function parseNumbers(option: string, text: string): number[] {
   return [...values];
 }
 
-function parseRange(option: string, text: string): number[] {
+/** As {@link parseNumbers}, of whole numbers in digits. */
+export const parseWholes = (option: string, text: string): number[] => parseNumbers(option, text, parseWhole);
+
+function parseRange(option: string, text: string, parse: typeof parseNumber): number[] {
   const parts = text.split(":").map((part) => part.trim());
   if (parts.length > 3)
     throw new TillerError(
       "option-invalid",
       `${option} ${text} is not a range: write first:last:step, such as 0:1:0.1.`,
     );
-  const [first = 0, last = 0, step = 1] = parts.map((part) => parseNumber(option, part));
+  const [first = 0, last = 0, step = 1] = parts.map((part) => parse(option, part));
   if (step === 0) throw new TillerError("option-invalid", `${option} ${text} has a step of 0.`);
   if ((last - first) * step < 0) {
     throw new TillerError("option-invalid", `${option} ${text} never ends: a step of ${step} leads away from ${last}.`);

@@ -6,6 +6,7 @@ import { TillerError, version } from "../index.ts";
 import { addBench, bench } from "./bench.ts";
 import { addDemo, demo } from "./demo.ts";
 import { addDoctor, doctor } from "./doctor.ts";
+import { refuseEmpty } from "./empty-values.ts";
 import { addEval, evaluate } from "./eval.ts";
 import { addGenerate, generate } from "./generate.ts";
 import { addInspect, inspect } from "./inspect.ts";
@@ -50,6 +51,7 @@ export function programFor(world: World, output: Output, acting: (act: () => Pro
     .description("Personalise text-to-image diffusion models and steer them.")
     .version(version)
     .exitOverride()
+    .hook("preAction", (_, command) => refuseEmpty(command))
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       // Of errors one sentence is made below; what else comes here is the help shown where no command is given.

@@ -12,6 +12,7 @@ interface StudioOptions extends CommonOptions {
   data: string;
   host?: string;
   port: number;
+  maxWork?: number;
 }
 
 export function addStudio(program: Command, act: (options: StudioOptions) => Promise<void>): void {
@@ -27,15 +28,30 @@ export function addStudio(program: Command, act: (options: StudioOptions) => Pro
     .option("--dino <folder>", "the ViT that comparisons are measured with, downloaded; default: dinghy's")
     .option("--data <folder>", "where pictures, adapters and jobs are kept", "tiller-studio")
     .option("--port <n>", "0 for any that is free", (text) => parseWhole("--port", text, 0), 7860)
-    .option("--host <address>", "answer other machines too, which then need the token that is printed");
+    .option("--host <address>", "answer other machines too, which then need the token that is printed")
+    .option(
+      "--max-work <n>",
+      "the most that one request may ask for, in megapixel-steps: pictures x steps x megapixels; default: 20000, some 1,500 pictures of 512 x 512 in 50 steps",
+      (text) => parseWhole("--max-work", text, 1),
+    );
   addCommonOptions(command).action(act);
 }
 
 export async function studio(options: StudioOptions, { signal }: World, output: Output): Promise<void> {
-  const { model, clip, dino, data, host, port, device, threads } = options;
+  const { model, clip, dino, data, host, port, maxWork, device, threads } = options;
   // Loaded here: no other command needs a server.
   const { startStudio } = await import("../server/index.ts");
-  const started = await startStudio({ models: model, clip, dino, data, host, port, device, threads });
+  const started = await startStudio({
+    models: model,
+    clip,
+    dino,
+    data,
+    host,
+    port,
+    mostWork: maxWork,
+    device,
+    threads,
+  });
   output.result.url = started.url;
   // A program that started it wants to know where it is, not that it has ended.
   output.printResult();

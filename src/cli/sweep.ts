@@ -26,7 +26,7 @@ import {
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import { shortTime } from "./printable.ts";
-import { parseNumbers } from "./ranges.ts";
+import { parseWholes } from "./ranges.ts";
 import { withPipeline } from "./session.ts";
 import { addSettingOptions, methodHelp, methodsWith, warnOfIdle } from "./setting-options.ts";
 import { type Axes, axisText, planSweep, type Setting, type SweepPlan } from "./sweep-plan.ts";
@@ -36,7 +36,7 @@ import type { LoadedPipeline, World } from "./world.ts";
 type SweepOptions = PictureOptions & { [K in keyof Axes]?: Axes[K] };
 
 export function addSweep(program: Command, act: (options: SweepOptions) => Promise<void>): void {
-  const numbers = (option: string) => (text: string) => parseNumbers(option, text);
+  const numbers = (option: string) => (text: string) => parseWholes(option, text);
   const names =
     <T extends string>(option: string, choices: readonly T[]) =>
     (text: string) => [...new Set(text.split(",").map((part) => parseChoice(option, part.trim(), choices)))];
@@ -78,7 +78,6 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
   const settingRequests = plan.settings.map((setting) =>
     completeRequest({ ...base, ...setting, seed: plan.seeds[0] }, recipe),
   );
-  for (const seed of plan.seeds) completeRequest({ ...base, seed }, recipe);
   const choice = chooseModel(options, recipe);
   await prepareFolder(options.out);
 
@@ -141,11 +140,12 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
 function axesOf(options: SweepOptions, recipe: Recipe | undefined): Axes {
   const defaults = completeRequest({ prompt: "" }, recipe);
   const guidance = options.guidance ?? [defaults.guidance];
-  const seeds = (options.seed ?? [defaults.seed]).flatMap((seed) =>
-    Array.from({ length: Math.min(options.count ?? 1, 10_001) }, (_, i) => seed + i),
-  );
-  if (seeds.length > 10_000)
-    throw new TillerError("too-many-pictures", `--count ${options.count} is too large: the limit is 10000 pictures.`);
+  const firsts = options.seed ?? [defaults.seed];
+  const { count = 1 } = options;
+  if (firsts.length * count > 10_000)
+    throw new TillerError("too-many-pictures", `--count ${count} is too large: the limit is 10000 pictures.`);
+  for (const seed of firsts) completeRequest({ prompt: "", seed, count }, recipe);
+  const seeds = firsts.flatMap((seed) => Array.from({ length: count }, (_, i) => seed + i));
   // A recipe's scale is one for methods that have the same scale.
   const kept = (name: SettingName) =>
     recipe && guidance.every((one) => !settingOf(one, name) || comparable(name, defaults.guidance, one))

@@ -118,7 +118,7 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
       ]),
     ]),
   );
-  const percent = (share: number) => `${share >= 1 ? "+" : "−"}${(Math.abs(share - 1) * 100).toFixed(1)} %`;
+  const percent = (share: number) => `${share >= 1 ? "+" : "-"}${(Math.abs(share - 1) * 100).toFixed(1)} %`;
   const dino = percent(chosen.scores.dino.mean / cfg.scores.dino.mean);
   const text = percent(chosen.scores.clipT.mean / cfg.scores.clipT.mean);
   output.say(

@@ -7,10 +7,11 @@ export const optionOf = (field: string): string =>
   `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const digits = /^[+-]?\d+$/;
 
 /** @throws TillerError unless `text` is a finite decimal number. */
 export function parseNumber(option: string, text: string): number {
-  const value = decimal.test(text.trim()) ? Number(text) : Number.NaN;
+  const value = decimal.test(text) ? Number(text) : Number.NaN;
   if (Number.isFinite(value)) return value;
   throw new TillerError(
     "option-invalid",
@@ -18,12 +19,20 @@ export function parseNumber(option: string, text: string): number {
   );
 }
 
-/** @throws TillerError unless `text` is a whole number from `least` to `most`. */
-export function parseWhole(option: string, text: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
-  const value = parseNumber(option, text);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
+/** @throws TillerError unless `text` is a whole number from `least` to `most`, in digits. */
+export function parseWhole(
+  option: string,
+  text: string,
+  least = Number.MIN_SAFE_INTEGER,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  const value = digits.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value === 0 ? 0 : value;
   const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new TillerError("option-invalid", `${option} ${shown(text)} must be a whole number ${bounds}.`);
+  throw new TillerError(
+    "option-invalid",
+    `${option} ${shown(text)} must be a whole number${least === Number.MIN_SAFE_INTEGER ? "" : ` ${bounds}`}, in digits.`,
+  );
 }
 
 /** @throws TillerError unless `text` is one of `choices`. */

@@ -81,7 +81,7 @@ export const fileErrors = rows({
   },
   "not-finite": {
     kind: "failed",
-    what: "A network's weights hold NaN or infinity.",
+    what: "A network's weights hold NaN, infinity or numbers too large to compute with.",
     why: "The file is damaged, or its training diverged; pictures made with it would be black or noise.",
     fix: "Use another version of the file. The message names the tensor.",
   },

@@ -27,7 +27,7 @@ export const pictureErrors = rows({
   },
   "picture-not-finite": {
     kind: "failed",
-    what: "Drawing ended in numbers that are not finite.",
+    what: "Drawing ended in numbers that are not finite, or too large to compute with.",
     why: "The guidance scale or an adapter's strength is too large.",
     fix: "Choose a smaller scale or strength.",
   },

@@ -28,8 +28,8 @@ export const requestErrors = rows({
   "seed-invalid": {
     kind: "usage",
     what: "A seed is not a whole number that can be told exactly.",
-    why: "Seeds lie between -(2^53 - 1) and 2^53 - 1.",
-    fix: "Choose a smaller one.",
+    why: "Seeds lie between -(2^53 - 1) and 2^53 - 1, and each further picture has the next.",
+    fix: "Choose a smaller one, or fewer pictures.",
   },
   "steps-invalid": {
     kind: "usage",

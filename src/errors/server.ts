@@ -27,15 +27,15 @@ export const serverErrors = rows({
   },
   "name-invalid": {
     kind: "usage",
-    what: "A name in the request is not a plain one.",
-    why: "Names have no separators and no leading dot.",
-    fix: "Use a name that the server gave.",
+    what: "A name in the request cannot be a file's.",
+    why: "Names are letters, digits, dashes and underscores, with dots and spaces in between at most, and no device's name on Windows such as `con`.",
+    fix: "Use a name that the server gave, or the characters that the message names.",
   },
   "request-invalid": {
     kind: "usage",
     what: "The request's body cannot be used.",
-    why: "It is not JSON, or a field is wrong.",
-    fix: "Correct the field that the message names; `/api` describes them.",
+    why: "It is not JSON, not marked as JSON, or a field is wrong.",
+    fix: "Send `content-type: application/json` and correct the field that the message names; `/api` describes them.",
   },
   "upload-invalid": {
     kind: "usage",
@@ -73,6 +73,12 @@ export const serverErrors = rows({
     what: "The job that the request waited for failed.",
     why: "The server ended several times while it ran, or an earlier version of Tiller ran it.",
     fix: "Send the request again; if the server ends again, use a smaller size or fewer pictures.",
+  },
+  "work-too-large": {
+    kind: "usage",
+    what: "One request asks for more drawing than the server takes.",
+    why: "Its pictures times steps times megapixels are more than `--max-work`, 20,000 by default: some 1,500 pictures of 512 x 512 in 50 steps.",
+    fix: "Ask for fewer pictures, fewer steps or a smaller size, or start the server with a larger `--max-work`.",
   },
   "queue-full": {
     kind: "usage",

@@ -1,7 +1,6 @@
 /** The concepts of an experiment: where their pictures are and which prompts they take. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { exists } from "#bytes";
+import { exists, makeFolder } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
 import { encodePng } from "../recipe/png.ts";
@@ -59,7 +58,7 @@ export function embeddedConcept(name: string): WorldConcept {
 
 /** The concept's reference pictures, in everyday places; those that are there already stay. */
 export async function drawReferences({ individual, references }: WorldConcept, folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (let i = 0; i < references; i++) {
     const file = join(folder, `${i}.png`);
     if (await exists(file)) continue;

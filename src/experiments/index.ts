@@ -16,6 +16,7 @@ import { sheetOf } from "./sheet.ts";
 
 export type { Interval } from "./bootstrap.ts";
 export { type Arm, type Experiment, type ExperimentFile, parseExperiment, readExperiment } from "./experiment.ts";
+export { keptResults } from "./kept-results.ts";
 export type { Identities } from "./plan.ts";
 export type { ReportOptions } from "./report.ts";
 export type { ArmResult, Intervals, PairResult, PromptResult, Results } from "./results.ts";
@@ -46,9 +47,9 @@ export async function writeSheet(results: Results, folder: string, title: string
  */
 export async function experimentIn(folder: string): Promise<Experiment> {
   const file = join(folder, "experiment.json");
-  if (!(await exists(file)))
-    throw new TillerError("experiment-missing", `${folder} has no experiment.json: tiller bench run makes one.`, {
-      paths: [folder],
-    });
-  return readExperiment(file);
+  if (await exists(file)) return readExperiment(file);
+  const what = (await exists(join(folder, "results.json")))
+    ? "results.json alone, which tiller bench table shows; for the pictures of a report run tiller bench run"
+    : "no experiment.json: tiller bench run makes one";
+  throw new TillerError("experiment-missing", `${folder} has ${what}.`, { paths: [folder] });
 }

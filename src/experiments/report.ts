@@ -1,7 +1,7 @@
 /** Results as one HTML page that needs nothing beside it. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
+import { withSource } from "#bytes";
 import { pictureNames } from "../images/folder.ts";
 import { clipT } from "../metrics/clip-t.ts";
 import { dino } from "../metrics/dino.ts";
@@ -148,7 +148,7 @@ function breakdown(arms: readonly ArmResult[], by: "concept" | "prompt"): string
 
 /** The picture within the page, small enough that a page of hundreds opens. */
 async function picture(file: string, alt: string): Promise<string> {
-  const bytes = await readFile(file);
+  const bytes = await withSource(file, ({ size, read }) => read(0, size));
   const webp = await sharp(bytes).resize({ width: 256, withoutEnlargement: true }).webp({ quality: 86 }).toBuffer();
   return `<img src="data:image/webp;base64,${webp.toString("base64")}" alt="${escaped(alt)}" title="${escaped(alt)}" loading="lazy">`;
 }

@@ -167,7 +167,7 @@ export async function gather(
                 baseline.map(({ prompt }) => prompt),
               ),
         rows: those[0]!.record.rows,
-        memory: Math.min(...those.map(({ record }) => record.memory)),
+        memory: those.reduce((least, { record }) => Math.min(least, record.memory), Number.POSITIVE_INFINITY),
         secondsPerPicture: those.reduce((sum, { record }) => sum + record.seconds, 0) / pictures,
         pictures,
         prompts: those.map(({ prompt }) => prompt),

@@ -2,12 +2,11 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { z } from "zod";
-import { exists, placeOf } from "#bytes";
-import { readJson } from "../bytes/json-file.ts";
+import { placeOf } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { resolveDevice, startEngine } from "../runtime/index.ts";
 import type { Experiment } from "./experiment.ts";
+import { keptResults } from "./kept-results.ts";
 import type { Cell, Identities } from "./plan.ts";
 import { gather, type Results } from "./results.ts";
 import { identitiesOf, openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
@@ -45,7 +44,7 @@ export async function gatherResults(
   const identities = await identitiesOf(experiment);
   const cells = await openPlan(experiment, identities, folder);
   const results = await gathered(experiment, cells, identities, { ...options, folder });
-  const before = (await exists(file)) ? ((await readJson(file, z.unknown(), 1 << 30)) as Results) : undefined;
+  const before = await keptResults(folder);
   const same = before?.versions && isDeepStrictEqual(named(before.experiment), named(experiment));
   if (same && before.units.done > results.units.done) return before;
   await writeWhole(file, `${JSON.stringify(results, null, 2)}\n`);

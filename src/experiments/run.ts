@@ -1,7 +1,6 @@
 /** Runs an experiment: does what is missing of its units, in a folder that several processes may share. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { exists } from "#bytes";
+import { exists, makeFolder } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { embedded, embeddedFolder, embeddedModel } from "../families/embedded.ts";
 import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
@@ -72,7 +71,7 @@ export async function identitiesOf(experiment: Experiment): Promise<Identities> 
 
 /** The plan of an experiment in a folder; embedded concepts' pictures are drawn. */
 export async function openPlan(experiment: Experiment, identities: Identities, folder: string): Promise<Cell[]> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   return planOf(experiment, await conceptsOf(experiment, join(folder, "references")), identities, folder);
 }
 

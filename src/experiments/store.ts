@@ -3,10 +3,9 @@
  * once its `done.json` is there, and held by one process at a time.
  */
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { exists, hold } from "#bytes";
+import { exists, hold, makeFolder } from "#bytes";
 import { readJson } from "../bytes/json-file.ts";
 import { writeWhole } from "../bytes/write-whole.ts";
 
@@ -32,7 +31,7 @@ export async function readDone<T>(folder: string): Promise<T | undefined> {
  */
 export async function doOnce(folder: string, work: () => Promise<unknown>): Promise<"done" | "held"> {
   if (await exists(join(folder, "done.json"))) return "done";
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const release = await hold(join(folder, "lock"));
   if (!release) return "held";
   try {

@@ -80,4 +80,4 @@ const cell = (interval: Interval | undefined, written: (value: number) => string
     ? { text: written(interval.mean), interval: `${written(interval.low)} to ${written(interval.high)}` }
     : { text: "" };
 
-const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+const signed = (value: number): string => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(3)}`;

@@ -10,6 +10,7 @@ import { type Engine, float32, int32, type Tensor } from "../runtime/index.ts";
 import { encodePrompt } from "../text/clip-prompt.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
+import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
 import { cosine, type Features } from "./features.ts";
 import {
   clipPreprocessing,
@@ -55,6 +56,7 @@ export async function openClip(
   const textConfig = clipTextConfig(config.text_config as Record<string, unknown>);
   const visionConfig = clipVisionConfig(config.vision_config as Record<string, unknown>);
   const weights = await openCheckpoint(folder);
+  await refuseNotFinite([{ weights }]);
   const module = moduleOf(weights);
   const usual = await preprocessingOf(folder, clipPreprocessing(visionConfig.image_size));
   const preprocessing = protocol === "dreammatcher" ? dreamMatcherClip(usual) : usual;
@@ -89,7 +91,9 @@ export async function openViT(engine: Engine, folder: string, protocol: Evaluati
   const config = vitConfig(await readJson(join(folder, "config.json"), jsonObject));
   const own = protocol === "dreambooth";
   const size = own ? config.image_size : largerSize(config);
-  const recorded = vit(moduleOf(await openCheckpoint(folder)), { ...config, image_size: size });
+  const weights = await openCheckpoint(folder);
+  await refuseNotFinite([{ weights }]);
+  const recorded = vit(moduleOf(weights), { ...config, image_size: size });
   const session = await engine.compile("ViT", recorded);
   const preprocessing = own ? await preprocessingOf(folder, dinoPreprocessing(size)) : dreamMatcherDino(size);
   return {

@@ -9,7 +9,7 @@ import { type EvaluationProtocol, openClip, openViT } from "./encoders.ts";
 import { type Evaluation, measure } from "./evaluate.ts";
 import type { PictureFeatures } from "./features.ts";
 import { type Scores, scoresOf } from "./fidelity.ts";
-import { textsOf, without } from "./texts.ts";
+import { textsOf, withoutToken } from "./texts.ts";
 
 export { type EvaluationProtocol, evaluationProtocols } from "./encoders.ts";
 export type { Evaluation, MeasuredPicture, MeasuredPrompt } from "./evaluate.ts";
@@ -21,6 +21,7 @@ export {
   metrics,
   type Scores,
 } from "./fidelity.ts";
+export { withoutToken } from "./texts.ts";
 
 /** What is measured, and against what. */
 export interface EvaluationRequest {
@@ -67,7 +68,7 @@ export async function evaluate(
   // Every text is found before the first picture is measured.
   const pictures = (await textsOf(request)).map(({ file, text }) => ({
     file,
-    text: token === undefined ? text : without(text, token),
+    text: token === undefined ? text : withoutToken(text, token),
   }));
   const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
   const { engine, ...encoders } = await startEncoders(request);

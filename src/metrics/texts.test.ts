@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
-import { textsOf, without } from "./texts.ts";
+import { textsOf, withoutToken } from "./texts.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -47,6 +47,6 @@ test("a file of prompts has a line for each picture, or texts by name", async ()
 });
 
 test("a token is left out, whatever follows it", () => {
-  expect(without("a sks cat, sks, in the  snow", "sks")).toBe("a cat,, in the snow");
-  expect(without("a sksy cat of sks.", "sks")).toBe("a sksy cat of.");
+  expect(withoutToken("a sks cat, sks, in the  snow", "sks")).toBe("a cat,, in the snow");
+  expect(withoutToken("a sksy cat of sks.", "sks")).toBe("a sksy cat of.");
 });

@@ -79,13 +79,20 @@ async function promptIn(file: string, usual: string | undefined): Promise<string
   }
 }
 
-/** The text without a word, which a comma or the like may follow. */
-export const without = (text: string, word: string): string =>
-  text
+/**
+ * A prompt as pictures are measured against it: without the subject's token, which CLIP does not know. A comma, a full stop
+ * and the like may follow the token, and stay.
+ *
+ * @param token one word, such as `sks` or `<cat>`; nothing is left out if it is empty.
+ */
+export function withoutToken(text: string, token: string): string {
+  if (token === "") return text;
+  return text
     .split(/\s+/)
     .filter((part) => part !== "")
     .reduce((kept, part) => {
-      const rest = part.startsWith(word) ? part.slice(word.length) : undefined;
+      const rest = part.startsWith(token) ? part.slice(token.length) : undefined;
       return rest !== undefined && /^[,.;:!?]*$/.test(rest) ? kept + rest : `${kept} ${part}`;
     }, "")
     .trim();
+}

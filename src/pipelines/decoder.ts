@@ -1,4 +1,6 @@
 /** Latents to pictures. */
+import { areComputable } from "../bytes/computable.ts";
+import { TillerError } from "../errors/index.ts";
 import type { LatentCodec, Model } from "../families/family.ts";
 import { bytesOf, type Pixels } from "../images/pixels.ts";
 import { modulesOf } from "../models/components.ts";
@@ -25,6 +27,12 @@ export function lazyDecoder(
       const { picture } = await (await session).run({
         latents: float32([1, codec.channels, height, width], codec.unscaled(latents)),
       });
+      if (!areComputable(picture!.data as Float32Array)) {
+        throw new TillerError(
+          "picture-not-finite",
+          "the decoded picture has non-finite numbers: choose a smaller scale or adapter strength.",
+        );
+      }
       const [, , pixelHeight, pixelWidth] = picture!.shape as [number, number, number, number];
       return { width: pixelWidth, height: pixelHeight, data: bytesOf(picture!.data as Float32Array) };
     },

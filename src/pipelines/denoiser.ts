@@ -77,7 +77,7 @@ export async function buildDenoiser(
   loaded: readonly LoadedAdapter[],
 ): Promise<Denoiser> {
   const { components, text } = source;
-  const fewerLayers = new Map<number, { session: Session; inputs: AdapterInputs }>();
+  const fewerLayers = new Map<number, Promise<{ session: Session; inputs: AdapterInputs }>>();
 
   /** @throws TillerError if an adapter changes what the networks do not compute with. */
   const design = (adapters: readonly Adapter[]): { graphs: ByNetwork<Outputs>; sites: Sites } => {
@@ -118,7 +118,8 @@ export async function buildDenoiser(
 
   const releaseInputs = async () => {
     for (const network of networks) await inputs[network].drop();
-    for (const { session, inputs } of fewerLayers.values()) {
+    for (const skipping of fewerLayers.values()) {
+      const { session, inputs } = await skipping;
       await inputs.drop();
       await session.release();
     }
@@ -128,14 +129,20 @@ export async function buildDenoiser(
     for (const network of networks) await sessions[network].release();
   };
 
+  const buildSkipping = async (clipSkip: number) => {
+    const session = await engine.compile(labels.text, text.graph(modulesOf(components, { sites }), { clipSkip }));
+    return { session, inputs: await loadAdapterInputs(engine, session, components, current) };
+  };
+  /** Requests at the same time wait for the same network. */
   const textEncoderSkipping = async (clipSkip: number) => {
     if (clipSkip === 0) return { session: sessions.text, inputs: inputs.text };
-    const known = fewerLayers.get(clipSkip);
-    if (known) return known;
-    const session = await engine.compile(labels.text, text.graph(modulesOf(components, { sites }), { clipSkip }));
-    const made = { session, inputs: await loadAdapterInputs(engine, session, components, current) };
-    fewerLayers.set(clipSkip, made);
-    return made;
+    const skipping = fewerLayers.get(clipSkip) ?? buildSkipping(clipSkip);
+    fewerLayers.set(clipSkip, skipping);
+    // Another time it may go well: there may be memory for it.
+    return skipping.catch((error: unknown) => {
+      fewerLayers.delete(clipSkip);
+      throw error;
+    });
   };
 
   return {

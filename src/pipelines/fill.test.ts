@@ -8,6 +8,12 @@ import type { Parts } from "./load.ts";
 const defaults = { ...usualDefaults, width: 512, height: 512, sideMultiple: 32 };
 const parts = { model: { defaults } } as unknown as Parts;
 
+test("every picture's seed is a number that is exact", () => {
+  const seed = Number.MAX_SAFE_INTEGER - 3;
+  expect(fill(parts, { prompt: "a cat", seed, count: 4 })).toMatchObject({ seed, count: 4 });
+  expect(() => fill(parts, { prompt: "a cat", seed, count: 5 })).toThrow(refusal("seed-invalid", String(seed), "5"));
+});
+
 test("sides are multiples of what the model needs", () => {
   expect(fill(parts, { prompt: "a cat", width: 96 })).toMatchObject({ width: 96, height: 512 });
   expect(() => fill(parts, { prompt: "a cat", height: 104 })).toThrow(refusal("size-invalid", "height", "104", "32"));

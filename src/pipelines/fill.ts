@@ -14,7 +14,13 @@ import {
 } from "../guidance/index.ts";
 import { scale } from "../guidance/settings.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { completed, type FullRequest, type PictureRequest, pictureRequestSchema } from "../recipe/request.ts";
+import {
+  completed,
+  type FullRequest,
+  type PictureRequest,
+  pictureRequestSchema,
+  refuseInexactSeeds,
+} from "../recipe/request.ts";
 import { version } from "../version.ts";
 import type { OpenAdapter, Parts } from "./load.ts";
 
@@ -29,6 +35,7 @@ export function fill({ model: { defaults } }: Parts, request: PictureRequest): F
   }
   const unmet = unmetEvaluations(parsed.data.guidance ?? defaults.guidance, parsed.data);
   if (unmet) throw new TillerError("setting-invalid", `${unmet.name} ${unmet.why}.`);
+  refuseInexactSeeds(parsed.data);
   const full = completed(parsed.data, defaults);
   const filled = {
     ...full,

@@ -1,5 +1,6 @@
 /** Opens what a pipeline is made of: model, adapters, tokenizer, engine. */
-import { type Adapter, learnedTokens, readAdapter } from "../adapters/index.ts";
+import { type Adapter, boundOf, learnedTokens, readAdapter } from "../adapters/index.ts";
+import { largest, magnitudeOf } from "../bytes/computable.ts";
 import { sha256Of } from "../bytes/hash-file.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Model } from "../families/family.ts";
@@ -7,6 +8,7 @@ import { openModel } from "../families/open-model.ts";
 import { largestNetwork } from "../families/parameters.ts";
 import { type DeviceName, type Engine, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
 import { type AdapterSpec, parseAdapter } from "./adapter-spec.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
 import { buildPredictor, type Predictor } from "./predictor.ts";
@@ -85,7 +87,11 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
   const engine = await startEngine({ ...compute, threads: options.threads, profile: options.profile });
   try {
     onProgress?.({ what: "building the networks" });
-    const predictor = await buildPredictor(engine, model, base, adapters);
+    const networks = [model, base].flatMap((one) => [...(one?.components.values() ?? [])]);
+    const [predictor] = await Promise.all([
+      buildPredictor(engine, model, base, adapters),
+      refuseNotFinite(networks, signal),
+    ]);
     return {
       name,
       options,
@@ -116,9 +122,22 @@ async function openAdapters(specs: readonly AdapterSpec[], model: Model): Promis
     const { file, strength = 1 } = typeof spec === "string" ? parseAdapter(spec) : spec;
     const adapter = await readAdapter(file, model);
     refuseSameTokens(opened, adapter, file);
+    refuseStrength(adapter, file, strength);
     opened.push({ adapter, file, strength, sha256: await sha256Of(adapter.file) });
   }
   return opened;
+}
+
+/** @throws TillerError if the strength takes what the adapter changes beyond what can be computed with. */
+function refuseStrength({ lowRank, full }: Adapter, file: string, strength: number): void {
+  // At 1 reading has seen to it.
+  if (Math.abs(strength) <= 1) return;
+  const bounds = [...lowRank.values()].flatMap((modules) => [...modules.values()].map(boundOf));
+  for (const { data } of [...full.values()].flatMap((modules) => [...modules.values()])) bounds.push(magnitudeOf(data));
+  if (bounds.every((bound) => bound * Math.abs(strength) <= largest)) return;
+  throw new TillerError("setting-invalid", `the strength ${strength} of ${file} is too large to compute with.`, {
+    paths: [file],
+  });
 }
 
 /** A prompt's word stands for one adapter's embedding only; case does not tell tokens apart. */

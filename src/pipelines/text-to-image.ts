@@ -1,4 +1,5 @@
 /** Text to pictures: the map of the system. */
+import { areComputable } from "../bytes/computable.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Evaluated } from "../guidance/evaluations.ts";
 import type { RowText } from "../guidance/guidance.ts";
@@ -112,6 +113,7 @@ export async function* textToImage(
           for (const [i, picture] of pictures.entries()) {
             const { prediction, evaluated } = guidance.guided(step, predictions[i]!, picture.evaluated);
             Object.assign(picture, { history: undefined, evaluated }, sampler.step({ ...picture, prediction, step }));
+            refuseUncomputable(picture);
           }
           const preview = async () => {
             const soFar: Pixels[] = [];
@@ -125,12 +127,6 @@ export async function* textToImage(
       }
       for (const { index, seed, latents } of pictures) {
         signal?.throwIfAborted();
-        if (!latents.every(Number.isFinite)) {
-          throw new TillerError(
-            "picture-not-finite",
-            `the picture of seed ${seed} has non-finite numbers: choose a smaller scale or adapter strength.`,
-          );
-        }
         const picture = await decode(latents);
         yield { type: "picture", index, seed, ...picture, recipe: recipeOf(parts, { ...request, seed, count: 1 }) };
       }
@@ -138,4 +134,13 @@ export async function* textToImage(
   } finally {
     await method.release();
   }
+}
+
+/** @throws TillerError at the step at which a picture's numbers end in NaN or infinity, or will. */
+function refuseUncomputable({ seed, latents }: PictureState): void {
+  if (areComputable(latents)) return;
+  throw new TillerError(
+    "picture-not-finite",
+    `the picture of seed ${seed} has numbers too large to compute with: choose a smaller scale or adapter strength.`,
+  );
 }

@@ -1,5 +1,6 @@
 /** What a picture is asked for with: one schema for the command line, the library and the recipe inside a PNG. */
 import { z } from "zod";
+import { TillerError } from "../errors/index.ts";
 import {
   type GuidanceName,
   guidanceNames,
@@ -62,6 +63,22 @@ export const pictureRequestSchema = z.strictObject({
   /** Text encoder layers to leave out at the end: 1 takes the penultimate layer's state. */
   clipSkip: z.number().int().min(0).max(12).default(0),
 });
+
+/**
+ * Picture i has the seed + i.
+ *
+ * @param seed a whole number from 0 to 2^53 - 1, the first picture's.
+ * @param count how many pictures, at least 1.
+ * @throws TillerError `seed-invalid` if the last picture's seed is beyond 2^53 - 1, where numbers are no longer exact.
+ */
+export function refuseInexactSeeds({ seed, count }: { readonly seed: number; readonly count: number }): void {
+  const most = Number.MAX_SAFE_INTEGER - (count - 1);
+  if (seed <= most) return;
+  throw new TillerError(
+    "seed-invalid",
+    `seed ${seed} is too large for ${count} pictures, each of which has the next seed: ${most} is the most.`,
+  );
+}
 
 /** A request as a caller writes it: defaults may be left out. */
 export interface PictureRequest extends z.input<typeof pictureRequestSchema> {}

@@ -8,6 +8,13 @@ export interface Answer {
   readonly code: ErrorCode | undefined;
 }
 
+/** Folders in front of a name, from the disk's root on: the words of libraries have them too, and no list tells of those. */
+const folders = /(?<![\w.:/\\~-])(?:file:\/\/)?(?:[a-z]:)?[\\/](?:[^\s\\/:"'`()]+[\\/])+/gi;
+
+/** A text for clients: of what it names on this machine, `paths` among it, the last names are left. */
+export const withoutPlaces = (message: string, paths: readonly string[] = []): string =>
+  withoutFolders({ message, paths }).replace(folders, "");
+
 /** The answer to a failure. Of a defect only that it is one: its words, which may hold anything, go to the server's own output. */
 export function answerTo(error: unknown): Answer {
   if (!(error instanceof TillerError)) {
@@ -15,6 +22,7 @@ export function answerTo(error: unknown): Answer {
     const message = "this is a defect of Tiller; the server's own output says more.";
     return { status: 500, message, code: undefined };
   }
-  const { code, kind } = error;
-  return { status: errorRows[code].status ?? (kind === "usage" ? 400 : 422), message: withoutFolders(error), code };
+  const { code, kind, message, paths } = error;
+  const status = errorRows[code].status ?? (kind === "usage" ? 400 : 422);
+  return { status, message: withoutPlaces(message, paths), code };
 }

@@ -78,7 +78,7 @@ const txt2img: Route = {
         guidance,
       },
     });
-    const job = await jobDone(request, services, c.req.raw.signal);
+    const job = await jobDone(request, services, "community", c.req.raw.signal);
     const images = await Promise.all(
       job.pictures.map(async (id) => (await readFile(services.data.picture(id))).toString("base64")),
     );
@@ -193,9 +193,9 @@ export const communityRoutes: readonly Route[] = [
   {
     method: "post",
     path: "/sdapi/v1/interrupt",
-    summary: "Ends the running job",
+    summary: "Ends the running job if it came in this form",
     handle: async (c, { queue }) => {
-      const job = queue.list().find(({ state }) => state === "running");
+      const job = queue.list().find(({ state, form }) => state === "running" && form === "community");
       if (job) await queue.cancel(job.id);
       return c.json({});
     },

@@ -1,14 +1,16 @@
 /** Where the server keeps what it has. No name from a request reaches the disk but through here. */
 
 import { join } from "node:path";
-import { TillerError } from "../index.ts";
 import { makeFolder } from "../internal.ts";
+import { adapterName, checkedName, plainName, uploadedPicture, uploadName } from "./names.ts";
 
 export interface DataFolder {
   job(id: string): string;
   picture(id: string): string;
   adapter(name: string): string;
   upload(id: string): string;
+  /** What the files of training this adapter on this upload begin with. */
+  runs(upload: string, name: string): string;
   uploaded(id: string, name: string): string;
   readonly jobs: string;
   readonly pictures: string;
@@ -43,17 +45,11 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
     job: (id) => join(jobs, `${plain(id)}.json`),
     picture: (id) => join(pictures, `${plain(id)}.png`),
     adapter: (name) => join(adapters, `${plain(name)}.safetensors`),
-    upload: (id) => join(uploads, plain(id)),
-    // Runs of training lie beside the uploads; theirs are not names of pictures.
-    uploaded: (id, name) => join(uploads, strict(id, /^[\w-]{1,64}$/), strict(name, /^\d\d\.png$/)),
+    upload: (id) => join(uploads, checkedName(id, uploadName)),
+    runs: (id, name) => join(uploads, `${checkedName(id, uploadName)}.${checkedName(name, adapterName)}.`),
+    uploaded: (id, name) => join(uploads, checkedName(id, uploadName), checkedName(name, uploadedPicture)),
     study: (id) => join(studies, `${plain(id)}.json`),
   };
 }
 
-/** @throws TillerError unless the name is a plain one: no separators, no dots in front. */
-const plain = (name: string): string => strict(name, /^[\w-][\w. -]{0,79}$/);
-
-function strict(name: string, form: RegExp): string {
-  if (form.test(name)) return name;
-  throw new TillerError("name-invalid", `${JSON.stringify(name.slice(0, 80))} is not a name on this server.`);
-}
+const plain = (name: string): string => checkedName(name, plainName);

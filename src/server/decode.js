@@ -10,9 +10,18 @@ sharp.block({ operation: ["VipsForeignLoad"] });
 sharp.unblock({ operation: formats.map((format) => `VipsForeignLoad${format}`) });
 sharp.cache(false);
 
-process.once("message", async ({ files, mostPixels, largestSide }) => {
-  let answer = {};
+/** Seconds that processors spent on this process: on a busy machine a picture takes longer, but not more of these. */
+const spent = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+
+process.once("message", async ({ files, mostPixels, mostSeconds, largestSide }) => {
   for (const { from, to, name } of files) {
+    const before = spent();
+    const isTooMuch = () => spent() - before > mostSeconds;
+    const tooMuch = { name, why: "it is too much work to decode" };
+    const watch = setInterval(() => isTooMuch() && end(tooMuch), 100);
     try {
       await sharp(from, { limitInputPixels: mostPixels, failOn: "error" })
         .autoOrient()
@@ -22,9 +31,18 @@ process.once("message", async ({ files, mostPixels, largestSide }) => {
         .png()
         .toFile(to);
     } catch (error) {
-      answer = { name, why: String(error instanceof Error ? error.message : error).split("\n")[0] };
-      break;
+      return end({ name, why: String(error instanceof Error ? error.message : error).split("\n")[0] });
+    } finally {
+      clearInterval(watch);
     }
+    if (isTooMuch()) return end(tooMuch);
+    process.send?.("read");
   }
-  process.send?.(answer, () => process.disconnect());
+  end({});
 });
+
+// The server is gone.
+process.once("disconnect", () => process.exit());
+
+/** Says how it went, and stops whatever is still being decoded. @param {object} outcome */
+const end = (outcome) => process.send?.(outcome, () => process.exit());

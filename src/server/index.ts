@@ -12,11 +12,13 @@ import { type DeviceName, TillerError } from "../index.ts";
 import { exists, hold } from "../internal.ts";
 import { appOf } from "./app.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { leftoversIn, removeLeftovers } from "./leftovers.ts";
 import { modelsOf } from "./models.ts";
 import { keepPipelines } from "./pipelines.ts";
 import { openQueue } from "./queue.ts";
 import { runJobIn } from "./run-job.ts";
 import { scoringIn } from "./scoring.ts";
+import { usualMostWork } from "./work.ts";
 
 /** What a server offers, and where. */
 export interface StudioOptions {
@@ -38,6 +40,8 @@ export interface StudioOptions {
   readonly threads?: number | undefined;
   /** Jobs that may wait: 500 by default. */
   readonly bound?: number | undefined;
+  /** Megapixel-steps (pictures x steps x megapixels) that one request may ask for: 20,000 by default. */
+  readonly mostWork?: number | undefined;
 }
 
 /** A server that runs. */
@@ -64,15 +68,16 @@ const page = fileURLToPath(new URL("../../dist/studio", import.meta.url));
  * @throws TillerError if port or host cannot be had, or another server works in the folder; or if it cannot be made.
  */
 export async function startStudio(options: StudioOptions): Promise<Studio> {
-  const { host = "127.0.0.1", port, device, threads, bound = 500 } = options;
+  const { host = "127.0.0.1", port, device, threads, bound = 500, mostWork = usualMostWork } = options;
   if (!(port >= 0 && port <= 65535)) throw new TillerError("address-invalid", `port ${port} must be 0 to 65535.`);
   const data = await openDataFolder(options.data);
+  const leftovers = await leftoversIn(data);
   const models = modelsOf(options.models ?? []);
   const pipelines = keepPipelines({ device, threads });
-  const queue = await openQueue(data, runJobIn({ data, models, pipelines, device, threads }), { bound });
+  const queue = await openQueue(data, runJobIn({ data, models, pipelines, mostWork, device, threads }), { bound });
   const scoring = scoringIn(data, models, { clip: options.clip, dino: options.dino, device, threads });
   const token = ["127.0.0.1", "localhost", "::1"].includes(host) ? undefined : await tokenOf(data);
-  const app = appOf({ data, models, queue, scoring }, { token, page });
+  const app = appOf({ data, models, queue, scoring, mostWork }, { token, page });
   const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {
     const started = serve({ fetch: app.fetch, hostname: host, port }, () => done(started));
     started.on("error", (error: NodeJS.ErrnoException) => fail(refusedBecause(error, host, port)));
@@ -91,6 +96,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
       { paths: [options.data, data.lock] },
     );
   }
+  await removeLeftovers(leftovers);
   queue.begin();
   const address = server.address();
   const at = typeof address === "object" && address ? address.port : port;

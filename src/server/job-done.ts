@@ -1,15 +1,17 @@
 /** A job for a client that waits: the queue's answer when it is over. */
 import { type ErrorCode, errorRows, TillerError } from "../index.ts";
-import type { Job, JobRequest } from "./jobs.ts";
+import { accept } from "./accept.ts";
+import type { Form, Job, JobRequest } from "./jobs.ts";
 import type { Services } from "./routes.ts";
 
 /**
  * Adds a job and waits for its end; a client that goes away takes its job along.
  *
- * @throws TillerError if it fails or is cancelled.
+ * @throws TillerError if it is refused, fails or is cancelled.
  */
-export async function jobDone(request: JobRequest, { queue }: Services, signal: AbortSignal): Promise<Job> {
-  const { id } = await queue.add(request);
+export async function jobDone(request: JobRequest, services: Services, form: Form, signal: AbortSignal): Promise<Job> {
+  const { queue } = services;
+  const { id } = await accept(request, services, form);
   const leave = () => void queue.cancel(id).catch(() => {});
   signal.addEventListener("abort", leave, { once: true });
   if (signal.aborted) leave();

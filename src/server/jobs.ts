@@ -8,7 +8,7 @@ const id = z.string().regex(/^[\w-]{1,64}$/, "must be a name of the server's own
 
 /** An adapter of the server by its name, and how strongly it counts. */
 const adapterSchema = z.strictObject({
-  name: z.string().regex(/^[\w. -]{1,80}$/, "must be the name of an adapter of this server"),
+  name: z.string(),
   strength: z.number().min(-10).max(10).default(1),
 });
 
@@ -64,11 +64,11 @@ export const trainingJobSchema = z.strictObject({
   /** One of the server's models; its first by default. */
   model: z.string().optional(),
   /** What the adapter is to be called. */
-  name: z.string().regex(/^[\w-]{1,40}$/, "must be up to 40 letters, digits, dashes and underscores"),
+  name: z.string(),
   /** The training method; `dreambooth` by default. */
   recipe: z.enum(["dreambooth", "dreambooth-ti"]).default("dreambooth"),
   /** An upload of the server. */
-  upload: id,
+  upload: z.string(),
   /** What the subject is called in prompts; `sks` by default. */
   token: trainingRequestSchema.shape.token.default("sks"),
   /** What kind of thing it is: `cat`. */
@@ -94,8 +94,17 @@ export const trainingJobSchema = z.strictObject({
 export const jobRequestSchema = z.union([picturesSchema, trainingJobSchema]);
 
 export type PicturesRequest = z.output<typeof picturesSchema>;
+
+/** The requests that a job of pictures is made of, in order. */
+export const requestsOf = ({ request, variations = [{}] }: PicturesRequest): PicturesRequest["request"][] =>
+  variations.map((variation) => Object.assign({ ...request }, variation));
+
 export type TrainingJobRequest = z.output<typeof trainingJobSchema>;
 export type JobRequest = z.output<typeof jobRequestSchema>;
+
+/** The forms of other servers' clients. */
+export const forms = ["openai", "community"] as const;
+export type Form = (typeof forms)[number];
 
 export const jobStates = ["queued", "running", "done", "failed", "cancelled"] as const;
 
@@ -106,6 +115,8 @@ export const jobSchema = z.object({
   state: z.enum(jobStates),
   /** What was asked for, defaults filled in. */
   request: jobRequestSchema,
+  /** The form that it came in; none of the server's own. */
+  form: z.enum(forms).optional(),
   /** When it was asked for, in milliseconds since 1970, as the other times are. */
   created: z.number(),
   /** When it was begun. */

@@ -51,7 +51,7 @@ export const openAiRoute: Route = {
       adapters: adapters ?? [],
       request: { prompt, ...settings, seed, count: n ?? 1, ...(width !== undefined && { width, height }) },
     };
-    const job = await jobDone(checked(picturesSchema, request), services, c.req.raw.signal);
+    const job = await jobDone(checked(picturesSchema, request), services, "openai", c.req.raw.signal);
     const data = await Promise.all(
       job.pictures.map(async (id) =>
         response_format === "url"

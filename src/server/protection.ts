@@ -1,5 +1,6 @@
 /** Who may ask: this machine's own pages and programs, or whoever has the token. */
-import type { MiddlewareHandler } from "hono";
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Context, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 
 const cookie = "tiller_token";
@@ -9,6 +10,9 @@ const loopback = new Set(["localhost", "127.0.0.1", "[::1]", "::1"]);
  * Without a token only names of this machine are answered, so that no stranger's name can be made to point here. With one,
  * every request must bring it: as `Authorization: Bearer`, as the password of `Authorization: Basic` (the community's
  * clients know no other), or once as `?token=`, which a cookie then remembers. Pages of other origins are refused either way.
+ *
+ * Hono's `csrf` is not enough and too much: it lets other pages read, and send JSON, and refuses forms from programs, which
+ * name no origin.
  */
 export const protection =
   (token: string | undefined): MiddlewareHandler =>
@@ -18,8 +22,7 @@ export const protection =
     const name = host.replace(/:\d+$/, "");
     if (token === undefined && !loopback.has(name))
       return c.json({ error: "this server answers its own machine" }, 403);
-    const origin = c.req.header("origin");
-    if (origin !== undefined && hostOf(origin) !== host) {
+    if (isOfAnotherPage(c, host)) {
       return c.json({ error: "pages of other origins are not answered" }, 403);
     }
     if (token !== undefined) {
@@ -44,9 +47,19 @@ export const protection =
 
 const hostOf = (origin: string) => (URL.canParse(origin) ? new URL(origin).host : undefined);
 
-/** Compares in a time that does not tell how much is right. */
-function same(a: string, b: string): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < b.length; i++) difference |= (a.charCodeAt(i) || 0) ^ b.charCodeAt(i);
-  return difference === 0;
+/**
+ * Whether a page of another origin asks. Browsers name the origin with all that is sent, and the site with what is merely
+ * loaded as well; programs name neither. A link to here is followed by the person, not by the page that has it.
+ */
+function isOfAnotherPage({ req }: Context, host: string): boolean {
+  const origin = req.header("origin");
+  if (origin !== undefined && hostOf(origin) !== host) return true;
+  const [site, mode, dest] = ["site", "mode", "dest"].map((name) => req.header(`sec-fetch-${name}`));
+  if (site === undefined || site === "same-origin" || site === "none") return false;
+  return !(req.method === "GET" && mode === "navigate" && dest === "document");
 }
+
+/** Compares in a time that does not tell how much is right; digests, for they are of one length. */
+const same = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
+
+const digest = (text: string) => createHash("sha256").update(text).digest();

@@ -8,8 +8,8 @@ import { TillerError } from "../index.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { jobDone } from "./job-done.ts";
 import { type Job, picturesSchema } from "./jobs.ts";
-import { openQueue, type RunJob } from "./queue.ts";
-import type { Services } from "./routes.ts";
+import { modelsOf } from "./models.ts";
+import { openQueue, type Queue, type RunJob } from "./queue.ts";
 
 let folder: string;
 let data: DataFolder;
@@ -28,12 +28,20 @@ afterEach(async () => {
 
 const request = picturesSchema.parse({ request: { prompt: "a cat" } });
 
+const servicesWith = (queue: Queue) => ({
+  data,
+  models: modelsOf([]),
+  queue,
+  scoring: { scores: async () => [], close: async () => {} },
+  mostWork: 1,
+});
+
 /** A job that ends so, and what a client that waited for it is told. */
 async function ended(run: RunJob): Promise<{ job: Job; told: unknown }> {
   const queue = await openQueue(data, run, { bound: 5 });
   queue.begin();
   const { signal } = new AbortController();
-  const told = await jobDone(request, { queue } as Services, signal).catch((error: unknown) => error);
+  const told = await jobDone(request, servicesWith(queue), "openai", signal).catch((error: unknown) => error);
   const [job] = queue.list();
   await queue.close();
   return { job: job!, told };
@@ -77,7 +85,7 @@ test("of a code that this version does not have, and of none, a client is told t
     const job = { state: "failed", code, error: "it did not go well." };
     const queue = { add: async () => ({ id: "a" }), finished: async () => job, cancel: async () => {} };
     const { signal } = new AbortController();
-    const waiting = jobDone(request, { queue } as unknown as Services, signal);
+    const waiting = jobDone(request, servicesWith(queue as unknown as Queue), "openai", signal);
     await expect(waiting).rejects.toThrow(refusal("job-failed", "it did not go well"));
   }
 });

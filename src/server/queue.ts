@@ -4,10 +4,10 @@ import { EventEmitter } from "node:events";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { TillerError } from "../index.ts";
 import { writeWhole } from "../internal.ts";
-import { answerTo } from "./answer.ts";
+import { answerTo, withoutPlaces } from "./answer.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
-import { isOver, type Job, type JobRequest, jobSchema } from "./jobs.ts";
+import { type Form, isOver, type Job, type JobRequest, jobSchema } from "./jobs.ts";
 
 /** Does a job, telling what changes; throws the signal's reason when it is aborted. */
 export type RunJob = (job: Job, change: (change: Partial<Job>) => void, signal: AbortSignal) => Promise<Partial<Job>>;
@@ -19,7 +19,7 @@ export interface Queue {
   /** How many jobs come before it; 0 is the one that runs. */
   position(id: string): number | undefined;
   /** @throws TillerError `queue-full` if too many wait. */
-  add(request: JobRequest): Promise<Job>;
+  add(request: JobRequest, form?: Form): Promise<Job>;
   /** Ends a job within a step; one that waits never begins. */
   cancel(id: string): Promise<void>;
   /** Forgets a job that is over. */
@@ -126,13 +126,14 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
       if (job.state === "running") return 0;
       return waiting().findIndex((other) => other.id === id) + (running ? 1 : 0);
     },
-    async add(request) {
+    async add(request, form) {
       if (waiting().length >= bound)
         throw new TillerError("queue-full", `${bound} jobs are waiting already: try again later.`);
       const job: Job = {
         id: newId(),
         state: "queued",
         request,
+        form,
         created: Date.now(),
         pictures: [],
         warnings: [],
@@ -211,9 +212,21 @@ async function readJobs(data: DataFolder): Promise<Job[]> {
     if (!name.endsWith(".json") || !jobSchema.shape.id.safeParse(id).success) continue;
     // A job of another version, or one that was damaged, is not run again.
     const parsed = jobSchema.safeParse(fromJson(await readFile(data.job(id), "utf8")));
-    if (parsed.success && parsed.data.id === id) jobs.push(parsed.data);
+    if (parsed.success && parsed.data.id === id) jobs.push(withoutOldWords(parsed.data));
   }
   return jobs.sort((a, b) => a.created - b.created || a.id.localeCompare(b.id));
+}
+
+/** Failures without a code are of versions that told every client whatever had been thrown. */
+function withoutOldWords(job: Job): Job {
+  const warnings = job.warnings.map((warning) => withoutPlaces(warning));
+  if (job.state !== "failed" || job.code !== undefined || job.defect) return { ...job, warnings };
+  return {
+    ...job,
+    warnings,
+    code: "job-failed",
+    error: "the job failed under an earlier version of Tiller: send it again.",
+  };
 }
 
 function fromJson(text: string): unknown {

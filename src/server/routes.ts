@@ -6,11 +6,9 @@ import { streamSSE } from "hono/streaming";
 import { z } from "zod";
 import { guidanceMethods, guidanceNames, metricNames, metrics, samplerNames, samplers, TillerError } from "../index.ts";
 import { exists, wrongSetting } from "../internal.ts";
-import type { DataFolder } from "./data-folder.ts";
+import { accept, type Door } from "./accept.ts";
 import { deletePicture, galleryPage, galleryPicture, galleryPictureSchema } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
-import type { Models } from "./models.ts";
-import type { Queue } from "./queue.ts";
 import type { Scoring } from "./scoring.ts";
 import {
   answersSchema,
@@ -29,10 +27,7 @@ import {
 } from "./studies.ts";
 import { keepUpload } from "./uploads.ts";
 
-export interface Services {
-  readonly data: DataFolder;
-  readonly models: Models;
-  readonly queue: Queue;
+export interface Services extends Door {
   readonly scoring: Scoring;
 }
 
@@ -202,11 +197,7 @@ export const routes = [
     body: jobRequestSchema,
     answer: placed,
     status: 201,
-    handle: async (c, services, body) => {
-      // Refused now rather than when its turn comes.
-      services.models.get(body.model);
-      return c.json(withPlace(await services.queue.add(body), services), 201);
-    },
+    handle: async (c, services, body) => c.json(withPlace(await accept(body, services), services), 201),
   }),
   route({
     method: "get",
@@ -445,7 +436,10 @@ function decoded(name: string): string {
   try {
     return decodeURIComponent(name);
   } catch {
-    throw new TillerError("name-invalid", `${JSON.stringify(name.slice(0, 80))} is not a name on this server.`);
+    throw new TillerError(
+      "name-invalid",
+      `${JSON.stringify(name.slice(0, 80))} cannot be decoded: encode it as UTF-8.`,
+    );
   }
 }
 
@@ -504,6 +498,13 @@ function events(c: Context, services: Services, concerns: (job: Job) => boolean,
 
 /** @throws TillerError naming what of the JSON is wrong. */
 export async function parseBody<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  // Pages of other origins can send what is not marked as JSON without asking first.
+  if (!/^application\/json\s*(?:;|$)/i.test(c.req.header("content-type") ?? "")) {
+    throw new TillerError(
+      "request-invalid",
+      "the request must be JSON, with the header content-type: application/json.",
+    );
+  }
   let value: unknown;
   try {
     value = await c.req.json();

@@ -1,6 +1,6 @@
-/** What becomes of the pipeline when a job ends badly; the pipeline is one that fails when asked for pictures. */
+/** What a job of pictures asks of its pipeline, and what becomes of both; the pipeline does what a test needs. */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -19,23 +19,57 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** How often the pipeline was closed after a job that failed so. */
-async function closings(failure: Error, signal = new AbortController().signal): Promise<number> {
+/** Runs a job whose pipeline generates this. */
+function run(generate: Pipeline["generate"], body: object = {}, { signal = new AbortController().signal } = {}) {
   const pipeline: Pick<Pipeline, "generate" | "defaults"> = {
     defaults: { ...usualDefaults, width: 128, height: 128, sideMultiple: 8 },
-    // biome-ignore lint/correctness/useYield: it fails before there is anything to tell.
-    async *generate() {
-      throw failure;
-    },
+    generate,
   };
   const close = vi.fn(async () => {});
   const pipelines = { get: async () => pipeline as Pipeline, close };
-  const request = picturesSchema.parse({ request: { prompt: "a dog" } });
+  const request = picturesSchema.parse({ request: { prompt: "a dog" }, ...body });
   const job: Job = { id: "a", state: "running", request, created: 0, pictures: [], warnings: [], starts: 1 };
-  const run = runJobIn({ data, models: modelsOf([]), pipelines });
-  await expect(run(job, () => {}, signal)).rejects.toBe(failure);
+  const outcome = runJobIn({ data, models: modelsOf([]), pipelines, mostWork: 20 })(job, () => {}, signal);
+  return { outcome, close };
+}
+
+/** How often the pipeline was closed after a job that failed so. */
+async function closings(failure: Error, signal?: AbortSignal): Promise<number> {
+  // biome-ignore lint/correctness/useYield: it fails before there is anything to tell.
+  const failing = async function* () {
+    throw failure;
+  };
+  const { outcome, close } = run(failing, {}, { ...(signal && { signal }) });
+  await expect(outcome).rejects.toBe(failure);
   return close.mock.calls.length;
 }
+
+test("warnings name an adapter without the folders that it lies in", async () => {
+  const file = data.adapter("my cat");
+  await writeFile(file, "");
+  const generate = async function* () {
+    yield { type: "warning", message: `the strength 0.5 of ${file} does nothing: it is an embedding` } as const;
+  };
+  const { outcome } = run(generate, { adapters: [{ name: "my cat", strength: 0.5 }] });
+  expect((await outcome).warnings).toEqual(["the strength 0.5 of my cat.safetensors does nothing: it is an embedding"]);
+});
+
+test.each([
+  // 128 x 128 in 50 steps, as the model has them, are 0.82 megapixel-steps.
+  ["24 pictures", { request: { prompt: "", count: 24 } }, undefined],
+  ["25 pictures", { request: { prompt: "", count: 25 } }, "work-too-large"],
+  ["5 pictures in 5 ways", { request: { prompt: "", count: 5 }, variations: Array(5).fill({}) }, "work-too-large"],
+  [
+    "5 pictures in 5 ways of fewer steps",
+    { request: { prompt: "", count: 5 }, variations: Array(5).fill({ steps: 40 }) },
+    undefined,
+  ],
+])("20 megapixel-steps are the most, at the model's size: %s", async (_, body, code) => {
+  const nothing = async function* () {};
+  const { outcome } = run(nothing, body);
+  if (code === undefined) expect(await outcome).toMatchObject({ pictures: [] });
+  else await expect(outcome).rejects.toMatchObject({ code });
+});
 
 test("a pipeline whose engine failed is closed, so that the next job has a new one", async () => {
   expect(await closings(new TillerError("network-failed", "the U-Net failed on cpu: out of memory."))).toBe(1);

@@ -1,29 +1,24 @@
 /** How each kind of job is done. */
 
 import { createHash } from "node:crypto";
-import { copyFile, readdir, rename, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  type DeviceName,
-  encodePng,
-  type Recipe,
-  readPixels,
-  readRecipe,
-  TillerError,
-  train,
-  withoutFolders,
-} from "../index.ts";
+import { type DeviceName, encodePng, type Recipe, readPixels, readRecipe, TillerError, train } from "../index.ts";
 import { completed, exists, readLossLog, runFolderOf, writeWhole } from "../internal.ts";
+import { withoutPlaces } from "./answer.ts";
 import type { DataFolder } from "./data-folder.ts";
-import type { Job, PicturesRequest, TrainingJobRequest } from "./jobs.ts";
+import { type Job, type PicturesRequest, requestsOf, type TrainingJobRequest } from "./jobs.ts";
 import type { Models } from "./models.ts";
 import type { Pipelines } from "./pipelines.ts";
 import type { RunJob } from "./queue.ts";
+import { refuseTooMuch } from "./work.ts";
 
 export interface Workshop {
   readonly data: DataFolder;
   readonly models: Models;
   readonly pipelines: Pipelines;
+  /** Megapixel-steps that one request may ask for. */
+  readonly mostWork: number;
   readonly device?: DeviceName | undefined;
   readonly threads?: number | undefined;
 }
@@ -37,22 +32,25 @@ export const runJobIn =
 
 async function draw(
   id: string,
-  { model, adapters, request, variations = [{}] }: PicturesRequest,
-  { data, models, pipelines }: Workshop,
+  asked: PicturesRequest,
+  { data, models, pipelines, mostWork }: Workshop,
   change: (change: Partial<Job>) => void,
   signal: AbortSignal,
 ): Promise<Partial<Job>> {
   const files = await Promise.all(
-    adapters.map(async ({ name, strength }) => {
+    asked.adapters.map(async ({ name, strength }) => {
       const file = data.adapter(name);
       if (!(await exists(file))) throw new TillerError("adapter-unknown", `there is no adapter ${name} here.`);
       return { file, strength };
     }),
   );
-  const chosen = models.get(model);
+  const chosen = models.get(asked.model);
   const pipeline = await pipelines.get(chosen.source, files, signal);
-  const requests = variations.map((variation) =>
-    completed(Object.assign({ ...request }, variation), pipeline.defaults),
+  const { defaults } = pipeline;
+  const requests = requestsOf(asked).map((one) => completed(one, defaults));
+  refuseTooMuch(
+    requests.map(({ width = defaults.width, height = defaults.height, ...one }) => ({ ...one, width, height })),
+    mostWork,
   );
   const total = requests.reduce((sum, { steps, count }) => sum + steps * count, 0);
   const all = requests.reduce((sum, { count }) => sum + count, 0);
@@ -63,7 +61,7 @@ async function draw(
     for (const one of requests) {
       for await (const event of pipeline.generate(one, { signal })) {
         if (event.type === "warning") {
-          const message = withoutFolders({ message: event.message, paths: files.map(({ file }) => file) });
+          const message = withoutPlaces(event.message, [...files.map(({ file }) => file), chosen.source]);
           if (!warnings.includes(message)) warnings.push(message);
         } else if (event.type === "step") {
           const done = before + event.picture * one.steps + (event.step / event.steps) * event.batch * one.steps;
@@ -114,7 +112,7 @@ async function learn(
   await pipelines.close();
   // Asked for again in the same way, it goes on; otherwise it begins anew.
   const key = createHash("sha256").update(JSON.stringify({ model, recipe, settings })).digest("hex").slice(0, 12);
-  const runs = join(data.uploads, `${upload}.${name}.`);
+  const runs = data.runs(upload, name);
   const run = `${runs}${key}.safetensors`;
   const request = { ...settings, model: models.get(model).source, images, out: run, resume: true };
   // A run that goes on has the losses of before in its log.
@@ -126,12 +124,12 @@ async function learn(
   let adapters: readonly string[] = [];
   for await (const event of train(recipe, request, { device, threads, signal })) {
     if (event.type === "warning") {
-      warnings.push(withoutFolders({ message: event.message, paths: [images, runFolderOf(run)] }));
+      warnings.push(withoutPlaces(event.message, [images, run, runFolderOf(run), request.model]));
       change({ warnings: [...warnings] });
     }
     if (event.type === "doing") change({ progress: { done: event.share ?? 0, total: 1, what: event.what } });
     if (event.type === "step") {
-      if (losses.length === 0) losses.push(...logged.filter(({ step }) => step < event.step).map(({ loss }) => loss));
+      if (losses.length === 0) for (const { step, loss } of logged) if (step < event.step) losses.push(loss);
       losses.push(event.loss);
       const progress = { done: event.step, total: event.steps, what: `loss ${event.loss.toFixed(4)}` };
       change({ progress, losses: [...losses] });
@@ -156,8 +154,6 @@ async function learn(
 async function publish(files: readonly string[], run: string, name: string, data: DataFolder): Promise<void> {
   for (const file of files) {
     const suffix = file.slice(run.length - ".safetensors".length).replace(/\.safetensors$/, "");
-    const to = data.adapter(`${name}${suffix}`);
-    await copyFile(file, `${to}.part`);
-    await rename(`${to}.part`, to);
+    await writeWhole(data.adapter(`${name}${suffix}`), await readFile(file));
   }
 }

@@ -9,12 +9,13 @@ import { type Job, picturesSchema } from "./jobs.ts";
 import { modelsOf } from "./models.ts";
 import { scoringIn } from "./scoring.ts";
 
-const held = vi.hoisted(() => ({ now: 0, most: 0, measured: [] as string[] }));
+const held = vi.hoisted(() => ({ now: 0, most: 0, measured: [] as string[], texts: [] as string[] }));
 
 vi.mock("../index.ts", async (original) => ({
   ...(await original<typeof import("../index.ts")>()),
   openScorer: async () => ({
-    async score(file: string) {
+    async score(file: string, _: string, text: string) {
+      held.texts.push(text);
       held.most = Math.max(held.most, ++held.now);
       await setImmediate();
       held.now--;
@@ -42,4 +43,19 @@ test("pictures are measured one after the other, in order, and each once", async
   expect(await scoring.scores(job, "cat", "")).toEqual(all);
   expect(held.measured).toEqual(pictures.map(data.picture));
   expect(held.most).toBe(1);
+});
+
+test.each([
+  ["a sks cat, in the snow", "sks", "a cat, in the snow"],
+  ["in the snow, sks.", "sks", "in the snow,."],
+  ["a <cat>, asleep", "<cat>", "a, asleep"],
+  ["a sksy cat", "sks", "a sksy cat"],
+  ["a sks cat", "", "a sks cat"],
+])("the text %j is measured without %j as tiller eval does", async (prompt, token, text) => {
+  const data = await openDataFolder(await mkdtemp(join(folder, "data-")));
+  await mkdir(data.upload("cat"));
+  const request = picturesSchema.parse({ request: { prompt } });
+  const job: Job = { id: "b", state: "done", request, created: 0, pictures: ["b-0"], warnings: [], starts: 1 };
+  await scoringIn(data, modelsOf([]), {}).scores(job, "cat", token);
+  expect(held.texts.at(-1)).toBe(text);
 });

@@ -1,6 +1,6 @@
 /** Scores of a job's pictures against uploaded pictures of the subject. */
 import { embeddedModel, openScorer, type ScorerOptions, type Scores, TillerError } from "../index.ts";
-import { exists } from "../internal.ts";
+import { exists, withoutToken } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job } from "./jobs.ts";
 import type { Models } from "./models.ts";
@@ -33,10 +33,7 @@ export function scoringIn(data: DataFolder, models: Models, options: ScorerOptio
         throw error;
       });
       const { score } = await session;
-      const text = request.request.prompt
-        .split(/\s+/)
-        .filter((word) => word !== token)
-        .join(" ");
+      const text = withoutToken(request.request.prompt, token);
       const all: Scores[] = [];
       // One after the other: all of a job's pictures at once may be more than the memory holds.
       for (const id of pictures) {

@@ -8,8 +8,16 @@ import { TillerError } from "../index.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 
-/** Pictures of one upload, pixels of one picture, the side that larger ones are brought to, and milliseconds for all. */
-const [mostPictures, mostPixels, largestSide, patience] = [30, 50_000_000, 1024, 60_000];
+const mostPictures = 30;
+
+/** Of one picture: pixels, which its header tells before it is decoded, and processor seconds; a busy machine changes neither. */
+const limits = { mostPixels: 50_000_000, mostSeconds: 60 };
+
+/** Larger pictures are brought to this side. */
+const largestSide = 1024;
+
+/** Milliseconds without a word after which the other process is taken to hang: even a busy machine reads a picture in less. */
+const silence = 900_000;
 
 export interface Brought {
   readonly name: string;
@@ -56,33 +64,35 @@ async function decode(files: readonly Brought[], folder: string): Promise<void> 
     return { name: name.slice(0, 80), from: join(folder, `${number}.raw`), to: join(folder, `${number}.png`) };
   });
   for (const [i, { from }] of jobs.entries()) await writeFile(from, files[i]!.bytes);
-  const { name, why } = await decoder({ files: jobs, mostPixels, largestSide });
+  const { name, why } = await decoder({ files: jobs, ...limits, largestSide });
   if (why !== undefined) {
     throw new TillerError(
       "picture-unreadable",
       `${name} cannot be read as a picture (${why}): save it again as JPEG or PNG.`,
+      { paths: jobs.flatMap(({ from, to }) => [from, to]) },
     );
   }
   for (const { from } of jobs) await rm(from);
 }
 
-/** Has the other process do it, for as long as it may take. */
-function decoder(work: object): Promise<{ name?: string; why?: string }> {
+/** Which picture was refused and why; neither if all were read. */
+type Outcome = { readonly name?: string; readonly why?: string };
+
+/** Has the other process do it. */
+function decoder(work: object): Promise<Outcome> {
   const child = fork(fileURLToPath(new URL("./decode.js", import.meta.url)), { execArgv: [], stdio: "ignore" });
   return new Promise((done, fail) => {
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      fail(
-        new TillerError(
-          "picture-unreadable",
-          "these pictures take too long to read: save them again as JPEG or PNG, smaller.",
-        ),
-      );
-    }, patience);
-    child.once("message", done);
+    const timer = setTimeout(() => child.kill("SIGKILL"), silence);
+    let outcome: Outcome | undefined;
+    child.on("message", (told: Outcome | "read") => {
+      if (told === "read") timer.refresh();
+      else outcome = told;
+    });
     child.once("error", fail);
-    child.once("exit", () => {
+    // Not before: until then it may write, and what it said may be on its way.
+    child.once("close", () => {
       clearTimeout(timer);
+      if (outcome) return done(outcome);
       fail(
         new TillerError("picture-unreadable", "one of these pictures cannot be read: save them again as JPEG or PNG."),
       );

@@ -14,7 +14,7 @@ export interface PromptOptions {
 export interface EncodedPrompt {
   /** Begin, the prompt, end, padding: `length` ids. */
   readonly ids: readonly number[];
-  /** The words that did not fit; "" if all did. A word cut in two is among them. */
+  /** The words that did not fit, or how they begin; "" if all did. A word cut in two is among them. */
   readonly dropped: string;
 }
 
@@ -39,11 +39,14 @@ export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: Prom
   for (const word of prompt.split(/\s+/).filter((w) => w !== "")) {
     for (const piece of splitByTokens(word, [...learned.keys()])) {
       const first = firstIds.get(piece.toLowerCase());
-      if (first === undefined) ids.push(...tokenizer.encode(piece));
+      if (first === undefined) for (const id of tokenizer.encode(piece)) ids.push(id);
       else for (let i = 0; i < counts.get(piece.toLowerCase())!; i++) ids.push(first + i);
     }
     if (ids.length > length - 2) dropped.push(word);
   }
   const kept = [tokenizer.begin, ...ids.slice(0, length - 2), tokenizer.end];
-  return { ids: [...kept, ...Array(length - kept.length).fill(tokenizer.pad)], dropped: dropped.join(" ") };
+  return { ids: [...kept, ...Array(length - kept.length).fill(tokenizer.pad)], dropped: beginning(dropped.join(" ")) };
 }
+
+/** So much of it as a warning can hold. */
+const beginning = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);

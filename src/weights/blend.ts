@@ -1,5 +1,6 @@
 /** Full fine-tunes on the dial: a checkpoint between the fine-tuned and the pre-trained one, written once and then mapped. */
 
+import { holdComputable } from "../bytes/computable.ts";
 import { fromFloat32, isFloat, toFloat32 } from "../bytes/elements.ts";
 import { readBytes, readSafetensors, type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
 import { bytesPerElement, type TensorRef } from "../bytes/tensor-ref.ts";
@@ -70,7 +71,15 @@ async function* mix(tuned: TensorRef, pre: TensorRef, omega: number): AsyncGener
     const mixed = toFloat32(stored, tuned.dtype);
     const other = toFloat32(await readBytes(piece(pre, from, count)), pre.dtype);
     for (let i = 0; i < count; i++) mixed[i] = omega * mixed[i]! + (1 - omega) * other[i]!;
-    yield fromFloat32(mixed, tuned.dtype);
+    const blended = fromFloat32(mixed, tuned.dtype);
+    if (!holdComputable(blended, tuned.dtype)) {
+      throw new TillerError(
+        "not-finite",
+        `${tuned.name} of ${tuned.source.name} ends in numbers too large to compute with at omega ${omega}: choose one nearer to 1.`,
+        { paths: [tuned.source.name] },
+      );
+    }
+    yield blended;
   }
 }
 

@@ -196,7 +196,7 @@ function Samples({ pictures }: { pictures: readonly string[] }) {
 function LossCurve({ losses }: { losses: readonly number[] }) {
   const [width, height] = [640, 260];
   const path = (values: readonly number[]) => {
-    const top = Math.max(...losses, 1e-9);
+    const top = losses.reduce((most, loss) => Math.max(most, loss), 1e-9);
     return values
       .map(
         (v, i) =>

@@ -1,8 +1,14 @@
 /** A file appears under its name complete or not at all. */
 import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { refusal } from "./refusal.ts";
+
+const temporaryOf = (file: string): string => join(dirname(file), `.${basename(file)}.${randomUUID().slice(0, 8)}.tmp`);
+
+/** Whether a file's name is one that {@link writeAtomically} gives for a while; a process that was killed leaves it. */
+export const isTemporary = (name: string): boolean => /^\..+\.[0-9a-f]{8}\.tmp$/.test(name);
 
 /**
  * Runs `write` on a temporary file beside `file`, then renames it to `file`. The temporary file is removed on failure.
@@ -13,7 +19,8 @@ export async function writeAtomically(
   file: string,
   write: (put: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const temporary = join(dirname(file), `.${basename(file)}.${randomUUID().slice(0, 8)}.tmp`);
+  const temporary = temporaryOf(file);
+  begin(temporary);
   try {
     const handle = await open(temporary, "wx");
     try {
@@ -26,7 +33,26 @@ export async function writeAtomically(
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw refusal(error, file);
+  } finally {
+    end(temporary);
   }
+}
+
+/** Temporary files being written. A process that exits meanwhile takes them along: a blend of two models is gigabytes. */
+const unfinished = new Set<string>();
+
+function begin(temporary: string): void {
+  if (unfinished.size === 0) process.on("exit", removeUnfinished);
+  unfinished.add(temporary);
+}
+
+function end(temporary: string): void {
+  unfinished.delete(temporary);
+  if (unfinished.size === 0) process.off("exit", removeUnfinished);
+}
+
+function removeUnfinished(): void {
+  for (const temporary of unfinished) rmSync(temporary, { force: true });
 }
 
 /** Writes all of `bytes` at the handle's position; `FileHandle.write` may write less. */

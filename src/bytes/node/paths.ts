@@ -13,4 +13,4 @@ export const placeOf = (name: string): string => (existsSync(name) ? resolve(nam
 export const packageFile = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
 /** Where what can be made again is kept, by the desktop's convention. */
-export const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "tiller");
+export const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "tiller");

@@ -11,6 +11,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: "its folder is a file",
   EISDIR: "it is a folder",
   EEXIST: "it is a file",
+  ENAMETOOLONG: "its name is too long",
 };
 
 /** What to throw when `path` could not be written: a TillerError if the disk or the folder refused, else the error itself. */

@@ -28,6 +28,7 @@ async function addressSource(address: string): Promise<ByteSource> {
   return {
     name: address,
     size,
+    remote: true,
     async read(at, length) {
       const end = Math.min(size, at + length) - 1;
       if (end < at) return new Uint8Array(0);

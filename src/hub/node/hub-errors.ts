@@ -32,7 +32,7 @@ export function causeOf(error: unknown): string {
 
 /** The sentence for a failure while fetching `id` into `cacheFolder`; what is no such failure is given back as it is. */
 export function explained(error: unknown, id: string, hubUrl: string, cacheFolder: string): unknown {
-  if (error instanceof TillerError) return error;
+  if (error instanceof TillerError && error.code !== "file-not-written") return error;
   const page = `${hubUrl}/${id}`;
   if (error instanceof HubApiError) {
     const { statusCode } = error;
@@ -46,8 +46,9 @@ export function explained(error: unknown, id: string, hubUrl: string, cacheFolde
             : `${hubUrl} answered ${statusCode} when asked for ${id}: try again later.`;
     return new TillerError("hub-refused", sentence, { cause: error });
   }
-  if (isDiskError(error)) {
-    const { code } = error as NodeJS.ErrnoException;
+  const refused = error instanceof TillerError ? error.cause : error;
+  if (isDiskError(refused)) {
+    const { code } = refused as NodeJS.ErrnoException;
     return new TillerError(
       "file-not-written",
       `${cacheFolder} could not be written (${code}): free space there or set HF_HOME.`,

@@ -6,7 +6,7 @@
  * hash, linked from `snapshots/<commit>/`. Where links are not allowed, as on Windows, the file itself lies in the snapshot.
  * Two processes that fetch the same file each fetch it whole; neither sees the other's half.
  */
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, posix, relative } from "node:path";
 import {
   getHFHubCachePath,
@@ -16,7 +16,7 @@ import {
   listFiles,
   modelInfo,
 } from "@huggingface/hub";
-import { exists } from "#bytes";
+import { exists, makeFolder } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import type { HubOptions } from "../options.ts";
 import { fetchBlob, type HubConnection } from "./hub-blob.ts";
@@ -78,7 +78,7 @@ export async function fetchSnapshot(
       );
       progress.done += entry.size;
     }
-    await mkdir(join(folder, "refs"), { recursive: true });
+    await makeFolder(join(folder, "refs"));
     await writeFile(join(folder, "refs", "main"), commit);
     return snapshot;
   } catch (error) {
@@ -114,8 +114,8 @@ async function fetchEntry(
     throw new TillerError("hub-unreachable", `${hub.hubUrl} names no hash for ${entry.path}.`);
   const blob = join(folder, "blobs", etag);
   const pointer = join(snapshot, entry.path);
-  await mkdir(dirname(blob), { recursive: true });
-  await mkdir(dirname(pointer), { recursive: true });
+  await makeFolder(dirname(blob));
+  await makeFolder(dirname(pointer));
   if (!(await exists(blob))) await fetchBlob(blob, { ...entry, ...hub }, onReceived);
   await rm(pointer, { force: true });
   try {

@@ -40,6 +40,7 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
   });
   worker.unref();
   const pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  const asked = new Set<Promise<unknown>>();
   const open = new Map<number, string>();
   const profileFolder = profile ? await mkdtemp(join(tmpdir(), "tiller-profile-")) : undefined;
   let serial = 0;
@@ -51,7 +52,7 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
     pending.clear();
   };
   worker.on("error", (error) => failAll(engineMissing(error)));
-  worker.on("exit", () => failAll(new TillerError("engine-closed", "The engine has been closed.")));
+  worker.on("exit", () => failAll(closed()));
   worker.on("message", (message: { id: number; ok?: never; error?: string }) => {
     const waiting = pending.get(message.id);
     pending.delete(message.id);
@@ -63,10 +64,14 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
     if (ended) return Promise.reject(ended);
     const id = ++serial;
     worker.ref();
-    return new Promise<T>((resolve, reject) => {
+    const answer = new Promise<T>((resolve, reject) => {
       pending.set(id, { resolve, reject });
       worker.postMessage({ id, kind, request });
     });
+    asked.add(answer);
+    const answered = () => asked.delete(answer);
+    answer.then(answered, answered);
+    return answer;
   };
   const release = async (session: number): Promise<OperatorTime[]> => {
     const name = open.get(session);
@@ -95,12 +100,17 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
       if (ended) return [];
       const times: OperatorTime[] = [];
       for (const session of [...open.keys()]) times.push(...(await release(session)));
+      ended = closed();
+      // ONNX Runtime's binding aborts the whole process if its thread is stopped while it builds or runs a network.
+      await Promise.allSettled(asked);
       await worker.terminate();
       if (profileFolder !== undefined) await rm(profileFolder, { recursive: true, force: true });
       return times.sort((a, b) => b.milliseconds - a.milliseconds);
     },
   };
 }
+
+const closed = () => new TillerError("engine-closed", "The engine has been closed.");
 
 /** Operators that a provider lacks fall to the CPU. */
 const providersOf = (device: Device): InferenceSession.ExecutionProviderConfig[] =>

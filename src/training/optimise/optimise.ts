@@ -1,4 +1,5 @@
-/** The one training loop: gradients, clipping, the optimiser's step, a guard against numbers that are none. */
+/** The one training loop: gradients, clipping, the optimiser's step, and an end where numbers are no longer finite. */
+import { areComputable } from "../../bytes/computable.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Tensor } from "../../runtime/index.ts";
 import type { Evaluated } from "../objective/terms.ts";
@@ -34,7 +35,8 @@ const adamW = { betas: [0.9, 0.999], epsilon: 1e-8 } as const;
  *
  * `objective(draw)` evaluates the loss on the draw of that number, 0 upwards. `update` is AdamW unless given.
  *
- * @throws TillerError if the loss or a gradient is no longer a number; `values` are then as after the step before.
+ * @throws TillerError if the loss or a gradient is no longer finite, and `values` are then as after the step before; or if
+ *   the step makes a value that cannot be computed with.
  */
 export async function* optimise(
   values: ReadonlyMap<string, Tensor>,
@@ -64,6 +66,13 @@ export async function* optimise(
     clipGradients(gradients, norm, settings.clip);
     const learningRate = settings.learningRate * learningRateFactor(settings.schedule, step, settings);
     await update(flat, gradients, state, { ...adamW, learningRate, weightDecay: settings.weightDecay });
+    for (const [name, data] of flat) {
+      if (areComputable(data)) continue;
+      throw new TillerError(
+        "training-diverged",
+        `training diverged at step ${step + 1}: ${name} is no longer finite, or too large to compute with; lower the learning rate (${settings.learningRate}).`,
+      );
+    }
     yield { step: step + 1, loss, learningRate, gradientNorm: norm };
   }
 }

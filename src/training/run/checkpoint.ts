@@ -1,5 +1,6 @@
 /** A run's state on disk: what is trained, AdamW's means, the step. Whole or not there, whenever the run is ended. */
 
+import { z } from "zod";
 import { exists } from "#bytes";
 import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../../bytes/safetensors.ts";
 import { TillerError } from "../../errors/index.ts";
@@ -47,7 +48,7 @@ export async function writeCheckpoint(
 /** Undefined where there is none that can be read. */
 function identityIn(json: string | undefined): Identity | undefined {
   try {
-    return json === undefined ? undefined : (JSON.parse(json) as Identity);
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(json ?? ""));
   } catch {
     return undefined;
   }
@@ -56,7 +57,8 @@ function identityIn(json: string | undefined): Identity | undefined {
 /**
  * Puts a checkpoint's numbers into `values` and `state`. Nothing happens if there is no checkpoint.
  *
- * @throws TillerError naming the first setting in which the checkpoint's run differs, or saying that its pictures do; or if the file is damaged.
+ * @throws TillerError naming the first setting in which the checkpoint's run differs, or saying that its pictures do; or if
+ *   the file is damaged, or holds numbers that training cannot go on from.
  */
 export async function readCheckpoint(
   file: string,
@@ -72,8 +74,8 @@ export async function readCheckpoint(
       paths: [file],
     });
   const before = identityIn(metadata.identity);
-  const step = Number(metadata.step);
-  if (before === undefined || !Number.isInteger(step)) throw damaged();
+  const step = /^\d{1,15}$/.test(metadata.step ?? "") ? Number(metadata.step) : undefined;
+  if (!before || step === undefined) throw damaged();
   // Compared as they are stored: undefined is the same as absent.
   const now = JSON.parse(JSON.stringify(identity)) as Identity;
   for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
@@ -102,6 +104,14 @@ export async function readCheckpoint(
       const ref = tensors.get(`${part} ${name}`) ?? tensors.get(`${part} ${name.slice(name.indexOf(":") + 1)}`);
       const stored = ref && (await readFloat32(ref));
       if (stored?.length !== into.length) throw damaged();
+      // The optimiser takes roots of the means of squares.
+      if (!stored.every(Number.isFinite) || (part === "square" && stored.some((value) => value < 0))) {
+        throw new TillerError(
+          "checkpoint-invalid",
+          `${file} holds numbers in ${part} ${name} that training cannot go on from: remove it to start again.`,
+          { paths: [file] },
+        );
+      }
       into.set(stored);
     }
   }

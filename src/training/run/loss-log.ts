@@ -1,4 +1,5 @@
 /** The run's log: one JSON object a step, and the curve drawn from them. */
+import { z } from "zod";
 import { appendText, exists } from "#bytes";
 import { readText } from "../../bytes/json-file.ts";
 import { writeWhole } from "../../bytes/write-whole.ts";
@@ -34,10 +35,12 @@ export async function readLossLog(file: string): Promise<{ step: number; loss: n
   return lines.map(parsed).filter((entry) => entry !== undefined);
 }
 
+const entry = z.looseObject({ step: z.number(), loss: z.number() });
+
 /** A line cut short by a killed run is no entry. */
 function parsed(line: string): { step: number; loss: number } | undefined {
   try {
-    return JSON.parse(line);
+    return entry.parse(JSON.parse(line));
   } catch {
     return undefined;
   }

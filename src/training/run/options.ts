@@ -1,6 +1,7 @@
 /** What a training run is asked for with: one schema for the command line and the library. */
 import { z } from "zod";
 import { TillerError } from "../../errors/index.ts";
+import { refuseInexactSeeds } from "../../recipe/request.ts";
 import { type TrainingMethodName, trainingMethods } from "../methods/index.ts";
 import { learningRateSchedules } from "../optimise/learning-rate.ts";
 
@@ -111,6 +112,9 @@ export function fillSettings(name: TrainingMethodName, request: TrainingRequest)
       `${name} learns no token, so vectors and initializer have no meaning for it.`,
     );
   }
+  const prior = given.prior ?? method.prior;
+  // Class pictures have the seeds from the run's on.
+  if (prior) refuseInexactSeeds({ seed: given.seed, count: given.priorCount });
   const named = (text: string) => text.replaceAll("{token}", given.token).replaceAll("{class}", given.class);
   return {
     ...given,
@@ -124,7 +128,7 @@ export function fillSettings(name: TrainingMethodName, request: TrainingRequest)
     initializer: given.initializer === undefined ? learned?.initializer : { word: given.initializer },
     prompt: named(given.prompt ?? method.prompt),
     classPrompt: named(given.classPrompt),
-    prior: given.prior ?? method.prior,
+    prior,
     augmentation: given.augmentation ?? method.augmentation,
     flip: given.flip ?? method.flip,
   };

@@ -1,7 +1,9 @@
 /** The files a run leaves: adapters as Diffusers and PEFT write them, embeddings in both common forms. */
-import { writeCustomDiffusion, writeEmbeddings, writeLora } from "../../adapters/index.ts";
+import { boundOf, type LowRank, writeCustomDiffusion, writeEmbeddings, writeLora } from "../../adapters/index.ts";
+import { areComputable, largest } from "../../bytes/computable.ts";
+import { TillerError } from "../../errors/index.ts";
 import type { EmbeddingTable } from "../../families/family.ts";
-import { scoped } from "../../models/components.ts";
+import { type ByComponent, scoped } from "../../models/components.ts";
 import type { Tensor } from "../../runtime/index.ts";
 import { factorsOf, type Trained } from "../objective/trained.ts";
 
@@ -13,7 +15,11 @@ export interface SavedAdapter {
   readonly copies: readonly string[];
 }
 
-/** Writes what is trained; `metadata` says how it was made. */
+/**
+ * Writes what is trained; `metadata` says how it was made.
+ *
+ * @throws TillerError before anything is written if no picture could be computed with it; or if the disk refuses.
+ */
 export async function saveAdapter(
   out: string,
   trained: Trained,
@@ -24,8 +30,10 @@ export async function saveAdapter(
 ): Promise<SavedAdapter> {
   const adapters: string[] = [];
   const copies: string[] = [];
+  const lowRank = factorsOf(trained, values);
+  refuseDiverged(lowRank, values);
   if (trained.lowRank.size > 0) {
-    await writeLora(out, factorsOf(trained, values), metadata);
+    await writeLora(out, lowRank, metadata);
     adapters.push(out);
   }
   if (trained.matrices.size > 0) {
@@ -54,4 +62,16 @@ export async function saveAdapter(
     copies.push(`${stem}-clip_l.safetensors`);
   }
   return { adapters, copies };
+}
+
+function refuseDiverged(lowRank: ByComponent<ReadonlyMap<string, LowRank>>, values: ReadonlyMap<string, Tensor>): void {
+  const changes = [...lowRank.values()].flatMap((modules) => [...modules]);
+  const diverged =
+    [...values].find(([, { data }]) => !areComputable(data as Float32Array)) ??
+    changes.find(([, change]) => !(boundOf(change) <= largest));
+  if (!diverged) return;
+  throw new TillerError(
+    "training-diverged",
+    `training diverged: ${diverged[0]} has NaN, infinity or numbers too large to compute with, and is not saved; lower the learning rate or alpha.`,
+  );
 }

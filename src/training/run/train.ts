@@ -7,6 +7,7 @@ import { largestNetwork } from "../../families/parameters.ts";
 import { unreadPictures } from "../../images/folder.ts";
 import { type DeviceName, type PrecisionName, resolveCompute, startEngine } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
+import { refuseNotFinite } from "../../weights/refuse-not-finite.ts";
 import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.ts";
 import type { Source } from "../data/draws.ts";
 import { readPictures } from "../data/pictures.ts";
@@ -138,8 +139,15 @@ async function* learn(
   }
 
   const model = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
+  await refuseNotFinite(model.components.values(), signal);
   const tokenizer = await loadTokenizer(model.tokenizerFolder);
   const resolution = settings.resolution ?? model.defaults.height;
+  if (resolution % model.defaults.sideMultiple !== 0) {
+    throw new TillerError(
+      "size-invalid",
+      `resolution ${resolution} is not a multiple of ${model.defaults.sideMultiple}, as this model needs.`,
+    );
+  }
   yield { type: "doing", what: "reading pictures" };
   const { pictures, identity: pictureContents } = await readPictures(settings.images, resolution, signal);
   const unread = await unreadPictures(settings.images);
@@ -248,14 +256,12 @@ async function* learn(
     const objective = yield* told(building, ({ done, of }) => doing("encoding pictures", done / of));
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async (): Promise<TrainingEvent> => {
+      const { out, token } = settings;
+      // First, for it refuses what has diverged.
+      const saved = await saveAdapter(out, trained, tables, values, token, madeBy(settings, model, state));
       await writeCheckpoint(checkpoint, values, state, identity);
       await log.draw(join(folder, "loss.svg"));
-      return {
-        type: "saved",
-        step: state.steps,
-        folder,
-        ...(await saveAdapter(settings.out, trained, tables, values, settings.token, madeBy(settings, model, state))),
-      };
+      return { type: "saved", step: state.steps, folder, ...saved };
     };
 
     let began = performance.now();

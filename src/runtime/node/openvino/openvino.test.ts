@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openVinoMissing } from "../../../../test/openvino-here.ts";
 import { fromFloat32 } from "../../../bytes/elements.ts";
 import { readSafetensors, writeSafetensors } from "../../../bytes/safetensors.ts";
 import {
@@ -20,18 +21,8 @@ import {
 import type { Engine } from "../../engine.ts";
 import { float32 } from "../../tensor.ts";
 import { startEngine } from "../engine.ts";
-import { findLibrary } from "./find.ts";
 
-const missing = await findLibrary().then(
-  () => undefined,
-  (error: Error) => error.message,
-);
-if (missing !== undefined) {
-  if (process.env.CI === "true") throw new Error(missing);
-  console.warn(`SKIPPED: OpenVINO's tests. ${missing}`);
-}
-
-describe.skipIf(missing !== undefined)("OpenVINO", () => {
+describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await startEngine({ device: "openvino" });

@@ -1,0 +1,47 @@
+/** The results that lie in a folder, whether or not what made them lies there too. */
+import { join } from "node:path";
+import { z } from "zod";
+import { exists } from "#bytes";
+import { jsonObject, readJson } from "../bytes/json-file.ts";
+import { guidanceNames } from "../guidance/index.ts";
+import { parseExperiment } from "./experiment.ts";
+import type { Results } from "./results.ts";
+
+const intervals = z.record(z.string(), z.looseObject({ mean: z.number(), low: z.number(), high: z.number() }));
+
+/** What tables are made of; the rest is as it is written. */
+const schema = z.looseObject({
+  experiment: jsonObject,
+  units: z.looseObject({ done: z.number(), total: z.number() }),
+  arms: z.array(
+    z.looseObject({
+      personalisation: z.string(),
+      name: z.string(),
+      arm: z.looseObject({ guidance: z.enum(guidanceNames) }),
+      scores: intervals,
+      overCfg: intervals.optional(),
+      rows: z.number(),
+      secondsPerPicture: z.number(),
+      memory: z.number(),
+      prompts: z.array(z.looseObject({ concept: z.string(), prompt: z.string(), folder: z.string() })),
+    }),
+  ),
+  pairs: z
+    .array(z.looseObject({ personalisation: z.string(), name: z.string(), over: z.string(), differences: intervals }))
+    .optional(),
+});
+
+/** Bytes beyond which a file is none of these: the largest of ours has three megabytes. */
+const largest = 1 << 30;
+
+/**
+ * The results in a folder's results.json; undefined if there is none.
+ *
+ * @throws TillerError if the file cannot be read, or holds something else.
+ */
+export async function keptResults(folder: string): Promise<Results | undefined> {
+  const file = join(folder, "results.json");
+  if (!(await exists(file))) return undefined;
+  const kept = await readJson(file, schema, largest);
+  return { ...kept, experiment: parseExperiment(kept.experiment, file) } as unknown as Results;
+}

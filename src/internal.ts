@@ -22,6 +22,7 @@ export {
   settingsNamed,
   settingsOf,
   toldOf,
+  unmetEvaluations,
 } from "./guidance/index.ts";
 // Words for people.
 export { metricLabels, withoutToken } from "./metrics/index.ts";

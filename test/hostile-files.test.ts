@@ -10,8 +10,8 @@ import type { ErrorCode } from "../src/errors/index.ts";
 import { openModel } from "../src/families/open-model.ts";
 import {
   type LoadOptions,
-  Pipeline,
   type PictureRequest,
+  Pipeline,
   readFloat32,
   readSafetensors,
   type TrainingRequest,

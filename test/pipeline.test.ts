@@ -88,6 +88,45 @@ describe("the dial", () => {
   });
 });
 
+describe("fewer evaluations", () => {
+  const fewer: PictureRequest = { ...request, guidanceEvery: 3, guidanceBetween: "extrapolated", guidanceTo: 0.9 };
+
+  test("draw another picture, in the mean of rows that they say", async () => {
+    const rows = async (asked: PictureRequest) => {
+      const seen: number[] = [];
+      for await (const event of pipeline.generate(asked)) if (event.type === "step") seen.push(event.rows);
+      return [...new Set(seen)];
+    };
+    expect(await rows(fewer)).toEqual([1 + 2 / 6]);
+    const [full, held] = [await pictures(pipeline, request), await pictures(pipeline, fewer)];
+    expect(bytes(held)).not.toEqual(bytes(full));
+  });
+
+  test("in a batch of four are four single runs", async () => {
+    const four = await pictures(pipeline, { ...fewer, count: 4 }, 4);
+    const singles = [];
+    for (const seed of [3, 4, 5, 6]) singles.push(...(await pictures(pipeline, { ...fewer, seed })));
+    expect(bytes(four)).toEqual(bytes(singles));
+  });
+
+  test("with no step left to guide are no guidance, bit for bit", async () => {
+    const none = await pictures(pipeline, { ...request, guidance: "none" });
+    expect(bytes(await pictures(pipeline, { ...request, guidanceFrom: 0.9 }))).toEqual(bytes(none));
+  });
+
+  test("stand in the recipe where they are asked for, and repeat the picture", async () => {
+    const [plain] = await pictures(pipeline, { ...request, guidanceEvery: 1, guidanceFrom: 0 });
+    expect(Object.keys(plain!.recipe.request).filter((key) => /^guidance./.test(key))).toEqual([]);
+    const [picture] = await pictures(pipeline, fewer);
+    expect(picture!.recipe.request).toMatchObject({
+      guidanceEvery: 3,
+      guidanceBetween: "extrapolated",
+      guidanceTo: 0.9,
+    });
+    expect(bytes(await pictures(pipeline, picture!.recipe.request))).toEqual(bytes([picture!]));
+  });
+});
+
 describe("a batch", () => {
   test("of four gives the pictures of four single runs", async () => {
     const four = await pictures(pipeline, { ...request, count: 4 }, 4);
@@ -199,13 +238,15 @@ describe("adapters", () => {
 });
 
 describe("a full fine-tune with its base", () => {
-  test("at omega 1 is cfg on the fine-tune, and at omega 0 its weak rows are the base's", async () => {
+  test("at omega 1 is cfg on the fine-tune, at omega 0 its weak rows are the base's, and without these no guidance", async () => {
     const own = await Pipeline.load(model, { base: fixture("pipelines/sd15-fp16"), device: "cpu" });
     const alone = await load({ adapters: [] });
     try {
       const cfg = bytes(await pictures(alone, { ...request, guidance: "cfg" }));
       expect(bytes(await pictures(own, { ...request, omega: 1 }))).toEqual(cfg);
       expect(bytes(await pictures(own, { ...request, omega: 0 }))).not.toEqual(cfg);
+      const none = bytes(await pictures(alone, { ...request, guidance: "none" }));
+      expect(bytes(await pictures(own, { ...request, omega: 0, guidanceFrom: 0.9 }))).toEqual(none);
     } finally {
       await Promise.all([own.close(), alone.close()]);
     }
@@ -310,6 +351,11 @@ describe("a wrong request is refused:", () => {
     [{ guidance: "sag" }, "learned-token-missing"],
     [{ guidance: "cfg+ag", mix: "product" }, "setting-invalid", "mix"],
     [{ guidance: "sag", sagThreshold: 1.1 }, "setting-invalid", "sagThreshold"],
+    [{ guidanceEvery: 1.5 }, "setting-invalid", "guidanceEvery"],
+    [{ guidanceEvery: 0 }, "setting-invalid", "guidanceEvery"],
+    [{ guidanceFrom: 0.5, guidanceTo: 0.5 }, "setting-invalid", "guidanceFrom 0.5", "0.5"],
+    [{ guidance: "none", guidanceEvery: 2 }, "setting-invalid", "guidanceEvery", "none"],
+    [{ guidance: "sag", guidanceTo: 0.5 }, "setting-invalid", "guidanceTo", "sag"],
     [{ sampler: "ddim", karras: true }, "karras-unsupported", "ddim"],
     [{ scales: 3 }, "setting-invalid", "scales"],
     [{ clipSkip: 12 }, "clip-skip-too-large", "12"],

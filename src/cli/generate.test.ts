@@ -140,6 +140,30 @@ describe("tiller generate", () => {
     expect([kin.requests[0]?.scale, other.requests[0]?.scale]).toEqual([9, 0.4]);
   });
 
+  test("--guidance-every and its kin reach the request, the file's name and the recipe; --from another method leaves them", async () => {
+    const fewer = "--guidance pg --guidance-every 3 --guidance-between extrapolated --guidance-to 0.8".split(" ");
+    const { code } = await tiller([...cat, ...fewer, "--out", out]);
+    const picture = join(out, "tiller-0-pg-w0.6-every3-extrapolated-to0.8.png");
+    const told = { guidanceEvery: 3, guidanceBetween: "extrapolated", guidanceTo: 0.8 };
+    expect([code, (await readRecipe(picture)).request]).toMatchObject([0, told]);
+    const kin = await tiller(["generate", "--from", picture, "--guidance", "cfg", "--out", out]);
+    expect(kin.requests[0]).toMatchObject(told);
+    const other = await tiller(["generate", "--from", picture, "--guidance", "none", "--out", out]);
+    expect([other.code, other.requests[0]]).toMatchObject([0, { guidance: "none" }]);
+    expect(other.requests[0]).not.toHaveProperty("guidanceEvery");
+  });
+
+  test.each([
+    ["--guidance sag --guidance-every 2", "--guidance-every", "sag", "different prompts"],
+    ["--guidance none --guidance-to 0.5", "--guidance-to", "none"],
+    ["--guidance pg --guidance-from 0.5 --guidance-to 0.5", "--guidance-from 0.5", "ends at 0.5"],
+    ["--guidance pg --guidance-every 0", "--guidance-every 0", "too small"],
+    ["--guidance pg --guidance-every 2.5", "--guidance-every 2.5", "whole number"],
+  ])("%s is refused", async (argv, ...facts) => {
+    const { error } = await refused([...cat, ...argv.split(" "), "--out", out]);
+    expect(error).toEqual(refusal("option-invalid", ...facts));
+  });
+
   test("--from says so when the adapter file has changed", async () => {
     const argv = [...cat, "--adapter", "owner/cat", "--out", out];
     await tiller(argv, { sha256: "a".repeat(64) });

@@ -27,6 +27,8 @@ import {
   refuseInexactSeeds,
   settingNames,
   settingOf,
+  settingsNamed,
+  unmetEvaluations,
 } from "../internal.ts";
 import { optionOf, parseChoice, parseWhole } from "./values.ts";
 
@@ -171,8 +173,12 @@ export function requestOf(given: RequestOptions, recipe: Recipe | undefined): Gi
   const request: RequestOptions = { ...recipe?.request };
   const [from, to] = [recipe?.request.guidance, given.guidance];
   if (from && to) {
-    // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: what the recipe's method did not have as the same is left behind.
-    for (const name of settingNames) if (settingOf(to, name) && !comparable(name, from, to)) delete request[name];
+    // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: what the recipe's method did not have as the same is left behind,
+    // and so are settings that the other method does not have and recipes tell of none without.
+    for (const name of settingNames) {
+      const isLater = settingsNamed(name)[0].told === "when changed";
+      if (settingOf(to, name) ? !comparable(name, from, to) : isLater) delete request[name];
+    }
   }
   for (const [key, value] of Object.entries(given)) if (value !== undefined) Object.assign(request, { [key]: value });
   if (request.prompt === undefined) {
@@ -180,6 +186,9 @@ export function requestOf(given: RequestOptions, recipe: Recipe | undefined): Gi
   }
   const parsed = pictureRequestSchema.safeParse(request);
   if (parsed.success) {
+    // Without a method named, the pipeline knows which it is, and says the same.
+    const unmet = parsed.data.guidance && unmetEvaluations(parsed.data.guidance, parsed.data);
+    if (unmet) throw new TillerError("option-invalid", `${optionOf(unmet.name)} ${unmet.why}.`);
     refuseInexactSeeds(parsed.data);
     return parsed.data;
   }

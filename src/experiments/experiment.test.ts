@@ -109,7 +109,22 @@ describe("what came to a method later", () => {
     expect(JSON.stringify(arms)).toBe(
       '[{"guidance":"cfg+ag","scale":7.5,"agScale":2},{"guidance":"cfg+ag","scale":7.5,"agScale":2,"mix":"outer"}]',
     );
-    expect(arms.map((arm) => armName(arm, arms))).toEqual(["cfg+ag sum", "cfg+ag outer"]);
+    expect(arms.map((arm) => armName(arm, arms))).toEqual(["cfg+ag", "cfg+ag outer"]);
+  });
+
+  test("tells fewer evaluations where they are changed: the full method keeps its key and its name", () => {
+    const arms = armsFor(
+      { method: "pg", guidanceEvery: [1, 3], guidanceBetween: ["difference", "extrapolated"] },
+      { method: "pg", guidanceTo: 0.4 },
+    );
+    expect(JSON.stringify(arms[0])).toBe('{"guidance":"pg","scale":7.5,"omega":0.6}');
+    expect(arms.map((arm) => armName(arm, arms))).toEqual([
+      "pg 0.6",
+      "pg 0.6 extrapolated",
+      "pg 0.6 every=3",
+      "pg 0.6 every=3 extrapolated",
+      "pg 0.6 to=0.4",
+    ]);
   });
 
   test("is compared with the same baseline, at the arm's own scale or the only one", () => {
@@ -172,6 +187,13 @@ describe("what is wrong is named where it is", () => {
       "pg 0.6",
       "cfg",
     ],
+    [
+      "fewer evaluations of sag",
+      { personalisation: [{ recipe: "dreambooth-ti" }], guidance: [{ method: "sag", guidanceEvery: [1, 2] }] },
+      "guidanceEvery",
+      "sag",
+    ],
+    ["guidance at no step", { guidance: [{ method: "pg", guidanceFrom: [0, 0.5], guidanceTo: 0.5 }] }, "guidanceFrom"],
     ["sag without a learned token", { guidance: [{ method: "sag" }] }, "sag"],
   ])("%s", (_, more, ...facts) => {
     expect(() => with_(more)).toThrow(refusal("experiment-invalid", ...facts));

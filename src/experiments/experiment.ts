@@ -16,6 +16,7 @@ import {
   settingNames,
   settingsOf,
   toldOf,
+  unmetEvaluations,
 } from "../guidance/index.ts";
 import { evaluationProtocols } from "../metrics/encoders.ts";
 import { type SamplerName, samplerNames, settingFields, type UsualSettings } from "../recipe/request.ts";
@@ -218,7 +219,20 @@ function refuseImpossible({ guidance, sampler, compare = [] }: GivenExperiment, 
       { paths: [where] },
     );
   }
-  if (guidance.some((one) => openSettings(one).length > 0)) return;
+  const asked = guidance.flatMap(({ method, ...given }) =>
+    Object.entries(given).flatMap(([name, values]) =>
+      (values ?? []).map((value): Arm => ({ guidance: method, [name]: value })),
+    ),
+  );
+  const open = guidance.some((one) => openSettings(one).length > 0);
+  for (const { guidance: method, ...settings } of [...asked, ...(open ? [] : armsOf({ guidance }))]) {
+    const unmet = unmetEvaluations(method, settings);
+    if (unmet) {
+      const message = `${where}: guidance: ${unmet.name} ${unmet.why}.`;
+      throw new TillerError("experiment-invalid", message, { paths: [where] });
+    }
+  }
+  if (open) return;
   const rows = armsOf({ guidance }).map((arm, _, arms) => armName(arm, arms));
   const none = compare.flat().find((name) => !rows.includes(name));
   if (none === undefined) return;

@@ -48,7 +48,7 @@ export function resultsTable({ arms, experiment }: Results): Table {
         score(result.scores, name),
         result.overCfg ? difference(result.overCfg, name) : { text: "" },
       ]),
-      { text: String(result.rows) },
+      { text: String(Math.round(result.rows * 100) / 100) },
       { text: result.secondsPerPicture.toFixed(2) },
       { text: (result.memory / 2 ** 20).toFixed(0) },
       { text: theirs ? [theirs.dino, theirs.clipI, theirs.clipT].map((value) => value.toFixed(3)).join(" ") : "" },

@@ -4,13 +4,13 @@
  */
 import { constantMix, strong, weak } from "./guidance.ts";
 import { method } from "./method.ts";
-import { agScale, scale } from "./settings.ts";
+import { agScale, evaluation, scale } from "./settings.ts";
 
 export const autolora = method({
   name: "autolora",
   label: "AutoLoRA",
   help: "CFG inside both models, then autoguidance between them",
-  settings: [scale, agScale],
+  settings: [scale, agScale, ...evaluation],
   needs: ["fine-tuning"],
   baseline: "cfg",
   isBaselineAt: { agScale: 1 },

@@ -8,7 +8,7 @@
  */
 import { constantMix, strong, weak } from "./guidance.ts";
 import { type ChoiceSetting, method } from "./method.ts";
-import { agScale, scale } from "./settings.ts";
+import { agScale, evaluation, scale } from "./settings.ts";
 
 const mix = {
   kind: "choice",
@@ -25,7 +25,7 @@ export const cfgAg = method({
   name: "cfg+ag",
   label: "CFG and autoguidance",
   help: "away from the prediction without a prompt, and from the pre-trained model",
-  settings: [scale, agScale, mix],
+  settings: [scale, agScale, mix, ...evaluation],
   needs: ["fine-tuning"],
   baseline: "cfg",
   isBaselineAt: { agScale: 1 },

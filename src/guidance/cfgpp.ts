@@ -4,13 +4,13 @@
  */
 import { strong } from "./guidance.ts";
 import { method } from "./method.ts";
-import { lambda } from "./settings.ts";
+import { evaluation, lambda } from "./settings.ts";
 
 export const cfgpp = method({
   name: "cfg++",
   label: "CFG++",
   help: "CFG that adds noise back with the prediction without a prompt",
-  settings: [lambda],
+  settings: [lambda, ...evaluation],
   needs: [],
   baseline: "cfg",
   guide: ({ scale: l }) => ({

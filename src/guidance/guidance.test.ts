@@ -266,9 +266,10 @@ describe("what the methods say of themselves", () => {
     expect(needs.includes("fine-tuning")).toBe(rows.some(({ strength }) => strength !== 1));
   });
   test("of one name there are one default and another: lambda is no scale", () => {
-    expect(valuesOf("cfg", {})).toEqual({ scale: 7.5 });
-    expect(valuesOf("pg++", { omega: 0.1 })).toEqual({ scale: 0.4, omega: 0.1, renoise: "weak" });
-    expect(valuesOf("cfg", { omega: 0.1 }, { scale: 2.5 })).toEqual({ scale: 2.5 });
+    const every = { guidanceEvery: 1, guidanceBetween: "difference", guidanceFrom: 0, guidanceTo: 1 };
+    expect(valuesOf("cfg", {})).toEqual({ scale: 7.5, ...every });
+    expect(valuesOf("pg++", { omega: 0.1 })).toEqual({ scale: 0.4, omega: 0.1, renoise: "weak", ...every });
+    expect(valuesOf("cfg", { omega: 0.1 }, { scale: 2.5 })).toEqual({ scale: 2.5, ...every });
   });
   test("settings that came later are told where they are changed alone", () => {
     expect(toldOf("cfg+ag", { mix: "sum" })).toEqual({ scale: 7.5, agScale: 2 });

@@ -1,8 +1,10 @@
 /** What follows from the list of methods: their names, the settings of all of them, and what a request's settings come to. */
+
+import { type Evaluations, type EvaluationValues, evaluationsOf } from "./evaluations.ts";
 import type { Guidance } from "./guidance.ts";
 import type { Method, Setting, SettingValue } from "./method.ts";
 import { methods } from "./methods.ts";
-import { shared } from "./settings.ts";
+import { evaluation, shared } from "./settings.ts";
 
 export type { ChoiceSetting, Method, Need, NumberSetting, Setting } from "./method.ts";
 
@@ -91,9 +93,34 @@ export const toldOf = (guidance: GuidanceName, given: GivenSettings, usual: Give
   return Object.fromEntries(told.map(({ name }) => [name, values[name]]));
 };
 
-/** What a method asks of the network and does with the answers. */
+/** What a method asks of the network and does with the answers, all of them at every step. */
 export const guide = (guidance: GuidanceName, given: GivenSettings): Guidance =>
   methodOf(guidance).guide(valuesOf(guidance, given) as Record<string, never>);
+
+const usualEvaluation = Object.fromEntries(evaluation.map((one) => [one.name, one.default])) as EvaluationValues;
+
+const evaluationValues = (guidance: GuidanceName, given: GivenSettings): EvaluationValues =>
+  ({ ...usualEvaluation, ...valuesOf(guidance, given) }) as EvaluationValues;
+
+/** What a method asks of the network at each of `steps`, and what its prediction is there. */
+export const evaluate = (guidance: GuidanceName, given: GivenSettings, steps: number): Evaluations =>
+  evaluationsOf(guide(guidance, given), evaluationValues(guidance, given), steps);
+
+/** The setting of fewer evaluations that cannot be met, and why, in words that go on from its name. */
+export interface UnmetEvaluations {
+  readonly name: SettingName;
+  readonly why: string;
+}
+
+/** What of fewer evaluations cannot be met; undefined if all that is asked for can be. */
+export function unmetEvaluations(guidance: GuidanceName, given: GivenSettings): UnmetEvaluations | undefined {
+  const { everyStep } = methodOf(guidance);
+  const asked = evaluation.find(({ name, default: usual }) => (given[name] ?? usual) !== usual);
+  if (asked && everyStep) return { name: asked.name, why: `does not go with ${guidance}: ${everyStep}` };
+  const { guidanceFrom: from, guidanceTo: to } = evaluationValues(guidance, given);
+  if (from < to) return undefined;
+  return { name: "guidanceFrom", why: `${from} leaves no step to guide, for guidance ends at ${to}` };
+}
 
 /** What is odd about a setting's value, in a sentence; undefined if nothing is. */
 export function doubtOf(setting: Setting, value: number | string): string | undefined {
@@ -103,14 +130,14 @@ export function doubtOf(setting: Setting, value: number | string): string | unde
   return within ? undefined : `${setting.name} ${value} lies outside ${from} to ${to}, ${is}`;
 }
 
-/** The settings that a name of a file or a row tells: the first ones always, others where they vary or are changed. */
+/** The settings that a name of a file or a row tells: the first ones always, others where they vary, later ones where changed. */
 export function namingSettings(guidance: GuidanceName, given: GivenSettings, varies: (name: SettingName) => boolean) {
   const told = toldOf(guidance, given);
   const values = valuesOf(guidance, given);
   const settings = settingsOf(guidance).flatMap((setting) => {
     const value = values[setting.name]!;
-    const changed = setting.told === "when changed" && setting.name in told;
-    return setting.told === "in names" || changed || varies(setting.name) ? [{ setting, value }] : [];
+    const isTold = setting.told === "when changed" ? setting.name in told : varies(setting.name);
+    return setting.told === "in names" || isTold ? [{ setting, value }] : [];
   });
   const first = settings.filter(({ setting }) => setting.told === "in names");
   return [...first, ...settings.filter((one) => !first.includes(one))];

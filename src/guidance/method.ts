@@ -40,6 +40,8 @@ export interface NumberSetting<N extends string = string> extends Told<N> {
   readonly least?: number;
   /** The largest that is allowed. */
   readonly most?: number;
+  /** Whole numbers alone. */
+  readonly whole?: true;
   /** What lies outside is doubted: a warning, and in experiments a refusal. */
   readonly usual?: { readonly from: number; readonly to: number; readonly is: string };
 }
@@ -77,6 +79,8 @@ export interface Method<N extends string = string, S extends Setting = Setting> 
   readonly baseline?: string;
   /** The settings at which it is that method exactly. */
   readonly isBaselineAt?: { readonly [One in S as One["name"]]?: SettingValue<One> };
+  /** Why all its rows are needed at every step, where fewer evaluations (`evaluation` in settings.ts) are not among its settings. */
+  readonly everyStep?: string;
   guide(values: Values<S>): Guidance;
 }
 

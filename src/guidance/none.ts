@@ -8,6 +8,7 @@ export const none = method({
   help: "the fine-tuned model alone",
   settings: [],
   needs: [],
+  everyStep: "it has no second prediction to save",
   baseline: "cfg",
   guide: () => constantMix([strong("cond")], [1]),
 });

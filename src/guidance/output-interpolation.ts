@@ -7,13 +7,13 @@
  */
 import { constantMix, strong, weak } from "./guidance.ts";
 import { method } from "./method.ts";
-import { omega, scale } from "./settings.ts";
+import { evaluation, omega, scale } from "./settings.ts";
 
 export const outputInterpolation = method({
   name: "output-interpolation",
   label: "output-space interpolation",
   help: "away from the two models' predictions without a prompt, mixed by omega",
-  settings: [scale, omega],
+  settings: [scale, omega, ...evaluation],
   needs: ["fine-tuning"],
   baseline: "cfg",
   isBaselineAt: { omega: 1 },

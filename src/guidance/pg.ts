@@ -6,13 +6,13 @@
  */
 import { constantMix, strong, weak } from "./guidance.ts";
 import { method } from "./method.ts";
-import { omega, scale } from "./settings.ts";
+import { evaluation, omega, scale } from "./settings.ts";
 
 export const pg = method({
   name: "pg",
   label: "personalization guidance",
   help: "away from the model at omega without a prompt",
-  settings: [scale, omega],
+  settings: [scale, omega, ...evaluation],
   needs: ["fine-tuning"],
   baseline: "cfg",
   isBaselineAt: { omega: 1 },

@@ -4,7 +4,7 @@
  */
 import { strong, weak } from "./guidance.ts";
 import { type ChoiceSetting, method } from "./method.ts";
-import { lambda, omega } from "./settings.ts";
+import { evaluation, lambda, omega } from "./settings.ts";
 
 const renoise = {
   kind: "choice",
@@ -21,7 +21,7 @@ export const pgpp = method({
   name: "pg++",
   label: "PG++",
   help: "CFG++ away from the model at omega",
-  settings: [lambda, omega, renoise],
+  settings: [lambda, omega, renoise, ...evaluation],
   needs: ["fine-tuning"],
   baseline: "cfg++",
   isBaselineAt: { omega: 1 },

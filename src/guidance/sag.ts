@@ -40,6 +40,8 @@ export const sag = method({
   needs: ["learned token"],
   baseline: "cfg",
   isBaselineAt: { sagThreshold: 1 },
+  everyStep:
+    "its first steps and its later ones follow different prompts, so that no one prediction stands for it alone",
   guide: ({ scale: s, sagThreshold: T, sagWeight: r }) => ({
     rows: [strong("cond"), strong("null"), strong("agnostic")],
     coefficients: (step, steps) => {

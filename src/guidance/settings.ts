@@ -1,5 +1,5 @@
 /** Settings that several methods share. A method may give one another default: `{ ...scale, default: 5 }`. */
-import type { NumberSetting } from "./method.ts";
+import type { ChoiceSetting, NumberSetting } from "./method.ts";
 
 export const scale = {
   kind: "number",
@@ -43,6 +43,56 @@ export const agScale = {
   told: "in recipes",
   default: 2,
 } as const satisfies NumberSetting;
+
+const every = {
+  kind: "number",
+  name: "guidanceEvery",
+  label: "Guidance every",
+  help: "steps from one evaluation of all predictions to the next; in between, of the prompt's alone",
+  short: "every",
+  told: "when changed",
+  default: 1,
+  least: 1,
+  whole: true,
+} as const satisfies NumberSetting;
+
+const between = {
+  kind: "choice",
+  name: "guidanceBetween",
+  label: "Guidance between",
+  help: "what is kept in between: the difference to the other predictions, these, or the line through the last two differences",
+  short: "",
+  told: "when changed",
+  choices: ["difference", "weak", "extrapolated"],
+  default: "difference",
+} as const satisfies ChoiceSetting;
+
+const from = {
+  kind: "number",
+  name: "guidanceFrom",
+  label: "Guidance from",
+  help: "share of the steps where guidance begins; before, the prompt's prediction alone",
+  short: "from",
+  told: "when changed",
+  default: 0,
+  least: 0,
+  most: 1,
+} as const satisfies NumberSetting;
+
+const to = {
+  kind: "number",
+  name: "guidanceTo",
+  label: "Guidance to",
+  help: "share of the steps where guidance ends; after, the prompt's prediction alone",
+  short: "to",
+  told: "when changed",
+  default: 1,
+  least: 0,
+  most: 1,
+} as const satisfies NumberSetting;
+
+/** Fewer evaluations (evaluations.ts): of every method with a strong prediction that is the same throughout, and others. */
+export const evaluation = [every, between, from, to] as const;
 
 /** These come first wherever settings are listed. */
 export const shared = [scale, omega, agScale] as const;

@@ -43,8 +43,8 @@ export interface Denoiser {
    */
   setAdapters(loaded: readonly LoadedAdapter[]): Promise<void>;
   encode(rows: readonly TextRow[], clipSkip: number): Promise<EncodedRows>;
-  /** Conditioning of `pictures` pictures, each with all rows: picture 0's rows first. */
-  condition(rows: EncodedRows, pictures: number): Promise<Conditioning>;
+  /** Conditioning of `pictures` pictures, each with all rows, or these of them: picture 0's rows first. */
+  condition(rows: EncodedRows, pictures: number, chosen?: readonly number[]): Promise<Conditioning>;
   /** latents [pictures * rows, channels, h, w] at one timestep to the prediction of the same shape. */
   predict(latents: Tensor, timestep: number, conditioning: Conditioning): Promise<Tensor>;
   release(): Promise<void>;
@@ -174,15 +174,13 @@ export async function buildDenoiser(
       });
       return { strengths, text: kept, release: () => engine.drop(kept) };
     },
-    async condition({ strengths, text }, pictures) {
-      const batch = Array.from({ length: pictures }, () => strengths).flat();
+    async condition({ strengths, text }, pictures, chosen = [...strengths.keys()]) {
+      const rows = Array.from({ length: pictures }, () => chosen).flat();
+      const batch = rows.map((row) => strengths[row]!);
       const encoded = Object.keys(graphs.text).filter((name) => sessions.prepare.inputs.has(name));
       const prepared = await sessions.prepare.keep({
         ...Object.fromEntries(encoded.map((name) => [name, text])),
-        row: int32(
-          [batch.length],
-          batch.map((_, i) => i % strengths.length),
-        ),
+        row: int32([rows.length], rows),
         ...inputs.prepare.factors,
         ...inputs.prepare.strengths(batch),
       });

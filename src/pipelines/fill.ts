@@ -2,7 +2,7 @@
 import { type Adapter, sites, trainingMethodOf } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
 import type { ModelDefaults } from "../families/family.ts";
-import { doubtOf, methodOf, settingsOf, valuesOf } from "../guidance/index.ts";
+import { doubtOf, methodOf, settingsOf, unmetEvaluations, valuesOf } from "../guidance/index.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import {
   completed,
@@ -25,6 +25,8 @@ export function fill(parts: Parts, request: PictureRequest): Filled {
     const [issue] = parsed.error.issues;
     throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
   }
+  const unmet = unmetEvaluations(parsed.data.guidance ?? defaults.guidance, parsed.data);
+  if (unmet) throw new TillerError("setting-invalid", `${unmet.name} ${unmet.why}.`);
   refuseInexactSeeds(parsed.data);
   const full = completed(parsed.data, defaults);
   const filled = { ...full, width: full.width ?? defaults.width, height: full.height ?? defaults.height };

@@ -7,6 +7,7 @@
 import { cacheFolder, exists, join, makeFolder, stampOf, startHash } from "#bytes";
 import { readSafetensors } from "../bytes/safetensors.ts";
 import type { Component, Model, Tokens } from "../families/family.ts";
+import type { ComputedRows } from "../guidance/evaluations.ts";
 import type { Row, RowText } from "../guidance/guidance.ts";
 import { type Engine, rowOf, stackRows, type Tensor } from "../runtime/index.ts";
 import { blendCheckpoints } from "../weights/blend.ts";
@@ -26,10 +27,15 @@ interface EncodedPart {
   readonly encoded: Awaited<ReturnType<Denoiser["encode"]>>;
 }
 
+/** A network's share of a method's rows, for a number of pictures. */
+interface PreparedPart extends Omit<EncodedPart, "encoded"> {
+  readonly conditioning: Conditioning;
+}
+
 /** Predicts for the pictures of one batch. */
 export interface BatchPredictor {
-  /** One latents tensor [1, channels, h, w] a picture to its predictions, one a row. */
-  predict(pictures: readonly Tensor[], timestep: number): Promise<Float32Array[][]>;
+  /** One latents tensor [1, channels, h, w] a picture to its predictions, one a row of all, or of the first alone. */
+  predict(pictures: readonly Tensor[], timestep: number, computed: ComputedRows): Promise<Float32Array[][]>;
   release(): Promise<void>;
 }
 
@@ -79,13 +85,23 @@ export async function buildPredictor(
       };
     },
     async batch(method, count) {
-      const parts: (EncodedPart & { readonly conditioning: Conditioning })[] = [];
-      for (const part of method.parts)
-        parts.push({ ...part, conditioning: await part.denoiser.condition(part.encoded, count) });
+      const prepare = async (computed: ComputedRows): Promise<PreparedPart[]> => {
+        const parts: PreparedPart[] = [];
+        for (const { denoiser, rows: all, encoded } of method.parts) {
+          const rows = all.filter((row) => computed === "all" || row === 0);
+          if (rows.length === 0) continue;
+          const chosen = rows.map((row) => all.indexOf(row));
+          parts.push({ denoiser, rows, conditioning: await denoiser.condition(encoded, count, chosen) });
+        }
+        return parts;
+      };
+      // The strong row alone is prepared when it is first asked for: most methods never do.
+      const prepared = new Map<ComputedRows, readonly PreparedPart[]>([["all", await prepare("all")]]);
       return {
-        async predict(pictures, timestep) {
+        async predict(pictures, timestep, computed) {
+          if (!prepared.has(computed)) prepared.set(computed, await prepare(computed));
           const predictions = pictures.map((): Float32Array[] => []);
-          for (const { denoiser, rows, conditioning } of parts) {
+          for (const { denoiser, rows, conditioning } of prepared.get(computed)!) {
             const batch = stackRows(pictures.flatMap((latents) => rows.map(() => latents)));
             const predicted = await denoiser.predict(batch, timestep, conditioning);
             for (const [p, ofPicture] of predictions.entries()) {
@@ -97,7 +113,7 @@ export async function buildPredictor(
           return predictions;
         },
         release: async () => {
-          for (const { conditioning } of parts) await conditioning.release();
+          for (const { conditioning } of [...prepared.values()].flat()) await conditioning.release();
         },
       };
     },

@@ -1,8 +1,9 @@
 /** Text to pictures: the map of the system. */
 import { areComputable } from "../bytes/computable.ts";
 import { TillerError } from "../errors/index.ts";
-import { mix, type RowText } from "../guidance/guidance.ts";
-import { guide } from "../guidance/index.ts";
+import type { Evaluated } from "../guidance/evaluations.ts";
+import type { RowText } from "../guidance/guidance.ts";
+import { evaluate } from "../guidance/index.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { createNoise, type NoiseSource } from "../random/noise.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -33,7 +34,7 @@ export interface StepEvent {
   readonly picture: number;
   /** Pictures in the batch. */
   readonly batch: number;
-  /** Network evaluations a picture and step. */
+  /** Network evaluations a picture and step: the mean over all steps of a picture. */
   readonly rows: number;
   /** Decodes what the pictures of the batch look like so far; costs a decoding each. */
   preview(): Promise<Pixels[]>;
@@ -69,6 +70,7 @@ interface PictureState {
   latents: Float32Array;
   clean: Float32Array;
   history: History | undefined;
+  evaluated: readonly Evaluated[];
 }
 
 /** Pictures step by step, in batches. */
@@ -79,14 +81,14 @@ export async function* textToImage(
 ): AsyncGenerator<GenerateEvent> {
   const { engine, model, predictor, decoder, adapters } = parts;
   const { steps, count } = request;
-  const guidance = guide(request.guidance, request);
+  const guidance = evaluate(request.guidance, request, steps);
   const sampler = createSampler(request.sampler, model.scheduler, steps, { karras: request.karras || undefined });
   const farthest = guidance.rows.reduce((most, row) => Math.max(most, Math.abs(row.strength)), 0);
   if (farthest > 1)
     for (const { adapter, file, strength } of adapters) refuseStrength(adapter, file, strength * farthest);
   const { channels, pixelsPerLatent } = model.latents;
   const [height, width] = [request.height / pixelsPerLatent, request.width / pixelsPerLatent];
-  const rows = guidance.rows.length;
+  const rows = guidance.rowsAStep;
   const texts = new Set(guidance.rows.map((row): RowText => row.text));
   const { tokens, warnings } = tokenizeTexts({ ...parts, text: model.text }, request, texts, adapters);
   for (const message of [...doubts(parts, request), ...warnings]) yield { type: "warning", message };
@@ -96,13 +98,13 @@ export async function* textToImage(
   const decode = (latents: Float32Array): Promise<Pixels> => decoder.decode(latents, height, width);
   const method = await predictor.encode(guidance.rows, tokens, request.clipSkip);
   try {
-    const batchSize = batch ?? model.denoiser.picturesAtOnce(rows, height, width);
+    const batchSize = batch ?? model.denoiser.picturesAtOnce(guidance.rows.length, height, width);
     for (let first = 0; first < count; first += batchSize) {
       const pictures = Array.from({ length: Math.min(batchSize, count - first) }, (_, i): PictureState => {
         const seed = request.seed + first + i;
         const noise = createNoise(seed);
         const latents = noise.normal(channels * height * width).map((v) => v * sampler.initNoiseSigma);
-        return { index: first + i, seed, noise, latents, clean: latents, history: undefined };
+        return { index: first + i, seed, noise, latents, clean: latents, history: undefined, evaluated: [] };
       });
       const networks = await predictor.batch(method, pictures.length);
       try {
@@ -111,14 +113,10 @@ export async function* textToImage(
           const seen = pictures.map(
             ({ latents }): Tensor => ({ shape: [1, channels, height, width], data: sampler.scale(latents, step) }),
           );
-          const predictions = await networks.predict(seen, timestep);
-          const { output, renoise } = guidance.coefficients(step, steps);
+          const predictions = await networks.predict(seen, timestep, guidance.computed(step));
           for (const [i, picture] of pictures.entries()) {
-            const prediction = {
-              output: mix(predictions[i]!, output),
-              ...(renoise && { renoise: mix(predictions[i]!, renoise) }),
-            };
-            Object.assign(picture, { history: undefined }, sampler.step({ ...picture, prediction, step }));
+            const { prediction, evaluated } = guidance.guided(step, predictions[i]!, picture.evaluated);
+            Object.assign(picture, { history: undefined, evaluated }, sampler.step({ ...picture, prediction, step }));
             refuseUncomputable(picture);
           }
           const preview = async () => {

@@ -31,8 +31,9 @@ export const settingFields = Object.fromEntries(
 function settingField(name: SettingName): z.ZodType<number | string> {
   const [setting] = settingsNamed(name);
   if (setting.kind === "choice") return z.enum(setting.choices);
-  const { least, most } = setting;
-  const from = least === undefined ? z.number().finite() : z.number().finite().min(least);
+  const { least, most, whole } = setting;
+  const number = whole ? z.number().int() : z.number().finite();
+  const from = least === undefined ? number : number.min(least);
   return most === undefined ? from : from.max(most);
 }
 

@@ -87,6 +87,7 @@ const methodSchema = z.object({
         default: z.number(),
         least: z.number().optional(),
         most: z.number().optional(),
+        whole: z.literal(true).optional(),
         usual: z.object({ from: z.number(), to: z.number(), is: z.string() }).optional(),
       }),
       settingSchema.extend({ kind: z.literal("choice"), choices: z.array(z.string()), default: z.string() }),
@@ -98,6 +99,8 @@ const methodSchema = z.object({
   baseline: z.string().optional(),
   /** The settings at which it is that method exactly. */
   isBaselineAt: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
+  /** Why fewer evaluations do not go with it. */
+  everyStep: z.string().optional(),
 });
 
 const samplerSchema = z.object({

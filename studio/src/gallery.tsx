@@ -137,10 +137,14 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
 function settingsIn(
   { request }: Recipe,
   methods: readonly GuidanceMethod[],
-): { label: string; value: number | string }[] {
+): { label: string; value: number | string; isTold: boolean }[] {
   const values: Readonly<Record<string, unknown>> = request;
   const { settings = [] } = methods.find(({ name }) => name === request.guidance) ?? {};
-  return settings.map(({ name, label, default: usual }) => ({ label, value: (values[name] as typeof usual) ?? usual }));
+  return settings.map(({ name, label, default: usual, told }) => ({
+    label,
+    value: (values[name] as typeof usual) ?? usual,
+    isTold: told !== "when changed" || values[name] !== undefined,
+  }));
 }
 
 /** All that a recipe says, but what plays no part in it. */
@@ -151,7 +155,8 @@ function linesOf(
 ): [string, string | number][] {
   const { request, model, adapters } = recipe;
   const { guidance, negative, sampler, karras, clipSkip } = request;
-  const settings = [guidance, ...settingsIn(recipe, methods).map(({ label, value }) => `${label} ${value}`)];
+  const told = settingsIn(recipe, methods).filter(({ isTold }) => isTold);
+  const settings = [guidance, ...told.map(({ label, value }) => `${label} ${value}`)];
   return [
     ["prompt", request.prompt],
     ...(negative ? [["avoided", negative] as [string, string]] : []),

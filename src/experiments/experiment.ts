@@ -224,15 +224,14 @@ function refuseImpossible({ guidance, sampler, compare = [] }: GivenExperiment, 
       (values ?? []).map((value): Arm => ({ guidance: method, [name]: value })),
     ),
   );
-  const open = guidance.some((one) => openSettings(one).length > 0);
-  for (const { guidance: method, ...settings } of [...asked, ...(open ? [] : armsOf({ guidance }))]) {
+  for (const { guidance: method, ...settings } of [...asked, ...armsOf({ guidance })]) {
     const unmet = unmetEvaluations(method, settings);
     if (unmet) {
       const message = `${where}: guidance: ${unmet.name} ${unmet.why}.`;
       throw new TillerError("experiment-invalid", message, { paths: [where] });
     }
   }
-  if (open) return;
+  if (guidance.some((one) => openSettings(one).length > 0)) return;
   const rows = armsOf({ guidance }).map((arm, _, arms) => armName(arm, arms));
   const none = compare.flat().find((name) => !rows.includes(name));
   if (none === undefined) return;

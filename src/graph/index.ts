@@ -30,6 +30,7 @@ export { groupNorm, layerNorm, softmax } from "./operators/normalisations.ts";
 export { linear, matmul } from "./operators/products.ts";
 export { expand, type ReductionOptions, sum } from "./operators/reductions.ts";
 export { upsample } from "./operators/upsampling.ts";
+export { type Int8Weight, int8Weights, quantised } from "./quantise.ts";
 export { recompute } from "./recompute.ts";
 export type { Fused, Provider, Real, Target } from "./target.ts";
 export { type Outputs, ShapeError, type Value } from "./value.ts";

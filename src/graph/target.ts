@@ -18,7 +18,7 @@ export interface Target {
   readonly provider: Provider;
   /** What products, activations and the values between them are in. Norms, softmax and sums are float32 whatever it is. */
   readonly real: Real;
-  /** Whether weights are multiplied as int8. Nothing reads it yet. */
+  /** Whether weights that bear it are multiplied as int8, as {@link quantised} does. */
   readonly int8: boolean;
   readonly fused: ReadonlySet<Fused>;
   /** Whether weights are computed with where they lie in their mapped file; elsewhere they are copied to the device. */

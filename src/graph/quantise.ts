@@ -24,10 +24,10 @@ export interface Int8Weight {
 
 /** The weights that {@link quantised} asks for, as the graph reads them from their files; each once. */
 export function int8Weights(outputs: Outputs): TensorRef[] {
-  const found = new Map<Value, TensorRef>();
+  const found = new Map<string, TensorRef>();
   for (const value of topological(Object.values(outputs))) {
     const ref = weightOf(value);
-    if (ref) found.set(value.inputs[1]!, ref);
+    if (ref) found.set(`${ref.source.name} ${ref.offset} ${ref.byteLength}`, ref);
   }
   return [...found.values()];
 }

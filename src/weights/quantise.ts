@@ -38,7 +38,8 @@ export async function quantiseWeights(weights: readonly TensorRef[], file: strin
 }
 
 /** Opens what {@link quantiseWeights} wrote. */
-export const openInt8 = async (file: string): Promise<Checkpoint> => (await readSafetensors(file, { int8: true })).tensors;
+export const openInt8 = async (file: string): Promise<Checkpoint> =>
+  (await readSafetensors(file, { int8: true })).tensors;
 
 /** A 127th of each output channel's largest number; 1 where all are 0. */
 async function scalesOf(ref: TensorRef): Promise<Float32Array> {

@@ -116,7 +116,8 @@ function placesIndex(to: Emitter, [height, width]: readonly [Dim, Dim], at: Kern
 }
 
 /** q [batch, channels, h, w] as what a kernel meets of it: [batch, pixels of the result, kh * kw * channels]; outside lies `zero`. */
-export const places = (q: Value, kernel: Kernel, zero: number): Value => apply(placesOperator, [q], { ...kernel, zero });
+export const places = (q: Value, kernel: Kernel, zero: number): Value =>
+  apply(placesOperator, [q], { ...kernel, zero });
 
 const pictureOperator: Operator<Kernel> = {
   name: "picture",
@@ -138,7 +139,8 @@ const pictureOperator: Operator<Kernel> = {
 };
 
 /** Pixels [batch, h * w, channels] as the picture [batch, channels, h, w] that the kernel makes of one of the size of `from`. */
-export const picture = (pixels: Value, from: Value, kernel: Kernel): Value => apply(pictureOperator, [pixels, from], kernel);
+export const picture = (pixels: Value, from: Value, kernel: Kernel): Value =>
+  apply(pictureOperator, [pixels, from], kernel);
 
 const resultSize = (size: readonly Dim[], { kernel, stride, padding }: Kernel): [Dim, Dim] =>
   [0, 1].map((axis) =>

@@ -41,7 +41,7 @@ async function weight(shape: readonly number[], values?: Float32Array): Promise<
 }
 
 async function inInt8(outputs: g.Outputs): Promise<g.Outputs> {
-  const tensors = await quantiseWeights(g.int8Weights(outputs), join(folder, `${files++}.safetensors`));
+  const tensors = await quantiseWeights(g.int8Weights(outputs), join(folder, `${files++}.safetensors`), 127);
   return g.quantised(outputs, (ref) => {
     const { weight, scale } = int8Keys(ref);
     return { weight: tensors.get(weight)!, scale: tensors.get(scale)! };

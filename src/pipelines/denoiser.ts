@@ -113,8 +113,8 @@ export async function buildDenoiser(
   const compile = (graphs: ByNetwork<Outputs>) =>
     ofEach(async (network) => {
       const graph = graphs[network];
-      const int8 = network === "predict" && engine.target.int8;
-      return engine.compile(labels[network], int8 ? await inInt8(graph) : graph);
+      const reach = network === "predict" ? engine.target.int8 : 0;
+      return engine.compile(labels[network], reach > 0 ? await inInt8(graph, reach) : graph);
     });
   let sessions = await compile(graphs);
   const load = (adapters: readonly LoadedAdapter[]) =>

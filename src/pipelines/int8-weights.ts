@@ -7,17 +7,17 @@ import { int8Keys, openInt8, quantiseWeights } from "../weights/quantise.ts";
 const form = 1;
 
 /**
- * `outputs` as an int8 target computes them.
+ * `outputs` as a target computes them whose int8 weights reach to `reach`.
  *
  * @throws TillerError if a weight cannot be read, or the cache folder not written.
  */
-export async function inInt8(outputs: Outputs): Promise<Outputs> {
+export async function inInt8(outputs: Outputs, reach: number): Promise<Outputs> {
   const weights = int8Weights(outputs);
   if (weights.length === 0) return outputs;
   const folder = join(cacheFolder(), "int8");
   await makeFolder(folder);
-  const file = join(folder, `${await contentKey(weights)}.safetensors`);
-  const written = (await exists(file)) ? await openInt8(file) : await quantiseWeights(weights, file);
+  const file = join(folder, `${await contentKey(weights, reach)}.safetensors`);
+  const written = (await exists(file)) ? await openInt8(file) : await quantiseWeights(weights, file, reach);
   return quantised(outputs, (ref) => {
     const { weight, scale } = int8Keys(ref);
     return { weight: written.get(weight)!, scale: written.get(scale)! };
@@ -25,9 +25,9 @@ export async function inInt8(outputs: Outputs): Promise<Outputs> {
 }
 
 /** Names the weights by their files, these files' sizes and times, and where in them each lies. */
-async function contentKey(weights: readonly TensorRef[]): Promise<string> {
+async function contentKey(weights: readonly TensorRef[], reach: number): Promise<string> {
   const hash = startHash();
-  hash.update(`${form}`);
+  hash.update(`${form}|${reach}`);
   for (const file of new Set(weights.map(({ source }) => source.name))) hash.update(`|${file}|${await stampOf(file)}`);
   for (const { name, offset, shape } of weights) hash.update(`|${name}|${offset}|${shape}`);
   return (await hash.digest()).slice(0, 32);

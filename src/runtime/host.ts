@@ -3,6 +3,7 @@ import { TillerError } from "../errors/index.ts";
 import { dimKey, type Encoded, encode, type Place, showShape, type Target } from "../graph/index.ts";
 import { attentionIsRight } from "./attention-check.ts";
 import type { Engine, EngineOptions, Feeds, OperatorTime, Precision } from "./engine.ts";
+import { int8IsExact } from "./int8-check.ts";
 import { type Device, isOpenVino, targets } from "./targets.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -86,6 +87,7 @@ export async function engineOn(
     if (device === "webgpu" && engine.fusedAttention && !(await attentionIsRight(engine))) {
       target = { ...target, fused: new Set([...target.fused].filter((name) => name !== "attention")) };
     }
+    if (target.int8 === 127 && !(await int8IsExact(engine))) target = { ...target, int8: 63 };
   } catch (error) {
     await engine.close();
     throw error;
@@ -95,7 +97,7 @@ export async function engineOn(
 }
 
 const numbersOf = (precision: Precision): Pick<Target, "real" | "int8"> =>
-  precision === "int8" ? { real: "float32", int8: true } : { real: precision, int8: false };
+  precision === "int8" ? { real: "float32", int8: 127 } : { real: precision, int8: 0 };
 
 /** A missing, unknown or wrongly shaped input is a bug of the caller: said here rather than deep in the runtime. */
 function checkFeeds(name: string, { inputs }: Encoded, feeds: Feeds): void {

@@ -23,9 +23,9 @@ async function weight(shape: readonly number[], values: Float32Array, dtype: "fl
 
 const waves = (n: number) => Float32Array.from({ length: n }, (_, i) => Math.sin(i * i) * (1 + (i % 7)));
 
-async function written(refs: readonly TensorRef[]) {
+async function written(refs: readonly TensorRef[], reach = 127) {
   const file = join(folder, `${files++}.int8.safetensors`);
-  const tensors = await quantiseWeights(refs, file);
+  const tensors = await quantiseWeights(refs, file, reach);
   const of = async (ref: TensorRef) => {
     const { weight, scale } = int8Keys(ref);
     const bytes = await readBytes(tensors.get(weight)!);
@@ -72,6 +72,12 @@ test("a kernel's places come before its channels", async () => {
     const found = q[((y! * kw + x!) * channels + c!) * out + channel]!;
     expect(found).toBe(Math.round(value / scale[channel]!));
   }
+});
+
+test("numbers reach as far as they are asked to, and no farther", async () => {
+  const ref = await weight([5, 40], waves(200));
+  const { q } = await (await written([ref], 63)).of(ref);
+  expect([Math.max(...q.map(Math.abs))]).toEqual([63]);
 });
 
 test("an output channel of zeros stays zeros", async () => {

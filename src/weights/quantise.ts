@@ -17,15 +17,15 @@ export const int8Keys = ({ name, offset }: TensorRef): { weight: string; scale: 
 
 /**
  * Writes weights [out, in] or [out, in, kh, kw] as int8 to one file, and opens it: `weight` [in, out] or [kh * kw * in, out],
- * from -127 to 127, and `scale` [out], float32. One weight at a time is in memory, as int8.
+ * from -reach to reach, and `scale` [out], float32. One weight at a time is in memory, as int8.
  *
  * @throws TillerError if a weight cannot be read or holds no real numbers, or `file` cannot be written.
  */
-export async function quantiseWeights(weights: readonly TensorRef[], file: string): Promise<Checkpoint> {
+export async function quantiseWeights(weights: readonly TensorRef[], file: string, reach: number): Promise<Checkpoint> {
   const tensors: TensorData[] = [];
   for (const ref of weights) {
     const [out = 0, ...inner] = ref.shape;
-    const scale = await scalesOf(ref);
+    const scale = await scalesOf(ref, reach);
     const keys = int8Keys(ref);
     const length = inner.reduce((a, b) => a * b, 1);
     tensors.push(
@@ -41,14 +41,14 @@ export async function quantiseWeights(weights: readonly TensorRef[], file: strin
 export const openInt8 = async (file: string): Promise<Checkpoint> =>
   (await readSafetensors(file, { int8: true })).tensors;
 
-/** A 127th of each output channel's largest number; 1 where all are 0. */
-async function scalesOf(ref: TensorRef): Promise<Float32Array> {
+/** The largest number of each output channel over `reach`; 1 where all are 0. */
+async function scalesOf(ref: TensorRef, reach: number): Promise<Float32Array> {
   const scale = new Float32Array(ref.shape[0]!);
   for await (const { from, count, length, values } of pieces(ref)) {
     for (let o = 0; o < count; o++) {
       let largest = 0;
       for (let i = o * length; i < (o + 1) * length; i++) largest = Math.max(largest, Math.abs(values[i]!));
-      scale[from + o] = largest > 0 ? largest / 127 : 1;
+      scale[from + o] = largest > 0 ? largest / reach : 1;
     }
   }
   return scale;

@@ -88,5 +88,9 @@ export const constant = (shape: readonly number[], values: Float32Array | readon
 export const integers = (shape: readonly number[], values: readonly number[]): Value =>
   apply(constantOperator, [], { shape, dtype: "int32", data: bytesOf(Int32Array.from(values)) });
 
-const bytesOf = (values: Float32Array | Int32Array): Uint8Array =>
+/** Whole numbers from -128 to 127. */
+export const int8Constant = (shape: readonly number[], values: Int8Array): Value =>
+  apply(constantOperator, [], { shape, dtype: "int8", data: bytesOf(values) });
+
+const bytesOf = (values: Float32Array | Int32Array | Int8Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

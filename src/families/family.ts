@@ -126,6 +126,11 @@ export interface DenoiserSide {
   prepare(modules: Modules): Outputs;
   /** Each step. Inputs: `latents`, `timestep` [batch], and {@link prepare}'s outputs. Output: `prediction`. */
   predict(modules: Modules): Outputs;
+  /**
+   * Layers of {@link predict} that stay float32 where a target multiplies as int8, by component; a component that is not named
+   * stays float32 altogether.
+   */
+  readonly float32: Readonly<Record<string, RegExp>>;
   /** Pictures of these latents to compute together, where each is `rows` rows. */
   picturesAtOnce(rows: number, height: number, width: number): number;
 }

@@ -13,6 +13,7 @@ import { variancePreserving } from "../../schedules/variance-preserving.ts";
 import type { Component, Family, FamilyDefaults, LatentCodec, Model, ModelFiles } from "../family.ts";
 import { adapterNames } from "./adapter-names.ts";
 import { publishedOmegas, usualDefaults } from "./defaults.ts";
+import { float32Layers } from "./float32-layers.ts";
 import { splitLdm } from "./ldm.ts";
 import { presentClipKeys, presentVaeKeys } from "./spelling.ts";
 import { textSide } from "./text.ts";
@@ -65,6 +66,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
       channels: config.in_channels,
       prepare: (modules) => textKeysValues(modules("unet"), config),
       predict: (modules) => unet(modules("unet"), config),
+      float32: float32Layers,
       picturesAtOnce,
     },
     latents,

@@ -120,6 +120,9 @@ export async function* train(
   request: TrainingRequest,
   options: TrainOptions = {},
 ): AsyncGenerator<TrainingEvent, void, undefined> {
+  if (options.precision === "int8") {
+    throw new TillerError("precision-unavailable", "int8 is for drawing, not for training: use --precision float32.");
+  }
   const settings = fillSettings(method, request);
   const release = await takeRunFolder(settings.out);
   try {

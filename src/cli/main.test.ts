@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -108,7 +108,7 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
         ...long.split(" "),
         ...(what === "train" ? ["--images", pictures, "--out", join(out, "a.safetensors")] : ["--out", out]),
       ]);
-      await setTimeout(delay);
+      await wait(delay);
       child.kill("SIGTERM");
       child.kill("SIGINT");
       const { code, stderr } = await ended;

@@ -5,7 +5,7 @@
  */
 
 /** Files of src/ that every room may use; they stand on each other and on what lies beside them. */
-export const ground = ["errors/index.ts", "rounding.ts", "version.ts", "wrong-setting.ts"];
+export const ground = ["errors/index.ts", "pace.ts", "rounding.ts", "version.ts", "wrong-setting.ts"];
 
 /** @type {Readonly<Record<string, readonly string[]>>} */
 export const rooms = {

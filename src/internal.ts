@@ -8,8 +8,6 @@ export { refusal } from "./bytes/node/refusal.ts";
 export { writeNew } from "./bytes/node/write-new.ts";
 export { writeWhole } from "./bytes/write-whole.ts";
 
-// What a model gives a request that leaves it open.
-export { usualDefaults } from "./families/stable-diffusion/defaults.ts";
 // Settings of guidance methods, for options, schemas, names and warnings.
 export {
   comparable,
@@ -28,11 +26,22 @@ export {
 } from "./guidance/index.ts";
 // Words for people.
 export { metricLabels, withoutToken } from "./metrics/index.ts";
+// How far long work is.
+export { clockText, paceOf, paceText } from "./pace.ts";
 export { parseAdapter } from "./pipelines/adapter-spec.ts";
+// What a model gives a request that leaves it open.
+export { defaultsOf } from "./pipelines/defaults.ts";
 export { shortName } from "./recipe/parameters.ts";
-export { completed, refuseInexactSeeds, settingFields } from "./recipe/request.ts";
+export {
+  completed,
+  type GivenRequest,
+  refuseInexactSeeds,
+  settingFields,
+  type UsualSettings,
+} from "./recipe/request.ts";
 export { karrasSamplerNames } from "./samplers/index.ts";
 // The folder of a training run.
 export { readLossLog } from "./training/run/loss-log.ts";
+export { photographsModel, refusePhotographs } from "./training/run/photographs.ts";
 export { runFolderOf } from "./training/run/run-folder.ts";
 export { wrongSetting } from "./wrong-setting.ts";

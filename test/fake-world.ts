@@ -3,22 +3,27 @@ import { PassThrough } from "node:stream";
 import { expect } from "vitest";
 import { run } from "../src/cli/run.ts";
 import type { LoadedPipeline, World } from "../src/cli/world.ts";
+import { usualDefaults } from "../src/families/stable-diffusion/defaults.ts";
 import {
   type FullRequest,
   type GenerateEvent,
   type LoadOptions,
+  type ModelDefaults,
   pictureRequestSchema,
   type Recipe,
   train,
   version,
 } from "../src/index.ts";
-import { completed, usualDefaults } from "../src/internal.ts";
+import { completed } from "../src/internal.ts";
+import { defaultsWith } from "../src/pipelines/defaults.ts";
 
 export interface Fake {
   /** Called before every step; may throw or abort. */
   onStep?: (step: number, request: FullRequest) => void | Promise<void>;
   batch?: number;
   warnings?: readonly string[];
+  /** The model's. */
+  defaults?: Partial<ModelDefaults>;
   loadError?: Error;
   closeError?: Error;
   terminal?: boolean;
@@ -93,13 +98,18 @@ function fakePipeline(
   fake: Fake,
   outcome: Pick<Outcome, "requests" | "closed">,
 ): LoadedPipeline {
+  const defaults = defaultsWith(
+    { ...usualDefaults, ...fake.defaults, omegas: {}, width: 16, height: 8, sideMultiple: 8 },
+    (options.adapters ?? []).map(() => undefined),
+    options.base !== undefined,
+  );
   return {
     sessionsBuilt: 3,
     device: "cpu",
     precision: "float32",
-    defaults: { ...usualDefaults, width: 16, height: 8, sideMultiple: 8 },
+    defaults,
     async *generate(asked, { signal } = {}): AsyncGenerator<GenerateEvent> {
-      const request = completed(pictureRequestSchema.parse(asked), usualDefaults);
+      const request = completed(pictureRequestSchema.parse(asked), defaults);
       outcome.requests.push(request);
       for (const message of fake.warnings ?? []) yield { type: "warning", message };
       const { width = 16, height = 8, steps, count, seed } = request;

@@ -54,7 +54,7 @@ beforeAll(async () => {
           encode: (modules) => model.latents.encode(by(modules)),
           decode: (modules) => model.latents.decode(by(modules)),
         },
-        defaults: { ...model.defaults, sampler: "euler", steps: 3 },
+        defaults: { ...model.defaults, sampler: "euler", steps: 3, sideMultiple: 16 },
         adapters: {
           ...model.adapters,
           usual: renamed(model.adapters.usual),
@@ -145,6 +145,15 @@ test("an adapter is trained on it, written under its own names, and steers it", 
   } finally {
     await pipeline.close();
   }
+});
+
+test("a size that does not suit its latents is refused, of pictures and of training", async () => {
+  const pipeline = await Pipeline.load(model(), { device: "cpu" });
+  await expect(draw(pipeline, { width: 24 })).rejects.toThrow(refusal("size-invalid", "width", "24", "16"));
+  await pipeline.close();
+  const out = join(folder, "sized.safetensors");
+  const request = { model: model(), images: folder, token: "sks", class: "boat", out, resolution: 24 };
+  await expect(train("dreambooth", request).next()).rejects.toThrow(refusal("size-invalid", "24", "16"));
 });
 
 test("a class that no family has is refused by name, with those there are", async () => {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawReferences, embeddedConcept } from "../src/experiments/concepts.ts";
 import { type Studio, startStudio } from "../src/server/index.ts";
 import type { Job } from "../src/server/jobs.ts";
+import { photograph } from "./photograph.ts";
 import { skipped } from "./skipped.ts";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
@@ -229,6 +230,26 @@ describe.skipIf(without)("the page", () => {
     expect(await samples(1)).toBe(1);
     expect(await samples(2)).toBeLessThanOrEqual(1);
     await expect.poll(() => samples(5)).toBe(1);
+    await fill("Name", "my-dog");
+  });
+
+  test("photographs are learned on dinghy only after what they need was said", async () => {
+    await open("Personalise");
+    for (const i of [0, 1, 2]) await photograph(i, join(folder, `${i}.jpg`));
+    await page.locator("input[type=file]").setInputFiles([0, 1, 2].map((i) => join(folder, `${i}.jpg`)));
+    await page.getByText("3 pictures are here").waitFor();
+    await fill("Name", "photographs");
+    await fill("Steps", 500);
+    await page.getByRole("button", { name: "Learn", exact: true }).click();
+    await page.getByRole("alert").getByText("stable-diffusion-v1-5/stable-diffusion-v1-5").waitFor();
+    await page.getByRole("button", { name: "all the same" }).click();
+    await page.getByRole("progressbar").waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByText("cancelled", { exact: true }).waitFor();
+    // What was refused is in the console, as it should be.
+    expect(problems.splice(0)).toEqual([expect.stringContaining("400")]);
+    await page.locator("input[type=file]").setInputFiles([0, 1, 2].map((i) => join(folder, "dog", `${i}.png`)));
+    await page.getByText("3 pictures are here").waitFor();
     await fill("Name", "my-dog");
   });
 

@@ -25,7 +25,7 @@ export const customDiffusion: AdapterKind = {
 async function readCustomDiffusion(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
-  { components, adapters }: Base,
+  { name: model, components, adapters }: Base,
 ): Promise<Map<string, Map<string, Factor>>> {
   const component = Object.keys(adapters.keysValues)[0]!;
   const weights = components.get(component)?.weights;
@@ -37,7 +37,7 @@ async function readCustomDiffusion(
     if (path === undefined || !host) {
       throw new TillerError(
         "adapter-other-model",
-        `${file} does not fit this model: it has no ${key}. Is the adapter for another base model?`,
+        `${file} does not fit the model ${model}: it has no ${key}. Is the adapter for another base model?`,
         { paths: [file] },
       );
     }
@@ -50,7 +50,7 @@ async function readCustomDiffusion(
     if (String(ref.shape) !== String(host.shape)) {
       throw new TillerError(
         "adapter-other-model",
-        `${file} does not fit this model: ${key} is [${ref.shape.join(", ")}], but ${module} is [${host.shape.join(", ")}].`,
+        `${file} does not fit the model ${model}: ${key} is [${ref.shape.join(", ")}], but ${module} is [${host.shape.join(", ")}].`,
         { paths: [file] },
       );
     }

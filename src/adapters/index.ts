@@ -8,6 +8,7 @@ export {
   learnedTokens,
   sites,
 } from "./adapter.ts";
-export { readAdapter } from "./read.ts";
+export { madeBy, trainingMethodOf } from "./made-by.ts";
+export { readAdapter, readMetadata } from "./read.ts";
 export { type Host, type StackedSite, stackSite, strengthRow } from "./stack.ts";
 export { writeCustomDiffusion, writeEmbeddings, writeLora } from "./write.ts";

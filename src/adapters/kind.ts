@@ -4,7 +4,7 @@ import type { Model } from "../families/family.ts";
 import type { Adapter } from "./adapter.ts";
 
 /** The model an adapter is for. */
-export type Base = Pick<Model, "family" | "components" | "steered" | "text" | "adapters">;
+export type Base = Pick<Model, "name" | "family" | "components" | "steered" | "text" | "adapters">;
 
 /** alpha, whether the scale is alpha / sqrt(rank), and the ranks there may be, for a module of a component. */
 export type AlphaRule = (

@@ -64,7 +64,7 @@ async function readLora(
     const changes = new Map<string, LowRank>();
     for (const [module, entry] of modules) {
       const host = weightsOf(component).get(`${module}.weight`)!;
-      changes.set(module, await readLowRank(file, module, entry, host, alphaOf(component, module)));
+      changes.set(module, await readLowRank(file, base.name, module, entry, host, alphaOf(component, module)));
     }
     if (changes.size > 0) lowRank.set(component, changes);
   }
@@ -72,7 +72,7 @@ async function readLora(
     const others = unknown.length > 1 ? ` (and ${unknown.length - 1} more keys)` : "";
     throw new TillerError(
       "adapter-other-model",
-      `${file} does not fit this model: it has ${unknown[0]}${others}, which the model has not. Is the adapter for another base model?`,
+      `${file} does not fit the model ${base.name}: it has ${unknown[0]}${others}, which the model has not. Is the adapter for another base model?`,
       { paths: [file] },
     );
   }
@@ -98,6 +98,7 @@ function locate(
 
 async function readLowRank(
   file: string,
+  model: string,
   module: string,
   { down, up, alpha }: Entry,
   host: TensorRef,
@@ -120,7 +121,7 @@ async function readLowRank(
     const due = key === down.key ? [rank, ...inner] : [out, rank];
     throw new TillerError(
       "adapter-other-model",
-      `${file} does not fit this model: ${key} is [${ref.shape.join(", ")}], but ${module} takes [${due.join(", ")}].`,
+      `${file} does not fit the model ${model}: ${key} is [${ref.shape.join(", ")}], but ${module} takes [${due.join(", ")}].`,
       { paths: [file] },
     );
   }

@@ -22,6 +22,11 @@ export async function readAdapter(path: string, base: Base): Promise<Adapter> {
   return (await kindOf(path)) === "folder" ? readFolder(path, base) : readFile(path, base);
 }
 
+/** What an adapter's file says of itself; nothing where other tools wrote a folder. */
+export async function readMetadata(path: string): Promise<Adapter["metadata"]> {
+  return (await kindOf(path)) === "folder" ? {} : (await readSafetensors(path)).metadata;
+}
+
 async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<Adapter> {
   const { tensors, metadata } = await open(file);
   const unread = nameUnread(tensors.keys());

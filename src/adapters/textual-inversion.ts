@@ -30,7 +30,7 @@ export const textualInversion: AdapterKind = {
 async function readTextualInversion(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
-  { components, text }: Base,
+  { name: model, components, text }: Base,
 ): Promise<Map<string, Map<string, Float32Array[]>>> {
   const table = text.embeddings[0]!;
   const width = components.get(table.component)!.weights.get(table.key)!.shape[1]!;
@@ -39,14 +39,14 @@ async function readTextualInversion(
     if (key === "clip_g")
       throw new TillerError(
         "adapter-other-model",
-        `${file} is an embedding for Stable Diffusion XL (it has clip_g), not for this model.`,
+        `${file} is an embedding for Stable Diffusion XL (it has clip_g), not for the model ${model}.`,
         { paths: [file] },
       );
     const vectors = ref.shape.length === 1 ? 1 : ref.shape[0]!;
     if (ref.shape.at(-1) !== width || vectors === 0) {
       throw new TillerError(
         "adapter-other-model",
-        `${file} does not fit this model: ${key} is [${ref.shape.join(", ")}], but its text encoder's embeddings have width ${width}.`,
+        `${file} does not fit the model ${model}: ${key} is [${ref.shape.join(", ")}], but its text encoder's embeddings have width ${width}.`,
         { paths: [file] },
       );
     }

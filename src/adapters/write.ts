@@ -80,6 +80,7 @@ export async function writeEmbeddings(
   file: string,
   tokens: ReadonlyMap<string, readonly Float32Array[]>,
   form: "learned_embeds" | "clip_l",
+  metadata: Metadata = {},
 ): Promise<void> {
   const stacked = (name: string, vectors: readonly Float32Array[]): TensorData => {
     const width = vectors[0]!.length;
@@ -91,7 +92,7 @@ export async function writeEmbeddings(
     form === "clip_l"
       ? [stacked("clip_l", [...tokens.values()].flat())]
       : [...tokens].map(([token, vectors]) => stacked(token, vectors));
-  await writeSafetensors(file, tensors, { format: "pt" });
+  await writeSafetensors(file, tensors, { ...metadata, format: "pt" });
 }
 
 const tensorOf = (name: string, { shape, data }: Factor): TensorData => ({

@@ -38,14 +38,21 @@ const dtypes: Readonly<Record<DType, string>> = {
   float64: "F64",
   int64: "I64",
   int32: "I32",
+  int8: "I8",
   uint8: "U8",
   bool: "BOOL",
 };
 const byCode = new Map(Object.entries(dtypes).map(([dtype, code]) => [code, dtype as DType]));
-/** Types the format knows and Tiller does not compute with. */
+/** Types the format knows and Tiller does not compute with. Others' I8 goes with scales, which each writes in a way of its own. */
 const foreign = new Set(
   "I8 I16 U16 U32 U64 C64 F4 F6_E2M3 F6_E3M2 F8_E4M3 F8_E5M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ".split(" "),
 );
+
+/** What a file may hold beside what models hold. */
+export interface ReadOptions {
+  /** Tiller's own int8 weights. */
+  readonly int8?: boolean;
+}
 
 /**
  * Reads the header of a safetensors file and checks all of it, as strictly as the format's own implementation: tensors lie
@@ -55,8 +62,8 @@ const foreign = new Set(
  *
  * @throws TillerError if the file is missing, not a safetensors file, damaged, or holds a dtype Tiller cannot compute with.
  */
-export function readSafetensors(file: string): Promise<Safetensors> {
-  return withSource(file, async (source) => parseSafetensors(await readHeader(file, source), source));
+export function readSafetensors(file: string, options: ReadOptions = {}): Promise<Safetensors> {
+  return withSource(file, async (source) => parseSafetensors(await readHeader(file, source), source, options));
 }
 
 /**
@@ -64,7 +71,11 @@ export function readSafetensors(file: string): Promise<Safetensors> {
  *
  * @throws TillerError as {@link readSafetensors} does.
  */
-export function parseSafetensors(header: Uint8Array, source: ByteSource): Safetensors {
+export function parseSafetensors(
+  header: Uint8Array,
+  source: ByteSource,
+  { int8 = false }: ReadOptions = {},
+): Safetensors {
   const { name: path, size } = source;
   const damaged = (what: string) =>
     new TillerError("safetensors-damaged", `${path} is damaged: ${what}. Download or export it again.`, {
@@ -84,7 +95,7 @@ export function parseSafetensors(header: Uint8Array, source: ByteSource): Safete
   const tensors = new Map<string, TensorRef>();
   for (const entry of entries) {
     if (entry.name.length > maxName) throw damaged(`it has a tensor name of ${entry.name.length} characters`);
-    const dtype = dtypeOf(entry, path);
+    const dtype = dtypeOf(entry, path, int8);
     const length = byteLength(entry.shape, dtype);
     const shape = `[${entry.shape.join(", ")}]`;
     if (entry.end - entry.begin !== length) {
@@ -251,9 +262,9 @@ function looksPickled(file: string, head: Uint8Array): boolean {
   return zip || bare || /\.(bin|ckpt|pt|pth|pkl)$/.test(extname(file).toLowerCase());
 }
 
-function dtypeOf({ name, dtype }: HeaderEntry, file: string): DType {
+function dtypeOf({ name, dtype }: HeaderEntry, file: string, int8: boolean): DType {
   const known = byCode.get(dtype);
-  if (known) return known;
+  if (known && (known !== "int8" || int8)) return known;
   throw new TillerError(
     foreign.has(dtype) ? "dtype-unsupported" : "safetensors-damaged",
     foreign.has(dtype)

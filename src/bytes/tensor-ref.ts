@@ -6,7 +6,7 @@
 import type { ByteSource } from "./source.ts";
 
 /** The element types Tiller reads from checkpoints and computes with, by their usual names. */
-export type DType = "float32" | "float16" | "bfloat16" | "float64" | "int64" | "int32" | "uint8" | "bool";
+export type DType = "float32" | "float16" | "bfloat16" | "float64" | "int64" | "int32" | "int8" | "uint8" | "bool";
 
 /** Bytes one element takes. */
 export const bytesPerElement: Readonly<Record<DType, number>> = {
@@ -16,6 +16,7 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
   float64: 8,
   int64: 8,
   int32: 4,
+  int8: 1,
   uint8: 1,
   bool: 1,
 };

@@ -24,23 +24,14 @@ export function addDemo(program: Command, act: (concept: string, options: DemoOp
   addCommonOptions(command).action(act);
 }
 
-/** A small model's pictures are gaudy at the usual 7.5. */
-const scale = 2.5;
-
 /** Small enough for two minutes on two cores. */
 const settings = {
   name: "demo",
   personalisation: [{ method: "dreambooth", steps: 400, rank: 16, learningRate: 1.5e-3, batch: 2, priorCount: 16 }],
-  guidance: [
-    { method: "none" },
-    { method: "cfg", scale },
-    { method: "cfg+ag", scale },
-    { method: "pg", scale, omega: [0, 0.6] },
-  ],
+  guidance: [{ method: "none" }, { method: "cfg" }, { method: "cfg+ag" }, { method: "pg", omega: [0, 0.6] }],
   prompts: 6,
   pictures: 2,
   seed: 2,
-  steps: 20,
 } as const satisfies Partial<ExperimentFile>;
 
 export async function demo(
@@ -72,7 +63,5 @@ export async function demo(
   output.say(`\n${shortResultLines(results)}\n`);
   output.say(`${sheet}\n${report}`);
   output.say(`${shortTime(seconds)}; open the report in a browser. Next, your own scene:`);
-  output.say(
-    `  tiller generate --adapter ${quoted(adapter)} --prompt ${quoted(`a sks ${noun} in the jungle`)} --guidance pg --omega 0.6 --scale ${scale}`,
-  );
+  output.say(`  tiller generate --adapter ${quoted(adapter)} --prompt ${quoted(`a sks ${noun} in the jungle`)}`);
 }

@@ -3,19 +3,13 @@
 import { pairsTable, type Results, type RunProgress, resultsTable, type Table } from "../experiments/index.ts";
 import { metrics } from "../index.ts";
 import type { Output } from "./output.ts";
-import { shortTime, table } from "./printable.ts";
+import { table } from "./printable.ts";
 
 export const tellProgress =
   (output: Output) =>
-  ({ done, total, doing, detail, share, unitSecondsLeft, secondsLeft }: RunProgress): void => {
-    const left =
-      secondsLeft !== undefined
-        ? `${shortTime(secondsLeft)} left`
-        : unitSecondsLeft !== undefined
-          ? `${shortTime(unitSecondsLeft)} left of this`
-          : "";
-    const where = [detail, `${done} of ${total} units done`, left].filter((part) => part !== "").join(", ");
-    output.progress.doing(doing, share, where);
+  ({ done, total, pace, doing, detail }: RunProgress): void => {
+    const units = `${done} of ${total} units done`;
+    output.progress.steps(doing, pace, detail === "" ? units : `${units}, ${detail}`);
     Object.assign(output.result, { done, total });
   };
 

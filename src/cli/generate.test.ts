@@ -137,7 +137,7 @@ describe("tiller generate", () => {
     const picture = join(out, "tiller-0-cfg.png");
     const kin = await tiller(["generate", "--from", picture, "--guidance", "pg", "--out", out]);
     const other = await tiller(["generate", "--from", picture, "--guidance", "pg++", "--out", out]);
-    expect([kin.requests[0]?.scale, other.requests[0]?.scale]).toEqual([9, undefined]);
+    expect([kin.requests[0]?.scale, other.requests[0]?.scale]).toEqual([9, 0.4]);
   });
 
   test("--guidance-every and its kin reach the request, the file's name and the recipe; --from another method leaves them", async () => {
@@ -167,7 +167,7 @@ describe("tiller generate", () => {
   test("--from says so when the adapter file has changed", async () => {
     const argv = [...cat, "--adapter", "owner/cat", "--out", out];
     await tiller(argv, { sha256: "a".repeat(64) });
-    const from = ["generate", "--from", join(out, "tiller-0-cfg.png"), "--out", out];
+    const from = ["generate", "--from", join(out, "tiller-0-pg-w0.6.png"), "--out", out];
     expect((await tiller(from, { sha256: "b".repeat(64) })).stderr).toContain("owner/cat has changed");
     expect((await tiller(from, { sha256: "a".repeat(64) })).stderr).not.toContain("changed");
   });
@@ -210,31 +210,29 @@ describe("tiller generate", () => {
     beforeEach(() => void vi.useFakeTimers({ toFake: ["Date", "performance"] }));
     afterEach(() => void vi.useRealTimers());
 
-    test("without a terminal tells progress in a few plain lines", async () => {
-      const { stderr } = await tiller([
-        "generate",
-        "--model",
-        "owner/sd",
-        "--prompt",
-        "a",
-        "--steps",
-        "400",
-        "--out",
-        out,
-      ]);
-      const lines = stderr.trimEnd().split("\n");
-      expect(lines).toContain("building the networks");
-      expect(lines.filter((line) => line.startsWith("generating"))).toEqual([
-        "generating: step 1 of 400, picture 1 of 1",
-      ]);
-      expect(stderr).not.toContain("\u001b");
+    const slow = { onStep: () => void vi.advanceTimersByTime(400) };
+
+    test("without a terminal tells progress in a plain line every ten seconds, and of what is over soon nothing", async () => {
+      const { stderr } = await tiller([...cat, "--steps", "80", "--out", out], slow);
+      expect(stderr).toBe(
+        "drawing: step 25 of 80, 2.5 steps/s, 22 s left, picture 1 of 1\n" +
+          "drawing: step 50 of 80, 2.5 steps/s, 12 s left, picture 1 of 1\n" +
+          "drawing: step 75 of 80, 2.5 steps/s, 2 s left, picture 1 of 1\n",
+      );
+      expect((await tiller([...cat, "--out", out], slow)).stderr).toBe("");
     });
 
     test("on a terminal redraws one line with rate and time left, and clears it", async () => {
-      const onStep = () => void vi.advanceTimersByTime(400);
-      const { stderr } = await tiller([...cat, "--steps", "4", "--out", out], { terminal: true, onStep });
-      expect(stderr).toMatch(/generating .*step 3 of 4, picture 1 of 1, 2\.5 steps\/s, 0\.4 s left/);
+      const { stderr } = await tiller([...cat, "--steps", "6", "--out", out], { ...slow, terminal: true });
+      expect(stderr).toMatch(/drawing .*step 1 of 6, picture 1 of 1/);
+      expect(stderr).toMatch(/drawing .*step 4 of 6, 2\.5 steps\/s, 1 s left, picture 1 of 1/);
+      expect(stderr).not.toMatch(/\D0(\.0)? s left/);
       expect(stderr.split("\n")).toHaveLength(1);
+    });
+
+    test("a picture took its share of its batch", async () => {
+      const { json } = await tiller([...cat, "--count", "4", "--json", "--out", out], { ...slow, batch: 4 });
+      expect(json().pictures.map(({ seconds }: { seconds: number }) => seconds)).toEqual([0.2, 0.2, 0.2, 0.2]);
     });
   });
 });
@@ -367,5 +365,26 @@ describe("help", () => {
 
   test("--version prints the version", async () => {
     expect((await tiller(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("an adapter of another model", () => {
+  const wrong = () => ({
+    loadError: new TillerError("adapter-other-model", "cat.safetensors does not fit the model dinghy.", {
+      paths: ["cat.safetensors"],
+    }),
+  });
+  const draw = (...more: string[]) => tiller(["generate", "--prompt", "a", "--json", "--out", out, ...more], wrong());
+  const own = "--model stable-diffusion-v1-5/stable-diffusion-v1-5";
+
+  test("without --model is told that the model is dinghy, and how to name its own", async () => {
+    const { code, json } = await draw("--adapter", "cat.safetensors");
+    expect(code).toBe(1);
+    expect(json().error).toEqual(refusal("adapter-other-model", "cat.safetensors", "dinghy", own));
+  });
+
+  test("with one is told what the model says", async () => {
+    const { json } = await draw("--adapter", "cat.safetensors", "--model", "dinghy");
+    expect(json().error.message).not.toContain(own);
   });
 });

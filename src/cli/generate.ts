@@ -2,18 +2,18 @@
 
 import type { Command } from "commander";
 import { type GuidanceName, guidanceNames, type Recipe, type SamplerName, samplerNames } from "../index.ts";
-import type { GivenSettings } from "../internal.ts";
-import { type MadePicture, makePictures } from "./make-pictures.ts";
+import { completed, type GivenSettings } from "../internal.ts";
+import { drawingPace, type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
   addPictureOptions,
   chooseModel,
-  completeRequest,
   givenRequest,
   type PictureOptions,
   parseGuidance,
   parseSampler,
   recipeFrom,
+  requestOf,
 } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -33,10 +33,14 @@ interface GenerateOptions extends PictureOptions, GivenSettings {
 
 export function addGenerate(program: Command, act: (options: GenerateOptions) => Promise<void>): void {
   const command = program.command("generate").description("make pictures from a prompt");
-  addPictureOptions(command).option("--guidance <method>", `${guidanceNames.join(", ")}; default: cfg`, parseGuidance);
+  addPictureOptions(command).option(
+    "--guidance <method>",
+    `${guidanceNames.join(", ")}; default: pg with an adapter, else cfg`,
+    parseGuidance,
+  );
   addSettingOptions(command, "one")
-    .option("--sampler <name>", `${samplerNames.join(", ")}; default: ddim`, parseSampler)
-    .option("--steps <n>", "default: 50", (text) => parseWhole("--steps", text))
+    .option("--sampler <name>", `${samplerNames.join(", ")}; default: the model's, usually ddim`, parseSampler)
+    .option("--steps <n>", "default: the model's, usually 50", (text) => parseWhole("--steps", text))
     .option("--seed <n>", "default: 0; the same as in Diffusers on the CPU", (text) => parseWhole("--seed", text))
     .option("--preview <n>", "also write what the picture looks like every n steps, to previews/", (text) =>
       parseWhole("--preview", text, 1),
@@ -48,7 +52,7 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
 
 Example:
   tiller generate --model ./sd15 --adapter cat.safetensors:0.9 --prompt "a sks cat in the snow" \\
-                  --guidance pg --omega 0.6 --seed 7 --count 4
+                  --omega 0.3 --seed 7 --count 4
   tiller generate --from tiller-out/tiller-7-pg-w0.6.png --omega 0.3`,
     )
     .action(act);
@@ -58,24 +62,26 @@ export async function generate(options: GenerateOptions, world: World, output: O
   const began = performance.now();
   const recipe = await recipeFrom(options);
   const { guidance, sampler, steps, seed } = options;
-  const request = completeRequest(
+  const given = requestOf(
     { ...givenRequest(options), guidance, ...givenSettings(options), sampler, steps, seed },
     recipe,
   );
-  warnOfIdle(options, [request.guidance], output);
   const choice = chooseModel(options, recipe);
   await prepareFolder(options.out);
 
   const made: MadePicture[] = [];
   Object.assign(output.result, { model: choice.model, out: options.out, pictures: made });
-  await withPipeline(choice, options, world, output, (pipeline) =>
-    makePictures(
+  await withPipeline(choice, options, world, output, async (pipeline) => {
+    const request = completed(given, pipeline.defaults);
+    warnOfIdle(options, [request.guidance], output);
+    const pace = drawingPace(request.steps * request.count);
+    await makePictures(
       pipeline,
       request,
       {
         folder: options.out,
         previewEvery: options.preview,
-        steps: { before: 0, total: request.steps * request.count },
+        steps: { before: 0, pace },
         pictures: { before: 0, total: request.count },
         onPicture(picture) {
           if (made.length === 0) warnOfChange(recipe, picture.recipe, output);
@@ -86,8 +92,8 @@ export async function generate(options: GenerateOptions, world: World, output: O
       },
       world,
       output,
-    ),
-  );
+    );
+  });
   output.result.seconds = (performance.now() - began) / 1000;
   const files = made.length === 1 ? "1 picture" : `${made.length} pictures`;
   output.say(`${files} in ${shortTime((performance.now() - began) / 1000)}, loading included`);

@@ -1,10 +1,11 @@
 /** The built command as a shell calls it. `npm run build` comes first; without it there is nothing to test here. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 
@@ -13,8 +14,12 @@ const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const model = fileURLToPath(new URL("../../parity/fixtures/pipelines/sd15", import.meta.url));
 
 let folder: string;
+let pictures: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tiller-main-"));
+  pictures = join(folder, "pictures");
+  await mkdir(pictures);
+  await sharp({ create: { width: 32, height: 32, channels: 3, background: "teal" } }).toFile(join(pictures, "a.png"));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -70,6 +75,39 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
     },
   );
 
+  const one = `--model ${model} --prompt a --steps 1 --device cpu --threads 1`;
+  test.skipIf(!existsSync("/dev/full")).each([
+    ["inspect", `inspect ${model}`],
+    ["doctor --json", "doctor --json"],
+    ["generate --json", `generate ${one} --json --out OUT`],
+  ])("%s fails in a sentence where what it has to say cannot be written", async (_, argv) => {
+    const full = await open("/dev/full", "w");
+    const { code, stderr } = await tiller(argv.replace("OUT", join(folder, "unsaid-json")).split(" "), full.fd).ended;
+    await full.close();
+    expect([code, stderr]).toEqual([1, expect.stringContaining("tiller: standard output could not be written")]);
+  });
+
+  test.skipIf(!existsSync(model)).each([
+    ["while networks are built", "building the networks", `generate ${one}`],
+    ["during a step", "step 1 of 900", `generate ${one.replace("--steps 1", "--steps 900")}`],
+    ["while a method's networks are built", "building the networks", `train dreambooth --model ${model} --token sks`],
+  ])("ends at once when it is interrupted twice, %s, as Ctrl-C ends a process", async (_, begun, argv) => {
+    const out = join(folder, `twice-${begun.replaceAll(" ", "-")}`);
+    const train = ["--images", pictures, "--class", "cat", "--no-prior", "--out", join(out, "a.safetensors")];
+    const { child, said, ended } = tiller([...argv.split(" "), ...(argv.startsWith("train") ? train : ["--out", out])]);
+    await Promise.race([
+      new Promise<void>((done) => child.stderr!.on("data", () => said.stderr.includes(begun) && done())),
+      ended,
+    ]);
+    child.kill("SIGTERM");
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    // What shells call 130. The first may have ended it before the second came.
+    expect(child.signalCode ?? code).toBeOneOf(["SIGINT", 130]);
+    expect(stderr).not.toContain("terminate called");
+    expect((await readdir(out)).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
   test("studio --json says where it is while it serves", async () => {
     const { child, said, ended } = tiller(["studio", "--json", "--port", "0", "--data", join(folder, "studio")]);
     const line = new Promise<void>((done) => child.stdout!.on("data", () => said.stdout.includes("\n") && done()));
@@ -97,16 +135,16 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
 
   test.skipIf(!existsSync(model))("stops on Ctrl-C within a step, not at the end of a picture", async () => {
     const out = join(folder, "stopped-within");
-    const argv = `generate --model ${model} --prompt a --steps 900 --device cpu --threads 1 --out ${out}`;
-    const { child, said, ended } = tiller(argv.split(" "));
-    // What is told of the first of 900 steps.
-    const begun = new Promise<void>((done) =>
-      child.stderr!.on("data", () => said.stderr.includes("step 1 of 900") && done()),
-    );
-    await Promise.race([begun, ended]);
+    const argv = `generate --model ${model} --prompt a --steps 900 --preview 1 --device cpu --threads 1 --out ${out}`;
+    const { child, ended } = tiller(argv.split(" "));
+    // The first of 900 steps is done when its preview lies there.
+    const previews = join(out, "previews");
+    while (child.exitCode === null && (await readdir(previews).catch(() => [])).length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     child.kill("SIGINT");
     const { code, stderr } = await ended;
     expect([code, stderr]).toEqual([130, expect.stringContaining("interrupted")]);
-    expect(await readdir(out)).toEqual([]);
+    expect(await readdir(out)).toEqual(["previews"]);
   });
 });

@@ -1,8 +1,8 @@
 /** Runs one request and puts its pictures on disk as they come. */
 
 import { join } from "node:path";
-import { encodePng, type FullRequest, type Pixels, type Recipe } from "../index.ts";
-import { namingSettings, type SettingName, writeNew } from "../internal.ts";
+import { encodePng, type FullRequest, type Pace, type Pixels, type Recipe } from "../index.ts";
+import { namingSettings, paceOf, type SettingName, writeNew } from "../internal.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import type { LoadedPipeline, World } from "./world.ts";
@@ -12,7 +12,7 @@ export interface MadePicture {
   readonly seed: number;
   readonly width: number;
   readonly height: number;
-  /** Wall time: of a batch, each picture's share. */
+  /** Wall time: its share of its batch's steps, and its own decoding. */
   readonly seconds: number;
   readonly recipe: Recipe;
 }
@@ -23,11 +23,17 @@ export interface MakeOptions {
   readonly naming?: readonly (SettingName | "steps" | "sampler")[];
   /** Write what the pictures look like every so many steps, into the folder `previews` there: they are no results. */
   readonly previewEvery?: number | undefined;
-  /** Steps that came before this request, and those of all requests together. */
-  readonly steps: { readonly before: number; readonly total: number };
-  /** Pictures likewise. */
+  /** Steps of pictures that came before this request, and what tells how far those of all requests are. */
+  readonly steps: { readonly before: number; readonly pace: (done: number) => Pace };
+  /** Pictures that came before it, and those of all requests. */
   readonly pictures: { readonly before: number; readonly total: number };
   onPicture(made: MadePicture, picture: Pixels, index: number): Promise<void> | void;
+}
+
+/** Tells how far the drawing of so many steps of pictures is. */
+export function drawingPace(steps: number): (done: number) => Pace {
+  const at = paceOf({ drawing: { steps, weight: 1 } });
+  return (done) => at("drawing", done);
 }
 
 /**
@@ -43,18 +49,21 @@ export async function makePictures(
   const { folder, previewEvery, steps, pictures } = options;
   const previewFolder = join(folder, "previews");
   if (previewEvery !== undefined) await prepareFolder(previewFolder);
-  let batch = { first: -1, length: 1, began: performance.now() };
+  let batch = { first: -1, length: 1, share: 0 };
+  /** When the last step of a batch, or the picture before, was done. */
+  let last = performance.now();
   for await (const event of pipeline.generate(request, { signal })) {
     if (event.type === "warning") {
       output.warn(event.message);
     } else if (event.type === "step") {
-      if (event.picture !== batch.first) batch = { ...batch, first: event.picture, length: event.batch };
-      const done =
-        steps.before + event.picture * request.steps + (event.step / event.steps) * event.batch * request.steps;
+      if (event.picture !== batch.first) batch = { first: event.picture, length: event.batch, share: 0 };
+      const done = steps.before + event.picture * event.steps + event.step * event.batch;
       const from = pictures.before + event.picture + 1;
       const which = event.batch > 1 ? `pictures ${from} to ${from + event.batch - 1}` : `picture ${from}`;
-      const where = `step ${event.step} of ${event.steps}, ${which} of ${pictures.total}`;
-      output.progress.steps(done, steps.total, where);
+      output.progress.steps("drawing", steps.pace(done), `${which} of ${pictures.total}`);
+      const now = performance.now();
+      batch.share += (now - last) / event.batch;
+      last = now;
       if (previewEvery !== undefined && event.step % previewEvery === 0 && event.step < event.steps) {
         for (const [index, picture] of (await event.preview()).entries()) {
           const stem = `${stemOf({ ...request, seed: request.seed + event.picture + index }, options.naming)}-step${event.step}`;
@@ -66,10 +75,9 @@ export async function makePictures(
       const { index, seed, recipe, width, height } = event;
       const stem = stemOf({ ...request, seed }, options.naming);
       const file = await writeNew(folder, stem, "png", await encodePng(event, recipe));
-      const last = index === batch.first + batch.length - 1;
       const now = performance.now();
-      const seconds = (now - batch.began) / 1000 / (index - batch.first + 1);
-      if (last) batch = { ...batch, began: now };
+      const seconds = (batch.share + now - last) / 1000;
+      last = now;
       await options.onPicture({ file, seed, width, height, seconds, recipe }, event, index);
     }
   }

@@ -7,7 +7,6 @@ import {
   type DeviceName,
   deviceNames,
   embeddedModel,
-  type FullRequest,
   guidanceNames,
   type LoadOptions,
   type PictureRequest,
@@ -21,7 +20,7 @@ import {
 } from "../index.ts";
 import {
   comparable,
-  completed,
+  type GivenRequest,
   karrasSamplerNames,
   parseAdapter,
   placeOf,
@@ -30,7 +29,6 @@ import {
   settingOf,
   settingsNamed,
   unmetEvaluations,
-  usualDefaults,
 } from "../internal.ts";
 import { optionOf, parseChoice, parseWhole } from "./values.ts";
 
@@ -125,6 +123,8 @@ function adapterOption(text: string): AdapterChoice {
 /** A model and its adapters, as named on the command line or in a recipe. */
 export interface ModelChoice {
   readonly model: string;
+  /** Neither named it: it is the embedded one. */
+  readonly unnamed: boolean;
   readonly load: Pick<LoadOptions, "base" | "variant" | "config"> & { readonly adapters: readonly AdapterChoice[] };
 }
 
@@ -146,6 +146,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
   const adapters = options.adapter ?? recipe?.adapters.map(({ file, strength }) => ({ file, strength })) ?? [];
   return {
     model: placeOf(model),
+    unnamed: options.model === undefined && recipe === undefined,
     load: {
       adapters: adapters.map((adapter) => ({ ...adapter, file: placeOf(adapter.file) })),
       ...(base !== undefined && { base: placeOf(base) }),
@@ -155,21 +156,21 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
   };
 }
 
-/** Request settings as given; what is absent here comes from the recipe, then from the defaults. */
-export type GivenRequest = { [K in keyof PictureRequest]?: PictureRequest[K] | undefined };
+/** Request settings as given; what is absent here comes from the recipe, then from the model. */
+export type RequestOptions = { [K in keyof PictureRequest]?: PictureRequest[K] | undefined };
 
-export function givenRequest(options: PictureOptions): GivenRequest {
+export function givenRequest(options: PictureOptions): RequestOptions {
   const { prompt, negative, karras, clipSkip, count, width, height } = options;
   return { prompt, negative, karras, clipSkip, count, width, height };
 }
 
 /**
- * The whole request.
+ * The request of options and recipe; what both leave open is the model's.
  *
  * @throws TillerError naming the option that is missing or out of range.
  */
-export function completeRequest(given: GivenRequest, recipe: Recipe | undefined): FullRequest {
-  const request: GivenRequest = { ...recipe?.request };
+export function requestOf(given: RequestOptions, recipe: Recipe | undefined): GivenRequest {
+  const request: RequestOptions = { ...recipe?.request };
   const [from, to] = [recipe?.request.guidance, given.guidance];
   if (from && to) {
     // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: what the recipe's method did not have as the same is left behind,
@@ -185,10 +186,11 @@ export function completeRequest(given: GivenRequest, recipe: Recipe | undefined)
   }
   const parsed = pictureRequestSchema.safeParse(request);
   if (parsed.success) {
-    const unmet = unmetEvaluations(parsed.data.guidance ?? usualDefaults.guidance, parsed.data);
+    // Without a method named, the pipeline knows which it is, and says the same.
+    const unmet = parsed.data.guidance && unmetEvaluations(parsed.data.guidance, parsed.data);
     if (unmet) throw new TillerError("option-invalid", `${optionOf(unmet.name)} ${unmet.why}.`);
     refuseInexactSeeds(parsed.data);
-    return completed(parsed.data, usualDefaults);
+    return parsed.data;
   }
   const issue = parsed.error.issues[0]!;
   const key = String(issue.path[0]);

@@ -1,4 +1,5 @@
 /** Text from files, made safe for a terminal. */
+import { clockText } from "../internal.ts";
 
 /** Control characters as escapes: what a stranger wrote into a file must not steer the terminal. Line breaks may stay. */
 export function printable(text: string): string {
@@ -31,15 +32,8 @@ export function shortBytes(bytes: number): string {
   return `${bytes} B`;
 }
 
-/** Seconds as "42 s" or "1:07:05". */
-export function shortTime(seconds: number): string {
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  const whole = Math.round(seconds);
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (n: number) => String(n).padStart(2, "0");
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-}
+/** Seconds as "4.2 s", "42 s" or "1:07:05". */
+export const shortTime = (seconds: number): string => (seconds < 10 ? `${seconds.toFixed(1)} s` : clockText(seconds));
 
 /** Rows as lines, their columns two spaces apart. */
 export function table(rows: readonly (readonly string[])[]): string {

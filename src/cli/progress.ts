@@ -1,36 +1,31 @@
 /** One line of progress on standard error: redrawn in place on a terminal, else a plain line now and then. */
 import { SingleBar } from "cli-progress";
-import { shortTime } from "./printable.ts";
+import type { Pace } from "../index.ts";
+import { paceText } from "../internal.ts";
 import type { World } from "./world.ts";
 
 export interface Progress {
   /** Something long goes on; `share` of it, 0 to 1, is done, where that is known; `detail` stands in the place of a percentage. */
   doing(what: string, share?: number, detail?: string): void;
-  /** Steps are counted from the first call on: rate and time left follow. */
-  steps(done: number, total: number, what: string, doing?: string): void;
+  /** The same with its steps, the rate and the time left. */
+  steps(what: string, pace: Pace, detail?: string): void;
   /** A line that stays. */
   note(line: string): void;
   /** Takes the line away. */
   end(): void;
 }
 
-/** Seconds between two lines where they can't be redrawn. */
+/** Seconds between two lines where they can't be redrawn, and before the first: what is over soon needs none. */
 const quiet = 10;
 
 export function startProgress({ stderr }: Pick<World, "stderr">): Progress {
   const show = stderr.isTTY ? redrawn(stderr) : plain(stderr);
-  let started: { at: number; done: number } | undefined;
   return {
     doing: (what, share, detail = share === undefined ? "" : `${Math.floor(share * 100)} %`) =>
       show.line(what, share, detail),
-    steps(done, total, what, doing = "generating") {
-      const now = performance.now();
-      // The first step also builds and warms up: where there is another one, it alone tells the rate.
-      started ??= { at: now, done };
-      const rate = (now - started.at) / 1000 / (done - started.done);
-      const timing = done > started.done ? `, ${shortRate(rate)}, ${shortTime(rate * (total - done))} left` : "";
-      show.line(doing, done / total, `${what}${timing}`);
-    },
+    // Details come last: a narrow terminal shows a line's beginning.
+    steps: (what, pace, detail) =>
+      show.line(what, pace.done / pace.total, detail ? `${paceText(pace)}, ${detail}` : paceText(pace)),
     note(line) {
       show.clear();
       stderr.write(`${line}\n`);
@@ -73,19 +68,14 @@ function redrawn(stream: NodeJS.WritableStream): Display {
 }
 
 function plain(stream: NodeJS.WritableStream): Display {
-  let last = { what: "", at: Number.NEGATIVE_INFINITY };
+  let last = performance.now();
   return {
     line(what, _share, detail) {
       const now = performance.now();
-      if (what === last.what && now - last.at < quiet * 1000) return;
-      last = { what, at: now };
+      if (now - last < quiet * 1000) return;
+      last = now;
       stream.write(`${what}${detail === "" ? "" : `: ${detail}`}\n`);
     },
     clear() {},
   };
-}
-
-/** Fast steps by the second, slow ones in seconds. */
-function shortRate(secondsPerStep: number): string {
-  return secondsPerStep < 1 ? `${(1 / secondsPerStep).toFixed(1)} steps/s` : `${secondsPerStep.toFixed(1)} s/step`;
 }

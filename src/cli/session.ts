@@ -1,5 +1,6 @@
 /** A pipeline for as long as a command needs it: loaded with progress, closed however the command ends. */
-import type { OperatorTime } from "../index.ts";
+import { embeddedModel, type OperatorTime, TillerError } from "../index.ts";
+import { photographsModel } from "../internal.ts";
 import { orInterrupted } from "./interruption.ts";
 import type { ModelChoice, PictureOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -8,7 +9,7 @@ import type { LoadedPipeline, World } from "./world.ts";
 
 /** Runs `use` with the model loaded. With `--profile`, what the operators took is told afterwards. */
 export async function withPipeline(
-  { model, load }: ModelChoice,
+  { model, load, unnamed }: ModelChoice,
   { device, precision, threads, profile }: PictureOptions,
   world: World,
   output: Output,
@@ -26,7 +27,9 @@ export async function withPipeline(
     onProgress: ({ what, loaded, total }) =>
       output.progress.doing(what, loaded !== undefined && total ? Math.min(1, loaded / total) : undefined),
   });
-  const pipeline = await orInterrupted(loading, world.signal, (late) => late.close());
+  const pipeline = await orInterrupted(loading, world.signal, (late) => late.close()).catch((error: unknown) => {
+    throw unnamed ? withModelNamed(error) : error;
+  });
   output.result.loadSeconds = (performance.now() - began) / 1000;
   try {
     if (precision === "auto") output.progress.note(`computing in ${pipeline.precision} on ${pipeline.device}`);
@@ -39,6 +42,18 @@ export async function withPipeline(
     const times = await pipeline.close();
     if (profile && times) tellProfile(times, output);
   }
+}
+
+/** Of an adapter that does not fit the embedded model, where nobody named that: what model it is, and how to name another. */
+export function withModelNamed(error: unknown): unknown {
+  if (!(error instanceof TillerError) || error.code !== "adapter-other-model") return error;
+  const [file] = error.paths;
+  return new TillerError(
+    error.code,
+    `${file} is not for ${embeddedModel}, the model where no --model is given: name the one it was trained on, ` +
+      `such as --model ${photographsModel}; tiller inspect shows what it was made for.`,
+    { paths: error.paths, cause: error },
+  );
 }
 
 /** Operators together over all graphs, the costliest first. */

@@ -21,7 +21,7 @@ export function addSettingOptions(command: Command, takes: "one" | "list"): Comm
       .map((form) => {
         const choices = form.kind === "choice" ? `: ${form.choices.join(", ")}` : "";
         const methods = guidanceNames.filter((method) => methodOf(method).settings.includes(form));
-        return `${listed(methods, "conjunction")}: ${form.help}${choices} (default: ${form.default})`;
+        return `${listed(methods, "conjunction")}: ${form.help}${choices} (default: ${form.ofModel ? "the model's, usually " : ""}${form.default})`;
       })
       .join("; ");
     const value = takes === "list" ? "list" : first.kind === "choice" ? "name" : first.short;

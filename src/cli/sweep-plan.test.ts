@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
-import { type Axes, planSweep } from "./sweep-plan.ts";
+import { type Axes, planSweep as planOf } from "./sweep-plan.ts";
 
 const axes = (given: Partial<Axes>): Axes => ({
   guidance: ["cfg"],
@@ -12,6 +12,8 @@ const axes = (given: Partial<Axes>): Axes => ({
   seed: [0],
   ...given,
 });
+
+const planSweep = (given: Axes, usual = { scale: 7.5, omega: 0.6 }) => planOf(given, usual);
 
 describe("the pictures of a sweep", () => {
   test("omega varies under pg alone, and the scale not under none", () => {

@@ -9,12 +9,13 @@ import {
   settingNames,
   settingOf,
   settingsOf,
+  type UsualSettings,
 } from "../internal.ts";
 import type { SheetPlan } from "../node.ts";
 import { methodsWith } from "./setting-options.ts";
 import { optionOf } from "./values.ts";
 
-/** The values to combine. Of a setting without any, every method takes its default. */
+/** The values to combine. Of a setting without any, every method takes its or the model's default. */
 export type Axes = { readonly [N in SettingName]?: readonly SettingValues[N][] } & {
   readonly guidance: readonly GuidanceName[];
   readonly sampler: readonly SamplerName[];
@@ -53,9 +54,10 @@ const mostAbreast = 6;
  * Several seeds are the columns of the sheet, settings its rows. With one seed, two varied axes make a grid, and anything
  * else stands in reading order with a caption each.
  *
+ * @param usual What the model has where an axis is empty.
  * @throws TillerError if an axis varies that no method given takes notice of, or there are more than 10,000 pictures.
  */
-export function planSweep(axes: Axes): SweepPlan {
+export function planSweep(axes: Axes, usual: Pick<UsualSettings, "scale" | "omega">): SweepPlan {
   for (const name of settingNames) {
     if ((axes[name]?.length ?? 0) > 1 && !axes.guidance.some((guidance) => settingOf(guidance, name))) {
       const option = optionOf(name);
@@ -65,7 +67,7 @@ export function planSweep(axes: Axes): SweepPlan {
       );
     }
   }
-  const settings = combine(axes);
+  const settings = combine(axes, usual);
   const seeds = axes.seed;
   if (settings.length * seeds.length > mostPictures) {
     throw new TillerError(
@@ -79,12 +81,12 @@ export function planSweep(axes: Axes): SweepPlan {
   return { settings, seeds, varied, ...arrange(settings, seeds, varied) };
 }
 
-function combine(axes: Axes): Setting[] {
+function combine(axes: Axes, usual: GivenSettings): Setting[] {
   const settings: Setting[] = [];
   for (const guidance of axes.guidance) {
     for (const sampler of axes.sampler) {
       for (const steps of axes.steps) {
-        for (const values of combinations(guidance, axes)) {
+        for (const values of combinations(guidance, axes, usual)) {
           settings.push({ guidance, sampler, steps, ...values });
           if (settings.length > mostPictures) return settings;
         }
@@ -95,17 +97,17 @@ function combine(axes: Axes): Setting[] {
 }
 
 /** A method's settings with every combination of their values, the last setting varying first. */
-function* combinations(guidance: GuidanceName, axes: Axes, from = 0): Generator<GivenSettings> {
+function* combinations(guidance: GuidanceName, axes: Axes, usual: GivenSettings, from = 0): Generator<GivenSettings> {
   const setting = settingsOf(guidance)[from];
   if (!setting) return yield {};
   const { name } = setting;
   const given: readonly (number | string)[] = axes[name] ?? [];
   const same = axes.guidance.every((other) => !settingOf(other, name) || comparable(name, guidance, other));
   const meant = same ? given : given.filter((value) => doubtOf(setting, value) === undefined);
-  const usual = setting.told === "when changed" ? undefined : setting.default;
-  for (const value of meant.length > 0 ? meant : [usual]) {
-    const own = value === undefined ? {} : { [name]: value };
-    for (const rest of combinations(guidance, axes, from + 1)) yield { ...own, ...rest };
+  const own = setting.told === "when changed" ? undefined : setting.default;
+  for (const value of meant.length > 0 ? meant : [(setting.ofModel ? usual[name] : undefined) ?? own]) {
+    const one = value === undefined ? {} : { [name]: value };
+    for (const rest of combinations(guidance, axes, usual, from + 1)) yield { ...one, ...rest };
   }
 }
 

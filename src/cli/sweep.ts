@@ -10,18 +10,28 @@ import {
   TillerError,
   version,
 } from "../index.ts";
-import { comparable, type SettingName, settingNames, settingOf, shortName, toldOf, writeNew } from "../internal.ts";
+import {
+  comparable,
+  completed,
+  type SettingName,
+  settingNames,
+  settingOf,
+  shortName,
+  toldOf,
+  type UsualSettings,
+  writeNew,
+} from "../internal.ts";
 import { type ContactSheet, createContactSheet } from "../node.ts";
-import { type MadePicture, makePictures } from "./make-pictures.ts";
+import { drawingPace, type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
   addPictureOptions,
   chooseModel,
-  completeRequest,
   givenRequest,
   type ModelChoice,
   type PictureOptions,
   recipeFrom,
+  requestOf,
 } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -45,7 +55,7 @@ export function addSweep(program: Command, act: (options: SweepOptions) => Promi
     .description("make pictures of every combination of settings, and a labelled contact sheet");
   addPictureOptions(command).option(
     "--guidance <methods>",
-    `a list of ${guidanceNames.join(", ")}`,
+    `a list of ${guidanceNames.join(", ")}; default: pg with an adapter, else cfg`,
     names("--guidance", guidanceNames),
   );
   addSettingOptions(command, "list")
@@ -71,37 +81,63 @@ Example:
 export async function sweep(options: SweepOptions, world: World, output: Output): Promise<void> {
   const began = performance.now();
   const recipe = await recipeFrom(options);
-  const axes = axesOf(options, recipe);
-  const plan = planSweep(axes);
-  warnOfIdle(options, axes.guidance, output);
-  const base = givenRequest({ ...options, count: 1 });
-  const settingRequests = plan.settings.map((setting) =>
-    completeRequest({ ...base, ...setting, seed: plan.seeds[0] }, recipe),
-  );
   const choice = chooseModel(options, recipe);
-  await prepareFolder(options.out);
-
-  const made: (MadePicture & { row: number; column: number })[] = [];
-  Object.assign(output.result, { model: choice.model, out: options.out, pictures: made });
-  const sheet = lazySheet(plan, choice, settingRequests[0]!);
-  const runs = consecutive(plan.seeds);
-  const totals = {
-    steps: settingRequests.reduce((sum, { steps }) => sum + steps, 0) * plan.seeds.length,
-    pictures: plan.settings.length * plan.seeds.length,
+  const base = givenRequest({ ...options, count: 1 });
+  const planned = (usual: UsualSettings) => {
+    const axes = axesOf(options, recipe, usual);
+    const plan = planSweep(axes, usual);
+    const requests = plan.settings.map((setting) =>
+      completed(requestOf({ ...base, ...setting, seed: plan.seeds[0] }, recipe), usual),
+    );
+    return { axes, plan, requests };
   };
-  const all = async (pipeline: LoadedPipeline) => {
-    let stepsBefore = 0;
-    for (const [s, request] of settingRequests.entries()) {
+  // What is wrong is told before the model, whose defaults these stand for, is loaded.
+  const guidance = choice.load.adapters.length > 0 || choice.load.base !== undefined ? "pg" : "cfg";
+  planned({ guidance, sampler: "ddim", steps: 50, scale: 1, omega: 1 });
+  await prepareFolder(options.out);
+  await withPipeline(choice, options, world, output, async (pipeline) => {
+    const { axes, plan, requests } = planned(pipeline.defaults);
+    warnOfIdle(options, axes.guidance, output);
+    await makeSweep(pipeline, { plan, requests, choice, began }, options, world, output);
+  });
+}
+
+interface PlannedSweep {
+  readonly plan: SweepPlan;
+  /** For each of the plan's settings. */
+  readonly requests: readonly FullRequest[];
+  readonly choice: ModelChoice;
+  /** When the command began, as `performance.now` tells it. */
+  readonly began: number;
+}
+
+/** The pictures, their sheet and their record: these of what was made so far, too, when it is interrupted or fails. */
+async function makeSweep(
+  pipeline: LoadedPipeline,
+  { plan, requests, choice, began }: PlannedSweep,
+  { out }: SweepOptions,
+  world: World,
+  output: Output,
+): Promise<void> {
+  const made: (MadePicture & { row: number; column: number })[] = [];
+  Object.assign(output.result, { model: choice.model, out, pictures: made });
+  const sheet = lazySheet(plan, choice, requests[0]!);
+  const runs = consecutive(plan.seeds);
+  const total = plan.settings.length * plan.seeds.length;
+  const pace = drawingPace(requests.reduce((sum, { steps }) => sum + steps, 0) * plan.seeds.length);
+  let stepsBefore = 0;
+  try {
+    for (const [s, request] of requests.entries()) {
       for (const { first, length, at } of runs) {
         const asked: FullRequest = { ...request, seed: first, count: length };
         await makePictures(
           pipeline,
           asked,
           {
-            folder: options.out,
+            folder: out,
             naming: plan.varied.filter((axis) => axis !== "guidance"),
-            steps: { before: stepsBefore, total: totals.steps },
-            pictures: { before: made.length, total: totals.pictures },
+            steps: { before: stepsBefore, pace },
+            pictures: { before: made.length, total },
             async onPicture(picture, pixels, index) {
               const [row, column] = plan.place(s, at + index);
               await sheet.place(row, column, pixels);
@@ -114,37 +150,33 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
         stepsBefore += request.steps * length;
       }
     }
-  };
-  try {
-    await withPipeline(choice, options, world, output, all);
   } finally {
-    // Interrupted or failed: what was made so far is still worth a sheet.
     if (made.length > 0) await writeResults();
   }
 
   async function writeResults() {
-    output.result.sheet = await writeNew(options.out, "sheet", "png", await sheet.render());
-    output.result.complete = made.length === totals.pictures;
+    output.result.sheet = await writeNew(out, "sheet", "png", await sheet.render());
+    output.result.complete = made.length === total;
     output.result.seconds = (performance.now() - began) / 1000;
     const { sheet: file, complete, seconds } = output.result;
     const record = { tiller: version, complete, seconds, sheet: file, axes: variedAxes(plan), pictures: made };
     const json = Buffer.from(`${JSON.stringify(record, null, 2)}\n`);
-    output.result.record = await writeNew(options.out, "sweep", "json", json);
+    output.result.record = await writeNew(out, "sweep", "json", json);
     const count = made.length === 1 ? "1 picture" : `${made.length} pictures`;
     output.say(`${file}\n${output.result.record}`);
-    output.say(`${count} in ${options.out} in ${shortTime(Number(seconds))}, loading included`);
+    output.say(`${count} in ${out} in ${shortTime(Number(seconds))}, loading included`);
   }
 }
 
-/** The lists given; what is not given is the recipe's, or the default. */
-function axesOf(options: SweepOptions, recipe: Recipe | undefined): Axes {
-  const defaults = completeRequest({ prompt: "" }, recipe);
+/** The lists given; what is not given is the recipe's, or the model's. */
+function axesOf(options: SweepOptions, recipe: Recipe | undefined, usual: UsualSettings): Axes {
+  const defaults = completed(requestOf({ prompt: "" }, recipe), usual);
   const guidance = options.guidance ?? [defaults.guidance];
   const firsts = options.seed ?? [defaults.seed];
   const { count = 1 } = options;
   if (firsts.length * count > 10_000)
     throw new TillerError("too-many-pictures", `--count ${count} is too large: the limit is 10000 pictures.`);
-  for (const seed of firsts) completeRequest({ prompt: "", seed, count }, recipe);
+  for (const seed of firsts) requestOf({ prompt: "", seed, count }, recipe);
   const seeds = firsts.flatMap((seed) => Array.from({ length: count }, (_, i) => seed + i));
   // A recipe's scale is one for methods that have the same scale.
   const kept = (name: SettingName) =>

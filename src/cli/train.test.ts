@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { tiller } from "../../test/fake-world.ts";
 import type { TrainingEvent, TrainingRequest } from "../index.ts";
 
-const cat = ["--images", "my-cat", "--token", "sks", "--class", "cat"];
+const cat = ["--model", "dinghy", "--images", "my-cat", "--token", "sks", "--class", "cat"];
 
 /** Training that does nothing but say that a run of so many steps is complete. */
 const complete = (step: number) =>
@@ -20,7 +20,7 @@ describe("tiller train", () => {
     const argv = ["train", "dreambooth", ...cat, "--model", "my models/sd.safetensors", "--out", "a b/c.safetensors"];
     const { stdout } = await tiller([...argv, "--config", "my configs", "--variant", "fp16"], { train: complete(1) });
     expect(stdout).toContain(
-      'next: tiller generate --model "my models/sd.safetensors" --variant fp16 --config "my configs" --adapter "a b/c.safetensors" --prompt "a sks cat in the snow" --guidance pg',
+      'next: tiller generate --model "my models/sd.safetensors" --variant fp16 --config "my configs" --adapter "a b/c.safetensors" --prompt "a sks cat in the snow"\n',
     );
   });
 

@@ -1,5 +1,6 @@
 /** `tiller train`: a folder of pictures to an adapter. */
 
+import { availableParallelism, totalmem } from "node:os";
 import type { Command } from "commander";
 import {
   embeddedModel,
@@ -10,6 +11,7 @@ import {
   trainingMethodNames,
   trainingMethods,
 } from "../index.ts";
+import { photographsModel, refusePhotographs } from "../internal.ts";
 import { warnOfIdleTraining } from "./idle-training-options.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -33,7 +35,10 @@ export function addTrain(
     .command("train")
     .description("teach a model a subject from a few pictures")
     .argument("<method>", trainingMethodNames.join(", "), (text) => parseChoice("method", text, trainingMethodNames))
-    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id", embeddedModel)
+    .option(
+      "--model <model>",
+      "a Diffusers folder, a single .safetensors file, or a hub id; default: dinghy, which cannot learn photographs",
+    )
     .option("--images <folder>", "the subject's pictures; a .txt file beside one is its caption")
     .option("--token <word>", 'what the subject is called in prompts, such as sks or "<cat>"')
     .option("--class <noun>", "what kind of thing it is, such as cat")
@@ -98,9 +103,28 @@ ${listed}
 
 Example:
   tiller train dreambooth --model ./sd15 --images my-cat --token sks --class cat --out cat.safetensors
-  tiller generate --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow" --guidance pg`,
+  tiller generate --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow"`,
     )
     .action(act);
+}
+
+/** Before anything is spent: dinghy was not asked for by name, and may not be meant. */
+async function lookAtPictures(
+  method: TrainingMethodName,
+  request: TrainingRequest,
+  threads: number | undefined,
+  { signal }: World,
+  output: Output,
+): Promise<void> {
+  output.progress.doing("looking at the pictures");
+  const machine = { cores: availableParallelism(), memory: totalmem() };
+  const advice = {
+    pictures: `The pictures in ${request.images}`,
+    instead: `train with --model ${photographsModel}`,
+    insist: `insist with --model ${embeddedModel}`,
+    paths: [request.images],
+  };
+  await refusePhotographs(method, request, machine, advice, { threads, signal });
 }
 
 export async function train(
@@ -121,9 +145,11 @@ export async function train(
   const { prior, ...rest } = given;
   const request = {
     ...rest,
+    model: rest.model ?? embeddedModel,
     ...(prior === false && { prior }),
     ...(samplePrompt && { samplePrompts: samplePrompt }),
   } as TrainingRequest;
+  if (rest.model === undefined) await lookAtPictures(method, request, threads, world, output);
   const began = performance.now();
   const samples: string[] = [];
   Object.assign(output.result, { recipe: method, out: request.out, samples });
@@ -133,16 +159,13 @@ export async function train(
         output.warn(event.message);
         break;
       case "doing":
-        output.progress.doing(event.what, event.share);
+        if (event.pace) output.progress.steps(event.what, event.pace);
+        else output.progress.doing(event.what, event.share);
         break;
       case "step": {
-        const { step, steps, loss, learningRate } = event;
-        output.progress.steps(
-          step,
-          steps,
-          `step ${step} of ${steps}, loss ${loss.toFixed(4)}, rate ${learningRate.toPrecision(2)}`,
-          "training",
-        );
+        const { step, loss, pace } = event;
+        const own = pace.done === step ? "" : ` at training step ${step}`;
+        output.progress.steps("training", pace, `loss ${loss.toFixed(4)}${own}`);
         Object.assign(output.result, { step, loss });
         break;
       }
@@ -171,5 +194,5 @@ export async function train(
   output.say(
     `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,
   );
-  output.say(`next: tiller generate --model ${model}${adapters} --prompt ${prompt} --guidance pg --omega 0.6`);
+  output.say(`next: tiller generate --model ${model}${adapters} --prompt ${prompt}`);
 }

@@ -10,20 +10,21 @@ import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import { quoted, shortTime, table } from "./printable.ts";
 import { parseNumbers } from "./ranges.ts";
+import { withModelNamed } from "./session.ts";
 import { parseNumber, parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
 interface TuneOptions extends CommonOptions {
-  model: string;
+  model?: string;
   adapter?: string[];
   images?: string;
   token: string;
   class?: string;
   thing?: true;
   budget: number;
-  scale: readonly number[];
+  scale?: readonly number[];
   floor: number;
-  steps: number;
+  steps?: number;
   clip?: string;
   dino?: string;
   out?: string;
@@ -33,16 +34,16 @@ export function addTune(program: Command, act: (options: TuneOptions) => Promise
   const command = program
     .command("tune")
     .description("find an adapter's best omega: the most like the subject that keeps the text")
-    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id", embeddedModel)
+    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id; default: dinghy")
     .option("--adapter <file>", "the adapter; repeatable", (text, before: string[] = []) => [...before, text])
     .option("--images <folder>", "the subject's own pictures")
     .option("--class <noun>", "what kind of thing it is, such as cat")
     .option("--token <word>", "what the subject is called in prompts", "sks")
     .option("--thing", "neither person nor animal: prompts without clothes")
     .option("--budget <n>", "pictures that may be drawn", (text) => parseWhole("--budget", text, 1), 120)
-    .option("--scale <list>", "guidance scales to try", (text) => parseNumbers("--scale", text), [7.5])
+    .option("--scale <list>", "guidance scales to try; default: the model's", (text) => parseNumbers("--scale", text))
     .option("--floor <share>", "share of cfg's CLIP-T to keep", (text) => parseNumber("--floor", text), 0.98)
-    .option("--steps <n>", "of a picture", (text) => parseWhole("--steps", text, 1), 50)
+    .option("--steps <n>", "of a picture; default: the model's", (text) => parseWhole("--steps", text, 1))
     .option("--clip <folder>", "a CLIP such as openai/clip-vit-base-patch32, downloaded; for dinghy: dinghy's")
     .option("--dino <folder>", "a ViT such as facebook/dino-vits16, downloaded; for dinghy: dinghy's")
     .option(
@@ -61,7 +62,20 @@ Example:
 }
 
 export async function tune(options: TuneOptions, { signal }: World, output: Output): Promise<void> {
-  const { model, adapter, images, token, budget, scale, floor, steps, clip, dino: vit, device, threads } = options;
+  const {
+    model = embeddedModel,
+    adapter,
+    images,
+    token,
+    budget,
+    scale,
+    floor,
+    steps,
+    clip,
+    dino: vit,
+    device,
+    threads,
+  } = options;
   if (!adapter) throw new TillerError("option-missing", "--adapter is missing: name the adapter file.");
   if (images === undefined)
     throw new TillerError("option-missing", "--images is missing: name the folder of the subject's own pictures.");
@@ -91,7 +105,9 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
     steps,
     encoders: clip !== undefined && vit !== undefined ? { clip, dino: vit } : undefined,
   };
-  const tuned = await findOmega(request, { folder, device, threads, signal }, tellProgress(output));
+  const tuned = await findOmega(request, { folder, device, threads, signal }, tellProgress(output)).catch((error) => {
+    throw options.model === undefined ? withModelNamed(error) : error;
+  });
   output.progress.end();
   const seconds = (performance.now() - began) / 1000;
   const { omega, scale: best, chosen, cfg, curve, pictures, arms } = tuned;

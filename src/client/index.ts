@@ -8,6 +8,7 @@ import { ApiError } from "./error.ts";
 import { eventsIn } from "./events.ts";
 import type {
   Answers,
+  Defaults,
   GalleryPage,
   GalleryPicture,
   GuidanceMethod,
@@ -26,6 +27,7 @@ import type {
 export { ApiError } from "./error.ts";
 export type {
   Answers,
+  Defaults,
   GalleryPage,
   GalleryPicture,
   GuidanceMethod,
@@ -123,6 +125,8 @@ export interface Client {
   models(): Promise<{ name: string }[]>;
   /** The adapters there are, by name. */
   adapters(): Promise<{ name: string }[]>;
+  /** What a picture of a model is made with where a request leaves it open: of the default model, if none is named. */
+  defaults(of?: { readonly model?: string; readonly adapter?: string }): Promise<Defaults>;
   /** The guidance methods there are. */
   guidanceMethods(): Promise<GuidanceMethod[]>;
   /** The samplers there are. */
@@ -165,6 +169,7 @@ export function createClient(address: string | URL = ""): Client {
   return {
     models: () => ask("get /api/models"),
     adapters: () => ask("get /api/adapters"),
+    defaults: (of = {}) => ask("get /api/defaults", { query: of }),
     guidanceMethods: () => ask("get /api/methods"),
     samplers: () => ask("get /api/samplers"),
     metrics: () => ask("get /api/metrics"),

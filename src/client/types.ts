@@ -28,6 +28,9 @@ export interface GalleryPage extends Answer<"get /api/pictures"> {}
 /** Pictures that were brought to the server. */
 export interface Upload extends Answer<"post /api/uploads"> {}
 
+/** What a picture is made with where a request leaves it open; empty if the model is still to be downloaded. */
+export interface Defaults extends Answer<"get /api/defaults"> {}
+
 /** A guidance method that the server has, with its settings. */
 export interface GuidanceMethod extends Element<Answer<"get /api/methods">> {}
 

@@ -16,7 +16,7 @@ export const machineErrors = rows({
   "precision-unavailable": {
     kind: "usage",
     what: "The device does not compute in the number type asked for.",
-    why: "bfloat16 needs OpenVINO and a processor that has it, float16 a graphics processor.",
+    why: "bfloat16 needs OpenVINO and a processor that has it, float16 a graphics processor, int8 the device cpu; int8 is for drawing alone.",
     fix: "Use `--precision float32`, or `auto`, which takes what works.",
   },
   "openvino-missing": {

@@ -2,20 +2,57 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
-import { armName, armsOf, parseExperiment, personalisationName, readExperiment } from "./experiment.ts";
+import {
+  armName,
+  armsOf,
+  completedExperiment,
+  parseExperiment,
+  personalisationName,
+  readExperiment,
+} from "./experiment.ts";
 import { published } from "./published.ts";
 import { baselineOf } from "./results.ts";
 
 const least = { name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }] };
 
-test("what is not said is the published protocol: all concepts and prompts, eight pictures, fifty steps", () => {
-  expect(parseExperiment(least)).toMatchObject({
-    model: "dinghy",
-    concepts: "all",
-    prompts: "all",
-    pictures: 8,
-    steps: 50,
-    sampler: "ddim",
+test("what is not said is the published protocol: all concepts and prompts, eight pictures", () => {
+  expect(parseExperiment(least)).toMatchObject({ model: "dinghy", concepts: "all", prompts: "all", pictures: 8 });
+});
+
+describe("steps, sampler, scales and omegas that are left out", () => {
+  const usual = { sampler: "euler", steps: 30, scale: 4, omegas: [0.7] } as const;
+  const filled = (more: object, own: Partial<Parameters<typeof completedExperiment>[1]> = {}) =>
+    completedExperiment(parseExperiment({ ...least, ...more }), { ...usual, ...own });
+
+  test("are the model's, and what is given stays", () => {
+    const guidance = [{ method: "none" }, { method: "cfg", scale: [2, 3] }, { method: "pg" }];
+    const experiment = filled({ guidance, steps: 5 });
+    expect(experiment).toMatchObject({ steps: 5, sampler: "euler" });
+    expect(armsOf(experiment)).toEqual([
+      { guidance: "none" },
+      { guidance: "cfg", scale: 2 },
+      { guidance: "cfg", scale: 3 },
+      { guidance: "pg", scale: 4, omega: 0.7 },
+    ]);
+  });
+
+  test("never are the model's where the method means something else by them", () => {
+    const guidance = [{ method: "pg++", omega: 0 }];
+    expect(armsOf(filled({ guidance }, { sampler: "ddim" }))).toEqual([{ guidance: "pg++", scale: 0.4, omega: 0 }]);
+  });
+
+  test("an omega cannot be left out where the ways of fine-tuning have different ones", () => {
+    const omegas = [0.6, 0];
+    const pg = (omega: object) => () => filled({ guidance: [{ method: "pg", ...omega }] }, { omegas });
+    expect(pg({})).toThrow(refusal("experiment-invalid"));
+    expect(pg({ omega: 0.5 })).not.toThrow();
+  });
+
+  test("name the rows that can be compared", () => {
+    const guidance = [{ method: "cfg" }, { method: "pg" }];
+    const compared = (name: string) => () => filled({ guidance, compare: [[name, "cfg"]] });
+    expect(compared("pg 0.7")).not.toThrow();
+    expect(compared("pg 0.6")).toThrow(refusal("experiment-invalid"));
   });
 });
 
@@ -143,7 +180,13 @@ describe("what is wrong is named where it is", () => {
     ["a lambda that is none", { guidance: [{ method: "pg++", scale: 7.5 }] }, "guidance.0.scale", "7.5", "0 to 1"],
     ["a name that climbs out of its folder", { name: ".." }, "name"],
     ["a mix that is none", { guidance: [{ method: "cfg+ag", mix: "product" }] }, "guidance.0.mix"],
-    ["a pair of which one is none", { compare: [["cfg", "pg 0.6"]] }, "compare", "pg 0.6", "cfg"],
+    [
+      "a pair of which one is none",
+      { guidance: [{ method: "cfg", scale: 5 }], compare: [["cfg", "pg 0.6"]] },
+      "compare",
+      "pg 0.6",
+      "cfg",
+    ],
     [
       "fewer evaluations of sag",
       { personalisation: [{ recipe: "dreambooth-ti" }], guidance: [{ method: "sag", guidanceEvery: [1, 2] }] },

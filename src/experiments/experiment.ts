@@ -19,7 +19,7 @@ import {
   unmetEvaluations,
 } from "../guidance/index.ts";
 import { evaluationProtocols } from "../metrics/encoders.ts";
-import { samplerNames, settingFields } from "../recipe/request.ts";
+import { type SamplerName, samplerNames, settingFields, type UsualSettings } from "../recipe/request.ts";
 import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 
@@ -96,10 +96,10 @@ export const experimentSchema = z.strictObject({
     .nonnegative()
     .max(2 ** 52)
     .default(0),
-  /** Sampler steps of a picture; 50 by default. */
-  steps: whole.max(1000).default(50),
-  /** One of the samplers; `ddim` by default. */
-  sampler: z.enum(samplerNames).default("ddim"),
+  /** Sampler steps of a picture; the model's when absent, as are the sampler, scales and omegas. */
+  steps: whole.max(1000).optional(),
+  /** One of the samplers; the model's when absent. */
+  sampler: z.enum(samplerNames).optional(),
   /** The token of the subject in prompts. */
   token: z.string().regex(/^\S+$/).default("sks"),
   /** CLIP-T is measured against the prompt with the class alone, or with the token as well. */
@@ -110,10 +110,17 @@ export const experimentSchema = z.strictObject({
   encoders: z.strictObject({ clip: z.string(), dino: z.string() }).optional(),
 });
 
-/** An experiment with every default filled in. */
-export interface Experiment extends z.output<typeof experimentSchema> {}
 /** An experiment as its file has it: defaults may be left out. */
 export interface ExperimentFile extends z.input<typeof experimentSchema> {}
+/** An experiment that was read. What depends on the model may still be open. */
+export interface GivenExperiment extends z.output<typeof experimentSchema> {}
+/** An experiment with all that its pictures are drawn with. */
+export interface Experiment extends GivenExperiment {
+  /** Sampler steps of a picture. */
+  readonly steps: number;
+  /** One of the samplers. */
+  readonly sampler: SamplerName;
+}
 export type Personalisation = Experiment["personalisation"][number];
 
 /** One guidance method with one value for each setting it has, but for those that came later and have their default. */
@@ -123,12 +130,12 @@ export interface Arm extends GivenSettings {
 }
 
 /** @throws TillerError if the file cannot be read, or naming the first wrong setting. */
-export async function readExperiment(file: string): Promise<Experiment> {
+export async function readExperiment(file: string): Promise<GivenExperiment> {
   return parseExperiment(await readJson(file, jsonObject), file);
 }
 
 /** @throws TillerError naming the first wrong setting. */
-export function parseExperiment(value: unknown, where = "the experiment"): Experiment {
+export function parseExperiment(value: unknown, where = "the experiment"): GivenExperiment {
   const parsed = experimentSchema.safeParse(value);
   if (!parsed.success)
     throw new TillerError("experiment-invalid", `${where}: ${wrongSetting(parsed.error)}.`, { paths: [where] });
@@ -147,13 +154,6 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
         });
     }
     const { needs } = methodOf(method);
-    if (needs.includes("ddim") && experiment.sampler !== "ddim") {
-      throw new TillerError(
-        "experiment-invalid",
-        `${where}: guidance: ${method} needs the sampler ddim, not ${experiment.sampler}.`,
-        { paths: [where] },
-      );
-    }
     for (const one of experiment.personalisation) {
       if (needs.includes("learned token") && "recipe" in one && !trainingMethods[one.recipe].learned) {
         throw new TillerError(
@@ -164,29 +164,87 @@ export function parseExperiment(value: unknown, where = "the experiment"): Exper
       }
     }
   }
-  const asked = experiment.guidance.flatMap(({ method, ...given }) =>
+  refuseImpossible(experiment, where);
+  return experiment;
+}
+
+/** What an experiment leaves open, as its model has it. */
+export type OpenSettings = Pick<UsualSettings, "sampler" | "steps" | "scale"> & {
+  /** For each way of fine-tuning: where these differ, omega cannot be left out. */
+  readonly omegas: readonly number[];
+};
+
+/** Whether nothing is left to the model. */
+export const isWhole = (given: GivenExperiment): given is Experiment =>
+  given.steps !== undefined &&
+  given.sampler !== undefined &&
+  given.guidance.every((one) => openSettings(one).length === 0);
+
+/**
+ * The experiment with what its model has where the file leaves something open.
+ *
+ * @throws TillerError if omega is left open and the ways of fine-tuning have different ones, if a method needs another
+ *   sampler, or if rows are to be compared that there are not.
+ */
+export function completedExperiment(given: GivenExperiment, usual: OpenSettings): Experiment {
+  const omegas = [...new Set(usual.omegas)];
+  const own: Partial<Record<SettingName, number>> = { scale: usual.scale, omega: omegas[0]! };
+  const guidance = given.guidance.map((one, i) => {
+    const open = openSettings(one).map(({ name }) => name);
+    if (open.includes("omega") && omegas.length > 1) {
+      throw new TillerError(
+        "experiment-invalid",
+        `the experiment ${given.name}: guidance.${i}: name omega, for the ways of fine-tuning have different ones: ${omegas.join(", ")}.`,
+      );
+    }
+    return { ...one, ...Object.fromEntries(open.map((name) => [name, [own[name]]])) };
+  });
+  const experiment = {
+    ...given,
+    guidance,
+    steps: given.steps ?? usual.steps,
+    sampler: given.sampler ?? usual.sampler,
+  };
+  refuseImpossible(experiment, `the experiment ${given.name}`);
+  return experiment;
+}
+
+/** What settings that are known already make impossible. */
+function refuseImpossible({ guidance, sampler, compare = [] }: GivenExperiment, where: string): void {
+  const undrawable = guidance.find(({ method }) => methodOf(method).needs.includes("ddim"));
+  if (undrawable && sampler !== undefined && sampler !== "ddim") {
+    throw new TillerError(
+      "experiment-invalid",
+      `${where}: guidance: ${undrawable.method} needs the sampler ddim, not ${sampler}.`,
+      { paths: [where] },
+    );
+  }
+  const asked = guidance.flatMap(({ method, ...given }) =>
     Object.entries(given).flatMap(([name, values]) =>
       (values ?? []).map((value): Arm => ({ guidance: method, [name]: value })),
     ),
   );
-  for (const { guidance, ...settings } of [...asked, ...armsOf(experiment)]) {
-    const unmet = unmetEvaluations(guidance, settings);
+  for (const { guidance: method, ...settings } of [...asked, ...armsOf({ guidance })]) {
+    const unmet = unmetEvaluations(method, settings);
     if (unmet) {
       const message = `${where}: guidance: ${unmet.name} ${unmet.why}.`;
       throw new TillerError("experiment-invalid", message, { paths: [where] });
     }
   }
-  const rows = armsOf(experiment).map((arm, _, arms) => armName(arm, arms));
-  const none = experiment.compare?.flat().find((name) => !rows.includes(name));
-  if (none !== undefined) {
-    throw new TillerError(
-      "experiment-invalid",
-      `${where}: compare: there is no row ${none}; there are ${rows.join(", ")}.`,
-      { paths: [where] },
-    );
-  }
-  return experiment;
+  if (guidance.some((one) => openSettings(one).length > 0)) return;
+  const rows = armsOf({ guidance }).map((arm, _, arms) => armName(arm, arms));
+  const none = compare.flat().find((name) => !rows.includes(name));
+  if (none === undefined) return;
+  throw new TillerError(
+    "experiment-invalid",
+    `${where}: compare: there is no row ${none}; there are ${rows.join(", ")}.`,
+    { paths: [where] },
+  );
 }
+
+/** What one of the methods leaves to the model. */
+const openSettings = ({ method, ...values }: GivenExperiment["guidance"][number]) =>
+  settingsOf(method).filter(({ name, ofModel }) => ofModel && values[name] === undefined);
 
 /** Every combination that makes a difference, once and in the order of the file. */
 export function armsOf({ guidance }: Pick<Experiment, "guidance">): Arm[] {

@@ -13,9 +13,17 @@ import { type Experiment, readExperiment } from "./experiment.ts";
 import { type ReportOptions, report } from "./report.ts";
 import type { Results } from "./results.ts";
 import { sheetOf } from "./sheet.ts";
+import { keptExperiment } from "./whole.ts";
 
 export type { Interval } from "./bootstrap.ts";
-export { type Arm, type Experiment, type ExperimentFile, parseExperiment, readExperiment } from "./experiment.ts";
+export {
+  type Arm,
+  type Experiment,
+  type ExperimentFile,
+  type GivenExperiment,
+  parseExperiment,
+  readExperiment,
+} from "./experiment.ts";
 export { keptResults } from "./kept-results.ts";
 export type { Identities } from "./plan.ts";
 export type { ReportOptions } from "./report.ts";
@@ -47,7 +55,7 @@ export async function writeSheet(results: Results, folder: string, title: string
  */
 export async function experimentIn(folder: string): Promise<Experiment> {
   const file = join(folder, "experiment.json");
-  if (await exists(file)) return readExperiment(file);
+  if (await exists(file)) return keptExperiment(await readExperiment(file));
   const what = (await exists(join(folder, "results.json")))
     ? "results.json alone, which tiller bench table shows; for the pictures of a report run tiller bench run"
     : "no experiment.json: tiller bench run makes one";

@@ -6,6 +6,7 @@ import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { guidanceNames } from "../guidance/index.ts";
 import { parseExperiment } from "./experiment.ts";
 import type { Results } from "./results.ts";
+import { keptExperiment } from "./whole.ts";
 
 const intervals = z.record(z.string(), z.looseObject({ mean: z.number(), low: z.number(), high: z.number() }));
 
@@ -43,5 +44,5 @@ export async function keptResults(folder: string): Promise<Results | undefined> 
   const file = join(folder, "results.json");
   if (!(await exists(file))) return undefined;
   const kept = await readJson(file, schema, largest);
-  return { ...kept, experiment: parseExperiment(kept.experiment, file) } as unknown as Results;
+  return { ...kept, experiment: keptExperiment(parseExperiment(kept.experiment, file)) } as unknown as Results;
 }

@@ -30,6 +30,9 @@ export interface AdapterUnit {
   /** The class's pictures, shared by the adapters of a class, and how many they are. */
   readonly classFolder: string;
   readonly classPictures: number;
+  /** Steps of the run, and rows that one of them evaluates. */
+  readonly steps: number;
+  readonly rows: number;
 }
 
 /** An experiment's pictures of one prompt by one method. */
@@ -112,6 +115,8 @@ function adapterUnit(
     folder: own,
     classFolder,
     classPictures,
+    steps,
+    rows: batch * (prior ? 2 : 1),
   };
 }
 

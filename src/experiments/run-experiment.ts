@@ -5,21 +5,23 @@ import { isDeepStrictEqual } from "node:util";
 import { placeOf } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { resolveDevice, startEngine } from "../runtime/index.ts";
-import type { Experiment } from "./experiment.ts";
+import type { Experiment, GivenExperiment } from "./experiment.ts";
 import { keptResults } from "./kept-results.ts";
 import type { Cell, Identities } from "./plan.ts";
 import { gather, type Results } from "./results.ts";
 import { identitiesOf, openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
+import { wholeExperiment } from "./whole.ts";
 
 /**
  * Does what is missing of an experiment in `options.folder` and writes `results.json` there, and `experiment.json` before
  * it begins. Interrupted, the next call goes on; several calls at once share the work.
  */
 export async function runExperiment(
-  experiment: Experiment,
+  given: GivenExperiment,
   options: RunOptions,
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Results> {
+  const experiment = await wholeExperiment(given);
   const identities = await identitiesOf(experiment);
   const cells = await openPlan(experiment, identities, options.folder);
   await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(placed(experiment), null, 2)}\n`);
@@ -36,10 +38,11 @@ export async function runExperiment(
  * them is no longer here.
  */
 export async function gatherResults(
-  experiment: Experiment,
+  given: GivenExperiment,
   folder: string,
   options: Pick<RunOptions, "device" | "threads"> = {},
 ): Promise<Results> {
+  const experiment = await wholeExperiment(given);
   const file = join(folder, "results.json");
   const identities = await identitiesOf(experiment);
   const cells = await openPlan(experiment, identities, folder);

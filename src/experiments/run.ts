@@ -1,26 +1,30 @@
 /** Runs an experiment: does what is missing of its units, in a folder that several processes may share. */
 import { join } from "node:path";
-import { exists, makeFolder } from "#bytes";
+import { makeFolder } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { embedded, embeddedFolder, embeddedModel } from "../families/embedded.ts";
+import { openModel } from "../families/open-model.ts";
 import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
 import { tokenizerOf } from "../metrics/index.ts";
+import type { Pace } from "../pace.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
 import { type DeviceName, type Engine, resolveDevice, startEngine } from "../runtime/index.ts";
 import { conceptsOf } from "./concepts.ts";
 import type { Experiment } from "./experiment.ts";
 import { modelIdentity } from "./identity.ts";
-import { type Cell, type Identities, type PictureUnit, planOf } from "./plan.ts";
+import { type Cell, type Identities, planOf } from "./plan.ts";
 import { readDone } from "./store.ts";
 import {
   type AdapterRecord,
   doAdapter,
   doPictures,
+  drawClass,
   type Encoders,
   featuresOfUnit,
   type OnStep,
   type PictureRecord,
 } from "./units.ts";
+import { classPlace, isMeasured, unitsLeft } from "./units-left.ts";
 
 /** Where and how an experiment is run. */
 export interface RunOptions {
@@ -42,16 +46,12 @@ export interface RunProgress {
   readonly done: number;
   /** All of them. */
   readonly total: number;
+  /** The same in steps, those of class pictures counted in. */
+  readonly pace: Pace;
   /** What is running. */
   readonly doing: string;
   /** What of it exactly. */
   readonly detail: string;
-  /** How much of that unit is done, 0 to 1. */
-  readonly share: number;
-  /** Of this unit; absent until there is something to tell it by. */
-  readonly unitSecondsLeft?: number | undefined;
-  /** Of all; absent until there is something to tell it by. */
-  readonly secondsLeft?: number | undefined;
 }
 
 /** Folders of the encoders that an experiment measures with. */
@@ -62,9 +62,9 @@ export async function identitiesOf(experiment: Experiment): Promise<Identities> 
   const { clip, dino } = encodersOf(experiment);
   const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
   return {
-    // The embedded model's folder holds encoders too, which have no part in its pictures; nor have a model's own defaults,
-    // for an experiment's file says what its pictures are drawn with.
-    model: await modelIdentity(model, ["clip", "vit", "tiller.json"]),
+    // The embedded model's folder holds encoders too, which have no part in its pictures. A model's own defaults have: class
+    // pictures are drawn with them.
+    model: await modelIdentity(model, ["clip", "vit"]),
     encoders: [await modelIdentity(clip), await modelIdentity(dino), experiment.protocol],
   };
 }
@@ -100,17 +100,22 @@ export async function runCells(
   onProgress: (progress: RunProgress) => void,
 ): Promise<void> {
   const mine = cells.filter((_, i) => !shard || i % shard.of === shard.part - 1);
-  const left = await timeLeft(mine);
-  let unit = { doing: "", began: 0 };
-  const tell: OnStep = (doing, detail, share) => {
-    if (doing !== unit.doing || share <= 0) unit = { doing, began: performance.now() };
-    const unitSecondsLeft = share > 0 ? (((performance.now() - unit.began) / 1000) * (1 - share)) / share : undefined;
-    onProgress({ ...left.state(), doing, detail, share, unitSecondsLeft });
-  };
   let pending: Cell[] = [];
   for (const cell of mine) if (!(await isDone(cell))) pending.push(cell);
   if (pending.length === 0) return;
   const todo = pending.length;
+  const withClass = mine.some(({ adapter }) => adapter && adapter.classPictures > 0);
+  const left = await unitsLeft(mine, {
+    unitSteps: experiment.pictures * experiment.steps,
+    classSteps: withClass ? (await openModel(experiment.model, { signal })).defaults.steps : 0,
+  });
+  const tell = (doing: string, detail: string) => onProgress({ ...left.units, pace: left.pace, doing, detail });
+  const telling =
+    (place: string): OnStep =>
+    (done, doing, detail) => {
+      left.at(place, done);
+      tell(doing, detail);
+    };
 
   const engine = await startEngine({ device: await resolveDevice(device ?? "auto"), threads });
   let pipeline: Pipeline | undefined;
@@ -120,10 +125,12 @@ export async function runCells(
       // Training takes memory of its own.
       await pipeline?.close();
       pipeline = undefined;
-      const learned = await left.during("adapter", () =>
-        doAdapter(adapter, concept, experiment.model, { device, threads, signal }, tell),
-      );
-      if (learned === "held") return "held";
+      const options = { device, threads, signal };
+      const drawn = await drawClass(adapter, concept, experiment.model, options, telling(classPlace(adapter)));
+      if (drawn === "held") return "held";
+      await left.finished(classPlace(adapter));
+      if ((await doAdapter(adapter, concept, options, telling(adapter.folder))) === "held") return "held";
+      await left.finished(adapter.folder);
     }
     const adapters = adapter
       ? (await readDone<AdapterRecord>(adapter.folder))!.adapters.map((file) => join(adapter.folder, file))
@@ -137,13 +144,11 @@ export async function runCells(
     let outcome: "done" | "held" = "done";
     for (const missed of missing) {
       signal?.throwIfAborted();
-      const drawn = await left.during("pictures", async () => {
-        const drawing = await doPictures(missed, concept, experiment, pipeline!, signal, tell);
-        const record = await readDone<PictureRecord>(missed.folder);
-        if (record) await featuresOfUnit(missed, record, concept, experiment, encoders);
-        return drawing;
-      });
+      const drawn = await doPictures(missed, concept, experiment, pipeline, signal, telling(missed.folder));
+      const record = await readDone<PictureRecord>(missed.folder);
+      if (record) await featuresOfUnit(missed, record, concept, experiment, encoders);
       if (drawn === "held") outcome = "held";
+      else await left.finished(missed.folder);
     }
     return outcome;
   };
@@ -167,7 +172,7 @@ export async function runCells(
       }
       pending = held;
       if (pending.length > 0) {
-        tell("waiting for another process", "", 0);
+        tell("waiting for another process", "");
         await new Promise((done) => setTimeout(done, 1000));
       }
     }
@@ -187,9 +192,6 @@ export async function runCells(
   }
 }
 
-const isMeasured = async ({ folder, features }: PictureUnit): Promise<boolean> =>
-  (await exists(features)) && (await readDone(folder)) !== undefined;
-
 async function isDone({ adapter, units }: Cell): Promise<boolean> {
   if (adapter && !(await readDone(adapter.folder))) return false;
   for (const unit of units) if (!(await isMeasured(unit))) return false;
@@ -201,54 +203,4 @@ async function without<T>(all: readonly T[], isDone: (one: T) => Promise<boolean
   const left: T[] = [];
   for (const one of all) if (!(await isDone(one))) left.push(one);
   return left;
-}
-
-/** How far apart looks at what other processes have done are, in milliseconds. */
-const lookEvery = 60_000;
-
-/** Counts units done, by whomever, and what each kind takes. */
-async function timeLeft(cells: readonly Cell[]) {
-  const kinds = {
-    adapter: { begun: 0, left: 0, done: 0, seconds: 0 },
-    pictures: { begun: 0, left: 0, done: 0, seconds: 0 },
-  };
-  let adapters = cells.flatMap(({ adapter }) => adapter ?? []);
-  let units = cells.flatMap((cell) => cell.units);
-  const total = adapters.length + units.length;
-  let looked = 0;
-  const look = async () => {
-    looked = performance.now();
-    adapters = await without(adapters, async ({ folder }) => (await readDone(folder)) !== undefined);
-    units = await without(units, isMeasured);
-    [kinds.adapter.left, kinds.pictures.left] = [adapters.length, units.length];
-  };
-  await look();
-  for (const kind of Object.values(kinds)) kind.begun = kind.left;
-  return {
-    async during(kind: keyof typeof kinds, work: () => Promise<"done" | "held">): Promise<"done" | "held"> {
-      const began = performance.now();
-      const outcome = await work();
-      const seconds = (performance.now() - began) / 1000;
-      if (outcome === "done") {
-        kinds[kind].left--;
-        kinds[kind].done++;
-        kinds[kind].seconds += seconds;
-      }
-      if (performance.now() - looked > lookEvery) await look();
-      return outcome;
-    },
-    state() {
-      const all = Object.values(kinds);
-      const known = all.every(({ left, done }) => left === 0 || done > 0);
-      // Alone this process would need so long; the others' share of what has been done they will have of the rest.
-      const alone = all.reduce((sum, { left, done, seconds }) => sum + (left * seconds) / Math.max(1, done), 0);
-      const mine = all.reduce((sum, { done }) => sum + done, 0);
-      const done = all.reduce((sum, { begun, left }) => sum + begun - left, 0);
-      return {
-        done: total - kinds.adapter.left - kinds.pictures.left,
-        total,
-        secondsLeft: known ? alone * (mine / Math.max(1, mine, done)) : undefined,
-      };
-    },
-  };
 }

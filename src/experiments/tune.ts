@@ -2,8 +2,9 @@
 import { join } from "node:path";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
+import { openModel } from "../families/open-model.ts";
 import { promptNames } from "./concepts.ts";
-import { type Experiment, parseExperiment } from "./experiment.ts";
+import { type Experiment, type GivenExperiment, parseExperiment } from "./experiment.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
 import type { ArmResult } from "./results.ts";
 import type { RunOptions, RunProgress } from "./run.ts";
@@ -25,12 +26,12 @@ export interface TuneRequest {
   readonly live: boolean;
   /** Pictures that may be drawn. */
   readonly budget: number;
-  /** Scales tried beside each other. */
-  readonly scales: readonly number[];
+  /** Scales tried beside each other; the model's by default. */
+  readonly scales?: readonly number[] | undefined;
   /** The share of cfg's CLIP-T that is to be kept, 0 to 1. */
   readonly floor: number;
-  /** Sampler steps of a picture. */
-  readonly steps: number;
+  /** Sampler steps of a picture; the model's by default. */
+  readonly steps?: number | undefined;
   /** Folders of a CLIP and a ViT; the embedded ones by default, which know the embedded world alone. */
   readonly encoders?: Experiment["encoders"];
 }
@@ -68,10 +69,11 @@ export async function tune(
   options: RunOptions,
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Tuned> {
-  const { budget, scales, floor } = request;
+  const { budget, floor } = request;
   if (!(floor > 0 && floor <= 1))
     throw new TillerError("option-invalid", `--floor ${floor} must be a share: above 0 and at most 1.`);
   const prompts = spreadPrompts(request.live);
+  const scales = request.scales ?? [(await openModel(request.model)).defaults.scale];
   // A third of the budget for the first round; cfg is drawn at every scale too.
   const first = Math.min(prompts.length, Math.floor(budget / 3 / ((coarse.length + 1) * scales.length * seeds)));
   if (first < 1) {
@@ -81,15 +83,25 @@ export async function tune(
       `--budget ${budget} is too small: these scales need at least ${least} pictures.`,
     );
   }
-  const measure = async (omegas: readonly number[], at: readonly number[], count: number) =>
-    (await runExperiment(experimentOf(request, omegas, at, prompts.slice(0, count)), options, onProgress)).arms;
+  const all = plannedPictures({ budget, scales: scales.length, first, prompts: prompts.length });
+  let before = 0;
+  /** A round; `fresh` of its pictures are of no earlier one. */
+  const measure = async (omegas: readonly number[], at: readonly number[], count: number, fresh: number) => {
+    const experiment = experimentOf(request, omegas, at, prompts.slice(0, count));
+    const pictures = (omegas.length + 1) * at.length * count * seeds;
+    const { arms } = await runExperiment(experiment, options, (progress) =>
+      onProgress(withinAll(progress, { all, before, pictures, fresh })),
+    );
+    before += fresh;
+    return arms;
+  };
 
-  const rough = await measure(coarse, scales, first);
+  const rough = await measure(coarse, scales, first, (coarse.length + 1) * scales.length * first * seeds);
   const scale = best(rough, floor).arm.scale!;
   const middle = omegaOf(best(rough, floor));
   const near = [middle - 0.1, middle, middle + 0.1].filter((omega) => omega >= 0 && omega < 1).map(rounded);
-  const fine = await measure([...new Set([...coarse, ...near])], [scale], first);
   const added = near.filter((omega) => !coarse.includes(omega)).length;
+  const fine = await measure([...new Set([...coarse, ...near])], [scale], first, added * first * seeds);
   const drawn = rough.reduce((sum, { pictures }) => sum + pictures, 0) + added * first * seeds;
   const last = ranked(fine, floor)
     .map(omegaOf)
@@ -97,7 +109,7 @@ export async function tune(
     .slice(0, 3);
   const more = Math.floor((budget - drawn) / ((last.length + 1) * seeds));
   const count = Math.min(prompts.length, first + Math.max(0, more));
-  const final = await measure(last, [scale], count);
+  const final = await measure(last, [scale], count, (last.length + 1) * (count - first) * seeds);
   const chosen = best(final, floor);
   const curve = join(options.folder, "curve.svg");
   const ink = { text: "#1d1c1a", faint: "#8b867d", point: "#1d1c1a", curve: "#c2410c", paper: "#ffffff" };
@@ -114,12 +126,44 @@ export async function tune(
   };
 }
 
+/** Pictures of all rounds, as far as is known before the first: most often two omegas lie beside the best. */
+function plannedPictures(round: { budget: number; scales: number; first: number; prompts: number }): number {
+  const { budget, scales, first, prompts } = round;
+  const known = ((coarse.length + 1) * scales + 2) * first * seeds;
+  const arms = 4;
+  const more = Math.min(prompts - first, Math.max(0, Math.floor((budget - known) / (arms * seeds))));
+  return known + arms * more * seeds;
+}
+
+interface Round {
+  /** Pictures of all rounds, of those before this one, of this one, and those of it that are of no earlier one. */
+  readonly all: number;
+  readonly before: number;
+  readonly pictures: number;
+  readonly fresh: number;
+}
+
+/** How far a round is, told as how far all rounds are. */
+function withinAll({ pace, ...progress }: RunProgress, { all, before, pictures, fresh }: Round): RunProgress {
+  const steps = pace.total / pictures;
+  const total = all * steps;
+  const done = Math.min(total, before * steps + Math.max(0, pace.done - (pictures - fresh) * steps));
+  const { secondsPerStep } = pace;
+  const secondsLeft = secondsPerStep === undefined ? undefined : secondsPerStep * (total - done);
+  return {
+    ...progress,
+    done: Math.floor(done / steps / seeds),
+    total: all / seeds,
+    pace: { done, total, secondsPerStep, secondsLeft },
+  };
+}
+
 function experimentOf(
   { model, adapters, images, token, class: noun, live, steps, encoders }: TuneRequest,
   omega: readonly number[],
   scale: readonly number[],
   prompts: readonly string[],
-): Experiment {
+): GivenExperiment {
   return parseExperiment({
     name: "tune",
     model,

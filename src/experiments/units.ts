@@ -15,6 +15,7 @@ import type { BenchConcept } from "./concepts.ts";
 import type { Experiment } from "./experiment.ts";
 import { type AdapterUnit, type PictureUnit, subjectOf } from "./plan.ts";
 import { doOnce } from "./store.ts";
+import { classPlace } from "./units-left.ts";
 
 export interface Encoders {
   readonly clip: ClipEncoder;
@@ -45,41 +46,48 @@ export interface FeatureRecord {
   readonly text: { readonly class: string; readonly token: string };
 }
 
-/** What goes on, what of it exactly, and how much of that is done, 0 to 1. */
-export type OnStep = (doing: string, detail: string, share: number) => void;
+/** So many of a unit's steps are done; what goes on, and what of it exactly. */
+export type OnStep = (done: number, doing: string, detail: string) => void;
+
+/** Draws the pictures of an adapter's class, which other adapters share; nothing where it has none. */
+export async function drawClass(
+  adapter: AdapterUnit,
+  { class: noun }: BenchConcept,
+  model: string,
+  options: TrainOptions,
+  onStep: OnStep,
+): Promise<"done" | "held"> {
+  if (adapter.classPictures === 0) return "done";
+  return doOnce(classPlace(adapter), async () => {
+    const making = makeClassPictures(model, {
+      folder: adapter.classFolder,
+      count: adapter.classPictures,
+      prompt: `a ${noun}`,
+      resolution: undefined,
+      seed: 0,
+      load: options,
+      signal: options.signal,
+    });
+    for await (const { done, picture, pictures } of making) {
+      onStep(done, `drawing any ${noun}`, `picture ${picture} of ${pictures}`);
+    }
+  });
+}
 
 /** Trains a concept's adapter, going on with an unfinished run. */
 export async function doAdapter(
   adapter: AdapterUnit,
   concept: BenchConcept,
-  model: string,
   options: TrainOptions,
   onStep: OnStep,
 ): Promise<"done" | "held"> {
-  if (adapter.classPictures > 0) {
-    const drawn = await doOnce(join(adapter.classFolder, ".drawn"), async () => {
-      const making = makeClassPictures(model, {
-        folder: adapter.classFolder,
-        count: adapter.classPictures,
-        prompt: `a ${concept.class}`,
-        resolution: undefined,
-        seed: 0,
-        load: options,
-        signal: options.signal,
-      });
-      for await (const { done, of } of making) {
-        onStep(`drawing any ${concept.class}`, `picture ${Math.floor(done)} of ${of}`, done / of);
-      }
-    });
-    if (drawn === "held") return "held";
-  }
   return doOnce(adapter.folder, async (): Promise<AdapterRecord> => {
     const began = performance.now();
     let adapters: readonly string[] = [];
     for await (const event of train(adapter.recipe, adapter.request, options)) {
       if (event.type === "step") {
-        const { step, steps, loss } = event;
-        onStep(`learning ${concept.name}`, `step ${step} of ${steps}, loss ${loss.toFixed(4)}`, step / steps);
+        const { step, loss } = event;
+        onStep(step, `learning ${concept.name}`, `loss ${loss.toFixed(4)}`);
       }
       if (event.type === "saved") adapters = event.adapters.map((file) => relative(adapter.folder, file));
     }
@@ -105,7 +113,7 @@ export async function doPictures(
     const request = { prompt: text, ...arm, seed, count: pictures, steps, sampler };
     for await (const event of pipeline.generate(request, { signal })) {
       if (event.type === "step") {
-        onStep("drawing", `${arm.guidance}: ${text}`, event.step / event.steps);
+        onStep(event.picture * event.steps + event.step * event.batch, "drawing", `${arm.guidance}: ${text}`);
         rows = event.rows;
         memory = Math.max(memory, process.memoryUsage.rss());
       }

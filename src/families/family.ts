@@ -32,7 +32,7 @@ export interface ModelFiles {
   readonly scheduler: Readonly<Record<string, unknown>>;
   /** Holds `tokenizer.json`, or `vocab.json` and `merges.txt`. */
   readonly tokenizerFolder: string;
-  /** ModelDefaults of the folder's own, from its tiller.json: they go before the family's. */
+  /** Defaults of the folder's own, from its tiller.json: they go before the family's. */
   readonly defaults?: Partial<ModelDefaults> | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface Model extends Omit<ModelFiles, "defaults"> {
   readonly denoiser: DenoiserSide;
   readonly latents: LatentCodec;
   readonly schedule: Schedule;
-  readonly defaults: ModelDefaults;
+  readonly defaults: FamilyDefaults;
   /** Components that a strength between two whole checkpoints blends: those that predict. */
   readonly steered: readonly string[];
   readonly adapters: AdapterNames;
@@ -68,6 +68,14 @@ export interface ModelDefaults {
   readonly guidance: GuidanceName;
   /** Omega, for methods that have it. */
   readonly omega: number;
+}
+
+/** A model's defaults by itself, and what adapters make of them. */
+export interface FamilyDefaults extends ModelDefaults {
+  /** The guidance method with an adapter or a base; `guidance` is the one without. */
+  readonly personalised: GuidanceName;
+  /** Omega by the training method of the adapter, where it is not `omega`. */
+  readonly omegas: Readonly<Record<string, number>>;
 }
 
 /** A component's weights as a graph is recorded with them. */
@@ -118,6 +126,11 @@ export interface DenoiserSide {
   prepare(modules: Modules): Outputs;
   /** Each step. Inputs: `latents`, `timestep` [batch], and {@link prepare}'s outputs. Output: `prediction`. */
   predict(modules: Modules): Outputs;
+  /**
+   * Layers of {@link predict} that stay float32 where a target multiplies as int8, by component; a component that is not named
+   * stays float32 altogether.
+   */
+  readonly float32: Readonly<Record<string, RegExp>>;
   /** Pictures of these latents to compute together, where each is `rows` rows. */
   picturesAtOnce(rows: number, height: number, width: number): number;
 }

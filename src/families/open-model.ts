@@ -35,6 +35,17 @@ export async function openModel(model: string, options: OpenModelOptions = {}): 
   return family.model(files);
 }
 
+/**
+ * As {@link openModel}, of what is on this machine: a model of the hub is looked for in the cache alone.
+ *
+ * @returns Undefined where it would have to be downloaded.
+ */
+export async function openModelHere(model: string, options: OpenModelOptions = {}): Promise<Model | undefined> {
+  const elsewhere = !(await kindOf(model)) && model !== embeddedModel && isHubId(model);
+  const place = elsewhere ? await cachedSnapshot(model, options) : model;
+  return place === undefined ? undefined : openModel(place, options);
+}
+
 /** A model's files and the family that makes a model of them. */
 export interface FoundModel {
   readonly family: Family;

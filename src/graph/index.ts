@@ -24,12 +24,14 @@ export {
 export { gather } from "./operators/embedding.ts";
 export * from "./operators/functions.ts";
 export { concat, pad, reshape, slice, transpose } from "./operators/layout.ts";
-export { constant, input, integers, parameter } from "./operators/leaves.ts";
+export { constant, input, int8Constant, integers, parameter } from "./operators/leaves.ts";
 export { elementCount, mean } from "./operators/mean.ts";
 export { groupNorm, layerNorm, softmax } from "./operators/normalisations.ts";
 export { linear, matmul } from "./operators/products.ts";
+export { product, quantise } from "./operators/quantised.ts";
 export { expand, type ReductionOptions, sum } from "./operators/reductions.ts";
 export { upsample } from "./operators/upsampling.ts";
+export { type Int8Weight, int8Weights, quantised } from "./quantise.ts";
 export { recompute } from "./recompute.ts";
 export type { Fused, Provider, Real, Target } from "./target.ts";
 export { type Outputs, ShapeError, type Value } from "./value.ts";

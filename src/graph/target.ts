@@ -18,8 +18,11 @@ export interface Target {
   readonly provider: Provider;
   /** What products, activations and the values between them are in. Norms, softmax and sums are float32 whatever it is. */
   readonly real: Real;
-  /** Whether weights are multiplied as int8. Nothing reads it yet. */
-  readonly int8: boolean;
+  /**
+   * How far weights that may be int8 reach, on both sides of 0; 0 where products stay real. Where a processor adds two products
+   * in sixteen bits, those of 255 and more than 63 overflow.
+   */
+  readonly int8: 0 | 63 | 127;
   readonly fused: ReadonlySet<Fused>;
   /** Whether weights are computed with where they lie in their mapped file; elsewhere they are copied to the device. */
   readonly mapsFiles: boolean;

@@ -76,19 +76,20 @@ export function comparable(name: SettingName, one: GuidanceName, other: Guidance
 /**
  * A value for each setting that a method has, and none else.
  *
- * @param usual What a model sets in the place of the method's own defaults.
+ * @param usual What a model sets in the place of the defaults that are a model's to set.
  */
 export const valuesOf = (guidance: GuidanceName, given: GivenSettings, usual: GivenSettings = {}): GivenSettings =>
   Object.fromEntries(
-    settingsOf(guidance).map(({ name, default: own }) => [name, given[name] ?? usual[name] ?? own] as const),
+    settingsOf(guidance).map(({ name, ofModel, default: own }) => {
+      const value = given[name] ?? (ofModel ? usual[name] : undefined) ?? own;
+      return [name, value] as const;
+    }),
   );
 
-/** Of these, what recipes and experiments say: all but those that came later and have the default that all models share. */
+/** Of these, what recipes and experiments say: all but those that came later and have their default. */
 export const toldOf = (guidance: GuidanceName, given: GivenSettings, usual: GivenSettings = {}): GivenSettings => {
   const values = valuesOf(guidance, given, usual);
-  const told = settingsOf(guidance).filter(
-    (one) => one.told !== "when changed" || values[one.name] !== one.default || usual[one.name] !== undefined,
-  );
+  const told = settingsOf(guidance).filter((one) => one.told !== "when changed" || values[one.name] !== one.default);
   return Object.fromEntries(told.map(({ name }) => [name, values[name]]));
 };
 

@@ -26,6 +26,8 @@ interface Told<N extends string> {
    * is not its default: a setting that came to a method later, so that what was made before keeps its recipe.
    */
   readonly told: "in names" | "in recipes" | "when changed";
+  /** A model, or what trained its adapter, may set another default. */
+  readonly ofModel?: boolean;
 }
 
 /** A setting that is a number. */

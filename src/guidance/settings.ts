@@ -8,6 +8,7 @@ export const scale = {
   help: "guidance scale",
   short: "s",
   told: "in recipes",
+  ofModel: true,
   default: 7.5,
 } as const satisfies NumberSetting;
 
@@ -16,6 +17,7 @@ export const lambda = {
   ...scale,
   label: "Lambda",
   help: "lambda, 0 to 1",
+  ofModel: false,
   default: 0.4,
   usual: { from: 0, to: 1, is: "the range of lambda" },
 } as const satisfies NumberSetting;
@@ -27,6 +29,7 @@ export const omega = {
   help: "share of the fine-tuned model in what is moved away from: 0 favours the subject, 1 is CFG (of pg++: CFG++)",
   short: "w",
   told: "in names",
+  ofModel: true,
   default: 0.6,
   usual: { from: 0, to: 1, is: "the range between the two models" },
 } as const satisfies NumberSetting;

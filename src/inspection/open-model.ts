@@ -34,12 +34,13 @@ export interface OpenedModel {
  */
 export async function openModel(model: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
   const { name, kind, family, components, defaults } = await open(model, options);
+  const { personalised: _guidance, omegas: _omegas, ...plain } = defaults;
   const described = ({ config, weights }: Component): ModelComponent => ({ config, tensors: weights });
   return {
     name,
     kind,
     family,
     components: new Map([...components].map(([part, component]) => [part, described(component)])),
-    defaults,
+    defaults: plain,
   };
 }

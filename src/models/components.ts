@@ -17,10 +17,21 @@ export function splitScope(name: string): { component: string; rest: string } {
 /** The name of an input that belongs to a component. */
 export const scoped = (component: string, name: string): string => scopeOf(component) + name;
 
-/** Each component's module, with low-rank branches at `sites` and the tensors of `open` as inputs. */
+/**
+ * Each component's module, with low-rank branches at `sites` and the tensors of `open` as inputs. Of components that `float32`
+ * names, all layers but those may be int8.
+ */
 export function modulesOf(
   components: ByComponent<{ readonly weights: ReadonlyMap<string, TensorRef> }>,
-  { sites, open }: { sites?: ByComponent<ReadonlySet<string>>; open?: ByComponent<ReadonlySet<string>> } = {},
+  {
+    sites,
+    open,
+    float32,
+  }: {
+    sites?: ByComponent<ReadonlySet<string>>;
+    open?: ByComponent<ReadonlySet<string>>;
+    float32?: Readonly<Record<string, RegExp>>;
+  } = {},
 ): (component: string) => Module {
   const modules = new Map<string, Module>();
   return (component) => {
@@ -29,6 +40,7 @@ export function modulesOf(
       moduleOf(components.get(component)!.weights, {
         sites: sites?.get(component),
         open: open?.get(component),
+        float32: float32?.[component],
         scope: scopeOf(component),
       });
     modules.set(component, module);

@@ -30,6 +30,8 @@ export interface ModuleOptions {
   readonly sites?: Sites | undefined;
   /** Tensors that are not fixed: inputs of the graph, each named by scope and key and shaped as in the checkpoint. */
   readonly open?: ReadonlySet<string> | undefined;
+  /** Layers that stay float32 where a target multiplies weights as int8; without it all do. */
+  readonly float32?: RegExp | undefined;
   /** Goes before the names of the inputs that the two above make, so that networks do not share them. */
   readonly scope?: string | undefined;
 }
@@ -59,7 +61,7 @@ export interface TensorView {
 /** The top of a checkpoint, ready for a model function. */
 export function moduleOf(
   weights: ReadonlyMap<string, TensorRef>,
-  { sites, open, scope = "" }: ModuleOptions = {},
+  { sites, open, float32, scope = "" }: ModuleOptions = {},
 ): Module {
   const inputs = new Map<string, Value>();
   const tensor = (key: string): TensorRef => {
@@ -80,7 +82,8 @@ export function moduleOf(
     const ref = tensor(key);
     if (!open?.has(key)) {
       const viewed = { ...ref, shape: shape ?? ref.shape };
-      return parameter(range ? rows(viewed, ...range) : viewed, { inPlace });
+      const int8 = float32 !== undefined && !float32.test(key.replace(/\.weight$/, ""));
+      return parameter(range ? rows(viewed, ...range) : viewed, { inPlace, int8 });
     }
     const viewed = shape ? reshape(openValue(key), shape) : openValue(key);
     return range && range[1] - range[0] !== viewed.shape[0] ? slice(viewed, 0, ...range) : viewed;

@@ -11,6 +11,7 @@ import { connect, gather, input, inputsOf, type Outputs, symbol, type Value } fr
 import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
 import { type Engine, float32, int32, type Kept, type Session, type Tensor } from "../runtime/index.ts";
 import { type AdapterInputs, type LoadedAdapter, loadAdapterInputs, sitesOf } from "./adapter-inputs.ts";
+import { inInt8 } from "./int8-weights.ts";
 
 /** What predicts of a model. */
 export type DenoiserSource = Pick<Model, "components" | "steered" | "text" | "denoiser" | "adapters">;
@@ -88,7 +89,7 @@ export async function buildDenoiser(
         union(pathsMatching(components.get(name)!, source.adapters.usual[name]), touched.get(name) ?? new Set()),
       ]),
     );
-    const modules = modulesOf(components, { sites });
+    const modules = modulesOf(components, { sites, float32: source.denoiser.float32 });
     const graphs = {
       text: text.graph(modules),
       prepare: byRow(source.denoiser.prepare(modules)),
@@ -109,7 +110,13 @@ export async function buildDenoiser(
   };
 
   let { graphs, sites } = design(adaptersOf(loaded));
-  let sessions = await ofEach((network) => engine.compile(labels[network], graphs[network]));
+  const compile = (graphs: ByNetwork<Outputs>) =>
+    ofEach(async (network) => {
+      const graph = graphs[network];
+      const reach = network === "predict" ? engine.target.int8 : 0;
+      return engine.compile(labels[network], reach > 0 ? await inInt8(graph, reach) : graph);
+    });
+  let sessions = await compile(graphs);
   const load = (adapters: readonly LoadedAdapter[]) =>
     ofEach((network) => loadAdapterInputs(engine, sessions[network], components, adapters));
   let inputs = await load(loaded);
@@ -155,7 +162,7 @@ export async function buildDenoiser(
         await releaseInputs();
         await releaseSessions();
         ({ graphs, sites } = wanted);
-        sessions = await ofEach((network) => engine.compile(labels[network], graphs[network]));
+        sessions = await compile(graphs);
       }
       const given = await load(next);
       if (!wanted) await releaseInputs();

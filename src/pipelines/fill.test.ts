@@ -1,12 +1,12 @@
 /** What of a request depends on the model. */
 import { expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
-import { usualDefaults } from "../internal.ts";
+import { usualDefaults } from "../families/stable-diffusion/defaults.ts";
 import { fill } from "./fill.ts";
 import type { Parts } from "./load.ts";
 
-const defaults = { ...usualDefaults, width: 512, height: 512, sideMultiple: 32 };
-const parts = { model: { defaults } } as unknown as Parts;
+const defaults = { ...usualDefaults, omegas: {}, width: 512, height: 512, sideMultiple: 32 };
+const parts = { model: { defaults }, adapters: [] } as unknown as Parts;
 
 test("every picture's seed is a number that is exact", () => {
   const seed = Number.MAX_SAFE_INTEGER - 3;

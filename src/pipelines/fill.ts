@@ -1,18 +1,8 @@
 /** A request with everything in it, what is doubtful about it, and the recipe that repeats it. */
-import { type Adapter, sites } from "../adapters/index.ts";
+import { type Adapter, sites, trainingMethodOf } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
 import type { ModelDefaults } from "../families/family.ts";
-import {
-  doubtOf,
-  type GivenSettings,
-  type GuidanceName,
-  methodOf,
-  settingOf,
-  settingsOf,
-  unmetEvaluations,
-  valuesOf,
-} from "../guidance/index.ts";
-import { scale } from "../guidance/settings.ts";
+import { doubtOf, methodOf, settingsOf, unmetEvaluations, valuesOf } from "../guidance/index.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import {
   completed,
@@ -22,12 +12,14 @@ import {
   refuseInexactSeeds,
 } from "../recipe/request.ts";
 import { version } from "../version.ts";
+import { defaultsWith } from "./defaults.ts";
 import type { OpenAdapter, Parts } from "./load.ts";
 
 export type Filled = FullRequest & { readonly width: number; readonly height: number };
 
 /** The request with every default filled in, checked against the schema and the model. */
-export function fill({ model: { defaults } }: Parts, request: PictureRequest): Filled {
+export function fill(parts: Parts, request: PictureRequest): Filled {
+  const defaults = usualOf(parts);
   const parsed = pictureRequestSchema.safeParse(request);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -37,12 +29,7 @@ export function fill({ model: { defaults } }: Parts, request: PictureRequest): F
   if (unmet) throw new TillerError("setting-invalid", `${unmet.name} ${unmet.why}.`);
   refuseInexactSeeds(parsed.data);
   const full = completed(parsed.data, defaults);
-  const filled = {
-    ...full,
-    scale: full.scale ?? valuesOf(full.guidance, full, usualOf(full.guidance, defaults)).scale ?? defaults.scale,
-    width: full.width ?? defaults.width,
-    height: full.height ?? defaults.height,
-  };
+  const filled = { ...full, width: full.width ?? defaults.width, height: full.height ?? defaults.height };
   for (const side of ["width", "height"] as const) {
     if (filled[side] % defaults.sideMultiple !== 0) {
       throw new TillerError(
@@ -54,9 +41,13 @@ export function fill({ model: { defaults } }: Parts, request: PictureRequest): F
   return filled;
 }
 
-/** What the model usually has of a method's settings: its scale is for methods whose scale is the same quantity. */
-const usualOf = (guidance: GuidanceName, defaults: ModelDefaults): GivenSettings =>
-  settingOf(guidance, "scale")?.label === scale.label ? { scale: defaults.scale } : {};
+/** What a request that leaves it open gets, with the adapters that are there now. */
+export const usualOf = ({ model, base, adapters }: Parts): ModelDefaults =>
+  defaultsWith(
+    model.defaults,
+    adapters.map(({ adapter }) => trainingMethodOf(adapter.metadata)),
+    base !== undefined,
+  );
 
 /** What is allowed and probably not meant. */
 export function doubts({ base, adapters }: Parts, request: Filled): string[] {

@@ -1,6 +1,5 @@
 /** Opens what a pipeline is made of: model, adapters, tokenizer, engine. */
-import { type Adapter, boundOf, learnedTokens, readAdapter } from "../adapters/index.ts";
-import { largest, magnitudeOf } from "../bytes/computable.ts";
+import { type Adapter, learnedTokens, readAdapter } from "../adapters/index.ts";
 import { sha256Of } from "../bytes/hash-file.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Model } from "../families/family.ts";
@@ -10,6 +9,7 @@ import { type DeviceName, type Engine, type PrecisionName, resolveCompute, start
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
 import { type AdapterSpec, parseAdapter } from "./adapter-spec.ts";
+import { refuseStrength } from "./adapter-strength.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
 import { buildPredictor, type Predictor } from "./predictor.ts";
 
@@ -126,18 +126,6 @@ async function openAdapters(specs: readonly AdapterSpec[], model: Model): Promis
     opened.push({ adapter, file, strength, sha256: await sha256Of(adapter.file) });
   }
   return opened;
-}
-
-/** @throws TillerError if the strength takes what the adapter changes beyond what can be computed with. */
-function refuseStrength({ lowRank, full }: Adapter, file: string, strength: number): void {
-  // At 1 reading has seen to it.
-  if (Math.abs(strength) <= 1) return;
-  const bounds = [...lowRank.values()].flatMap((modules) => [...modules.values()].map(boundOf));
-  for (const { data } of [...full.values()].flatMap((modules) => [...modules.values()])) bounds.push(magnitudeOf(data));
-  if (bounds.every((bound) => bound * Math.abs(strength) <= largest)) return;
-  throw new TillerError("setting-invalid", `the strength ${strength} of ${file} is too large to compute with.`, {
-    paths: [file],
-  });
 }
 
 /** A prompt's word stands for one adapter's embedding only; case does not tell tokens apart. */

@@ -3,7 +3,7 @@ import { TillerError } from "../errors/index.ts";
 import type { ModelDefaults } from "../families/family.ts";
 import type { PictureRequest } from "../recipe/request.ts";
 import type { Device, OperatorTime, Precision } from "../runtime/index.ts";
-import { fill } from "./fill.ts";
+import { fill, usualOf } from "./fill.ts";
 import { type LoadOptions, loadParts, type Parts } from "./load.ts";
 import { type GenerateEvent, type GenerateOptions, textToImage } from "./text-to-image.ts";
 
@@ -13,7 +13,7 @@ export type { GenerateEvent, GenerateOptions, PictureEvent, StepEvent, WarningEv
 export interface Pipeline {
   /** Sessions built so far: moving omega, the prompt, the method or covered adapters builds none. */
   readonly sessionsBuilt: number;
-  /** What the model gives a request that leaves it open. */
+  /** What a request that leaves it open gets: the model's, with the adapters that are there now. */
   readonly defaults: ModelDefaults;
   /** The device that computes. */
   readonly device: Device;
@@ -46,7 +46,9 @@ export const Pipeline = {
 function pipelineOf(parts: Parts): Pipeline {
   let running = 0;
   return {
-    defaults: parts.model.defaults,
+    get defaults() {
+      return usualOf(parts);
+    },
     device: parts.engine.device,
     precision: parts.engine.precision,
     get sessionsBuilt() {

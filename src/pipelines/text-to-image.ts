@@ -9,6 +9,7 @@ import { createNoise, type NoiseSource } from "../random/noise.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { plainAttention, type Tensor } from "../runtime/index.ts";
 import { createSampler, type History } from "../samplers/index.ts";
+import { refuseStrength } from "./adapter-strength.ts";
 import { doubts, type Filled, recipeOf } from "./fill.ts";
 import type { Parts } from "./load.ts";
 import { tokenizeTexts } from "./texts.ts";
@@ -82,6 +83,9 @@ export async function* textToImage(
   const { steps, count } = request;
   const guidance = evaluate(request.guidance, request, steps);
   const sampler = createSampler(request.sampler, model.scheduler, steps, { karras: request.karras || undefined });
+  const farthest = guidance.rows.reduce((most, row) => Math.max(most, Math.abs(row.strength)), 0);
+  if (farthest > 1)
+    for (const { adapter, file, strength } of adapters) refuseStrength(adapter, file, strength * farthest);
   const { channels, pixelsPerLatent } = model.latents;
   const [height, width] = [request.height / pixelsPerLatent, request.width / pixelsPerLatent];
   const rows = guidance.rowsAStep;

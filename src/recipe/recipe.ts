@@ -35,7 +35,7 @@ export const recipeSchema = z.object({
   /** The adapters that took part. */
   adapters: z.array(recipeAdapterSchema).default([]),
   /** What computed it. Pictures of before have none: they were made in float32 by ONNX Runtime. */
-  computed: z.object({ device: z.string(), precision: z.enum(["float32", "bfloat16", "float16"]) }).optional(),
+  computed: z.object({ device: z.string(), precision: z.enum(["float32", "bfloat16", "float16", "int8"]) }).optional(),
   /** For this one picture: its own seed, and a count of 1. */
   request: fullRequestSchema,
 });

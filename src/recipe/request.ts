@@ -10,7 +10,7 @@ import {
   settingsNamed,
   toldOf,
 } from "../guidance/index.ts";
-import { agScale } from "../guidance/settings.ts";
+import { agScale, omega, scale } from "../guidance/settings.ts";
 import { type SamplerName, samplerNames } from "../samplers/index.ts";
 
 export { type GuidanceName, guidanceNames } from "../guidance/index.ts";
@@ -89,40 +89,48 @@ export interface UsualSettings {
   readonly guidance: GuidanceName;
   readonly sampler: SamplerName;
   readonly steps: number;
+  readonly scale: number;
   readonly omega: number;
 }
 
-/** A request as recipes have it. What one leaves out is what it meant when every model had the same. */
+/** What recipes and experiments of before mean by what they leave out: every model had the same. */
+export const usualBefore = {
+  guidance: "cfg",
+  sampler: "ddim",
+  steps: 50,
+  scale: scale.default,
+  omega: omega.default,
+} as const satisfies UsualSettings;
+
+/** A request as recipes have it. */
 export const fullRequestSchema = pictureRequestSchema.extend({
   /** The guidance method. */
-  guidance: pictureRequestSchema.shape.guidance.unwrap().default("cfg"),
+  guidance: pictureRequestSchema.shape.guidance.unwrap().default(usualBefore.guidance),
   /** The sampler. */
-  sampler: pictureRequestSchema.shape.sampler.unwrap().default("ddim"),
+  sampler: pictureRequestSchema.shape.sampler.unwrap().default(usualBefore.sampler),
   /** Its steps. */
-  steps: pictureRequestSchema.shape.steps.unwrap().default(50),
+  steps: pictureRequestSchema.shape.steps.unwrap().default(usualBefore.steps),
 });
 /** A request as recipes have it: everything that made the picture. */
 export interface FullRequest extends z.output<typeof fullRequestSchema> {}
 
 /**
  * The request with what the model usually has where it leaves that open, and its guidance settings as recipes record them:
- * those that the method has, but for a scale that was not given. Omega and the AG scale are there under every method, as
- * they have been since the first recipes.
+ * those that the method has. Scale, omega and the AG scale are there under every method, as they have been since the first
+ * recipes. Only the size may still be the model's.
  */
 export function completed(given: GivenRequest, usual: UsualSettings): FullRequest {
   const { prompt, negative, guidance = usual.guidance, ...rest } = given;
   const open = { ...rest, sampler: given.sampler ?? usual.sampler, steps: given.steps ?? usual.steps };
   const other = Object.entries(open).filter(([key]) => !(settingNames as readonly string[]).includes(key));
-  const request = { ...given, omega: given.omega ?? usual.omega };
-  const { scale: _, ...told } = toldOf(guidance, request);
-  const { scale = undefined, omega, agScale: a = agScale.default } = { ...request, ...told };
+  const told = toldOf(guidance, given, usual);
   return {
     prompt,
     negative,
     guidance,
-    ...(scale !== undefined && { scale }),
-    omega,
-    agScale: a,
+    scale: given.scale ?? usual.scale,
+    omega: given.omega ?? usual.omega,
+    agScale: given.agScale ?? agScale.default,
     ...told,
     ...Object.fromEntries(other),
   } as FullRequest;

@@ -6,7 +6,7 @@ import type { Precision } from "./engine.ts";
 import { type Device, isOpenVino } from "./targets.ts";
 
 /** What {@link PrecisionName} can be. */
-export const precisionNames = ["float32", "bfloat16", "float16", "auto"] as const;
+export const precisionNames = ["float32", "bfloat16", "float16", "int8", "auto"] as const;
 
 /** What a person asks for. */
 export type PrecisionName = (typeof precisionNames)[number];
@@ -27,7 +27,7 @@ const large = 200_000_000;
  * The device and the number type of products.
  *
  * float32 by default, which gives a reference's picture. `bfloat16` is OpenVINO's, on processors; `float16` is of graphics
- * processors. `auto` takes bfloat16 where OpenVINO is installed, the processor has it, the device is left open and the
+ * processors; `int8` is ONNX Runtime's, on processors. `auto` takes bfloat16 where OpenVINO is installed, the processor has it, the device is left open and the
  * network is large; float32 elsewhere.
  *
  * @param parameters How many numbers the largest network has.
@@ -47,18 +47,26 @@ export async function resolveCompute(
       return { device: "openvino", precision: "bfloat16" };
     return { device: found, precision: "float32" };
   }
-  const found = await resolveDevice(precision === "bfloat16" && device === "auto" ? "openvino" : device);
+  const found = await resolveDevice(device === "auto" ? (usualDevice[precision] ?? device) : device);
   if (precision === "bfloat16" && (found !== "openvino" || !(await hasBfloat16()))) throw unavailable(precision, found);
   if (precision === "float16" && (found === "cpu" || found === "openvino")) throw unavailable(precision, found);
+  if (precision === "int8" && found !== "cpu") throw unavailable(precision, found);
   return { device: found, precision };
 }
 
+/** Where there is but one device for a number type. */
+const usualDevice: Partial<Record<Precision, DeviceName>> = { bfloat16: "openvino", int8: "cpu" };
+
 function unavailable(precision: Precision, device: Device): TillerError {
-  const instead =
-    precision === "float16"
-      ? "it is for graphics processors; use float32 or bfloat16"
-      : isOpenVino(device)
-        ? "this processor does not have it; use float32"
-        : "it is OpenVINO's on a processor; use --device openvino, or float32";
-  return new TillerError("precision-unavailable", `device ${device} does not compute in ${precision}: ${instead}.`);
+  return new TillerError(
+    "precision-unavailable",
+    `device ${device} does not compute in ${precision}: ${insteadOf(precision, device)}.`,
+  );
+}
+
+function insteadOf(precision: Precision, device: Device): string {
+  if (precision === "int8") return "it is ONNX Runtime's on a processor; use --device cpu, or float32";
+  if (precision === "float16") return "it is for graphics processors; use float32 or bfloat16";
+  if (isOpenVino(device)) return "this processor does not have it; use float32";
+  return "it is OpenVINO's on a processor; use --device openvino, or float32";
 }

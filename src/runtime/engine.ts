@@ -4,7 +4,7 @@ import type { Device } from "./targets.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** What a network's products are computed in. */
-export type Precision = Real;
+export type Precision = Real | "int8";
 
 /** Tensors that stay in the worker, by name: the outputs of one run, or what was put there. */
 export interface Kept {

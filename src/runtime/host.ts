@@ -2,7 +2,8 @@
 import { TillerError } from "../errors/index.ts";
 import { dimKey, type Encoded, encode, type Place, showShape, type Target } from "../graph/index.ts";
 import { attentionIsRight } from "./attention-check.ts";
-import type { Engine, EngineOptions, Feeds, OperatorTime } from "./engine.ts";
+import type { Engine, EngineOptions, Feeds, OperatorTime, Precision } from "./engine.ts";
+import { int8IsExact } from "./int8-check.ts";
 import { type Device, isOpenVino, targets } from "./targets.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -28,7 +29,7 @@ export async function engineOn(
 ): Promise<Engine> {
   let serial = 0;
   let built = 0;
-  let target: Target = { ...targets[device], ...(isOpenVino(device) ? {} : { real: precision }), ...changed };
+  let target: Target = { ...targets[device], ...(isOpenVino(device) ? {} : numbersOf(precision)), ...changed };
   const engine: Engine = {
     device,
     precision,
@@ -86,6 +87,7 @@ export async function engineOn(
     if (device === "webgpu" && engine.fusedAttention && !(await attentionIsRight(engine))) {
       target = { ...target, fused: new Set([...target.fused].filter((name) => name !== "attention")) };
     }
+    if (target.int8 === 127 && !(await int8IsExact(engine))) target = { ...target, int8: 63 };
   } catch (error) {
     await engine.close();
     throw error;
@@ -93,6 +95,9 @@ export async function engineOn(
   built = 0;
   return engine;
 }
+
+const numbersOf = (precision: Precision): Pick<Target, "real" | "int8"> =>
+  precision === "int8" ? { real: "float32", int8: 127 } : { real: precision, int8: 0 };
 
 /** A missing, unknown or wrongly shaped input is a bug of the caller: said here rather than deep in the runtime. */
 function checkFeeds(name: string, { inputs }: Encoded, feeds: Feeds): void {

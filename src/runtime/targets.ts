@@ -9,7 +9,7 @@ export type Device = Provider | OpenVinoDevice;
 
 export const isOpenVino = (device: Device): device is OpenVinoDevice => device.startsWith("openvino");
 
-const usual = { engine: "onnxruntime", real: "float32", int8: false, mapsFiles: false } as const;
+const usual = { engine: "onnxruntime", real: "float32", int8: 0, mapsFiles: false } as const;
 
 /**
  * OpenVINO's ONNX reader takes com.microsoft's fused operators; what they are computed in is its own affair, by

@@ -49,7 +49,7 @@ const txt2img: Route = {
   async handle(c, services, body) {
     const given = body as z.output<typeof bodySchema>;
     const { prompt, adapters } = adaptersIn(given.prompt);
-    const sampling = samplersByLabel[given.sampler_name || "DDIM"];
+    const sampling = given.sampler_name ? samplersByLabel[given.sampler_name] : {};
     if (!sampling) {
       throw new TillerError(
         "sampler-unknown",
@@ -171,12 +171,10 @@ export const communityRoutes: readonly Route[] = [
     summary: "How far the running job is",
     handle: (c, services: Services) => {
       const job = services.queue.list().find(({ state }) => state === "running");
-      const { done, total } = job?.progress ?? { done: 0, total: 1 };
-      const share = job ? done / total : 0;
-      const seconds = job?.started === undefined ? 0 : (Date.now() - job.started) / 1000;
+      const { done, total, secondsLeft = 0 } = job?.progress ?? { done: 0, total: 1 };
       return c.json({
-        progress: share,
-        eta_relative: share > 0 ? (seconds * (1 - share)) / share : 0,
+        progress: job ? done / total : 0,
+        eta_relative: secondsLeft,
         state: {
           job: job?.id ?? "",
           job_count: services.queue.list().filter(({ ended }) => ended === undefined).length,

@@ -123,8 +123,16 @@ export const jobSchema = z.object({
   started: z.number().optional(),
   /** When it was over. */
   ended: z.number().optional(),
-  /** Steps done of all, and what goes on. */
-  progress: z.object({ done: z.number(), total: z.number(), what: z.string() }).optional(),
+  /** Steps done of all, whatever they are steps of; how long one takes and the rest will, once that is known; and what goes on. */
+  progress: z
+    .object({
+      done: z.number(),
+      total: z.number(),
+      secondsPerStep: z.number().optional(),
+      secondsLeft: z.number().optional(),
+      what: z.string(),
+    })
+    .optional(),
   /** Pictures made so far, by id, in order. */
   pictures: z.array(z.string()).default([]),
   /** Of training: the loss at each step. */

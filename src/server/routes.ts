@@ -5,10 +5,11 @@ import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
 import { guidanceMethods, guidanceNames, metricNames, metrics, samplerNames, samplers, TillerError } from "../index.ts";
-import { exists, wrongSetting } from "../internal.ts";
+import { defaultsOf, exists, wrongSetting } from "../internal.ts";
 import { accept, type Door } from "./accept.ts";
 import { deletePicture, galleryPage, galleryPicture, galleryPictureSchema } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
+import { refusePhotographsUnasked } from "./photographs.ts";
 import type { Scoring } from "./scoring.ts";
 import {
   answersSchema,
@@ -67,6 +68,8 @@ const settingSchema = z.object({
   short: z.string(),
   /** Where names and recipes tell it. */
   told: z.enum(["in names", "in recipes", "when changed"]),
+  /** Whether a model, or what trained its adapter, may set another default. */
+  ofModel: z.boolean().optional(),
 });
 
 const methodSchema = z.object({
@@ -120,6 +123,28 @@ const metricSchema = z.object({
   of: z.enum(["subject", "text"]),
 });
 
+/** Empty if the model is still to be downloaded. */
+const defaultsSchema = z
+  .object({
+    /** The sampler. */
+    sampler: z.enum(samplerNames),
+    /** Its steps. */
+    steps: z.number(),
+    /** Guidance scale. */
+    scale: z.number(),
+    /** Pixels. */
+    width: z.number(),
+    /** Pixels. */
+    height: z.number(),
+    /** Sides of pictures are multiples of it. */
+    sideMultiple: z.number(),
+    /** The guidance method. */
+    guidance: z.enum(guidanceNames),
+    /** Omega, for methods that have it. */
+    omega: z.number(),
+  })
+  .partial();
+
 const uploadSchema = z.object({
   /** What jobs and studies call it. */
   id: z.string(),
@@ -161,6 +186,19 @@ export const routes = [
   }),
   route({
     method: "get",
+    path: "/api/defaults",
+    summary: "What a picture is made with where a request leaves it open; empty if the model is still to be downloaded",
+    query: { model: "one of the models; the first by default", adapter: "the name of an adapter" },
+    answer: defaultsSchema,
+    handle: async (c, { data, models }) => {
+      const [model, adapter] = [c.req.query("model") || undefined, c.req.query("adapter")];
+      const file = adapter && data.adapter(adapter);
+      if (file && !(await exists(file))) return notFound(c, "adapter");
+      return c.json((await defaultsOf(models.get(model).source, file ? [file] : [])) ?? {});
+    },
+  }),
+  route({
+    method: "get",
     path: "/api/methods",
     summary: "The guidance methods there are, each with its settings and what it needs",
     answer: z.array(methodSchema),
@@ -197,7 +235,10 @@ export const routes = [
     body: jobRequestSchema,
     answer: placed,
     status: 201,
-    handle: async (c, services, body) => c.json(withPlace(await accept(body, services), services), 201),
+    handle: async (c, services, body) => {
+      await refusePhotographsUnasked(body, services);
+      return c.json(withPlace(await accept(body, services), services), 201);
+    },
   }),
   route({
     method: "get",

@@ -3,8 +3,17 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type DeviceName, encodePng, type Recipe, readPixels, readRecipe, TillerError, train } from "../index.ts";
-import { completed, exists, readLossLog, runFolderOf, writeWhole } from "../internal.ts";
+import {
+  type DeviceName,
+  encodePng,
+  type Pace,
+  type Recipe,
+  readPixels,
+  readRecipe,
+  TillerError,
+  train,
+} from "../index.ts";
+import { completed, exists, paceOf, readLossLog, runFolderOf, writeWhole } from "../internal.ts";
 import { withoutPlaces } from "./answer.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { type Job, type PicturesRequest, requestsOf, type TrainingJobRequest } from "./jobs.ts";
@@ -53,6 +62,7 @@ async function draw(
     mostWork,
   );
   const total = requests.reduce((sum, { steps, count }) => sum + steps * count, 0);
+  const at = paceOf({ drawing: { steps: total, weight: 1 } });
   const all = requests.reduce((sum, { count }) => sum + count, 0);
   const pictures: string[] = [];
   const warnings: string[] = [];
@@ -64,9 +74,9 @@ async function draw(
           const message = withoutPlaces(event.message, [...files.map(({ file }) => file), chosen.source]);
           if (!warnings.includes(message)) warnings.push(message);
         } else if (event.type === "step") {
-          const done = before + event.picture * one.steps + (event.step / event.steps) * event.batch * one.steps;
+          const pace = at("drawing", before + event.picture * event.steps + event.step * event.batch);
           change({
-            progress: { done, total, what: `picture ${pictures.length + 1} of ${all}` },
+            progress: { ...pace, what: `picture ${pictures.length + 1} of ${all}` },
             pictures: [...pictures],
             warnings,
           });
@@ -98,6 +108,9 @@ async function withPublicRecipe(file: string, model: string): Promise<Uint8Array
   return encodePng(pixels, publicRecipe(recipe, model));
 }
 
+/** Of a job whose amount is not known yet. */
+const begins: Pace = { done: 0, total: 1 };
+
 async function learn(
   { id, pictures: before }: Pick<Job, "id" | "pictures">,
   { model, name, recipe, upload, kind, ...settings }: TrainingJobRequest,
@@ -127,11 +140,11 @@ async function learn(
       warnings.push(withoutPlaces(event.message, [images, run, runFolderOf(run), request.model]));
       change({ warnings: [...warnings] });
     }
-    if (event.type === "doing") change({ progress: { done: event.share ?? 0, total: 1, what: event.what } });
+    if (event.type === "doing") change({ progress: { ...(event.pace ?? begins), what: event.what } });
     if (event.type === "step") {
       if (losses.length === 0) for (const { step, loss } of logged) if (step < event.step) losses.push(loss);
       losses.push(event.loss);
-      const progress = { done: event.step, total: event.steps, what: `loss ${event.loss.toFixed(4)}` };
+      const progress = { ...event.pace, what: `step ${event.step} of ${event.steps}, loss ${event.loss.toFixed(4)}` };
       change({ progress, losses: [...losses] });
     }
     if (event.type === "sample") {

@@ -1,16 +1,24 @@
 /** Compare: methods below each other, seeds side by side, and where each stands between subject and text. */
 import { type FormEvent, useState } from "react";
-import { type GuidanceMethod, isOver, type Upload } from "tillerjs/client";
+import { type Defaults, type GuidanceMethod, isOver, type Upload } from "tillerjs/client";
 import { Choice, Field, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
 import { Plane, type Row } from "./plane.tsx";
-import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
+import {
+  type DrawingForm,
+  drawingJob,
+  ModelAndAdapter,
+  MoreSettings,
+  OpenNumber,
+  useDefaults,
+  usualDrawing,
+} from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
 export interface ComparisonForm extends DrawingForm {
   token: string;
   methods: string[];
-  /** Settings by their labels, as they are written: `0, 0.6`; what is absent is the method's default. */
+  /** Settings by their labels, as they are written: `0, 0.6`; what is absent is the method's default, or the model's. */
   values: Record<string, string>;
   seeds: number;
   /** Pixels of a picture in the table. */
@@ -22,18 +30,22 @@ export const usualComparison: ComparisonForm = {
   prompt: "a sks dog in the jungle",
   token: "sks",
   methods: ["cfg", "pg"],
-  values: { Scale: String(usualDrawing.scale), Omega: "0, 0.6" },
+  values: { Omega: "0, 0.6" },
   seeds: 3,
   size: 160,
 };
 
 type Setting = GuidanceMethod["settings"][number];
 
-/** What stands in a setting's field. */
-const written = ({ values }: Pick<ComparisonForm, "values">, { label, default: usual }: Setting): string =>
-  values[label] ?? String(usual);
+/** What stands in a setting's field: empty where the model decides. */
+const written = ({ values }: Pick<ComparisonForm, "values">, { label, default: own, ofModel }: Setting): string =>
+  values[label] ?? (ofModel ? "" : String(own));
 
-/** @throws Error naming what of the values is no number. */
+/** What the model makes of a setting that is left to it. */
+const usualOf = ({ name, default: own }: Setting, usual: Defaults): number | string =>
+  (name === "scale" || name === "omega" ? usual[name] : undefined) ?? own;
+
+/** None where the setting is left to the model. @throws Error naming what of the values is no number. */
 function valuesOf(form: Pick<ComparisonForm, "values">, setting: Setting): (number | string)[] {
   const text = written(form, setting);
   if (setting.kind === "choice") return [text];
@@ -49,17 +61,22 @@ function valuesOf(form: Pick<ComparisonForm, "values">, setting: Setting): (numb
  *
  * @throws Error naming what of the values is no number.
  */
-export function rowsOf(form: Pick<ComparisonForm, "methods" | "values">, methods: readonly GuidanceMethod[]): Row[] {
+export function rowsOf(
+  form: Pick<ComparisonForm, "methods" | "values">,
+  methods: readonly GuidanceMethod[],
+  usual: Defaults,
+): Row[] {
   return methods
     .filter(({ name }) => form.methods.includes(name))
     .flatMap(({ name, settings }) => {
       let rows: Row[] = [{ label: name, settings: { guidance: name } }];
       for (const setting of settings.toSorted((a, b) => Number(inNames(b)) - Number(inNames(a)))) {
         const values = valuesOf(form, setting);
+        const left = setting.ofModel === true && values.length === 0;
         rows = rows.flatMap((row) =>
-          values.map((value) => ({
+          (left ? [usualOf(setting, usual)] : values).map((value) => ({
             label: isTold(setting, value) || values.length > 1 ? `${row.label} ${told(setting, value)}` : row.label,
-            settings: { ...row.settings, [setting.name]: value },
+            settings: left ? row.settings : { ...row.settings, [setting.name]: value },
             steered: row.steered || inNames(setting),
           })),
         );
@@ -95,9 +112,9 @@ interface Table {
 }
 
 /** What would be drawn as the form stands. */
-function planned(form: ComparisonForm, methods: readonly GuidanceMethod[]): Table {
+function planned(form: ComparisonForm, methods: readonly GuidanceMethod[], usual: Defaults): Table {
   try {
-    return { rows: rowsOf(form, methods), seeds: seedsOf(form) };
+    return { rows: rowsOf(form, methods, usual), seeds: seedsOf(form) };
   } catch {
     return { rows: [], seeds: [] };
   }
@@ -118,6 +135,7 @@ export function Compare() {
   const models = useAsked(tiller.models, 0).value?.map(({ name }) => name);
   const adapters = useAsked(tiller.adapters, 0).value?.map(({ name }) => name);
   const methods = useAsked(tiller.guidanceMethods, 0).value ?? [];
+  const usual = useDefaults(form, models, adapters);
   const settings = settingsOf(form.methods, methods);
   const learned = methods.filter(({ name, needs }) => form.methods.includes(name) && needs.includes("learned token"));
   const change = (part: Partial<ComparisonForm>) => setForm((before) => ({ ...before, ...part }));
@@ -129,7 +147,7 @@ export function Compare() {
   async function draw() {
     setProblem("");
     try {
-      const rows = rowsOf(form, methods);
+      const rows = rowsOf(form, methods, usual);
       if (rows.length === 0) throw new Error("choose a method, and a value for each of its settings");
       // The new comparison takes the old one's place, on the server too.
       if (job && !isOver(job)) await tiller.jobs.stop(job.id);
@@ -156,7 +174,7 @@ export function Compare() {
     }
   }
 
-  const table = shown.rows.length > 0 ? shown : planned(form, methods);
+  const table = shown.rows.length > 0 ? shown : planned(form, methods, usual);
   return (
     <div className="two">
       <form
@@ -208,7 +226,12 @@ export function Compare() {
               />
             ) : (
               <Field key={label} label={label}>
-                <input title={help} value={written(form, setting)} onChange={(e) => write(e.target.value)} />
+                <input
+                  title={help}
+                  placeholder={String(usualOf(setting, usual))}
+                  value={written(form, setting)}
+                  onChange={(e) => write(e.target.value)}
+                />
               </Field>
             );
           })}
@@ -224,12 +247,12 @@ export function Compare() {
           />
         </div>
         <div className="row">
-          <NumberField label="Steps" value={form.steps} min={1} max={1000} onChange={set("steps")} />
+          <OpenNumber label="Steps" value={form.steps} usual={usual.steps} min={1} max={1000} onChange={set("steps")} />
           <Field label="Token" hint="left out when measured">
             <input value={form.token} onChange={(e) => set("token")(e.target.value)} />
           </Field>
         </div>
-        <MoreSettings form={form} change={change} />
+        <MoreSettings form={form} change={change} usual={usual} />
         <Field label="The subject's pictures" hint="to measure likeness with">
           <PictureFiles onFiles={bring} />
         </Field>

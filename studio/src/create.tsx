@@ -2,17 +2,29 @@
 import { type FormEvent, useId, useState } from "react";
 import { isOver } from "tillerjs/client";
 import { download, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
-import { type DrawingForm, drawingJob, ModelAndAdapter, MoreSettings, usualDrawing } from "./settings.tsx";
+import {
+  type DrawingForm,
+  drawingJob,
+  ModelAndAdapter,
+  MoreSettings,
+  OpenNumber,
+  useDefaults,
+  usualDrawing,
+} from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
 export interface CreateForm extends DrawingForm {
-  omega: number;
+  /** Null until the dial is moved: what suits the adapter. */
+  omega: number | null;
   /** A stop of the dial between the usual ones, of a picture that was made there. */
   between: number | null;
 }
 
-export const usualForm: CreateForm = { ...usualDrawing, omega: 0.6, between: null };
+export const usualForm: CreateForm = { ...usualDrawing, omega: null, between: null };
+
+/** Where the dial stands until the server has said what suits the adapter. */
+const usualOmega = 0.6;
 
 /** The dial's stops; the last one is cfg. */
 export const usualStops = Array.from({ length: 11 }, (_, i) => i / 10);
@@ -36,13 +48,15 @@ export function Create() {
   const dial = useId();
   const models = useAsked(tiller.models, 0).value?.map(({ name }) => name);
   const adapters = useAsked(tiller.adapters, 0).value?.map(({ name }) => name);
+  const usual = useDefaults(form, models, adapters);
   const change = (part: Partial<CreateForm>) => setForm((before) => ({ ...before, ...part }));
   const pictureAt = (omega: number) => job?.pictures[drawn.indexOf(omega)];
 
   // Without an adapter there is no weaker model to move away from: every stop would be the same picture.
   const steered = form.adapter !== "";
-  const omega = steered ? form.omega : 1;
-  const stops = [...new Set([...usualStops, ...(form.between === null ? [] : [form.between])])].sort((a, b) => a - b);
+  const omega = steered ? (form.omega ?? usual.omega ?? usualOmega) : 1;
+  const between = [form.between, omega].filter((at) => at !== null);
+  const stops = [...new Set([...usualStops, ...between])].sort((a, b) => a - b);
 
   async function draw() {
     setProblem("");
@@ -53,7 +67,11 @@ export function Create() {
       const drawing = drawingJob(form);
       const asked = await tiller.jobs.add({
         ...drawing,
-        request: { ...drawing.request, scale: form.scale, guidance: steered ? "pg" : "cfg" },
+        request: {
+          ...drawing.request,
+          ...(form.scale !== null && { scale: form.scale }),
+          guidance: steered ? "pg" : "cfg",
+        },
         ...(steered && { variations: omegas.map((w) => ({ omega: w })) }),
       });
       setDrawn(omegas);
@@ -77,15 +95,23 @@ export function Create() {
         </Field>
         <ModelAndAdapter form={form} change={change} models={models} adapters={adapters} />
         <div className="row">
-          <NumberField
+          <OpenNumber
             label="Scale"
             value={form.scale}
+            usual={usual.scale}
             min={0}
             max={100}
             step="any"
             onChange={(scale) => change({ scale })}
           />
-          <NumberField label="Steps" value={form.steps} min={1} max={1000} onChange={(steps) => change({ steps })} />
+          <OpenNumber
+            label="Steps"
+            value={form.steps}
+            usual={usual.steps}
+            min={1}
+            max={1000}
+            onChange={(steps) => change({ steps })}
+          />
           <NumberField
             label="Seed"
             value={form.seed}
@@ -94,7 +120,7 @@ export function Create() {
             onChange={(seed) => change({ seed })}
           />
         </div>
-        <MoreSettings form={form} change={change} />
+        <MoreSettings form={form} change={change} usual={usual} />
         <div className="row">
           <button type="submit" className="main" disabled={busy}>
             Draw

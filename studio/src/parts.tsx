@@ -1,6 +1,7 @@
 /** Small parts that several pages share. */
 import { cloneElement, type ReactElement, type ReactNode, useId, useState } from "react";
 import { isOver, type Upload } from "tillerjs/client";
+import { paceText } from "../../src/pace.ts";
 import type { Followed } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
@@ -152,6 +153,7 @@ export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
       {!isOver(job) && (
         <progress value={progress?.done ?? 0} max={progress?.total ?? 1} aria-label="how much is done" />
       )}
+      {!isOver(job) && <small>{progress && progress.total > 1 ? paceText(progress) : ""}</small>}
       {state === "running" && <span>{progress?.what ?? "loading"}</span>}
       <span aria-live="polite" className={state === "failed" ? "bad" : state === "running" ? "unseen" : ""}>
         {state === "queued" ? waiting : state === "failed" ? (error ?? "failed") : state}

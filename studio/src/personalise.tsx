@@ -1,6 +1,6 @@
 /** Personalise: pictures of one subject, and the loss as it is learned. */
 import { type FormEvent, useId, useRef, useState } from "react";
-import { isOver, type TrainingJob, type Upload } from "tillerjs/client";
+import { ApiError, isOver, type TrainingJob, type Upload } from "tillerjs/client";
 import type { CreateForm } from "./create.tsx";
 import { Choice, Field, Frame, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
@@ -8,7 +8,10 @@ import { tiller } from "./tiller.ts";
 
 const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps: 400, rank: 16 };
 
-/** What suits the embedded model; others learn as the method has it. */
+/** The embedded model. */
+const dinghy = "dinghy";
+
+/** What suits it; others learn as the method has it. */
 const forDinghy = { learningRate: 1.5e-3, batch: 2, priorCount: 16 };
 
 /** `use` goes to Create with what was learned. */
@@ -21,6 +24,9 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   const [earlier, setEarlier] = useKept<readonly string[]>("personalise.earlier", []);
   const [over, setOver] = useState(false);
   const [problem, setProblem] = useState("");
+  /** Photographs that dinghy is to learn all the same; and those of which it was said that it can't. */
+  const [insisted, setInsisted] = useKept<string>("personalise.insisted", "");
+  const [doubted, setDoubted] = useState("");
   /** The name whose adapter may be replaced: pressed once, and told what the second press does. */
   const [replaced, setReplaced] = useState("");
   const files = useId();
@@ -51,19 +57,23 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   }
 
   const { model: chosen, ...settings } = form;
+  // A server whose model is dinghy looks at the pictures unless dinghy is named: here that is done only to insist.
+  const usually = models?.[0] === dinghy && model === dinghy;
+  const named = usually ? (kept !== null && insisted === kept.id ? dinghy : "") : chosen;
   const request: TrainingJob | undefined = kept
     ? {
         kind: "training",
         upload: kept.id,
         ...settings,
-        ...(chosen && { model: chosen }),
-        ...(model === "dinghy" && forDinghy),
+        ...(named && { model: named }),
+        ...(model === dinghy && forDinghy),
         sampleEvery: Math.max(1, Math.ceil(form.steps / 5)),
       }
     : undefined;
 
-  async function learn() {
+  async function learn(more: Partial<TrainingJob> = {}) {
     setProblem("");
+    setDoubted("");
     if (!request) return setProblem("bring some pictures first");
     if (taken.includes(form.name) && replaced !== form.name) {
       setReplaced(form.name);
@@ -73,11 +83,12 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
     }
     try {
       const before = resumes ? [...earlier, ...job.pictures] : [];
-      follow((await tiller.jobs.add(request)).id);
+      follow((await tiller.jobs.add({ ...request, ...more })).id);
       setEarlier(before);
       setReplaced("");
     } catch (error) {
       setProblem((error as Error).message);
+      if (error instanceof ApiError && error.code === "photographs-on-dinghy") setDoubted(request.upload);
     }
   }
 
@@ -142,6 +153,18 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
           {resumes ? "Go on learning" : "Learn"}
         </button>
         <Problem text={problem} />
+        {doubted !== "" && doubted === kept?.id && (
+          <button
+            type="button"
+            disabled={busy}
+            onClick={() => {
+              setInsisted(doubted);
+              void alone(() => learn({ model: dinghy }));
+            }}
+          >
+            Learn on dinghy all the same
+          </button>
+        )}
         <JobLine {...followed} />
       </form>
       <section aria-label="What is learned">
@@ -163,6 +186,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
                     adapter: learnt.name,
                     strength: 1,
                     others: [],
+                    omega: null,
                     prompt: `a ${learnt.token} ${learnt.class} in the snow`,
                   })
                 }

@@ -1,5 +1,5 @@
 /** What Create and Compare ask for alike. */
-import type { GalleryPicture, PicturesJob, Sampler } from "tillerjs/client";
+import type { Defaults, GalleryPicture, PicturesJob, Sampler } from "tillerjs/client";
 import { Choice, Field, NumberField } from "./parts.tsx";
 import { useAsked } from "./state.ts";
 import { tiller } from "./tiller.ts";
@@ -12,13 +12,14 @@ export interface DrawingForm {
   strength: number;
   /** Further adapters, of a picture that was made with several. */
   others: { name: string; strength: number }[];
-  scale: number;
-  steps: number;
+  /** Null, like the steps and the size, for the model's own; the sampler is empty then. */
+  scale: number | null;
+  steps: number | null;
   seed: number;
   sampler: string;
   karras: boolean;
   clipSkip: number;
-  /** Pixels; null for the model's own. */
+  /** Pixels. */
   width: number | null;
   height: number | null;
 }
@@ -30,10 +31,10 @@ export const usualDrawing: DrawingForm = {
   adapter: "",
   strength: 1,
   others: [],
-  scale: 5,
-  steps: 20,
+  scale: null,
+  steps: null,
   seed: 0,
-  sampler: "ddim",
+  sampler: "",
   karras: false,
   clipSkip: 0,
   width: null,
@@ -42,18 +43,18 @@ export const usualDrawing: DrawingForm = {
 
 /** The job's part that both ask for; what is guided, and how, is the page's own. */
 export function drawingJob(form: DrawingForm): PicturesJob {
-  const { prompt, negative, model, adapter, strength, others, steps, seed, sampler, karras, clipSkip } = form;
+  const { prompt, negative, model, adapter, strength, others, seed, sampler, karras, clipSkip } = form;
   return {
     ...(model && { model }),
     adapters: adapter ? [{ name: adapter, strength }, ...others] : [],
     request: {
       prompt,
       negative,
-      steps,
       seed,
-      sampler: sampler as Sampler["name"],
       karras,
       clipSkip,
+      ...(sampler && { sampler: sampler as Sampler["name"] }),
+      ...(form.steps !== null && { steps: form.steps }),
       ...(form.width !== null && { width: form.width }),
       ...(form.height !== null && { height: form.height }),
     },
@@ -72,6 +73,39 @@ export function drawingOf({ request, model, adapters }: NonNullable<GalleryPictu
     height: height ?? null,
     ...(scale !== undefined && { scale }),
   };
+}
+
+/** What the server fills in for the form's model and adapter; `adapters` are those there are. */
+export function useDefaults(
+  { model, adapter }: Pick<DrawingForm, "model" | "adapter">,
+  models: readonly string[] | undefined,
+  adapters: readonly string[] | undefined,
+): Defaults {
+  const known = models && adapters && (model === "" || models.includes(model));
+  const asked = known ? [model, adapters.includes(adapter) ? adapter : ""] : undefined;
+  const ask = async () => (asked ? tiller.defaults({ model: asked[0]!, adapter: asked[1]! }) : {});
+  return useAsked(ask, asked?.join("/")).value ?? {};
+}
+
+/** A number that may be left to the model, which then stands there faintly. */
+export function OpenNumber(props: {
+  label: string;
+  value: number | null;
+  usual: number | undefined;
+  min: number;
+  max: number;
+  step?: number | "any";
+  onChange: (value: number | null) => void;
+}) {
+  const { value, usual, onChange, ...rest } = props;
+  return (
+    <NumberField
+      {...rest}
+      value={value ?? undefined}
+      usual={usual === undefined ? "the model's" : String(usual)}
+      onChange={(typed) => onChange(Number.isFinite(typed) ? typed : null)}
+    />
+  );
 }
 
 interface Part {
@@ -127,19 +161,18 @@ export function ModelAndAdapter(
 }
 
 /** What is rarely changed. */
-export function MoreSettings({ form, change }: Part) {
+export function MoreSettings({ form, change, usual }: Part & { usual: Defaults }) {
   const samplers = useAsked(tiller.samplers, 0).value;
   const withKarras = samplers?.filter(({ karras }) => karras).map(({ name }) => name);
-  const orNull = (value: number) => (Number.isFinite(value) ? value : null);
   const size = (label: string, key: "width" | "height") => (
-    <NumberField
+    <OpenNumber
       label={label}
-      value={form[key] ?? undefined}
-      usual="the model's"
+      value={form[key]}
+      usual={usual[key]}
       min={8}
       max={2048}
       step={8}
-      onChange={(value) => change({ [key]: orNull(value) })}
+      onChange={(value) => change({ [key]: value })}
     />
   );
   return (
@@ -153,6 +186,7 @@ export function MoreSettings({ form, change }: Part) {
           label="Sampler"
           value={form.sampler}
           names={samplers?.map(({ name }) => name)}
+          none={usual.sampler ? `the model's, ${usual.sampler}` : "the model's"}
           onChange={(sampler) => change({ sampler })}
         />
         {size("Width", "width")}

@@ -73,3 +73,17 @@ test("passes on what its writer throws, and keeps what was there", async () => {
   await expect(writeAtomically(file, () => Promise.reject(defect))).rejects.toBe(defect);
   expect(await readdir(folder)).toEqual([basename(file)]);
 });
+
+test("a process that exits meanwhile takes what is unfinished along, and leaves what was there", async () => {
+  await writeFile(file, "before");
+  const others = new Set(process.listeners("exit"));
+  const writing = writeAtomically(file, async (put) => {
+    await put(Buffer.from("half"));
+    expect(await readdir(folder)).toHaveLength(2);
+    for (const atExit of process.listeners("exit")) if (!others.has(atExit)) atExit.call(process, 130);
+    expect(await readdir(folder)).toEqual([basename(file)]);
+  });
+  await expect(writing).rejects.toThrow(refusal("file-not-written", file));
+  expect(await readFile(file, "utf8")).toBe("before");
+  expect(new Set(process.listeners("exit"))).toEqual(others);
+});

@@ -10,9 +10,10 @@ import { clipTextConfig } from "../../models/clip-text.ts";
 import { crossAttentions, textKeysValues, type UNetConfig, unet, unetConfig } from "../../models/unet.ts";
 import { parseConfig } from "../../samplers/index.ts";
 import { variancePreserving } from "../../schedules/variance-preserving.ts";
-import type { Component, Family, LatentCodec, Model, ModelDefaults, ModelFiles } from "../family.ts";
+import type { Component, Family, FamilyDefaults, LatentCodec, Model, ModelFiles } from "../family.ts";
 import { adapterNames } from "./adapter-names.ts";
-import { usualDefaults } from "./defaults.ts";
+import { publishedOmegas, usualDefaults } from "./defaults.ts";
+import { float32Layers } from "./float32-layers.ts";
 import { splitLdm } from "./ldm.ts";
 import { presentClipKeys, presentVaeKeys } from "./spelling.ts";
 import { textSide } from "./text.ts";
@@ -65,6 +66,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
       channels: config.in_channels,
       prepare: (modules) => textKeysValues(modules("unet"), config),
       predict: (modules) => unet(modules("unet"), config),
+      float32: float32Layers,
       picturesAtOnce,
     },
     latents,
@@ -98,10 +100,12 @@ export function latentCodec(vae: Component): LatentCodec {
 const picturesAtOnce = (rows: number, height: number, width: number): number =>
   Math.min(16, Math.max(1, Math.floor((2 * 64 * 64) / (rows * height * width))));
 
-function defaultsOf({ sample_size: size }: UNetConfig, { pixelsPerLatent: pixels }: LatentCodec): ModelDefaults {
+function defaultsOf(config: UNetConfig, { pixelsPerLatent: pixels }: LatentCodec): FamilyDefaults {
+  const { sample_size: size } = config;
   const [height, width] = typeof size === "object" && size !== null ? size : [size ?? 64, size ?? 64];
   return {
     ...usualDefaults,
+    omegas: publishedOmegas(config),
     width: width! * pixels,
     height: height! * pixels,
     sideMultiple: pixels,

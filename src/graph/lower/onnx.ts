@@ -19,6 +19,7 @@ import { Message } from "./protobuf.ts";
 const onnxType: Readonly<Record<DType, number>> = {
   float32: 1,
   uint8: 2,
+  int8: 3,
   int32: 6,
   int64: 7,
   bool: 9,

@@ -17,7 +17,13 @@ const inputOperator: Operator<{ name: string; dtype: DType; shape: Shape }> = {
 export const input = (name: string, shape: Shape, dtype: DType = "float32"): Value =>
   apply(inputOperator, [], { name, dtype, shape });
 
-const parameterOperator: Operator<{ ref: TensorRef; inPlace: boolean }> = {
+interface Parameter {
+  readonly ref: TensorRef;
+  readonly inPlace: boolean;
+  readonly int8: boolean;
+}
+
+const parameterOperator: Operator<Parameter> = {
   name: "parameter",
   computes: "real",
   yields: true,
@@ -32,13 +38,34 @@ const parameterOperator: Operator<{ ref: TensorRef; inPlace: boolean }> = {
 export const liesInPlace = ({ operator, attributes }: Value): boolean =>
   operator === parameterOperator && (attributes as { inPlace: boolean }).inPlace;
 
+/** Where a weight lies that may be multiplied as int8; undefined for whatever else. */
+export function mayBeInt8({ operator, attributes }: Value): TensorRef | undefined {
+  if (operator !== parameterOperator) return undefined;
+  const { ref, int8 } = attributes as Parameter;
+  return int8 ? ref : undefined;
+}
+
 /**
  * A weight that stays in its file; a real number in the graph whatever the file stores.
  *
- * `inPlace` keeps the runtime from copying it into a layout of its own.
+ * `inPlace` keeps the runtime from copying it into a layout of its own. `int8` says that what is made with it bears to be
+ * multiplied as int8, where a target does.
  */
-export const parameter = (ref: TensorRef, options: { inPlace?: boolean | undefined } = {}): Value =>
-  apply(parameterOperator, [], { ref, inPlace: options.inPlace ?? false });
+export const parameter = (
+  ref: TensorRef,
+  { inPlace = false, int8 = false }: { inPlace?: boolean | undefined; int8?: boolean | undefined } = {},
+): Value => apply(parameterOperator, [], { ref, inPlace, int8 });
+
+const storedOperator: Operator<TensorRef> = {
+  name: "stored",
+  computes: "asInputs",
+  infer: (_, { shape, dtype }) => ({ shape, dtype }),
+  emit: (to, _, ref) => to.external(ref),
+  gradient: () => [],
+};
+
+/** Whole numbers that stay in their file. */
+export const stored = (ref: TensorRef): Value => apply(storedOperator, [], ref);
 
 const constantOperator: Operator<{ shape: readonly number[]; dtype: DType; data: Uint8Array }> = {
   name: "constant",
@@ -61,5 +88,9 @@ export const constant = (shape: readonly number[], values: Float32Array | readon
 export const integers = (shape: readonly number[], values: readonly number[]): Value =>
   apply(constantOperator, [], { shape, dtype: "int32", data: bytesOf(Int32Array.from(values)) });
 
-const bytesOf = (values: Float32Array | Int32Array): Uint8Array =>
+/** Whole numbers from -128 to 127. */
+export const int8Constant = (shape: readonly number[], values: Int8Array): Value =>
+  apply(constantOperator, [], { shape, dtype: "int8", data: bytesOf(values) });
+
+const bytesOf = (values: Float32Array | Int32Array | Int8Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -99,6 +99,17 @@ describe("what fails in the runtime", () => {
   });
 });
 
+test("an engine that is closed while it builds a network ends when that is built", async () => {
+  const short = await startEngine();
+  let y = input("x", [300]);
+  // Large enough that the thread is at it when it is asked to end.
+  for (let i = 0; i < 2000; i++) y = add(y, constant([300], new Float32Array(300).fill(i + 1)));
+  const building = short.compile("large graph", { y });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await short.close();
+  expect((await building).inputs.has("x")).toBe(true);
+});
+
 test("profiling sums the time of every operator", async () => {
   const profiled = await startEngine({ profile: true });
   const session = await profiled.compile("test graph", { y: matmul(input("x", [1, 2]), constant([2, 1], [10, 1])) });

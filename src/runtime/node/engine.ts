@@ -22,6 +22,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   if (isOpenVino(device)) {
     const { openVinoHost } = await import("./openvino/host.ts");
     const { precision = "float32", threads, profile = false } = options;
+    if (precision === "int8") throw new RangeError("int8 is ONNX Runtime's");
     const host = await openVinoHost({ device: openVinoName(device), precision: hints[precision], threads, profile });
     return engineOn(host, device, options);
   }

@@ -21,16 +21,23 @@ export interface ClassPictureOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Steps of pictures done of those that are drawn, and which pictures these are. */
+export interface ClassPicturesDone extends Share {
+  readonly picture: number;
+  readonly pictures: number;
+}
+
 /**
  * Makes the pictures that the folder lacks: `class-<n>.png`, each from a seed of its own, so that it does not matter when
- * it is made. Pictures of other names in the folder count too. Yields how far it has come, after every step.
+ * it is made. Pictures of other names in the folder count too. Yields how far it has come, before the first step and after
+ * every one.
  *
  * @throws TillerError if the disk or the folder refuses, or the model fails.
  */
 export async function* makeClassPictures(
   model: string,
   options: ClassPictureOptions,
-): AsyncGenerator<Share, void, undefined> {
+): AsyncGenerator<ClassPicturesDone, void, undefined> {
   const { folder, count, prompt, resolution, seed, drawnAs, load, signal } = options;
   await makeFolder(folder);
   if (drawnAs) await removeOthers(folder, count, drawnAs);
@@ -41,8 +48,11 @@ export async function* makeClassPictures(
   if (missing.length === 0) return;
 
   const pipeline = await Pipeline.load(model, load);
+  const { steps } = pipeline.defaults;
+  const [pictures, of] = [missing.length, missing.length * steps];
   try {
-    let done = 0;
+    yield { done: 0, of, picture: 1, pictures };
+    let before = 0;
     // A run of missing numbers is one request; usually there is one.
     for (const [first, length] of runsOf(missing)) {
       const request = {
@@ -53,14 +63,14 @@ export async function* makeClassPictures(
       };
       for await (const event of pipeline.generate(request, { signal })) {
         if (event.type === "step") {
-          const inFlight = (event.step / event.steps) * event.batch;
-          yield { done: done + event.picture + inFlight, of: missing.length };
+          const first = before + event.picture;
+          yield { done: first * steps + event.step * event.batch, of, picture: first + 1, pictures };
         }
         if (event.type === "picture") {
           await writeWhole(join(folder, nameOf(first + event.index)), await encodePng(event, event.recipe));
         }
       }
-      done += length;
+      before += length;
     }
   } finally {
     await pipeline.close();

@@ -76,3 +76,22 @@ test.each([
 ])("a %s that is no number ends training before the update", async (name, evaluated) => {
   await expect(run(() => evaluated)).rejects.toThrow(refusal("training-diverged", "step 1", name, "0.1"));
 });
+
+test.each([Number.NaN, Number.NEGATIVE_INFINITY, 1e30])(
+  "a step to %d ends training, also the last",
+  async (reached) => {
+    const values = new Map([["w", float32([2], [1, 1])]]);
+    const update: Update = (flat, _, of) => {
+      of.steps++;
+      flat.get("w")![1] = reached;
+    };
+    const training = optimise(
+      values,
+      newAdamWState(dataOf(values)),
+      async () => counting(0),
+      { ...settings, steps: 1 },
+      update,
+    );
+    await expect(training.next()).rejects.toThrow(refusal("training-diverged", "step 1", "w", "0.1"));
+  },
+);

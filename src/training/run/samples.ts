@@ -7,23 +7,31 @@ import { encodePng } from "../../recipe/png.ts";
 import type { TrainingSettings } from "./options.ts";
 
 export interface Sampler {
-  /** Draws every sample prompt with the adapters; the files are named by step. */
-  draw(adapters: readonly string[], step: number): Promise<string[]>;
+  /** Draws every sample prompt with the adapters; the files are named by step. Yields after each of its own steps. */
+  draw(adapters: readonly string[], step: number): AsyncGenerator<void, string[], undefined>;
   close(): Promise<void>;
 }
+
+/** Steps of a sample. */
+const sampleSteps = 25;
+
+/** Steps that all of a run's samples take together, up to a step of training. */
+export const stepsOfSamples = ({ sampleEvery, samplePrompts }: TrainingSettings, step: number): number =>
+  sampleEvery === undefined ? 0 : Math.floor(step / sampleEvery) * (samplePrompts?.length ?? 1) * sampleSteps;
 
 /** The model is opened when the first samples are due and stays open. */
 export function sampler(settings: TrainingSettings, folder: string, resolution: number, load: LoadOptions): Sampler {
   let pipeline: Pipeline | undefined;
   return {
-    async draw(adapters, step) {
+    async *draw(adapters, step) {
       if (pipeline) await pipeline.setAdapters(adapters);
       else pipeline = await Pipeline.load(settings.model, { ...load, adapters });
       await makeFolder(folder);
       const files: string[] = [];
       for (const [index, prompt] of (settings.samplePrompts ?? [settings.prompt]).entries()) {
-        const request = { prompt, seed: settings.seed, steps: 25, width: resolution, height: resolution };
+        const request = { prompt, seed: settings.seed, steps: sampleSteps, width: resolution, height: resolution };
         for await (const event of pipeline.generate(request, { signal: load.signal })) {
+          if (event.type === "step") yield;
           if (event.type !== "picture") continue;
           const file = join(folder, `step-${String(step).padStart(6, "0")}-${index}.png`);
           await writeWhole(file, await encodePng(event, event.recipe));

@@ -56,9 +56,9 @@ export async function saveAdapter(
     const tokens = new Map([[token, vectors]]);
     const stem = out.slice(0, -".safetensors".length);
     const file = adapters.length === 0 ? out : `${stem}-embedding.safetensors`;
-    await writeEmbeddings(file, tokens, "learned_embeds");
+    await writeEmbeddings(file, tokens, "learned_embeds", metadata);
     adapters.push(file);
-    await writeEmbeddings(`${stem}-clip_l.safetensors`, tokens, "clip_l");
+    await writeEmbeddings(`${stem}-clip_l.safetensors`, tokens, "clip_l", metadata);
     copies.push(`${stem}-clip_l.safetensors`);
   }
   return { adapters, copies };

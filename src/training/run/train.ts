@@ -1,10 +1,12 @@
 /** Pictures of a subject to an adapter: the map of training. */
 import { basename, exists, join, placeOf } from "#bytes";
+import { madeBy } from "../../adapters/index.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
 import { openModel } from "../../families/open-model.ts";
 import { largestNetwork } from "../../families/parameters.ts";
 import { unreadPictures } from "../../images/folder.ts";
+import type { Pace } from "../../pace.ts";
 import { type DeviceName, type PrecisionName, resolveCompute, startEngine } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
 import { refuseNotFinite } from "../../weights/refuse-not-finite.ts";
@@ -25,6 +27,7 @@ import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { openLossLog } from "./loss-log.ts";
 import { fillSettings, type TrainingRequest, type TrainingSettings } from "./options.ts";
 import { runFolderOf, takeRunFolder } from "./run-folder.ts";
+import { type RunPace, runPace } from "./run-pace.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
 
@@ -36,7 +39,7 @@ export interface TrainingWarning {
   readonly message: string;
 }
 
-/** Something long before the first step. */
+/** Something long before the first step, or between two. */
 export interface TrainingPreparation {
   /** Tells events apart. */
   readonly type: "doing";
@@ -44,6 +47,8 @@ export interface TrainingPreparation {
   readonly what: string;
   /** How much of it is done, 0 to 1, where that is known. */
   readonly share?: number | undefined;
+  /** How far the whole run is, once its amount is known. */
+  readonly pace?: Pace | undefined;
 }
 
 /** A step is done. */
@@ -62,6 +67,8 @@ export interface TrainingStep {
   readonly gradientNorm: number;
   /** Wall time of the step. */
   readonly seconds: number;
+  /** How far the whole run is, steps of class pictures and samples counted in. */
+  readonly pace: Pace;
 }
 
 /** A sample is drawn. */
@@ -113,6 +120,9 @@ export async function* train(
   request: TrainingRequest,
   options: TrainOptions = {},
 ): AsyncGenerator<TrainingEvent, void, undefined> {
+  if (options.precision === "int8") {
+    throw new TillerError("precision-unavailable", "int8 is for drawing, not for training: use --precision float32.");
+  }
   const settings = fillSettings(method, request);
   const release = await takeRunFolder(settings.out);
   try {
@@ -173,6 +183,7 @@ async function* learn(
   const classFolder = settings.classImages ?? join(folder, "class");
   // A run that draws fewer class pictures than asked for needs no more.
   const drawn = settings.steps * settings.accumulate * settings.batch;
+  let pace: RunPace | undefined;
   if (settings.prior) {
     const making = makeClassPictures(settings.model, {
       folder: classFolder,
@@ -185,8 +196,12 @@ async function* learn(
       load,
       signal,
     });
-    yield* told(making, ({ done, of }) => doing(`drawing class pictures (${Math.floor(done)} of ${of})`, done / of));
+    yield* told(making, ({ done, of, picture, pictures }) => {
+      pace ??= runPace(settings, of);
+      return doing(`drawing class picture ${picture} of ${pictures}`, done / of, pace.drawn(done));
+    });
   }
+  pace ??= runPace(settings, 0);
   const ofClass = settings.prior ? await readPictures(classFolder, resolution, signal) : undefined;
   const classPictures = ofClass?.pictures ?? [];
   const strange = strangeClassPicture(classPictures, settings.classPrompt);
@@ -253,12 +268,13 @@ async function* learn(
     }
 
     const building = buildObjective({ engine, model, settings, trained, values, sources, resolution, texts });
-    const objective = yield* told(building, ({ done, of }) => doing("encoding pictures", done / of));
+    const begins = pace.resumed(state.steps);
+    const objective = yield* told(building, ({ done, of }) => doing("encoding pictures", done / of, begins));
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async (): Promise<TrainingEvent> => {
       const { out, token } = settings;
       // First, for it refuses what has diverged.
-      const saved = await saveAdapter(out, trained, tables, values, token, madeBy(settings, model, state));
+      const saved = await saveAdapter(out, trained, tables, values, token, metadataOf(settings, model, state));
       await writeCheckpoint(checkpoint, values, state, identity);
       await log.draw(join(folder, "loss.svg"));
       return { type: "saved", step: state.steps, folder, ...saved };
@@ -268,7 +284,7 @@ async function* learn(
     for await (const done of optimise(values, state, objective, settings)) {
       const seconds = (performance.now() - began) / 1000;
       await log.add({ ...done, seconds: Number(seconds.toFixed(3)) });
-      yield { type: "step", ...done, steps: settings.steps, seconds };
+      yield { type: "step", ...done, steps: settings.steps, seconds, pace: pace.trained(done.step) };
       if (signal?.aborted) {
         yield await save();
         throw signal.reason;
@@ -286,13 +302,10 @@ async function* learn(
           tables,
           values,
           settings.token,
-          {},
+          metadataOf(settings, model, state),
         );
         draw ??= sampler(settings, join(folder, "samples"), resolution, load);
-        const files = await draw.draw(adapters, done.step).catch((error: unknown) => {
-          if (!signal?.aborted) throw error;
-        });
-        for (const file of files ?? []) yield { type: "sample", step: done.step, file };
+        yield* samples(draw.draw(adapters, done.step), done.step, pace, signal);
         if (signal?.aborted) {
           yield await save();
           throw signal.reason;
@@ -307,7 +320,28 @@ async function* learn(
   }
 }
 
-const doing = (what: string, share: number): TrainingEvent => ({ type: "doing", what, share });
+/** Samples as they are drawn; none once training is interrupted. */
+async function* samples(
+  drawing: AsyncGenerator<void, string[], undefined>,
+  step: number,
+  pace: RunPace,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrainingEvent, void, undefined> {
+  let done = 0;
+  try {
+    const drawn = () => doing("drawing samples", undefined, pace.sampled(step, ++done));
+    for (const file of yield* told(drawing, drawn)) yield { type: "sample", step, file };
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+  }
+}
+
+const doing = (what: string, share: number | undefined, pace: Pace): TrainingEvent => ({
+  type: "doing",
+  what,
+  share,
+  pace,
+});
 
 function whatToTrain(settings: TrainingSettings, model: Model): Trained {
   const { lora, matrices } = trainingMethods[settings.recipe];
@@ -346,19 +380,8 @@ function identityOf(settings: TrainingSettings, resolution: number, contents: Re
 }
 
 /** How an adapter was made, for its file. Nothing in it changes from run to run. */
-function madeBy(settings: TrainingSettings, model: Model, state: AdamWState): Record<string, string> {
+function metadataOf(settings: TrainingSettings, model: Model, { steps }: AdamWState): Record<string, string> {
   const { recipe, token, prompt, learningRate, batch, accumulate, seed } = settings;
-  const text = {
-    recipe,
-    model: model.name,
-    token,
-    class: settings.class,
-    prompt,
-    steps: state.steps,
-    learningRate,
-    batch,
-    accumulate,
-    seed,
-  };
-  return { tiller: JSON.stringify(text) };
+  const rest = { token, class: settings.class, prompt, steps, learningRate, batch, accumulate, seed };
+  return madeBy(recipe, { model: model.name, ...rest });
 }

@@ -1,0 +1,28 @@
+/** What an experiment leaves to its model, asked of the model. */
+import { openModel } from "../families/open-model.ts";
+import { parseAdapter } from "../pipelines/adapter-spec.ts";
+import { defaultsWith, trainedBy } from "../pipelines/defaults.ts";
+import { usualBefore } from "../recipe/request.ts";
+import { completedExperiment, type Experiment, type GivenExperiment, isWhole } from "./experiment.ts";
+
+/**
+ * The experiment with nothing left open; the model is opened only if something is.
+ *
+ * @throws TillerError as {@link completedExperiment} does, and if the model or an adapter cannot be opened.
+ */
+export async function wholeExperiment(given: GivenExperiment): Promise<Experiment> {
+  if (isWhole(given)) return completedExperiment(given, { ...usualBefore, omegas: [] });
+  const { defaults } = await openModel(given.model);
+  const omegas = await Promise.all(
+    given.personalisation.map(async (one) => {
+      const methods =
+        "recipe" in one ? [one.recipe] : await trainedBy(one.adapters.map((spec) => parseAdapter(spec).file));
+      return defaultsWith(defaults, methods).omega;
+    }),
+  );
+  return completedExperiment(given, { ...defaults, omegas });
+}
+
+/** An experiment as a folder keeps it: what one of before leaves open is what it meant then. */
+export const keptExperiment = (given: GivenExperiment): Experiment =>
+  completedExperiment(given, { ...usualBefore, omegas: [usualBefore.omega] });

@@ -1,0 +1,196 @@
+/** Int8 products beside the products in real numbers that they stand for. */
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fromFloat32 } from "../bytes/elements.ts";
+import { readSafetensors, writeSafetensors } from "../bytes/safetensors.ts";
+import { type Engine, float32, rowOf, startEngine, type Tensor, targets } from "../runtime/index.ts";
+import { int8Keys, quantiseWeights } from "../weights/quantise.ts";
+import * as g from "./index.ts";
+
+let engine: Engine;
+let folder: string;
+beforeAll(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), "int8-")));
+  engine = await startEngine({ threads: 1 });
+});
+afterAll(async () => {
+  await engine.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Numbers spread as a normal's, the same at each call. */
+function noise(length: number, seed = 1): Float32Array {
+  let state = seed;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state + 0.5) / 2 ** 32;
+  };
+  return Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()));
+}
+
+let files = 0;
+async function weight(shape: readonly number[], values?: Float32Array): Promise<g.TensorRef> {
+  const name = `w${files++}`;
+  const file = join(folder, `${name}.safetensors`);
+  const length = shape.reduce((a, b) => a * b, 1);
+  const scaled = values ?? noise(length, files).map((v) => v / Math.sqrt(length / shape[0]!));
+  await writeSafetensors(file, [{ name, dtype: "float32", shape, data: fromFloat32(scaled, "float32") }]);
+  return (await readSafetensors(file)).tensors.get(name)!;
+}
+
+async function inInt8(outputs: g.Outputs): Promise<g.Outputs> {
+  const tensors = await quantiseWeights(g.int8Weights(outputs), join(folder, `${files++}.safetensors`), 127);
+  return g.quantised(outputs, (ref) => {
+    const { weight, scale } = int8Keys(ref);
+    return { weight: tensors.get(weight)!, scale: tensors.get(scale)! };
+  });
+}
+
+async function run(outputs: g.Outputs, x: Tensor): Promise<Tensor> {
+  const session = await engine.compile("test", outputs);
+  const { y } = await session.run({ x });
+  await session.release();
+  return y!;
+}
+
+const int8 = { int8: true };
+const batch = g.symbol("batch");
+const tokens = g.input("x", [batch, g.symbol("tokens"), 48]);
+const image = (channels: number) => g.input("x", [batch, channels, g.symbol("height"), g.symbol("width")]);
+const bias = (n: number) => g.constant([n], noise(n, 99));
+
+/** Length of the difference over the length of the expected. */
+function relativeDifference(found: Tensor, expected: Tensor): number {
+  expect(found.shape).toEqual(expected.shape);
+  let [difference, size] = [0, 0];
+  for (const [i, value] of expected.data.entries()) {
+    difference += (found.data[i]! - value) ** 2;
+    size += value ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
+
+/** A graph of one input, and an input for it. */
+interface Case {
+  readonly y: g.Value;
+  readonly shape: readonly number[];
+}
+
+const convolution = async (
+  kernel: number,
+  options: g.ConvOptions,
+  shape: readonly number[],
+  of: (x: g.Value) => g.Value = (x) => x,
+): Promise<Case> => {
+  const [, channels] = shape as [number, number];
+  const w = g.parameter(await weight([20, channels, kernel, kernel]), int8);
+  return { y: g.conv(of(image(channels)), w, bias(20), options), shape };
+};
+
+const cases: Record<string, () => Promise<Case>> = {
+  "a linear layer": async () => ({
+    y: g.linear(tokens, g.parameter(await weight([40, 48]), int8), bias(40)),
+    shape: [4, 9, 48],
+  }),
+  "two linear layers of one input, and one of a result": async () => {
+    const [a, b] = [await weight([48, 48]), await weight([48, 48])].map((ref) =>
+      g.linear(tokens, g.parameter(ref, int8)),
+    );
+    return { y: g.linear(g.multiply(a!, b!), g.parameter(await weight([8, 48]), int8)), shape: [4, 5, 48] };
+  },
+  "a convolution": () => convolution(3, { padding: [1, 1, 1, 1] }, [4, 12, 7, 5]),
+  "a convolution without a border": () => convolution(3, {}, [4, 12, 7, 5]),
+  "a convolution of every second pixel": () => convolution(3, { stride: 2, padding: [1, 1, 1, 1] }, [4, 12, 7, 6]),
+  "a convolution with an uneven border": () => convolution(3, { stride: 2, padding: [0, 0, 1, 1] }, [4, 12, 6, 7]),
+  "a convolution of single pixels": () => convolution(1, {}, [4, 12, 3, 5]),
+  "a convolution of SiLU's result": () => convolution(3, { padding: [1, 1, 1, 1] }, [4, 12, 6, 6], g.silu),
+};
+
+describe.each(Object.entries(cases))("%s", (_, make) => {
+  test("is that of real numbers, but for what rounding to eight bits takes", async () => {
+    const { y, shape } = await make();
+    const x = float32(shape, noise(shape.reduce((a, b) => a * b, 1)));
+    // Of normal numbers the largest of n is near sqrt(2 ln n), 2.8 to 3.7 here, and a 127th of it a step; rounding is off by
+    // step / sqrt(12): 0.006 to 0.008 of the deviation, as much for the weights, and so much for each product in a row.
+    expect(relativeDifference(await run(await inInt8({ y }), x), await run({ y }, x))).toBeLessThan(0.02);
+  });
+
+  test("gives a batch of four as four singles, bit for bit, however much they differ in size", async () => {
+    const { y, shape } = await make();
+    const numbers = noise(shape.reduce((a, b) => a * b, 1));
+    const row = numbers.length / 4;
+    const x = float32(
+      shape,
+      numbers.map((v, i) => v * 10 ** Math.floor(i / row)),
+    );
+    const outputs = await inInt8({ y });
+    const four = await run(outputs, x);
+    for (let i = 0; i < 4; i++) expect(rowOf(four, i)).toEqual(await run(outputs, rowOf(x, i)));
+  });
+});
+
+describe("numbers of eight bits", () => {
+  /** What rounding makes of x [rows, 16]: a product with one, in int8 127 of its 127ths. */
+  const rounded = async (values: Float32Array): Promise<Float32Array> => {
+    const one = Float32Array.from({ length: 256 }, (_, i) => Number(i % 17 === 0));
+    const x = g.input("x", [g.symbol("rows"), 16]);
+    const outputs = await inInt8({ y: g.linear(x, g.parameter(await weight([16, 16], one), int8)) });
+    return (await run(outputs, float32([values.length / 16, 16], values))).data as Float32Array;
+  };
+
+  test("are off by half a step at most, a step being a 127th of the row's largest or a 128th of its lowest", async () => {
+    const values = noise(16 * 200).map((v, i) => v * 10 ** ((Math.floor(i / 16) % 9) - 4));
+    const found = await rounded(values);
+    for (let row = 0; row < values.length; row += 16) {
+      const its = values.subarray(row, row + 16);
+      const step = Math.max(Math.max(...its) / 127, Math.min(...its) / -128);
+      // Three roundings of float32 beside the one to eight bits.
+      for (let i = 0; i < 16; i++) expect(Math.abs(found[row + i]! - its[i]!)).toBeLessThan(step * 0.5001);
+    }
+  });
+
+  test("have a zero, and rows of nothing else", async () => {
+    const values = new Float32Array(48);
+    values.set([3, 0, -5], 16);
+    const found = await rounded(values);
+    expect([...found.subarray(0, 16)]).toEqual(Array(16).fill(0));
+    expect(found[17]).toBe(0);
+    expect([...found.subarray(32)]).toEqual(Array(16).fill(0));
+  });
+
+  test("are rounded once more without a change", async () => {
+    const once = await rounded(noise(16 * 50));
+    const twice = await rounded(once);
+    // The step is found again but for float32's rounding.
+    for (const [i, value] of once.entries()) expect(twice[i]).toBeCloseTo(value, 5);
+  });
+});
+
+test("a graph none of whose weights may be int8 stays the same graph", async () => {
+  const y = g.linear(tokens, g.parameter(await weight([8, 48])));
+  expect(g.int8Weights({ y })).toEqual([]);
+  expect(g.quantised({ y }, () => expect.unreachable()).y).toBe(y);
+});
+
+test("a weight that may be int8 is float32 in the graph of a target that has none, byte for byte", async () => {
+  const ref = await weight([8, 48]);
+  const model = (options: { int8?: boolean }) =>
+    g.encode({ y: g.linear(tokens, g.parameter(ref, options)) }, targets.cpu).model;
+  expect(model(int8)).toEqual(model({}));
+});
+
+test("what is shared by products of one input is computed once", async () => {
+  const [a, b] = [await weight([8, 48]), await weight([8, 48])].map((ref) => g.linear(tokens, g.parameter(ref, int8)));
+  const { model } = g.encode(await inInt8({ y: g.add(a!, b!) }), targets.cpu);
+  const count = (word: string) => Buffer.from(model).toString("latin1").split(word).length - 1;
+  // A node's output, its name and its type, and where they are read.
+  expect(count("MatMulIntegerToFloat")).toBeGreaterThan(count("QuantizeLinear"));
+});
+
+test("gradients are not taken of it", async () => {
+  const y = g.mean(g.linear(tokens, g.parameter(await weight([8, 48]), int8)));
+  const outputs = await inInt8({ y });
+  expect(() => g.grad(outputs.y!, [tokens])).toThrow(g.ShapeError);
+});

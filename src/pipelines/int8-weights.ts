@@ -1,0 +1,34 @@
+/** A graph with int8 products, its weights quantised once and kept in the user's cache folder. */
+import { cacheFolder, exists, join, makeFolder, stampOf, startHash } from "#bytes";
+import { int8Weights, type Outputs, quantised, type TensorRef } from "../graph/index.ts";
+import { int8Keys, openInt8, quantiseWeights } from "../weights/quantise.ts";
+
+/** Goes with the way in which weights are quantised and laid out. */
+const form = 1;
+
+/**
+ * `outputs` as a target computes them whose int8 weights reach to `reach`.
+ *
+ * @throws TillerError if a weight cannot be read, or the cache folder not written.
+ */
+export async function inInt8(outputs: Outputs, reach: number): Promise<Outputs> {
+  const weights = int8Weights(outputs);
+  if (weights.length === 0) return outputs;
+  const folder = join(cacheFolder(), "int8");
+  await makeFolder(folder);
+  const file = join(folder, `${await contentKey(weights, reach)}.safetensors`);
+  const written = (await exists(file)) ? await openInt8(file) : await quantiseWeights(weights, file, reach);
+  return quantised(outputs, (ref) => {
+    const { weight, scale } = int8Keys(ref);
+    return { weight: written.get(weight)!, scale: written.get(scale)! };
+  });
+}
+
+/** Names the weights by their files, these files' sizes and times, and where in them each lies. */
+async function contentKey(weights: readonly TensorRef[], reach: number): Promise<string> {
+  const hash = startHash();
+  hash.update(`${form}|${reach}`);
+  for (const file of new Set(weights.map(({ source }) => source.name))) hash.update(`|${file}|${await stampOf(file)}`);
+  for (const { name, offset, shape } of weights) hash.update(`|${name}|${offset}|${shape}`);
+  return (await hash.digest()).slice(0, 32);
+}

@@ -1,0 +1,85 @@
+/** What photographs need that are to be learned, where no model was named. */
+import { TillerError } from "../../errors/index.ts";
+import { embeddedModel } from "../../families/embedded.ts";
+import { arePhotographs, type LookOptions } from "../data/photographs.ts";
+import type { TrainingMethodName } from "../methods/index.ts";
+import { fillSettings, type TrainingRequest } from "./options.ts";
+
+/** The model that photographs are learned on, and what it takes: README.md's table of speed, measured on two cores. */
+export const photographsModel = "stable-diffusion-v1-5/stable-diffusion-v1-5";
+const reference = { cores: 2, resolution: 512, pictureSteps: 50, secondsPerPictureStep: 9, secondsPerRow: 12.4 };
+/** More cores than this were not measured, and are not counted on. */
+const mostCores = 16;
+const [download, memoryNeeded] = ["4.3 GB", 10.4 * 2 ** 30];
+
+export interface Machine {
+  readonly cores: number;
+  /** Bytes. */
+  readonly memory: number;
+}
+
+/** How the person who is told does what the sentence says. */
+export interface PhotographAdvice {
+  /** What the sentence begins with: "The pictures in my-cat". */
+  readonly pictures: string;
+  /** What gives the other model: "train with --model …". */
+  readonly instead: string;
+  /** What keeps dinghy all the same: "insist with --model dinghy". */
+  readonly insist: string;
+  readonly paths?: readonly string[] | undefined;
+}
+
+/**
+ * Looks at the pictures of a request that names no model, and refuses it if they are photographs, which dinghy cannot learn.
+ *
+ * @throws TillerError `photographs-on-dinghy`, saying what is needed; or if the pictures cannot be read.
+ */
+export async function refusePhotographs(
+  method: TrainingMethodName,
+  request: Omit<TrainingRequest, "model">,
+  machine: Machine,
+  advice: PhotographAdvice,
+  options: LookOptions = {},
+): Promise<void> {
+  const settings = fillSettings(method, { ...request, model: embeddedModel });
+  if (!(await arePhotographs(settings.images, options))) return;
+  throw new TillerError("photographs-on-dinghy", whatIsNeeded(settings, machine, advice), { paths: advice.paths });
+}
+
+type Settings = ReturnType<typeof fillSettings>;
+
+function whatIsNeeded(settings: Settings, machine: Machine, { pictures, instead, insist }: PhotographAdvice): string {
+  const { training, classPictures } = secondsOf(settings, machine.cores);
+  const without = classPictures > 0 ? ` (${timeText(training / 2)} without class pictures)` : "";
+  const memory = `${gibibytes(memoryNeeded)} of memory`;
+  const here =
+    machine.memory < memoryNeeded
+      ? `${memory}, more than the ${gibibytes(machine.memory)} of this machine`
+      : `${memory} of this machine's ${gibibytes(machine.memory)}`;
+  const cores = machine.cores === 1 ? "core" : `${machine.cores} cores`;
+  return (
+    `${pictures} are photographs, and dinghy knows drawn pictures only: ${instead}, which takes a download of ${download} ` +
+    `that stays on the disk, ${here}, and about ${timeText(training + classPictures)} on its ${cores}${without}, or ${insist}.`
+  );
+}
+
+/** Seconds of a run on that model, by what was measured. */
+function secondsOf(settings: Settings, cores: number): { training: number; classPictures: number } {
+  const { steps, batch, accumulate, prior, priorCount, classImages, resolution = reference.resolution } = settings;
+  const slower = (reference.cores / Math.min(cores, mostCores)) * (resolution / reference.resolution) ** 2;
+  const rows = batch * accumulate * (prior ? 2 : 1);
+  const drawn = prior && classImages === undefined ? Math.min(priorCount, steps * accumulate * batch) : 0;
+  return {
+    training: steps * rows * reference.secondsPerRow * slower,
+    classPictures: drawn * reference.pictureSteps * reference.secondsPerPictureStep * slower,
+  };
+}
+
+const gibibytes = (bytes: number): string => `${Number((bytes / 2 ** 30).toPrecision(3))} GiB`;
+
+/** "40 minutes", "3.4 hours", "16 hours". */
+function timeText(seconds: number): string {
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  if (minutes < 90) return minutes === 1 ? "1 minute" : `${minutes} minutes`;
+  return `${Number((seconds / 3600).toPrecision(2))} hours`;
+}

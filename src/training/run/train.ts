@@ -184,6 +184,7 @@ async function* learn(
   // A run that draws fewer class pictures than asked for needs no more.
   const drawn = settings.steps * settings.accumulate * settings.batch;
   let pace: RunPace | undefined;
+  let drawnSoFar: Pace | undefined;
   if (settings.prior) {
     const making = makeClassPictures(settings.model, {
       folder: classFolder,
@@ -196,9 +197,10 @@ async function* learn(
       load,
       signal,
     });
-    yield* told(making, ({ done, of, picture, pictures }) => {
+    yield* told(making, ({ done, of, which }) => {
       pace ??= runPace(settings, of);
-      return doing(`drawing class picture ${picture} of ${pictures}`, done / of, pace.drawn(done));
+      drawnSoFar = pace.drawn(done);
+      return doing(`drawing class ${which}`, done / of, drawnSoFar);
     });
   }
   pace ??= runPace(settings, 0);
@@ -213,7 +215,7 @@ async function* learn(
   });
   let draw: Sampler | undefined;
   try {
-    yield { type: "doing", what: "building the networks" };
+    yield { type: "doing", what: "building the networks", pace: drawnSoFar };
     const start =
       settings.initializer &&
       (await initialEmbeddings(model, tokenizer, {

@@ -1,7 +1,8 @@
 /** Reads an adapter from whatever file or folder a person has. */
 import { basename, exists, extname, join, kindOf, list } from "#bytes";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
-import { readSafetensors, type Safetensors } from "../bytes/safetensors.ts";
+import { readTensors } from "../bytes/read-tensors.ts";
+import type { Safetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Adapter } from "./adapter.ts";
 import type { AlphaRule, Base } from "./kind.ts";
@@ -41,9 +42,9 @@ async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<A
   return { ...empty, ...(await kind.read(found, base)) };
 }
 
-/** `readSafetensors`, and a word on files that hold no tensors at all. */
+/** `readTensors`, and a word on files that hold no tensors at all. */
 async function open(file: string): Promise<Safetensors> {
-  const opened = await readSafetensors(file);
+  const opened = await readTensors(file);
   if (opened.tensors.size === 0) throw new TillerError("adapter-empty", `${file} holds no tensors.`, { paths: [file] });
   return opened;
 }
@@ -74,8 +75,7 @@ async function tokensIn(folder: string, base: Base, own: Adapter["tokens"]): Pro
   const tokens = new Map([...own].map(([component, table]) => [component, new Map(table)]));
   for (const name of (await list(folder)).sort()) {
     const file = join(folder, name);
-    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readSafetensors(file)).tensors))
-      continue;
+    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readTensors(file)).tensors)) continue;
     for (const [component, table] of (await readFile(file, base)).tokens) {
       tokens.set(component, new Map([...(tokens.get(component) ?? []), ...table]));
     }

@@ -86,7 +86,7 @@ export function addPictureOptions(command: Command): Command {
   return command
     .option(
       "--model <model>",
-      "a Diffusers folder, a single .safetensors file, or a hub id; default: dinghy, which comes with Tiller",
+      "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy, which comes with Tiller",
     )
     .option("--prompt <text>", "what to draw")
     .option("--negative <text>", "what to avoid, in the place of the empty prompt")

@@ -33,7 +33,7 @@ export function addTrain(
     .command("train")
     .description("teach a model a subject from a few pictures")
     .argument("<method>", trainingMethodNames.join(", "), (text) => parseChoice("method", text, trainingMethodNames))
-    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id", embeddedModel)
+    .option("--model <model>", "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id", embeddedModel)
     .option("--images <folder>", "the subject's pictures; a .txt file beside one is its caption")
     .option("--token <word>", 'what the subject is called in prompts, such as sks or "<cat>"')
     .option("--class <noun>", "what kind of thing it is, such as cat")

@@ -33,7 +33,7 @@ export function addTune(program: Command, act: (options: TuneOptions) => Promise
   const command = program
     .command("tune")
     .description("find an adapter's best omega: the most like the subject that keeps the text")
-    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id", embeddedModel)
+    .option("--model <model>", "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id", embeddedModel)
     .option("--adapter <file>", "the adapter; repeatable", (text, before: string[] = []) => [...before, text])
     .option("--images <folder>", "the subject's own pictures")
     .option("--class <noun>", "what kind of thing it is, such as cat")

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { basename, exists, join, kindOf, list, resolve } from "#bytes";
 import { cachedSnapshot, fetchSnapshot, isHubId } from "#hub";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
-import { readSafetensors } from "../bytes/safetensors.ts";
+import { readTensors } from "../bytes/read-tensors.ts";
 import { TillerError } from "../errors/index.ts";
 import { guidanceNames } from "../guidance/index.ts";
 import type { HubOptions } from "../hub/options.ts";
@@ -24,7 +24,7 @@ export interface OpenModelOptions extends HubOptions {
 }
 
 /**
- * Opens a model: a Diffusers folder, a single `.safetensors` file, the embedded model by its name, or a hub id `owner/name`,
+ * Opens a model: a Diffusers folder, a single checkpoint file (`.safetensors`, `.ckpt`), the embedded model by its name, or a hub id `owner/name`,
  * tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
  *
  * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind Tiller does not run; or if
@@ -64,7 +64,7 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   }
   throw new TillerError(
     "model-not-found",
-    `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors file, ` +
+    `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors or .ckpt file, ` +
       `nor a hub id of the form owner/name, nor ${embeddedModel}, the embedded one.`,
     { paths: [model] },
   );
@@ -158,7 +158,7 @@ function refuseUnknownVariant(model: string, files: readonly (readonly string[])
 async function openSingleFile(file: string, options: OpenModelOptions): Promise<FoundModel> {
   // One family has single files so far; with more, their marks decide.
   const family = families.find(({ singleFile }) => singleFile !== undefined)!;
-  const { components, scheduler, tokenizers } = await family.singleFile!.split(await readSafetensors(file), file);
+  const { components, scheduler, tokenizers } = await family.singleFile!.split(await readTensors(file), file);
   const folder =
     options.config === undefined
       ? await defaultTokenizer(tokenizers, file, options)
@@ -232,7 +232,7 @@ async function configFolder(config: string, family: Family, options: OpenModelOp
 /** @throws TillerError if the repository is not a pipeline's. */
 function modelIndexOf(id: string, names: readonly string[]): string[] {
   if (names.includes("model_index.json")) return ["model_index.json"];
-  const single = names.filter((name) => /^[^/]+\.safetensors$/.test(name));
+  const single = names.filter((name) => /^[^/]+\.(safetensors|ckpt)$/.test(name));
   throw new TillerError(
     "model-not-found",
     single.length > 0
@@ -251,11 +251,9 @@ function modelFiles(id: string, family: Family, names: readonly string[], varian
   const weights = parts.flatMap((part) => {
     const chosen = chooseWeightFiles(filesOf(part), variant);
     if (!chosen) {
-      throw new TillerError(
-        "weights-missing",
-        `${id} has no safetensors weights in ${part}/: convert the model to safetensors first.`,
-        { paths: [id] },
-      );
+      throw new TillerError("weights-missing", `${id} has no weights of PyTorch or safetensors in ${part}/.`, {
+        paths: [id],
+      });
     }
     return chosen.names.map((name) => `${part}/${name}`);
   });
@@ -292,7 +290,7 @@ async function hasTokenizer(folder: string): Promise<boolean> {
 
 async function noIndex(folder: string): Promise<TillerError> {
   const names = await list(folder).catch(() => [] as string[]);
-  const single = names.filter((name) => name.endsWith(".safetensors"));
+  const single = names.filter((name) => /\.(safetensors|ckpt)$/.test(name));
   const hint = names.includes("config.json")
     ? "it looks like one component of a model: pass the folder above it"
     : single.length > 0

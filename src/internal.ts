@@ -24,6 +24,8 @@ export {
   settingsOf,
   toldOf,
 } from "./guidance/index.ts";
+// Names on the hub.
+export { parseHubName } from "./hub/id.ts";
 // Words for people.
 export { metricLabels } from "./metrics/index.ts";
 export { parseAdapter } from "./pipelines/adapter-spec.ts";

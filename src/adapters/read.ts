@@ -4,7 +4,9 @@ import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { readTensors } from "../bytes/read-tensors.ts";
 import type { Safetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
+import type { HubOptions } from "../hub/options.ts";
 import type { Adapter } from "./adapter.ts";
+import { placeOfAdapter } from "./hub-adapter.ts";
 import type { AlphaRule, Base } from "./kind.ts";
 import { kinds } from "./kinds.ts";
 import { peftAlphas } from "./lora.ts";
@@ -14,12 +16,14 @@ import { isTextualInversion } from "./textual-inversion.ts";
 /**
  * Reads an adapter for a base model.
  *
- * @param path A file: LoRA (PEFT, Diffusers, kohya), Custom Diffusion, textual inversion; or the folder that one of their
- *   tools wrote (a Custom Diffusion folder with its token files, a PEFT folder with its adapter_config.json).
+ * @param name A file: LoRA (PEFT, Diffusers, kohya), Custom Diffusion, textual inversion; or the folder that one of their
+ *   tools wrote (a Custom Diffusion folder with its token files, a PEFT folder with its adapter_config.json); or either on the hub, as `owner/name` or
+ *   `owner/name:file`, which is downloaded first.
  * @throws TillerError if it is damaged, of a kind Tiller does not read, or for another base model; in the last case it names
  *   the first key that does not fit and both shapes.
  */
-export async function readAdapter(path: string, base: Base): Promise<Adapter> {
+export async function readAdapter(name: string, base: Base, options?: HubOptions): Promise<Adapter> {
+  const path = await placeOfAdapter(name, options);
   return (await kindOf(path)) === "folder" ? readFolder(path, base) : readFile(path, base);
 }
 

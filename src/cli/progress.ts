@@ -1,11 +1,13 @@
 /** One line of progress on standard error: redrawn in place on a terminal, else a plain line now and then. */
 import { SingleBar } from "cli-progress";
-import { shortTime } from "./printable.ts";
+import { shortBytes, shortTime } from "./printable.ts";
 import type { World } from "./world.ts";
 
 export interface Progress {
   /** Something long goes on; `share` of it, 0 to 1, is done, where that is known; `detail` stands in the place of a percentage. */
   doing(what: string, share?: number, detail?: string): void;
+  /** A download: how much there is stands beside how much of it has come. */
+  downloading(what: string, received: number, total: number): void;
   /** Steps are counted from the first call on: rate and time left follow. */
   steps(done: number, total: number, what: string, doing?: string): void;
   /** A line that stays. */
@@ -23,6 +25,10 @@ export function startProgress({ stderr }: Pick<World, "stderr">): Progress {
   return {
     doing: (what, share, detail = share === undefined ? "" : `${Math.floor(share * 100)} %`) =>
       show.line(what, share, detail),
+    downloading(what, received, total) {
+      const share = total > 0 ? Math.min(1, received / total) : 1;
+      show.line(what, share, `${Math.floor(share * 100)} % of ${shortBytes(total)}`);
+    },
     steps(done, total, what, doing = "generating") {
       const now = performance.now();
       // The first step also builds and warms up: where there is another one, it alone tells the rate.

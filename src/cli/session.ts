@@ -24,7 +24,9 @@ export async function withPipeline(
     ...(profile && { profile }),
     signal: world.signal,
     onProgress: ({ what, loaded, total }) =>
-      output.progress.doing(what, loaded !== undefined && total ? Math.min(1, loaded / total) : undefined),
+      loaded !== undefined && total !== undefined
+        ? output.progress.downloading(what, loaded, total)
+        : output.progress.doing(what),
   });
   const pipeline = await orInterrupted(loading, world.signal, (late) => late.close());
   output.result.loadSeconds = (performance.now() - began) / 1000;

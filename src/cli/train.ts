@@ -11,7 +11,7 @@ import {
   trainingMethods,
 } from "../index.ts";
 import { warnOfIdleTraining } from "./idle-training-options.ts";
-import { addCommonOptions, type CommonOptions } from "./options.ts";
+import { addCommonOptions, atRevision, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { quoted, shortTime } from "./printable.ts";
 import { parseChoice, parseNumber, parseWhole } from "./values.ts";
@@ -87,6 +87,7 @@ export function addTrain(
       (text, before: string[] = []) => [...before, text],
     )
     .option("--checkpoint-every <n>", "steps between checkpoints; default: 25", whole("--checkpoint-every"))
+    .option("--revision <name>", "branch, tag or commit of a hub id, as owner/name@NAME")
     .option("--variant <name>", "which spelling of the weights, such as fp16")
     .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model");
   addCommonOptions(command)
@@ -109,9 +110,11 @@ export async function train(
   world: World,
   output: Output,
 ): Promise<void> {
-  const { json, device, precision, threads, verbose, samplePrompt, ...given } = options as TrainOptions & {
+  const { json, device, precision, threads, verbose, samplePrompt, revision, ...asked } = options as TrainOptions & {
     samplePrompt?: string[];
+    revision?: string;
   };
+  const given = { ...asked, model: atRevision(asked.model ?? embeddedModel, revision) };
   for (const name of ["images", "token", "class"] as const) {
     if (given[name] === undefined)
       throw new TillerError("option-missing", `--${name} is missing; see tiller train --help.`);

@@ -2,11 +2,13 @@
 
 import { z } from "zod";
 import { basename, exists, join, kindOf, list, resolve } from "#bytes";
-import { cachedSnapshot, fetchSnapshot, isHubId } from "#hub";
+import { cachedSnapshot, fetchSnapshot } from "#hub";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { readTensors } from "../bytes/read-tensors.ts";
 import { TillerError } from "../errors/index.ts";
 import { guidanceNames } from "../guidance/index.ts";
+import { fetchFile } from "../hub/file.ts";
+import { parseHubName } from "../hub/id.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { samplerNames } from "../samplers/index.ts";
 import { listFolder, openCheckpoint } from "../weights/checkpoint.ts";
@@ -24,8 +26,8 @@ export interface OpenModelOptions extends HubOptions {
 }
 
 /**
- * Opens a model: a Diffusers folder, a single checkpoint file (`.safetensors`, `.ckpt`), the embedded model by its name, or a hub id `owner/name`,
- * tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
+ * Opens a model: a Diffusers folder, a single checkpoint file (`.safetensors`, `.ckpt`), the embedded model by its name, or a hub id: `owner/name`,
+ * `owner/name@revision`, or one file of a repository, `owner/name:file`; tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
  *
  * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind Tiller does not run; or if
  *   `config` is given for a model that is not a single file.
@@ -45,6 +47,8 @@ export interface FoundModel {
 export async function openModelFiles(model: string, options: OpenModelOptions = {}): Promise<FoundModel> {
   const kind = await kindOf(model);
   if (kind === "file") return openSingleFile(model, options);
+  const hub = kind === undefined ? parseHubName(model) : undefined;
+  if (hub?.file !== undefined) return openSingleFile(await fetchFile(hub, hub.file, options), options);
   if (options.config !== undefined) {
     throw new TillerError("config-idle", `--config goes with a single-file model; ${model} brings its own configs.`, {
       paths: [model],
@@ -52,14 +56,14 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   }
   if (kind === "folder") return openFolder(model, options);
   if (model === embeddedModel) return openFolder(embeddedFolder, options);
-  if (isHubId(model)) {
+  if (hub) {
     // The index says which files are needed; it is too small to tell of.
-    const indexOnly = await fetchSnapshot(model, (names) => modelIndexOf(model, names), {
+    const indexOnly = await fetchSnapshot(hub, (names) => modelIndexOf(model, names), {
       ...options,
       onProgress: undefined,
     });
     const family = familyOf(await readJson(join(indexOnly, "model_index.json"), modelIndex), model);
-    const snapshot = await fetchSnapshot(model, (names) => modelFiles(model, family, names, options.variant), options);
+    const snapshot = await fetchSnapshot(hub, (names) => modelFiles(model, family, names, options.variant), options);
     return openFolder(snapshot, options, { name: model, kind: "hub" });
   }
   throw new TillerError(
@@ -201,12 +205,12 @@ function agreeing(part: SplitComponent, given: Record<string, unknown>, name: st
 
 async function defaultTokenizer(ids: readonly string[], file: string, options: OpenModelOptions): Promise<string> {
   for (const id of ids) {
-    const snapshot = await cachedSnapshot(id, options);
+    const snapshot = await cachedSnapshot({ id }, options);
     if (snapshot && (await hasTokenizer(join(snapshot, "tokenizer")))) return snapshot;
   }
   const id = ids[0]!;
   try {
-    return await fetchSnapshot(id, tokenizerFiles, options);
+    return await fetchSnapshot({ id }, tokenizerFiles, options);
   } catch (error) {
     if (!(error instanceof TillerError)) throw error;
     throw new TillerError(
@@ -221,7 +225,8 @@ async function defaultTokenizer(ids: readonly string[], file: string, options: O
 async function configFolder(config: string, family: Family, options: OpenModelOptions): Promise<string> {
   const kind = await kindOf(config);
   if (kind === "folder") return config;
-  if (!kind && isHubId(config)) return fetchSnapshot(config, (names) => configFiles(family, names), options);
+  const hub = kind === undefined ? parseHubName(config) : undefined;
+  if (hub && hub.file === undefined) return fetchSnapshot(hub, (names) => configFiles(family, names), options);
   throw new TillerError(
     "config-missing",
     `--config ${config} is neither a Diffusers folder nor a hub id of the form owner/name.`,
@@ -236,7 +241,7 @@ function modelIndexOf(id: string, names: readonly string[]): string[] {
   throw new TillerError(
     "model-not-found",
     single.length > 0
-      ? `${id} is not a Diffusers repository: download one of ${single.slice(0, 5).join(", ")} and pass the file.`
+      ? `${id} is not a Diffusers repository: name one of its files, as ${id}:${single[0]}${single.length > 1 ? ` (or ${single.slice(1, 5).join(", ")})` : ""}.`
       : `${id} is not a Diffusers repository: it has no model_index.json.`,
     { paths: [id] },
   );

@@ -1,6 +1,5 @@
 /** What a file is by its first bytes, whatever its name says: for models, adapters, embeddings, encoders and inspection alike. */
 import { TillerError } from "../errors/index.ts";
-import { quoted } from "./safetensors-header.ts";
 import type { ByteSource } from "./source.ts";
 
 /** Files that hold tensors Tiller can read, and `other`, of which {@link refusalOf} says what it is. */
@@ -70,7 +69,7 @@ export function refusalOf(head: Uint8Array, size: number, file: string): TillerE
   if (/^[{[]\s*["\]}{[]/.test(text)) {
     return size <= head.length
       ? notWeights(
-          `JSON, such as a server's answer to a download that it refused (${quoted(text.trim())})`,
+          `JSON, such as a server's answer to a download that it refused (${plain(text)})`,
           "log in there, or download it again",
         )
       : notWeights("JSON", "name the file with the weights");
@@ -89,6 +88,13 @@ export function refusalOf(head: Uint8Array, size: number, file: string): TillerE
     paths,
   );
 }
+
+/** A stranger's text on one line, without what steers a terminal. */
+const plain = (text: string): string =>
+  text
+    .trim()
+    .replaceAll(/[\p{C}\s]+/gu, " ")
+    .slice(0, 200);
 
 function reason(head: Uint8Array, size: number): string {
   if (size < 9) return `it is only ${size} bytes`;

@@ -26,9 +26,11 @@ function isDiskError(error: unknown): boolean {
 /** The hub's library throws bare messages out of a stream. */
 export function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
-  return code ? `${error.message} (${code})` : error.message;
+  const cause = innermost(error) as NodeJS.ErrnoException;
+  return cause === error ? error.message : `${error.message}: ${cause.code ?? cause.message}`;
 }
+
+const innermost = (error: Error): Error => (error.cause instanceof Error ? innermost(error.cause) : error);
 
 /** What was asked for, as the sentences name it. */
 interface Asked {

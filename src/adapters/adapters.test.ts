@@ -460,3 +460,15 @@ describe("written", () => {
     );
   });
 });
+
+test.each(["embedding.pt", "embedding-old.pt"])(
+  "an embedding in a pickle, %s, goes by its file's name",
+  async (name) => {
+    const file = fileURLToPath(new URL(`../../parity/fixtures/torch/${name}`, import.meta.url));
+    const { format, tokens } = await readAdapter(file, base);
+    expect(format).toBe("textual-inversion");
+    const [[token, vectors]] = [...tokens.get("text_encoder")!] as [[string, Float32Array[]]];
+    expect(token).toBe(name.slice(0, -3));
+    expect(vectors.map((row) => row[1])).toEqual([1 / 64, 33 / 64]);
+  },
+);

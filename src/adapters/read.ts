@@ -1,9 +1,12 @@
 /** Reads an adapter from whatever file or folder a person has. */
 import { basename, exists, extname, join, kindOf, list } from "#bytes";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
-import { readSafetensors, type Safetensors } from "../bytes/safetensors.ts";
+import { readTensors } from "../bytes/read-tensors.ts";
+import type { Safetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
+import type { HubOptions } from "../hub/options.ts";
 import type { Adapter } from "./adapter.ts";
+import { placeOfAdapter } from "./hub-adapter.ts";
 import type { AlphaRule, Base } from "./kind.ts";
 import { kinds } from "./kinds.ts";
 import { peftAlphas } from "./lora.ts";
@@ -13,18 +16,21 @@ import { isTextualInversion } from "./textual-inversion.ts";
 /**
  * Reads an adapter for a base model.
  *
- * @param path A file: LoRA (PEFT, Diffusers, kohya), Custom Diffusion, textual inversion; or the folder that one of their
- *   tools wrote (a Custom Diffusion folder with its token files, a PEFT folder with its adapter_config.json).
+ * @param name A file: LoRA (PEFT, Diffusers, kohya), Custom Diffusion, textual inversion; or the folder that one of their
+ *   tools wrote (a Custom Diffusion folder with its token files, a PEFT folder with its adapter_config.json); or either on the hub, as `owner/name` or
+ *   `owner/name:file`, which is downloaded first.
  * @throws TillerError if it is damaged, of a kind Tiller does not read, or for another base model; in the last case it names
  *   the first key that does not fit and both shapes.
  */
-export async function readAdapter(path: string, base: Base): Promise<Adapter> {
+export async function readAdapter(name: string, base: Base, options?: HubOptions): Promise<Adapter> {
+  const path = await placeOfAdapter(name, options);
   return (await kindOf(path)) === "folder" ? readFolder(path, base) : readFile(path, base);
 }
 
 /** What an adapter's file says of itself; nothing where other tools wrote a folder. */
-export async function readMetadata(path: string): Promise<Adapter["metadata"]> {
-  return (await kindOf(path)) === "folder" ? {} : (await readSafetensors(path)).metadata;
+export async function readMetadata(name: string, options?: HubOptions): Promise<Adapter["metadata"]> {
+  const path = await placeOfAdapter(name, options);
+  return (await kindOf(path)) === "folder" ? {} : (await open(path)).metadata;
 }
 
 async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<Adapter> {
@@ -46,9 +52,9 @@ async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<A
   return { ...empty, ...(await kind.read(found, base)) };
 }
 
-/** `readSafetensors`, and a word on files that hold no tensors at all. */
+/** `readTensors`, and a word on files that hold no tensors at all. */
 async function open(file: string): Promise<Safetensors> {
-  const opened = await readSafetensors(file);
+  const opened = await readTensors(file);
   if (opened.tensors.size === 0) throw new TillerError("adapter-empty", `${file} holds no tensors.`, { paths: [file] });
   return opened;
 }
@@ -79,8 +85,7 @@ async function tokensIn(folder: string, base: Base, own: Adapter["tokens"]): Pro
   const tokens = new Map([...own].map(([component, table]) => [component, new Map(table)]));
   for (const name of (await list(folder)).sort()) {
     const file = join(folder, name);
-    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readSafetensors(file)).tensors))
-      continue;
+    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readTensors(file)).tensors)) continue;
     for (const [component, table] of (await readFile(file, base)).tokens) {
       tokens.set(component, new Map([...(tokens.get(component) ?? []), ...table]));
     }

@@ -1,8 +1,9 @@
 /** safetensors files, in and out. Reading takes the header only: weights stay in the file, and graphs refer to them there. */
-import { extname, withSource, writeAtomically } from "#bytes";
+import { withSource, writeAtomically } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { isFloat, toFloat32 } from "./elements.ts";
-import { type HeaderEntry, HeaderError, parseHeader, quoted } from "./safetensors-header.ts";
+import { declaredLength, kindOfHead, readHead, refusalOf } from "./file-kind.ts";
+import { type HeaderEntry, HeaderError, maxName, parseHeader, quoted } from "./safetensors-header.ts";
 import type { ByteSource } from "./source.ts";
 import { bytesPerElement, type DType, type TensorRef } from "./tensor-ref.ts";
 
@@ -22,14 +23,8 @@ export interface TensorData {
   readonly data: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
-/** The longest header the format's own implementation takes, in bytes. */
-const maxHeader = 100_000_000;
-
 /** What one array may hold. */
 const mostBytes = 2 ** 32;
-
-/** Names are matched against patterns later on; real ones have some hundred characters at most. */
-const maxName = 2000;
 
 const dtypes: Readonly<Record<DType, string>> = {
   float32: "F32",
@@ -63,7 +58,15 @@ export interface ReadOptions {
  * @throws TillerError if the file is missing, not a safetensors file, damaged, or holds a dtype Tiller cannot compute with.
  */
 export function readSafetensors(file: string, options: ReadOptions = {}): Promise<Safetensors> {
-  return withSource(file, async (source) => parseSafetensors(await readHeader(file, source), source, options));
+  return withSource(file, async (source) => {
+    const head = await readHead(source);
+    const kind = kindOfHead(head);
+    if (kind === "safetensors") return openSafetensors(file, source, head, options);
+    if (kind === "other") throw refusalOf(head, source.size, file);
+    throw new TillerError("safetensors-invalid", `${file} is a file of PyTorch, where a safetensors file is needed.`, {
+      paths: [file],
+    });
+  });
 }
 
 /**
@@ -106,7 +109,8 @@ export function parseSafetensors(
     }
     if (entry.end > dataLength) {
       throw damaged(
-        `tensor ${quoted(entry.name)} ends at byte ${entry.end} of its data, which has only ${dataLength} bytes`,
+        `tensor ${quoted(entry.name)} ends at byte ${entry.end} of its data, which has only ${dataLength} bytes, ` +
+          "as of a download that stopped early",
       );
     }
     tensors.set(entry.name, {
@@ -213,53 +217,30 @@ export function byteLength(shape: readonly number[], dtype: DType): number {
   return shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
 }
 
-async function readHeader(file: string, source: ByteSource): Promise<Uint8Array> {
-  const { size } = source;
-  const head = await source.read(0, Math.min(size, 9));
-  const length = head.byteLength >= 8 ? new DataView(head.buffer, head.byteOffset).getBigUint64(0, true) : 0n;
-  const begins = head[8] === 0x7b && length <= BigInt(maxHeader);
-  if (!begins && looksPickled(file, head)) {
-    throw new TillerError(
-      "pickle-refused",
-      `${file} is a PyTorch pickle, which can run any code when opened: convert it to safetensors.`,
-      { paths: [file] },
-    );
-  }
-  if (size < 9)
-    throw new TillerError("safetensors-invalid", `${file} is not a safetensors file: it is only ${size} bytes.`, {
-      paths: [file],
-    });
-  if (length > BigInt(maxHeader)) {
-    throw new TillerError(
-      "safetensors-invalid",
-      `${file} is not a safetensors file: it declares a header of ${length} bytes, and the limit is ${maxHeader}.`,
-      { paths: [file] },
-    );
-  }
-  if (head[8] !== 0x7b)
-    throw new TillerError(
-      "safetensors-invalid",
-      `${file} is not a safetensors file: its header does not begin with "{".`,
-      { paths: [file] },
-    );
-  if (length > BigInt(size - 8)) {
+/**
+ * The tensors of a safetensors file whose beginning is `head`.
+ *
+ * @throws TillerError as {@link readSafetensors} does.
+ */
+export async function openSafetensors(
+  file: string,
+  source: ByteSource,
+  head: Uint8Array,
+  options: ReadOptions = {},
+): Promise<Safetensors> {
+  const length = declaredLength(head);
+  const left = source.size - 8;
+  if (length > BigInt(left)) {
     throw new TillerError(
       "safetensors-damaged",
-      `${file} is damaged: it declares a header of ${length} bytes, but only ${size - 8} follow. Download it again.`,
+      `${file} is damaged, perhaps half a download: it declares a header of ${length} bytes, but only ${left} follow. Download it again.`,
       { paths: [file] },
     );
   }
   const header = await source.read(8, Number(length));
   if (header.byteLength < Number(length))
     throw new TillerError("file-changed", `${file} changed while it was being read: try again.`, { paths: [file] });
-  return header;
-}
-
-/** By its first bytes (a zip archive, or a bare pickle of protocol 2 to 5) or else by its name. */
-function looksPickled(file: string, head: Uint8Array): boolean {
-  const zip = head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4;
-  const bare = head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
-  return zip || bare || /\.(bin|ckpt|pt|pth|pkl)$/.test(extname(file).toLowerCase());
+  return parseSafetensors(header, source, options);
 }
 
 function dtypeOf({ name, dtype }: HeaderEntry, file: string, int8: boolean): DType {

@@ -23,6 +23,7 @@ import {
   type GivenRequest,
   karrasSamplerNames,
   parseAdapter,
+  parseHubName,
   placeOf,
   refuseInexactSeeds,
   settingNames,
@@ -48,6 +49,7 @@ export interface PictureOptions extends CommonOptions {
   negative?: string;
   adapter?: AdapterChoice[];
   base?: string;
+  revision?: string;
   variant?: string;
   config?: string;
   karras?: true;
@@ -87,7 +89,7 @@ export function addPictureOptions(command: Command): Command {
   return command
     .option(
       "--model <model>",
-      "a Diffusers folder, a single .safetensors file, or a hub id; default: dinghy, which comes with Tiller",
+      "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy, which comes with Tiller",
     )
     .option("--prompt <text>", "what to draw")
     .option("--negative <text>", "what to avoid, in the place of the empty prompt")
@@ -97,6 +99,7 @@ export function addPictureOptions(command: Command): Command {
       (text, before: AdapterChoice[] = []) => [...before, adapterOption(text)],
     )
     .option("--base <model>", "the pre-trained model that a full fine-tune given as --model came from")
+    .option("--revision <name>", "branch, tag or commit of a hub id, as owner/name@NAME")
     .option("--variant <name>", "which spelling of the weights, such as fp16")
     .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
     .option("--karras", `space the noise levels as Karras et al. do (${karrasSamplerNames.join(" and ")})`)
@@ -134,11 +137,30 @@ export async function recipeFrom({ from }: PictureOptions): Promise<Recipe | und
 }
 
 /**
+ * A hub id with its revision, under which recipes keep it.
+ *
+ * @throws TillerError if the model is no hub id, or has a revision.
+ */
+export function atRevision(model: string, revision: string | undefined): string {
+  if (revision === undefined) return model;
+  const hub = placeOf(model) === model ? parseHubName(model) : undefined;
+  const { id, file } = hub ?? {};
+  const named = parseHubName(`${id}@${revision}`);
+  if (!hub || hub.revision !== undefined || !named) {
+    throw new TillerError(
+      "option-invalid",
+      `--revision goes with a model's hub id, owner/name; it is ${revision} for ${model}.`,
+    );
+  }
+  return `${id}@${revision}${file === undefined ? "" : `:${file}`}`;
+}
+
+/**
  * The model of the command line, else the recipe's, else the embedded one. A model given anew leaves the recipe's base, variant and config behind:
  * they belong to its own. Local paths become absolute, so that recipes hold from any folder.
  */
 export function chooseModel(options: PictureOptions, recipe: Recipe | undefined): ModelChoice {
-  const model = options.model ?? recipe?.model ?? embeddedModel;
+  const model = atRevision(options.model ?? recipe?.model ?? embeddedModel, options.revision);
   const same = options.model === undefined ? recipe : undefined;
   const base = options.base ?? same?.base;
   const variant = options.variant ?? same?.variant;

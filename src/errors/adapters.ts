@@ -31,6 +31,12 @@ export const adapterErrors = rows({
     why: "Its PEFT or kohya settings were damaged or edited.",
     fix: "Export it again.",
   },
+  "adapter-ambiguous": {
+    kind: "failed",
+    what: "A repository on the hub holds several adapters.",
+    why: "None of its files has a usual name, so there is no telling which is meant.",
+    fix: "Name the file: `owner/name:file.safetensors`.",
+  },
   "adapter-empty": {
     kind: "failed",
     what: "There is no adapter in the file or folder.",

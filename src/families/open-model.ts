@@ -2,11 +2,13 @@
 
 import { z } from "zod";
 import { basename, exists, join, kindOf, list, resolve } from "#bytes";
-import { cachedSnapshot, fetchSnapshot, isHubId } from "#hub";
+import { cachedSnapshot, fetchSnapshot } from "#hub";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
-import { readSafetensors } from "../bytes/safetensors.ts";
+import { readTensors } from "../bytes/read-tensors.ts";
 import { TillerError } from "../errors/index.ts";
 import { guidanceNames } from "../guidance/index.ts";
+import { fetchFile } from "../hub/file.ts";
+import { parseHubName } from "../hub/id.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { samplerNames } from "../samplers/index.ts";
 import { listFolder, openCheckpoint } from "../weights/checkpoint.ts";
@@ -24,8 +26,8 @@ export interface OpenModelOptions extends HubOptions {
 }
 
 /**
- * Opens a model: a Diffusers folder, a single `.safetensors` file, the embedded model by its name, or a hub id `owner/name`,
- * tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
+ * Opens a model: a Diffusers folder, a single checkpoint file (`.safetensors`, `.ckpt`), the embedded model by its name, or a hub id: `owner/name`,
+ * `owner/name@revision`, or one file of a repository, `owner/name:file`; tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
  *
  * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind Tiller does not run; or if
  *   `config` is given for a model that is not a single file.
@@ -41,9 +43,9 @@ export async function openModel(model: string, options: OpenModelOptions = {}): 
  * @returns Undefined where it would have to be downloaded.
  */
 export async function openModelHere(model: string, options: OpenModelOptions = {}): Promise<Model | undefined> {
-  const elsewhere = !(await kindOf(model)) && model !== embeddedModel && isHubId(model);
-  const place = elsewhere ? await cachedSnapshot(model, options) : model;
-  return place === undefined ? undefined : openModel(place, options);
+  const hub = (await kindOf(model)) || model === embeddedModel ? undefined : parseHubName(model);
+  const place = hub ? await cachedSnapshot(hub, options) : model;
+  return place === undefined ? undefined : openModel(hub?.file === undefined ? place : join(place, hub.file), options);
 }
 
 /** A model's files and the family that makes a model of them. */
@@ -56,6 +58,8 @@ export interface FoundModel {
 export async function openModelFiles(model: string, options: OpenModelOptions = {}): Promise<FoundModel> {
   const kind = await kindOf(model);
   if (kind === "file") return openSingleFile(model, options);
+  const hub = kind === undefined ? parseHubName(model) : undefined;
+  if (hub?.file !== undefined) return openSingleFile(await fetchFile(hub, hub.file, options), options);
   if (options.config !== undefined) {
     throw new TillerError("config-idle", `--config goes with a single-file model; ${model} brings its own configs.`, {
       paths: [model],
@@ -63,19 +67,19 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   }
   if (kind === "folder") return openFolder(model, options);
   if (model === embeddedModel) return openFolder(embeddedFolder, options);
-  if (isHubId(model)) {
+  if (hub) {
     // The index says which files are needed; it is too small to tell of.
-    const indexOnly = await fetchSnapshot(model, (names) => modelIndexOf(model, names), {
+    const indexOnly = await fetchSnapshot(hub, (names) => modelIndexOf(model, names), {
       ...options,
       onProgress: undefined,
     });
     const family = familyOf(await readJson(join(indexOnly, "model_index.json"), modelIndex), model);
-    const snapshot = await fetchSnapshot(model, (names) => modelFiles(model, family, names, options.variant), options);
+    const snapshot = await fetchSnapshot(hub, (names) => modelFiles(model, family, names, options.variant), options);
     return openFolder(snapshot, options, { name: model, kind: "hub" });
   }
   throw new TillerError(
     "model-not-found",
-    `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors file, ` +
+    `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors or .ckpt file, ` +
       `nor a hub id of the form owner/name, nor ${embeddedModel}, the embedded one.`,
     { paths: [model] },
   );
@@ -169,7 +173,7 @@ function refuseUnknownVariant(model: string, files: readonly (readonly string[])
 async function openSingleFile(file: string, options: OpenModelOptions): Promise<FoundModel> {
   // One family has single files so far; with more, their marks decide.
   const family = families.find(({ singleFile }) => singleFile !== undefined)!;
-  const { components, scheduler, tokenizers } = await family.singleFile!.split(await readSafetensors(file), file);
+  const { components, scheduler, tokenizers } = await family.singleFile!.split(await readTensors(file), file);
   const folder =
     options.config === undefined
       ? await defaultTokenizer(tokenizers, file, options)
@@ -212,12 +216,12 @@ function agreeing(part: SplitComponent, given: Record<string, unknown>, name: st
 
 async function defaultTokenizer(ids: readonly string[], file: string, options: OpenModelOptions): Promise<string> {
   for (const id of ids) {
-    const snapshot = await cachedSnapshot(id, options);
+    const snapshot = await cachedSnapshot({ id }, options);
     if (snapshot && (await hasTokenizer(join(snapshot, "tokenizer")))) return snapshot;
   }
   const id = ids[0]!;
   try {
-    return await fetchSnapshot(id, tokenizerFiles, options);
+    return await fetchSnapshot({ id }, tokenizerFiles, options);
   } catch (error) {
     if (!(error instanceof TillerError)) throw error;
     throw new TillerError(
@@ -232,7 +236,8 @@ async function defaultTokenizer(ids: readonly string[], file: string, options: O
 async function configFolder(config: string, family: Family, options: OpenModelOptions): Promise<string> {
   const kind = await kindOf(config);
   if (kind === "folder") return config;
-  if (!kind && isHubId(config)) return fetchSnapshot(config, (names) => configFiles(family, names), options);
+  const hub = kind === undefined ? parseHubName(config) : undefined;
+  if (hub && hub.file === undefined) return fetchSnapshot(hub, (names) => configFiles(family, names), options);
   throw new TillerError(
     "config-missing",
     `--config ${config} is neither a Diffusers folder nor a hub id of the form owner/name.`,
@@ -243,11 +248,11 @@ async function configFolder(config: string, family: Family, options: OpenModelOp
 /** @throws TillerError if the repository is not a pipeline's. */
 function modelIndexOf(id: string, names: readonly string[]): string[] {
   if (names.includes("model_index.json")) return ["model_index.json"];
-  const single = names.filter((name) => /^[^/]+\.safetensors$/.test(name));
+  const single = names.filter((name) => /^[^/]+\.(safetensors|ckpt)$/.test(name));
   throw new TillerError(
     "model-not-found",
     single.length > 0
-      ? `${id} is not a Diffusers repository: download one of ${single.slice(0, 5).join(", ")} and pass the file.`
+      ? `${id} is not a Diffusers repository: name one of its files, as ${id}:${single[0]}${single.length > 1 ? ` (or ${single.slice(1, 5).join(", ")})` : ""}.`
       : `${id} is not a Diffusers repository: it has no model_index.json.`,
     { paths: [id] },
   );
@@ -262,11 +267,9 @@ function modelFiles(id: string, family: Family, names: readonly string[], varian
   const weights = parts.flatMap((part) => {
     const chosen = chooseWeightFiles(filesOf(part), variant);
     if (!chosen) {
-      throw new TillerError(
-        "weights-missing",
-        `${id} has no safetensors weights in ${part}/: convert the model to safetensors first.`,
-        { paths: [id] },
-      );
+      throw new TillerError("weights-missing", `${id} has no weights of PyTorch or safetensors in ${part}/.`, {
+        paths: [id],
+      });
     }
     return chosen.names.map((name) => `${part}/${name}`);
   });
@@ -303,7 +306,7 @@ async function hasTokenizer(folder: string): Promise<boolean> {
 
 async function noIndex(folder: string): Promise<TillerError> {
   const names = await list(folder).catch(() => [] as string[]);
-  const single = names.filter((name) => name.endsWith(".safetensors"));
+  const single = names.filter((name) => /\.(safetensors|ckpt)$/.test(name));
   const hint = names.includes("config.json")
     ? "it looks like one component of a model: pass the folder above it"
     : single.length > 0

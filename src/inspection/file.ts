@@ -1,17 +1,17 @@
-/** What one safetensors file holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
+/** What one file of weights holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
 import { basename, extname } from "#bytes";
-import { readSafetensors } from "../bytes/safetensors.ts";
+import { readTensors } from "../bytes/read-tensors.ts";
 import type { DType } from "../bytes/tensor-ref.ts";
 import { nameForeign, nameOtherTask } from "../families/stable-diffusion/ldm-refusals.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { isLora, type LoraDetails, loraDetails } from "./lora.ts";
 import { type Amount, amountOf, elements, familyByWidth } from "./tensors.ts";
 
-/** What every safetensors file has. */
+/** What every file of weights has. */
 export interface TensorFile extends Amount {
   /** As it was named. */
   readonly file: string;
-  /** The text in its header: a trainer's settings, for instance. */
+  /** The text in its header, or beside the tensors in a PyTorch file: a trainer's settings, for instance. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -57,13 +57,13 @@ export interface OtherTensors {
   readonly first: readonly { readonly key: string; readonly shape: readonly number[]; readonly dtype: DType }[];
 }
 
-/** A safetensors file; `kind` says which of these it is. */
+/** A file of weights; `kind` says which of these it is. */
 export type FileInspection = TensorFile &
   (LoraDetails | CustomDiffusionDetails | TextualInversionDetails | SingleFileModelDetails | OtherTensors);
 
-/** @throws TillerError if the file cannot be read as safetensors. */
+/** @throws TillerError if the file holds no weights that Tiller reads; the message says what it is. */
 export async function inspectFile(file: string): Promise<FileInspection> {
-  const { tensors, metadata } = await readSafetensors(file);
+  const { tensors, metadata } = await readTensors(file);
   return { file, metadata, ...amountOf(tensors), ...(await detailsOf(tensors, metadata, file)) };
 }
 
@@ -92,7 +92,8 @@ function textualInversion(tensors: Checkpoint, file: string): TextualInversionDe
   const [only] = entries;
   const lone = tensors.size === 1 && only !== undefined && !only[0].includes(".") && elements(only[1].shape) < 1e6;
   const tokens = entries.filter(([key]) => lone || known.test(key));
-  if (tokens.length === 0 || tokens.length !== tensors.size) return undefined;
+  const ids = [...tensors.keys()].filter((key) => key.startsWith("string_to_token.")).length;
+  if (tokens.length === 0 || tokens.length + ids !== tensors.size) return undefined;
   const name = basename(file, extname(file));
   return {
     kind: "textual-inversion",

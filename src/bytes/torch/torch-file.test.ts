@@ -137,7 +137,14 @@ describe("what is more than tensors, or not as it should be, is refused", () => 
     await expect(readTensors(file)).rejects.toThrow(refusal("not-weights", file, "TorchScript"));
   });
 
-  test("a tensor whose storage is missing, too short, or too large to count", async () => {
+  test("a NumPy array among the tensors, by its key", async () => {
+    const file = join(folder, "numpy.pt");
+    const pickle = Buffer.from("\x80\x02}X\x01\0\0\0wcnumpy.core.multiarray\n_reconstruct\n)Rs.", "latin1");
+    await writeFile(file, zipOf({ "a/data.pkl": pickle }));
+    await expect(readTensors(file)).rejects.toThrow(refusal("pickle-refused", file, '"w"', "NumPy"));
+  });
+
+  test("a tensor whose storage is missing, too short, or too large to count; one in zip64 is read", async () => {
     const file = join(folder, "wrong.pt");
     const pickle = (sizes: string) =>
       Buffer.from(
@@ -155,6 +162,10 @@ describe("what is more than tensors, or not as it should be, is refused", () => 
       if (code === undefined) expect((await readTensors(file)).tensors.get("w")!.byteLength).toBe(4);
       else await expect(readTensors(file)).rejects.toThrow(refusal(code, file));
     }
+    // As files beyond 4 GB have it.
+    const four = Buffer.from(Float32Array.of(1.5).buffer);
+    await writeFile(file, zipOf({ "a/data.pkl": pickle("K\x01"), "a/data/0": four }, 0, true));
+    expect(await floats((await readTensors(file)).tensors.get("w"))).toEqual([1.5]);
     await writeFile(file, zipOf({ "a/data.pkl": pickle("K\x01"), "a/data/0": Buffer.alloc(3) }));
     await expect(readTensors(file)).rejects.toThrow(refusal("torch-damaged", file, '"w"'));
     await writeFile(file, zipOf({ "a/data.pkl": pickle("K\x01") }));
@@ -245,32 +256,49 @@ describe("fuzzing", () => {
   });
 });
 
-/** A zip whose members are stored, whatever `method` says of them. */
-function zipOf(members: Readonly<Record<string, Buffer>>, method = 0): Buffer<ArrayBuffer> {
+/** A zip whose members are stored, whatever `method` says of them; `wide` has all its numbers in zip64's places. */
+function zipOf(members: Readonly<Record<string, Buffer>>, method = 0, wide = false): Buffer<ArrayBuffer> {
   const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
+  const entries: Buffer[] = [];
   let at = 0;
   for (const [name, data] of Object.entries(members)) {
     const local = Buffer.alloc(30);
     local.writeUInt32LE(0x04034b50, 0);
     local.writeUInt16LE(method, 8);
     local.writeUInt16LE(name.length, 26);
+    const extra = Buffer.alloc(wide ? 28 : 0);
     const entry = Buffer.alloc(46);
     entry.writeUInt32LE(0x02014b50, 0);
     entry.writeUInt16LE(method, 10);
-    entry.writeUInt32LE(data.length, 20);
-    entry.writeUInt32LE(data.length, 24);
     entry.writeUInt16LE(name.length, 28);
-    entry.writeUInt32LE(at, 42);
+    entry.writeUInt16LE(extra.length, 30);
+    if (wide) [extra.writeUInt16LE(1, 0), extra.writeUInt16LE(24, 2)];
+    for (const [i, [place, value]] of [
+      [24, data.length] as const,
+      [20, data.length] as const,
+      [42, at] as const,
+    ].entries()) {
+      entry.writeUInt32LE(wide ? 0xffffffff : value, place);
+      if (wide) extra.writeBigUInt64LE(BigInt(value), 4 + 8 * i);
+    }
     parts.push(local, Buffer.from(name), data);
-    directory.push(entry, Buffer.from(name));
+    entries.push(entry, Buffer.from(name), extra);
     at += 30 + name.length + data.length;
   }
+  const directory = Buffer.concat(entries);
   const end = Buffer.alloc(22);
   end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt32LE(Buffer.concat(directory).length, 12);
-  end.writeUInt32LE(at, 16);
-  return Buffer.concat([...parts, ...directory, end]);
+  end.writeUInt32LE(wide ? 0xffffffff : directory.length, 12);
+  end.writeUInt32LE(wide ? 0xffffffff : at, 16);
+  const end64 = Buffer.alloc(wide ? 76 : 0);
+  if (wide) {
+    end64.writeUInt32LE(0x06064b50, 0);
+    end64.writeBigUInt64LE(BigInt(directory.length), 40);
+    end64.writeBigUInt64LE(BigInt(at), 48);
+    end64.writeUInt32LE(0x07064b50, 56);
+    end64.writeBigUInt64LE(BigInt(at + directory.length), 64);
+  }
+  return Buffer.concat([...parts, directory, end64, end]);
 }
 
 /** A small seeded generator, so that a failure comes back: Tommy Ettinger's mulberry32, uniform in [0, 1). */

@@ -13,7 +13,6 @@ import {
   isObject,
   PickleCut,
   type Pickled,
-  type PickledDict,
   type PickledTensor,
   PickleError,
   PickleRefused,
@@ -147,28 +146,37 @@ interface Named {
 const maxDepth = 8;
 const maxVisits = 1_000_000;
 
-/** Tensors by their keys, those of a dictionary in a dictionary with a point between; a checkpoint's `state_dict` is all of it. */
+/** Tensors by their keys, those of a dictionary or list in a dictionary with a point between; a checkpoint's `state_dict` is all of it. */
 function named(value: Pickled, file: string): Named {
   const root = dictIn(value, "state_dict") ?? value;
   const tensors = new Map<string, PickledTensor>();
   let visits = 0;
-  const visit = ({ entries }: PickledDict, prefix: string, depth: number) => {
+  const visit = (entries: Iterable<readonly [Pickled, Pickled]>, prefix: string, depth: number) => {
     for (const [key, item] of entries) {
       if (++visits > maxVisits) throw new PickleError("its dictionaries hold each other");
-      if (!isObject(item) || (typeof key !== "string" && typeof key !== "number")) continue;
+      if (typeof key !== "string" && typeof key !== "number") continue;
       const name = `${prefix}${key}`;
       if (name.length > maxName) throw new PickleError(`it has a tensor name of ${name.length} characters`);
-      if (item.kind === "tensor") tensors.set(name, item);
-      else if (item.kind === "dict" && depth < maxDepth) visit(item, `${name}.`, depth + 1);
+      if (isObject(item) && item.kind === "tensor") tensors.set(name, item);
+      else if (isObject(item) && item.kind === "opaque" && item.name.endsWith("._reconstruct"))
+        throw new PickleRefused(`holds ${quoted(name)} as a NumPy array`);
+      else if (depth < maxDepth) visit(entriesOf(item), `${name}.`, depth + 1);
     }
   };
-  if (isObject(root) && root.kind === "dict") visit(root, "", 0);
+  if (isObject(root) && root.kind === "dict") visit(root.entries, "", 0);
   else if (isObject(root) && root.kind === "tensor") tensors.set(stem(file), root);
   const notes = isObject(value) && value.kind === "dict" ? value.entries : [];
   const metadata = notes.flatMap(([key, note]) =>
     typeof key === "string" && (typeof note === "string" || typeof note === "number") ? [[key, String(note)]] : [],
   );
   return { tensors: [...tensors], metadata: Object.fromEntries(metadata) };
+}
+
+/** What lies in a dictionary, by its keys, or in a list or tuple, by its numbers. */
+function entriesOf(value: Pickled): Iterable<readonly [Pickled, Pickled]> {
+  if (Array.isArray(value)) return value.entries();
+  if (!isObject(value)) return [];
+  return value.kind === "dict" ? value.entries : value.kind === "list" ? value.items.entries() : [];
 }
 
 /** A lone tensor goes by its file's name. */

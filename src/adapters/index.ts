@@ -9,5 +9,5 @@ export {
   sites,
 } from "./adapter.ts";
 export { readAdapter } from "./read.ts";
-export { type Host, type StackedSite, stackSite, strengthRow } from "./stack.ts";
+export { type Host, type StackedSite, type StackedVectors, stackSite, stackVectors, strengthRow } from "./stack.ts";
 export { writeCustomDiffusion, writeEmbeddings, writeLora } from "./write.ts";

@@ -56,7 +56,7 @@ const usualOf = (guidance: GuidanceName, defaults: ModelDefaults): GivenSettings
   settingOf(guidance, "scale")?.label === scale.label ? { scale: defaults.scale } : {};
 
 /** What is allowed and probably not meant. */
-export function doubts({ base, adapters }: Parts, request: Filled): string[] {
+export function doubts({ model, base, adapters }: Parts, request: Filled): string[] {
   const { guidance, sampler } = request;
   const { needs } = methodOf(guidance);
   const personalised = adapters.length > 0 || base !== undefined;
@@ -68,6 +68,9 @@ export function doubts({ base, adapters }: Parts, request: Filled): string[] {
       : []),
     ...(needs.includes("ddim") && sampler !== "ddim" ? [`${guidance} is made for the sampler ddim`] : []),
     ...idleStrengths(adapters),
+    ...(model.warnings ?? []),
+    ...(base?.warnings ?? []),
+    ...adapters.flatMap(({ adapter }) => adapter.warnings),
   ];
 }
 
@@ -86,6 +89,7 @@ export const recipeOf = ({ name: model, options, adapters, engine }: Parts, requ
   ...(options.base !== undefined && { base: options.base }),
   ...(options.variant !== undefined && { variant: options.variant }),
   ...(options.config !== undefined && { config: options.config }),
+  ...(options.prediction !== undefined && { prediction: options.prediction }),
   adapters: adapters.map(({ adapter, file, strength, sha256 }) => ({ file, name: adapter.name, strength, sha256 })),
   computed: { device: engine.device, precision: engine.precision },
   request,

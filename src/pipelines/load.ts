@@ -33,6 +33,8 @@ export interface LoadOptions {
   readonly variant?: string | undefined;
   /** Where a single-file model's tokenizer and configs come from: a Diffusers folder or a hub id. */
   readonly config?: string | undefined;
+  /** What the network predicts, where its files do not say or are wrong. */
+  readonly prediction?: "epsilon" | "v_prediction" | undefined;
   /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
   /** What products are computed in: float32 by default. */
@@ -69,11 +71,12 @@ export interface Parts {
 }
 
 export async function loadParts(name: string, options: LoadOptions): Promise<Parts> {
-  const { variant, config, onProgress, signal } = options;
+  const { variant, config, prediction, onProgress, signal } = options;
   const open = (which: string) =>
     openModel(which, {
       variant,
       config,
+      prediction,
       signal,
       onProgress: ({ file, received, total }) => onProgress?.({ what: `downloading ${file}`, loaded: received, total }),
     });
@@ -129,11 +132,12 @@ async function openAdapters(specs: readonly AdapterSpec[], model: Model): Promis
 }
 
 /** @throws TillerError if the strength takes what the adapter changes beyond what can be computed with. */
-function refuseStrength({ lowRank, full }: Adapter, file: string, strength: number): void {
+function refuseStrength({ lowRank, full, differences }: Adapter, file: string, strength: number): void {
   // At 1 reading has seen to it.
   if (Math.abs(strength) <= 1) return;
   const bounds = [...lowRank.values()].flatMap((modules) => [...modules.values()].map(boundOf));
-  for (const { data } of [...full.values()].flatMap((modules) => [...modules.values()])) bounds.push(magnitudeOf(data));
+  for (const { data } of [...full.values(), ...differences.values()].flatMap((modules) => [...modules.values()]))
+    bounds.push(magnitudeOf(data));
   if (bounds.every((bound) => bound * Math.abs(strength) <= largest)) return;
   throw new TillerError("setting-invalid", `the strength ${strength} of ${file} is too large to compute with.`, {
     paths: [file],

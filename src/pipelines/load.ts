@@ -34,6 +34,8 @@ export interface LoadOptions {
   readonly variant?: string | undefined;
   /** Where a single-file model's tokenizer and configs come from: a Diffusers folder or a hub id. */
   readonly config?: string | undefined;
+  /** What the network predicts, where its files do not say or are wrong. */
+  readonly prediction?: "epsilon" | "v_prediction" | undefined;
   /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
   /** What products are computed in: float32 by default. */
@@ -70,12 +72,12 @@ export interface Parts {
 }
 
 export async function loadParts(name: string, options: LoadOptions): Promise<Parts> {
-  const { variant, config, onProgress, signal } = options;
+  const { variant, config, prediction, onProgress, signal } = options;
   const download: HubOptions = {
     signal,
     onProgress: ({ file, received, total }) => onProgress?.({ what: `downloading ${file}`, loaded: received, total }),
   };
-  const open = (which: string) => openModel(which, { ...download, variant, config });
+  const open = (which: string) => openModel(which, { ...download, variant, config, prediction });
   const model = await open(name);
   const base = options.base === undefined ? undefined : await open(options.base);
   const tokenizer = await loadTokenizer(model.tokenizerFolder);

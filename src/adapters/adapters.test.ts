@@ -170,6 +170,24 @@ describe("what a LoRA counts", () => {
     expect(await scale({ ...one(), [`unet.${toQ}.alpha`]: { shape: [], data: Float32Array.of(0.5) } })).toBe(0.25);
     expect(await scale({ ...one(), [`unet.${toQ}.alpha`]: { shape: [], data: Float32Array.of(0) } })).toBe(1);
   });
+  test("is read from whole numbers, and weights from 8-bit floats", async () => {
+    const file = join(folder, "types.safetensors");
+    const [out, width] = shapeOf(toQ) as [number, number];
+    const [a, b] = keys(toQ);
+    const bytes = (count: number) => new Uint8Array(count).fill(0x38); // 1 in E4M3
+    await writeSafetensors(file, [
+      { name: a, dtype: "float8_e4m3", shape: [2, width], data: bytes(2 * width) },
+      { name: b, dtype: "float8_e4m3", shape: [out, 2], data: bytes(2 * out) },
+      { name: `unet.${toQ}.alpha`, dtype: "int16", shape: [], data: new Uint8Array(Int16Array.of(6).buffer) },
+    ]);
+    const { down, up, scale } = partsOf(await readAdapter(file, base)).unet.get(toQ)!;
+    expect([scale, new Set([...down.data, ...up.data])]).toEqual([3, new Set([1])]);
+    await writeSafetensors(file, [
+      { name: a, dtype: "int8", shape: [2, width], data: bytes(2 * width) },
+      { name: b, dtype: "int8", shape: [out, 2], data: bytes(2 * out) },
+    ]);
+    await expect(readAdapter(file, base)).rejects.toThrow(refusal("dtype-unsupported", file, a));
+  });
   test("is what lora_adapter_metadata says", async () => {
     const metadata = (more = {}) => ({
       lora_adapter_metadata: JSON.stringify({ "unet.r": 2, "unet.lora_alpha": 8, ...more }),
@@ -186,9 +204,41 @@ describe("refused, naming file and key:", () => {
   const good = () => ({ [a]: factors(toQ, 1).down, [b]: factors(toQ, 1).up });
   const number = numbers([1], 1);
   test.each<[string, () => Record<string, Factor>, ErrorCode, ...string[]]>([
-    ["DoRA", () => ({ ...good(), [`unet.${toQ}.lora_magnitude_vector`]: number }), "adapter-unsupported", "DoRA"],
-    ["LoHa", () => ({ "lora_unet_x.hada_w1_a": number }), "adapter-unsupported", "LoHa"],
-    ["LoKr", () => ({ "lora_unet_x.lokr_w1": number }), "adapter-unsupported", "LoKr"],
+    [
+      "DoRA's magnitude of another width",
+      () => ({ ...good(), [`unet.${toQ}.lora_magnitude_vector`]: number }),
+      "adapter-other-model",
+      "lora_magnitude_vector",
+    ],
+    [
+      "half a LoHa",
+      () => ({ [`unet.${toQ}.hada_w1_a`]: numbers([24, 2], 1) }),
+      "adapter-damaged",
+      "hada_w1_a",
+      "hada_w1_b",
+    ],
+    ["half a LoKr", () => ({ [`unet.${toQ}.lokr_w1`]: numbers([4, 4], 1) }), "adapter-damaged", "lokr_w1", "lokr_w2_a"],
+    ["OFT", () => ({ [`base_model.model.${toQ}.oft_R.weight`]: number }), "adapter-unsupported", "an OFT adapter"],
+    ["BOFT", () => ({ [`base_model.model.${toQ}.boft_R`]: number }), "adapter-unsupported", "a BOFT adapter"],
+    [
+      "Flux's",
+      () => ({ "transformer.single_transformer_blocks.3.attn.to_q.lora_A.weight": number }),
+      "adapter-unsupported",
+      "a LoRA for Flux",
+    ],
+    [
+      "Wan's LoKr",
+      () => ({ "diffusion_model.blocks.3.cross_attn.k.lokr_w1": number }),
+      "adapter-unsupported",
+      "a LoKr for Wan",
+    ],
+    [
+      "a whole checkpoint",
+      () => ({ "model.diffusion_model.out.2.weight": number }),
+      "adapter-unsupported",
+      "whole checkpoint",
+      "--model",
+    ],
     [
       "SDXL",
       () => ({ "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": number }),
@@ -218,7 +268,13 @@ describe("refused, naming file and key:", () => {
       "adapter-other-model",
       "unet.nowhere.lora_A.weight",
     ],
-    ["a key of no kind", () => ({ ...good(), "state.epoch": number }), "adapter-other-model", "state.epoch"],
+    [
+      "a key of no kind",
+      () => ({ ...good(), "state.epoch": number }),
+      "adapter-unsupported",
+      "state.epoch",
+      "does not know",
+    ],
     [
       "one module twice",
       () => ({ ...good(), [`unet.${toQ}.lora.down.weight`]: factors(toQ, 1).down }),
@@ -269,11 +325,37 @@ describe("refused, naming file and key:", () => {
       "processor",
       "to_k_custom_diffusion",
       "lora_unet_mid_block",
+      "lycoris_mid_block_attentions_0_transformer_blocks_0_attn1_to_q",
+      "base_model.model",
+      conv,
+      "hada_w1_a",
+      "hada_w1_b",
+      "hada_w2_a",
+      "hada_w2_b",
+      "hada_t1",
+      "lokr_w1",
+      "lokr_w2_a",
+      "lokr_w2_b",
+      "lokr_t2",
+      "dora_scale",
+      "lora_up",
+      "lora_mid",
+      "a1",
+      "a2",
+      "b1",
+      "b2",
+      "diff",
+      "diff_b",
+      "w_norm",
+      "ia3_l",
+      "on_input",
+      "bundle_emb.cat",
+      "oft_blocks",
       "",
     );
     const key = fc.array(word, { minLength: 1, maxLength: 4 }).map((words) => words.join("."));
     const shape = fc.array(fc.integer({ min: 0, max: 33 }), { maxLength: 4 }).filter((s) => size(s) < 50_000);
-    const file = fc.array(fc.tuple(key, shape), { minLength: 1, maxLength: 4 });
+    const file = fc.array(fc.tuple(key, shape), { minLength: 1, maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(file, async (entries) => {
         const tensors = Object.fromEntries(entries.filter(([k]) => k !== "").map(([k, s]) => [k, numbers(s, 1)]));
@@ -297,6 +379,7 @@ describe("stacked", () => {
     ({
       lowRank: new Map([["unet", new Map(unet)]]),
       full: new Map([["unet", new Map(replaced)]]),
+      differences: new Map(),
       tokens: new Map(),
     }) as unknown as Adapter;
   /** sum over columns r of strength_r * down_r x * up_r, for one pixel or token x of `inner` numbers. */

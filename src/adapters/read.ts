@@ -1,13 +1,11 @@
 /** Reads an adapter from whatever file or folder a person has. */
 import { basename, exists, extname, join, kindOf, list } from "#bytes";
-import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { readSafetensors, type Safetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Adapter } from "./adapter.ts";
-import type { AlphaRule, Base } from "./kind.ts";
+import type { Base } from "./kind.ts";
 import { kinds } from "./kinds.ts";
-import { peftAlphas } from "./lora.ts";
-import { nameUnread } from "./refusals.ts";
+import { alphasBeside, isPeft } from "./peft-config.ts";
 import { isTextualInversion } from "./textual-inversion.ts";
 
 /**
@@ -27,28 +25,32 @@ export async function readMetadata(path: string): Promise<Adapter["metadata"]> {
   return (await kindOf(path)) === "folder" ? {} : (await readSafetensors(path)).metadata;
 }
 
-async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<Adapter> {
+async function readFile(file: string, base: Base): Promise<Adapter> {
   const { tensors, metadata } = await open(file);
-  const unread = nameUnread(tensors.keys());
-  if (unread !== undefined)
-    throw new TillerError("adapter-unsupported", `${file} is ${unread}, which Tiller does not run.`, { paths: [file] });
+  const alphas = await alphasBeside(file, tensors.keys(), metadata);
   const empty: Adapter = {
     name: basename(file, extname(file)),
     file,
     format: "peft",
     lowRank: new Map(),
     full: new Map(),
+    differences: new Map(),
     tokens: new Map(),
     metadata,
+    warnings:
+      isPeft(tensors.keys()) && !alphas && metadata.lora_adapter_metadata === undefined ? [alphaUnknown(file)] : [],
   };
   const found = { file, tensors, metadata, alphas };
   const kind = kinds.find((one) => one.recognises(found))!;
   return { ...empty, ...(await kind.read(found, base)) };
 }
 
+const alphaUnknown = (file: string): string =>
+  `${file} was written by PEFT, but no adapter_config.json lies beside it: its alphas are taken for its ranks`;
+
 /** `readSafetensors`, and a word on files that hold no tensors at all. */
 async function open(file: string): Promise<Safetensors> {
-  const opened = await readSafetensors(file);
+  const opened = await readSafetensors(file, { int8: true });
   if (opened.tensors.size === 0) throw new TillerError("adapter-empty", `${file} holds no tensors.`, { paths: [file] });
   return opened;
 }
@@ -56,8 +58,12 @@ async function open(file: string): Promise<Safetensors> {
 async function readFolder(folder: string, base: Base): Promise<Adapter> {
   const peft = join(folder, "adapter_model.safetensors");
   if (await exists(peft)) {
-    const rule = peftAlphas(folder, await readJson(join(folder, "adapter_config.json"), jsonObject));
-    return readFile(peft, base, (_, module) => rule(module));
+    const config = join(folder, "adapter_config.json");
+    if (!(await exists(config)))
+      throw new TillerError("file-missing", `${config} is missing: it says the alphas of ${peft}.`, {
+        paths: [config, peft],
+      });
+    return { ...(await readFile(peft, base)), name: basename(folder) };
   }
   for (const name of ["pytorch_lora_weights", "pytorch_custom_diffusion_weights", "learned_embeds"]) {
     for (const extension of [".safetensors", ".bin"]) {
@@ -67,11 +73,36 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
       return { ...adapter, name: basename(folder), tokens: await tokensIn(folder, base, adapter.tokens) };
     }
   }
+  const parts: Adapter[] = [];
+  for (const component of base.steered) {
+    const part = join(folder, component);
+    if ((await kindOf(part)) === "folder") parts.push(await readFolder(part, base));
+  }
+  if (parts.length > 0) return { ...parts[0]!, name: basename(folder), ...together(parts) };
   throw new TillerError(
     "adapter-empty",
     `${folder} holds no adapter: there is neither adapter_model.safetensors nor pytorch_lora_weights.safetensors nor pytorch_custom_diffusion_weights.safetensors.`,
     { paths: [folder] },
   );
+}
+
+/** What the adapters of a folder's parts change. */
+function together(
+  parts: readonly Adapter[],
+): Pick<Adapter, "lowRank" | "full" | "differences" | "tokens" | "warnings"> {
+  const joined = <T>(of: (part: Adapter) => ReadonlyMap<string, ReadonlyMap<string, T>>) => {
+    const all = new Map<string, Map<string, T>>();
+    for (const [component, changes] of parts.flatMap((part) => [...of(part)]))
+      all.set(component, new Map([...(all.get(component) ?? []), ...changes]));
+    return all;
+  };
+  return {
+    lowRank: joined(({ lowRank }) => lowRank),
+    full: joined(({ full }) => full),
+    differences: joined(({ differences }) => differences),
+    tokens: joined(({ tokens }) => tokens),
+    warnings: parts.flatMap(({ warnings }) => warnings),
+  };
 }
 
 /** The token files beside the weights: `<new1>.safetensors` of Custom Diffusion, `…_emb.safetensors` of the advanced script. */

@@ -25,12 +25,14 @@ export const textualInversion: AdapterKind = {
  * Diffusers writes `{ "<cat>": [width] or [n, width] }`; its advanced training script `clip_l` [n, width], whose tokens are
  * `<s0>`, `<s1>`, …; the community `emb_params` [n, width], whose token is the file's name.
  *
+ * @param token What the vectors stand for, whatever the file says: a bundled embedding's name.
  * @throws TillerError if a width is not the text encoder's.
  */
-async function readTextualInversion(
+export async function readTextualInversion(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
   { name: model, components, text }: Base,
+  token?: string,
 ): Promise<Map<string, Map<string, Float32Array[]>>> {
   const table = text.embeddings[0]!;
   const width = components.get(table.component)!.weights.get(table.key)!.shape[1]!;
@@ -52,7 +54,8 @@ async function readTextualInversion(
     }
     const { data } = await readFactor(file, key, ref);
     const rows = Array.from({ length: vectors }, (_, i) => data.subarray(i * width, (i + 1) * width));
-    if (key === table.fileKey) for (const [i, row] of rows.entries()) tokens.set(`<s${i}>`, [row]);
+    if (token !== undefined) tokens.set(token, rows);
+    else if (key === table.fileKey) for (const [i, row] of rows.entries()) tokens.set(`<s${i}>`, [row]);
     else tokens.set(named(key === "emb_params" ? basename(file, extname(file)) : key, file), rows);
   }
   return new Map([[table.component, tokens]]);

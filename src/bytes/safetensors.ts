@@ -1,10 +1,10 @@
 /** safetensors files, in and out. Reading takes the header only: weights stay in the file, and graphs refer to them there. */
 import { extname, withSource, writeAtomically } from "#bytes";
 import { TillerError } from "../errors/index.ts";
-import { isFloat, toFloat32 } from "./elements.ts";
+import { anyToFloat32, isFloat, toFloat32 } from "./elements.ts";
 import { type HeaderEntry, HeaderError, parseHeader, quoted } from "./safetensors-header.ts";
 import type { ByteSource } from "./source.ts";
-import { bytesPerElement, type DType, type TensorRef } from "./tensor-ref.ts";
+import { bytesPerElement, type ComputedDType, type DType, type TensorRef } from "./tensor-ref.ts";
 
 /** What a safetensors file holds, by name, in the order of the file's header. */
 export interface Safetensors {
@@ -41,16 +41,20 @@ const dtypes: Readonly<Record<DType, string>> = {
   int8: "I8",
   uint8: "U8",
   bool: "BOOL",
+  float8_e4m3: "F8_E4M3",
+  float8_e5m2: "F8_E5M2",
+  int16: "I16",
+  uint16: "U16",
+  uint32: "U32",
+  uint64: "U64",
 };
 const byCode = new Map(Object.entries(dtypes).map(([dtype, code]) => [code, dtype as DType]));
-/** Types the format knows and Tiller does not compute with. Others' I8 goes with scales, which each writes in a way of its own. */
-const foreign = new Set(
-  "I8 I16 U16 U32 U64 C64 F4 F6_E2M3 F6_E3M2 F8_E4M3 F8_E5M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ".split(" "),
-);
+/** Types the format knows and Tiller does not read. Others' I8 goes with scales, which each writes in a way of its own. */
+const foreign = new Set("C64 F4 F6_E2M3 F6_E3M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ".split(" "));
 
 /** What a file may hold beside what models hold. */
 export interface ReadOptions {
-  /** Tiller's own int8 weights. */
+  /** Tiller's own int8 weights, or whatever an adapter stores a single number in. */
   readonly int8?: boolean;
 }
 
@@ -208,6 +212,34 @@ export async function readFloat32(ref: TensorRef): Promise<Float32Array> {
   return toFloat32(await readBytes(ref), dtype);
 }
 
+/**
+ * A tensor's numbers as float32, whatever type they are stored in; integers and 8-bit floats included.
+ *
+ * @throws TillerError if the file has changed.
+ */
+export const readNumbers = async (ref: TensorRef): Promise<Float32Array> =>
+  anyToFloat32(await readBytes(ref), ref.dtype);
+
+/**
+ * Refuses what networks cannot be computed in.
+ *
+ * @throws TillerError naming the first tensor of such a type.
+ */
+export function refuseStoredTypes(tensors: ReadonlyMap<string, TensorRef>): void {
+  for (const { name, source, dtype } of tensors.values())
+    if (!isComputed(dtype)) throw storedType(name, dtypes[dtype], source.name);
+}
+
+const isComputed = (dtype: DType): dtype is ComputedDType =>
+  isFloat(dtype) || dtype === "int64" || dtype === "int32" || dtype === "int8" || dtype === "uint8" || dtype === "bool";
+
+const storedType = (name: string, dtype: string, file: string): TillerError =>
+  new TillerError(
+    "dtype-unsupported",
+    `${file} stores ${quoted(name)} as ${dtype}, which Tiller cannot compute with: use an F16, BF16 or F32 version.`,
+    { paths: [file] },
+  );
+
 /** Bytes of a tensor of that shape, row-major without gaps. */
 export function byteLength(shape: readonly number[], dtype: DType): number {
   return shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
@@ -265,11 +297,10 @@ function looksPickled(file: string, head: Uint8Array): boolean {
 function dtypeOf({ name, dtype }: HeaderEntry, file: string, int8: boolean): DType {
   const known = byCode.get(dtype);
   if (known && (known !== "int8" || int8)) return known;
+  if (known || foreign.has(dtype)) throw storedType(name, dtype, file);
   throw new TillerError(
-    foreign.has(dtype) ? "dtype-unsupported" : "safetensors-damaged",
-    foreign.has(dtype)
-      ? `${file} stores ${quoted(name)} as ${dtype}, which Tiller cannot compute with: use an F16, BF16 or F32 version.`
-      : `${file} is damaged or newer than Tiller: ${quoted(name)} has the unknown dtype ${quoted(dtype)}.`,
+    "safetensors-damaged",
+    `${file} is damaged or newer than Tiller: ${quoted(name)} has the unknown dtype ${quoted(dtype)}.`,
     { paths: [file] },
   );
 }

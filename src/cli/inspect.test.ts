@@ -179,7 +179,7 @@ describe("tiller inspect of a LoRA", () => {
       "unet.a.attn1.to_q.lora_B.weight": [8, 4],
       "unet.a.attn1.to_q.lora_magnitude_vector": [8],
     });
-    expect((await tiller(["inspect", file])).stdout).toContain("not for Tiller: it is a DoRA");
+    expect((await tiller(["inspect", file])).stdout).toContain("LoRA, DoRA, PEFT form");
   });
 });
 

@@ -1,7 +1,7 @@
 /** The options that commands share, and what becomes of them: a model to load and a request to it. */
 
 import { availableParallelism } from "node:os";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import {
   type AdapterChoice,
   type DeviceName,
@@ -50,6 +50,7 @@ export interface PictureOptions extends CommonOptions {
   base?: string;
   variant?: string;
   config?: string;
+  prediction?: "epsilon" | "v_prediction";
   karras?: true;
   clipSkip?: number;
   count?: number;
@@ -99,6 +100,7 @@ export function addPictureOptions(command: Command): Command {
     .option("--base <model>", "the pre-trained model that a full fine-tune given as --model came from")
     .option("--variant <name>", "which spelling of the weights, such as fp16")
     .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
+    .addOption(predictionOption())
     .option("--karras", `space the noise levels as Karras et al. do (${karrasSamplerNames.join(" and ")})`)
     .option("--clip-skip <n>", "last layers of the text encoder to leave out; default: 0", (text) =>
       parseWhole("--clip-skip", text, 0),
@@ -110,6 +112,13 @@ export function addPictureOptions(command: Command): Command {
     .option("--out <folder>", "where pictures go; none there is overwritten", "tiller-out")
     .option("--profile", "print the time every operator took");
 }
+
+/** What the network predicts: for files that do not say. */
+export const predictionOption = (): Option =>
+  new Option("--prediction <what>", "what the network predicts, where its files do not say or are wrong").choices([
+    "epsilon",
+    "v_prediction",
+  ]);
 
 /** @throws TillerError that names the option. */
 function adapterOption(text: string): AdapterChoice {
@@ -125,7 +134,9 @@ export interface ModelChoice {
   readonly model: string;
   /** Neither named it: it is the embedded one. */
   readonly unnamed: boolean;
-  readonly load: Pick<LoadOptions, "base" | "variant" | "config"> & { readonly adapters: readonly AdapterChoice[] };
+  readonly load: Pick<LoadOptions, "base" | "variant" | "config" | "prediction"> & {
+    readonly adapters: readonly AdapterChoice[];
+  };
 }
 
 /** The picture's recipe that `--from` names, if it does. */
@@ -134,7 +145,7 @@ export async function recipeFrom({ from }: PictureOptions): Promise<Recipe | und
 }
 
 /**
- * The model of the command line, else the recipe's, else the embedded one. A model given anew leaves the recipe's base, variant and config behind:
+ * The model of the command line, else the recipe's, else the embedded one. A model given anew leaves the recipe's base, variant, config and prediction behind:
  * they belong to its own. Local paths become absolute, so that recipes hold from any folder.
  */
 export function chooseModel(options: PictureOptions, recipe: Recipe | undefined): ModelChoice {
@@ -143,6 +154,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
   const base = options.base ?? same?.base;
   const variant = options.variant ?? same?.variant;
   const config = options.config ?? same?.config;
+  const prediction = options.prediction ?? same?.prediction;
   const adapters = options.adapter ?? recipe?.adapters.map(({ file, strength }) => ({ file, strength })) ?? [];
   return {
     model: placeOf(model),
@@ -152,6 +164,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
       ...(base !== undefined && { base: placeOf(base) }),
       ...(variant !== undefined && { variant }),
       ...(config !== undefined && { config: placeOf(config) }),
+      ...(prediction !== undefined && { prediction }),
     },
   };
 }

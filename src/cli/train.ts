@@ -13,7 +13,7 @@ import {
 } from "../index.ts";
 import { photographsModel, refusePhotographs } from "../internal.ts";
 import { warnOfIdleTraining } from "./idle-training-options.ts";
-import { addCommonOptions, type CommonOptions } from "./options.ts";
+import { addCommonOptions, type CommonOptions, predictionOption } from "./options.ts";
 import type { Output } from "./output.ts";
 import { quoted, shortTime } from "./printable.ts";
 import { parseChoice, parseNumber, parseWhole } from "./values.ts";
@@ -93,7 +93,8 @@ export function addTrain(
     )
     .option("--checkpoint-every <n>", "steps between checkpoints; default: 25", whole("--checkpoint-every"))
     .option("--variant <name>", "which spelling of the weights, such as fp16")
-    .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model");
+    .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
+    .addOption(predictionOption());
   addCommonOptions(command)
     .addHelpText(
       "after",
@@ -189,7 +190,8 @@ export async function train(
   const prompt = quoted(`a ${request.token} ${request.class} in the snow`);
   const spelling = request.variant === undefined ? "" : ` --variant ${quoted(request.variant)}`;
   const config = request.config === undefined ? "" : ` --config ${quoted(request.config)}`;
-  const model = `${quoted(request.model)}${spelling}${config}`;
+  const prediction = request.prediction === undefined ? "" : ` --prediction ${request.prediction}`;
+  const model = `${quoted(request.model)}${spelling}${config}${prediction}`;
   output.result.seconds = (performance.now() - began) / 1000;
   output.say(
     `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,

@@ -10,8 +10,8 @@ export const adapterErrors = rows({
   "adapter-unsupported": {
     kind: "failed",
     what: "An adapter is of a kind that Tiller does not apply.",
-    why: "Tiller applies LoRA, textual inversion and Custom Diffusion.",
-    fix: "Merge it into a model first, with the tool that made it.",
+    why: "It rotates weights (OFT, BOFT), is for a model that Tiller does not run, has keys of an unknown kind, or is no adapter.",
+    fix: "Merge it into a model first, with the tool that made it. docs/compatibility.md lists the kinds that Tiller applies.",
   },
   "adapter-damaged": {
     kind: "failed",

@@ -1,10 +1,10 @@
 /** From the name a person gives a model to the model, wherever it lies: a folder, a single file, or the hub. */
 
 import { z } from "zod";
-import { basename, exists, join, kindOf, list, resolve } from "#bytes";
+import { basename, exists, extname, join, kindOf, list, resolve } from "#bytes";
 import { cachedSnapshot, fetchSnapshot, isHubId } from "#hub";
-import { jsonObject, readJson } from "../bytes/json-file.ts";
-import { readSafetensors } from "../bytes/safetensors.ts";
+import { jsonObject, readJson, readText } from "../bytes/json-file.ts";
+import { readSafetensors, refuseStoredTypes } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
 import { guidanceNames } from "../guidance/index.ts";
 import type { HubOptions } from "../hub/options.ts";
@@ -21,6 +21,8 @@ export interface OpenModelOptions extends HubOptions {
   readonly variant?: string | undefined;
   /** For a single file: a Diffusers folder or hub id that gives the tokenizer and any configs, which then win. */
   readonly config?: string | undefined;
+  /** What the network predicts, whatever its files say. */
+  readonly prediction?: "epsilon" | "v_prediction" | undefined;
 }
 
 /**
@@ -32,7 +34,9 @@ export interface OpenModelOptions extends HubOptions {
  */
 export async function openModel(model: string, options: OpenModelOptions = {}): Promise<Model> {
   const { family, files } = await openModelFiles(model, options);
-  return family.model(files);
+  const { prediction } = options;
+  if (prediction === undefined) return family.model(files);
+  return family.model({ ...files, scheduler: { ...files.scheduler, prediction_type: prediction } });
 }
 
 /**
@@ -130,7 +134,7 @@ async function openFolder(
     ...as,
     components,
     scheduler: await readJson(join(folder, "scheduler", "scheduler_config.json"), jsonObject),
-    tokenizerFolder: await tokenizerIn(folder),
+    ...(await tokenizerOf(folder)),
     defaults: await ownDefaults(folder),
   };
   return { family, files };
@@ -169,29 +173,50 @@ function refuseUnknownVariant(model: string, files: readonly (readonly string[])
 async function openSingleFile(file: string, options: OpenModelOptions): Promise<FoundModel> {
   // One family has single files so far; with more, their marks decide.
   const family = families.find(({ singleFile }) => singleFile !== undefined)!;
-  const { components, scheduler, tokenizers } = await family.singleFile!.split(await readSafetensors(file), file);
+  const { components, scheduler, tokenizers, predictionTold, warnings } = await family.singleFile!.split(
+    await readSafetensors(file),
+    file,
+    await yamlBeside(file),
+  );
   const folder =
     options.config === undefined
       ? await defaultTokenizer(tokenizers, file, options)
       : await configFolder(options.config, family, options);
   // Without --config the folder lends its tokenizer alone: its configs may be another model's.
-  const given = async (...path: string[]) => {
+  const given = async (...path: string[]): Promise<Record<string, unknown>> => {
     const json = join(folder, ...path);
     return options.config !== undefined && (await exists(json)) ? readJson(json, jsonObject) : {};
   };
   const agreed = new Map<string, Component>();
   for (const [name, part] of components) {
+    refuseStoredTypes(part.weights);
     agreed.set(name, agreeing(part, await given(name, "config.json"), name, file));
   }
+  const givenScheduler = await given("scheduler", "scheduler_config.json");
+  const told = predictionTold || options.prediction !== undefined || givenScheduler.prediction_type !== undefined;
   const files = {
     name: basename(file),
     kind: "single-file",
     components: agreed,
-    scheduler: { ...scheduler, ...(await given("scheduler", "scheduler_config.json")) },
-    tokenizerFolder: await tokenizerIn(folder),
+    scheduler: { ...scheduler, ...givenScheduler },
+    warnings: [...warnings, ...(told ? [] : [predictionUnknown(file, scheduler.prediction_type)])],
+    ...(await tokenizerOf(folder)),
   } as const;
   return { family, files };
 }
+
+/** The .yaml that lies beside a file under its name, as other programs look for it. */
+export async function yamlBeside(file: string): Promise<string | undefined> {
+  for (const extension of [".yaml", ".yml"]) {
+    const beside = file.slice(0, file.length - extname(file).length) + extension;
+    if (await exists(beside)) return readText(beside, 1 << 20);
+  }
+  return undefined;
+}
+
+const predictionUnknown = (file: string, usual: unknown): string =>
+  `${file} does not say what its network predicts, and no .yaml beside it does: ${usual} is assumed, as such files usually are; ` +
+  `where pictures come out as noise, give --prediction ${usual === "epsilon" ? "v_prediction" : "epsilon"}`;
 
 /** The given config over the derived one, after a check that it is a config for these shapes. */
 function agreeing(part: SplitComponent, given: Record<string, unknown>, name: string, file: string): Component {
@@ -284,6 +309,16 @@ function configFiles(family: Family, names: readonly string[]): string[] {
 
 function tokenizerFiles(names: readonly string[]): string[] {
   return names.filter((name) => /^tokenizer\/[\w.-]+\.(json|txt)$/.test(name));
+}
+
+/** Tokenizers of no length say 1e30. */
+const tokenizerConfig = z.looseObject({ model_max_length: z.number().nullish() });
+
+async function tokenizerOf(folder: string): Promise<Pick<ModelFiles, "tokenizerFolder" | "promptTokens">> {
+  const tokenizerFolder = await tokenizerIn(folder);
+  const config = join(tokenizerFolder, "tokenizer_config.json");
+  const { model_max_length: most } = (await exists(config)) ? await readJson(config, tokenizerConfig) : {};
+  return { tokenizerFolder, ...(Number.isInteger(most) && most! > 2 && most! < 1e6 && { promptTokens: most! }) };
 }
 
 async function tokenizerIn(folder: string): Promise<string> {

@@ -1,8 +1,12 @@
 /** What one safetensors file holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
 import { basename, extname } from "#bytes";
+import { otherThing } from "../adapters/naming.ts";
 import { readSafetensors } from "../bytes/safetensors.ts";
 import type { DType } from "../bytes/tensor-ref.ts";
+import { yamlBeside } from "../families/open-model.ts";
+import { predictionTold } from "../families/stable-diffusion/ldm.ts";
 import { nameForeign, nameOtherTask } from "../families/stable-diffusion/ldm-refusals.ts";
+import { ldmSettings } from "../families/stable-diffusion/ldm-yaml.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { isLora, type LoraDetails, loraDetails } from "./lora.ts";
 import { type Amount, amountOf, elements, familyByWidth } from "./tensors.ts";
@@ -43,6 +47,8 @@ export interface SingleFileModelDetails {
   readonly kind: "single-file model";
   /** What model it is, as far as its keys tell: "Stable Diffusion 1.x". */
   readonly family: string;
+  /** What its network predicts, as the .yaml beside it, its marks or its metadata say; undefined if nothing does. */
+  readonly predicts: "epsilon" | "v_prediction" | "sample" | undefined;
   /** Its parts and how much each is. */
   readonly parts: readonly ({ readonly part: string } & Amount)[];
 }
@@ -68,9 +74,12 @@ export async function inspectFile(file: string): Promise<FileInspection> {
 }
 
 async function detailsOf(tensors: Checkpoint, metadata: Readonly<Record<string, string>>, file: string) {
-  if (isLora(tensors)) return loraDetails(file, tensors, metadata);
+  if (isLora(tensors) && otherThing(tensors.keys()) === undefined) return loraDetails(file, tensors, metadata);
   return (
-    customDiffusion(tensors) ?? textualInversion(tensors, file) ?? singleFileModel(tensors) ?? otherTensors(tensors)
+    customDiffusion(tensors) ??
+    textualInversion(tensors, file) ??
+    (await singleFileModel(tensors, metadata, file)) ??
+    otherTensors(tensors)
   );
 }
 
@@ -113,7 +122,11 @@ const prefixes = [
   ["averaged copy of the U-Net", /^model_ema\./],
 ] as const;
 
-function singleFileModel(tensors: Checkpoint): SingleFileModelDetails | undefined {
+async function singleFileModel(
+  tensors: Checkpoint,
+  metadata: Readonly<Record<string, string>>,
+  file: string,
+): Promise<SingleFileModelDetails | undefined> {
   const unet = new Map([...tensors].flatMap(([key, ref]) => (prefixes[0][1].test(key) ? [[key.slice(22), ref]] : [])));
   if (unet.size === 0) return undefined;
   const taken = new Set<string>();
@@ -125,8 +138,16 @@ function singleFileModel(tensors: Checkpoint): SingleFileModelDetails | undefine
   return {
     kind: "single-file model",
     family: singleFileFamily(tensors, unet),
+    predicts: await predictionOf(tensors, metadata, file),
     parts: parts.filter(({ keys }) => keys.size > 0).map(({ part, keys }) => ({ part, ...amountOf(keys) })),
   };
+}
+
+async function predictionOf(tensors: Checkpoint, metadata: Readonly<Record<string, string>>, file: string) {
+  const form = [...tensors.keys()].some((key) => key.startsWith("cond_stage_model.model.")) ? 2 : 1;
+  return (
+    ldmSettings((await yamlBeside(file)) ?? "", file).prediction ?? (await predictionTold(tensors, metadata, form))
+  );
 }
 
 function singleFileFamily(tensors: Checkpoint, unet: Checkpoint): string {

@@ -33,6 +33,8 @@ export interface LoadOptions {
   readonly variant?: string | undefined;
   /** Where a single-file model's tokenizer and configs come from: a Diffusers folder or a hub id. */
   readonly config?: string | undefined;
+  /** What the network predicts, where its files do not say or are wrong. */
+  readonly prediction?: "epsilon" | "v_prediction" | undefined;
   /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
   /** What products are computed in: float32 by default. */
@@ -69,11 +71,12 @@ export interface Parts {
 }
 
 export async function loadParts(name: string, options: LoadOptions): Promise<Parts> {
-  const { variant, config, onProgress, signal } = options;
+  const { variant, config, prediction, onProgress, signal } = options;
   const open = (which: string) =>
     openModel(which, {
       variant,
       config,
+      prediction,
       signal,
       onProgress: ({ file, received, total }) => onProgress?.({ what: `downloading ${file}`, loaded: received, total }),
     });

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { join, list } from "#bytes";
 import { readJson } from "../bytes/json-file.ts";
-import { readSafetensors } from "../bytes/safetensors.ts";
+import { readSafetensors, refuseStoredTypes } from "../bytes/safetensors.ts";
 import { quoted } from "../bytes/safetensors-header.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
@@ -27,7 +27,9 @@ export async function openCheckpoint(folder: string, variant?: string): Promise<
   const chosen = chooseWeightFiles(names, variant);
   if (!chosen) throw noWeights(folder, names);
   const file = join(folder, chosen.file);
-  return chosen.kind === "file" ? (await readSafetensors(file)).tensors : openShards(folder, file);
+  const checkpoint = chosen.kind === "file" ? (await readSafetensors(file)).tensors : await openShards(folder, file);
+  refuseStoredTypes(checkpoint);
+  return checkpoint;
 }
 
 async function openShards(folder: string, indexFile: string): Promise<Checkpoint> {

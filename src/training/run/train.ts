@@ -148,7 +148,13 @@ async function* learn(
     );
   }
 
-  const model = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
+  const model = await openModel(settings.model, {
+    variant: settings.variant,
+    config: settings.config,
+    prediction: settings.prediction,
+    signal,
+  });
+  for (const message of model.warnings ?? []) yield { type: "warning", message };
   await refuseNotFinite(model.components.values(), signal);
   const tokenizer = await loadTokenizer(model.tokenizerFolder);
   const resolution = settings.resolution ?? model.defaults.height;
@@ -178,6 +184,7 @@ async function* learn(
     threads: options.threads,
     variant: settings.variant,
     config: settings.config,
+    prediction: settings.prediction,
     signal,
   };
   const classFolder = settings.classImages ?? join(folder, "class");
@@ -362,8 +369,11 @@ function whatToTrain(settings: TrainingSettings, model: Model): Trained {
 }
 
 /** What decides how a run's class pictures look. */
-function classPicturesOf({ model, variant, config, classPrompt, seed }: TrainingSettings, resolution: number) {
-  return { model: placeOf(model), variant, config, classPrompt, seed, resolution };
+function classPicturesOf(
+  { model, variant, config, prediction, classPrompt, seed }: TrainingSettings,
+  resolution: number,
+) {
+  return { model: placeOf(model), variant, config, prediction, classPrompt, seed, resolution };
 }
 
 /** What decides the numbers of a run. */

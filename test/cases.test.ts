@@ -13,7 +13,7 @@ import { refusal } from "./refusal.ts";
 
 const cases = (name: string): string => fixture(`cases/${name}`);
 const base = fixture("pipelines/sd15");
-const usual = { prompt: "a red cat in the snow", steps: 5, seed: 3, scale: 3 } as const;
+const usual = { prompt: "a red cat in the snow", steps: 5, seed: 3, scale: 3, guidance: "cfg" } as const;
 
 async function drawn(model: string, options: LoadOptions, request: Partial<PictureRequest> = {}) {
   const pipeline = await Pipeline.load(model, { device: "cpu", ...options });

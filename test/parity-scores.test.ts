@@ -6,9 +6,15 @@ import { expect, test } from "vitest";
 import { evaluate, evaluationProtocols } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
 
-test.each(evaluationProtocols)(
-  "%s: DINO, CLIP-I and CLIP-T of picture files are those of Transformers' processors and models, within 1e-3",
-  async (protocol) => {
+/** The ViT as safetensors, and as its own hub repository has it: a pytorch_model.bin. */
+const cases = [
+  ...evaluationProtocols.map((one) => [one, "encoders/vit"] as const),
+  ["dreambooth", "torch/vit"] as const,
+];
+
+test.each(cases)(
+  "%s with %s: DINO, CLIP-I and CLIP-T of picture files are those of Transformers' processors and models, within 1e-3",
+  async (protocol, vit) => {
     const { texts, scores } = JSON.parse(await readFile(fixture("encoders/scores.json"), "utf8"));
     const pictures = (await readdir(fixture("encoders/pictures"))).sort();
     const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
@@ -24,7 +30,7 @@ test.each(evaluationProtocols)(
         images,
         references,
         clip: fixture("encoders/clip"),
-        dino: fixture("encoders/vit"),
+        dino: fixture(vit),
         protocol,
       });
       for (const [i, expected] of scores[protocol].entries()) {

@@ -31,9 +31,16 @@ export interface Adapter {
   readonly lowRank: ByComponent<ReadonlyMap<string, LowRank>>;
   /** Whole matrices [out, in] in the place of the base model's (Custom Diffusion's keys and values), likewise. */
   readonly full: ByComponent<ReadonlyMap<string, Factor>>;
+  /**
+   * What is added to the base model's parameters, by component and by the parameter's key. A matrix or kernel is [out, in, ...],
+   * a bias and a norm's weight a vector, which the base model need not have.
+   */
+  readonly differences: ByComponent<ReadonlyMap<string, Factor>>;
   /** Learned tokens, such as `<cat>`, with their embeddings in order, by the component whose table they continue. */
   readonly tokens: ByComponent<ReadonlyMap<string, readonly Float32Array[]>>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What of it could be meant otherwise, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /** A bound on the numbers by which a low-rank change changes its module's weight. */
@@ -41,14 +48,21 @@ export function boundOf({ down, up, scale }: LowRank): number {
   return Math.abs(scale) * down.shape[0]! * magnitudeOf(down.data) * magnitudeOf(up.data);
 }
 
-/** The modules that any of the adapters changes. */
+/** The modules whose weights, and the keys of the vectors, that any of the adapters changes. */
 export function sites(adapters: readonly Adapter[]): ByComponent<ReadonlySet<string>> {
   const touched = new Map<string, Set<string>>();
-  for (const { lowRank, full } of adapters) {
-    for (const [component, modules] of [...lowRank, ...full]) {
-      const known = touched.get(component) ?? new Set();
-      for (const path of modules.keys()) known.add(path);
-      touched.set(component, known);
+  const touch = (component: string, paths: Iterable<string>) => {
+    const known = touched.get(component) ?? new Set();
+    for (const path of paths) known.add(path);
+    touched.set(component, known);
+  };
+  for (const { lowRank, full, differences } of adapters) {
+    for (const [component, modules] of [...lowRank, ...full]) touch(component, modules.keys());
+    for (const [component, changes] of differences) {
+      touch(
+        component,
+        [...changes].map(([key, { shape }]) => (shape.length === 1 ? key : key.slice(0, -".weight".length))),
+      );
     }
   }
   return touched;

@@ -186,9 +186,41 @@ describe("refused, naming file and key:", () => {
   const good = () => ({ [a]: factors(toQ, 1).down, [b]: factors(toQ, 1).up });
   const number = numbers([1], 1);
   test.each<[string, () => Record<string, Factor>, ErrorCode, ...string[]]>([
-    ["DoRA", () => ({ ...good(), [`unet.${toQ}.lora_magnitude_vector`]: number }), "adapter-unsupported", "DoRA"],
-    ["LoHa", () => ({ "lora_unet_x.hada_w1_a": number }), "adapter-unsupported", "LoHa"],
-    ["LoKr", () => ({ "lora_unet_x.lokr_w1": number }), "adapter-unsupported", "LoKr"],
+    [
+      "DoRA's magnitude of another width",
+      () => ({ ...good(), [`unet.${toQ}.lora_magnitude_vector`]: number }),
+      "adapter-other-model",
+      "lora_magnitude_vector",
+    ],
+    [
+      "half a LoHa",
+      () => ({ [`unet.${toQ}.hada_w1_a`]: numbers([24, 2], 1) }),
+      "adapter-damaged",
+      "hada_w1_a",
+      "hada_w1_b",
+    ],
+    ["half a LoKr", () => ({ [`unet.${toQ}.lokr_w1`]: numbers([4, 4], 1) }), "adapter-damaged", "lokr_w1", "lokr_w2_a"],
+    ["OFT", () => ({ [`base_model.model.${toQ}.oft_R.weight`]: number }), "adapter-unsupported", "an OFT adapter"],
+    ["BOFT", () => ({ [`base_model.model.${toQ}.boft_R`]: number }), "adapter-unsupported", "a BOFT adapter"],
+    [
+      "Flux's",
+      () => ({ "transformer.single_transformer_blocks.3.attn.to_q.lora_A.weight": number }),
+      "adapter-unsupported",
+      "a LoRA for Flux",
+    ],
+    [
+      "Wan's LoKr",
+      () => ({ "diffusion_model.blocks.3.cross_attn.k.lokr_w1": number }),
+      "adapter-unsupported",
+      "a LoKr for Wan",
+    ],
+    [
+      "a whole checkpoint",
+      () => ({ "model.diffusion_model.out.2.weight": number }),
+      "adapter-unsupported",
+      "whole checkpoint",
+      "--model",
+    ],
     [
       "SDXL",
       () => ({ "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": number }),
@@ -218,7 +250,13 @@ describe("refused, naming file and key:", () => {
       "adapter-other-model",
       "unet.nowhere.lora_A.weight",
     ],
-    ["a key of no kind", () => ({ ...good(), "state.epoch": number }), "adapter-other-model", "state.epoch"],
+    [
+      "a key of no kind",
+      () => ({ ...good(), "state.epoch": number }),
+      "adapter-unsupported",
+      "state.epoch",
+      "does not know",
+    ],
     [
       "one module twice",
       () => ({ ...good(), [`unet.${toQ}.lora.down.weight`]: factors(toQ, 1).down }),
@@ -269,11 +307,37 @@ describe("refused, naming file and key:", () => {
       "processor",
       "to_k_custom_diffusion",
       "lora_unet_mid_block",
+      "lycoris_mid_block_attentions_0_transformer_blocks_0_attn1_to_q",
+      "base_model.model",
+      conv,
+      "hada_w1_a",
+      "hada_w1_b",
+      "hada_w2_a",
+      "hada_w2_b",
+      "hada_t1",
+      "lokr_w1",
+      "lokr_w2_a",
+      "lokr_w2_b",
+      "lokr_t2",
+      "dora_scale",
+      "lora_up",
+      "lora_mid",
+      "a1",
+      "a2",
+      "b1",
+      "b2",
+      "diff",
+      "diff_b",
+      "w_norm",
+      "ia3_l",
+      "on_input",
+      "bundle_emb.cat",
+      "oft_blocks",
       "",
     );
     const key = fc.array(word, { minLength: 1, maxLength: 4 }).map((words) => words.join("."));
     const shape = fc.array(fc.integer({ min: 0, max: 33 }), { maxLength: 4 }).filter((s) => size(s) < 50_000);
-    const file = fc.array(fc.tuple(key, shape), { minLength: 1, maxLength: 4 });
+    const file = fc.array(fc.tuple(key, shape), { minLength: 1, maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(file, async (entries) => {
         const tensors = Object.fromEntries(entries.filter(([k]) => k !== "").map(([k, s]) => [k, numbers(s, 1)]));
@@ -297,6 +361,7 @@ describe("stacked", () => {
     ({
       lowRank: new Map([["unet", new Map(unet)]]),
       full: new Map([["unet", new Map(replaced)]]),
+      differences: new Map(),
       tokens: new Map(),
     }) as unknown as Adapter;
   /** sum over columns r of strength_r * down_r x * up_r, for one pixel or token x of `inner` numbers. */
@@ -460,3 +525,15 @@ describe("written", () => {
     );
   });
 });
+
+test.each(["embedding.pt", "embedding-old.pt"])(
+  "an embedding in a pickle, %s, goes by its file's name",
+  async (name) => {
+    const file = fileURLToPath(new URL(`../../parity/fixtures/torch/${name}`, import.meta.url));
+    const { format, tokens } = await readAdapter(file, base);
+    expect(format).toBe("textual-inversion");
+    const [[token, vectors]] = [...tokens.get("text_encoder")!] as [[string, Float32Array[]]];
+    expect(token).toBe(name.slice(0, -3));
+    expect(vectors.map((row) => row[1])).toEqual([1 / 64, 33 / 64]);
+  },
+);

@@ -1,6 +1,6 @@
 /** The numbers in an adapter's file. */
 import { areComputable, largest } from "../bytes/computable.ts";
-import { readFloat32 } from "../bytes/safetensors.ts";
+import { readNumbers } from "../bytes/safetensors.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Factor } from "./adapter.ts";
@@ -8,7 +8,7 @@ import type { Factor } from "./adapter.ts";
 /** A tensor's values, refused if any cannot be computed with. */
 export async function readFactor(file: string, key: string, ref: TensorRef): Promise<Factor> {
   const count = ref.shape.reduce((a, b) => a * b, 1);
-  const data = await readFloat32(ref);
+  const data = await readNumbers(ref);
   if (data.length !== count)
     throw new TillerError("adapter-damaged", `${file} is damaged: ${key} does not hold ${count} numbers.`, {
       paths: [file],

@@ -10,5 +10,5 @@ export {
 } from "./adapter.ts";
 export { madeBy, trainingMethodOf } from "./made-by.ts";
 export { readAdapter, readMetadata } from "./read.ts";
-export { type Host, type StackedSite, stackSite, strengthRow } from "./stack.ts";
+export { type Host, type StackedSite, type StackedVectors, stackSite, stackVectors, strengthRow } from "./stack.ts";
 export { writeCustomDiffusion, writeEmbeddings, writeLora } from "./write.ts";

@@ -6,11 +6,18 @@ import type { Adapter } from "./adapter.ts";
 /** The model an adapter is for. */
 export type Base = Pick<Model, "name" | "family" | "components" | "steered" | "text" | "adapters">;
 
-/** alpha, whether the scale is alpha / sqrt(rank), and the ranks there may be, for a module of a component. */
+/** What a configuration says of the module of a component: its alpha and rank, and how its numbers are meant. */
 export type AlphaRule = (
   component: string,
   module: string,
-) => { alpha?: number | undefined; rootRank?: boolean | undefined; ranks?: readonly number[] | undefined };
+) => {
+  readonly alpha?: number | undefined;
+  readonly rank?: number | undefined;
+  /** The scale is alpha / sqrt(rank). */
+  readonly rootRank?: boolean | undefined;
+  /** DoRA: there is a magnitude. */
+  readonly decomposed?: boolean | undefined;
+};
 
 export interface AdapterFile {
   /** For messages. */
@@ -29,5 +36,5 @@ export interface AdapterKind {
   read(
     file: AdapterFile,
     base: Base,
-  ): Promise<Pick<Adapter, "format"> & Partial<Pick<Adapter, "lowRank" | "full" | "tokens">>>;
+  ): Promise<Pick<Adapter, "format"> & Partial<Pick<Adapter, "lowRank" | "full" | "differences" | "tokens">>>;
 }

@@ -1,8 +1,7 @@
-/** The spellings of LoRA keys, brought to one: a component, a module and a role. */
+/** The spellings of adapters' keys, brought to one: a component, a module and a role. */
 
 import type { KeyPrefix } from "../families/family.ts";
-
-export type Role = "down" | "up" | "alpha";
+import { keyEndOf, type Role, type Spelling } from "./naming.ts";
 
 export interface LoraKey {
   /** Absent in very old files: then it is whichever has such a module. */
@@ -11,29 +10,16 @@ export interface LoraKey {
   readonly module: string;
   readonly flat: boolean;
   readonly role: Role;
-  readonly spelling: "peft" | "diffusers" | "diffusers-old" | "kohya";
+  readonly spelling: Spelling;
 }
 
-const roles: readonly (readonly [RegExp, Role, LoraKey["spelling"]])[] = [
-  [/\.lora_A(\.\w+)?\.weight$/, "down", "peft"],
-  [/\.lora_B(\.\w+)?\.weight$/, "up", "peft"],
-  [/\.lora_down\.weight$/, "down", "kohya"],
-  [/\.lora_up\.weight$/, "up", "kohya"],
-  [/\.(lora|lora_linear_layer)\.down\.weight$/, "down", "diffusers"],
-  [/\.(lora|lora_linear_layer)\.up\.weight$/, "up", "diffusers"],
-  [/_lora\.down\.weight$/, "down", "diffusers-old"],
-  [/_lora\.up\.weight$/, "up", "diffusers-old"],
-  [/\.alpha$/, "alpha", "kohya"],
-];
-
-/** What a key says, or undefined if it is no LoRA key. */
+/** What a key says, or undefined if it is no key of a kind that is applied. */
 export function parseLoraKey(key: string, prefixes: readonly KeyPrefix[]): LoraKey | undefined {
-  const suffix = roles.find(([pattern]) => pattern.test(key));
-  if (!suffix) return undefined;
-  const [suffixPattern, role, spelling] = suffix;
+  const end = keyEndOf(key);
+  if (end?.role === undefined) return undefined;
   const { pattern, component, flat = false } = prefixes.find((prefix) => prefix.pattern.test(key))!;
-  const module = key.replace(suffixPattern, "").replace(pattern, "");
-  return { component, module: flat ? module : present(module), flat, role, spelling };
+  const module = key.replace(end.pattern, "").replace(pattern, "");
+  return { component, module: flat ? module : present(module), flat, role: end.role, spelling: end.spelling };
 }
 
 /** Module names as Diffusers and Transformers have them now. */

@@ -1,16 +1,16 @@
-/** LoRA files in every spelling, as low-rank changes of the base model's modules. */
-import { z } from "zod";
-import { largest } from "../bytes/computable.ts";
+/** LoRA and its relatives in every spelling, as changes of the base model's modules; and the embeddings bundled with them. */
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { wrongSetting } from "../wrong-setting.ts";
-import { type Adapter, type AdapterFormat, boundOf, type LowRank } from "./adapter.ts";
-import { readFactor } from "./factor.ts";
+import type { Adapter, AdapterFormat, Factor, LowRank } from "./adapter.ts";
+import { changesOf, type Entry } from "./changes.ts";
 import type { AdapterKind, AlphaRule, Base } from "./kind.ts";
-import { type LoraKey, parseLoraKey, type Role } from "./lora-keys.ts";
+import { type LoraKey, parseLoraKey } from "./lora-keys.ts";
+import { bundledEmbedding, keyEndOf, otherThing, type Role } from "./naming.ts";
+import { metadataAlphas } from "./peft-config.ts";
+import { nameUnread } from "./refusals.ts";
+import { readTextualInversion } from "./textual-inversion.ts";
 
-/** LoRA in every spelling. */
 export const lora: AdapterKind = {
   name: "LoRA",
   recognises: () => true,
@@ -18,12 +18,7 @@ export const lora: AdapterKind = {
     readLora(file, tensors, base, alphas ?? metadataAlphas(file, metadata)),
 };
 
-interface LoraContents {
-  readonly format: AdapterFormat;
-  readonly lowRank: Adapter["lowRank"];
-}
-
-type Entry = { [role in Role]?: { key: string; ref: TensorRef } };
+type LoraContents = Pick<Adapter, "format" | "lowRank" | "differences" | "tokens">;
 
 /**
  * Reads the LoRA in `tensors`.
@@ -38,45 +33,95 @@ async function readLora(
 ): Promise<LoraContents> {
   const weightsOf = (component: string): Checkpoint => base.components.get(component)!.weights;
   const flat = new Map(base.steered.map((one) => [one, base.adapters.flatNames(one, modulesOf(weightsOf(one)))]));
-  const entries = new Map(base.steered.map((component) => [component, new Map<string, Entry>()]));
+  const entries = new Map(base.steered.map((component) => [component, new Map<string, MutableEntry>()]));
+  const bundled = new Map<string, Map<string, TensorRef>>();
   const unknown: string[] = [];
   let format: AdapterFormat | undefined;
   for (const [key, ref] of tensors) {
+    const embedding = bundledEmbedding(key);
+    if (embedding) {
+      bundled.set(embedding.token, (bundled.get(embedding.token) ?? new Map()).set(embedding.tensor, ref));
+      continue;
+    }
     const parsed = parseLoraKey(key, base.adapters.prefixes);
     const place = parsed && locate(parsed, base, flat);
     if (!parsed || !place) {
       unknown.push(key);
       continue;
     }
-    if (parsed.role === "down") format ??= parsed.flat ? "kohya" : parsed.spelling;
+    if (parsed.role !== "alpha") format ??= parsed.flat ? "kohya" : parsed.spelling;
     const modules = entries.get(place.component)!;
     const entry = modules.get(place.module) ?? {};
     if (entry[parsed.role])
       throw new TillerError("adapter-damaged", `${file} changes ${place.module} twice, the second time in ${key}.`, {
         paths: [file],
       });
-    entry[parsed.role] = { key, ref };
+    entry[parsed.role] = { key, ref, spelling: parsed.spelling };
     modules.set(place.module, entry);
   }
+  if (unknown.length > 0) refuseUnknown(file, base.name, tensors, unknown);
 
   const lowRank = new Map<string, Map<string, LowRank>>();
+  const differences = new Map<string, Map<string, Factor>>();
   for (const [component, modules] of entries) {
-    const changes = new Map<string, LowRank>();
+    const [factors, whole] = [new Map<string, LowRank>(), new Map<string, Factor>()];
     for (const [module, entry] of modules) {
-      const host = weightsOf(component).get(`${module}.weight`)!;
-      changes.set(module, await readLowRank(file, base.name, module, entry, host, alphaOf(component, module)));
+      const rule = alphaOf(component, module);
+      const changes = await changesOf({ file, module, weights: weightsOf(component), rule }, entry);
+      if (changes.lowRank) factors.set(module, changes.lowRank);
+      for (const [key, factor] of changes.differences) whole.set(key, factor);
     }
-    if (changes.size > 0) lowRank.set(component, changes);
+    if (factors.size > 0) lowRank.set(component, factors);
+    if (whole.size > 0) differences.set(component, whole);
   }
-  if (unknown.length > 0) {
-    const others = unknown.length > 1 ? ` (and ${unknown.length - 1} more keys)` : "";
-    throw new TillerError(
+  return { format: format ?? "peft", lowRank, differences, tokens: await tokensOf(file, bundled, base) };
+}
+
+type MutableEntry = { -readonly [role in Role]?: Entry[role] };
+
+/** Bundled embeddings are files of an embedding each, whose name is their token. */
+async function tokensOf(
+  file: string,
+  bundled: ReadonlyMap<string, ReadonlyMap<string, TensorRef>>,
+  base: Base,
+): Promise<Adapter["tokens"]> {
+  const tokens = new Map<string, Map<string, readonly Float32Array[]>>();
+  for (const [token, tensors] of bundled) {
+    for (const [component, table] of await readTextualInversion(file, tensors, base, token)) {
+      tokens.set(component, new Map([...(tokens.get(component) ?? []), ...table]));
+    }
+  }
+  return tokens;
+}
+
+/** @throws TillerError that says what the keys are which do not fit, as far as they tell. */
+function refuseUnknown(
+  file: string,
+  model: string,
+  tensors: ReadonlyMap<string, TensorRef>,
+  unknown: readonly string[],
+): never {
+  const what = nameUnread(unknown) ?? otherThing(unknown);
+  const refuse = (code: "adapter-unsupported" | "adapter-other-model", sentence: string) => {
+    throw new TillerError(code, `${file} ${sentence}`, { paths: [file] });
+  };
+  const fitting = tensors.size - unknown.length;
+  const unread = nameUnread(unknown);
+  if (unread !== undefined) return refuse("adapter-unsupported", `is ${unread}, which Tiller does not run.`);
+  if (what !== undefined && fitting === 0) return refuse("adapter-unsupported", `is ${what}.`);
+  const foreign = unknown.find((key) => keyEndOf(key) === undefined);
+  const named = foreign ?? unknown[0]!;
+  const others = unknown.length > 1 ? ` (and ${unknown.length - 1} more keys)` : "";
+  if (fitting === 0 || foreign === undefined) {
+    return refuse(
       "adapter-other-model",
-      `${file} does not fit the model ${base.name}: it has ${unknown[0]}${others}, which the model has not. Is the adapter for another base model?`,
-      { paths: [file] },
+      `does not fit the model ${model}: it has ${named}${others}, which the model has not. Is the adapter for another base model?`,
     );
   }
-  return { format: format ?? "peft", lowRank };
+  return refuse(
+    "adapter-unsupported",
+    `has ${named}${others}, a kind of key that Tiller does not know, beside ${fitting} that fit this model: applied without it, the adapter would not be what its author made.`,
+  );
 }
 
 /** A component's modules: whatever has a weight. */
@@ -94,145 +139,4 @@ function locate(
       return { component: one, module: path };
   }
   return undefined;
-}
-
-async function readLowRank(
-  file: string,
-  model: string,
-  module: string,
-  { down, up, alpha }: Entry,
-  host: TensorRef,
-  rule: ReturnType<AlphaRule>,
-): Promise<LowRank> {
-  if (!down || !up) {
-    const present = (down ?? up ?? alpha)!.key;
-    throw new TillerError(
-      "adapter-damaged",
-      `${file} has ${present} but not its ${down ? "up" : "down"} half: the file is incomplete.`,
-      { paths: [file] },
-    );
-  }
-  const [out, ...inner] = host.shape as [number, ...number[]];
-  const [rank = 0, ...downInner] = down.ref.shape;
-  const [upOut = 0, upRank = 0, ...upInner] = up.ref.shape;
-  const fits = sameKernel(downInner, inner) && upOut === out && upInner.every((n) => n === 1);
-  if (!fits) {
-    const { key, ref } = sameKernel(downInner, inner) ? up : down;
-    const due = key === down.key ? [rank, ...inner] : [out, rank];
-    throw new TillerError(
-      "adapter-other-model",
-      `${file} does not fit the model ${model}: ${key} is [${ref.shape.join(", ")}], but ${module} takes [${due.join(", ")}].`,
-      { paths: [file] },
-    );
-  }
-  if (upRank !== rank || rank === 0) {
-    throw new TillerError(
-      "adapter-damaged",
-      `${file} is damaged: ${down.key} has rank ${rank}, ${up.key} rank ${upRank}.`,
-      { paths: [file] },
-    );
-  }
-  if (rule.ranks && !rule.ranks.includes(rank)) {
-    throw new TillerError(
-      "adapter-metadata",
-      `${file} contradicts itself: its PEFT configuration says rank ${rule.ranks.join(" or ")}, but ${down.key} has rank ${rank}.`,
-      { paths: [file] },
-    );
-  }
-  const stored = alpha && (await readFactor(file, alpha.key, { ...alpha.ref, shape: [1] })).data[0];
-  if (stored !== undefined && stored < 0)
-    throw new TillerError("adapter-damaged", `${file} is damaged: ${alpha!.key} is ${stored}, less than 0.`, {
-      paths: [file],
-    });
-  const effective = (stored === 0 ? undefined : stored) ?? rule.alpha ?? rank; // kohya: 0 means the rank
-  const change = {
-    down: await readFactor(file, down.key, { ...down.ref, shape: [rank, ...inner] }),
-    up: await readFactor(file, up.key, { ...up.ref, shape: [out, rank] }),
-    scale: effective / (rule.rootRank ? Math.sqrt(rank) : rank),
-  };
-  if (boundOf(change) > largest) {
-    throw new TillerError(
-      "adapter-not-finite",
-      `${file} changes ${module} by numbers too large to compute with: alpha is ${effective}, beside ${up.key}.`,
-      { paths: [file] },
-    );
-  }
-  return change;
-}
-
-/** Whether factors over [in, kh, kw] fit a host; a matrix and a 1x1 kernel are the same. */
-function sameKernel(a: readonly number[], b: readonly number[]): boolean {
-  const trim = ([width, ...kernel]: readonly number[]) =>
-    String([width, ...(kernel.every((n) => n === 1) ? [] : kernel)]);
-  return a.length > 0 && trim(a) === trim(b);
-}
-
-const alpha = z.number().positive();
-const rank = z.number().int().positive();
-const peftConfig = z.looseObject({
-  r: rank.optional(),
-  rank_pattern: z.record(z.string(), rank).nullish(),
-  lora_alpha: alpha.optional(),
-  alpha_pattern: z.record(z.string(), alpha).nullish(),
-  use_rslora: z.boolean().nullish(),
-  use_dora: z.boolean().nullish(),
-});
-
-/** The alpha rule of one PEFT configuration. */
-export function peftAlphas(file: string, config: unknown): (module: string) => ReturnType<AlphaRule> {
-  const parsed = peftConfig.safeParse(config);
-  if (!parsed.success)
-    throw new TillerError(
-      "adapter-metadata",
-      `${file} has a PEFT configuration that cannot be used: ${wrongSetting(parsed.error)}.`,
-      { paths: [file] },
-    );
-  const {
-    r,
-    rank_pattern: ranks,
-    lora_alpha,
-    alpha_pattern: alphas,
-    use_rslora: rootRank,
-    use_dora: dora,
-  } = parsed.data;
-  if (dora)
-    throw new TillerError(
-      "adapter-unsupported",
-      `${file} is a DoRA adapter, which Tiller cannot apply: merge it into a model first.`,
-      { paths: [file] },
-    );
-  // Which rank a pattern gives to which module is not asked: patterns may be regular expressions.
-  const stated = r === undefined ? undefined : [r, ...Object.values(ranks ?? {})];
-  return (module) => {
-    // PEFT matches a pattern against the end of a module's path.
-    const special = Object.entries(alphas ?? {}).find(([name]) => module === name || module.endsWith(`.${name}`));
-    return { alpha: special?.[1] ?? lora_alpha, rootRank: rootRank ?? false, ranks: stated };
-  };
-}
-
-/** The alpha rule that a file's own metadata states (`lora_adapter_metadata`, with a prefix for each component). */
-export function metadataAlphas(file: string, metadata: Readonly<Record<string, string>>): AlphaRule {
-  const text = metadata.lora_adapter_metadata;
-  if (text === undefined) return () => ({});
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new TillerError("adapter-metadata", `${file} has lora_adapter_metadata that is not JSON.`, {
-      paths: [file],
-      cause: error,
-    });
-  }
-  const all = z.record(z.string(), z.unknown()).catch({}).parse(parsed);
-  const of = (prefix: string) =>
-    peftAlphas(
-      file,
-      Object.fromEntries(
-        Object.entries(all).flatMap(([k, v]) => (k.startsWith(prefix) ? [[k.slice(prefix.length), v]] : [])),
-      ),
-    );
-  // Read here, so that a setting which is not understood is said before anything is drawn.
-  const components = new Set(Object.keys(all).map((key) => key.slice(0, key.indexOf("."))));
-  const rules = new Map([...components].map((component) => [component, of(`${component}.`)]));
-  return (component, module) => rules.get(component)?.(module) ?? {};
 }

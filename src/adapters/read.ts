@@ -1,54 +1,62 @@
 /** Reads an adapter from whatever file or folder a person has. */
 import { basename, exists, extname, join, kindOf, list } from "#bytes";
-import { jsonObject, readJson } from "../bytes/json-file.ts";
-import { readSafetensors, type Safetensors } from "../bytes/safetensors.ts";
+import { readTensors } from "../bytes/read-tensors.ts";
+import type { Safetensors } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
+import type { HubOptions } from "../hub/options.ts";
 import type { Adapter } from "./adapter.ts";
-import type { AlphaRule, Base } from "./kind.ts";
+import { placeOfAdapter } from "./hub-adapter.ts";
+import type { Base } from "./kind.ts";
 import { kinds } from "./kinds.ts";
-import { peftAlphas } from "./lora.ts";
-import { nameUnread } from "./refusals.ts";
+import { alphasBeside, isPeft } from "./peft-config.ts";
 import { isTextualInversion } from "./textual-inversion.ts";
 
 /**
  * Reads an adapter for a base model.
  *
- * @param path A file: LoRA (PEFT, Diffusers, kohya), Custom Diffusion, textual inversion; or the folder that one of their
- *   tools wrote (a Custom Diffusion folder with its token files, a PEFT folder with its adapter_config.json).
+ * @param name A file: LoRA (PEFT, Diffusers, kohya), Custom Diffusion, textual inversion; or the folder that one of their
+ *   tools wrote (a Custom Diffusion folder with its token files, a PEFT folder with its adapter_config.json); or either on the hub, as `owner/name` or
+ *   `owner/name:file`, which is downloaded first.
  * @throws TillerError if it is damaged, of a kind Tiller does not read, or for another base model; in the last case it names
  *   the first key that does not fit and both shapes.
  */
-export async function readAdapter(path: string, base: Base): Promise<Adapter> {
+export async function readAdapter(name: string, base: Base, options?: HubOptions): Promise<Adapter> {
+  const path = await placeOfAdapter(name, options);
   return (await kindOf(path)) === "folder" ? readFolder(path, base) : readFile(path, base);
 }
 
 /** What an adapter's file says of itself; nothing where other tools wrote a folder. */
-export async function readMetadata(path: string): Promise<Adapter["metadata"]> {
-  return (await kindOf(path)) === "folder" ? {} : (await readSafetensors(path)).metadata;
+export async function readMetadata(name: string, options?: HubOptions): Promise<Adapter["metadata"]> {
+  const path = await placeOfAdapter(name, options);
+  return (await kindOf(path)) === "folder" ? {} : (await open(path)).metadata;
 }
 
-async function readFile(file: string, base: Base, alphas?: AlphaRule): Promise<Adapter> {
+async function readFile(file: string, base: Base): Promise<Adapter> {
   const { tensors, metadata } = await open(file);
-  const unread = nameUnread(tensors.keys());
-  if (unread !== undefined)
-    throw new TillerError("adapter-unsupported", `${file} is ${unread}, which Tiller does not run.`, { paths: [file] });
+  const alphas = await alphasBeside(file, tensors.keys(), metadata);
   const empty: Adapter = {
     name: basename(file, extname(file)),
     file,
     format: "peft",
     lowRank: new Map(),
     full: new Map(),
+    differences: new Map(),
     tokens: new Map(),
     metadata,
+    warnings:
+      isPeft(tensors.keys()) && !alphas && metadata.lora_adapter_metadata === undefined ? [alphaUnknown(file)] : [],
   };
   const found = { file, tensors, metadata, alphas };
   const kind = kinds.find((one) => one.recognises(found))!;
   return { ...empty, ...(await kind.read(found, base)) };
 }
 
-/** `readSafetensors`, and a word on files that hold no tensors at all. */
+const alphaUnknown = (file: string): string =>
+  `${file} was written by PEFT, but no adapter_config.json lies beside it: its alphas are taken for its ranks`;
+
+/** `readTensors`, and a word on files that hold no tensors at all. */
 async function open(file: string): Promise<Safetensors> {
-  const opened = await readSafetensors(file);
+  const opened = await readTensors(file);
   if (opened.tensors.size === 0) throw new TillerError("adapter-empty", `${file} holds no tensors.`, { paths: [file] });
   return opened;
 }
@@ -56,8 +64,12 @@ async function open(file: string): Promise<Safetensors> {
 async function readFolder(folder: string, base: Base): Promise<Adapter> {
   const peft = join(folder, "adapter_model.safetensors");
   if (await exists(peft)) {
-    const rule = peftAlphas(folder, await readJson(join(folder, "adapter_config.json"), jsonObject));
-    return readFile(peft, base, (_, module) => rule(module));
+    const config = join(folder, "adapter_config.json");
+    if (!(await exists(config)))
+      throw new TillerError("file-missing", `${config} is missing: it says the alphas of ${peft}.`, {
+        paths: [config, peft],
+      });
+    return { ...(await readFile(peft, base)), name: basename(folder) };
   }
   for (const name of ["pytorch_lora_weights", "pytorch_custom_diffusion_weights", "learned_embeds"]) {
     for (const extension of [".safetensors", ".bin"]) {
@@ -67,6 +79,12 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
       return { ...adapter, name: basename(folder), tokens: await tokensIn(folder, base, adapter.tokens) };
     }
   }
+  const parts: Adapter[] = [];
+  for (const component of base.steered) {
+    const part = join(folder, component);
+    if ((await kindOf(part)) === "folder") parts.push(await readFolder(part, base));
+  }
+  if (parts.length > 0) return { ...parts[0]!, name: basename(folder), ...together(parts) };
   throw new TillerError(
     "adapter-empty",
     `${folder} holds no adapter: there is neither adapter_model.safetensors nor pytorch_lora_weights.safetensors nor pytorch_custom_diffusion_weights.safetensors.`,
@@ -74,13 +92,31 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
   );
 }
 
+/** What the adapters of a folder's parts change. */
+function together(
+  parts: readonly Adapter[],
+): Pick<Adapter, "lowRank" | "full" | "differences" | "tokens" | "warnings"> {
+  const joined = <T>(of: (part: Adapter) => ReadonlyMap<string, ReadonlyMap<string, T>>) => {
+    const all = new Map<string, Map<string, T>>();
+    for (const [component, changes] of parts.flatMap((part) => [...of(part)]))
+      all.set(component, new Map([...(all.get(component) ?? []), ...changes]));
+    return all;
+  };
+  return {
+    lowRank: joined(({ lowRank }) => lowRank),
+    full: joined(({ full }) => full),
+    differences: joined(({ differences }) => differences),
+    tokens: joined(({ tokens }) => tokens),
+    warnings: parts.flatMap(({ warnings }) => warnings),
+  };
+}
+
 /** The token files beside the weights: `<new1>.safetensors` of Custom Diffusion, `…_emb.safetensors` of the advanced script. */
 async function tokensIn(folder: string, base: Base, own: Adapter["tokens"]): Promise<Adapter["tokens"]> {
   const tokens = new Map([...own].map(([component, table]) => [component, new Map(table)]));
   for (const name of (await list(folder)).sort()) {
     const file = join(folder, name);
-    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readSafetensors(file)).tensors))
-      continue;
+    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readTensors(file)).tensors)) continue;
     for (const [component, table] of (await readFile(file, base)).tokens) {
       tokens.set(component, new Map([...(tokens.get(component) ?? []), ...table]));
     }

@@ -36,11 +36,13 @@ export async function stackSite(
   const [out, width, ...kernel] = weight.shape as [number, number, ...number[]];
   const inner = width * kernel.reduce((a, b) => a * b, 1);
   const parts: { low: LowRank; adapter: number }[] = [];
-  for (const [adapter, { lowRank, full }] of adapters.entries()) {
+  for (const [adapter, { lowRank, full, differences }] of adapters.entries()) {
     const low = lowRank.get(component)?.get(module);
     if (low) parts.push({ low, adapter });
     const whole = full.get(component)?.get(module);
-    if (whole) parts.push({ low: await asLowRank(whole, weight), adapter });
+    if (whole) parts.push({ low: asLowRank(await lessBase(whole, weight)), adapter });
+    const difference = differences.get(component)?.get(`${module}.weight`);
+    if (difference) parts.push({ low: asLowRank(difference), adapter });
   }
 
   const rank = Math.max(
@@ -70,17 +72,59 @@ export async function stackSite(
   return { rank, down, up, owner };
 }
 
-/** A replaced matrix as a change of full rank: A the identity, B = W1 - W0. */
-async function asLowRank({ data, shape }: Factor, weight: TensorRef): Promise<LowRank> {
-  const width = shape[1]!;
-  const identity = new Float32Array(width * width);
-  for (let i = 0; i < width; i++) identity[i * width + i] = 1;
+/** A replaced matrix as a difference: W1 - W0. */
+async function lessBase({ data, shape }: Factor, weight: TensorRef): Promise<Factor> {
   const base = await readFloat32(weight);
+  return { shape, data: data.map((value, i) => value - base[i]!) };
+}
+
+/** A whole difference as a change of full rank, by the identity on its smaller side; a kernel's on its outputs. */
+function asLowRank({ data, shape }: Factor): LowRank {
+  const [out, width, ...kernel] = shape as [number, number, ...number[]];
+  if (kernel.some((n) => n !== 1) || out <= width) {
+    return { down: { shape, data }, up: { shape: [out, out], data: identity(out) }, scale: 1 };
+  }
   return {
-    down: { shape: [width, width], data: identity },
-    up: { shape, data: data.map((value, i) => value - base[i]!) },
+    down: { shape: [width, width, ...kernel], data: identity(width) },
+    up: { shape: [out, width], data },
     scale: 1,
   };
+}
+
+function identity(size: number): Float32Array {
+  const ones = new Float32Array(size * size);
+  for (let i = 0; i < size; i++) ones[i * size + i] = 1;
+  return ones;
+}
+
+/** What adapters add to a bias or a norm's parameter, one after the other. */
+export interface StackedVectors {
+  /** [n, length]. */
+  readonly vectors: Float32Array;
+  /** Index of the adapter each vector belongs to, -1 for a row of zeros. */
+  readonly owner: Int32Array;
+}
+
+/** Stacks what `adapters` add to the vector of that key; where none does, `least` rows of zeros. */
+export function stackVectors(
+  adapters: readonly Adapter[],
+  component: string,
+  key: string,
+  length: number,
+  least = 0,
+): StackedVectors {
+  const found = adapters.flatMap(({ differences }, adapter) => {
+    const change = differences.get(component)?.get(key);
+    return change ? [{ adapter, data: change.data }] : [];
+  });
+  const rows = Math.max(least, found.length);
+  const vectors = new Float32Array(rows * length);
+  const owner = new Int32Array(rows).fill(-1);
+  for (const [row, { adapter, data }] of found.entries()) {
+    vectors.set(data, row * length);
+    owner[row] = adapter;
+  }
+  return { vectors, owner };
 }
 
 /**

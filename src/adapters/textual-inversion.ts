@@ -5,10 +5,15 @@ import { TillerError } from "../errors/index.ts";
 import { readFactor } from "./factor.ts";
 import type { AdapterKind, Base } from "./kind.ts";
 
+/** How the web UI's `.pt` files name their vectors, and what stands beside them: the token's id. */
+const webUi = /^string_to_(param|token)\./;
+
 /** Whether a file holds nothing but vectors: one key a token, or one of the community's fixed keys. */
 export const isTextualInversion = (tensors: ReadonlyMap<string, TensorRef>): boolean =>
   tensors.size > 0 &&
-  [...tensors].every(([key, { shape }]) => shape.length <= 2 && (!key.includes(".") || key.startsWith("<")));
+  [...tensors].every(
+    ([key, { shape }]) => shape.length <= 2 && (!key.includes(".") || key.startsWith("<") || webUi.test(key)),
+  );
 
 export const textualInversion: AdapterKind = {
   name: "textual inversion",
@@ -23,19 +28,23 @@ export const textualInversion: AdapterKind = {
  * Tokens and their embeddings.
  *
  * Diffusers writes `{ "<cat>": [width] or [n, width] }`; its advanced training script `clip_l` [n, width], whose tokens are
- * `<s0>`, `<s1>`, …; the community `emb_params` [n, width], whose token is the file's name.
+ * `<s0>`, `<s1>`, …; the community `emb_params` [n, width], or in `.pt` files `string_to_param` with
+ * one such entry, whose token is the file's name.
  *
+ * @param token What the vectors stand for, whatever the file says: a bundled embedding's name.
  * @throws TillerError if a width is not the text encoder's.
  */
-async function readTextualInversion(
+export async function readTextualInversion(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
   { name: model, components, text }: Base,
+  token?: string,
 ): Promise<Map<string, Map<string, Float32Array[]>>> {
   const table = text.embeddings[0]!;
   const width = components.get(table.component)!.weights.get(table.key)!.shape[1]!;
   const tokens = new Map<string, Float32Array[]>();
   for (const [key, ref] of tensors) {
+    if (key.startsWith("string_to_token.")) continue;
     if (key === "clip_g")
       throw new TillerError(
         "adapter-other-model",
@@ -52,8 +61,9 @@ async function readTextualInversion(
     }
     const { data } = await readFactor(file, key, ref);
     const rows = Array.from({ length: vectors }, (_, i) => data.subarray(i * width, (i + 1) * width));
-    if (key === table.fileKey) for (const [i, row] of rows.entries()) tokens.set(`<s${i}>`, [row]);
-    else tokens.set(named(key === "emb_params" ? basename(file, extname(file)) : key, file), rows);
+    if (token !== undefined) tokens.set(token, rows);
+    else if (key === table.fileKey) for (const [i, row] of rows.entries()) tokens.set(`<s${i}>`, [row]);
+    else tokens.set(named(key === "emb_params" || webUi.test(key) ? basename(file, extname(file)) : key, file), rows);
   }
   return new Map([[table.component, tokens]]);
 }

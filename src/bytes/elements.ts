@@ -8,6 +8,45 @@ export function isFloat(dtype: DType): dtype is FloatDType {
   return dtype === "float32" || dtype === "float16" || dtype === "bfloat16" || dtype === "float64";
 }
 
+/** Numbers of any stored type as float32: those of {@link toFloat32}, 8-bit floats, and integers, rounded to nearest. */
+export function anyToFloat32(bytes: Uint8Array, dtype: DType): Float32Array {
+  const { buffer, byteOffset, byteLength } = bytes;
+  switch (dtype) {
+    case "float8_e4m3":
+      return Float32Array.from(bytes, fromE4M3);
+    case "float8_e5m2":
+      // The upper byte of a float16.
+      return toFloat32(new Uint8Array(Uint16Array.from(bytes, (byte) => byte << 8).buffer), "float16");
+    case "int64":
+      return Float32Array.from(new BigInt64Array(buffer, byteOffset, byteLength / 8), Number);
+    case "uint64":
+      return Float32Array.from(new BigUint64Array(buffer, byteOffset, byteLength / 8), Number);
+    case "int32":
+      return Float32Array.from(new Int32Array(buffer, byteOffset, byteLength / 4));
+    case "uint32":
+      return Float32Array.from(new Uint32Array(buffer, byteOffset, byteLength / 4));
+    case "int16":
+      return Float32Array.from(new Int16Array(buffer, byteOffset, byteLength / 2));
+    case "uint16":
+      return Float32Array.from(new Uint16Array(buffer, byteOffset, byteLength / 2));
+    case "int8":
+      return Float32Array.from(new Int8Array(buffer, byteOffset, byteLength));
+    case "uint8":
+    case "bool":
+      return Float32Array.from(bytes);
+    default:
+      return toFloat32(bytes, dtype);
+  }
+}
+
+/** Four bits of exponent with bias 7, three of fraction, no infinity; all ones is NaN. */
+function fromE4M3(byte: number): number {
+  const [exponent, fraction] = [(byte >> 3) & 15, byte & 7];
+  if (exponent === 15 && fraction === 7) return Number.NaN;
+  const magnitude = exponent === 0 ? fraction * 2 ** -9 : (1 + fraction / 8) * 2 ** (exponent - 7);
+  return byte & 0x80 ? -magnitude : magnitude;
+}
+
 /** Stored elements as float32. float64 is rounded to nearest, the others are exact. `bytes` must be 8-byte aligned. */
 export function toFloat32(bytes: Uint8Array, dtype: FloatDType): Float32Array {
   const { buffer, byteOffset, byteLength } = bytes;

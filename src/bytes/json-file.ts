@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { withSource } from "#bytes";
 import { TillerError } from "../errors/index.ts";
+import { refusalOf } from "./file-kind.ts";
 
 /** Any JSON object: what a `config.json` is until the model that owns it parses it. */
 export const jsonObject = z.record(z.string(), z.unknown());
@@ -10,7 +11,7 @@ export const jsonObject = z.record(z.string(), z.unknown());
  * Reads `file` as JSON of the given form.
  *
  * @param limit Bytes beyond which the file is refused unread: 16 MiB, more than any config or index of a real model.
- * @throws TillerError if the file is missing, too long, not JSON, or not of that form.
+ * @throws TillerError if the file is missing, too long, not JSON (a Git LFS pointer or a web page is called that), or not of that form.
  */
 export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16 << 20): Promise<T> {
   const text = await readText(file, limit);
@@ -18,6 +19,8 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
   try {
     value = parsePythonJson(text);
   } catch (error) {
+    const other = refusalOf(new TextEncoder().encode(text.slice(0, 512)), text.length, file);
+    if (other.code === "lfs-pointer" || other.code === "web-page") throw other;
     throw new TillerError("json-invalid", `${file} is not valid JSON: ${onOneLine(error)}.`, {
       paths: [file],
       cause: error,

@@ -23,6 +23,9 @@ export interface Header {
 /** The header is not what the format says; the message completes "the file is damaged: …". */
 export class HeaderError extends Error {}
 
+/** Names are matched against patterns later on; real ones have some hundred characters at most. */
+export const maxName = 2000;
+
 /** More axes than any tensor has; bounds what a hostile shape can allocate. */
 const maxRank = 32;
 const whole = /(?:0|[1-9][0-9]{0,15})(?![0-9.eE])/y;

@@ -1,10 +1,11 @@
 /** safetensors files, in and out. Reading takes the header only: weights stay in the file, and graphs refer to them there. */
-import { extname, withSource, writeAtomically } from "#bytes";
+import { withSource, writeAtomically } from "#bytes";
 import { TillerError } from "../errors/index.ts";
-import { isFloat, toFloat32 } from "./elements.ts";
-import { type HeaderEntry, HeaderError, parseHeader, quoted } from "./safetensors-header.ts";
+import { anyToFloat32, isFloat, toFloat32 } from "./elements.ts";
+import { declaredLength, kindOfHead, readHead, refusalOf } from "./file-kind.ts";
+import { type HeaderEntry, HeaderError, maxName, parseHeader, quoted } from "./safetensors-header.ts";
 import type { ByteSource } from "./source.ts";
-import { bytesPerElement, type DType, type TensorRef } from "./tensor-ref.ts";
+import { bytesPerElement, type ComputedDType, type DType, type TensorRef } from "./tensor-ref.ts";
 
 /** What a safetensors file holds, by name, in the order of the file's header. */
 export interface Safetensors {
@@ -22,14 +23,8 @@ export interface TensorData {
   readonly data: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
-/** The longest header the format's own implementation takes, in bytes. */
-const maxHeader = 100_000_000;
-
 /** What one array may hold. */
 const mostBytes = 2 ** 32;
-
-/** Names are matched against patterns later on; real ones have some hundred characters at most. */
-const maxName = 2000;
 
 const dtypes: Readonly<Record<DType, string>> = {
   float32: "F32",
@@ -38,21 +33,19 @@ const dtypes: Readonly<Record<DType, string>> = {
   float64: "F64",
   int64: "I64",
   int32: "I32",
-  int8: "I8",
   uint8: "U8",
   bool: "BOOL",
+  float8_e4m3: "F8_E4M3",
+  float8_e5m2: "F8_E5M2",
+  int8: "I8",
+  int16: "I16",
+  uint16: "U16",
+  uint32: "U32",
+  uint64: "U64",
 };
 const byCode = new Map(Object.entries(dtypes).map(([dtype, code]) => [code, dtype as DType]));
-/** Types the format knows and Tiller does not compute with. Others' I8 goes with scales, which each writes in a way of its own. */
-const foreign = new Set(
-  "I8 I16 U16 U32 U64 C64 F4 F6_E2M3 F6_E3M2 F8_E4M3 F8_E5M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ".split(" "),
-);
-
-/** What a file may hold beside what models hold. */
-export interface ReadOptions {
-  /** Tiller's own int8 weights. */
-  readonly int8?: boolean;
-}
+/** Types the format knows and Tiller does not compute with. */
+const foreign = new Set("C64 F4 F6_E2M3 F6_E3M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ".split(" "));
 
 /**
  * Reads the header of a safetensors file and checks all of it, as strictly as the format's own implementation: tensors lie
@@ -62,8 +55,16 @@ export interface ReadOptions {
  *
  * @throws TillerError if the file is missing, not a safetensors file, damaged, or holds a dtype Tiller cannot compute with.
  */
-export function readSafetensors(file: string, options: ReadOptions = {}): Promise<Safetensors> {
-  return withSource(file, async (source) => parseSafetensors(await readHeader(file, source), source, options));
+export function readSafetensors(file: string): Promise<Safetensors> {
+  return withSource(file, async (source) => {
+    const head = await readHead(source);
+    const kind = kindOfHead(head);
+    if (kind === "safetensors") return openSafetensors(file, source, head);
+    if (kind === "other") throw refusalOf(head, source.size, file);
+    throw new TillerError("safetensors-invalid", `${file} is a file of PyTorch, where a safetensors file is needed.`, {
+      paths: [file],
+    });
+  });
 }
 
 /**
@@ -71,11 +72,7 @@ export function readSafetensors(file: string, options: ReadOptions = {}): Promis
  *
  * @throws TillerError as {@link readSafetensors} does.
  */
-export function parseSafetensors(
-  header: Uint8Array,
-  source: ByteSource,
-  { int8 = false }: ReadOptions = {},
-): Safetensors {
+export function parseSafetensors(header: Uint8Array, source: ByteSource): Safetensors {
   const { name: path, size } = source;
   const damaged = (what: string) =>
     new TillerError("safetensors-damaged", `${path} is damaged: ${what}. Download or export it again.`, {
@@ -95,7 +92,7 @@ export function parseSafetensors(
   const tensors = new Map<string, TensorRef>();
   for (const entry of entries) {
     if (entry.name.length > maxName) throw damaged(`it has a tensor name of ${entry.name.length} characters`);
-    const dtype = dtypeOf(entry, path, int8);
+    const dtype = dtypeOf(entry, path);
     const length = byteLength(entry.shape, dtype);
     const shape = `[${entry.shape.join(", ")}]`;
     if (entry.end - entry.begin !== length) {
@@ -106,7 +103,8 @@ export function parseSafetensors(
     }
     if (entry.end > dataLength) {
       throw damaged(
-        `tensor ${quoted(entry.name)} ends at byte ${entry.end} of its data, which has only ${dataLength} bytes`,
+        `tensor ${quoted(entry.name)} ends at byte ${entry.end} of its data, which has only ${dataLength} bytes, ` +
+          "as of a download that stopped early",
       );
     }
     tensors.set(entry.name, {
@@ -208,68 +206,67 @@ export async function readFloat32(ref: TensorRef): Promise<Float32Array> {
   return toFloat32(await readBytes(ref), dtype);
 }
 
+/**
+ * A tensor's numbers as float32, whatever type they are stored in; integers and 8-bit floats included.
+ *
+ * @throws TillerError if the file has changed.
+ */
+export const readNumbers = async (ref: TensorRef): Promise<Float32Array> =>
+  anyToFloat32(await readBytes(ref), ref.dtype);
+
+/**
+ * Refuses what networks cannot be computed in.
+ *
+ * @throws TillerError naming the first tensor of such a type.
+ */
+export function refuseStoredTypes(tensors: ReadonlyMap<string, TensorRef>): void {
+  for (const { name, source, dtype } of tensors.values())
+    if (!isComputed(dtype)) throw storedType(name, dtypes[dtype], source.name);
+}
+
+const isComputed = (dtype: DType): dtype is ComputedDType =>
+  isFloat(dtype) || dtype === "int64" || dtype === "int32" || dtype === "uint8" || dtype === "bool";
+
+const storedType = (name: string, dtype: string, file: string): TillerError =>
+  new TillerError(
+    "dtype-unsupported",
+    `${file} stores ${quoted(name)} as ${dtype}, which Tiller cannot compute with: use an F16, BF16 or F32 version.`,
+    { paths: [file] },
+  );
+
 /** Bytes of a tensor of that shape, row-major without gaps. */
 export function byteLength(shape: readonly number[], dtype: DType): number {
   return shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
 }
 
-async function readHeader(file: string, source: ByteSource): Promise<Uint8Array> {
-  const { size } = source;
-  const head = await source.read(0, Math.min(size, 9));
-  const length = head.byteLength >= 8 ? new DataView(head.buffer, head.byteOffset).getBigUint64(0, true) : 0n;
-  const begins = head[8] === 0x7b && length <= BigInt(maxHeader);
-  if (!begins && looksPickled(file, head)) {
-    throw new TillerError(
-      "pickle-refused",
-      `${file} is a PyTorch pickle, which can run any code when opened: convert it to safetensors.`,
-      { paths: [file] },
-    );
-  }
-  if (size < 9)
-    throw new TillerError("safetensors-invalid", `${file} is not a safetensors file: it is only ${size} bytes.`, {
-      paths: [file],
-    });
-  if (length > BigInt(maxHeader)) {
-    throw new TillerError(
-      "safetensors-invalid",
-      `${file} is not a safetensors file: it declares a header of ${length} bytes, and the limit is ${maxHeader}.`,
-      { paths: [file] },
-    );
-  }
-  if (head[8] !== 0x7b)
-    throw new TillerError(
-      "safetensors-invalid",
-      `${file} is not a safetensors file: its header does not begin with "{".`,
-      { paths: [file] },
-    );
-  if (length > BigInt(size - 8)) {
+/**
+ * The tensors of a safetensors file whose beginning is `head`.
+ *
+ * @throws TillerError as {@link readSafetensors} does.
+ */
+export async function openSafetensors(file: string, source: ByteSource, head: Uint8Array): Promise<Safetensors> {
+  const length = declaredLength(head);
+  const left = source.size - 8;
+  if (length > BigInt(left)) {
     throw new TillerError(
       "safetensors-damaged",
-      `${file} is damaged: it declares a header of ${length} bytes, but only ${size - 8} follow. Download it again.`,
+      `${file} is damaged, perhaps half a download: it declares a header of ${length} bytes, but only ${left} follow. Download it again.`,
       { paths: [file] },
     );
   }
   const header = await source.read(8, Number(length));
   if (header.byteLength < Number(length))
     throw new TillerError("file-changed", `${file} changed while it was being read: try again.`, { paths: [file] });
-  return header;
+  return parseSafetensors(header, source);
 }
 
-/** By its first bytes (a zip archive, or a bare pickle of protocol 2 to 5) or else by its name. */
-function looksPickled(file: string, head: Uint8Array): boolean {
-  const zip = head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4;
-  const bare = head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
-  return zip || bare || /\.(bin|ckpt|pt|pth|pkl)$/.test(extname(file).toLowerCase());
-}
-
-function dtypeOf({ name, dtype }: HeaderEntry, file: string, int8: boolean): DType {
+function dtypeOf({ name, dtype }: HeaderEntry, file: string): DType {
   const known = byCode.get(dtype);
-  if (known && (known !== "int8" || int8)) return known;
+  if (known) return known;
+  if (foreign.has(dtype)) throw storedType(name, dtype, file);
   throw new TillerError(
-    foreign.has(dtype) ? "dtype-unsupported" : "safetensors-damaged",
-    foreign.has(dtype)
-      ? `${file} stores ${quoted(name)} as ${dtype}, which Tiller cannot compute with: use an F16, BF16 or F32 version.`
-      : `${file} is damaged or newer than Tiller: ${quoted(name)} has the unknown dtype ${quoted(dtype)}.`,
+    "safetensors-damaged",
+    `${file} is damaged or newer than Tiller: ${quoted(name)} has the unknown dtype ${quoted(dtype)}.`,
     { paths: [file] },
   );
 }

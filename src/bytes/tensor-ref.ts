@@ -5,8 +5,23 @@
  */
 import type { ByteSource } from "./source.ts";
 
-/** The element types Tiller reads from checkpoints and computes with, by their usual names. */
-export type DType = "float32" | "float16" | "bfloat16" | "float64" | "int64" | "int32" | "int8" | "uint8" | "bool";
+/** The element types Tiller reads from files, by their usual names. Networks take those of {@link ComputedDType} alone. */
+export type DType = ComputedDType | StoredDType;
+
+/** The element types that Tiller computes with. */
+export type ComputedDType =
+  | "float32"
+  | "float16"
+  | "bfloat16"
+  | "float64"
+  | "int64"
+  | "int32"
+  | "int8"
+  | "uint8"
+  | "bool";
+
+/** The element types that adapters may be stored in beside these. */
+export type StoredDType = "float8_e4m3" | "float8_e5m2" | "int16" | "uint16" | "uint32" | "uint64";
 
 /** Bytes one element takes. */
 export const bytesPerElement: Readonly<Record<DType, number>> = {
@@ -16,9 +31,15 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
   float64: 8,
   int64: 8,
   int32: 4,
-  int8: 1,
   uint8: 1,
   bool: 1,
+  float8_e4m3: 1,
+  float8_e5m2: 1,
+  int8: 1,
+  int16: 2,
+  uint16: 2,
+  uint32: 4,
+  uint64: 8,
 };
 
 /** A tensor inside a file: `byteLength` bytes of row-major `shape` elements from byte `offset` on. */

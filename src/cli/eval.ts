@@ -39,8 +39,8 @@ export function addEval(program: Command, act: (options: EvalOptions) => Promise
     .option("--protocol <name>", `how pictures are prepared: ${evaluationProtocols.join(", ")}`, (text) =>
       parseChoice("--protocol", text, evaluationProtocols),
     )
-    .option("--clip <folder>", "a CLIP such as openai/clip-vit-base-patch32, downloaded; default: dinghy's")
-    .option("--dino <folder>", "a ViT such as facebook/dino-vits16, downloaded; default: dinghy's");
+    .option("--clip <model>", "a CLIP: its folder, or a hub id as openai/clip-vit-base-patch32; default: dinghy's")
+    .option("--dino <model>", "a ViT: its folder, or a hub id as facebook/dino-vits16; default: dinghy's");
   addCommonOptions(command)
     .addHelpText(
       "after",
@@ -57,7 +57,22 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
     throw new TillerError("option-missing", "--images is missing: name the folder of pictures to measure.");
   if (references === undefined)
     throw new TillerError("option-missing", "--references is missing: name the folder of the subject's own pictures.");
-  const request = { images, references, prompts, prompt, token, clip, dino, protocol, device, threads, signal };
+  const onDownload: EvaluationRequest["onDownload"] = ({ file, received, total }) =>
+    output.progress.downloading(`downloading ${file}`, received, total);
+  const request = {
+    images,
+    references,
+    prompts,
+    prompt,
+    token,
+    clip,
+    dino,
+    protocol,
+    device,
+    threads,
+    signal,
+    onDownload,
+  };
   const result = await evaluatePictures(request, (done, total) =>
     output.progress.doing("measuring", done / total, `picture ${done} of ${total}`),
   );

@@ -57,6 +57,22 @@ describe("tiller generate", () => {
     expect(result.stderr).toContain("warning: too long");
   });
 
+  test("a revision goes into the model's name, and so into the recipe", async () => {
+    const { code } = await tiller([...cat, "--revision", "refs/pr/1", "--out", out]);
+    expect(code).toBe(0);
+    expect((await readRecipe(join(out, "tiller-0-cfg.png"))).model).toBe("owner/sd@refs/pr/1");
+  });
+
+  test.each([
+    ["./sd15", "main"],
+    ["dinghy", "main"],
+    ["owner/sd@main", "v1"],
+    ["owner/sd", "../x"],
+  ])("a revision of %s that cannot be: %s", async (model, revision) => {
+    const failed = await refused(["generate", "--model", model, "--revision", revision, "--prompt", "a", "--out", out]);
+    expect([failed.code, failed.error]).toEqual([2, refusal("option-invalid", "--revision", model)]);
+  });
+
   test("passes every option on to the model and the request", async () => {
     const lora = join(folder, "cat.safetensors");
     await writeFile(lora, "");

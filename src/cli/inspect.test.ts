@@ -179,7 +179,7 @@ describe("tiller inspect of a LoRA", () => {
       "unet.a.attn1.to_q.lora_B.weight": [8, 4],
       "unet.a.attn1.to_q.lora_magnitude_vector": [8],
     });
-    expect((await tiller(["inspect", file])).stdout).toContain("not for Tiller: it is a DoRA");
+    expect((await tiller(["inspect", file])).stdout).toContain("LoRA, DoRA, PEFT form");
   });
 });
 
@@ -296,7 +296,8 @@ describe("tiller inspect of other files", () => {
   test.each([
     ["missing.safetensors", undefined, "file-missing"],
     ["text.safetensors", "hello, this is text", "safetensors-invalid"],
-    ["model.ckpt", "\x80\x02}q\0aaaaaaaa", "pickle-refused"],
+    ["model.ckpt", "\x80\x02cposix\nsystem\n.", "pickle-refused"],
+    ["lfs.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "lfs-pointer"],
     ["photo.jpg", "\xff\xd8\xff", "recipe-missing"],
     ["broken.png", "\x89PNG\r\n\x1a\n", "picture-unreadable"],
   ] as const)("%s is refused in one line with exit code 1", async (name, content, kind) => {

@@ -94,7 +94,8 @@ function told(report: FileInspection, file: string, fits: string): string[] {
   switch (report.kind) {
     case "lora":
       return [
-        `${file}: LoRA${fits}, ${report.format} form, ${report.modules} modules, rank ${report.ranks.join(", ")}`,
+        `${file}: ${report.kinds.join(", ") || "LoRA"}${fits}, ${report.format} form, ${report.modules} modules${report.ranks.length > 0 ? `, rank ${report.ranks.join(", ")}` : ""}`,
+        ...(report.tokens.length > 0 ? [`learned tokens bundled with it: ${report.tokens.join(", ")}`] : []),
         ...report.obstacles.map((obstacle) => `not for Tiller: ${obstacle}`),
         "",
         table([
@@ -104,7 +105,11 @@ function told(report: FileInspection, file: string, fits: string): string[] {
             group,
             String(modules),
             ranks.join(", "),
-            alphas.length === 0 ? "= rank" : alphas.map((alpha) => Number(alpha.toPrecision(4))).join(", "),
+            alphas.length === 0
+              ? ranks.length === 0
+                ? ""
+                : "= rank"
+              : alphas.map((alpha) => Number(alpha.toPrecision(4))).join(", "),
             shortCount(parameters),
           ]),
         ]),
@@ -124,7 +129,7 @@ function told(report: FileInspection, file: string, fits: string): string[] {
       ];
     case "single-file model":
       return [
-        `${file}: single-file model, ${report.family}`,
+        `${file}: single-file model, ${report.family}${report.predicts === undefined ? "" : `, predicts ${report.predicts}`}`,
         "",
         table([
           ["part", "parameters", "dtype", "size"],
@@ -152,8 +157,8 @@ function pictureLines(
   return [head, "", table(recipeRows(recipe)), "", `Again: ${repeat}`];
 }
 
-function recipeRows({ tiller, model, base, variant, config, adapters, request }: Recipe): string[][] {
-  const given = Object.entries({ model, base, variant, config }).filter(([, value]) => value !== undefined);
+function recipeRows({ tiller, model, base, variant, config, prediction, adapters, request }: Recipe): string[][] {
+  const given = Object.entries({ model, base, variant, config, prediction }).filter(([, value]) => value !== undefined);
   return [
     ["made by", `Tiller ${tiller}`],
     ...(given as string[][]),

@@ -1,7 +1,7 @@
 /** The options that commands share, and what becomes of them: a model to load and a request to it. */
 
 import { availableParallelism } from "node:os";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import {
   type AdapterChoice,
   type DeviceName,
@@ -23,6 +23,7 @@ import {
   type GivenRequest,
   karrasSamplerNames,
   parseAdapter,
+  parseHubName,
   placeOf,
   refuseInexactSeeds,
   settingNames,
@@ -48,8 +49,10 @@ export interface PictureOptions extends CommonOptions {
   negative?: string;
   adapter?: AdapterChoice[];
   base?: string;
+  revision?: string;
   variant?: string;
   config?: string;
+  prediction?: "epsilon" | "v_prediction";
   karras?: true;
   clipSkip?: number;
   count?: number;
@@ -87,7 +90,7 @@ export function addPictureOptions(command: Command): Command {
   return command
     .option(
       "--model <model>",
-      "a Diffusers folder, a single .safetensors file, or a hub id; default: dinghy, which comes with Tiller",
+      "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy, which comes with Tiller",
     )
     .option("--prompt <text>", "what to draw")
     .option("--negative <text>", "what to avoid, in the place of the empty prompt")
@@ -97,8 +100,10 @@ export function addPictureOptions(command: Command): Command {
       (text, before: AdapterChoice[] = []) => [...before, adapterOption(text)],
     )
     .option("--base <model>", "the pre-trained model that a full fine-tune given as --model came from")
+    .option("--revision <name>", "branch, tag or commit of a hub id, as owner/name@NAME")
     .option("--variant <name>", "which spelling of the weights, such as fp16")
     .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
+    .addOption(predictionOption())
     .option("--karras", `space the noise levels as Karras et al. do (${karrasSamplerNames.join(" and ")})`)
     .option("--clip-skip <n>", "last layers of the text encoder to leave out; default: 0", (text) =>
       parseWhole("--clip-skip", text, 0),
@@ -110,6 +115,13 @@ export function addPictureOptions(command: Command): Command {
     .option("--out <folder>", "where pictures go; none there is overwritten", "tiller-out")
     .option("--profile", "print the time every operator took");
 }
+
+/** What the network predicts: for files that do not say. */
+export const predictionOption = (): Option =>
+  new Option("--prediction <what>", "what the network predicts, where its files do not say or are wrong").choices([
+    "epsilon",
+    "v_prediction",
+  ]);
 
 /** @throws TillerError that names the option. */
 function adapterOption(text: string): AdapterChoice {
@@ -125,7 +137,9 @@ export interface ModelChoice {
   readonly model: string;
   /** Neither named it: it is the embedded one. */
   readonly unnamed: boolean;
-  readonly load: Pick<LoadOptions, "base" | "variant" | "config"> & { readonly adapters: readonly AdapterChoice[] };
+  readonly load: Pick<LoadOptions, "base" | "variant" | "config" | "prediction"> & {
+    readonly adapters: readonly AdapterChoice[];
+  };
 }
 
 /** The picture's recipe that `--from` names, if it does. */
@@ -134,15 +148,35 @@ export async function recipeFrom({ from }: PictureOptions): Promise<Recipe | und
 }
 
 /**
- * The model of the command line, else the recipe's, else the embedded one. A model given anew leaves the recipe's base, variant and config behind:
+ * A hub id with its revision, under which recipes keep it.
+ *
+ * @throws TillerError if the model is no hub id, or has a revision.
+ */
+export function atRevision(model: string, revision: string | undefined): string {
+  if (revision === undefined) return model;
+  const hub = placeOf(model) === model ? parseHubName(model) : undefined;
+  const { id, file } = hub ?? {};
+  const named = parseHubName(`${id}@${revision}`);
+  if (!hub || hub.revision !== undefined || !named) {
+    throw new TillerError(
+      "option-invalid",
+      `--revision goes with a model's hub id, owner/name; it is ${revision} for ${model}.`,
+    );
+  }
+  return `${id}@${revision}${file === undefined ? "" : `:${file}`}`;
+}
+
+/**
+ * The model of the command line, else the recipe's, else the embedded one. A model given anew leaves the recipe's base, variant, config and prediction behind:
  * they belong to its own. Local paths become absolute, so that recipes hold from any folder.
  */
 export function chooseModel(options: PictureOptions, recipe: Recipe | undefined): ModelChoice {
-  const model = options.model ?? recipe?.model ?? embeddedModel;
+  const model = atRevision(options.model ?? recipe?.model ?? embeddedModel, options.revision);
   const same = options.model === undefined ? recipe : undefined;
   const base = options.base ?? same?.base;
   const variant = options.variant ?? same?.variant;
   const config = options.config ?? same?.config;
+  const prediction = options.prediction ?? same?.prediction;
   const adapters = options.adapter ?? recipe?.adapters.map(({ file, strength }) => ({ file, strength })) ?? [];
   return {
     model: placeOf(model),
@@ -152,6 +186,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
       ...(base !== undefined && { base: placeOf(base) }),
       ...(variant !== undefined && { variant }),
       ...(config !== undefined && { config: placeOf(config) }),
+      ...(prediction !== undefined && { prediction }),
     },
   };
 }

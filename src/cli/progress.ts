@@ -2,6 +2,7 @@
 import { SingleBar } from "cli-progress";
 import type { Pace } from "../index.ts";
 import { paceText } from "../internal.ts";
+import { shortBytes } from "./printable.ts";
 import type { World } from "./world.ts";
 
 export interface Progress {
@@ -9,6 +10,8 @@ export interface Progress {
   doing(what: string, share?: number, detail?: string): void;
   /** The same with its steps, the rate and the time left. */
   steps(what: string, pace: Pace, detail?: string): void;
+  /** A download: how much there is stands beside how much of it has come. */
+  downloading(what: string, received: number, total: number): void;
   /** A line that stays. */
   note(line: string): void;
   /** Takes the line away. */
@@ -26,6 +29,10 @@ export function startProgress({ stderr }: Pick<World, "stderr">): Progress {
     // Details come last: a narrow terminal shows a line's beginning.
     steps: (what, pace, detail) =>
       show.line(what, pace.done / pace.total, detail ? `${paceText(pace)}, ${detail}` : paceText(pace)),
+    downloading(what, received, total) {
+      const share = total > 0 ? Math.min(1, received / total) : 1;
+      show.line(what, share, `${Math.floor(share * 100)} % of ${shortBytes(total)}`);
+    },
     note(line) {
       show.clear();
       stderr.write(`${line}\n`);

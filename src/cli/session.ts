@@ -25,7 +25,9 @@ export async function withPipeline(
     ...(profile && { profile }),
     signal: world.signal,
     onProgress: ({ what, loaded, total }) =>
-      output.progress.doing(what, loaded !== undefined && total ? Math.min(1, loaded / total) : undefined),
+      loaded !== undefined && total !== undefined
+        ? output.progress.downloading(what, loaded, total)
+        : output.progress.doing(what),
   });
   const pipeline = await orInterrupted(loading, world.signal, (late) => late.close()).catch((error: unknown) => {
     throw unnamed ? withModelNamed(error) : error;

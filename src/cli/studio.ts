@@ -24,8 +24,8 @@ export function addStudio(program: Command, act: (options: StudioOptions) => Pro
       "a model to offer; repeatable; default: dinghy, which comes with Tiller",
       (text, before: string[] = []) => [...before, text],
     )
-    .option("--clip <folder>", "the CLIP that comparisons are measured with, downloaded; default: dinghy's")
-    .option("--dino <folder>", "the ViT that comparisons are measured with, downloaded; default: dinghy's")
+    .option("--clip <model>", "the CLIP that comparisons are measured with, a folder or a hub id; default: dinghy's")
+    .option("--dino <model>", "the ViT that comparisons are measured with, a folder or a hub id; default: dinghy's")
     .option("--data <folder>", "where pictures, adapters and jobs are kept", "tiller-studio")
     .option("--port <n>", "0 for any that is free", (text) => parseWhole("--port", text, 0), 7860)
     .option("--host <address>", "answer other machines too, which then need the token that is printed")

@@ -13,7 +13,7 @@ import {
 } from "../index.ts";
 import { photographsModel, refusePhotographs } from "../internal.ts";
 import { warnOfIdleTraining } from "./idle-training-options.ts";
-import { addCommonOptions, type CommonOptions } from "./options.ts";
+import { addCommonOptions, atRevision, type CommonOptions, predictionOption } from "./options.ts";
 import type { Output } from "./output.ts";
 import { quoted, shortTime } from "./printable.ts";
 import { parseChoice, parseNumber, parseWhole } from "./values.ts";
@@ -37,7 +37,7 @@ export function addTrain(
     .argument("<method>", trainingMethodNames.join(", "), (text) => parseChoice("method", text, trainingMethodNames))
     .option(
       "--model <model>",
-      "a Diffusers folder, a single .safetensors file, or a hub id; default: dinghy, which cannot learn photographs",
+      "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy, which cannot learn photographs",
     )
     .option("--images <folder>", "the subject's pictures; a .txt file beside one is its caption")
     .option("--token <word>", 'what the subject is called in prompts, such as sks or "<cat>"')
@@ -92,8 +92,10 @@ export function addTrain(
       (text, before: string[] = []) => [...before, text],
     )
     .option("--checkpoint-every <n>", "steps between checkpoints; default: 25", whole("--checkpoint-every"))
+    .option("--revision <name>", "branch, tag or commit of a hub id, as owner/name@NAME")
     .option("--variant <name>", "which spelling of the weights, such as fp16")
-    .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model");
+    .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
+    .addOption(predictionOption());
   addCommonOptions(command)
     .addHelpText(
       "after",
@@ -133,9 +135,11 @@ export async function train(
   world: World,
   output: Output,
 ): Promise<void> {
-  const { json, device, precision, threads, verbose, samplePrompt, ...given } = options as TrainOptions & {
+  const { json, device, precision, threads, verbose, samplePrompt, revision, ...asked } = options as TrainOptions & {
     samplePrompt?: string[];
+    revision?: string;
   };
+  const given = { ...asked, model: atRevision(asked.model ?? embeddedModel, revision) };
   for (const name of ["images", "token", "class"] as const) {
     if (given[name] === undefined)
       throw new TillerError("option-missing", `--${name} is missing; see tiller train --help.`);
@@ -189,7 +193,8 @@ export async function train(
   const prompt = quoted(`a ${request.token} ${request.class} in the snow`);
   const spelling = request.variant === undefined ? "" : ` --variant ${quoted(request.variant)}`;
   const config = request.config === undefined ? "" : ` --config ${quoted(request.config)}`;
-  const model = `${quoted(request.model)}${spelling}${config}`;
+  const prediction = request.prediction === undefined ? "" : ` --prediction ${request.prediction}`;
+  const model = `${quoted(request.model)}${spelling}${config}${prediction}`;
   output.result.seconds = (performance.now() - began) / 1000;
   output.say(
     `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,

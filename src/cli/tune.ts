@@ -34,7 +34,7 @@ export function addTune(program: Command, act: (options: TuneOptions) => Promise
   const command = program
     .command("tune")
     .description("find an adapter's best omega: the most like the subject that keeps the text")
-    .option("--model <model>", "a Diffusers folder, a single .safetensors file, or a hub id; default: dinghy")
+    .option("--model <model>", "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy")
     .option("--adapter <file>", "the adapter; repeatable", (text, before: string[] = []) => [...before, text])
     .option("--images <folder>", "the subject's own pictures")
     .option("--class <noun>", "what kind of thing it is, such as cat")
@@ -44,8 +44,8 @@ export function addTune(program: Command, act: (options: TuneOptions) => Promise
     .option("--scale <list>", "guidance scales to try; default: the model's", (text) => parseNumbers("--scale", text))
     .option("--floor <share>", "share of cfg's CLIP-T to keep", (text) => parseNumber("--floor", text), 0.98)
     .option("--steps <n>", "of a picture; default: the model's", (text) => parseWhole("--steps", text, 1))
-    .option("--clip <folder>", "a CLIP such as openai/clip-vit-base-patch32, downloaded; for dinghy: dinghy's")
-    .option("--dino <folder>", "a ViT such as facebook/dino-vits16, downloaded; for dinghy: dinghy's")
+    .option("--clip <model>", "a CLIP: its folder, or a hub id as openai/clip-vit-base-patch32; for dinghy: dinghy's")
+    .option("--dino <model>", "a ViT: its folder, or a hub id as facebook/dino-vits16; for dinghy: dinghy's")
     .option(
       "--out <folder>",
       "where pictures go; those there already are not drawn again; default: beside the adapter",
@@ -56,7 +56,7 @@ export function addTune(program: Command, act: (options: TuneOptions) => Promise
       `
 Example:
   tiller tune --model ./sd15 --adapter cat.safetensors --images my-cat --class cat --budget 60 \\
-              --clip ./clip-vit-base-patch32 --dino ./dino-vits16`,
+              --clip openai/clip-vit-base-patch32 --dino facebook/dino-vits16`,
     )
     .action(act);
 }
@@ -84,7 +84,7 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
   if (model !== embeddedModel && (clip === undefined || vit === undefined))
     throw new TillerError(
       "encoders-needed",
-      "--clip and --dino are missing: name folders of encoders to measure with; dinghy's own only know dinghy's pictures.",
+      "--clip and --dino are missing: name encoders to measure with; dinghy's own only know dinghy's pictures.",
     );
   if ((clip === undefined) !== (vit === undefined))
     throw new TillerError("option-missing", "--clip and --dino go together: name both, or neither.");

@@ -10,8 +10,8 @@ export const adapterErrors = rows({
   "adapter-unsupported": {
     kind: "failed",
     what: "An adapter is of a kind that Tiller does not apply.",
-    why: "Tiller applies LoRA, textual inversion and Custom Diffusion.",
-    fix: "Merge it into a model first, with the tool that made it.",
+    why: "It rotates weights (OFT, BOFT), is for a model that Tiller does not run, has keys of an unknown kind, or is no adapter.",
+    fix: "Merge it into a model first, with the tool that made it. docs/compatibility.md lists the kinds that Tiller applies.",
   },
   "adapter-damaged": {
     kind: "failed",
@@ -30,6 +30,12 @@ export const adapterErrors = rows({
     what: "An adapter's metadata cannot be read, or contradicts its tensors.",
     why: "Its PEFT or kohya settings were damaged or edited.",
     fix: "Export it again.",
+  },
+  "adapter-ambiguous": {
+    kind: "failed",
+    what: "A repository on the hub holds several adapters.",
+    why: "None of its files has a usual name, so there is no telling which is meant.",
+    fix: "Name the file: `owner/name:file.safetensors`.",
   },
   "adapter-empty": {
     kind: "failed",

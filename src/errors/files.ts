@@ -43,10 +43,40 @@ export const fileErrors = rows({
     why: "It belongs to another kind of model or program.",
     fix: "Check which file you named; the message says which key is wrong.",
   },
+  "file-empty": {
+    kind: "failed",
+    what: "A file that should hold weights is empty.",
+    why: "Its download did not begin, or the disk was full.",
+    fix: "Download it again.",
+  },
+  "lfs-pointer": {
+    kind: "failed",
+    what: "A file is a Git LFS pointer, not the weights.",
+    why: "The repository was cloned without Git LFS, which fetches the large files; a pointer is a note of some 130 bytes in their place.",
+    fix: "Run `git lfs install`, then `git lfs pull` in the repository's folder, or pass the hub id in place of the clone.",
+  },
+  "web-page": {
+    kind: "failed",
+    what: "A file is a web page under the name of weights.",
+    why: "The page about the file was saved in place of the file, or a server asked for a login.",
+    fix: "Use the page's download link. On the hub the address of a file itself has `/resolve/`, not `/blob/`.",
+  },
+  "not-weights": {
+    kind: "failed",
+    what: "A file is of another format: GGUF, ONNX, TensorFlow Lite, HDF5, JSON, an archive, a picture.",
+    why: "Tiller reads safetensors and PyTorch files. The first bytes tell what a file is, whatever its name.",
+    fix: "Use the safetensors or PyTorch file of the model; unpack an archive first.",
+  },
+  "download-incomplete": {
+    kind: "failed",
+    what: "A file is half a download.",
+    why: "The download stopped early or still runs: the file begins with zeros, or its end is missing.",
+    fix: "Let it finish, or download it again.",
+  },
   "safetensors-invalid": {
     kind: "failed",
     what: "A file is not a safetensors file.",
-    why: "It has the name but not the format: a Git LFS pointer or an error page, for example.",
+    why: "It has the name but not the format, and its first bytes are of no format that Tiller knows.",
     fix: "Download the real file.",
   },
   "safetensors-damaged": {
@@ -55,11 +85,23 @@ export const fileErrors = rows({
     why: "Its download stopped early, or its header contradicts its contents.",
     fix: "Download or export it again.",
   },
+  "torch-damaged": {
+    kind: "failed",
+    what: "A PyTorch file (`.ckpt`, `.pt`, `.bin`) is damaged.",
+    why: "Its tensors do not lie in their storages, or its archive or pickle is broken or packed otherwise than PyTorch does.",
+    fix: "Download or save it again.",
+  },
   "pickle-refused": {
     kind: "failed",
-    what: "A file is a PyTorch pickle (`.ckpt`, `.pt`, `.bin`).",
-    why: "A pickle can run any code when it is opened, so Tiller never opens one.",
-    fix: "Convert it to safetensors, for example with `save_pretrained(..., safe_serialization=True)`.",
+    what: "A PyTorch file (`.ckpt`, `.pt`, `.bin`) asks for more than tensors.",
+    why: "A pickle can run any code when it is opened. Tiller runs none: it reads tensors, dictionaries and plain values, and refuses the rest by name.",
+    fix: "Ask for a safetensors file, or convert it with the command in the message, which lets PyTorch load tensors alone (`weights_only=True`).",
+  },
+  "tensor-strided": {
+    kind: "failed",
+    what: "A tensor in a PyTorch file does not lie row by row.",
+    why: "It was saved transposed, or as a part of another. Weights are used where they lie.",
+    fix: "Convert the file with the command in the message, which lays every tensor out anew.",
   },
   "dtype-unsupported": {
     kind: "failed",

@@ -4,14 +4,14 @@ export const hubErrors = rows({
   "hub-refused": {
     kind: "failed",
     what: "The hub refused a download.",
-    why: "The id does not exist, is private, or is gated behind terms.",
+    why: "The id or its revision does not exist, is private, or is gated behind terms.",
     fix: "Check the name, accept its terms on the hub, and set `HF_TOKEN` to your access token.",
   },
   "hub-unreachable": {
     kind: "failed",
     what: "The hub could not be reached, or something else answered in its place.",
     why: "There is no network, a proxy is in the way, or `HF_ENDPOINT` is wrong.",
-    fix: "Check the network and `HF_ENDPOINT`, or pass a local folder.",
+    fix: "Check the network, `HF_ENDPOINT` and the proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), or pass a local folder.",
   },
   "hub-offline": {
     kind: "failed",
@@ -21,9 +21,9 @@ export const hubErrors = rows({
   },
   "hub-token": {
     kind: "failed",
-    what: "`HF_TOKEN` is not an access token of the hub.",
+    what: "`HF_TOKEN`, or the file that `hf auth login` left, holds no access token of the hub.",
     why: 'Tokens begin with "hf_".',
-    fix: "Correct it or unset it.",
+    fix: "Correct it or unset it; log in again, or remove the file.",
   },
   "hub-download-failed": {
     kind: "failed",

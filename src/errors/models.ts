@@ -4,7 +4,7 @@ export const modelErrors = rows({
   "model-not-found": {
     kind: "failed",
     what: "There is no model under this name.",
-    why: "It is neither a folder with a model_index.json, nor a .safetensors file, nor a hub id, nor `dinghy`.",
+    why: "It is neither a folder with a model_index.json, nor a .safetensors or .ckpt file, nor a hub id, nor `dinghy`.",
     fix: "Give a Diffusers folder, a single-file checkpoint or an id of the form owner/name.",
   },
   "model-unsupported": {

@@ -4,6 +4,7 @@ import { makeFolder } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { embedded, embeddedFolder, embeddedModel } from "../families/embedded.ts";
 import { openModel } from "../families/open-model.ts";
+import { encoderFolder } from "../metrics/encoder-folder.ts";
 import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
 import { tokenizerOf } from "../metrics/index.ts";
 import type { Pace } from "../pace.ts";
@@ -54,12 +55,15 @@ export interface RunProgress {
   readonly detail: string;
 }
 
-/** Folders of the encoders that an experiment measures with. */
-export const encodersOf = ({ encoders }: Experiment) => encoders ?? { clip: embedded("clip"), dino: embedded("vit") };
+/** Folders of the encoders that an experiment measures with; those of the hub are brought here. */
+async function encodersOf({ encoders }: Experiment): Promise<{ clip: string; dino: string }> {
+  const { clip, dino } = encoders ?? { clip: embedded("clip"), dino: embedded("vit") };
+  return { clip: await encoderFolder(clip), dino: await encoderFolder(dino) };
+}
 
 /** The networks of an experiment. */
 export async function identitiesOf(experiment: Experiment): Promise<Identities> {
-  const { clip, dino } = encodersOf(experiment);
+  const { clip, dino } = await encodersOf(experiment);
   const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
   return {
     // The embedded model's folder holds encoders too, which have no part in its pictures. A model's own defaults have: class
@@ -80,7 +84,7 @@ export async function openEncoders(
   engine: Engine,
   experiment: Experiment,
 ): Promise<{ clip: ClipEncoder; dino: PictureEncoder }> {
-  const { clip, dino } = encodersOf(experiment);
+  const { clip, dino } = await encodersOf(experiment);
   return {
     clip: await openClip(engine, clip, await tokenizerOf(clip), experiment.protocol),
     dino: await openViT(engine, dino, experiment.protocol),

@@ -68,9 +68,7 @@ export async function drawClass(
       load: options,
       signal: options.signal,
     });
-    for await (const { done, picture, pictures } of making) {
-      onStep(done, `drawing any ${noun}`, `picture ${picture} of ${pictures}`);
-    }
+    for await (const { done, which } of making) onStep(done, `drawing any ${noun}`, which);
   });
 }
 

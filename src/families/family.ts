@@ -32,6 +32,10 @@ export interface ModelFiles {
   readonly scheduler: Readonly<Record<string, unknown>>;
   /** Holds `tokenizer.json`, or `vocab.json` and `merges.txt`. */
   readonly tokenizerFolder: string;
+  /** Tokens that the tokenizer's config lets a prompt have; absent where it leaves that to the text encoder. */
+  readonly promptTokens?: number | undefined;
+  /** What of the files could be meant otherwise, a sentence each. */
+  readonly warnings?: readonly string[] | undefined;
   /** Defaults of the folder's own, from its tiller.json: they go before the family's. */
   readonly defaults?: Partial<ModelDefaults> | undefined;
 }
@@ -196,8 +200,11 @@ export interface Family {
 }
 
 export interface SingleFile {
-  /** @throws TillerError naming what the file is instead. */
-  split(file: Safetensors, name: string): Promise<SplitFile>;
+  /**
+   * @param yaml The text of the .yaml that lies beside the file under its name, if one does.
+   * @throws TillerError naming what the file is instead.
+   */
+  split(file: Safetensors, name: string, yaml?: string): Promise<SplitFile>;
 }
 
 /** A part of a single file. */
@@ -209,6 +216,10 @@ export interface SplitComponent extends Component {
 export interface SplitFile {
   readonly components: ReadonlyMap<string, SplitComponent>;
   readonly scheduler: Readonly<Record<string, unknown>>;
+  /** Whether anything said what the network predicts; else the scheduler's is what such files usually are. */
+  readonly predictionTold: boolean;
+  /** What of the file could be meant otherwise, a sentence each. */
+  readonly warnings: readonly string[];
   /** Repositories of the hub that hold the model's tokenizer; the first is where to get it. */
   readonly tokenizers: readonly string[];
 }

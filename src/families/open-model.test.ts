@@ -301,9 +301,9 @@ describe("a single file", () => {
     await expect(openModel(file, { config: empty })).rejects.toThrow(refusal("tokenizer-missing", empty));
   });
 
-  test("that is a pickle says to convert it", async () => {
+  test("that is half a .ckpt says so", async () => {
     const file = join(root, "old.ckpt");
     await writeFile(file, Buffer.from("504b030414000000", "hex"));
-    await expect(openModel(file)).rejects.toThrow(refusal("pickle-refused", file));
+    await expect(openModel(file)).rejects.toThrow(refusal("download-incomplete", file));
   });
 });

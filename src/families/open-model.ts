@@ -1,12 +1,15 @@
 /** From the name a person gives a model to the model, wherever it lies: a folder, a single file, or the hub. */
 
 import { z } from "zod";
-import { basename, exists, join, kindOf, list, resolve } from "#bytes";
-import { cachedSnapshot, fetchSnapshot, isHubId } from "#hub";
-import { jsonObject, readJson } from "../bytes/json-file.ts";
-import { readSafetensors } from "../bytes/safetensors.ts";
+import { basename, exists, extname, join, kindOf, list, resolve } from "#bytes";
+import { cachedSnapshot, fetchSnapshot } from "#hub";
+import { jsonObject, readJson, readText } from "../bytes/json-file.ts";
+import { readTensors } from "../bytes/read-tensors.ts";
+import { refuseStoredTypes } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
 import { guidanceNames } from "../guidance/index.ts";
+import { fetchFile } from "../hub/file.ts";
+import { parseHubName } from "../hub/id.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { samplerNames } from "../samplers/index.ts";
 import { listFolder, openCheckpoint } from "../weights/checkpoint.ts";
@@ -21,18 +24,22 @@ export interface OpenModelOptions extends HubOptions {
   readonly variant?: string | undefined;
   /** For a single file: a Diffusers folder or hub id that gives the tokenizer and any configs, which then win. */
   readonly config?: string | undefined;
+  /** What the network predicts, whatever its files say. */
+  readonly prediction?: "epsilon" | "v_prediction" | undefined;
 }
 
 /**
- * Opens a model: a Diffusers folder, a single `.safetensors` file, the embedded model by its name, or a hub id `owner/name`,
- * tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
+ * Opens a model: a Diffusers folder, a single checkpoint file (`.safetensors`, `.ckpt`), the embedded model by its name, or a hub id: `owner/name`,
+ * `owner/name@revision`, or one file of a repository, `owner/name:file`; tried in this order. Hub models are downloaded first, into the cache that other tools share. No weights are read.
  *
  * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind Tiller does not run; or if
  *   `config` is given for a model that is not a single file.
  */
 export async function openModel(model: string, options: OpenModelOptions = {}): Promise<Model> {
   const { family, files } = await openModelFiles(model, options);
-  return family.model(files);
+  const { prediction } = options;
+  if (prediction === undefined) return family.model(files);
+  return family.model({ ...files, scheduler: { ...files.scheduler, prediction_type: prediction } });
 }
 
 /**
@@ -41,9 +48,9 @@ export async function openModel(model: string, options: OpenModelOptions = {}): 
  * @returns Undefined where it would have to be downloaded.
  */
 export async function openModelHere(model: string, options: OpenModelOptions = {}): Promise<Model | undefined> {
-  const elsewhere = !(await kindOf(model)) && model !== embeddedModel && isHubId(model);
-  const place = elsewhere ? await cachedSnapshot(model, options) : model;
-  return place === undefined ? undefined : openModel(place, options);
+  const hub = (await kindOf(model)) || model === embeddedModel ? undefined : parseHubName(model);
+  const place = hub ? await cachedSnapshot(hub, options) : model;
+  return place === undefined ? undefined : openModel(hub?.file === undefined ? place : join(place, hub.file), options);
 }
 
 /** A model's files and the family that makes a model of them. */
@@ -56,6 +63,8 @@ export interface FoundModel {
 export async function openModelFiles(model: string, options: OpenModelOptions = {}): Promise<FoundModel> {
   const kind = await kindOf(model);
   if (kind === "file") return openSingleFile(model, options);
+  const hub = kind === undefined ? parseHubName(model) : undefined;
+  if (hub?.file !== undefined) return openSingleFile(await fetchFile(hub, hub.file, options), options);
   if (options.config !== undefined) {
     throw new TillerError("config-idle", `--config goes with a single-file model; ${model} brings its own configs.`, {
       paths: [model],
@@ -63,19 +72,19 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   }
   if (kind === "folder") return openFolder(model, options);
   if (model === embeddedModel) return openFolder(embeddedFolder, options);
-  if (isHubId(model)) {
+  if (hub) {
     // The index says which files are needed; it is too small to tell of.
-    const indexOnly = await fetchSnapshot(model, (names) => modelIndexOf(model, names), {
+    const indexOnly = await fetchSnapshot(hub, (names) => modelIndexOf(model, names), {
       ...options,
       onProgress: undefined,
     });
     const family = familyOf(await readJson(join(indexOnly, "model_index.json"), modelIndex), model);
-    const snapshot = await fetchSnapshot(model, (names) => modelFiles(model, family, names, options.variant), options);
+    const snapshot = await fetchSnapshot(hub, (names) => modelFiles(model, family, names, options.variant), options);
     return openFolder(snapshot, options, { name: model, kind: "hub" });
   }
   throw new TillerError(
     "model-not-found",
-    `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors file, ` +
+    `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors or .ckpt file, ` +
       `nor a hub id of the form owner/name, nor ${embeddedModel}, the embedded one.`,
     { paths: [model] },
   );
@@ -130,7 +139,7 @@ async function openFolder(
     ...as,
     components,
     scheduler: await readJson(join(folder, "scheduler", "scheduler_config.json"), jsonObject),
-    tokenizerFolder: await tokenizerIn(folder),
+    ...(await tokenizerOf(folder)),
     defaults: await ownDefaults(folder),
   };
   return { family, files };
@@ -169,29 +178,50 @@ function refuseUnknownVariant(model: string, files: readonly (readonly string[])
 async function openSingleFile(file: string, options: OpenModelOptions): Promise<FoundModel> {
   // One family has single files so far; with more, their marks decide.
   const family = families.find(({ singleFile }) => singleFile !== undefined)!;
-  const { components, scheduler, tokenizers } = await family.singleFile!.split(await readSafetensors(file), file);
+  const { components, scheduler, tokenizers, predictionTold, warnings } = await family.singleFile!.split(
+    await readTensors(file),
+    file,
+    await yamlBeside(file),
+  );
   const folder =
     options.config === undefined
       ? await defaultTokenizer(tokenizers, file, options)
       : await configFolder(options.config, family, options);
   // Without --config the folder lends its tokenizer alone: its configs may be another model's.
-  const given = async (...path: string[]) => {
+  const given = async (...path: string[]): Promise<Record<string, unknown>> => {
     const json = join(folder, ...path);
     return options.config !== undefined && (await exists(json)) ? readJson(json, jsonObject) : {};
   };
   const agreed = new Map<string, Component>();
   for (const [name, part] of components) {
+    refuseStoredTypes(part.weights);
     agreed.set(name, agreeing(part, await given(name, "config.json"), name, file));
   }
+  const givenScheduler = await given("scheduler", "scheduler_config.json");
+  const told = predictionTold || options.prediction !== undefined || givenScheduler.prediction_type !== undefined;
   const files = {
     name: basename(file),
     kind: "single-file",
     components: agreed,
-    scheduler: { ...scheduler, ...(await given("scheduler", "scheduler_config.json")) },
-    tokenizerFolder: await tokenizerIn(folder),
+    scheduler: { ...scheduler, ...givenScheduler },
+    warnings: [...warnings, ...(told ? [] : [predictionUnknown(file, scheduler.prediction_type)])],
+    ...(await tokenizerOf(folder)),
   } as const;
   return { family, files };
 }
+
+/** The .yaml that lies beside a file under its name, as other programs look for it. */
+export async function yamlBeside(file: string): Promise<string | undefined> {
+  for (const extension of [".yaml", ".yml"]) {
+    const beside = file.slice(0, file.length - extname(file).length) + extension;
+    if (await exists(beside)) return readText(beside, 1 << 20);
+  }
+  return undefined;
+}
+
+const predictionUnknown = (file: string, usual: unknown): string =>
+  `${file} does not say what its network predicts, and no .yaml beside it does: ${usual} is assumed, as such files usually are; ` +
+  `where pictures come out as noise, give --prediction ${usual === "epsilon" ? "v_prediction" : "epsilon"}`;
 
 /** The given config over the derived one, after a check that it is a config for these shapes. */
 function agreeing(part: SplitComponent, given: Record<string, unknown>, name: string, file: string): Component {
@@ -212,12 +242,12 @@ function agreeing(part: SplitComponent, given: Record<string, unknown>, name: st
 
 async function defaultTokenizer(ids: readonly string[], file: string, options: OpenModelOptions): Promise<string> {
   for (const id of ids) {
-    const snapshot = await cachedSnapshot(id, options);
+    const snapshot = await cachedSnapshot({ id }, options);
     if (snapshot && (await hasTokenizer(join(snapshot, "tokenizer")))) return snapshot;
   }
   const id = ids[0]!;
   try {
-    return await fetchSnapshot(id, tokenizerFiles, options);
+    return await fetchSnapshot({ id }, tokenizerFiles, options);
   } catch (error) {
     if (!(error instanceof TillerError)) throw error;
     throw new TillerError(
@@ -232,7 +262,8 @@ async function defaultTokenizer(ids: readonly string[], file: string, options: O
 async function configFolder(config: string, family: Family, options: OpenModelOptions): Promise<string> {
   const kind = await kindOf(config);
   if (kind === "folder") return config;
-  if (!kind && isHubId(config)) return fetchSnapshot(config, (names) => configFiles(family, names), options);
+  const hub = kind === undefined ? parseHubName(config) : undefined;
+  if (hub && hub.file === undefined) return fetchSnapshot(hub, (names) => configFiles(family, names), options);
   throw new TillerError(
     "config-missing",
     `--config ${config} is neither a Diffusers folder nor a hub id of the form owner/name.`,
@@ -243,11 +274,11 @@ async function configFolder(config: string, family: Family, options: OpenModelOp
 /** @throws TillerError if the repository is not a pipeline's. */
 function modelIndexOf(id: string, names: readonly string[]): string[] {
   if (names.includes("model_index.json")) return ["model_index.json"];
-  const single = names.filter((name) => /^[^/]+\.safetensors$/.test(name));
+  const single = names.filter((name) => /^[^/]+\.(safetensors|ckpt)$/.test(name));
   throw new TillerError(
     "model-not-found",
     single.length > 0
-      ? `${id} is not a Diffusers repository: download one of ${single.slice(0, 5).join(", ")} and pass the file.`
+      ? `${id} is not a Diffusers repository: name one of its files, as ${id}:${single[0]}${single.length > 1 ? ` (or ${single.slice(1, 5).join(", ")})` : ""}.`
       : `${id} is not a Diffusers repository: it has no model_index.json.`,
     { paths: [id] },
   );
@@ -262,11 +293,9 @@ function modelFiles(id: string, family: Family, names: readonly string[], varian
   const weights = parts.flatMap((part) => {
     const chosen = chooseWeightFiles(filesOf(part), variant);
     if (!chosen) {
-      throw new TillerError(
-        "weights-missing",
-        `${id} has no safetensors weights in ${part}/: convert the model to safetensors first.`,
-        { paths: [id] },
-      );
+      throw new TillerError("weights-missing", `${id} has no weights of PyTorch or safetensors in ${part}/.`, {
+        paths: [id],
+      });
     }
     return chosen.names.map((name) => `${part}/${name}`);
   });
@@ -286,6 +315,16 @@ function tokenizerFiles(names: readonly string[]): string[] {
   return names.filter((name) => /^tokenizer\/[\w.-]+\.(json|txt)$/.test(name));
 }
 
+/** Tokenizers of no length say 1e30. */
+const tokenizerConfig = z.looseObject({ model_max_length: z.number().nullish() });
+
+async function tokenizerOf(folder: string): Promise<Pick<ModelFiles, "tokenizerFolder" | "promptTokens">> {
+  const tokenizerFolder = await tokenizerIn(folder);
+  const config = join(tokenizerFolder, "tokenizer_config.json");
+  const { model_max_length: most } = (await exists(config)) ? await readJson(config, tokenizerConfig) : {};
+  return { tokenizerFolder, ...(Number.isInteger(most) && most! > 2 && most! < 1e6 && { promptTokens: most! }) };
+}
+
 async function tokenizerIn(folder: string): Promise<string> {
   const tokenizer = join(folder, "tokenizer");
   if (await hasTokenizer(tokenizer)) return tokenizer;
@@ -303,7 +342,7 @@ async function hasTokenizer(folder: string): Promise<boolean> {
 
 async function noIndex(folder: string): Promise<TillerError> {
   const names = await list(folder).catch(() => [] as string[]);
-  const single = names.filter((name) => name.endsWith(".safetensors"));
+  const single = names.filter((name) => /\.(safetensors|ckpt)$/.test(name));
   const hint = names.includes("config.json")
     ? "it looks like one component of a model: pass the folder above it"
     : single.length > 0

@@ -1,17 +1,21 @@
-/** What one safetensors file holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
+/** What one file of weights holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
 import { basename, extname } from "#bytes";
-import { readSafetensors } from "../bytes/safetensors.ts";
+import { otherThing } from "../adapters/naming.ts";
+import { readTensors } from "../bytes/read-tensors.ts";
 import type { DType } from "../bytes/tensor-ref.ts";
+import { yamlBeside } from "../families/open-model.ts";
+import { predictionTold } from "../families/stable-diffusion/ldm.ts";
 import { nameForeign, nameOtherTask } from "../families/stable-diffusion/ldm-refusals.ts";
+import { ldmSettings } from "../families/stable-diffusion/ldm-yaml.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { isLora, type LoraDetails, loraDetails } from "./lora.ts";
 import { type Amount, amountOf, elements, familyByWidth } from "./tensors.ts";
 
-/** What every safetensors file has. */
+/** What every file of weights has. */
 export interface TensorFile extends Amount {
   /** As it was named. */
   readonly file: string;
-  /** The text in its header: a trainer's settings, for instance. */
+  /** The text in its header, or beside the tensors in a PyTorch file: a trainer's settings, for instance. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -43,6 +47,8 @@ export interface SingleFileModelDetails {
   readonly kind: "single-file model";
   /** What model it is, as far as its keys tell: "Stable Diffusion 1.x". */
   readonly family: string;
+  /** What its network predicts, as the .yaml beside it, its marks or its metadata say; undefined if nothing does. */
+  readonly predicts: "epsilon" | "v_prediction" | "sample" | undefined;
   /** Its parts and how much each is. */
   readonly parts: readonly ({ readonly part: string } & Amount)[];
 }
@@ -57,20 +63,23 @@ export interface OtherTensors {
   readonly first: readonly { readonly key: string; readonly shape: readonly number[]; readonly dtype: DType }[];
 }
 
-/** A safetensors file; `kind` says which of these it is. */
+/** A file of weights; `kind` says which of these it is. */
 export type FileInspection = TensorFile &
   (LoraDetails | CustomDiffusionDetails | TextualInversionDetails | SingleFileModelDetails | OtherTensors);
 
-/** @throws TillerError if the file cannot be read as safetensors. */
+/** @throws TillerError if the file holds no weights that Tiller reads; the message says what it is. */
 export async function inspectFile(file: string): Promise<FileInspection> {
-  const { tensors, metadata } = await readSafetensors(file);
+  const { tensors, metadata } = await readTensors(file);
   return { file, metadata, ...amountOf(tensors), ...(await detailsOf(tensors, metadata, file)) };
 }
 
 async function detailsOf(tensors: Checkpoint, metadata: Readonly<Record<string, string>>, file: string) {
-  if (isLora(tensors)) return loraDetails(file, tensors, metadata);
+  if (isLora(tensors) && otherThing(tensors.keys()) === undefined) return loraDetails(file, tensors, metadata);
   return (
-    customDiffusion(tensors) ?? textualInversion(tensors, file) ?? singleFileModel(tensors) ?? otherTensors(tensors)
+    customDiffusion(tensors) ??
+    textualInversion(tensors, file) ??
+    (await singleFileModel(tensors, metadata, file)) ??
+    otherTensors(tensors)
   );
 }
 
@@ -92,7 +101,8 @@ function textualInversion(tensors: Checkpoint, file: string): TextualInversionDe
   const [only] = entries;
   const lone = tensors.size === 1 && only !== undefined && !only[0].includes(".") && elements(only[1].shape) < 1e6;
   const tokens = entries.filter(([key]) => lone || known.test(key));
-  if (tokens.length === 0 || tokens.length !== tensors.size) return undefined;
+  const ids = [...tensors.keys()].filter((key) => key.startsWith("string_to_token.")).length;
+  if (tokens.length === 0 || tokens.length + ids !== tensors.size) return undefined;
   const name = basename(file, extname(file));
   return {
     kind: "textual-inversion",
@@ -113,7 +123,11 @@ const prefixes = [
   ["averaged copy of the U-Net", /^model_ema\./],
 ] as const;
 
-function singleFileModel(tensors: Checkpoint): SingleFileModelDetails | undefined {
+async function singleFileModel(
+  tensors: Checkpoint,
+  metadata: Readonly<Record<string, string>>,
+  file: string,
+): Promise<SingleFileModelDetails | undefined> {
   const unet = new Map([...tensors].flatMap(([key, ref]) => (prefixes[0][1].test(key) ? [[key.slice(22), ref]] : [])));
   if (unet.size === 0) return undefined;
   const taken = new Set<string>();
@@ -125,8 +139,16 @@ function singleFileModel(tensors: Checkpoint): SingleFileModelDetails | undefine
   return {
     kind: "single-file model",
     family: singleFileFamily(tensors, unet),
+    predicts: await predictionOf(tensors, metadata, file),
     parts: parts.filter(({ keys }) => keys.size > 0).map(({ part, keys }) => ({ part, ...amountOf(keys) })),
   };
+}
+
+async function predictionOf(tensors: Checkpoint, metadata: Readonly<Record<string, string>>, file: string) {
+  const form = [...tensors.keys()].some((key) => key.startsWith("cond_stage_model.model.")) ? 2 : 1;
+  return (
+    ldmSettings((await yamlBeside(file)) ?? "", file).prediction ?? (await predictionTold(tensors, metadata, form))
+  );
 }
 
 function singleFileFamily(tensors: Checkpoint, unet: Checkpoint): string {

@@ -105,7 +105,10 @@ async function weightsIn(folder: string): Promise<Pick<ComponentInspection, "wei
     const weights = amountOf(await openCheckpoint(folder));
     const variants = new Set<string>();
     for (const name of await list(folder)) {
-      const variant = /^(?:diffusion_pytorch_model|model)\.([a-zA-Z]\w*)(?:-\d+-of-\d+)?\.safetensors$/.exec(name)?.[1];
+      const variant =
+        /^(?:diffusion_pytorch_model|(?:pytorch_)?model)\.([a-zA-Z]\w*)(?:-\d+-of-\d+)?\.(?:safetensors|bin)$/.exec(
+          name,
+        )?.[1];
       if (variant !== undefined) variants.add(variant);
     }
     return { weights, ...(variants.size > 0 && { variants: [...variants] }) };

@@ -1,5 +1,5 @@
 /** What a model, an adapter or a picture holds. */
-import { kindOf, withSource } from "#bytes";
+import { exists, join, kindOf, withSource } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { type PictureFile, readPicture } from "../recipe/read-recipe.ts";
 import { type FileInspection, inspectFile } from "./file.ts";
@@ -20,16 +20,28 @@ export type Inspection = FolderInspection | FileInspection | PictureInspection;
  * Says what a model's folder, a safetensors file or a PNG picture holds, whether Tiller can run it or not. Of weights only
  * the headers are read.
  *
- * @param path A folder as Diffusers saves it, or one component of it; a single-file model, LoRA, Custom Diffusion or
- *   textual-inversion file; or a picture.
+ * @param path A folder as Diffusers saves it, one component of it, or an adapter's; a single-file model, an adapter or an
+ *   embedding; or a picture.
  * @throws TillerError if it is missing, damaged, or none of these.
  */
 export async function inspect(path: string): Promise<Inspection> {
   const kind = await kindOf(path);
   if (kind === undefined) throw new TillerError("file-missing", `${path} does not exist.`, { paths: [path] });
-  if (kind === "folder") return inspectFolder(path);
+  if (kind === "folder") {
+    const adapter = await adapterIn(path);
+    return adapter === undefined ? inspectFolder(path) : inspectFile(adapter);
+  }
   if (await isPicture(path)) return { kind: "picture", file: path, ...(await readPicture(path)) };
   return inspectFile(path);
+}
+
+/** The file of an adapter's folder, as PEFT and Diffusers save one. */
+async function adapterIn(folder: string): Promise<string | undefined> {
+  for (const name of ["adapter_model", "pytorch_lora_weights", "pytorch_custom_diffusion_weights"]) {
+    const file = join(folder, `${name}.safetensors`);
+    if (await exists(file)) return file;
+  }
+  return undefined;
 }
 
 /** By its name, so that a damaged picture is called one, or by its first bytes. */

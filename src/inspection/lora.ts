@@ -1,9 +1,10 @@
 /** What a LoRA file holds, whatever program wrote it; nothing is refused here. */
 import type { AlphaRule } from "../adapters/kind.ts";
-import { metadataAlphas } from "../adapters/lora.ts";
 import { type LoraKey, parseLoraKey } from "../adapters/lora-keys.ts";
+import { bundledEmbedding, keyEndOf, kindsIn, type Role } from "../adapters/naming.ts";
+import { alphasBeside, metadataAlphas } from "../adapters/peft-config.ts";
 import { nameUnread } from "../adapters/refusals.ts";
-import { readFloat32 } from "../bytes/safetensors.ts";
+import { readNumbers } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
 import type { KeyPrefix } from "../families/family.ts";
 import { adapterPrefixes } from "../families/stable-diffusion/adapter-names.ts";
@@ -16,6 +17,10 @@ export interface LoraDetails {
   readonly kind: "lora";
   /** Whose spelling its keys are in, for people: "PEFT", "Diffusers", "kohya". */
   readonly format: string;
+  /** What kinds of change it holds, by their usual names: "LoRA", "LoHa", "trained norms". */
+  readonly kinds: readonly string[];
+  /** Learned tokens that are bundled with it. */
+  readonly tokens: readonly string[];
   /** The base model that its widths fit, if that can be told: "Stable Diffusion 1.x". */
   readonly family: string | undefined;
   /** How many modules it changes. */
@@ -69,6 +74,7 @@ const parts: Readonly<Record<string, string>> = {
 
 /** What modules do, by their paths; the first that fits counts. */
 const groups: readonly (readonly [RegExp, string])[] = [
+  [/norm\w*$/, "norms"],
   [/attn1/, "self-attention"],
   [/attn2|cross_attn/, "cross-attention"],
   [/self_attn/, "self-attention"],
@@ -80,9 +86,10 @@ const groups: readonly (readonly [RegExp, string])[] = [
 
 /** Whether any tensor is part of a LoRA or one of its relatives. */
 export const isLora = (checkpoint: Checkpoint): boolean =>
-  [...checkpoint.keys()].some(
-    (key) => parseLoraKey(key, prefixes)?.role === "down" || (/^lora_/.test(key) && nameUnread([key]) !== undefined),
-  );
+  [...checkpoint.keys()].some((key) => keyEndOf(key)?.kind !== undefined || bundledEmbedding(key) !== undefined);
+
+/** Tensors whose first axis is the rank. */
+const ranked: ReadonlySet<Role> = new Set(["down", "hada_w1_b", "lokr_w2_b", "lokr_w1_b", "a2"]);
 
 interface Module {
   readonly component: string | undefined;
@@ -101,33 +108,42 @@ export async function loraDetails(
 ): Promise<LoraDetails> {
   const modules = new Map<string, Module>();
   let format: string | undefined;
+  const unknown: string[] = [];
   for (const [key, ref] of checkpoint) {
     const parsed = parseLoraKey(key, prefixes);
-    if (!parsed) continue;
+    if (!parsed) {
+      if (keyEndOf(key) === undefined && bundledEmbedding(key) === undefined) unknown.push(key);
+      continue;
+    }
     const { component, module: path, role, flat, spelling } = parsed;
     const name = `${component} ${path}`;
     const module = modules.get(name) ?? { component, path, parameters: 0 };
     modules.set(name, module);
     if (role === "alpha") {
-      if (elements(ref.shape) === 1 && ref.dtype.includes("float")) module.alpha = (await readFloat32(ref))[0]!;
+      if (elements(ref.shape) === 1) module.alpha = (await readNumbers(ref))[0]!;
       continue;
     }
     module.parameters += elements(ref.shape);
-    if (role === "up") continue;
-    Object.assign(module, { rank: ref.shape[0], width: ref.shape[1] });
     format ??= formats[flat ? "kohya" : spelling];
+    if (role === "diff" && ref.shape.length > 1) module.width = ref.shape[1]!;
+    if (ranked.has(role)) Object.assign(module, { rank: ref.shape[0], width: ref.shape[1] });
   }
-  const { rule, refusal } = alphasTold(file, metadata);
-  const changed = [...modules.values()].filter(({ rank }) => rank !== undefined);
+  const { rule, refusal } = await alphasTold(file, checkpoint, metadata);
+  const changed = [...modules.values()].filter(({ parameters }) => parameters > 0);
   const byGroup = new Map<string, Module[]>();
   for (const module of changed) {
     const name = `${partOf(module)}, ${groupOf(module)}`;
     byGroup.set(name, [...(byGroup.get(name) ?? []), module]);
   }
   const unread = nameUnread(checkpoint.keys());
+  const kinds = kindsIn(checkpoint.keys());
+  const decomposed = changed.some(({ component, path }) => rule(component ?? "unet", path).decomposed);
+  const tokens = [...checkpoint.keys()].flatMap((key) => bundledEmbedding(key)?.token ?? []);
   return {
     kind: "lora",
     format: format ?? "unknown",
+    kinds,
+    tokens: [...new Set(tokens)],
     family: familyByWidth(changed.find(({ path }) => /attn2[._]to_[kv]$/.test(path))?.width),
     modules: changed.length,
     ranks: ascending(changed.map(({ rank }) => rank)),
@@ -141,20 +157,29 @@ export async function loraDetails(
       ),
       parameters: those.reduce((sum, { parameters }) => sum + parameters, 0),
     })),
-    obstacles: [...(unread === undefined ? [] : [`it is ${unread}`]), ...refusal],
+    obstacles: [
+      ...(unread === undefined ? [] : [`it is ${unread}`]),
+      ...(unknown.length === 0 ? [] : [`it has keys of a kind that is not known: ${unknown.slice(0, 3).join(", ")}`]),
+      ...refusal,
+      ...(decomposed && !kinds.includes("DoRA")
+        ? ["its configuration says DoRA, but it has no lora_magnitude_vector"]
+        : []),
+    ],
   };
 }
 
-/** What PEFT's metadata says of alphas; where Tiller refuses it, its sentence. */
-function alphasTold(
+/** What PEFT's configuration, beside the file or in it, says of alphas; where Tiller refuses it, its sentence. */
+async function alphasTold(
   file: string,
+  checkpoint: Checkpoint,
   metadata: Readonly<Record<string, string>>,
-): { rule: AlphaRule; refusal: readonly string[] } {
+): Promise<{ rule: AlphaRule; refusal: readonly string[] }> {
   try {
-    return { rule: metadataAlphas(file, metadata), refusal: [] };
+    const beside = await alphasBeside(file, checkpoint.keys(), metadata);
+    return { rule: beside ?? metadataAlphas(file, metadata), refusal: [] };
   } catch (error) {
     if (!(error instanceof TillerError)) throw error;
-    return { rule: metadataAlphas(file, {}), refusal: [error.message] };
+    return { rule: () => ({}), refusal: [error.message] };
   }
 }
 

@@ -2,9 +2,11 @@
 import { exists, join } from "#bytes";
 import { readPixels } from "#images";
 import { embedded } from "../families/embedded.ts";
+import type { DownloadProgress } from "../hub/options.ts";
 import { readFolder } from "../images/folder.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
+import { encoderFolder } from "./encoder-folder.ts";
 import { type EvaluationProtocol, openClip, openViT } from "./encoders.ts";
 import { type Evaluation, measure } from "./evaluate.ts";
 import type { PictureFeatures } from "./features.ts";
@@ -38,9 +40,12 @@ export interface EvaluationRequest {
   readonly prompt?: string | undefined;
   /** A word that texts are measured without: the subject's token, which CLIP does not know. */
   readonly token?: string | undefined;
-  /** The folder of a CLIP in Transformers' form; the embedded one by default, which knows the embedded world alone. */
+  /**
+   * A CLIP in Transformers' form: its folder, or its hub id, which is downloaded; the embedded one by default, which knows the
+   * embedded world alone.
+   */
   readonly clip?: string | undefined;
-  /** The folder of the ViT, likewise. */
+  /** The ViT, likewise. */
   readonly dino?: string | undefined;
   /** How pictures are prepared for the encoders; `dreambooth` by default. */
   readonly protocol?: EvaluationProtocol | undefined;
@@ -50,10 +55,12 @@ export interface EvaluationRequest {
   readonly threads?: number | undefined;
   /** Stops before the next picture by throwing its reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Told as an encoder is downloaded; before its first byte comes, how much there is. */
+  readonly onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
 /** What measures, and on what. */
-export type ScorerOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" | "threads">;
+export type ScorerOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" | "threads" | "onDownload">;
 
 /**
  * Measures a folder of pictures.
@@ -141,13 +148,17 @@ async function startEncoders({
   protocol = "dreambooth",
   device = "auto",
   threads,
-}: ScorerOptions & Pick<EvaluationRequest, "protocol">) {
+  signal,
+  onDownload: onProgress,
+}: ScorerOptions & Pick<EvaluationRequest, "protocol" | "signal">) {
+  const clipFolder = await encoderFolder(clip, { signal, onProgress });
+  const dinoFolder = await encoderFolder(dino, { signal, onProgress });
   const engine = await startEngine({ device: await resolveDevice(device), threads });
   try {
     return {
       engine,
-      clip: await openClip(engine, clip, await tokenizerOf(clip), protocol),
-      dino: await openViT(engine, dino, protocol),
+      clip: await openClip(engine, clipFolder, await tokenizerOf(clipFolder), protocol),
+      dino: await openViT(engine, dinoFolder, protocol),
     };
   } catch (error) {
     await engine.close();

@@ -15,7 +15,8 @@ const schema = z.object({
   norm_num_groups: z.number().int().positive().default(32),
   /** Latents are what the encoder gives times this. */
   scaling_factor: z.number().positive().default(0.18215),
-  shift_factor: only(0),
+  /** The reference's pipelines for this autoencoder do not look at it. */
+  shift_factor: z.literal([0, null as never]).optional(),
   down_block_types: z.array(z.literal("DownEncoderBlock2D")),
   up_block_types: z.array(z.literal("UpDecoderBlock2D")),
   act_fn: only("silu"),

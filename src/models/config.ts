@@ -21,8 +21,14 @@ export function parseConfig<S extends z.ZodType>(
   );
 }
 
-/** A key that may be absent or hold the one value Tiller implements. */
-export const only = <T extends z.core.util.Literal>(value: T) => z.literal([value, null as never]).optional();
+/** A key that may be absent or hold the one value Tiller implements. What `null` means differs from key to key: see {@link off}. */
+export const only = <T extends z.core.util.Literal>(value: T) => z.literal(value).optional();
+
+/** A switch that must be off; to the reference null is as good as false. */
+export const off = z.literal([false, null as never]).optional();
+
+/** A key whose feature is off where it is null or absent. */
+export const none = z.null().optional();
 
 /** A number for all blocks, or one for each. */
 export const perBlock = z.union([z.number().int().positive(), z.array(z.number().int().positive())]);

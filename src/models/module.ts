@@ -7,6 +7,7 @@ import { TillerError } from "../errors/index.ts";
 import {
   add,
   type ConvOptions,
+  constant,
   conv,
   groupNorm,
   input,
@@ -23,7 +24,10 @@ import {
   type Value,
 } from "../graph/index.ts";
 
-/** The modules that have a low-rank branch; their factors are inputs of the graph (see {@link siteInputs}). */
+/**
+ * What adapters change: paths of modules that have a low-rank branch, and keys of vectors (a bias, a norm's weight) that have
+ * something added. Both are inputs of the graph (see {@link siteInputs} and {@link vectorInputs}).
+ */
 export type Sites = ReadonlySet<string>;
 
 export interface ModuleOptions {
@@ -111,6 +115,19 @@ export function moduleOf(
 export const siteInputs = (path: string, scope = "") =>
   ({ down: `${scope}${path}.down`, up: `${scope}${path}.up`, strength: `${scope}${path}.strength` }) as const;
 
+/** The inputs that carry what adapters add to a vector: `vectors` [n, length], and `strength` [batch, 1, n]. */
+export const vectorInputs = (key: string, scope = "") =>
+  ({ vectors: `${scope}${key}.vectors`, strength: `${scope}${key}.strength` }) as const;
+
+/** What adapters add to the vector `name` of a module, by batch row: [batch, 1, length]; undefined where they do not. */
+function added({ path, scope, sites }: Module, name: string, length: number, x: Value): Value | undefined {
+  const key = `${path}.${name}`;
+  if (!sites.has(key)) return undefined;
+  const names = vectorInputs(key, scope);
+  const count = symbol(`vectors of ${scope}${key}`);
+  return matmul(input(names.strength, [x.shape[0]!, 1, count]), input(names.vectors, [count, length]));
+}
+
 /**
  * x [batch, tokens, in] through the linear layer at `module`: y = W x + b + ((x A) * s) B.
  *
@@ -125,10 +142,12 @@ export function linearPartsAt(module: Module, x: Value, parts: number): Value[] 
   const [out, width] = shape as [number, number];
   const site = lowRank(module, x, (rank) => ({ down: [width, rank], up: [rank, out] }));
   const inner = site && multiply(matmul(x, site.down), site.strength); // [batch, tokens, rank]
+  const shift = added(module, "bias", out, x);
   return Array.from({ length: parts }, (_, part) => {
     const range = [(out / parts) * part, (out / parts) * (part + 1)] as const;
     const bias = module.has("bias") ? module.value("bias", { rows: range }) : undefined;
-    const y = linear(x, module.value("weight", { shape, rows: range }), bias);
+    const plain = linear(x, module.value("weight", { shape, rows: range }), bias);
+    const y = shift ? add(plain, parts === 1 ? shift : slice(shift, 2, ...range)) : plain;
     if (!site) return y;
     return add(y, matmul(inner!, parts === 1 ? site.up : slice(site.up, 1, ...range)));
   });
@@ -148,7 +167,9 @@ export function convAt(module: Module, x: Value, options: ConvOptions = {}): Val
   const shape = module.shape("weight") as [number, number, number, number];
   const [out, ...kernel] = shape;
   const weight = module.value("weight", { inPlace: out * kernel[0] * kernel[1] * kernel[2] > blockedLayoutLimit });
-  const y = conv(x, weight, module.has("bias") ? module.value("bias") : undefined, options);
+  const plain = conv(x, weight, module.has("bias") ? module.value("bias") : undefined, options);
+  const shift = added(module, "bias", out, x);
+  const y = shift ? add(plain, reshape(shift, [x.shape[0]!, out, 1, 1])) : plain;
   const site = lowRank(module, x, (rank) => ({ down: [rank, ...kernel], up: [out, rank, 1, 1] }));
   if (!site) return y;
   const strength = reshape(site.strength, [x.shape[0]!, site.strength.shape[2]!, 1, 1]);
@@ -171,12 +192,31 @@ function lowRank(
   };
 }
 
+/** Layer normalisation of x [batch, tokens, width], adapters included. */
 export function layerNormAt(module: Module, x: Value, epsilon = 1e-5): Value {
-  return layerNorm(x, module.value("weight"), module.value("bias"), epsilon);
+  const width = module.shape("weight")[0]!;
+  const normal = layerNorm(x, module.value("weight"), module.value("bias"), epsilon);
+  const [weight, bias] = [added(module, "weight", width, x), added(module, "bias", width, x)];
+  const scaled = weight ? add(normal, multiply(layerNorm(x, ones([width]), zeros([width]), epsilon), weight)) : normal;
+  return bias ? add(scaled, bias) : scaled;
 }
 
-/** Group normalisation of x [batch, channels, h, w]. */
+/** Group normalisation of x [batch, channels, h, w], adapters included. */
 export function groupNormAt(module: Module, x: Value, groups: number, epsilon: number): Value {
-  const perChannel = (name: string): Value => module.value(name, { shape: [module.shape(name)[0]!, 1, 1] });
-  return groupNorm(x, groups, perChannel("weight"), perChannel("bias"), epsilon);
+  const channels = module.shape("weight")[0]!;
+  const shape = [channels, 1, 1];
+  const perChannel = (name: string): Value => module.value(name, { shape });
+  const normal = groupNorm(x, groups, perChannel("weight"), perChannel("bias"), epsilon);
+  const change = (name: string): Value | undefined => {
+    const change = added(module, name, channels, x);
+    return change && reshape(change, [x.shape[0]!, channels, 1, 1]);
+  };
+  const [weight, bias] = [change("weight"), change("bias")];
+  const scaled = weight
+    ? add(normal, multiply(groupNorm(x, groups, ones(shape), zeros(shape), epsilon), weight))
+    : normal;
+  return bias ? add(scaled, bias) : scaled;
 }
+
+const ones = (shape: readonly number[]): Value => constant(shape, new Float32Array(shape[0]!).fill(1));
+const zeros = (shape: readonly number[]): Value => constant(shape, new Float32Array(shape[0]!));

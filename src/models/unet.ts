@@ -22,7 +22,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { attend, type KeysValues, keysValues, toPicture, toTokens } from "./attention.ts";
-import { atBlock, only, parseConfig, perBlock } from "./config.ts";
+import { atBlock, none, off, only, parseConfig, perBlock } from "./config.ts";
 import { convAt, groupNormAt, layerNormAt, linearAt, linearPartsAt, type Module } from "./module.ts";
 import { resnetBlock, upsampleBlock } from "./resnet.ts";
 
@@ -48,20 +48,30 @@ const schema = z.object({
   flip_sin_to_cos: z.boolean().default(true),
   freq_shift: z.number().default(0),
   act_fn: only("silu"),
-  mid_block_type: only("UNetMidBlock2DCrossAttn"),
+  /** Distilled networks have none: null, which is not the default. */
+  mid_block_type: z.literal(["UNetMidBlock2DCrossAttn", null as never]).default("UNetMidBlock2DCrossAttn"),
   time_embedding_type: only("positional"),
   resnet_time_scale_shift: only("default"),
-  only_cross_attention: only(false),
-  dual_cross_attention: only(false),
-  center_input_sample: only(false),
+  only_cross_attention: off,
+  dual_cross_attention: off,
+  center_input_sample: off,
   downsample_padding: only(1),
   mid_block_scale_factor: only(1),
   conv_in_kernel: only(3),
   conv_out_kernel: only(3),
-  class_embed_type: z.null().optional(),
-  addition_embed_type: z.null().optional(),
-  encoder_hid_dim: z.null().optional(),
-  time_cond_proj_dim: z.null().optional(),
+  class_embed_type: none,
+  num_class_embeds: none,
+  addition_embed_type: none,
+  encoder_hid_dim: none,
+  encoder_hid_dim_type: none,
+  time_cond_proj_dim: none,
+  timestep_post_act: none,
+  time_embedding_act_fn: none,
+  cross_attention_norm: none,
+  reverse_transformer_layers_per_block: none,
+  attention_type: only("default"),
+  resnet_skip_time_act: off,
+  resnet_out_scale_factor: only(1),
 });
 
 export type UNetConfig = z.output<typeof schema>;
@@ -107,10 +117,12 @@ export function unet(unet: Module, config: UNetConfig): Outputs {
     }
   }
 
-  const middle = unet.at("mid_block");
-  x = resnetBlock(middle.at("resnets.0"), x, time, norm);
-  x = transform(middle.at("attentions.0"), x, config.down_block_types.length - 1);
-  x = resnetBlock(middle.at("resnets.1"), x, time, norm);
+  if (config.mid_block_type !== null) {
+    const middle = unet.at("mid_block");
+    x = resnetBlock(middle.at("resnets.0"), x, time, norm);
+    x = transform(middle.at("attentions.0"), x, config.down_block_types.length - 1);
+    x = resnetBlock(middle.at("resnets.1"), x, time, norm);
+  }
 
   for (const [block, type] of config.up_block_types.entries()) {
     const module = unet.at("up_blocks").at(block);
@@ -162,7 +174,7 @@ export function crossAttentions(config: UNetConfig): string[] {
       transformerAt(`down_blocks.${block}.attentions.${layer}`, block);
     }
   }
-  transformerAt("mid_block.attentions.0", last);
+  if (config.mid_block_type !== null) transformerAt("mid_block.attentions.0", last);
   for (const [block, type] of config.up_block_types.entries()) {
     if (type !== "CrossAttnUpBlock2D") continue;
     for (let layer = 0; layer <= atBlock(config.layers_per_block, last - block); layer++) {

@@ -1,8 +1,8 @@
 /** The loaded adapters as the inputs of one compiled graph: factors stacked by rank, strengths by batch row. */
-import { type Adapter, stackSite, strengthRow } from "../adapters/index.ts";
+import { type Adapter, stackSite, stackVectors, strengthRow } from "../adapters/index.ts";
 import type { Components } from "../families/family.ts";
 import { scoped, splitScope } from "../models/components.ts";
-import { siteInputs } from "../models/module.ts";
+import { siteInputs, vectorInputs } from "../models/module.ts";
 import { type Engine, float32, type Kept, type Session, stackRows, type Tensor } from "../runtime/index.ts";
 
 type Feeds = Readonly<Record<string, Tensor | Kept>>;
@@ -35,6 +35,15 @@ export async function loadAdapterInputs(
   // The WebGPU provider does not survive an empty tensor.
   const leastRank = engine.device === "webgpu" ? 1 : 0;
   for (const { component, path } of sitesOf(session.inputs)) {
+    const vector = vectorInputs(scoped(component, path));
+    const taken = session.inputs.get(vector.vectors);
+    if (taken) {
+      const length = taken.shape[1] as number;
+      const { vectors, owner } = stackVectors(adapters, component, path, length, leastRank);
+      factors[vector.vectors] = float32([owner.length, length], vectors);
+      owners.set(vector.strength, owner);
+      continue;
+    }
     const names = siteInputs(scoped(component, path));
     const weight = components.get(component)!.weights.get(`${path}.weight`)!;
     const kind = session.inputs.get(names.down)!.shape.length === 4 ? "conv" : "linear";
@@ -60,7 +69,7 @@ export async function loadAdapterInputs(
   };
 }
 
-/** The modules that have a low-rank branch in a graph with these inputs. */
+/** The modules and vectors that adapters may change in a graph with these inputs. */
 export function sitesOf(inputs: ReadonlyMap<string, unknown>): { component: string; path: string }[] {
   const suffix = siteInputs("").strength;
   return [...inputs.keys()]

@@ -4,11 +4,13 @@ import { largest, magnitudeOf } from "../bytes/computable.ts";
 import { TillerError } from "../errors/index.ts";
 
 /** @throws TillerError if what the adapter changes, times `strength`, is too large to compute with. */
-export function refuseStrength({ lowRank, full }: Adapter, file: string, strength: number): void {
+export function refuseStrength({ lowRank, full, differences }: Adapter, file: string, strength: number): void {
   // Up to 1 reading the adapter has seen to it.
   if (Math.abs(strength) <= 1) return;
   const changes = [...lowRank.values()].flatMap((modules) => [...modules.values()]).map(boundOf);
-  const matrices = [...full.values()].flatMap((modules) => [...modules.values()]).map(({ data }) => magnitudeOf(data));
+  const matrices = [...full.values(), ...differences.values()]
+    .flatMap((modules) => [...modules.values()])
+    .map(({ data }) => magnitudeOf(data));
   if ([...changes, ...matrices].every((bound) => bound * Math.abs(strength) <= largest)) return;
   throw new TillerError(
     "setting-invalid",

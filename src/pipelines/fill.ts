@@ -50,7 +50,7 @@ export const usualOf = ({ model, base, adapters }: Parts): ModelDefaults =>
   );
 
 /** What is allowed and probably not meant. */
-export function doubts({ base, adapters }: Parts, request: Filled): string[] {
+export function doubts({ model, base, adapters }: Parts, request: Filled): string[] {
   const { guidance, sampler } = request;
   const { needs } = methodOf(guidance);
   const personalised = adapters.length > 0 || base !== undefined;
@@ -62,6 +62,9 @@ export function doubts({ base, adapters }: Parts, request: Filled): string[] {
       : []),
     ...(needs.includes("ddim") && sampler !== "ddim" ? [`${guidance} is made for the sampler ddim`] : []),
     ...idleStrengths(adapters),
+    ...(model.warnings ?? []),
+    ...(base?.warnings ?? []),
+    ...adapters.flatMap(({ adapter }) => adapter.warnings),
   ];
 }
 
@@ -80,6 +83,7 @@ export const recipeOf = ({ name: model, options, adapters, engine }: Parts, requ
   ...(options.base !== undefined && { base: options.base }),
   ...(options.variant !== undefined && { variant: options.variant }),
   ...(options.config !== undefined && { config: options.config }),
+  ...(options.prediction !== undefined && { prediction: options.prediction }),
   adapters: adapters.map(({ adapter, file, strength, sha256 }) => ({ file, name: adapter.name, strength, sha256 })),
   computed: { device: engine.device, precision: engine.precision },
   request,

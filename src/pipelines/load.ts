@@ -5,6 +5,7 @@ import { TillerError } from "../errors/index.ts";
 import type { Model } from "../families/family.ts";
 import { openModel } from "../families/open-model.ts";
 import { largestNetwork } from "../families/parameters.ts";
+import type { HubOptions } from "../hub/options.ts";
 import { type DeviceName, type Engine, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
@@ -25,7 +26,7 @@ export interface LoadProgress {
 
 /** What is loaded beside the model, and where it computes. */
 export interface LoadOptions {
-  /** LoRA, Custom Diffusion and textual inversion files, each with a strength (default 1). */
+  /** LoRA, Custom Diffusion and textual inversion files or hub ids, each with a strength (default 1). */
   readonly adapters?: readonly AdapterSpec[] | undefined;
   /** The pre-trained model, when the model itself is a full fine-tune of it. */
   readonly base?: string | undefined;
@@ -33,6 +34,8 @@ export interface LoadOptions {
   readonly variant?: string | undefined;
   /** Where a single-file model's tokenizer and configs come from: a Diffusers folder or a hub id. */
   readonly config?: string | undefined;
+  /** What the network predicts, where its files do not say or are wrong. */
+  readonly prediction?: "epsilon" | "v_prediction" | undefined;
   /** What computes: `auto` by default, which takes a GPU where one works. */
   readonly device?: DeviceName | undefined;
   /** What products are computed in: float32 by default. */
@@ -69,18 +72,16 @@ export interface Parts {
 }
 
 export async function loadParts(name: string, options: LoadOptions): Promise<Parts> {
-  const { variant, config, onProgress, signal } = options;
-  const open = (which: string) =>
-    openModel(which, {
-      variant,
-      config,
-      signal,
-      onProgress: ({ file, received, total }) => onProgress?.({ what: `downloading ${file}`, loaded: received, total }),
-    });
+  const { variant, config, prediction, onProgress, signal } = options;
+  const download: HubOptions = {
+    signal,
+    onProgress: ({ file, received, total }) => onProgress?.({ what: `downloading ${file}`, loaded: received, total }),
+  };
+  const open = (which: string) => openModel(which, { ...download, variant, config, prediction });
   const model = await open(name);
   const base = options.base === undefined ? undefined : await open(options.base);
   const tokenizer = await loadTokenizer(model.tokenizerFolder);
-  let adapters = await openAdapters(options.adapters ?? [], model);
+  let adapters = await openAdapters(options.adapters ?? [], model, download);
   signal?.throwIfAborted();
 
   const compute = await resolveCompute(options, largestNetwork(model));
@@ -105,7 +106,7 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
         return adapters;
       },
       async setAdapters(specs) {
-        const next = await openAdapters(specs, model);
+        const next = await openAdapters(specs, model, download);
         await predictor.setAdapters(next);
         adapters = next;
       },
@@ -116,11 +117,11 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
   }
 }
 
-async function openAdapters(specs: readonly AdapterSpec[], model: Model): Promise<OpenAdapter[]> {
+async function openAdapters(specs: readonly AdapterSpec[], model: Model, download: HubOptions): Promise<OpenAdapter[]> {
   const opened: OpenAdapter[] = [];
   for (const spec of specs) {
     const { file, strength = 1 } = typeof spec === "string" ? parseAdapter(spec) : spec;
-    const adapter = await readAdapter(file, model);
+    const adapter = await readAdapter(file, model, download);
     refuseSameTokens(opened, adapter, file);
     refuseStrength(adapter, file, strength);
     opened.push({ adapter, file, strength, sha256: await sha256Of(adapter.file) });

@@ -32,6 +32,8 @@ export const recipeSchema = z.object({
   variant: z.string().min(1).optional(),
   /** Where a single-file model's tokenizer and configs came from. */
   config: z.string().min(1).optional(),
+  /** What the network was taken to predict, where that was said. */
+  prediction: z.enum(["epsilon", "v_prediction"]).optional(),
   /** The adapters that took part. */
   adapters: z.array(recipeAdapterSchema).default([]),
   /** What computed it. Pictures of before have none: they were made in float32 by ONNX Runtime. */

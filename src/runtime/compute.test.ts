@@ -6,6 +6,12 @@ test("float32 on the device named, where nothing else is asked for", async () =>
   expect(await resolveCompute({ device: "cpu" })).toEqual({ device: "cpu", precision: "float32" });
 });
 
+test("int8 on the processor, also where the device is left open", async () => {
+  for (const device of ["cpu", "auto"] as const) {
+    expect(await resolveCompute({ device, precision: "int8" })).toEqual({ device: "cpu", precision: "int8" });
+  }
+});
+
 test.each([
   ["bfloat16", "cpu"],
   ["float16", "cpu"],

@@ -9,6 +9,13 @@ import { z } from "zod";
 
 export const predictionType = z.enum(["epsilon", "v_prediction", "sample"]).default("epsilon");
 export const spacing = z.enum(["leading", "linspace", "trailing"]);
+/** A switch; to the reference null is as good as false, whatever the default. */
+export const flag = (usual: boolean) =>
+  z
+    .boolean()
+    .nullable()
+    .default(usual)
+    .transform((value) => value ?? false);
 export const unsupported = z.literal(false).nullish();
 export const positive = z.number().positive().nullish();
 
@@ -18,7 +25,7 @@ export const training = {
   beta_end: z.number().nonnegative().default(0.02),
   beta_schedule: z.enum(["linear", "scaled_linear", "squaredcos_cap_v2"]).default("linear"),
   trained_betas: z.array(z.number()).nullish(),
-  rescale_betas_zero_snr: z.boolean().default(false),
+  rescale_betas_zero_snr: flag(false),
   steps_offset: z.int().nonnegative().default(0),
 };
 

@@ -5,7 +5,7 @@ import { TillerError } from "../errors/index.ts";
 import { roundHalfEven } from "../rounding.ts";
 import { cleanOf, noiseOf } from "../schedules/prediction.ts";
 import { alphasCumprod } from "../schedules/schedule.ts";
-import { predictionType, spacing, training, unsupported } from "./config.ts";
+import { flag, predictionType, spacing, training, unsupported } from "./config.ts";
 import { samplerKind } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
 import { leadingTimesteps, linspaceTimesteps, trailingTimesteps } from "./spacing.ts";
@@ -16,8 +16,8 @@ const schema = z.object({
   ...training,
   prediction_type: predictionType,
   timestep_spacing: spacing.default("leading"),
-  set_alpha_to_one: z.boolean().default(true),
-  clip_sample: z.boolean().default(true),
+  set_alpha_to_one: flag(true),
+  clip_sample: flag(true),
   clip_sample_range: z.number().positive().default(1),
   thresholding: unsupported,
 });

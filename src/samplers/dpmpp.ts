@@ -8,7 +8,7 @@ import { TillerError } from "../errors/index.ts";
 import { roundHalfEven } from "../rounding.ts";
 import { cleanOf } from "../schedules/prediction.ts";
 import { nonZeroAlphasCumprod, trainingSigmas } from "../schedules/schedule.ts";
-import { otherSigmas, positive, predictionType, spacing, training, unsupported } from "./config.ts";
+import { flag, otherSigmas, positive, predictionType, spacing, training, unsupported } from "./config.ts";
 import { samplerKind } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
 import {
@@ -34,8 +34,8 @@ const schema = z.object({
     .default("midpoint")
     .transform((type) => (type === "heun" ? "heun" : "midpoint")),
   solver_order: z.literal([1, 2]).default(2),
-  lower_order_final: z.boolean().default(true),
-  euler_at_final: z.boolean().default(false),
+  lower_order_final: flag(true),
+  euler_at_final: flag(false),
   final_sigmas_type: z.enum(["zero", "sigma_min"]).default("zero"),
   // Python writes the default, minus infinity, in a form that is not JSON; readers make null or a string of it.
   lambda_min_clipped: z.preprocess(

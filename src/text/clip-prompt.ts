@@ -22,7 +22,7 @@ export interface EncodedPrompt {
  * Encodes a prompt as the reference pipelines do: cut to `length` with the end token kept, padded with the pad token.
  *
  * Learned tokens are recognised anywhere, longest first and whatever their case, and stand for their embeddings in order.
- * No token of CLIP crosses white space, so the words are encoded one by one.
+ * No token of CLIP crosses white space, so the words are encoded one by one; a learned token may have white space in it.
  */
 export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: PromptOptions): EncodedPrompt {
   const { length, learned = new Map(), firstLearned } = options;
@@ -36,16 +36,27 @@ export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: Prom
 
   const ids: number[] = [];
   const dropped: string[] = [];
-  for (const word of prompt.split(/\s+/).filter((w) => w !== "")) {
-    for (const piece of splitByTokens(word, [...learned.keys()])) {
+  for (const word of wordsOf(prompt, [...learned.keys()])) {
+    for (const piece of word) {
       const first = firstIds.get(piece.toLowerCase());
       if (first === undefined) for (const id of tokenizer.encode(piece)) ids.push(id);
       else for (let i = 0; i < counts.get(piece.toLowerCase())!; i++) ids.push(first + i);
     }
-    if (ids.length > length - 2) dropped.push(word);
+    if (ids.length > length - 2) dropped.push(word.join(""));
   }
   const kept = [tokenizer.begin, ...ids.slice(0, length - 2), tokenizer.end];
   return { ids: [...kept, ...Array(length - kept.length).fill(tokenizer.pad)], dropped: beginning(dropped.join(" ")) };
+}
+
+/** The words of a text, each in pieces: its learned tokens and what stands between them. */
+function wordsOf(text: string, tokens: readonly string[]): string[][] {
+  const known = new Set(tokens.map((token) => token.toLowerCase()));
+  const words: string[][] = [[]];
+  for (const piece of splitByTokens(text, tokens)) {
+    if (known.has(piece.toLowerCase())) words.at(-1)!.push(piece);
+    else for (const [i, part] of piece.split(/\s+/).entries()) i === 0 ? words.at(-1)!.push(part) : words.push([part]);
+  }
+  return words.map((word) => word.filter((piece) => piece !== "")).filter((word) => word.length > 0);
 }
 
 /** So much of it as a warning can hold. */

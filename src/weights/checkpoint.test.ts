@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -140,10 +140,36 @@ test.each<[string, ErrorCode, ...string[]]>([
   );
 });
 
-test("a folder with pickles alone says to convert them", async () => {
+test("weights of PyTorch are taken where there are no safetensors, and shards of them", async () => {
+  const torch = new URL("../../parity/fixtures/torch/state-dict.pt", import.meta.url);
   const path = await folder();
-  await writeFile(join(path, "pytorch_model.bin"), "");
-  await expect(openCheckpoint(path)).rejects.toThrow(refusal("pickle-refused", path, "pytorch_model.bin"));
+  await copyFile(torch, join(path, "pytorch_model.bin"));
+  expect((await openCheckpoint(path)).get("half")!.dtype).toBe("float16");
+  await put(join(path, "model.safetensors"), { w: 1 });
+  expect(await values(path)).toEqual({ w: 1 });
+
+  const sharded = await folder();
+  const shard = "pytorch_model-00001-of-00001.bin";
+  await copyFile(torch, join(sharded, shard));
+  await putIndex(join(sharded, "pytorch_model.bin.index.json"), { scalar: shard });
+  expect(await values(sharded)).toEqual({ scalar: 9 });
+});
+
+test("a variant that PyTorch's files alone have is taken from them", async () => {
+  const path = await folder();
+  await put(join(path, "diffusion_pytorch_model.safetensors"), { w: 32 });
+  await copyFile(
+    new URL("../../parity/fixtures/torch/lone-tensor.pt", import.meta.url),
+    join(path, "diffusion_pytorch_model.fp16.bin"),
+  );
+  expect([...(await openCheckpoint(path, "fp16")).keys()]).toEqual(["diffusion_pytorch_model.fp16"]);
+  expect(await values(path)).toEqual({ w: 32 });
+});
+
+test("a folder with weights of another name says which it looked for", async () => {
+  const path = await folder();
+  await writeFile(join(path, "weights.ckpt"), "");
+  await expect(openCheckpoint(path)).rejects.toThrow(refusal("variant-missing", path, "weights.ckpt"));
 });
 
 test("a folder with several variants and no plain file lists them", async () => {

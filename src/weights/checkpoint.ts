@@ -3,7 +3,8 @@
 import { z } from "zod";
 import { join, list } from "#bytes";
 import { readJson } from "../bytes/json-file.ts";
-import { readSafetensors } from "../bytes/safetensors.ts";
+import { readTensors } from "../bytes/read-tensors.ts";
+import { refuseStoredTypes } from "../bytes/safetensors.ts";
 import { quoted } from "../bytes/safetensors-header.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
@@ -20,21 +21,24 @@ const maxIndex = 100_000_000;
  * Opens `diffusion_pytorch_model` or `model` in a component's folder: the variant asked for, else the plain files, else the
  * only variant there is. Of shards, every one is opened and checked.
  *
- * @throws TillerError if the folder holds no safetensors weights, a shard is missing or damaged, or the index is wrong.
+ * @throws TillerError if the folder holds no weights, a shard is missing or damaged, or the index is wrong.
  */
 export async function openCheckpoint(folder: string, variant?: string): Promise<Checkpoint> {
   const names = await listFolder(folder);
   const chosen = chooseWeightFiles(names, variant);
   if (!chosen) throw noWeights(folder, names);
   const file = join(folder, chosen.file);
-  return chosen.kind === "file" ? (await readSafetensors(file)).tensors : openShards(folder, file);
+  const checkpoint = chosen.kind === "file" ? (await readTensors(file)).tensors : await openShards(folder, file);
+  refuseStoredTypes(checkpoint);
+  return checkpoint;
 }
 
 async function openShards(folder: string, indexFile: string): Promise<Checkpoint> {
   const { weight_map } = await readJson(indexFile, indexSchema, maxIndex);
   const keysOf = new Map<string, string[]>();
+  const ofTorch = indexFile.includes(".bin.");
   for (const [key, shard] of Object.entries(weight_map)) {
-    if (!/^[\w.-]+\.safetensors$/.test(shard)) {
+    if (!/^[\w.-]+$/.test(shard) || !shard.endsWith(ofTorch ? ".bin" : ".safetensors")) {
       throw new TillerError(
         "index-invalid",
         `${indexFile} places ${quoted(key)} in ${quoted(shard)}, which is not a file of its folder.`,
@@ -54,7 +58,7 @@ async function openShards(folder: string, indexFile: string): Promise<Checkpoint
   }
   const checkpoint = new Map<string, TensorRef>();
   for (const [shard, keys] of keysOf) {
-    const { tensors } = await readSafetensors(join(folder, shard));
+    const { tensors } = await readTensors(join(folder, shard));
     for (const key of keys) {
       const ref = tensors.get(key);
       if (!ref)
@@ -72,20 +76,14 @@ async function openShards(folder: string, indexFile: string): Promise<Checkpoint
 }
 
 function noWeights(folder: string, names: readonly string[]): TillerError {
-  const pickle = names.find((name) => /\.(bin|ckpt|pt|pth)$/.test(name));
-  const variants = names.filter((name) => name.endsWith(".safetensors"));
-  const looked = "diffusion_pytorch_model.safetensors or model.safetensors (or their shards' index)";
-  if (variants.length > 0)
-    return new TillerError("variant-missing", `${folder} holds ${variants.join(", ")}, but no ${looked}.`, {
+  const others = names.filter((name) => /\.(safetensors|bin|ckpt|pt|pth)$/.test(name));
+  const looked =
+    "diffusion_pytorch_model.safetensors or model.safetensors (or their shards' index, or *pytorch_model.bin)";
+  if (others.length > 0)
+    return new TillerError("variant-missing", `${folder} holds ${others.join(", ")}, but no ${looked}.`, {
       paths: [folder],
     });
-  return new TillerError(
-    pickle ? "pickle-refused" : "weights-missing",
-    pickle
-      ? `${folder} holds ${pickle}, a PyTorch pickle, which can run any code when opened: convert the model to safetensors.`
-      : `${folder} holds no weights: ${looked} is missing.`,
-    { paths: [folder] },
-  );
+  return new TillerError("weights-missing", `${folder} holds no weights: ${looked} is missing.`, { paths: [folder] });
 }
 
 export async function listFolder(folder: string): Promise<string[]> {

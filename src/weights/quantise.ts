@@ -38,8 +38,7 @@ export async function quantiseWeights(weights: readonly TensorRef[], file: strin
 }
 
 /** Opens what {@link quantiseWeights} wrote. */
-export const openInt8 = async (file: string): Promise<Checkpoint> =>
-  (await readSafetensors(file, { int8: true })).tensors;
+export const openInt8 = async (file: string): Promise<Checkpoint> => (await readSafetensors(file)).tensors;
 
 /** The largest number of each output channel over `reach`; 1 where all are 0. */
 async function scalesOf(ref: TensorRef, reach: number): Promise<Float32Array> {

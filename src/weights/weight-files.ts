@@ -7,42 +7,72 @@ export interface WeightFiles {
   readonly names: readonly string[];
 }
 
-/** What Diffusers calls its weights, and what Transformers does. */
-const stems = ["diffusion_pytorch_model", "model"] as const;
+/** What Diffusers calls its weights and what Transformers does, in each format; safetensors go before what `torch.save` wrote. */
+const formats = [
+  { extension: "safetensors", stems: ["diffusion_pytorch_model", "model"] },
+  { extension: "bin", stems: ["diffusion_pytorch_model", "pytorch_model"] },
+] as const;
+
+/** A spelling of weights without its variant. */
+interface Spelling {
+  readonly stem: string;
+  readonly extension: string;
+}
+const spellings: readonly Spelling[] = formats.flatMap(({ extension, stems }) =>
+  stems.map((stem) => ({ stem, extension })),
+);
 
 /**
  * Chooses among the names in a component's folder: the requested variant, else the plain files, else the only variant there
  * is (repositories that hold fp16 weights alone are common). A single file goes before shards.
  *
  * Variants have two spellings: `model.fp16-00001-of-00002` and `model-00001-of-00002.fp16`; their index is
- * `model.safetensors.index.fp16.json`. Undefined when no safetensors weights are there.
+ * `model.safetensors.index.fp16.json`. Undefined when no weights are there.
  */
 export function chooseWeightFiles(names: Iterable<string>, variant?: string): WeightFiles | undefined {
   const all = new Set(names);
-  for (const stem of stems) {
-    const found = choose(all, stem, variant) ?? choose(all, stem, undefined);
+  const wanted = variant === undefined ? undefined : first((spelling) => choose(all, spelling, variant));
+  if (wanted) return wanted;
+  for (const { extension } of formats) {
+    const same = spellings.filter((spelling) => spelling.extension === extension);
+    const found =
+      first((spelling) => choose(all, spelling, undefined), same) ??
+      first((spelling) => onlyVariant(all, spelling), same);
     if (found) return found;
-  }
-  for (const stem of stems) {
-    const variants = new Set([...all].flatMap((name) => variantOf(name, stem) ?? []));
-    const [only] = variants;
-    if (variants.size === 1) return choose(all, stem, only);
   }
   return undefined;
 }
 
+function first<T>(find: (spelling: Spelling) => T | undefined, among: readonly Spelling[] = spellings): T | undefined {
+  for (const spelling of among) {
+    const found = find(spelling);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function onlyVariant(all: ReadonlySet<string>, spelling: Spelling): WeightFiles | undefined {
+  const variants = new Set([...all].flatMap((name) => variantOf(name, spelling) ?? []));
+  const [only] = variants;
+  return variants.size === 1 ? choose(all, spelling, only) : undefined;
+}
+
 /** Whether any of a component's weights are spelled as this variant. */
 export const hasVariant = (names: Iterable<string>, variant: string): boolean =>
-  stems.some((stem) => choose(new Set(names), stem, variant) !== undefined);
+  first((spelling) => choose(new Set(names), spelling, variant)) !== undefined;
 
-function choose(names: ReadonlySet<string>, stem: string, variant: string | undefined): WeightFiles | undefined {
+function choose(
+  names: ReadonlySet<string>,
+  { stem, extension }: Spelling,
+  variant: string | undefined,
+): WeightFiles | undefined {
   const dot = variant === undefined ? "" : `.${variant}`;
-  const file = `${stem}${dot}.safetensors`;
+  const file = `${stem}${dot}.${extension}`;
   if (names.has(file)) return { kind: "file", file, names: [file] };
-  for (const index of new Set([`${stem}.safetensors.index${dot}.json`, `${stem}${dot}.safetensors.index.json`])) {
+  for (const index of new Set([`${stem}.${extension}.index${dot}.json`, `${stem}${dot}.${extension}.index.json`])) {
     if (!names.has(index)) continue;
     const shards = [...names].filter((name) => {
-      const [, before, after] = shardPattern(stem).exec(name) ?? [];
+      const [, before, after] = shardPattern(stem, extension).exec(name) ?? [];
       return before !== undefined && `${before}${after}` === dot;
     });
     return { kind: "index", file: index, names: [index, ...shards] };
@@ -50,14 +80,14 @@ function choose(names: ReadonlySet<string>, stem: string, variant: string | unde
   return undefined;
 }
 
-function shardPattern(stem: string): RegExp {
-  return new RegExp(`^${stem}((?:\\.[\\w-]*?[A-Za-z_]\\w*)?)-\\d+-of-\\d+((?:\\.\\w+)?)\\.safetensors$`);
+function shardPattern(stem: string, extension: string): RegExp {
+  return new RegExp(`^${stem}((?:\\.[\\w-]*?[A-Za-z_]\\w*)?)-\\d+-of-\\d+((?:\\.\\w+)?)\\.${extension}$`);
 }
 
-function variantOf(name: string, stem: string): string | undefined {
+function variantOf(name: string, { stem, extension }: Spelling): string | undefined {
   return (
-    new RegExp(`^${stem}\\.(\\w+)\\.safetensors$`).exec(name)?.[1] ??
-    new RegExp(`^${stem}\\.safetensors\\.index\\.(\\w+)\\.json$`).exec(name)?.[1] ??
-    new RegExp(`^${stem}\\.(\\w+)\\.safetensors\\.index\\.json$`).exec(name)?.[1]
+    new RegExp(`^${stem}\\.(\\w+)\\.${extension}$`).exec(name)?.[1] ??
+    new RegExp(`^${stem}\\.${extension}\\.index\\.(\\w+)\\.json$`).exec(name)?.[1] ??
+    new RegExp(`^${stem}\\.(\\w+)\\.${extension}\\.index\\.json$`).exec(name)?.[1]
   );
 }

@@ -6,6 +6,7 @@ import { flatNames } from "./flat-names.ts";
 export const adapterPrefixes: readonly KeyPrefix[] = [
   { pattern: /^lora_unet_/, component: "unet", flat: true },
   { pattern: /^lora_te1?_/, component: "text_encoder", flat: true },
+  { pattern: /^lycoris_/, flat: true },
   { pattern: /^(base_model\.model\.)?unet\./, component: "unet" },
   { pattern: /^(base_model\.model\.)?text_encoder\./, component: "text_encoder" },
   { pattern: /^base_model\.model\.(?=text_model\.)/, component: "text_encoder" },

@@ -1,6 +1,8 @@
 /** kohya's names: a module's path with "_" for ".", in Diffusers' or in LDM's naming. Looked up, never parsed. */
 
 const inResnet: Readonly<Record<string, string>> = {
+  norm1: "in_layers.0",
+  norm2: "out_layers.0",
   conv1: "in_layers.2",
   time_emb_proj: "emb_layers.1",
   conv2: "out_layers.3",
@@ -11,6 +13,7 @@ const outer: Readonly<Record<string, string>> = {
   "time_embedding.linear_1": "time_embed.0",
   "time_embedding.linear_2": "time_embed.2",
   conv_in: "input_blocks.0.0",
+  conv_norm_out: "out.0",
   conv_out: "out.2",
 };
 

@@ -61,7 +61,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
   return {
     ...files,
     family: stableDiffusion.name,
-    text: textSide(encoder, clipTextConfig(encoder.config)),
+    text: textSide(encoder, clipTextConfig(encoder.config), files.promptTokens),
     denoiser: {
       channels: config.in_channels,
       prepare: (modules) => textKeysValues(modules("unet"), config),

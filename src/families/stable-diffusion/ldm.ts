@@ -13,6 +13,7 @@ import { nameForeign, nameOtherTask } from "./ldm-refusals.ts";
 import { ldmClip, ldmOpenClip } from "./ldm-text.ts";
 import { ldmUnet } from "./ldm-unet.ts";
 import { ldmVae } from "./ldm-vae.ts";
+import { ldmSettings } from "./ldm-yaml.ts";
 
 /** Repositories that hold the tokenizer of SD 1.x and of SD 2.x (they pad differently); the first is where to get it. */
 const tokenizers: Readonly<Record<1 | 2, readonly string[]>> = {
@@ -31,12 +32,14 @@ const sd2BaseSteps = 875_000n;
  * Maps a single file to its components. EMA copies of the weights are left aside, as Diffusers leaves them.
  *
  * Whether an SD 2.x model predicts noise or velocity cannot be seen in its weights. The file's own metadata decides
- * (`modelspec.prediction_type`), else Diffusers' rule: noise if `global_step` is 875,000, else velocity.
+ * (`modelspec.prediction_type`), else Diffusers' rule: noise if `global_step` is 875,000, else velocity. Before these come the
+ * .yaml beside the file, and the empty tensors that trainers mark velocity and zero terminal SNR with.
  *
  * @param file For messages.
+ * @param yaml The text of the .yaml beside it.
  * @throws TillerError if it is another kind of model, naming which, or if parts are missing.
  */
-export async function splitLdm({ tensors, metadata }: Safetensors, file: string): Promise<SplitFile> {
+export async function splitLdm({ tensors, metadata }: Safetensors, file: string, yaml = ""): Promise<SplitFile> {
   const unet = under(tensors, "model.diffusion_model.");
   const foreign = nameForeign(tensors);
   if (!unet.has("input_blocks.0.0.weight")) {
@@ -72,14 +75,20 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string)
   const form = openClip.size > 0 ? 2 : 1;
   const denoiser = ldmUnet(unet, file);
   const autoencoder = ldmVae(vae, file);
-  const prediction = await predictionType(tensors, metadata, form);
+  const settings = ldmSettings(yaml, file);
+  refuseEdm(tensors, file);
+  const told = settings.prediction ?? (await predictionTold(tensors, metadata, form));
+  const prediction = told ?? (form === 1 ? "epsilon" : "v_prediction");
   const pixels = form === 2 && prediction === "v_prediction" ? 768 : 512;
   const downscale = 2 ** ((autoencoder.derived.block_out_channels as readonly number[]).length - 1);
   return {
     tokenizers: tokenizers[form],
     components: new Map([
-      ["unet", { ...denoiser, config: { ...denoiser.config, sample_size: Math.floor(pixels / downscale) } }],
-      ["vae", autoencoder],
+      [
+        "unet",
+        { ...denoiser, config: { ...denoiser.config, ...settings.unet, sample_size: Math.floor(pixels / downscale) } },
+      ],
+      ["vae", { ...autoencoder, config: { ...autoencoder.config, ...settings.vae } }],
       ["text_encoder", form === 2 ? ldmOpenClip(openClip, file) : ldmClip(clip, file)],
     ]),
     scheduler: {
@@ -93,20 +102,37 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string)
       steps_offset: 1,
       timestep_spacing: "leading",
       prediction_type: prediction,
+      ...(tensors.has("ztsnr") && { rescale_betas_zero_snr: true }),
+      ...settings.scheduler,
     },
+    predictionTold: told !== undefined,
+    warnings: form === 1 ? settings.warnings : [],
   };
 }
 
-async function predictionType(
+/** Models that are trained and sampled as Karras et al. have it, told by the tensors that ComfyUI marks them with. */
+function refuseEdm(tensors: Checkpoint, file: string): void {
+  const mark = ["edm_mean", "edm_vpred.sigma_max"].find((key) => tensors.has(key));
+  if (mark === undefined) return;
+  throw new TillerError(
+    "model-unsupported",
+    `${file} is an EDM model (it has ${mark}), which Tiller's samplers cannot draw with.`,
+    { paths: [file] },
+  );
+}
+
+/** What a file itself says that its network predicts; `form` 2 is SD 2.x. */
+export async function predictionTold(
   tensors: Checkpoint,
   metadata: Readonly<Record<string, string>>,
   form: 1 | 2,
-): Promise<"epsilon" | "v_prediction"> {
+): Promise<"epsilon" | "v_prediction" | undefined> {
+  if (tensors.has("v_pred")) return "v_prediction";
   const told = metadata["modelspec.prediction_type"];
   if (told) return /^v/i.test(told) ? "v_prediction" : "epsilon";
-  if (form === 1) return "epsilon";
+  if (form === 1) return undefined;
   const step = tensors.get("global_step");
-  if (step?.dtype !== "int64" || step.byteLength !== 8) return "v_prediction";
+  if (step?.dtype !== "int64" || step.byteLength !== 8) return undefined;
   const [steps] = new BigInt64Array((await readBytes(step)).buffer);
   return steps === sd2BaseSteps ? "epsilon" : "v_prediction";
 }

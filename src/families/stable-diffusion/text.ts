@@ -16,8 +16,9 @@ const table: EmbeddingTable = {
   fileKey: "clip_l",
 };
 
-export function textSide(encoder: Component, config: ClipTextConfig): TextSide {
-  const positions = config.max_position_embeddings;
+/** @param promptTokens What the tokenizer's config has; the text encoder's positions are the most. */
+export function textSide(encoder: Component, config: ClipTextConfig, promptTokens?: number): TextSide {
+  const positions = Math.min(promptTokens ?? Number.POSITIVE_INFINITY, config.max_position_embeddings);
   const firstLearned = encoder.weights.get(table.key)!.shape[0]!;
   return {
     positions,
@@ -35,7 +36,7 @@ export function textSide(encoder: Component, config: ClipTextConfig): TextSide {
           `clip skip ${clipSkip} leaves no layer of the text encoder, which has ${config.num_hidden_layers}.`,
         );
       }
-      return clipText(modules(component), config, { clipSkip });
+      return clipText(modules(component), config, { clipSkip, positions });
     },
   };
 }

@@ -26,6 +26,12 @@ const onnxType: Readonly<Record<DType, number>> = {
   float16: 10,
   float64: 11,
   bfloat16: 16,
+  float8_e4m3: 17,
+  float8_e5m2: 19,
+  int16: 5,
+  uint16: 4,
+  uint32: 12,
+  uint64: 13,
 };
 
 const opset = 20;

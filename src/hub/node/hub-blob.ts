@@ -7,6 +7,7 @@ import { downloadFile, type ListFileEntry } from "@huggingface/hub";
 import { writeAll } from "../../bytes/node/atomic-file.ts";
 import { processExists } from "../../bytes/node/process-exists.ts";
 import { TillerError } from "../../errors/index.ts";
+import { isXetOff } from "./environment.ts";
 import { causeOf, isTransient } from "./hub-errors.ts";
 
 /** How to reach a repository at one commit. */
@@ -107,7 +108,7 @@ async function append(
   try {
     onReceived(from);
     if (from === size) return;
-    const whole = await downloadFile(file);
+    const whole = await downloadFile({ ...file, xet: !isXetOff() });
     if (!whole) throw new TillerError("hub-changed", `${repo} no longer has ${path}; try again.`);
     let received = from;
     for await (const piece of whole.slice(from, size).stream() as unknown as AsyncIterable<Uint8Array>) {

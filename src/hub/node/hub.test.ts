@@ -18,12 +18,30 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { refusal } from "../../../test/refusal.ts";
+import { placeOfAdapter } from "../../adapters/hub-adapter.ts";
 import { writeSafetensors } from "../../bytes/safetensors.ts";
 import { openModelFiles } from "../../families/open-model.ts";
+import { encoderFolder } from "../../metrics/encoder-folder.ts";
 import type { DownloadProgress } from "../options.ts";
 
 // The waits between attempts, 7.5 s in all, are not what is tested.
 vi.mock("node:timers/promises", () => ({ setTimeout: async () => {} }));
+
+/** A disk that says it has so much room, and takes so many bytes. */
+const room = vi.hoisted(() => ({ bytes: 1e12, writable: Number.POSITIVE_INFINITY }));
+vi.mock("node:fs/promises", async (actual) => ({
+  ...(await actual<typeof import("node:fs/promises")>()),
+  statfs: async () => ({ bavail: room.bytes, bsize: 1 }),
+}));
+vi.mock("../../bytes/node/atomic-file.ts", async (actual) => {
+  const real = await actual<typeof import("../../bytes/node/atomic-file.ts")>();
+  const writeAll: typeof real.writeAll = async (handle, bytes) => {
+    room.writable -= bytes.byteLength;
+    if (room.writable < 0) throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+    return real.writeAll(handle, bytes);
+  };
+  return { ...real, writeAll };
+});
 
 const commit = "c".repeat(40);
 let root: string;
@@ -33,7 +51,12 @@ let hub: Hub;
 beforeEach(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), "hub-")));
   cacheFolder = join(root, "hub");
-  for (const name of ["HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE"]) vi.stubEnv(name, undefined);
+  const kept = /^(HF_|HUGGING|TRANSFORMERS_OFFLINE)|_proxy$/i;
+  for (const name of Object.keys(process.env)) if (kept.test(name)) vi.stubEnv(name, undefined);
+  // What this machine's owner may have there is not to be sent to the test's hub.
+  vi.stubEnv("HF_HOME", join(root, "home"));
+  room.bytes = 1e12;
+  room.writable = Number.POSITIVE_INFINITY;
   hub = await startHub(await smallModel());
 });
 afterEach(async () => {
@@ -151,11 +174,52 @@ describe("a model on the hub", () => {
     expect(hub.requests.filter(({ path }) => path.includes("/tree/")).length).toBeGreaterThan(4);
   });
 
+  test("at a revision: its commit's files, kept under its own reference", async () => {
+    hub.revisions.set("fp16/new", "f".repeat(40));
+    const at = "someone/small@fp16/new";
+    const model = await open(at);
+    expect(model).toMatchObject({ kind: "hub", name: at });
+    expect(model.tokenizerFolder).toBe(join(repository(), "snapshots", "f".repeat(40), "tokenizer"));
+    expect(await readFile(join(repository(), "refs", "fp16/new"), "utf8")).toBe("f".repeat(40));
+    hub.status = 502;
+    expect((await open(at)).tokenizerFolder).toBe(model.tokenizerFolder);
+    await expect(open("someone/small@other")).rejects.toThrow(refusal("hub-refused", "other"));
+    hub.status = undefined;
+    hub.revisions.set(commit, commit);
+    expect((await open(`someone/small@${commit}`)).tokenizerFolder).toBe(join(snapshot(), "tokenizer"));
+    expect(await listing(join(repository(), "refs"))).toEqual(["fp16/new"]);
+  });
+
+  test("with weights of PyTorch alone is downloaded with these", async () => {
+    const torch = await readFile(new URL("../../../parity/fixtures/torch/state-dict.pt", import.meta.url));
+    for (const name of hub.files.keys()) if (/^unet.*safetensors$/.test(name)) hub.files.delete(name);
+    hub.files.set("unet/diffusion_pytorch_model.bin", torch);
+    expect((await open()).components.get("unet")!.weights.get("scalar")!.shape).toEqual([]);
+  });
+
+  test("how much is to come is told before the first byte", async () => {
+    const seen: DownloadProgress[] = [];
+    hub.fileStatus = 403;
+    await expect(open("someone/small", { onProgress: (one) => seen.push(one) })).rejects.toThrow();
+    hub.fileStatus = undefined;
+    await open("someone/small", { onProgress: (one) => seen.push(one) });
+    expect(seen[0]!.received).toBe(0);
+    expect(seen[0]!.total).toBeGreaterThan(hub.files.get(weights)!.length);
+  });
+
   test("is found at HF_ENDPOINT and stored under HF_HUB_CACHE", async () => {
     vi.stubEnv("HF_ENDPOINT", `${hub.url}/`);
     vi.stubEnv("HF_HUB_CACHE", cacheFolder);
     const model = await openModelFiles("someone/small").then(({ files }) => files);
     expect(model.tokenizerFolder).toBe(join(snapshot(), "tokenizer"));
+  });
+
+  test("is stored under HF_HOME, of which ~ is the person's own folder", async () => {
+    vi.stubEnv("HOME", root);
+    vi.stubEnv("USERPROFILE", root);
+    vi.stubEnv("HF_HOME", "~/mine");
+    const model = await openModelFiles("someone/small", { endpoint: hub.url }).then(({ files }) => files);
+    expect(model.tokenizerFolder.startsWith(join(root, "mine", "hub"))).toBe(true);
   });
 });
 
@@ -250,6 +314,158 @@ describe("a single file", () => {
   });
 });
 
+describe("an adapter", () => {
+  const place = (name: string) => placeOfAdapter(name, { endpoint: hub.url, cacheFolder });
+  const repositoryOf = (...names: string[]) => {
+    hub.files.clear();
+    for (const name of ["README.md", "image.png", ...names]) hub.files.set(name, Buffer.from(name));
+  };
+
+  test.each([
+    [
+      ["pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin", "optimizer.bin"],
+      ["pytorch_lora_weights.safetensors"],
+    ],
+    [
+      ["adapter_model.safetensors", "adapter_config.json"],
+      ["adapter_config.json", "adapter_model.safetensors"],
+    ],
+    [
+      ["pytorch_custom_diffusion_weights.bin", "<new1>.bin"],
+      ["<new1>.bin", "pytorch_custom_diffusion_weights.bin"],
+    ],
+    [["learned_embeds.bin", "learned_embeds-steps-500.bin"], ["learned_embeds.bin"]],
+  ])("with the usual names is a folder of them alone: %j", async (names, expected) => {
+    repositoryOf(...names);
+    expect(await place("someone/small")).toBe(snapshot());
+    expect(await listing(snapshot())).toEqual(expected);
+  });
+
+  test("of one file of another name is that file, and by owner/name:file any file is", async () => {
+    repositoryOf("cat.safetensors");
+    expect(await place("someone/small")).toBe(join(snapshot(), "cat.safetensors"));
+    repositoryOf("cat.safetensors", "old/dog.safetensors");
+    expect(await place("someone/small:old/dog.safetensors")).toBe(join(snapshot(), "old/dog.safetensors"));
+    expect(await readFile(join(snapshot(), "old/dog.safetensors"), "utf8")).toBe("old/dog.safetensors");
+  });
+
+  test("among several is asked for by name, and none is said", async () => {
+    repositoryOf("cat.safetensors", "dog.safetensors");
+    await expect(place("someone/small")).rejects.toThrow(
+      refusal("adapter-ambiguous", "someone/small:cat.safetensors", "dog.safetensors"),
+    );
+    repositoryOf();
+    await expect(place("someone/small")).rejects.toThrow(refusal("adapter-empty", "someone/small"));
+  });
+
+  test("that is a file or folder here is left as it is", async () => {
+    expect(await place(root)).toBe(root);
+    expect(await place("no/such.safetensors")).toBe("no/such.safetensors");
+    expect(hub.requests).toEqual([]);
+  });
+});
+
+describe("an encoder", () => {
+  const place = (name: string) => encoderFolder(name, { endpoint: hub.url, cacheFolder });
+
+  test("brings config, tokenizer, preparation and one set of weights", async () => {
+    hub.files.clear();
+    const needed = ["config.json", "merges.txt", "preprocessor_config.json", "pytorch_model.bin", "vocab.json"];
+    for (const name of [...needed, "flax_model.msgpack", "tf_model.h5", "README.md"])
+      hub.files.set(name, Buffer.from(name));
+    expect(await place("someone/small")).toBe(snapshot());
+    expect(await listing(snapshot())).toEqual(needed);
+    hub.files.set("model.safetensors", Buffer.from("x"));
+    hub.commit = "d".repeat(40);
+    expect(await listing(await place("someone/small"))).toContain("model.safetensors");
+  });
+
+  test("without weights of PyTorch says so; a folder is left as it is", async () => {
+    hub.files.clear();
+    hub.files.set("tf_model.h5", Buffer.from("x"));
+    await expect(place("someone/small")).rejects.toThrow(refusal("weights-missing", "someone/small"));
+    expect(await place(root)).toBe(root);
+  });
+});
+
+describe("proxies of the environment", () => {
+  /** A proxy for plain addresses: it is asked for whole addresses, and asks the hub itself. */
+  async function startProxy(status?: number) {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.url!);
+      const url = new URL(request.url!);
+      if (status !== undefined) response.writeHead(status).end();
+      else answer(hub, Object.assign(request, { url: url.pathname + url.search }), response);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const close = () => {
+      server.close();
+      server.closeAllConnections();
+    };
+    return { asked, close, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  }
+
+  test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])("%s is gone by", async (name) => {
+    const proxy = await startProxy();
+    vi.stubEnv(name, name === "ALL_PROXY" ? proxy.url.replace("http://", "") : proxy.url);
+    try {
+      await open("someone/small", { endpoint: "http://hub.invalid" });
+      expect(await arrived()).toBe(true);
+      expect(proxy.asked.length).toBeGreaterThan(10);
+      expect(proxy.asked.every((url) => url.startsWith("http://hub.invalid/"))).toBe(true);
+    } finally {
+      proxy.close();
+    }
+  });
+
+  test("NO_PROXY goes by none", async () => {
+    const proxy = await startProxy();
+    vi.stubEnv("HTTP_PROXY", proxy.url);
+    vi.stubEnv("NO_PROXY", "example.org,127.0.0.1");
+    try {
+      await open();
+      expect(await arrived()).toBe(true);
+      expect(proxy.asked).toEqual([]);
+    } finally {
+      proxy.close();
+    }
+  });
+
+  test("an https hub is asked for by CONNECT", async () => {
+    const connects: string[] = [];
+    const server = createServer().on("connect", (request, socket) => {
+      connects.push(request.url!);
+      socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    vi.stubEnv("HTTPS_PROXY", `http://me:secret@127.0.0.1:${port}`);
+    const opened = open("someone/small", { endpoint: "https://hub.invalid" });
+    await expect(opened).rejects.toThrow(refusal("hub-unreachable", `http://127.0.0.1:${port}`));
+    await expect(opened).rejects.not.toThrow("secret");
+    expect(connects).toEqual(["hub.invalid:443"]);
+    server.close();
+  });
+
+  test("one that refuses is named", async () => {
+    for (const [status, code] of [
+      [407, "hub-unreachable"],
+      [502, "hub-refused"],
+    ] as const) {
+      const proxy = await startProxy(status);
+      vi.stubEnv("HTTP_PROXY", proxy.url);
+      await expect(open()).rejects.toThrow(refusal(code, proxy.url));
+      proxy.close();
+    }
+  });
+
+  test("one that is not there is named", async () => {
+    vi.stubEnv("HTTP_PROXY", "http://127.0.0.1:9");
+    await expect(open()).rejects.toThrow(refusal("hub-unreachable", "http://127.0.0.1:9"));
+  });
+});
+
 describe("what the hub refuses", () => {
   test.each([
     [401, ["/someone/small", "HF_TOKEN"]],
@@ -290,11 +506,49 @@ describe("what the hub refuses", () => {
 
   test("a repository without model_index.json", async () => {
     hub.files.delete("model_index.json");
-    await expect(open()).rejects.toThrow(refusal("model-not-found", "someone/small", "small.safetensors"));
+    await expect(open()).rejects.toThrow(refusal("model-not-found", "someone/small:small.safetensors"));
   });
 
-  test("a repository with pickles alone", async () => {
-    for (const name of hub.files.keys()) if (/^unet.*safetensors$/.test(name)) hub.files.delete(name);
+  test("a revision that is not there", async () => {
+    await expect(open("someone/small@v9")).rejects.toThrow(refusal("hub-refused", "someone/small", "v9"));
+  });
+
+  test("a file that the repository has not", async () => {
+    await expect(open("someone/small:big.safetensors")).rejects.toThrow(
+      refusal("file-missing", "someone/small", "big.safetensors", "small.safetensors"),
+    );
+  });
+
+  test.each(["someone/small@../../x", "someone/small:../../x.ckpt", "someone/cat.safetensors", "a/b:c\\d"])(
+    "%s is no name on the hub",
+    async (name) => {
+      await expect(open(name)).rejects.toThrow(refusal("model-not-found", name));
+      expect(hub.requests).toEqual([]);
+    },
+  );
+
+  test("a disk without the room, before a byte is fetched", async () => {
+    room.bytes = 1_000_000;
+    await expect(open()).rejects.toThrow(refusal("file-not-written", cacheFolder, "0.001 GB", "HF_HOME"));
+    expect(hub.requests.filter(({ path }) => path.endsWith(weights))).toEqual([]);
+  });
+
+  test("a disk that is full in mid-download, and goes on from there when there is room", async () => {
+    room.writable = 700_000;
+    await expect(open()).rejects.toThrow(refusal("file-not-written", cacheFolder, "full", "HF_HOME"));
+    room.writable = Number.POSITIVE_INFINITY;
+    hub.requests.length = 0;
+    await open();
+    expect(await arrived()).toBe(true);
+    const [range] = hub.requests
+      .filter(({ path }) => path.endsWith(weights))
+      .map(({ range }) => range)
+      .slice(-1);
+    expect(range).toMatch(/^bytes=[1-9]\d{3,}-/);
+  });
+
+  test("a repository without weights of one part", async () => {
+    for (const name of hub.files.keys()) if (/^unet.*(safetensors|bin)$/.test(name)) hub.files.delete(name);
     await expect(open()).rejects.toThrow(refusal("weights-missing", "someone/small", "unet/"));
   });
 
@@ -339,6 +593,29 @@ describe("safety", () => {
     expect(new Set(hub.requests.map(({ authorization }) => authorization))).toEqual(new Set(["Bearer hf_secret"]));
     expect(store.requests.length).toBeGreaterThan(0);
     expect(new Set(store.requests.map(({ authorization }) => authorization))).toEqual(new Set([undefined]));
+  });
+
+  test.each([
+    ["HF_HOME/token", () => vi.stubEnv("HF_HOME", root), "token"],
+    ["HF_TOKEN_PATH", () => vi.stubEnv("HF_TOKEN_PATH", join(root, "elsewhere")), "elsewhere"],
+  ])("the token in %s is sent, HF_TOKEN goes before it, and none may be asked for", async (_what, set, name) => {
+    set();
+    await writeFile(join(root, name), "hf_filed\n");
+    const sent = async () => {
+      hub.requests.length = 0;
+      await open();
+      return new Set(hub.requests.map(({ authorization }) => authorization));
+    };
+    expect(await sent()).toEqual(new Set(["Bearer hf_filed"]));
+    vi.stubEnv("HF_TOKEN", "hf_given");
+    expect(await sent()).toEqual(new Set(["Bearer hf_given"]));
+    vi.stubEnv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
+    expect(await sent()).toEqual(new Set([undefined]));
+    vi.unstubAllEnvs();
+    vi.stubEnv("HF_TOKEN", undefined);
+    set();
+    await writeFile(join(root, name), "secret");
+    await expect(open()).rejects.toThrow(refusal("hub-token", join(root, name)));
   });
 
   test("a token that is none is named", async () => {
@@ -421,6 +698,8 @@ interface Hub {
   /** The one repository it has. */
   id: string;
   commit: string;
+  /** Commits of branches and tags. */
+  readonly revisions: Map<string, string>;
   pageLength: number;
   /** For a path, after how many bytes each coming transfer of it breaks off. */
   readonly breakAfter: Map<string, number[]>;
@@ -446,6 +725,7 @@ async function startHub(files: Map<string, Buffer>): Promise<Hub> {
     requests: [],
     id: "someone/small",
     commit,
+    revisions: new Map(),
     pageLength: 1000,
     breakAfter: new Map(),
     status: undefined,
@@ -468,6 +748,7 @@ function answer(hub: Hub, request: IncomingMessage, response: ServerResponse): v
   const path = decodeURIComponent(url.pathname);
   hub.requests.push({ path, range: request.headers.range, authorization: request.headers.authorization });
   const isFile = path.includes("/resolve/");
+  const [before, revision] = path.split("/revision/").length === 2 ? path.split("/revision/") : [];
   const status = hub.status ?? (isFile ? hub.fileStatus : undefined);
   if (status !== undefined) {
     response.writeHead(status, { "content-type": "application/json" });
@@ -475,10 +756,11 @@ function answer(hub: Hub, request: IncomingMessage, response: ServerResponse): v
   } else if (hub.html) {
     response.writeHead(200, { "content-type": "text/html" });
     response.end("<html>Please log in to this network</html>");
-  } else if (path === `/api/models/${hub.id}/revision/HEAD`) {
-    response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ _id: "1", id: hub.id, sha: hub.commit, lastModified: "2024-01-01" }));
-  } else if (path === `/api/models/${hub.id}/tree/${hub.commit}`) {
+  } else if (before === `/api/models/${hub.id}` && revision !== undefined) {
+    const sha = revision === "HEAD" ? hub.commit : hub.revisions.get(revision);
+    response.writeHead(sha === undefined ? 404 : 200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ _id: "1", id: hub.id, sha, lastModified: "2024-01-01" }));
+  } else if ([hub.commit, ...hub.revisions.values()].some((sha) => path === `/api/models/${hub.id}/tree/${sha}`)) {
     const from = Number(url.searchParams.get("cursor") ?? 0);
     const entries = [...hub.files].map(([name, bytes]) => ({
       type: "file",

@@ -8,59 +8,69 @@
  */
 import { readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, posix, relative } from "node:path";
-import {
-  getHFHubCachePath,
-  getRepoFolderName,
-  HUB_URL,
-  type ListFileEntry,
-  listFiles,
-  modelInfo,
-} from "@huggingface/hub";
+import { getRepoFolderName, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { exists, makeFolder } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import type { HubOptions } from "../options.ts";
+import type { HubRepository } from "../port.ts";
+import { refuseFullDisk } from "./disk-space.ts";
+import { accessToken, cacheFolderOf, hubAddress, isOffline } from "./environment.ts";
 import { fetchBlob, type HubConnection } from "./hub-blob.ts";
 import { explained, isUnreachable } from "./hub-errors.ts";
+import { proxiedFetch } from "./proxy.ts";
 
-/** The newest snapshot of a repository that is in the cache, without asking the hub; undefined if there is none. */
-export async function cachedSnapshot(id: string, options: HubOptions = {}): Promise<string | undefined> {
+const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
+
+/** The newest snapshot of a repository's revision that is in the cache, without asking the hub; undefined if there is none. */
+export async function cachedSnapshot(
+  { id, revision }: HubRepository,
+  options: HubOptions = {},
+): Promise<string | undefined> {
   const folder = repositoryFolder(id, options);
-  const commit = await readFile(join(folder, "refs", "main"), "utf8").catch(() => undefined);
   const commits: string[] = await readdir(join(folder, "snapshots")).catch(() => []);
-  const chosen = commit === undefined ? (commits.length === 1 ? commits[0] : undefined) : commit.trim();
-  return chosen !== undefined && commits.includes(chosen) ? join(folder, "snapshots", chosen) : undefined;
+  const snapshotOf = (commit: string) => (commits.includes(commit) ? join(folder, "snapshots", commit) : undefined);
+  if (revision !== undefined && isCommit(revision)) return snapshotOf(revision);
+  const commit = await readFile(join(folder, "refs", revision ?? "main"), "utf8").catch(() => undefined);
+  if (commit !== undefined) return snapshotOf(commit.trim());
+  return revision === undefined && commits.length === 1 ? snapshotOf(commits[0]!) : undefined;
 }
 
 /**
- * Brings the chosen files of a repository's `main` into the cache and returns the snapshot's folder.
+ * Brings the chosen files of a repository, at its revision or at `main`, into the cache and returns the snapshot's folder.
  *
  * Files that are there are not asked for again. With HF_HUB_OFFLINE=1 nothing is asked for at all, and where the network or
- * the hub is down the cached snapshot serves. HF_TOKEN opens private and gated repositories.
+ * the hub is down the cached snapshot serves. The token of HF_TOKEN, or of `hf auth login`, opens private and gated
+ * repositories; proxies are the environment's.
  *
  * @param choose From all the repository's file names, those needed.
- * @throws TillerError if the repository does not exist or may not be read, or a transfer fails five times in a row; the
- *   signal's reason if it was aborted.
+ * @throws TillerError if the repository does not exist or may not be read, the disk has not the room, or a transfer fails
+ *   five times in a row; the signal's reason if it was aborted.
  */
 export async function fetchSnapshot(
-  id: string,
+  repository: HubRepository,
   choose: (names: readonly string[]) => readonly string[],
   options: HubOptions = {},
 ): Promise<string> {
-  const cached = await cachedSnapshot(id, options);
-  if (offline()) {
+  const { id, revision } = repository;
+  const cached = await cachedSnapshot(repository, options);
+  if (isOffline()) {
     if (cached) return cached;
     throw new TillerError(
       "hub-offline",
-      `${id} is not in ${cacheFolder(options)}, and HF_HUB_OFFLINE keeps Tiller off the network: ` +
-        `unset it, or pass a model's folder.`,
+      `${told(repository)} is not in ${cacheFolder(options)}, and HF_HUB_OFFLINE keeps Tiller off the network: ` +
+        `unset it, or pass a local file or folder.`,
       { paths: [cacheFolder(options)] },
     );
   }
-  const hub = connection(id, options);
+  const { proxy, ...hub } = await connection(id, options);
   try {
-    const { sha: commit } = await modelInfo({ ...hub, name: id, additionalFields: ["sha"] });
-    if (!/^[0-9a-f]{40}$/.test(commit))
-      throw new TillerError("hub-unreachable", `${hub.hubUrl} names no commit for ${id}.`);
+    const { sha: commit } = await modelInfo({
+      ...hub,
+      name: id,
+      ...(revision && { revision }),
+      additionalFields: ["sha"],
+    });
+    if (!isCommit(commit)) throw new TillerError("hub-unreachable", `${hub.hubUrl} names no commit for ${id}.`);
     const entries = new Map<string, ListFileEntry>();
     for await (const entry of listFiles({ ...hub, recursive: true, revision: commit })) {
       if (entry.type === "file" && isSafePath(entry.path)) entries.set(entry.path, entry);
@@ -72,33 +82,34 @@ export async function fetchSnapshot(
       if (!(await exists(join(snapshot, path)))) needed.push(entries.get(path)!);
     }
     const progress = { total: needed.reduce((sum, { size }) => sum + size, 0), done: 0 };
+    await refuseFullDisk(join(folder, "blobs"), progress.total, id, cacheFolder(options));
     for (const entry of needed) {
       await fetchEntry(folder, snapshot, entry, { ...hub, revision: commit }, (received) =>
         options.onProgress?.({ file: entry.path, received: progress.done + received, total: progress.total }),
       );
       progress.done += entry.size;
     }
-    await makeFolder(join(folder, "refs"));
-    await writeFile(join(folder, "refs", "main"), commit);
+    if (revision === undefined || !isCommit(revision)) {
+      const ref = join(folder, "refs", revision ?? "main");
+      await makeFolder(dirname(ref));
+      await writeFile(ref, commit);
+    }
     return snapshot;
   } catch (error) {
     options.signal?.throwIfAborted();
     if (cached && isUnreachable(error)) return cached;
-    throw explained(error, id, hub.hubUrl, cacheFolder(options));
+    throw explained(error, { ...repository, name: told(repository), proxy }, hub.hubUrl, cacheFolder(options));
   }
 }
 
-function connection(id: string, { endpoint, signal }: HubOptions) {
-  const token = process.env.HF_TOKEN?.trim();
-  if (token && !token.startsWith("hf_")) {
-    throw new TillerError(
-      "hub-token",
-      'HF_TOKEN is not an access token of the hub: one begins with "hf_". Correct it or unset it.',
-    );
-  }
-  const hubUrl = (endpoint || process.env.HF_ENDPOINT || HUB_URL).replace(/\/+$/, "");
+const told = ({ id, revision }: HubRepository): string => (revision === undefined ? id : `${id}@${revision}`);
+
+async function connection(id: string, { endpoint, signal }: HubOptions) {
+  const token = await accessToken();
+  const hubUrl = hubAddress(endpoint);
+  const { fetch, proxy } = await proxiedFetch(hubUrl);
   const abortable: typeof fetch = (input, init) => fetch(input, signal ? { ...init, signal } : init);
-  return { repo: id, hubUrl, fetch: abortable, signal, ...(token && { accessToken: token }) };
+  return { repo: id, hubUrl, fetch: abortable, signal, proxy, ...(token && { accessToken: token }) };
 }
 
 /** Fetches one file into `blobs/` and links it into the snapshot. */
@@ -128,15 +139,11 @@ async function fetchEntry(
 }
 
 function cacheFolder({ cacheFolder }: HubOptions): string {
-  return cacheFolder ?? getHFHubCachePath();
+  return cacheFolder ?? cacheFolderOf();
 }
 
 function repositoryFolder(id: string, options: HubOptions): string {
   return join(cacheFolder(options), getRepoFolderName({ name: id, type: "model" }));
-}
-
-function offline(): boolean {
-  return /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
 }
 
 /** The path comes from the repository and is joined to a folder of ours. */

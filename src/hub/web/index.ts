@@ -4,27 +4,27 @@ import { downloadFile, HUB_URL, listFiles } from "@huggingface/hub";
 import { dirname, exists, join, makeFolder, writeAtomically } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import type { HubOptions } from "../options.ts";
+import type { HubRepository } from "../port.ts";
 
-export { isHubId } from "../id.ts";
+const folderOf = ({ id, revision }: HubRepository): string => `opfs:/hub/${id}${revision ? `@${revision}` : ""}`;
 
-const folderOf = (id: string): string => `opfs:/hub/${id}`;
-
-export async function cachedSnapshot(id: string, _options?: HubOptions): Promise<string | undefined> {
-  return (await exists(folderOf(id))) ? folderOf(id) : undefined;
+export async function cachedSnapshot(repository: HubRepository, _options?: HubOptions): Promise<string | undefined> {
+  return (await exists(folderOf(repository))) ? folderOf(repository) : undefined;
 }
 
 /**
- * Brings the chosen files of a repository's `main` into the page's private file system; those there are not asked for again.
+ * Brings the chosen files of a repository's `main`, or of its revision, into the page's private file system; those there are not asked for again.
  *
  * @throws TillerError if the repository cannot be read; the signal's reason if it was aborted.
  */
 export async function fetchSnapshot(
-  id: string,
+  repository: HubRepository,
   choose: (names: readonly string[]) => readonly string[],
   { endpoint, onProgress, signal }: HubOptions = {},
 ): Promise<string> {
   const abortable: typeof fetch = (input, init) => fetch(input, signal ? { ...init, signal } : init);
-  const hub = { repo: id, hubUrl: endpoint ?? HUB_URL, fetch: abortable };
+  const { id, revision } = repository;
+  const hub = { repo: id, ...(revision && { revision }), hubUrl: endpoint ?? HUB_URL, fetch: abortable };
   const sizes = new Map<string, number>();
   try {
     for await (const entry of listFiles({ ...hub, recursive: true })) {
@@ -37,11 +37,12 @@ export async function fetchSnapshot(
     });
   }
   const missing: string[] = [];
-  for (const path of choose([...sizes.keys()])) if (!(await exists(join(folderOf(id), path)))) missing.push(path);
+  for (const path of choose([...sizes.keys()]))
+    if (!(await exists(join(folderOf(repository), path)))) missing.push(path);
   const total = missing.reduce((sum, path) => sum + sizes.get(path)!, 0);
   let received = 0;
   for (const path of missing) {
-    const file = join(folderOf(id), path);
+    const file = join(folderOf(repository), path);
     await makeFolder(dirname(file));
     const blob = await downloadFile({ ...hub, path });
     if (!blob) throw new TillerError("hub-changed", `${id} has no ${path} any more: try again.`);
@@ -54,5 +55,5 @@ export async function fetchSnapshot(
       }
     });
   }
-  return folderOf(id);
+  return folderOf(repository);
 }

@@ -21,10 +21,9 @@ export interface ClassPictureOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Steps of pictures done of those that are drawn, and which pictures these are. */
+/** Steps of pictures done of those that are drawn, and which pictures these are: "pictures 1 to 4 of 16". */
 export interface ClassPicturesDone extends Share {
-  readonly picture: number;
-  readonly pictures: number;
+  readonly which: string;
 }
 
 /**
@@ -51,7 +50,7 @@ export async function* makeClassPictures(
   const { steps } = pipeline.defaults;
   const [pictures, of] = [missing.length, missing.length * steps];
   try {
-    yield { done: 0, of, picture: 1, pictures };
+    yield { done: 0, of, which: "pictures" };
     let before = 0;
     // A run of missing numbers is one request; usually there is one.
     for (const [first, length] of runsOf(missing)) {
@@ -64,7 +63,9 @@ export async function* makeClassPictures(
       for await (const event of pipeline.generate(request, { signal })) {
         if (event.type === "step") {
           const first = before + event.picture;
-          yield { done: first * steps + event.step * event.batch, of, picture: first + 1, pictures };
+          const through = event.batch === 1 ? "" : ` to ${first + event.batch}`;
+          const which = `${event.batch === 1 ? "picture" : "pictures"} ${first + 1}${through} of ${pictures}`;
+          yield { done: first * steps + event.step * event.batch, of, which };
         }
         if (event.type === "picture") {
           await writeWhole(join(folder, nameOf(first + event.index)), await encodePng(event, event.recipe));

@@ -16,6 +16,8 @@ export const trainingRequestSchema = z.strictObject({
   variant: z.string().optional(),
   /** Where a single-file model's tokenizer and configs come from: a folder or a hub id. */
   config: z.string().optional(),
+  /** What the network predicts, where its files do not say or are wrong. */
+  prediction: z.enum(["epsilon", "v_prediction"]).optional(),
   /** The folder of the subject's pictures. */
   images: z.string(),
   /** What the subject is called in prompts, such as `sks` or `<cat>`. */

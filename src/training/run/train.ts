@@ -148,7 +148,13 @@ async function* learn(
     );
   }
 
-  const model = await openModel(settings.model, { variant: settings.variant, config: settings.config, signal });
+  const model = await openModel(settings.model, {
+    variant: settings.variant,
+    config: settings.config,
+    prediction: settings.prediction,
+    signal,
+  });
+  for (const message of model.warnings ?? []) yield { type: "warning", message };
   await refuseNotFinite(model.components.values(), signal);
   const tokenizer = await loadTokenizer(model.tokenizerFolder);
   const resolution = settings.resolution ?? model.defaults.height;
@@ -178,12 +184,14 @@ async function* learn(
     threads: options.threads,
     variant: settings.variant,
     config: settings.config,
+    prediction: settings.prediction,
     signal,
   };
   const classFolder = settings.classImages ?? join(folder, "class");
   // A run that draws fewer class pictures than asked for needs no more.
   const drawn = settings.steps * settings.accumulate * settings.batch;
   let pace: RunPace | undefined;
+  let drawnSoFar: Pace | undefined;
   if (settings.prior) {
     const making = makeClassPictures(settings.model, {
       folder: classFolder,
@@ -196,9 +204,10 @@ async function* learn(
       load,
       signal,
     });
-    yield* told(making, ({ done, of, picture, pictures }) => {
+    yield* told(making, ({ done, of, which }) => {
       pace ??= runPace(settings, of);
-      return doing(`drawing class picture ${picture} of ${pictures}`, done / of, pace.drawn(done));
+      drawnSoFar = pace.drawn(done);
+      return doing(`drawing class ${which}`, done / of, drawnSoFar);
     });
   }
   pace ??= runPace(settings, 0);
@@ -213,7 +222,7 @@ async function* learn(
   });
   let draw: Sampler | undefined;
   try {
-    yield { type: "doing", what: "building the networks" };
+    yield { type: "doing", what: "building the networks", pace: drawnSoFar };
     const start =
       settings.initializer &&
       (await initialEmbeddings(model, tokenizer, {
@@ -360,8 +369,11 @@ function whatToTrain(settings: TrainingSettings, model: Model): Trained {
 }
 
 /** What decides how a run's class pictures look. */
-function classPicturesOf({ model, variant, config, classPrompt, seed }: TrainingSettings, resolution: number) {
-  return { model: placeOf(model), variant, config, classPrompt, seed, resolution };
+function classPicturesOf(
+  { model, variant, config, prediction, classPrompt, seed }: TrainingSettings,
+  resolution: number,
+) {
+  return { model: placeOf(model), variant, config, prediction, classPrompt, seed, resolution };
 }
 
 /** What decides the numbers of a run. */

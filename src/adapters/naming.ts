@@ -1,0 +1,216 @@
+/**
+ * What the tensors of adapters are, by the ends of their keys: one table for reading, refusing and telling what a file holds.
+ *
+ * The first row that fits counts.
+ */
+
+/** What a tensor does to its module; those of {@link refusedKinds} have none. */
+export type Role =
+  | "down"
+  | "up"
+  | "mid"
+  | "up bias"
+  | "alpha"
+  | "magnitude"
+  | "hada_w1_a"
+  | "hada_w1_b"
+  | "hada_w2_a"
+  | "hada_w2_b"
+  | "hada_t1"
+  | "hada_t2"
+  | "lokr_w1"
+  | "lokr_w1_a"
+  | "lokr_w1_b"
+  | "lokr_w2"
+  | "lokr_w2_a"
+  | "lokr_w2_b"
+  | "lokr_t2"
+  | "a1"
+  | "a2"
+  | "b1"
+  | "b2"
+  | "bm"
+  | "ia3"
+  | "ia3 side"
+  | "diff"
+  | "diff_b"
+  | "whole"
+  | "whole bias"
+  | "w_norm"
+  | "b_norm";
+
+export type Spelling = "peft" | "diffusers" | "diffusers-old" | "kohya";
+
+/** What kinds of change are called, for people; a file may hold several. */
+export type KindName =
+  | "LoRA"
+  | "LoCon"
+  | "DoRA"
+  | "LoHa"
+  | "LoKr"
+  | "GLoRA"
+  | "IA3"
+  | "full differences"
+  | "trained norms"
+  | "whole modules"
+  | "OFT"
+  | "BOFT"
+  | "VeRA"
+  | "HRA"
+  | "FourierFT";
+
+export interface KeyEnd {
+  readonly pattern: RegExp;
+  readonly role: Role | undefined;
+  readonly kind: KindName | undefined;
+  readonly spelling: Spelling;
+}
+
+const row = (pattern: RegExp, role: Role, kind: KindName | undefined, spelling: Spelling): KeyEnd => ({
+  pattern,
+  role,
+  kind,
+  spelling,
+});
+/** LyCORIS and PEFT spell these alike. */
+const product = (name: Role, kind: KindName): KeyEnd => row(new RegExp(`\\.${name}(\\.\\w+)?$`), name, kind, "kohya");
+const refused = (pattern: RegExp, kind: KindName): KeyEnd => ({ pattern, role: undefined, kind, spelling: "peft" });
+
+export const keyEnds: readonly KeyEnd[] = [
+  row(/\.lora_A(\.\w+)?\.weight$/, "down", "LoRA", "peft"),
+  row(/\.lora_B(\.\w+)?\.weight$/, "up", "LoRA", "peft"),
+  row(/\.lora_B(\.\w+)?\.bias$/, "up bias", "LoRA", "peft"),
+  row(/\.lora_magnitude_vector(\.\w+)?(\.weight)?$/, "magnitude", "DoRA", "peft"),
+  row(/\.lora_down\.weight$/, "down", "LoRA", "kohya"),
+  row(/\.lora_up\.weight$/, "up", "LoRA", "kohya"),
+  row(/\.lora_mid\.weight$/, "mid", "LoCon", "kohya"),
+  row(/\.(lora|lora_linear_layer)\.down\.weight$/, "down", "LoRA", "diffusers"),
+  row(/\.(lora|lora_linear_layer)\.up\.weight$/, "up", "LoRA", "diffusers"),
+  row(/_lora\.down\.weight$/, "down", "LoRA", "diffusers-old"),
+  row(/_lora\.up\.weight$/, "up", "LoRA", "diffusers-old"),
+  row(/\.dora_scale$/, "magnitude", "DoRA", "kohya"),
+  row(/\.alpha$/, "alpha", undefined, "kohya"),
+  product("hada_w1_a", "LoHa"),
+  product("hada_w1_b", "LoHa"),
+  product("hada_w2_a", "LoHa"),
+  product("hada_w2_b", "LoHa"),
+  product("hada_t1", "LoHa"),
+  product("hada_t2", "LoHa"),
+  product("lokr_w1", "LoKr"),
+  product("lokr_w1_a", "LoKr"),
+  product("lokr_w1_b", "LoKr"),
+  product("lokr_w2", "LoKr"),
+  product("lokr_w2_a", "LoKr"),
+  product("lokr_w2_b", "LoKr"),
+  product("lokr_t2", "LoKr"),
+  row(/\.a1\.weight$/, "a1", "GLoRA", "kohya"),
+  row(/\.a2\.weight$/, "a2", "GLoRA", "kohya"),
+  row(/\.b1\.weight$/, "b1", "GLoRA", "kohya"),
+  row(/\.b2\.weight$/, "b2", "GLoRA", "kohya"),
+  row(/\.bm\.weight$/, "bm", "GLoRA", "kohya"),
+  row(/\.ia3_l(\.\w+)?$/, "ia3", "IA3", "peft"),
+  row(/(?<=^(?:lora|lycoris)_[^.]+)\.weight$/, "ia3", "IA3", "kohya"),
+  row(/\.on_input$/, "ia3 side", "IA3", "kohya"),
+  row(/\.diff$/, "diff", "full differences", "kohya"),
+  row(/\.diff_b$/, "diff_b", "full differences", "kohya"),
+  row(/\.w_norm$/, "w_norm", "trained norms", "kohya"),
+  row(/\.b_norm$/, "b_norm", "trained norms", "kohya"),
+  refused(/\.oft_(blocks|diag|R)(\.\w+)?(\.weight)?$/, "OFT"),
+  refused(/\.boft_[RS](\.\w+)?(\.weight)?$/i, "BOFT"),
+  refused(/\.vera_lambda_[bd](\.\w+)?$/, "VeRA"),
+  refused(/\.hra_u(\.\w+)?$/, "HRA"),
+  refused(/\.fourierft_spectrum(\.\w+)?$/, "FourierFT"),
+  // PEFT's modules_to_save, and its trained biases.
+  row(/(?<=^base_model\.model\..*)(\.modules_to_save)?\.weight$/, "whole", "whole modules", "peft"),
+  row(/(?<=^base_model\.model\..*)(\.modules_to_save)?\.bias$/, "whole bias", "whole modules", "peft"),
+];
+
+export const keyEndOf = (key: string): KeyEnd | undefined => keyEnds.find(({ pattern }) => pattern.test(key));
+
+/** The kinds among a file's keys, each once, in the order of the table. */
+export function kindsIn(keys: Iterable<string>): KindName[] {
+  const found = new Set<KindName | undefined>();
+  for (const key of keys) found.add(keyEndOf(key)?.kind);
+  return [...new Set(keyEnds.map(({ kind }) => kind))].filter(
+    (kind) => kind !== undefined && found.has(kind),
+  ) as KindName[];
+}
+
+/** Kinds of change that Tiller names and does not apply. */
+export const refusedKinds: ReadonlySet<KindName> = new Set(
+  keyEnds.filter(({ role }) => role === undefined).map(({ kind }) => kind!),
+);
+
+/** "a LoRA", "an OFT adapter", for sentences. */
+export function called(kind: KindName): string {
+  if (kind === "LoRA" || kind === "DoRA" || kind === "LoHa" || kind === "LoKr" || kind === "GLoRA" || kind === "LoCon")
+    return `a ${kind}`;
+  if (kind === "full differences" || kind === "trained norms" || kind === "whole modules")
+    return `an adapter of ${kind}`;
+  return `${/^[AEIOH]/.test(kind) ? "an" : "a"} ${kind} adapter`;
+}
+
+/** kohya's, OneTrainer's and A1111's LoRA with its trigger's embeddings in it: `bundle_emb.NAME.emb_params`. */
+export function bundledEmbedding(key: string): { token: string; tensor: string } | undefined {
+  const [, token, tensor] = /^bundle_emb\.([^.]+)\.(.+)$/.exec(key) ?? [];
+  return token === undefined ? undefined : { token, tensor: tensor! };
+}
+
+/** What modules of other models are called: what a key is from, by the first row that fits. Transformers' before SDXL's. */
+const foreign: readonly (readonly [RegExp, string])[] = [
+  [/txt_in[._]individual_token_refiner|token_refiner/, "HunyuanVideo"],
+  [/(double|single)_stream_blocks/, "HiDream"],
+  [/(img|txt)_mod[._]1|transformer_blocks[._]\d+[._](img|txt)_mlp/, "Qwen-Image"],
+  [/double_layers[._]|single_layers[._]|joint_transformer_blocks/, "AuraFlow"],
+  [/distilled_guidance_layer/, "Chroma"],
+  [/double_blocks[._]|single_blocks[._]|single_transformer_blocks[._]/, "Flux"],
+  [/joint_blocks[._]|^lora_te3_|^text_encoder_3\./, "Stable Diffusion 3"],
+  [/transformer_blocks[._](3[89]|[45]\d)[._]attn[._]/, "Qwen-Image"],
+  [/transformer_blocks[._]\d+[._](attn[._](add_|to_add)|attn2?[._]add_)|context_embedder/, "Stable Diffusion 3"],
+  [
+    /blocks[._]\d+[._]cross_attn[._](q_linear|kv_linear)|mlp[._](inverted|depth|point)_conv|ff[._]conv_(inverted|depth|point)/,
+    "SANA",
+  ],
+  [/(^|[._])blocks[._]\d+[._](self_attn|cross_attn|ffn)[._]|transformer\.blocks\.\d+\.attn[12]\./, "Wan"],
+  [/(noise|context)_refiner|(^|\.)layers\.\d+\.attention\.|^lora_unet_layers_\d+_attention_/, "Z-Image or Lumina"],
+  [/^lora_prior_|channelwise/, "Stable Cascade"],
+  [/motion_modules/, "AnimateDiff"],
+  [
+    /^(transformer|base_model\.model\.transformer|diffusion_model\.transformer_blocks)\.|^lora_transformer_/,
+    "a diffusion transformer (SANA, PixArt, LTX-Video)",
+  ],
+  [
+    /^lora_te2_|^text_encoder_2\.|_transformer_blocks_[1-9]\d*_|\.transformer_blocks\.[1-9]\d*\.|add_embedding|label_emb/,
+    "Stable Diffusion XL",
+  ],
+];
+
+/** The model that keys are for, as far as they tell. */
+export function foreignModel(keys: Iterable<string>): string | undefined {
+  const all = [...keys];
+  return foreign.find(([pattern]) => all.some((key) => pattern.test(key)))?.[1];
+}
+
+/** What people give in the place of an adapter, told by a key. */
+const others: readonly (readonly [RegExp, string])[] = [
+  [/^control_model\.|^controlnet_|input_hint_block/, "a ControlNet, which Tiller does not run"],
+  [/^(image_proj|ip_adapter)\./, "an IP-Adapter, which Tiller does not run"],
+  [/^adapter\.(body|conv_in)\./, "a T2I-Adapter, which Tiller does not run"],
+  [
+    /^model\.diffusion_model\.|^first_stage_model\.|^cond_stage_model\.|^conditioner\./,
+    "a whole checkpoint, not an adapter: give it with --model",
+  ],
+  [
+    /^(down_blocks|up_blocks|mid_block|conv_in|time_embedding)\..*\.?(weight|bias)$/,
+    "the U-Net of a model, not an adapter: give the folder that has its model_index.json with --model",
+  ],
+  [/^(encoder|decoder)\.(conv_in|mid|down|up)/, "an autoencoder, not an adapter"],
+  [/^(text_model\.)?(encoder\.layers\.\d+|embeddings)\..*(weight|bias)$/, "a text encoder, not an adapter"],
+  [/^vision_model\./, "an image encoder, not an adapter"],
+];
+
+/** What a file is that is no adapter, "a whole checkpoint, …", as far as its keys tell. */
+export function otherThing(keys: Iterable<string>): string | undefined {
+  const all = [...keys];
+  return others.find(([pattern]) => all.some((key) => pattern.test(key)))?.[1];
+}

@@ -1,0 +1,121 @@
+/** What a file is by its first bytes, whatever its name says: for models, adapters, embeddings, encoders and inspection alike. */
+import { TillerError } from "../errors/index.ts";
+import type { ByteSource } from "./source.ts";
+
+/** Files that hold tensors Tiller can read, and `other`, of which {@link refusalOf} says what it is. */
+export type FileKind = "safetensors" | "zip" | "pickle" | "other";
+
+/** The longest header the safetensors format's own implementation takes, in bytes. */
+export const maxHeader = 100_000_000;
+
+/** How much of a file's beginning tells what it is: a tar's mark is the last. */
+const headLength = 512;
+
+/** The beginning of a file, as much as {@link kindOfHead} and {@link refusalOf} look at. */
+export const readHead = (source: ByteSource): Promise<Uint8Array<ArrayBuffer>> =>
+  source.read(0, Math.min(source.size, headLength));
+
+/** A safetensors file begins with its header's length and "{"; a zip and a pickle of protocol 2 to 5 with their marks. */
+export function kindOfHead(head: Uint8Array): FileKind {
+  if (head.length >= 9 && head[8] === 0x7b && declaredLength(head) <= BigInt(maxHeader)) return "safetensors";
+  if (begins(head, "PK\x03\x04") || begins(head, "PK\x05\x06")) return "zip";
+  if (head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5) return "pickle";
+  return "other";
+}
+
+/** The safetensors header's length that the first eight bytes declare. */
+export const declaredLength = (head: Uint8Array): bigint =>
+  head.byteLength >= 8 ? new DataView(head.buffer, head.byteOffset).getBigUint64(0, true) : 0n;
+
+/** Formats by the bytes at their beginning, or further in, and what to do about each. */
+const formats: readonly (readonly [mark: string, what: string, fix: string, at?: number])[] = [
+  ["GGUF", "a GGUF file, quantised for llama.cpp's relatives", "use the model's safetensors files"],
+  ["lmgg", "a GGML file", "use the model's safetensors files"],
+  ["tjgg", "a GGML file", "use the model's safetensors files"],
+  ["\x89HDF\r\n\x1a\n", "an HDF5 file (.h5) of Keras or TensorFlow", "use the model's PyTorch or safetensors files"],
+  ["TFL3", "a TensorFlow Lite model", "use the model's PyTorch or safetensors files", 4],
+  ["\x93NUMPY", "a NumPy array", "save its tensors as safetensors"],
+  ["\x1f\x8b", "a gzip archive", "unpack it first"],
+  ["7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"],
+  ["Rar!", "a RAR archive", "unpack it first"],
+  ["ustar", "a tar archive", "unpack it first", 257],
+  ["\x89PNG", "a PNG picture", "name the file with the weights"],
+  ["\xff\xd8\xff", "a JPEG picture", "name the file with the weights"],
+  ["RIFF", "a WebP picture or another RIFF file", "name the file with the weights"],
+  ["%PDF", "a PDF document", "name the file with the weights"],
+];
+
+/** The error for a file that holds no tensors Tiller can read. `file` is what a person calls it. */
+export function refusalOf(head: Uint8Array, size: number, file: string): TillerError {
+  const paths = { paths: [file] };
+  if (size === 0)
+    return new TillerError("file-empty", `${file} is empty: its download did not begin. Download it again.`, paths);
+  const text = textOf(head);
+  if (text.startsWith("version https://git-lfs.github.com/spec/") || text.startsWith("# xet version"))
+    return new TillerError(
+      "lfs-pointer",
+      `${file} is a Git LFS pointer, a note of ${size} bytes in the place of the file: run \`git lfs pull\` in its folder.`,
+      paths,
+    );
+  if (/^(<!--[\s\S]*?-->\s*)*<(!doctype html|html|head|body)/i.test(text))
+    return new TillerError(
+      "web-page",
+      `${file} is a web page, not the file itself: download it by the page's download link (on the hub the address has /resolve/, not /blob/).`,
+      paths,
+    );
+  const notWeights = (what: string, fix: string) =>
+    new TillerError("not-weights", `${file} is ${what}, and holds no weights that Tiller reads: ${fix}.`, paths);
+  if (text.startsWith("<")) return notWeights("XML, such as a server's refusal", "download it again");
+  if (/^[{[]\s*["\]}{[]/.test(text)) {
+    return size <= head.length
+      ? notWeights(
+          `JSON, such as a server's answer to a download that it refused (${plain(text)})`,
+          "log in there, or download it again",
+        )
+      : notWeights("JSON", "name the file with the weights");
+  }
+  for (const [mark, what, fix, at] of formats) if (begins(head, mark, at)) return notWeights(what, fix);
+  if (looksOnnx(head)) return notWeights("an ONNX model", "use the model's PyTorch or safetensors files");
+  if (head.length > 8 && head.every((byte) => byte === 0))
+    return new TillerError(
+      "download-incomplete",
+      `${file} begins with zeros, as a download does that has not finished: let it finish, or download it again.`,
+      paths,
+    );
+  return new TillerError(
+    "safetensors-invalid",
+    `${file} is neither a safetensors file nor a PyTorch one: ${reason(head, size)}.`,
+    paths,
+  );
+}
+
+/** A stranger's text on one line, without what steers a terminal. */
+const plain = (text: string): string =>
+  text
+    .trim()
+    .replaceAll(/[\p{C}\s]+/gu, " ")
+    .slice(0, 200);
+
+function reason(head: Uint8Array, size: number): string {
+  if (size < 9) return `it is only ${size} bytes`;
+  const length = declaredLength(head);
+  return length > BigInt(maxHeader)
+    ? `as safetensors it would have a header of ${length} bytes, and the limit is ${maxHeader}`
+    : 'its header does not begin with "{"';
+}
+
+/** An ONNX ModelProto: its version (field 1), then the producer's name (2), the graph (7) or the operator sets (8). */
+function looksOnnx(head: Uint8Array): boolean {
+  return head[0] === 0x08 && head[1]! >= 1 && head[1]! <= 30 && [0x12, 0x3a, 0x42].includes(head[2]!);
+}
+
+function begins(head: Uint8Array, mark: string, at = 0): boolean {
+  return head.length >= at + mark.length && [...mark].every((c, i) => head[at + i] === c.charCodeAt(0));
+}
+
+/** The beginning as text, without a byte order mark (UTF-8's or UTF-16's) and spaces. */
+function textOf(head: Uint8Array): string {
+  const encoding =
+    head[0] === 0xff && head[1] === 0xfe ? "utf-16le" : head[0] === 0xfe && head[1] === 0xff ? "utf-16be" : "utf-8";
+  return new TextDecoder(encoding).decode(head).trimStart();
+}

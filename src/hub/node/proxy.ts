@@ -1,0 +1,67 @@
+/** Requests by the proxies of the environment, as curl and Python's libraries take them; Node's own fetch knows none. */
+
+const first = (...names: readonly string[]): string | undefined =>
+  names.map((name) => process.env[name]?.trim()).find((value) => value);
+
+/** A proxy as undici takes it: with a scheme; names are looked up by the proxy in either of SOCKS5's. */
+function address(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  return /^\w+:\/\//.test(value) ? value.replace(/^socks5h:/i, "socks5:") : `http://${value}`;
+}
+
+/** A proxy's address without the name and password that may stand in it. */
+function told(proxy: string | undefined): string | undefined {
+  if (proxy === undefined) return undefined;
+  try {
+    const { protocol, host } = new URL(proxy);
+    return `${protocol}//${host}`;
+  } catch {
+    return "whose address is not valid";
+  }
+}
+
+/** Milliseconds until an answer's beginning; undici tries a proxy that closes every connection for ever. */
+const patience = 60_000;
+
+const noAnswer = (): TypeError =>
+  new TypeError("fetch failed", { cause: Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }) });
+
+export interface ProxiedFetch {
+  readonly fetch: typeof fetch;
+  /** The proxy that requests to the hub may go by, for messages. */
+  readonly proxy?: string | undefined;
+}
+
+/**
+ * A `fetch` that goes by HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, except to the hosts of NO_PROXY, each in capitals or not. Where
+ * none is set it is Node's own.
+ */
+export async function proxiedFetch(hubUrl: string): Promise<ProxiedFetch> {
+  const any = first("all_proxy", "ALL_PROXY");
+  const httpProxy = address(first("http_proxy", "HTTP_PROXY") ?? any);
+  const httpsProxy = address(first("https_proxy", "HTTPS_PROXY") ?? any);
+  if (httpProxy === undefined && httpsProxy === undefined) return { fetch };
+  const undici = await import("undici");
+  const noProxy = first("no_proxy", "NO_PROXY");
+  const dispatcher = new undici.EnvHttpProxyAgent({
+    // Plain addresses are asked for whole, as proxies of the kind expect; CONNECT is for https.
+    proxyTunnel: false,
+    ...(httpProxy && { httpProxy }),
+    ...(httpsProxy && { httpsProxy }),
+    ...(noProxy && { noProxy }),
+  });
+  const proxied = async (input: string | URL | Request, init?: RequestInit) => {
+    const silent = new AbortController();
+    const timer = setTimeout(() => silent.abort(noAnswer()), patience);
+    const signal = init?.signal ? AbortSignal.any([init.signal, silent.signal]) : silent.signal;
+    try {
+      return await undici.fetch(input as string, { ...(init as object), signal, dispatcher });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    fetch: proxied as unknown as typeof fetch,
+    proxy: told(hubUrl.startsWith("http:") ? httpProxy : (httpsProxy ?? httpProxy)),
+  };
+}

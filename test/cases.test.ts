@@ -1,0 +1,117 @@
+/**
+ * Files as people have them, in the smallest form: `parity/fixtures/cases`, whose pictures Diffusers and PEFT made.
+ * docs/compatibility.md says where each was met.
+ */
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { describe, expect, test } from "vitest";
+import { inspect, type LoadOptions, type PictureRequest, Pipeline } from "../src/index.ts";
+import { fixture } from "./fixtures.ts";
+import { refusal } from "./refusal.ts";
+
+const cases = (name: string): string => fixture(`cases/${name}`);
+const base = fixture("pipelines/sd15");
+const usual = { prompt: "a red cat in the snow", steps: 5, seed: 3, scale: 3 } as const;
+
+async function drawn(model: string, options: LoadOptions, request: Partial<PictureRequest> = {}) {
+  const pipeline = await Pipeline.load(model, { device: "cpu", ...options });
+  try {
+    const warnings: string[] = [];
+    for await (const event of pipeline.generate({ ...usual, ...request })) {
+      if (event.type === "warning") warnings.push(event.message);
+      if (event.type === "picture") return { data: event.data, warnings };
+    }
+    throw new Error("no picture came");
+  } finally {
+    await pipeline.close();
+  }
+}
+
+/** The largest difference from a picture of Diffusers', in 255ths. */
+async function differenceFrom(name: string, found: Uint8Array): Promise<number> {
+  const data = await sharp(cases(name)).removeAlpha().raw().toBuffer();
+  expect(found.length).toBe(data.length);
+  return found.reduce((most, value, i) => Math.max(most, Math.abs(value - data[i]!)), 0);
+}
+
+describe("drawn as Diffusers draws it:", () => {
+  test.each([
+    ["a LoRA whose alphas are whole numbers", "lora-integer-alpha.safetensors", "lora-integer-alpha.png"],
+    ["PEFT's alpha pattern from the path's start", "peft-caret", "peft-caret.png"],
+    ["PEFT's alpha pattern with alternatives", "peft-regex", "peft-regex.png"],
+    ["PEFT's patterns of ranks and alphas", "peft-ranks", "peft-ranks.png"],
+    ["PEFT's file, whose configuration lies beside it", "peft-beside/adapter_model.safetensors", "peft-beside.png"],
+  ])("%s", async (_, file, picture) => {
+    const { data } = await drawn(base, { adapters: [cases(file)] });
+    expect(await differenceFrom(picture, data)).toBeLessThanOrEqual(1);
+  });
+
+  test("an embedding whose name has a space", async () => {
+    const { data } = await drawn(base, { adapters: [cases("my cat.safetensors")] }, { prompt: "a my cat in the snow" });
+    expect(await differenceFrom("my cat.png", data)).toBeLessThanOrEqual(1);
+  });
+
+  test.each([
+    ["a .yaml beside it", "with-yaml"],
+    ["empty tensors that mark it", "marked"],
+  ])("a single file that predicts velocity by %s", async (_, name) => {
+    const size = { width: 64, height: 64 };
+    const { data, warnings } = await drawn(cases(`${name}.safetensors`), { config: cases("config") }, size);
+    expect(await differenceFrom(`${name}.png`, data)).toBeLessThanOrEqual(1);
+    expect(warnings).toEqual([]);
+  });
+});
+
+test("a LoRA with its trigger's embedding in it brings both", async () => {
+  const file = cases("lora-bundled-embedding.safetensors");
+  const pipeline = await Pipeline.load(base, { device: "cpu", adapters: [file] });
+  const of = async (prompt: string) => {
+    for await (const event of pipeline.generate({ ...usual, prompt })) if (event.type === "picture") return event.data;
+    throw new Error("no picture came");
+  };
+  const [named, other] = [await of("a sks_cat in the snow"), await of("a sks_dog in the snow")];
+  await pipeline.close();
+  expect(named).not.toEqual(other);
+  expect(await inspect(file)).toMatchObject({ kind: "lora", kinds: ["LoRA"], tokens: ["sks_cat"], obstacles: [] });
+});
+
+test("a LoRA with trained norms is applied, norms and all", async () => {
+  const file = cases("lora-trained-norms.safetensors");
+  const [with_, without] = [await drawn(base, { adapters: [file] }), await drawn(base, {})];
+  expect(with_.data).not.toEqual(without.data);
+  expect(await inspect(file)).toMatchObject({ kind: "lora", kinds: ["LoRA", "trained norms"], obstacles: [] });
+});
+
+test("inspect reads what decides the numbers where drawing does", async () => {
+  for (const name of ["with-yaml", "marked"]) {
+    expect(await inspect(cases(`${name}.safetensors`))).toMatchObject({ predicts: "v_prediction" });
+  }
+  for (const path of ["peft-regex", "peft-beside/adapter_model.safetensors"]) {
+    const found = await inspect(cases(path));
+    const alphas = found.kind === "lora" ? found.groups.flatMap((group) => group.alphas) : [];
+    expect([...new Set(alphas)].sort()).toEqual([16, 4]);
+  }
+});
+
+test("a whole checkpoint given as an adapter is called one, with the option it goes with", async () => {
+  const file = cases("with-yaml.safetensors");
+  await expect(Pipeline.load(base, { adapters: [file] })).rejects.toThrow(
+    refusal("adapter-unsupported", file, "a whole checkpoint", "--model"),
+  );
+});
+
+test("a single file that says nothing of its prediction is drawn with a warning, until it is said", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-cases-"));
+  const alone = join(folder, "alone.safetensors");
+  await copyFile(cases("with-yaml.safetensors"), alone);
+  const options = { config: cases("config") };
+  const size = { width: 64, height: 64 };
+  const silent = await drawn(alone, options, size);
+  expect(silent.warnings).toEqual([expect.stringContaining("--prediction v_prediction")]);
+  const told = await drawn(alone, { ...options, prediction: "v_prediction" }, size);
+  expect(told.warnings).toEqual([]);
+  expect(await differenceFrom("with-yaml.png", told.data)).toBeLessThanOrEqual(1);
+  await rm(folder, { recursive: true });
+});

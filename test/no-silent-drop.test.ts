@@ -1,0 +1,148 @@
+/** Nothing in an adapter's file is passed over: every tensor counts, is warned of, or is refused by its name. */
+import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Adapter, readAdapter } from "../src/adapters/index.ts";
+import { readNumbers, readSafetensors, writeSafetensors } from "../src/bytes/safetensors.ts";
+import { TillerError } from "../src/errors/index.ts";
+import type { Model } from "../src/families/family.ts";
+import { openModel } from "../src/families/open-model.ts";
+import { fixture } from "./fixtures.ts";
+
+/** A file's tensors as float32. */
+type Tensors = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+
+let folder: string;
+let model: Model;
+const files: { name: string; tensors: Tensors; metadata: Readonly<Record<string, string>>; config?: string }[] = [];
+let places: (readonly [file: number, key: string])[];
+let serial = 0;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tiller-drop-"));
+  model = await openModel(fixture("pipelines/sd15"));
+  const kinds = await readdir(fixture("kinds"));
+  const names = [
+    ...kinds
+      .filter((name) => !/answers|inputs/.test(name))
+      .map((name) => (name.includes(".") ? `kinds/${name}` : `kinds/${name}/adapter_model.safetensors`)),
+    ...["lora-peft", "lora-diffusers", "lora-diffusers-old", "lora-kohya", "ti"].map(
+      (name) => `adapters/${name}.safetensors`,
+    ),
+    ...["lora-bundled-embedding", "lora-integer-alpha", "lora-trained-norms"].map(
+      (name) => `cases/${name}.safetensors`,
+    ),
+  ];
+  for (const name of names) {
+    const { tensors, metadata } = await readSafetensors(fixture(name));
+    const numbers = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+    for (const [key, ref] of tensors) numbers.set(key, { shape: ref.shape, data: await readNumbers(ref) });
+    const config = name.includes("adapter_model") ? join(dirname(fixture(name)), "adapter_config.json") : undefined;
+    files.push({ name, tensors: numbers, metadata, ...(config !== undefined && { config }) });
+  }
+  places = files.flatMap(({ tensors }, file) => [...tensors.keys()].map((key) => [file, key] as const));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** What an adapter with these tensors changes, or how it is refused. */
+async function outcome(file: number, tensors: Tensors): Promise<string> {
+  const { metadata, config } = files[file]!;
+  const place = join(folder, String(serial++));
+  await mkdir(place);
+  const path = join(place, "adapter_model.safetensors");
+  if (config !== undefined) await copyFile(config, join(place, "adapter_config.json"));
+  const entries = [...tensors].map(([name, { shape, data }]) => ({
+    name,
+    dtype: "float32" as const,
+    shape,
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  }));
+  await writeSafetensors(path, entries, metadata);
+  try {
+    return summary(await readAdapter(path, model));
+  } catch (error) {
+    if (error instanceof TillerError) return `refused: ${error.message}`;
+    throw error;
+  } finally {
+    await rm(place, { recursive: true });
+  }
+}
+
+function summary({ lowRank, full, differences, tokens, warnings }: Adapter): string {
+  const plain = (value: unknown): unknown => {
+    if (value instanceof Map) return [...value].map(([key, one]) => [key, plain(one)]);
+    if (value instanceof Float32Array)
+      return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
+    if (Array.isArray(value)) return value.map(plain);
+    if (value !== null && typeof value === "object") return plain(new Map(Object.entries(value)));
+    return value;
+  };
+  return JSON.stringify(plain({ lowRank, full, differences, tokens, warnings }));
+}
+
+/** LyCORIS takes alpha for the rank where LoKr's halves are whole, whatever it is. */
+const countsForNothing = (file: number, key: string): boolean => {
+  const { tensors } = files[file]!;
+  const module = key.replace(/\.alpha$/, "");
+  return key.endsWith(".alpha") && tensors.has(`${module}.lokr_w1`) && tensors.has(`${module}.lokr_w2`);
+};
+
+test("a tensor whose numbers change changes what the adapter does", async () => {
+  const before = await Promise.all(files.map(({ tensors }, file) => outcome(file, tensors)));
+  expect(before.filter((one) => one.startsWith("refused"))).toEqual([]);
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), fc.constantFrom(-1.5, 0.5, 3), async (pick, factor) => {
+      const [file, key] = places[pick % places.length]!;
+      if (countsForNothing(file, key)) return;
+      const tensor = files[file]!.tensors.get(key)!;
+      // A switch that says 0 is turned on.
+      const data = tensor.data.map((value) => (value === 0 ? 1 : value * factor));
+      const after = await outcome(file, new Map([...files[file]!.tensors, [key, { ...tensor, data }]]));
+      expect(after === before[file], `${files[file]!.name}: ${key} counts for nothing`).toBe(false);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("a tensor that is taken away is missed, or the adapter does something else", async () => {
+  const before = await Promise.all(files.map(({ tensors }, file) => outcome(file, tensors)));
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), async (pick) => {
+      const [file, key] = places[pick % places.length]!;
+      const { tensors } = files[file]!;
+      if (countsForNothing(file, key) || tensors.size === 1) return;
+      const alpha = key.endsWith(".alpha") && !/NaN/.test(String(tensors.get(key)!.data[0]));
+      const after = await outcome(file, new Map([...tensors].filter(([name]) => name !== key)));
+      // Without an alpha it is the rank, which it may have been.
+      if (alpha && after === before[file]) return;
+      expect(after === before[file], `${files[file]!.name}: ${key} is not missed`).toBe(false);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("a tensor of no kind that is known is named", async () => {
+  const ends = [
+    "weight_g",
+    "lora_C.weight",
+    "hada_w3_a",
+    "lokr_w9",
+    "scale",
+    "set_weight",
+    "running_mean",
+    "magnitude",
+  ];
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), fc.constantFrom(...ends), async (pick, end) => {
+      const [file, key] = places[pick % places.length]!;
+      if (files[file]!.name.endsWith("ti.safetensors")) return;
+      const unknown = `${key.replace(/(\.lora_?\w*|\.a\d|\.b\d)?\.\w+$/, "")}.${end}`;
+      const added = new Map([...files[file]!.tensors, [unknown, { shape: [2], data: Float32Array.of(1, 2) }]]);
+      const after = await outcome(file, added);
+      expect(after.startsWith("refused") && after.includes(unknown), `${unknown}: ${after.slice(0, 300)}`).toBe(true);
+    }),
+    { numRuns: 50 },
+  );
+});

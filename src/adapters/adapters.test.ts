@@ -170,6 +170,24 @@ describe("what a LoRA counts", () => {
     expect(await scale({ ...one(), [`unet.${toQ}.alpha`]: { shape: [], data: Float32Array.of(0.5) } })).toBe(0.25);
     expect(await scale({ ...one(), [`unet.${toQ}.alpha`]: { shape: [], data: Float32Array.of(0) } })).toBe(1);
   });
+  test("is read from whole numbers, and weights from 8-bit floats", async () => {
+    const file = join(folder, "types.safetensors");
+    const [out, width] = shapeOf(toQ) as [number, number];
+    const [a, b] = keys(toQ);
+    const bytes = (count: number) => new Uint8Array(count).fill(0x38); // 1 in E4M3
+    await writeSafetensors(file, [
+      { name: a, dtype: "float8_e4m3", shape: [2, width], data: bytes(2 * width) },
+      { name: b, dtype: "float8_e4m3", shape: [out, 2], data: bytes(2 * out) },
+      { name: `unet.${toQ}.alpha`, dtype: "int16", shape: [], data: new Uint8Array(Int16Array.of(6).buffer) },
+    ]);
+    const { down, up, scale } = partsOf(await readAdapter(file, base)).unet.get(toQ)!;
+    expect([scale, new Set([...down.data, ...up.data])]).toEqual([3, new Set([1])]);
+    await writeSafetensors(file, [
+      { name: a, dtype: "int8", shape: [2, width], data: bytes(2 * width) },
+      { name: b, dtype: "int8", shape: [out, 2], data: bytes(2 * out) },
+    ]);
+    await expect(readAdapter(file, base)).rejects.toThrow(refusal("dtype-unsupported", file, a));
+  });
   test("is what lora_adapter_metadata says", async () => {
     const metadata = (more = {}) => ({
       lora_adapter_metadata: JSON.stringify({ "unet.r": 2, "unet.lora_alpha": 8, ...more }),

@@ -19,6 +19,8 @@ export type Entry = {
 export interface Place {
   /** For messages. */
   readonly file: string;
+  /** For messages: the model's name. */
+  readonly model: string;
   readonly module: string;
   /** The component's. */
   readonly weights: Checkpoint;
@@ -363,18 +365,28 @@ const tooLarge = ({ file, module }: Place): TillerError =>
     paths: [file],
   });
 
-const read = async ({ file }: Place, { key, ref }: Tensor): Promise<Float32Array> =>
-  (await readFactor(file, key, ref)).data;
+/** Whole numbers are weights' codes, which want scales; only a single one is a number. */
+async function read({ file }: Place, { key, ref }: Tensor): Promise<Float32Array> {
+  const count = ref.shape.reduce((a, b) => a * b, 1);
+  if (count > 1 && !ref.dtype.includes("float")) {
+    throw new TillerError(
+      "dtype-unsupported",
+      `${file} stores ${key} as ${ref.dtype}, which Tiller cannot compute with: use an F16, BF16 or F32 version.`,
+      { paths: [file] },
+    );
+  }
+  return (await readFactor(file, key, ref)).data;
+}
 
 const baseOf = ({ weights, module }: Place): Promise<Float32Array> => readFloat32(weights.get(`${module}.weight`)!);
 
 /** [out] and [in, ...] of the module. @throws TillerError if it is no layer with a matrix or a kernel. */
-function hostShape({ file, module, weights }: Place): [out: number, inner: readonly number[]] {
+function hostShape({ file, model, module, weights }: Place): [out: number, inner: readonly number[]] {
   const [out = 0, ...inner] = weights.get(`${module}.weight`)!.shape;
   if (inner.length > 0) return [out, inner];
   throw new TillerError(
     "adapter-other-model",
-    `${file} does not fit this model: it changes ${module} as a layer with a matrix, but there it is a norm.`,
+    `${file} does not fit the model ${model}: it changes ${module} as a layer with a matrix, but there it is a norm.`,
     { paths: [file] },
   );
 }
@@ -388,10 +400,10 @@ function need(place: Place, entry: Entry, role: Role): Tensor {
 const damaged = ({ file }: Place, what: string): TillerError =>
   new TillerError("adapter-damaged", `${file} is damaged: ${what}. Download or export it again.`, { paths: [file] });
 
-const misfit = ({ file, module }: Place, { key, ref }: Tensor, due: readonly number[]): TillerError =>
+const misfit = ({ file, model, module }: Place, { key, ref }: Tensor, due: readonly number[]): TillerError =>
   new TillerError(
     "adapter-other-model",
-    `${file} does not fit this model: ${key} is [${ref.shape.join(", ")}], but ${module} takes [${due.join(", ")}].`,
+    `${file} does not fit the model ${model}: ${key} is [${ref.shape.join(", ")}], but ${module} takes [${due.join(", ")}].`,
     { paths: [file] },
   );
 

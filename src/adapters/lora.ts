@@ -67,7 +67,7 @@ async function readLora(
     const [factors, whole] = [new Map<string, LowRank>(), new Map<string, Factor>()];
     for (const [module, entry] of modules) {
       const rule = alphaOf(component, module);
-      const changes = await changesOf({ file, module, weights: weightsOf(component), rule }, entry);
+      const changes = await changesOf({ file, model: base.name, module, weights: weightsOf(component), rule }, entry);
       if (changes.lowRank) factors.set(module, changes.lowRank);
       for (const [key, factor] of changes.differences) whole.set(key, factor);
     }

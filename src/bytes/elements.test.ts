@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fromFloat32, toFloat32 } from "./elements.ts";
+import { anyToFloat32, fromFloat32, toFloat32 } from "./elements.ts";
 
 const halves = (bytes: Uint8Array) => [...new Uint16Array(bytes.buffer)].map((h) => h.toString(16));
 
@@ -35,4 +35,15 @@ test("float32 is rounded to bfloat16 as PyTorch rounds, ties to even", () => {
   expect(halves(fromFloat32(Float32Array.from(values), "bfloat16"))).toEqual(
     "3f80 3f82 7f80 1 8000 7fc0 3dcd".split(" "),
   );
+});
+
+test("8-bit floats are PyTorch's, and whole numbers are themselves", () => {
+  // torch.tensor(bytes, dtype=torch.uint8).view(torch.float8_e4m3fn).float(), and float8_e5m2.
+  const e4m3 = [0x38, 0xb8, 0x7e, 0x01, 0x80, 0x7f, 0x45];
+  expect([...anyToFloat32(Uint8Array.from(e4m3), "float8_e4m3")]).toEqual([1, -1, 448, 2 ** -9, -0, Number.NaN, 3.25]);
+  const e5m2 = [0x3c, 0xbc, 0x7b, 0x01, 0x7c, 0x45];
+  expect([...anyToFloat32(Uint8Array.from(e5m2), "float8_e5m2")]).toEqual([1, -1, 57344, 2 ** -16, Infinity, 5]);
+  expect([...anyToFloat32(new Uint8Array(BigInt64Array.of(-3n).buffer), "int64")]).toEqual([-3]);
+  expect([...anyToFloat32(new Uint8Array(Uint16Array.of(65535).buffer), "uint16")]).toEqual([65535]);
+  expect([...anyToFloat32(Uint8Array.of(255), "int8")]).toEqual([-1]);
 });

@@ -15,8 +15,8 @@ export const adapterErrors = rows({
   },
   "adapter-damaged": {
     kind: "failed",
-    what: "An adapter's tensors contradict each other.",
-    why: "Half of a pair is missing, its ranks differ, or a layer is changed twice.",
+    what: "An adapter's tensors contradict each other, or mean nothing.",
+    why: "Half of a pair is missing, its ranks differ, a layer is changed twice, an alpha is below 0, or a token is blank.",
     fix: "Download or export it again.",
   },
   "adapter-not-finite": {

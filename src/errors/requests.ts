@@ -10,7 +10,7 @@ export const requestErrors = rows({
   "option-invalid": {
     kind: "usage",
     what: "An option's value cannot be used.",
-    why: "It is not a number, out of range, or not one of the choices.",
+    why: "It is empty, not a number, out of range, or not one of the choices.",
     fix: "Use a value that the message names.",
   },
   "setting-invalid": {

@@ -15,14 +15,14 @@ export const trainingErrors = rows({
   },
   "training-diverged": {
     kind: "failed",
-    what: "The loss, the gradient or the trained numbers became NaN or infinite.",
+    what: "The loss, the gradient or the trained numbers became NaN, infinite or too large to compute with.",
     why: "The learning rate is too high.",
     fix: "Lower the learning rate; the last checkpoint can be resumed with other settings in a new run.",
   },
   "checkpoint-invalid": {
     kind: "failed",
     what: "A training checkpoint cannot be used.",
-    why: "It is damaged, or of another run.",
+    why: "It is damaged, of another run, or holds NaN.",
     fix: "Remove it to start again.",
   },
   "resume-mismatch": {

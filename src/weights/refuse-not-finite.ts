@@ -92,11 +92,14 @@ function refusal({ name, source: { name: file } }: TensorRef): TillerError {
   );
 }
 
-/** The file in the user's cache that says of these tensors, as the file is now, that they were read; undefined if it is gone. */
+/**
+ * The file in the user's cache that says of these tensors, as their file is now, that they were read; undefined if nothing
+ * tells how it is, as of what a page was given.
+ */
 async function markOf(tensors: readonly Real[]): Promise<string | undefined> {
   const file = tensors[0]!.source.name;
-  const stamp = await stampOf(file).catch(() => undefined);
-  if (stamp === undefined) return undefined;
+  const stamp = await stampOf(file).catch(() => "");
+  if (stamp === "") return undefined;
   const hash = startHash();
   hash.update(`${file}|${stamp}|${largest}`);
   for (const { offset, byteLength, dtype } of tensors) hash.update(`|${offset} ${byteLength} ${dtype}`);
@@ -107,8 +110,7 @@ async function remember(mark: string): Promise<void> {
   try {
     await makeFolder(dirname(mark));
     await writeWhole(mark, "");
-  } catch (error) {
-    // Without a cache the file is read each time.
-    if (!(error instanceof TillerError)) throw error;
+  } catch {
+    // Where there is no cache, or no room in it, the file is read each time.
   }
 }

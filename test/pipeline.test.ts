@@ -229,11 +229,9 @@ describe("adapters", () => {
     expect(warnings).toEqual([`the strength 0.4 of ${file} does nothing: it is an embedding`]);
   });
 
-  test("of another base model are refused with the first key and both shapes", async () => {
+  test("of another base model are refused with the first key that the model lacks", async () => {
     const file = fixture("adapters/lora-sd21.safetensors");
-    const loaded = load({ adapters: [file] });
-    await expect(loaded).rejects.toThrow(refusal("adapter-other-model", file));
-    await expect(loaded).rejects.toThrow(/\[\d+, \d+\].*\[\d+, \d+\]/);
+    await expect(load({ adapters: [file] })).rejects.toThrow(refusal("adapter-other-model", file, ".attentions."));
   });
 });
 

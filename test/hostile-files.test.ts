@@ -91,8 +91,8 @@ describe("an adapter with", () => {
     ["NaN in a factor", "peft", put(`unet.${site}.lora_A.weight`, nan), "adapter-not-finite", `${site}.lora_A`],
     ["infinity in a factor", "peft", put(`unet.${site}.lora_B.weight`, -infinity), "adapter-not-finite", site],
     ["1e30 in a factor", "peft", put(`unet.${site}.lora_B.weight`, 1e30), "adapter-not-finite", `${site}.lora_B`],
-    ["lora_alpha 1e30", "peft", peft({ lora_alpha: 1e30 }), "adapter-not-finite", "1e+30"],
-    ["alpha_pattern 1e30", "peft", peft({ alpha_pattern: { [site]: 1e30 } }), "adapter-not-finite", site, "1e+30"],
+    ["lora_alpha 1e30", "peft", peft({ lora_alpha: 1e30 }), "adapter-not-finite", "2.5e+29"],
+    ["alpha_pattern 1e30", "peft", peft({ alpha_pattern: { [site]: 1e30 } }), "adapter-not-finite", site, "2.5e+29"],
     ["a stored alpha of NaN", "kohya", put(`${kohya}.alpha`, nan), "adapter-not-finite", `${kohya}.alpha`],
     ["a stored alpha of 1e8 and factors of 1e4", "kohya", loud(kohya, 1e8, 1e4), "adapter-not-finite", site],
     ["a stored alpha below 0", "kohya", put(`${kohya}.alpha`, -2), "adapter-damaged", `${kohya}.alpha`, "-2"],
@@ -111,7 +111,7 @@ describe("an adapter with", () => {
     ["r 2.5", "peft", peft({ r: 2.5 }), "adapter-metadata", "r:"],
     ["r 999", "peft", peft({ r: 999 }), "adapter-metadata", "999", "rank 4"],
     ["a rank_pattern of 0", "peft", peft({ rank_pattern: { to_q: 0 } }), "adapter-metadata", "rank_pattern.to_q"],
-    ["ranks that no tensor has", "peft", peft({ r: 8, rank_pattern: { x: 16 } }), "adapter-metadata", "8 or 16"],
+    ["ranks that no tensor has", "peft", peft({ r: 8, rank_pattern: { x: 16 } }), "adapter-metadata", "rank 8"],
   ])("%s is refused", async (_, of, change, code, ...facts) => {
     const file = await changed(lora(of), change);
     await expect(readAdapter(file, await openModel(model))).rejects.toThrow(refusal(code, file, ...facts));

@@ -54,7 +54,7 @@ export async function changesOf(place: Place, entry: Entry): Promise<Changes> {
   }
   const change = await kind.change(place, entry);
   const decomposed = entry.magnitude || place.rule.decomposed;
-  if ("down" in change && boundOf(change) > largest) throw tooLarge(place);
+  if ("down" in change && boundOf(change) > largest) throw tooLarge(place, `, with alpha over rank ${change.scale}`);
   if ("down" in change && !decomposed) return { lowRank: change, differences: vectors };
   const host = weights.get(`${module}.weight`)!;
   const delta = "down" in change ? expanded(change, host) : change;
@@ -360,8 +360,8 @@ function expectRank({ file, rule }: Place, { key }: Tensor, rank: number): void 
   );
 }
 
-const tooLarge = ({ file, module }: Place): TillerError =>
-  new TillerError("adapter-not-finite", `${file} changes ${module} by numbers too large to compute with.`, {
+const tooLarge = ({ file, module }: Place, why = ""): TillerError =>
+  new TillerError("adapter-not-finite", `${file} changes ${module} by numbers too large to compute with${why}.`, {
     paths: [file],
   });
 

@@ -139,7 +139,8 @@ export async function train(
     samplePrompt?: string[];
     revision?: string;
   };
-  const given = { ...asked, model: atRevision(asked.model ?? embeddedModel, revision) };
+  const model = atRevision(asked.model ?? embeddedModel, revision);
+  const given = { ...asked, model };
   for (const name of ["images", "token", "class"] as const) {
     if (given[name] === undefined)
       throw new TillerError("option-missing", `--${name} is missing; see tiller train --help.`);
@@ -149,11 +150,10 @@ export async function train(
   const { prior, ...rest } = given;
   const request = {
     ...rest,
-    model: rest.model ?? embeddedModel,
     ...(prior === false && { prior }),
     ...(samplePrompt && { samplePrompts: samplePrompt }),
   } as TrainingRequest;
-  if (rest.model === undefined) await lookAtPictures(method, request, threads, world, output);
+  if (asked.model === undefined) await lookAtPictures(method, request, threads, world, output);
   const began = performance.now();
   const samples: string[] = [];
   Object.assign(output.result, { recipe: method, out: request.out, samples });

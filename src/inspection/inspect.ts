@@ -26,7 +26,8 @@ export type Inspection = FolderInspection | FileInspection | PictureInspection;
  */
 export async function inspect(path: string): Promise<Inspection> {
   const kind = await kindOf(path);
-  if (kind === undefined) throw new TillerError("file-missing", `${path} does not exist.`, { paths: [path] });
+  if (kind === undefined && !(await exists(path)))
+    throw new TillerError("file-missing", `${path} does not exist.`, { paths: [path] });
   if (kind === "folder") {
     const adapter = await adapterIn(path);
     return adapter === undefined ? inspectFolder(path) : inspectFile(adapter);

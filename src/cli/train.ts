@@ -139,8 +139,7 @@ export async function train(
     samplePrompt?: string[];
     revision?: string;
   };
-  const model = atRevision(asked.model ?? embeddedModel, revision);
-  const given = { ...asked, model };
+  const given = { ...asked, model: atRevision(asked.model ?? embeddedModel, revision) };
   for (const name of ["images", "token", "class"] as const) {
     if (given[name] === undefined)
       throw new TillerError("option-missing", `--${name} is missing; see tiller train --help.`);

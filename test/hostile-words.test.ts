@@ -138,7 +138,10 @@ describe.skipIf(process.platform !== "linux")("a place where nothing can be made
   ]);
 
   test.each([
-    ["train", ["train", "dreambooth", "--images", "HERE", "--token", "sks", "--class", "cat", "--out"]],
+    [
+      "train",
+      ["train", "dreambooth", "--model", "dinghy", "--images", "HERE", "--token", "sks", "--class", "cat", "--out"],
+    ],
     ["bench run", ["bench", "run", "HERE/experiment.json", "--out"]],
   ])("%s", async (_, argv) => {
     const experiment = { name: "x", personalisation: [{ method: "dreambooth" }], guidance: [{ method: "cfg" }] };

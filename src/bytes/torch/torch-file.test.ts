@@ -79,7 +79,7 @@ test("a lone tensor goes by its file's name", async () => {
 test("types that single numbers may be stored in are read; networks refuse them", async () => {
   const { tensors } = await readTensors(fixture("short.pt"));
   expect(tensors.get("w")?.dtype).toBe("int16");
-  expect(() => refuseStoredTypes(tensors)).toThrow(refusal("dtype-unsupported", fixture("short.pt"), '"w"', "I16"));
+  expect(() => refuseStoredTypes(tensors)).toThrow(refusal("dtype-unsupported", "short.pt", '"w"', "I16"));
 });
 
 describe("what is more than tensors, or not as it should be, is refused", () => {

@@ -207,3 +207,25 @@ test("augmented pictures keep their size; where the canvas is empty the loss doe
   }
   expect(kinds).toEqual(new Set(["", "a far away ", "very small ", "zoomed in ", "close up "]));
 });
+
+test("augmented pictures are the right way up, every channel in its place", () => {
+  const size = 64;
+  // Darker from the top to the bottom, each channel in a range of its own.
+  const data = Float32Array.from(
+    { length: 3 * size * size },
+    (_, i) => 10 * (1 + Math.floor(i / size ** 2)) + (Math.floor(i / size) % size) / size,
+  );
+  for (let i = 0; i < 30; i++) {
+    const { planes, mask } = augment({ size, data }, 8, randomStream(1, "subject", i));
+    const cells = size / 8;
+    for (const [cell, covered] of mask.entries()) {
+      if (covered === 0) continue;
+      const [y, x] = [Math.floor(cell / cells) * 8 + 2, (cell % cells) * 8 + 2];
+      for (let channel = 0; channel < 3; channel++) {
+        const at = (row: number) => planes.data[(channel * size + row) * size + x]!;
+        expect(Math.floor(at(y) / 10)).toBe(channel + 1);
+        expect(at(y + 4)).toBeGreaterThan(at(y));
+      }
+    }
+  }
+});

@@ -120,7 +120,8 @@ process.on("SIGINT", () => process.exit(130));
 for (const name of ["src", "test", "package.json", "tsconfig.json", "vitest.config.ts"]) {
   cpSync(name, join(copy, name), { recursive: true, filter: (from) => basename(from) !== "node_modules" });
 }
-for (const name of ["node_modules", "parity", "models", "fonts", "experiments", "results"]) symlinkSync(join(process.cwd(), name), join(copy, name));
+for (const name of ["node_modules", "parity", "models", "fonts", "experiments", "results"])
+  symlinkSync(join(process.cwd(), name), join(copy, name));
 
 const tests = new Set(drawn.flatMap(({ first }) => first));
 if (tests.size > 0 && (await fail([...tests]))) {

@@ -18,3 +18,10 @@ test("sides are multiples of what the model needs", () => {
   expect(fill(parts, { prompt: "a cat", width: 96 })).toMatchObject({ width: 96, height: 512 });
   expect(() => fill(parts, { prompt: "a cat", height: 104 })).toThrow(refusal("size-invalid", "height", "104", "32"));
 });
+
+test("a scale left out is the model's, but CFG++'s lambda is its own", () => {
+  expect(fill(parts, { prompt: "a cat", guidance: "cfg" }).scale).toBe(defaults.scale);
+  for (const guidance of ["cfg++", "pg++"] as const) {
+    expect(fill(parts, { prompt: "a cat", guidance }).scale).toBe(0.4);
+  }
+});

@@ -5,25 +5,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openModel } from "../src/families/open-model.ts";
 import { encode } from "../src/graph/index.ts";
-import { type GenerateEvent, type LoadOptions, type PictureRequest, Pipeline, train } from "../src/index.ts";
+import { type LoadOptions, type PictureRequest, Pipeline, train } from "../src/index.ts";
 import { modulesOf } from "../src/models/components.ts";
 import { targets } from "../src/runtime/index.ts";
+import { bytes, lora, model, pictures, request } from "./drawing.ts";
 import { fixture } from "./fixtures.ts";
 import { refusal } from "./refusal.ts";
 
-const model = fixture("pipelines/sd15");
-const lora = fixture("adapters/lora-peft.safetensors");
-const request: PictureRequest = { prompt: "a red cat in the snow", steps: 6, seed: 3, guidance: "pg", omega: 0.6 };
-
-type PictureEvent = Extract<GenerateEvent, { type: "picture" }>;
-
-async function pictures(pipeline: Pipeline, wanted: PictureRequest, batch?: number): Promise<PictureEvent[]> {
-  const found: PictureEvent[] = [];
-  for await (const event of pipeline.generate(wanted, { batch })) if (event.type === "picture") found.push(event);
-  return found;
-}
-
-const bytes = (events: readonly PictureEvent[]) => events.map(({ data }) => Buffer.from(data).toString("base64"));
 const load = (options: LoadOptions = {}) => Pipeline.load(model, { adapters: [lora], precision: "int8", ...options });
 
 let cache: string;

@@ -4,21 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors } from "../src/bytes/safetensors.ts";
-import { encodePng, type PictureRequest, Pipeline, readFloat32, train } from "../src/index.ts";
+import { encodePng, Pipeline, readFloat32, train } from "../src/index.ts";
 import { writeWhole } from "../src/internal.ts";
-import { fixture } from "./fixtures.ts";
+import { lora, model, pictures, request } from "./drawing.ts";
 import { openVinoMissing } from "./openvino-here.ts";
 
-const model = fixture("pipelines/sd15");
-const lora = fixture("adapters/lora-peft.safetensors");
-const request: PictureRequest = { prompt: "a red cat in the snow", steps: 6, seed: 3, guidance: "pg", omega: 0.6 };
-
-async function pictures(pipeline: Pipeline, wanted: PictureRequest, batch?: number): Promise<Uint8Array[]> {
-  const found: Uint8Array[] = [];
-  for await (const event of pipeline.generate(wanted, { batch })) if (event.type === "picture") found.push(event.data);
-  return found;
-}
-
+const pixels = async (...asked: Parameters<typeof pictures>) => (await pictures(...asked)).map(({ data }) => data);
 const load = (options: Parameters<typeof Pipeline.load>[1]) => Pipeline.load(model, { adapters: [lora], ...options });
 
 /** In decibels. */
@@ -31,13 +22,13 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
   let expected: Uint8Array;
   beforeAll(async () => {
     const pipeline = await load({ device: "cpu" });
-    [expected] = (await pictures(pipeline, request)) as [Uint8Array];
+    [expected] = (await pixels(pipeline, request)) as [Uint8Array];
     await pipeline.close();
   });
 
   test("draws ONNX Runtime's picture in float32, within 1/255", async () => {
     const pipeline = await load({ device: "openvino" });
-    const [found] = (await pictures(pipeline, request)) as [Uint8Array];
+    const [found] = (await pixels(pipeline, request)) as [Uint8Array];
     await pipeline.close();
     const far = found.filter((value, i) => Math.abs(value - expected[i]!) > 1).length;
     expect(far / found.length).toBeLessThan(0.001);
@@ -46,14 +37,14 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
   test("in bfloat16: nearly the same picture, omega 1 is cfg, and a batch is its single pictures, bit for bit", async () => {
     const pipeline = await load({ device: "openvino", precision: "bfloat16" });
     expect(pipeline.precision).toBe("bfloat16");
-    const [found] = (await pictures(pipeline, request)) as [Uint8Array];
+    const [found] = (await pixels(pipeline, request)) as [Uint8Array];
     // Random weights amplify what a trained network damps; dinghy's pictures are nearer, below.
     expect(psnr(found, expected)).toBeGreaterThan(20);
-    const [dial] = await pictures(pipeline, { ...request, omega: 1 });
-    const [cfg] = await pictures(pipeline, { ...request, guidance: "cfg" });
+    const [dial] = await pixels(pipeline, { ...request, omega: 1 });
+    const [cfg] = await pixels(pipeline, { ...request, guidance: "cfg" });
     expect(dial).toEqual(cfg);
-    const together = await pictures(pipeline, { ...request, count: 2 }, 2);
-    const apart = await pictures(pipeline, { ...request, count: 2 }, 1);
+    const together = await pixels(pipeline, { ...request, count: 2 }, 2);
+    const apart = await pixels(pipeline, { ...request, count: 2 }, 1);
     expect(together).toEqual(apart);
     await pipeline.close();
   });
@@ -62,7 +53,7 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
     const drawn: Uint8Array[] = [];
     for (const options of [{ device: "cpu" }, { device: "openvino", precision: "bfloat16" }] as const) {
       const pipeline = await Pipeline.load("dinghy", options);
-      drawn.push(...(await pictures(pipeline, { prompt: "a corgi in the snow", steps: 6, scale: 2.5, seed: 3 })));
+      drawn.push(...(await pixels(pipeline, { prompt: "a corgi in the snow", steps: 6, scale: 2.5, seed: 3 })));
       await pipeline.close();
     }
     expect(psnr(drawn[0]!, drawn[1]!)).toBeGreaterThan(35);

@@ -10,7 +10,6 @@ import type { Model } from "../src/families/family.ts";
 import { openModel } from "../src/families/open-model.ts";
 import type { Row } from "../src/guidance/guidance.ts";
 import {
-  type GenerateEvent,
   type GuidanceName,
   guidanceMethods,
   type LoadOptions,
@@ -21,22 +20,10 @@ import {
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { buildPredictor } from "../src/pipelines/predictor.ts";
 import { type Engine, startEngine } from "../src/runtime/index.ts";
+import { bytes, lora, model, pictures, request } from "./drawing.ts";
 import { fixture } from "./fixtures.ts";
 import { refusal } from "./refusal.ts";
 
-const model = fixture("pipelines/sd15");
-const lora = fixture("adapters/lora-peft.safetensors");
-const request: PictureRequest = { prompt: "a red cat in the snow", steps: 6, seed: 3, guidance: "pg", omega: 0.6 };
-
-type PictureEvent = Extract<GenerateEvent, { type: "picture" }>;
-
-async function pictures(pipeline: Pipeline, wanted: PictureRequest, batch?: number): Promise<PictureEvent[]> {
-  const found: PictureEvent[] = [];
-  for await (const event of pipeline.generate(wanted, { batch })) if (event.type === "picture") found.push(event);
-  return found;
-}
-
-const bytes = (events: readonly PictureEvent[]) => events.map(({ data }) => Buffer.from(data).toString("base64"));
 const load = (options: LoadOptions = {}) => Pipeline.load(model, { adapters: [lora], device: "cpu", ...options });
 
 let pipeline: Pipeline;

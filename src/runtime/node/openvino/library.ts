@@ -6,11 +6,9 @@ import { findLibrary } from "./find.ts";
 export type Pointer = bigint;
 
 /** The element types of tensors that cross, by the C interface's numbers (`ov_element_type_e`). */
-export const elementTypes = { float32: 4, int32: 9 } as const;
+const elementTypes = { float32: 4, int32: 9 } as const;
 
 export interface Library {
-  readonly version: string;
-  readonly file: string;
   getProperty(device: string, key: string): string;
   /** Reads an ONNX model from memory. */
   readModel(model: Uint8Array): Promise<Pointer>;
@@ -77,7 +75,6 @@ async function open(): Promise<Library> {
     node_type: "const char*",
   });
   const profilingList = koffi.struct({ infos: koffi.pointer(profilingInfo), size: "size_t" });
-  const versionType = koffi.struct({ build: "const char*", description: "const char*" });
 
   const pointer = koffi.pointer("void");
   const outPointer = koffi.out(koffi.pointer(pointer));
@@ -85,7 +82,6 @@ async function open(): Promise<Library> {
   const status = (name: string, types: Spec[]) => library.func(name, "int", types);
   const c = {
     lastError: library.func("ov_get_last_err_msg", "const char*", []),
-    version: status("ov_get_openvino_version", [koffi.out(koffi.pointer(versionType))]),
     coreCreate: status("ov_core_create", [outPointer]),
     setProperty: status("ov_core_set_property", [pointer, "const char*", "..."]),
     getProperty: status("ov_core_get_property", [pointer, "const char*", "const char*", outPointer]),
@@ -111,8 +107,9 @@ async function open(): Promise<Library> {
       tensor: library.func("ov_tensor_free", "void", [pointer]),
     },
   };
+  const failure = (code: number) => new Error(String(c.lastError()).trim() || `OpenVINO's status ${code}`);
   const checked = (code: number): void => {
-    if (code !== 0) throw new Error(String(c.lastError()).trim() || `OpenVINO's status ${code}`);
+    if (code !== 0) throw failure(code);
   };
   /** Calls a function whose last argument is where a pointer goes. */
   const made = (make: (out: [Pointer | null]) => number): Pointer => {
@@ -132,26 +129,17 @@ async function open(): Promise<Library> {
   type Async = { async: (...args: unknown[]) => void };
   const later = (call: Async, ...args: unknown[]): Promise<void> =>
     new Promise((done, fail) => {
-      // The error's words are kept a thread, so they are not to be had here.
       call.async(...args, (error: unknown, code: number) =>
-        error
-          ? fail(error)
-          : code === 0
-            ? done()
-            : fail(new Error(String(c.lastError()).trim() || `OpenVINO's status ${code}`)),
+        error ? fail(error) : code === 0 ? done() : fail(failure(code)),
       );
     });
-  const version: { build?: string } = {};
-  checked(c.version(version));
 
-  // One for the process, never freed: a second one after the first was freed finds its plug-ins unloaded.
+  // One for the process: it holds the plug-ins, which are loaded once.
   const core = made((out) => c.coreCreate(out));
   // Properties are the core's, so a model is compiled before the next one's are set.
   let compiling: Promise<unknown> = Promise.resolve();
 
   return {
-    version: version.build ?? "unknown",
-    file,
     getProperty(device, key) {
       const text = made((out) => c.getProperty(core, device, key, out));
       const value = koffi.decode.string(text);

@@ -15,7 +15,7 @@ import {
   writeSheet,
 } from "../src/experiments/index.ts";
 import { embeddedFolder } from "../src/families/embedded.ts";
-import { evaluate, Pipeline } from "../src/index.ts";
+import { evaluate, type Pace, Pipeline } from "../src/index.ts";
 import { refused, tiller } from "./fake-world.ts";
 import { refusal } from "./refusal.ts";
 
@@ -79,6 +79,14 @@ const small = {
   steps: 2,
 } satisfies ExperimentFile;
 
+/** However many units and rounds there are, one count goes from its beginning to its end. */
+function expectOneTotal(paces: readonly Pace[]): void {
+  expect(new Set(paces.map(({ total }) => total)).size).toBe(1);
+  const done = paces.map((pace) => pace.done);
+  expect(done).toEqual(done.toSorted((a, b) => a - b));
+  expect(done.at(-1)).toBeLessThanOrEqual(paces[0]!.total);
+}
+
 /** The adapters that an experiment trained. */
 const adaptersIn = async (work: string): Promise<string[]> =>
   (await readdir(join(work, "adapters"))).map((name) => join(work, "adapters", name, "adapter.safetensors"));
@@ -88,7 +96,14 @@ describe("an experiment", () => {
 
   test("trains, draws and measures; its page and sheet need nothing beside them", async () => {
     const seen: number[] = [];
-    const results = await runExperiment(parseExperiment(small), { folder: work() }, ({ done }) => seen.push(done));
+    const paces: Pace[] = [];
+    const results = await runExperiment(parseExperiment(small), { folder: work() }, ({ done, pace }) => {
+      seen.push(done);
+      paces.push(pace);
+    });
+    expectOneTotal(paces);
+    // Two steps of training, and of each of six units two pictures of two steps.
+    expect(paces.at(-1)).toMatchObject({ done: 2 + 6 * 2 * 2, total: 2 + 6 * 2 * 2 });
     expect(results.units).toEqual({ done: 7, total: 7 });
     expect(results.arms.map(({ name, pictures, rows }) => [name, pictures, rows])).toEqual([
       ["cfg", 4, 2],
@@ -202,7 +217,9 @@ test("tuning proposes an omega within its budget and keeps what it drew", async 
     floor: 0.9,
     steps: 2,
   };
-  const tuned = await tune(request, { folder: work });
+  const paces: Pace[] = [];
+  const tuned = await tune(request, { folder: work }, ({ pace }) => paces.push(pace));
+  expectOneTotal(paces);
   expect(tuned.omega).toBeGreaterThanOrEqual(0);
   expect(tuned.omega).toBeLessThanOrEqual(1);
   expect(tuned.pictures).toBeLessThanOrEqual(40);

@@ -561,7 +561,8 @@ describe("what is wrong is refused, and nothing else happens", () => {
       expect([path, status >= 400 && status < 500]).toEqual([path, true]);
       expect(JSON.parse(body)).toEqual({
         error: expect.any(String),
-        ...(status !== 404 && { detail: expect.any(String), code: "name-invalid" }),
+        detail: expect.any(String),
+        code: status === 404 ? "not-found" : "name-invalid",
       });
     }
     for (const name of climbs) {
@@ -652,6 +653,7 @@ test("on another address than loopback the token is needed", async () => {
     const without = new URL("/api/models", open.url);
     without.search = "";
     expect((await fetch(without)).status).toBe(401);
+    expect(await (await fetch(without)).json()).toMatchObject({ code: "token-invalid" });
     expect((await fetch(without, { headers: { authorization: "Bearer wrong" } })).status).toBe(401);
     expect((await fetch(without, { headers: { authorization: `Bearer ${open.token}` } })).status).toBe(200);
     const page = await fetch(new URL(`/api/models?token=${open.token}`, open.url));

@@ -201,7 +201,7 @@ describe.skipIf(without)("the page", () => {
       localStorage.setItem("tiller.create", '{"adapter":"gone"}')`);
     await page.reload();
     await open("Study");
-    await page.getByRole("alert").getByText("there is no such study").waitFor();
+    await page.getByRole("alert").getByText("There is no such study").waitFor();
     await page.getByRole("button", { name: "All studies" }).click();
     await page.getByRole("button", { name: "Take part" }).first().waitFor();
     await open("Create");

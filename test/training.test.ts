@@ -273,6 +273,31 @@ describe("a run", () => {
     expect(existsSync(asked.out)).toBe(false);
   });
 
+  test("tells how far the whole run is in one total: class pictures, steps and samples, and what was done before", async () => {
+    const asked = request("paced.safetensors", {
+      steps: 4,
+      sampleEvery: 2,
+      classImages: join(folder, "class-paced"),
+      resume: true,
+    });
+    // Two class pictures of fifty steps, four steps, and two samples of twenty-five.
+    const total = 2 * 50 + 4 + 2 * 25;
+    const pacesOf = (events: TrainingEvent[]) =>
+      events.flatMap((event) => ("pace" in event && event.pace ? [event.pace] : []));
+    const paces = pacesOf(await run("dreambooth", asked));
+    expect(new Set(paces.map((pace) => pace.total))).toEqual(new Set([total]));
+    const done = paces.map((pace) => pace.done);
+    expect(done).toEqual(done.toSorted((a, b) => a - b));
+    expect([done[0], done.at(-1)]).toEqual([0, total]);
+    // The first thing heard of a stage is nothing to tell time by.
+    expect(paces[0]!.secondsLeft).toBeUndefined();
+
+    // Gone on with, it has no class pictures to draw, and begins where it was.
+    const resumed = pacesOf(await run("dreambooth", { ...asked, steps: 6 }));
+    expect(resumed.map((pace) => pace.total)).toEqual(resumed.map(() => 6 + 3 * 25));
+    expect([resumed[0]!.done, resumed.at(-1)!.done]).toEqual([4 + 2 * 25, 6 + 3 * 25]);
+  });
+
   test("draws samples on the way", async () => {
     const asked = request("sampled.safetensors", { steps: 4, sampleEvery: 2, samplePrompts: ["a <cat> cat", "a cat"] });
     const events = await run("dreambooth-ti", asked);

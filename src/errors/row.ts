@@ -3,7 +3,7 @@ export interface ErrorRow {
   /** `usage`: the call was wrong, exit code 2, HTTP 400. `failed`: something outside Tiller is, exit code 1, HTTP 422. */
   readonly kind: "usage" | "failed";
   /** HTTP's status where it is another. */
-  readonly status?: 404 | 409 | 429;
+  readonly status?: 401 | 403 | 404 | 409 | 413 | 429;
   /** What has happened. */
   readonly what: string;
   /** What it usually comes from. */

@@ -2,7 +2,7 @@
 import { type ErrorCode, errorRows, TillerError, withoutFolders } from "../index.ts";
 
 export interface Answer {
-  readonly status: 400 | 404 | 409 | 422 | 429 | 500;
+  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 422 | 429 | 500;
   readonly message: string;
   /** One of docs/errors.md; none for a defect. */
   readonly code: ErrorCode | undefined;

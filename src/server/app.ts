@@ -4,6 +4,7 @@ import { serveStatic } from "@hono/node-server/serve-static";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
+import { TillerError } from "../index.ts";
 import { answerTo } from "./answer.ts";
 import { communityRoutes } from "./community-form.ts";
 import { openAiRoute } from "./openai-form.ts";
@@ -45,12 +46,13 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
       maxSize: most,
       // What is left of the request is not read: the line is of no further use. Who sends without end is read from for a
       // while longer, for otherwise the answer would be lost with the line.
-      onError: (c) =>
-        c.json(
-          { error: `the request is longer than ${most / 2 ** 20} MiB` },
-          413,
-          c.req.header("content-length") === undefined ? {} : { connection: "close" },
-        ),
+      onError: (c) => {
+        if (c.req.header("content-length") !== undefined) c.header("connection", "close");
+        throw new TillerError(
+          "request-too-large",
+          `The request is longer than ${most / 2 ** 20} MiB: send less at once.`,
+        );
+      },
     });
   for (const { method, path, body, takes, handle } of all) {
     const pattern = path.replace("{id}.png", ":file{[^/]+\\.png}").replaceAll(/\{(\w+)\}/g, ":$1");
@@ -61,7 +63,9 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
   app.get("/api/openapi.json", (c) => c.json(openApiOf(all)));
   app.get("/api", (c) => c.html(apiPage(all)));
   app.use("*", serveStatic({ root: page }));
-  app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
+  app.notFound((c) => {
+    throw new TillerError("not-found", `Nothing is at ${c.req.path}: /api lists the addresses.`);
+  });
   app.onError((error, c) => {
     const { status, message, code } = answerTo(error);
     // OpenAI's clients look for an object with a message.

@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
+import { TillerError } from "../index.ts";
 
 const cookie = "tiller_token";
 const loopback = new Set(["localhost", "127.0.0.1", "[::1]", "::1"]);
@@ -20,10 +21,14 @@ export const protection =
     const url = new URL(c.req.url);
     const host = c.req.header("host") ?? url.host;
     const name = host.replace(/:\d+$/, "");
-    if (token === undefined && !loopback.has(name))
-      return c.json({ error: "this server answers its own machine" }, 403);
+    if (token === undefined && !loopback.has(name)) {
+      throw new TillerError(
+        "host-not-allowed",
+        `Studio answers this machine only, not ${name}: use http://localhost, or start it with --token.`,
+      );
+    }
     if (isOfAnotherPage(c, host)) {
-      return c.json({ error: "pages of other origins are not answered" }, 403);
+      throw new TillerError("origin-not-allowed", "Pages of other websites are not answered: open Studio's own page.");
     }
     if (token !== undefined) {
       const given = url.searchParams.get("token");
@@ -36,9 +41,12 @@ export const protection =
           .toString()
           .replace(/^[^:]*:/, "");
       if (![given, bearer, password, getCookie(c, cookie)].some((one) => one && same(one, token))) {
-        return c.json({ error: "the token is missing or wrong: see what tiller studio printed" }, 401, {
-          "www-authenticate": 'Basic realm="tiller studio: the token is the password"',
-        });
+        // Browsers then ask for it.
+        c.header("www-authenticate", 'Basic realm="tiller studio: the token is the password"');
+        throw new TillerError(
+          "token-invalid",
+          "The token is missing or wrong: tiller studio printed it when it started.",
+        );
       }
       if (given !== null) setCookie(c, cookie, token, { httpOnly: true, sameSite: "Strict", path: "/" });
     }

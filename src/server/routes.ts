@@ -193,7 +193,7 @@ export const routes = [
     handle: async (c, { data, models }) => {
       const [model, adapter] = [c.req.query("model") || undefined, c.req.query("adapter")];
       const file = adapter && data.adapter(adapter);
-      if (file && !(await exists(file))) return notFound(c, "adapter");
+      if (file && !(await exists(file))) throw notFound("adapter");
       return c.json((await defaultsOf(models.get(model).source, file ? [file] : [])) ?? {});
     },
   }),
@@ -260,7 +260,8 @@ export const routes = [
     answer: placed,
     handle: (c, services) => {
       const job = services.queue.get(c.req.param("id")!);
-      return job ? c.json(withPlace(job, services)) : notFound(c, "job");
+      if (!job) throw notFound("job");
+      return c.json(withPlace(job, services));
     },
   }),
   route({
@@ -270,7 +271,7 @@ export const routes = [
     answer: placed,
     handle: async (c, services) => {
       const id = c.req.param("id")!;
-      if (!services.queue.get(id)) return notFound(c, "job");
+      if (!services.queue.get(id)) throw notFound("job");
       await services.queue.cancel(id);
       return c.json(withPlace(services.queue.get(id)!, services));
     },
@@ -283,7 +284,7 @@ export const routes = [
     handle: async (c, { queue }) => {
       const id = c.req.param("id")!;
       const job = queue.get(id);
-      if (!job) return notFound(c, "job");
+      if (!job) throw notFound("job");
       if (job.ended === undefined) await queue.cancel(id);
       else await queue.forget(id);
       return c.body(null, 204);
@@ -303,7 +304,8 @@ export const routes = [
     type: "text/event-stream",
     handle: (c, services) => {
       const job = services.queue.get(c.req.param("id")!);
-      return job ? events(c, services, ({ id }) => id === job.id, job) : notFound(c, "job");
+      if (!job) throw notFound("job");
+      return events(c, services, ({ id }) => id === job.id, job);
     },
   }),
   route({
@@ -350,7 +352,8 @@ export const routes = [
     answer: galleryPictureSchema,
     handle: async (c, { data }) => {
       const picture = await galleryPicture(data, c.req.param("id")!);
-      return picture ? c.json(picture) : notFound(c, "picture");
+      if (!picture) throw notFound("picture");
+      return c.json(picture);
     },
   }),
   route({
@@ -374,7 +377,7 @@ export const routes = [
     handle: async (c, { data }) => {
       const name = c.req.path.slice("/pictures/".length, -".png".length);
       const file = data.picture(decoded(name));
-      if (!(await exists(file))) return notFound(c, "picture");
+      if (!(await exists(file))) throw notFound("picture");
       return c.body(await readFile(file), 200, {
         "content-type": "image/png",
         "cache-control": "private, max-age=31536000",
@@ -389,7 +392,7 @@ export const routes = [
     answer: z.array(z.record(z.enum(metricNames), z.number())),
     handle: async (c, { queue, scoring }) => {
       const job = queue.get(c.req.param("id")!);
-      if (!job) return notFound(c, "job");
+      if (!job) throw notFound("job");
       return c.json(await scoring.scores(job, c.req.query("references") ?? "", c.req.query("token") ?? ""));
     },
   }),
@@ -400,7 +403,7 @@ export const routes = [
     type: "image/png",
     handle: async (c, { data }) => {
       const file = data.uploaded(c.req.param("id")!, c.req.param("name")!);
-      if (!(await exists(file))) return notFound(c, "picture");
+      if (!(await exists(file))) throw notFound("picture");
       return c.body(await readFile(file), 200, { "content-type": "image/png" });
     },
   }),
@@ -420,7 +423,8 @@ export const routes = [
     status: 201,
     handle: async (c, { data, queue }, body) => {
       const job = queue.get(body.job);
-      return job ? c.json(await makeStudy(body, job, data), 201) : notFound(c, "job");
+      if (!job) throw notFound("job");
+      return c.json(await makeStudy(body, job, data), 201);
     },
   }),
   route({
@@ -438,7 +442,8 @@ export const routes = [
     answer: sharesSchema,
     handle: async (c, { data }, body) => {
       const study = await takeAnswers(c.req.param("id")!, body, data);
-      return study ? c.json(sharesOf(study)) : notFound(c, "study");
+      if (!study) throw notFound("study");
+      return c.json(sharesOf(study));
     },
   }),
   route({
@@ -470,7 +475,8 @@ async function withStudy(
   use: (study: Study) => Response | Promise<Response>,
 ): Promise<Response> {
   const study = await readStudy(c.req.param("id")!, data);
-  return study ? use(study) : notFound(c, "study");
+  if (!study) throw notFound("study");
+  return use(study);
 }
 
 function decoded(name: string): string {
@@ -484,7 +490,8 @@ function decoded(name: string): string {
   }
 }
 
-export const notFound = (c: Context, what: string) => c.json({ error: `there is no such ${what}` }, 404);
+export const notFound = (what: string) =>
+  new TillerError("not-found", `There is no such ${what}: it may have been deleted.`);
 
 /** A stream of job changes: steps at a pace that a page can follow, everything else at once. */
 function events(c: Context, services: Services, concerns: (job: Job) => boolean, first?: Job): Response {

@@ -381,3 +381,24 @@ function mulberry32(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+test("reads an array of 4 GiB, and refuses a longer one before any of it is read", async () => {
+  const asked: number[] = [];
+  // Only the length of what is read is looked at.
+  const read = async (_: number, byteLength: number) => {
+    asked.push(byteLength);
+    return { byteLength } as Uint8Array<ArrayBuffer>;
+  };
+  const source = { name: "large.safetensors", size: 2 ** 34, read };
+  const large = (byteLength: number): TensorRef => ({
+    name: "w",
+    dtype: "uint8",
+    shape: [byteLength],
+    source,
+    offset: 0,
+    byteLength,
+  });
+  expect((await readBytes(large(2 ** 32))).byteLength).toBe(2 ** 32);
+  await expect(readBytes(large(2 ** 32 + 1))).rejects.toThrow(refusal("file-too-large", "w", "large.safetensors"));
+  expect(asked).toEqual([2 ** 32]);
+});

@@ -66,7 +66,7 @@ export const trainingJobSchema = z.strictObject({
   /** What the adapter is to be called. */
   name: z.string(),
   /** The training method; `dreambooth` by default. */
-  recipe: z.enum(["dreambooth", "dreambooth-ti"]).default("dreambooth"),
+  method: z.enum(["dreambooth", "dreambooth-ti"]).default("dreambooth"),
   /** An upload of the server. */
   upload: z.string(),
   /** What the subject is called in prompts; `sks` by default. */

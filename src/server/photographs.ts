@@ -16,12 +16,12 @@ export async function refusePhotographsUnasked(
 ): Promise<void> {
   if (request.kind !== "training" || request.model !== undefined || models.get(undefined).source !== embeddedModel)
     return;
-  const { recipe, upload, kind, name, model, ...settings } = request;
+  const { method, upload, kind, name, model, ...settings } = request;
   const images = data.upload(upload);
   if (!(await exists(images))) return;
   const offered = models.list.some(({ source }) => source === photographsModel);
   const machine = { cores: availableParallelism(), memory: totalmem() };
-  await refusePhotographs(recipe, { ...settings, images, out: "adapter.safetensors" }, machine, {
+  await refusePhotographs(method, { ...settings, images, out: "adapter.safetensors" }, machine, {
     pictures: "These pictures",
     instead: offered ? `choose the model ${photographsModel}` : `start tiller studio with --model ${photographsModel}`,
     insist: `name the model ${embeddedModel}, to learn them on it all the same`,

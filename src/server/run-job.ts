@@ -113,7 +113,7 @@ const begins: Pace = { done: 0, total: 1 };
 
 async function learn(
   { id, pictures: before }: Pick<Job, "id" | "pictures">,
-  { model, name, recipe, upload, kind, ...settings }: TrainingJobRequest,
+  { model, name, method, upload, kind, ...settings }: TrainingJobRequest,
   { data, models, pipelines, device, threads }: Workshop,
   change: (change: Partial<Job>) => void,
   signal: AbortSignal,
@@ -124,7 +124,7 @@ async function learn(
   // Training takes the memory that drawing had.
   await pipelines.close();
   // Asked for again in the same way, it goes on; otherwise it begins anew.
-  const key = createHash("sha256").update(JSON.stringify({ model, recipe, settings })).digest("hex").slice(0, 12);
+  const key = createHash("sha256").update(JSON.stringify({ model, method, settings })).digest("hex").slice(0, 12);
   const runs = data.runs(upload, name);
   const run = `${runs}${key}.safetensors`;
   const request = { ...settings, model: models.get(model).source, images, out: run, resume: true };
@@ -135,7 +135,7 @@ async function learn(
   const warnings: string[] = [];
   const pictures = [...before];
   let adapters: readonly string[] = [];
-  for await (const event of train(recipe, request, { device, threads, signal })) {
+  for await (const event of train(method, request, { device, threads, signal })) {
     if (event.type === "warning") {
       warnings.push(withoutPlaces(event.message, [images, run, runFolderOf(run), request.model]));
       change({ warnings: [...warnings] });

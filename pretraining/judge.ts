@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Pixels } from "../src/images/pixels.ts";
 import { planesOf } from "../src/images/pixels.ts";
-import { openClip, openViT } from "../src/metrics/encoders.ts";
+import { type ClipEncoder, openClip, openViT } from "../src/metrics/encoders.ts";
 import { cosine, type Features } from "../src/metrics/features.ts";
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { Pipeline } from "../src/pipelines/pipeline.ts";
@@ -72,6 +72,44 @@ export async function judgeModel(engine: Engine, modelFolder: string, count: num
   }
 }
 
+/** Prompts about a kind of thing by the names of its themes. */
+export function themesTold(noun: string): ReadonlyMap<string, string> {
+  return new Map([...themesOf(subjectOf(noun))].map(([name, theme]) => [name, promptOf(theme, noun)]));
+}
+
+/** Prompts of a theme by the kinds of things that it goes with; `noun` is one of them. */
+export function kindsOf(noun: string, theme: string): ReadonlyMap<string, string> {
+  const told = themesOf(subjectOf(noun)).get(theme)!;
+  const alike = [...subjects.values()].filter((other) => themesOf(other).has(theme));
+  return new Map(alike.map((other) => [other.noun, promptOf(told, other.noun)]));
+}
+
+/** CLIP of texts under their names, each set of them encoded once. */
+export function toldTo(
+  clip: ClipEncoder,
+): (texts: ReadonlyMap<string, string>) => Promise<ReadonlyMap<string, Features>> {
+  const known = new Map<string, ReadonlyMap<string, Features>>();
+  return async (texts) => {
+    const key = [...texts.values()].join("\n");
+    const before = known.get(key);
+    if (before) return before;
+    const features = await clip.texts([...texts.values()]);
+    const told = new Map([...texts.keys()].map((name, i) => [name, features[i]!]));
+    known.set(key, told);
+    return told;
+  };
+}
+
+/** The name whose text a picture is nearest to. */
+export function firstOf(picture: Features, told: ReadonlyMap<string, Features>): string {
+  let best = { name: "", score: Number.NEGATIVE_INFINITY };
+  for (const [name, text] of told) {
+    const score = cosine(picture, text);
+    if (score > best.score) best = { name, score };
+  }
+  return best.name;
+}
+
 type ThemedSample = WorldSample & { readonly theme: string };
 
 async function rankedRight(
@@ -81,20 +119,7 @@ async function rankedRight(
   draw: (sample: ThemedSample, number: number) => Promise<Uint8Array>,
 ): Promise<Ranked> {
   const clip = await openClip(engine, join(modelFolder, "clip"), join(modelFolder, "tokenizer"), "dreambooth");
-  const known = new Map<string, Features>();
-  const featuresOf = async (text: string): Promise<Features> => {
-    const features = known.get(text) ?? (await clip.texts([text]))[0]!;
-    known.set(text, features);
-    return features;
-  };
-  const firstOf = async (picture: Features, texts: ReadonlyMap<string, string>): Promise<string> => {
-    let best = { name: "", score: Number.NEGATIVE_INFINITY };
-    for (const [name, text] of texts) {
-      const score = cosine(picture, await featuresOf(text));
-      if (score > best.score) best = { name, score };
-    }
-    return best.name;
-  };
+  const told = toldTo(clip);
   const right = { theme: 0, kind: 0 };
   let judged = 0;
   for (let i = 0; judged < count; i++) {
@@ -104,12 +129,8 @@ async function rankedRight(
     const [picture] = await clip.pictures([pixelsOf(await draw({ ...sample, theme }, judged))]);
     judged++;
     const { noun } = sample.individual;
-    const themes = themesOf(subjectOf(noun));
-    const byTheme = new Map([...themes].map(([name, other]) => [name, promptOf(other, noun)]));
-    const alike = [...subjects.values()].filter((other) => themesOf(other).has(theme));
-    const byKind = new Map(alike.map((other) => [other.noun, promptOf(themes.get(theme)!, other.noun)]));
-    if ((await firstOf(picture!, byTheme)) === theme) right.theme++;
-    if ((await firstOf(picture!, byKind)) === noun) right.kind++;
+    if (firstOf(picture!, await told(themesTold(noun))) === theme) right.theme++;
+    if (firstOf(picture!, await told(kindsOf(noun, theme))) === noun) right.kind++;
   }
   return { theme: right.theme / judged, kind: right.kind / judged };
 }

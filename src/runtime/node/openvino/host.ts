@@ -4,6 +4,7 @@ import type { Feeds, OperatorTime } from "../../engine.ts";
 import type { Host } from "../../host.ts";
 import type { Tensor } from "../../tensor.ts";
 import { type Library, openLibrary, type Pointer } from "./library.ts";
+import { makeLinks } from "./links.ts";
 import { type Mappings, openMappings } from "./mapping.ts";
 
 /** How many shapes of one graph stay compiled: sizes and batches change now and then, and each holds packed weights. */
@@ -52,6 +53,7 @@ function hostOf(
   properties: Readonly<Record<string, string>>,
   { device, profile }: OpenVinoOptions,
 ): Host {
+  const links = makeLinks();
   const sessions = new Map<number, Session>();
   const kept = new Map<number, Readonly<Record<string, Tensor>>>();
   let closed = false;
@@ -84,7 +86,7 @@ function hostOf(
       free(value);
       compiled.delete(oldest);
     }
-    const model = await library.readModel(encoded.model);
+    const model = await links.read(encoded.model, library.readModel);
     try {
       if (shapes.size > 0) library.reshape(model, shapes);
       const made = await library.compile(model, device, properties);
@@ -110,10 +112,11 @@ function hostOf(
       }),
     );
 
-  const place: Place = ({ source, offset }, twin) => ({
-    location: memory,
-    offset: String(mappings.addressOf(source, twin) + BigInt(offset)),
-  });
+  const place: Place = ({ source, offset }, twin) => {
+    const location = links.nameOf(source, twin);
+    if (location !== undefined) return { location, offset: String(offset) };
+    return { location: memory, offset: String(mappings.addressOf(source, twin) + BigInt(offset)) };
+  };
 
   return {
     place,

@@ -10,8 +10,8 @@ const elementTypes = { float32: 4, int32: 9 } as const;
 
 export interface Library {
   getProperty(device: string, key: string): string;
-  /** Reads an ONNX model from memory. */
-  readModel(model: Uint8Array): Promise<Pointer>;
+  /** Reads an ONNX model and maps the weights beside it. */
+  readModel(file: string): Promise<Pointer>;
   reshape(model: Pointer, shapes: ReadonlyMap<string, readonly number[]>): void;
   compile(model: Pointer, device: string, properties: Readonly<Record<string, string>>): Promise<Pointer>;
   createRequest(compiled: Pointer): Pointer;
@@ -86,7 +86,7 @@ async function open(): Promise<Library> {
     setProperty: status("ov_core_set_property", [pointer, "const char*", "..."]),
     getProperty: status("ov_core_get_property", [pointer, "const char*", "const char*", outPointer]),
     freeText: library.func("ov_free", "void", [pointer]),
-    read: status("ov_core_read_model_from_memory_buffer", [pointer, "const void*", "size_t", pointer, outPointer]),
+    read: status("ov_core_read_model", [pointer, "const char*", "const char*", outPointer]),
     reshape: status("ov_model_reshape", [pointer, koffi.pointer("const char*"), koffi.pointer(partialShape), "size_t"]),
     // Its properties come as variadic arguments; without any, it is called as a plain function, which may be asynchronous.
     compile: status("ov_core_compile_model", [pointer, pointer, "const char*", "size_t", outPointer]),
@@ -146,9 +146,9 @@ async function open(): Promise<Library> {
       c.freeText(text);
       return value;
     },
-    async readModel(model) {
+    async readModel(file) {
       const out: [Pointer | null] = [null];
-      await later(c.read as unknown as Async, core, model, model.byteLength, null, out);
+      await later(c.read as unknown as Async, core, file, null, out);
       return out[0]!;
     },
     reshape(model, shapes) {

@@ -5,7 +5,7 @@
  *     npm run bench:training -- [--python python3] [--model FOLDER] [--steps 5] [--rounds 1]
  *
  * The options are those of `npm run bench`. Diffusers runs as its script train_dreambooth_lora.py does, without and with
- * gradient checkpointing, in float32. OpenVINO must be here (`tiller openvino install`).
+ * gradient checkpointing, and with picture and prompt encoded once, in float32 and in bfloat16. OpenVINO must be here (`tiller openvino install`).
  */
 import { compare, parseOptions, prepareModel } from "./paired.js";
 
@@ -17,5 +17,7 @@ compare(options, {
     "Tiller bfloat16": ["tiller-training.js", [options.model, "openvino", "bfloat16"]],
     "Diffusers, checkpointed": ["diffusers_training.py", [options.model, "checkpointed"]],
     Diffusers: ["diffusers_training.py", [options.model, "plain"]],
+    "Diffusers float32, cached": ["diffusers_training.py", [options.model, "cached"]],
+    "Diffusers bfloat16, cached": ["diffusers_training.py", [options.model, "cached-bfloat16"]],
   },
 });

@@ -10,7 +10,7 @@ export const machineErrors = rows({
   "engine-missing": {
     kind: "failed",
     what: "ONNX Runtime's library for this machine is missing or does not load.",
-    why: "There is one for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64); perhaps the wrong one was deleted.",
+    why: "It exists for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64); perhaps it was deleted.",
     fix: "Install tillerjs again on the machine that runs it.",
   },
   "precision-unavailable": {
@@ -21,8 +21,8 @@ export const machineErrors = rows({
   },
   "openvino-missing": {
     kind: "failed",
-    what: "OpenVINO, or koffi through which it is called, is not installed here.",
-    why: "It is a second engine that is installed by itself.",
+    what: "OpenVINO, or koffi, through which it is called, is not installed here.",
+    why: "It is a second engine that is installed separately.",
     fix: "Run `tiller openvino install`, or set `TILLER_OPENVINO` to the folder that holds libopenvino_c.",
   },
   "openvino-install-failed": {
@@ -52,13 +52,13 @@ export const machineErrors = rows({
   "telemetry-in-worker": {
     kind: "failed",
     what: "Tiller was first imported in a worker thread.",
-    why: "From there ONNX Runtime's telemetry cannot be switched off, and Tiller sends nothing.",
+    why: "ONNX Runtime's telemetry cannot be switched off from there, and Tiller must not send any.",
     fix: "Set `ORT_DISABLE_TELEMETRY=1` in the environment, or import tillerjs in the main thread first.",
   },
   "address-unreachable": {
     kind: "failed",
     what: "A web address cannot be read.",
-    why: "The server does not answer, has no such file, or has no listing of folders.",
+    why: "The server does not answer, has no such file, or does not list folders.",
     fix: "Check the address and the connection.",
   },
 });

@@ -18,7 +18,7 @@ const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146
 const page = "<!doctype html>\n<html><head><title>owner/repo at main</title></head></html>";
 const tar = `${"a".repeat(257)}ustar\0${"\0".repeat(300)}`;
 
-/** Its first bytes as Latin-1, the code, and what the sentence must name. */
+/** The first bytes as Latin-1, the code, and what the message must name. */
 const cases: [what: string, bytes: string, code: ErrorCode, ...facts: string[]][] = [
   ["a Git LFS pointer", pointer, "lfs-pointer", "git lfs pull"],
   ["a Xet pointer", "# xet version 0\nfilesize = 1234\nhash = 'ab'\n", "lfs-pointer", "git lfs pull"],
@@ -47,7 +47,7 @@ const cases: [what: string, bytes: string, code: ErrorCode, ...facts: string[]][
   ["text", "hello, this is text", "safetensors-invalid"],
 ];
 
-describe("what is no weights is called what it is", () => {
+describe("a file that holds no weights is named for what it is", () => {
   test.each(cases)("%s", async (_what, bytes, code, ...facts) => {
     for (const [name, read] of [
       ["a.safetensors", readTensors],
@@ -60,7 +60,7 @@ describe("what is no weights is called what it is", () => {
     }
   });
 
-  test("every file of the kind in one folder has a sentence of its own", async () => {
+  test("every such file in a folder gets its own message", async () => {
     const sentences = new Set<string>();
     for (const [i, [, bytes]] of cases.entries()) {
       const file = join(folder, `${i}.safetensors`);

@@ -48,8 +48,7 @@ const formats: readonly (readonly [mark: string, what: string, fix: string, at?:
 /** The error for a file that holds no tensors Tiller can read. `file` is its name for messages. */
 export function refusalOf(head: Uint8Array, size: number, file: string): TillerError {
   const paths = { paths: [file] };
-  if (size === 0)
-    return new TillerError("file-empty", `${file} is empty: download it again.`, paths);
+  if (size === 0) return new TillerError("file-empty", `${file} is empty: download it again.`, paths);
   const text = textOf(head);
   if (text.startsWith("version https://git-lfs.github.com/spec/") || text.startsWith("# xet version"))
     return new TillerError(

@@ -50,7 +50,8 @@ export function parseHeader(text: string): Header {
     return true;
   };
   const expect = (symbol: string) => {
-    if (!next(symbol)) fail(at >= text.length ? `the header ends where "${symbol}" is expected` : `"${symbol}" is missing`);
+    if (!next(symbol))
+      fail(at >= text.length ? `the header ends where "${symbol}" is expected` : `"${symbol}" is missing`);
   };
   const string = (): string => {
     expect('"');

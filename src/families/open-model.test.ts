@@ -32,7 +32,7 @@ const classes = {
   text_encoder: ["transformers", "CLIPTextModel"],
 };
 
-/** A Diffusers folder whose components have a tensor or two each: enough to open, nothing to compute. */
+/** A Diffusers folder whose components have a few tensors each: enough to open, not to compute. */
 async function modelFolder(index: object = classes): Promise<string> {
   const folder = join(root, `model${made++}`);
   for (const part of ["unet", "vae", "text_encoder", "scheduler", "tokenizer"]) {
@@ -73,7 +73,7 @@ async function modelFolder(index: object = classes): Promise<string> {
   return folder;
 }
 
-/** By component. */
+/** Configs by component. */
 const configsOf = ({ components }: ModelFiles) =>
   Object.fromEntries([...components].map(([name, { config }]) => [name, config]));
 
@@ -207,7 +207,7 @@ describe("a single file", () => {
     await writeSafetensors(file, [...zeros(fixtures[form].ldm), ...more]);
     return file;
   }
-  /** A folder with a tokenizer and nothing else, or also these configs. */
+  /** A folder with only a tokenizer and the given configs. */
   async function tokenizerFolder(configs: Record<string, object> = {}): Promise<string> {
     const folder = join(root, `config${made++}`);
     await mkdir(join(folder, "tokenizer"), { recursive: true });
@@ -276,7 +276,7 @@ describe("a single file", () => {
   test("without --config takes the tokenizer from the hub's cache, or says what to pass", async () => {
     const file = await singleFile("sd1");
     const cacheFolder = await mkdtemp(join(root, "cache-"));
-    // A port nothing listens on: as good as no network.
+    // A port that nothing listens on, as if there were no network.
     const options = { cacheFolder, endpoint: "http://127.0.0.1:9" };
     await expect(openModel(file, options)).rejects.toThrow(refusal("tokenizer-missing", file, "--config"));
 

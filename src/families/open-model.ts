@@ -66,9 +66,13 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   const hub = kind === undefined ? parseHubName(model) : undefined;
   if (hub?.file !== undefined) return openSingleFile(await fetchFile(hub, hub.file, options), options);
   if (options.config !== undefined) {
-    throw new TillerError("config-idle", `--config is for single-file models; ${model} has its own configs: leave --config out.`, {
-      paths: [model],
-    });
+    throw new TillerError(
+      "config-idle",
+      `--config is for single-file models; ${model} has its own configs: leave --config out.`,
+      {
+        paths: [model],
+      },
+    );
   }
   if (kind === "folder") return openFolder(model, options);
   if (model === embeddedModel) return openFolder(embeddedFolder, options);

@@ -40,8 +40,7 @@ export const sag = method({
   needs: ["learned token"],
   baseline: "cfg",
   isBaselineAt: { sagThreshold: 1 },
-  everyStep:
-    "its first and later steps follow different prompts, so no single prediction can replace the others",
+  everyStep: "its first and later steps follow different prompts, so no single prediction can replace the others",
   guide: ({ scale: s, sagThreshold: T, sagWeight: r }) => ({
     rows: [strong("cond"), strong("null"), strong("agnostic")],
     coefficients: (step, steps) => {

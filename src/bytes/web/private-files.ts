@@ -51,11 +51,10 @@ export async function writeAtomically(
   } catch (error) {
     await stream.abort().catch(() => {});
     if (error instanceof DOMException && error.name === "QuotaExceededError") {
-      throw new TillerError(
-        "file-not-written",
-        `${file} could not be written: the page's storage quota is used up.`,
-        { paths: [file], cause: error },
-      );
+      throw new TillerError("file-not-written", `${file} could not be written: the page's storage quota is used up.`, {
+        paths: [file],
+        cause: error,
+      });
     }
     throw error;
   }

@@ -53,11 +53,9 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
   }
   const task = /XL|ControlNet/.test(foreign ?? "") ? foreign : nameOtherTask(unet);
   if (task)
-    throw new TillerError(
-      "model-unsupported",
-      `${file} is ${task}; Tiller runs SD 1.x and 2.x text-to-image models.`,
-      { paths: [file] },
-    );
+    throw new TillerError("model-unsupported", `${file} is ${task}; Tiller runs SD 1.x and 2.x text-to-image models.`, {
+      paths: [file],
+    });
 
   const clip = under(tensors, "cond_stage_model.transformer.");
   const openClip = under(tensors, "cond_stage_model.model.");
@@ -65,11 +63,9 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
   const vae = firstStage.size > 0 ? firstStage : under(tensors, "vae.");
   const missing = vae.size === 0 ? "autoencoder (first_stage_model.*)" : "text encoder (cond_stage_model.*)";
   if (vae.size === 0 || clip.size + openClip.size === 0) {
-    throw new TillerError(
-      "model-incomplete",
-      `${file} has a U-Net but no ${missing}: pass a complete checkpoint.`,
-      { paths: [file] },
-    );
+    throw new TillerError("model-incomplete", `${file} has a U-Net but no ${missing}: pass a complete checkpoint.`, {
+      paths: [file],
+    });
   }
   // Form 1 is SD 1.x (CLIP, 8 heads), 2 is SD 2.x (OpenCLIP, heads of 64).
   const form = openClip.size > 0 ? 2 : 1;

@@ -1,4 +1,4 @@
-/** Reads the directory of a zip archive, including zip64, which PyTorch writes; members are read in place, so they must be stored uncompressed. */
+/** Reads the directory of a zip archive, including PyTorch's zip64; members are used in place, so they must be uncompressed. */
 import type { ByteSource } from "../source.ts";
 
 /** One file of an archive. */

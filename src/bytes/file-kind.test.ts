@@ -23,7 +23,7 @@ const cases: [what: string, bytes: string, code: ErrorCode, ...facts: string[]][
   ["a Git LFS pointer", pointer, "lfs-pointer", "git lfs pull"],
   ["a Xet pointer", "# xet version 0\nfilesize = 1234\nhash = 'ab'\n", "lfs-pointer", "git lfs pull"],
   ["a web page", page, "web-page", "/resolve/"],
-  ["a web page behind a mark, spaces and a comment", `\xef\xbb\xbf\n <!-- x -->\n<HTML>`, "web-page"],
+  ["a web page after a byte order mark, spaces and a comment", `\xef\xbb\xbf\n <!-- x -->\n<HTML>`, "web-page"],
   ["a web page in UTF-16", `\xff\xfe${[..."<html>"].join("\0")}\0`, "web-page"],
   ["a server's XML", '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "not-weights", "XML"],
   ["a refused download's JSON", '{"error":"Unauthorized"}', "not-weights", "JSON", "Unauthorized"],
@@ -43,7 +43,7 @@ const cases: [what: string, bytes: string, code: ErrorCode, ...facts: string[]][
   ["a PNG", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not-weights", "PNG"],
   ["a JPEG", "\xff\xd8\xff\xe0\0\x10JFIF", "not-weights", "JPEG"],
   ["nothing", "", "file-empty"],
-  ["a download of which space alone is there", "\0".repeat(4096), "download-incomplete"],
+  ["a download that has only allocated its space", "\0".repeat(4096), "download-incomplete"],
   ["text", "hello, this is text", "safetensors-invalid"],
 ];
 

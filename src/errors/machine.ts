@@ -3,7 +3,7 @@ import { rows } from "./row.ts";
 export const machineErrors = rows({
   "device-unavailable": {
     kind: "failed",
-    what: "The device asked for does not work here.",
+    what: "The requested device does not work here.",
     why: "Its driver or libraries are missing; a named device is never replaced silently.",
     fix: "Use `--device cpu`, or see `tiller doctor`.",
   },
@@ -15,8 +15,8 @@ export const machineErrors = rows({
   },
   "precision-unavailable": {
     kind: "usage",
-    what: "The device does not compute in the number type asked for.",
-    why: "bfloat16 needs OpenVINO and a processor that has it, float16 a graphics processor, int8 the device cpu; int8 is for drawing alone.",
+    what: "The device does not compute in the requested number type.",
+    why: "bfloat16 needs OpenVINO and a processor that has it, float16 a GPU, int8 the device cpu; int8 is only for drawing.",
     fix: "Use `--precision float32`, or `auto`, which takes what works.",
   },
   "openvino-missing": {

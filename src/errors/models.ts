@@ -33,7 +33,7 @@ export const modelErrors = rows({
   },
   "variant-missing": {
     kind: "failed",
-    what: "There are no weights of the variant asked for.",
+    what: "There are no weights of the requested variant.",
     why: "`--variant fp16` chooses files such as `model.fp16.safetensors`, and there are none, or there are only those.",
     fix: "Leave out `--variant`, or name one that the model has.",
   },

@@ -187,14 +187,14 @@ export interface Part {
 }
 
 export interface Family {
-  /** For people: "Stable Diffusion". */
+  /** Display name: "Stable Diffusion". */
   readonly name: string;
   /** What it runs, for the message that refuses another model: "StableDiffusionPipeline (SD 1.x and 2.x)". */
   readonly runs: string;
   /** Pipeline classes, by `_class_name` of model_index.json. */
   readonly classes: readonly string[];
   readonly parts: Readonly<Record<string, Part>>;
-  /** How the family's single files are split into parts; absent where there are none. */
+  /** How the family's single files are split into parts; absent if it has none. */
   readonly singleFile?: SingleFile;
   model(files: ModelFiles): Model;
 }

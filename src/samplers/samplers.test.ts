@@ -205,7 +205,7 @@ describe("a call that cannot work is refused", () => {
     expect(() => createSampler("dpm++", sd15, 1000)).toThrow(refusal("steps-invalid", "1000 steps"));
   });
 
-  it("with an unknown sampler, or Karras spacing where there is none", () => {
+  it("with an unknown sampler, or Karras spacing for a sampler that has none", () => {
     expect(() => createSampler("plms" as SamplerName, sd15, 5)).toThrow(
       refusal("sampler-unknown", "plms", "ddim, dpm++, euler, euler-a"),
     );

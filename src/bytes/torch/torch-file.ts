@@ -215,7 +215,7 @@ function refOf(
   const begin = offset * bytesPerElement[dtype];
   // Overflowing sizes give NaN, which fails this comparison.
   if (!place || !(begin + byteLength <= place.length))
-    throw new PickleError(`tensor ${quoted(name)} of shape [${shape.join(", ")}] does not lie in its storage`);
+    throw new PickleError(`tensor ${quoted(name)} of shape [${shape.join(", ")}] lies outside its storage`);
   return { name, source, offset: place.at + begin, byteLength, shape, dtype };
 }
 

@@ -128,9 +128,9 @@ describe("a file that is not an SD 1 or 2 text-to-image checkpoint is refused, n
     ["a LoRA adapter", () => ({ "lora_unet_mid_block_attentions_0_proj_in.lora_up.weight": [1] })],
     ["a LoRA adapter", () => ({ "unet.mid_block.attentions.0.to_q.lora_A.weight": [1] })],
     ["a textual-inversion embedding", () => ({ emb_params: [1, 768] })],
-    ["a U-Net alone, in Diffusers' naming", () => ({ "down_blocks.0.resnets.0.conv1.weight": [1] })],
-    ["an autoencoder alone", () => ({ "encoder.conv_in.weight": [1] })],
-    ["a text encoder alone", () => ({ "text_model.embeddings.token_embedding.weight": [1] })],
+    ["only a U-Net, with Diffusers' key names", () => ({ "down_blocks.0.resnets.0.conv1.weight": [1] })],
+    ["only an autoencoder", () => ({ "encoder.conv_in.weight": [1] })],
+    ["only a text encoder", () => ({ "text_model.embeddings.token_embedding.weight": [1] })],
   ];
   test.each(cases)("%s", async (what, change) => {
     const made = splitLdm(checkpoint(change(fixtures.sd1.ldm)), "x.safetensors");

@@ -16,7 +16,11 @@ export const isReal = ({ dtype }: Value): boolean => dtype === "float32";
 /** The inputs that a value's operator reads beyond their shape. */
 export const operandsOf = ({ inputs, operator }: Value): readonly Value[] => inputs.slice(0, operator.reads);
 
-/** @param order The values in topological order. @param results The graph's results, which are float32 outside. */
+/**
+ * @param order The values in topological order.
+ * @param results The graph's results, which are float32 outside.
+ * @param real The target's floating-point type.
+ */
 export function numberTypes(order: readonly Value[], results: readonly Value[], real: Real): NumberTypes {
   const computed = new Map<Value, DType>();
   const asked = new Map<Value, Set<DType>>();

@@ -75,7 +75,7 @@ const concatOperator: Operator<{ axis: number }> = {
     for (const v of inputs) {
       const fits =
         v.shape.length === first.shape.length && v.shape.every((d, i) => i === axis || sameDim(d, first.shape[i]!));
-      if (!fits) mismatch("concat", inputs, `they differ beside axis ${axis}`);
+      if (!fits) mismatch("concat", inputs, `they differ in other axes than ${axis}`);
     }
     const size = inputs.map((v) => v.shape[axis]!).reduce(addDims);
     return { shape: first.shape.map((d, i) => (i === axis ? size : d)), dtype: first.dtype };

@@ -27,7 +27,7 @@ export async function findLibrary(): Promise<string> {
     if (found) return found;
     throw new TillerError(
       "openvino-missing",
-      `TILLER_OPENVINO is ${named}, where there is no OpenVINO C library: name the folder that holds libopenvino_c.`,
+      `TILLER_OPENVINO is ${named}, which has no OpenVINO C library: set it to the folder that holds libopenvino_c.`,
       { paths: [named] },
     );
   }

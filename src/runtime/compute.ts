@@ -27,8 +27,8 @@ const large = 200_000_000;
  * The device and the number type of products.
  *
  * The default, float32, gives the reference's picture. `bfloat16` needs OpenVINO on a CPU, `float16` a GPU, and `int8` ONNX
- * Runtime on a CPU. `auto` takes bfloat16 if OpenVINO is installed, the processor has it, no device is named and the network is
- * large; else float32.
+ * Runtime on a CPU. `auto` takes bfloat16, if OpenVINO is installed and the processor has it, on the device openvino, or if no
+ * device is named and the network is large; else float32.
  *
  * @param parameters Parameter count of the largest network.
  * @throws TillerError `device-unavailable` if the device does not work here; `precision-unavailable` if it has no such type.

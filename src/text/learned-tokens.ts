@@ -13,8 +13,8 @@ export function agnosticPrompt(prompt: string, learned: readonly string[]): stri
     throw new TillerError(
       "learned-token-missing",
       learned.length === 0
-        ? "sag needs a learned token: load a textual inversion or Custom Diffusion adapter."
-        : `sag needs a learned token in the prompt: ${learned.join(" or ")}.`,
+        ? "Subject-agnostic guidance needs a learned token: load a textual inversion or Custom Diffusion adapter."
+        : `Subject-agnostic guidance needs a learned token in the prompt: ${learned.join(" or ")}.`,
     );
   }
   return text;

@@ -99,7 +99,7 @@ describe("the pipeline", () => {
     await expect(draw({ leanTo: "top" })).rejects.toThrow(refusal("setting-invalid", "leanTo"));
     const { warnings } = await draw({ leanBy: 1.5, sampler: "euler" });
     expect(warnings).toEqual([
-      "leanBy 1.5 lies outside 0 to 1, the range of leaning",
+      "leanBy 1.5 is outside 0 to 1, the range of leaning",
       "leaning is made for the sampler ddim",
     ]);
   });

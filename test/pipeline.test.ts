@@ -354,7 +354,7 @@ describe("a wrong request is refused:", () => {
     for await (const event of pipeline.generate({ ...request, omega: 1.5, steps: 1 })) {
       if (event.type === "warning") warnings.push(event.message);
     }
-    expect(warnings).toEqual([expect.stringMatching(/omega 1.5 lies outside 0 to 1/)]);
+    expect(warnings).toEqual([expect.stringMatching(/omega 1.5 is outside 0 to 1/)]);
   });
 });
 

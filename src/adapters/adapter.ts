@@ -1,4 +1,4 @@
-/** An adapter, whatever file it came from: what it changes, by the names of the base model's own modules. */
+/** An adapter, independent of its file format: its changes by the base model's module names. */
 
 import { magnitudeOf } from "../bytes/computable.ts";
 import type { ByComponent } from "../models/components.ts";
@@ -29,26 +29,26 @@ export interface Adapter {
   readonly format: AdapterFormat;
   /** By component, then by module path, such as `mid_block.attentions.0.transformer_blocks.0.attn1.to_q`. */
   readonly lowRank: ByComponent<ReadonlyMap<string, LowRank>>;
-  /** Whole matrices [out, in] in the place of the base model's (Custom Diffusion's keys and values), likewise. */
+  /** Matrices [out, in] that replace the base model's (Custom Diffusion's keys and values), likewise. */
   readonly full: ByComponent<ReadonlyMap<string, Factor>>;
   /**
-   * What is added to the base model's parameters, by component and by the parameter's key. A matrix or kernel is [out, in, ...],
-   * a bias and a norm's weight a vector, which the base model need not have.
+   * Differences added to the base model's parameters, by component and parameter key: a matrix or kernel [out, in, ...], or a
+   * vector for a norm's weight or a bias, which the base model need not have.
    */
   readonly differences: ByComponent<ReadonlyMap<string, Factor>>;
-  /** Learned tokens, such as `<cat>`, with their embeddings in order, by the component whose table they continue. */
+  /** Learned tokens, such as `<cat>`, with their embeddings in order, by the component whose table they extend. */
   readonly tokens: ByComponent<ReadonlyMap<string, readonly Float32Array[]>>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** What of it could be meant otherwise, a sentence each. */
+  /** Ambiguities in the file, one sentence each. */
   readonly warnings: readonly string[];
 }
 
-/** A bound on the numbers by which a low-rank change changes its module's weight. */
+/** An upper bound on the magnitude of a low-rank change's elements. */
 export function boundOf({ down, up, scale }: LowRank): number {
   return Math.abs(scale) * down.shape[0]! * magnitudeOf(down.data) * magnitudeOf(up.data);
 }
 
-/** The modules whose weights, and the keys of the vectors, that any of the adapters changes. */
+/** Modules whose weights any of the adapters changes, and keys of the vectors they change. */
 export function sites(adapters: readonly Adapter[]): ByComponent<ReadonlySet<string>> {
   const touched = new Map<string, Set<string>>();
   const touch = (component: string, paths: Iterable<string>) => {
@@ -68,7 +68,7 @@ export function sites(adapters: readonly Adapter[]): ByComponent<ReadonlySet<str
   return touched;
 }
 
-/** Learned tokens and how many embeddings each has, in the order of the adapters. */
+/** Learned tokens and their numbers of embeddings, in adapter order. */
 export function learnedTokens(adapters: readonly Adapter[]): ReadonlyMap<string, number> {
   const learned = new Map<string, number>();
   for (const { tokens } of adapters) {

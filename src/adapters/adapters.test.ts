@@ -1,4 +1,4 @@
-/** Adapters in every spelling, refused where they do not fit, stacked and written. The base is a tiny SD 1.5. */
+/** Adapters in every spelling: read, refused if they do not fit, stacked and written. The base is a tiny SD 1.5. */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
-/** Numbers that differ from place to place and are the same on every run. */
+/** Reproducible values without a pattern. */
 const numbers = (shape: readonly number[], seed: number): Factor => ({
   shape,
   data: Float32Array.from({ length: size(shape) }, (_, i) => Math.fround(Math.sin(seed * 37 + i * 0.7))),
@@ -57,7 +57,7 @@ const conv = "up_blocks.2.resnets.0.conv1";
 const weightOf = (component: string, module: string) => base.components.get(component)!.weights.get(`${module}.weight`);
 const shapeOf = (module: string) => (weightOf("unet", module) ?? weightOf("text_encoder", module))!.shape;
 const none: ReadonlyMap<string, LowRank> = new Map();
-/** What an adapter changes of each component. */
+/** An adapter's changes by component. */
 const partsOf = ({ lowRank }: Pick<Adapter, "lowRank">) => ({
   unet: lowRank.get("unet") ?? none,
   textEncoder: lowRank.get("text_encoder") ?? none,
@@ -76,7 +76,7 @@ const expected = (module: string, seed: number, scale = 1) => {
   return { down: [...down.data], up: [...up.data], scale };
 };
 
-describe("a LoRA is the same however its keys are spelt:", () => {
+describe("a LoRA reads the same in every key spelling:", () => {
   const flat = (module: string) => module.replaceAll(".", "_");
   test.each<[string, (module: string) => readonly [string, string]]>([
     ["PEFT", (m) => [`unet.${m}.lora_A.weight`, `unet.${m}.lora_B.weight`]],
@@ -155,7 +155,7 @@ describe("a LoRA is the same however its keys are spelt:", () => {
   });
 });
 
-describe("what a LoRA counts", () => {
+describe("a LoRA's scale", () => {
   const keys = (m: string) => [`unet.${m}.lora_A.weight`, `unet.${m}.lora_B.weight`] as const;
   const one = () => {
     const { down, up } = factors(toQ, 1);
@@ -166,11 +166,11 @@ describe("what a LoRA counts", () => {
     partsOf(await read(tensors, metadata)).unet.get(toQ)!.scale;
 
   test("is 1 without an alpha", async () => expect(await scale(one())).toBe(1));
-  test("is kohya's alpha over the rank, and an alpha of 0 is the rank", async () => {
+  test("is kohya's alpha over the rank; an alpha of 0 means the rank", async () => {
     expect(await scale({ ...one(), [`unet.${toQ}.alpha`]: { shape: [], data: Float32Array.of(0.5) } })).toBe(0.25);
     expect(await scale({ ...one(), [`unet.${toQ}.alpha`]: { shape: [], data: Float32Array.of(0) } })).toBe(1);
   });
-  test("is read from whole numbers, and weights from 8-bit floats", async () => {
+  test("may be stored as an integer, and weights as 8-bit floats", async () => {
     const file = join(folder, "types.safetensors");
     const [out, width] = shapeOf(toQ) as [number, number];
     const [a, b] = keys(toQ);
@@ -188,7 +188,7 @@ describe("what a LoRA counts", () => {
     ]);
     await expect(readAdapter(file, base)).rejects.toThrow(refusal("dtype-unsupported", file, a));
   });
-  test("is what lora_adapter_metadata says", async () => {
+  test("comes from lora_adapter_metadata", async () => {
     const metadata = (more = {}) => ({
       lora_adapter_metadata: JSON.stringify({ "unet.r": 2, "unet.lora_alpha": 8, ...more }),
     });
@@ -205,7 +205,7 @@ describe("refused, naming file and key:", () => {
   const number = numbers([1], 1);
   test.each<[string, () => Record<string, Factor>, ErrorCode, ...string[]]>([
     [
-      "DoRA's magnitude of another width",
+      "DoRA's magnitude with the wrong width",
       () => ({ ...good(), [`unet.${toQ}.lora_magnitude_vector`]: number }),
       "adapter-other-model",
       "lora_magnitude_vector",
@@ -254,7 +254,7 @@ describe("refused, naming file and key:", () => {
     ["half a pair", () => ({ [a]: factors(toQ, 1).down }), "adapter-damaged", a],
     ["unequal ranks", () => ({ ...good(), [b]: numbers([24, 3], 1) }), "adapter-damaged", "2", "3"],
     [
-      "another base model's",
+      "a LoRA for another base model",
       () => ({ [a]: numbers([2, 999], 1), [b]: factors(toQ, 1).up }),
       "adapter-other-model",
       a,
@@ -269,7 +269,7 @@ describe("refused, naming file and key:", () => {
       "unet.nowhere.lora_A.weight",
     ],
     [
-      "a key of no kind",
+      "an unknown key",
       () => ({ ...good(), "state.epoch": number }),
       "adapter-unsupported",
       "state.epoch",
@@ -288,7 +288,7 @@ describe("refused, naming file and key:", () => {
       b,
     ],
     [
-      "an embedding of another width",
+      "an embedding with the wrong width",
       () => ({ "<cat>": numbers([2, 768], 1) }),
       "adapter-other-model",
       "<cat>",
@@ -304,13 +304,13 @@ describe("refused, naming file and key:", () => {
 
   test.each([
     ["that is not JSON", "{"],
-    ["of another form", JSON.stringify({ "unet.r": "four" })],
+    ["with a wrong type", JSON.stringify({ "unet.r": "four" })],
   ])("PEFT's settings %s", async (_, settings) => {
     const file = await fileWith(good(), { lora_adapter_metadata: settings });
     await expect(readAdapter(file, base)).rejects.toThrow(refusal("adapter-metadata", file));
   });
 
-  test("whatever keys and shapes a file has: never anything but a TillerError", async () => {
+  test("any keys and shapes: nothing but a TillerError is thrown", async () => {
     const word = fc.constantFrom(
       "unet",
       toQ,
@@ -435,7 +435,7 @@ describe("stacked", () => {
     for (const [o, value] of found.entries()) expect(value).toBeCloseTo(due[o]!, 4);
   });
 
-  test("a replaced matrix takes the whole place of the base's at strength 1", async () => {
+  test("a replaced matrix fully replaces the base's at strength 1", async () => {
     const module = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k";
     const weight = weightOf("unet", module)!;
     const [out, width] = weight.shape as [number, number];
@@ -450,7 +450,7 @@ describe("stacked", () => {
     }
   });
 
-  test("nothing is rank 0, or zeros where a device cannot take an empty tensor", async () => {
+  test("no adapter gives rank 0, or zeros if a device cannot take an empty tensor", async () => {
     const weight = weightOf("unet", toQ)!;
     expect((await stackSite([], "unet", toQ, { kind: "linear", weight })).rank).toBe(0);
     const padded = await stackSite([], "unet", toQ, { kind: "linear", weight }, 1);
@@ -474,7 +474,7 @@ describe("written", () => {
     ]);
   };
 
-  test("a LoRA reads as it was, alpha included, in the keys and metadata of PEFT", async () => {
+  test("a LoRA reads back unchanged, alpha included, with PEFT's keys and metadata", async () => {
     const file = join(folder, "written.safetensors");
     const written = lora(3);
     await writeLora(file, written, { note: "mine" });
@@ -499,7 +499,7 @@ describe("written", () => {
     });
   });
 
-  test("modules of another rank and alpha are named so that any version of Transformers finds them", async () => {
+  test("patterns for other ranks and alphas match in every version of Transformers", async () => {
     const fc1 = "text_model.encoder.layers.0.mlp.fc1";
     const [out, width] = shapeOf(fc1) as [number, number];
     const other: LowRank = { down: numbers([3, width], 7), up: numbers([out, 3], 8), scale: 2 };
@@ -507,7 +507,7 @@ describe("written", () => {
     const textEncoder = lora(3).get("text_encoder")!;
     await writeLora(file, new Map([...lora(3), ["text_encoder", new Map([...textEncoder, [fc1, other]])]]));
     const { metadata } = await readSafetensors(file);
-    // Newer versions have no text_model in a module's path; PEFT compares with the path's end.
+    // Newer versions have no text_model in a module's path; PEFT matches the path's end.
     expect(JSON.parse(metadata.lora_adapter_metadata!)).toMatchObject({
       "text_encoder.rank_pattern": { "encoder.layers.0.mlp.fc1": 3 },
       "text_encoder.alpha_pattern": { "encoder.layers.0.mlp.fc1": 6 },
@@ -517,14 +517,14 @@ describe("written", () => {
     expect(values(partsOf(adapter).textEncoder.get(textQ)!)).toEqual(values(textEncoder.get(textQ)!));
   });
 
-  test("the same LoRA is the same bytes", async () => {
+  test("the same LoRA gives the same bytes", async () => {
     const [one, two] = [join(folder, "one.safetensors"), join(folder, "two.safetensors")];
     await writeLora(one, lora(2));
     await writeLora(two, lora(2));
     expect((await readFile(one)).equals(await readFile(two))).toBe(true);
   });
 
-  test("Custom Diffusion's matrices and embeddings in both forms read as they were", async () => {
+  test("Custom Diffusion's matrices and embeddings in both formats read back unchanged", async () => {
     const module = "mid_block.attentions.0.transformer_blocks.0.attn2.to_v";
     const matrix = numbers(weightOf("unet", module)!.shape, 1);
     const file = join(folder, "custom.safetensors");
@@ -545,7 +545,7 @@ describe("written", () => {
 });
 
 test.each(["embedding.pt", "embedding-old.pt"])(
-  "an embedding in a pickle, %s, goes by its file's name",
+  "an embedding in a pickle, %s, is named after its file",
   async (name) => {
     const file = fileURLToPath(new URL(`../../parity/fixtures/torch/${name}`, import.meta.url));
     const { format, tokens } = await readAdapter(file, base);

@@ -1,4 +1,4 @@
-/** From a module's tensors in an adapter to what they change: one function a kind, in LyCORIS' and PEFT's arithmetic. */
+/** Computes what a module's tensors in an adapter change: one function per kind, with LyCORIS' and PEFT's arithmetic. */
 import { areComputable, largest } from "../bytes/computable.ts";
 import { readFloat32 } from "../bytes/safetensors.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
@@ -10,19 +10,19 @@ import { readFactor } from "./factor.ts";
 import type { AlphaRule } from "./kind.ts";
 import type { Role, Spelling } from "./naming.ts";
 
-/** The tensors of one module by what they are. */
+/** The tensors of one module by role. */
 export type Entry = {
   readonly [role in Role]?: { readonly key: string; readonly ref: TensorRef; readonly spelling: Spelling };
 };
 
-/** Where the module is. */
+/** The module that is changed. */
 export interface Place {
   /** For messages. */
   readonly file: string;
   /** For messages: the model's name. */
   readonly model: string;
   readonly module: string;
-  /** The component's. */
+  /** The component's weights. */
   readonly weights: Checkpoint;
   readonly rule: ReturnType<AlphaRule>;
 }
@@ -44,12 +44,12 @@ export async function changesOf(place: Place, entry: Entry): Promise<Changes> {
   const kinds = weightKinds.filter(({ marks }) => marks.some((role) => entry[role]));
   if (kinds.length > 1) {
     const [first, second] = kinds.map(({ marks }) => entry[marks.find((role) => entry[role])!]!.key);
-    throw damaged(place, `it changes ${module} in two ways, by ${first} and by ${second}`);
+    throw damaged(place, `it changes ${module} in two ways, with ${first} and with ${second}`);
   }
   const [kind] = kinds;
   if (!kind) {
     if (vectors.length === 0)
-      throw damaged(place, `it has ${Object.values(entry)[0]!.key} and nothing that it belongs to`);
+      throw damaged(place, `it has ${Object.values(entry)[0]!.key} without the weights it applies to`);
     return { differences: vectors };
   }
   const change = await kind.change(place, entry);
@@ -63,7 +63,7 @@ export async function changesOf(place: Place, entry: Entry): Promise<Changes> {
   return { differences: [...vectors, [`${module}.weight`, whole]] };
 }
 
-/** The kinds of change of a weight, by the tensors that tell them. */
+/** The kinds of weight change, by the tensors that mark them. */
 const weightKinds: readonly {
   readonly marks: readonly Role[];
   readonly change: (place: Place, entry: Entry) => Promise<LowRank | Factor>;
@@ -78,7 +78,7 @@ const weightKinds: readonly {
   { marks: ["whole"], change: replaced },
 ];
 
-/** W + scale * up down; with a core, down = core down, as LyCORIS' Tucker form has it. */
+/** W + scale * up down; with a core, down = core down, as in LyCORIS' Tucker form. */
 async function lora(place: Place, entry: Entry): Promise<LowRank> {
   const { file } = place;
   const { down, up, mid } = entry;
@@ -117,7 +117,7 @@ async function lora(place: Place, entry: Entry): Promise<LowRank> {
   };
 }
 
-/** (w1_a w1_b) * (w2_a w2_b), element by element; as one product of rank r^2 where that is the smaller. */
+/** (w1_a w1_b) * (w2_a w2_b), elementwise; as one product of rank r^2 if that is smaller. */
 async function loha(place: Place, entry: Entry): Promise<LowRank | Factor> {
   const [out, inner] = hostShape(place);
   const width = inner.reduce((a, b) => a * b, 1);
@@ -159,7 +159,7 @@ async function loha(place: Place, entry: Entry): Promise<LowRank | Factor> {
   return { down: { shape: [rank, ...inner], data: down }, up: { shape: [out, rank], data: up }, scale };
 }
 
-/** The Kronecker product of w1 and w2, either of which may be a product itself. */
+/** The Kronecker product of w1 and w2, either of which may itself be a product. */
 async function lokr(place: Place, entry: Entry): Promise<Factor> {
   const [out, inner] = hostShape(place);
   const [width = 0, ...kernel] = inner;
@@ -193,7 +193,7 @@ async function lokr(place: Place, entry: Entry): Promise<Factor> {
     two.data.length === two.rows * two.columns * area;
   if (!fits) throw misfit(place, one.key, [out / two.rows, width / two.columns]);
   const rank = two.rank ?? one.rank;
-  // LyCORIS takes alpha for the rank where neither half is a product; PEFT scales whatever the halves are.
+  // LyCORIS takes alpha as the rank if neither half is a product; PEFT always scales.
   const scale =
     rank === undefined
       ? place.rule.rank === undefined
@@ -236,7 +236,7 @@ async function glora(place: Place, entry: Entry): Promise<Factor> {
   return { shape: [out, ...inner], data: data.map((value, i) => scale * (value + own[i]!)) };
 }
 
-/** W times a factor for each output or input: LyCORIS stores the factor less 1. */
+/** W times a factor for each output or input; LyCORIS stores the factor minus 1. */
 async function ia3(place: Place, entry: Entry): Promise<Factor> {
   const { data, onInput } = await ia3Change(place, entry);
   const [out, inner] = hostShape(place);
@@ -268,7 +268,7 @@ async function whole(place: Place, entry: Entry, role: "diff" | "w_norm"): Promi
   return { shape, data: await read(place, tensor) };
 }
 
-/** A module that takes the place of the base model's: W1 - W0. */
+/** A module that replaces the base model's: W1 - W0. */
 async function replaced(place: Place, entry: Entry): Promise<Factor> {
   const { shape } = place.weights.get(`${place.module}.weight`)!;
   const tensor = need(place, entry, "whole");
@@ -277,7 +277,7 @@ async function replaced(place: Place, entry: Entry): Promise<Factor> {
   return { shape, data: (await read(place, tensor)).map((value, i) => value - base[i]!) };
 }
 
-/** What is added to vectors. */
+/** Changes to the module's bias. */
 async function vectorsOf(place: Place, entry: Entry): Promise<[name: string, Factor][]> {
   const { weights, module } = place;
   const length = weights.get(`${module}.weight`)!.shape[0]!;
@@ -299,7 +299,7 @@ async function vectorsOf(place: Place, entry: Entry): Promise<[name: string, Fac
     const base = await readFloat32(bias);
     found.push(["bias", vector((await read(place, entry["whole bias"])).map((value, i) => value - base[i]!))]);
   }
-  // PEFT scales what the layer gives, its bias too; LyCORIS scales its weight.
+  // PEFT scales the layer's output, bias included; LyCORIS scales only the weight.
   if (entry.ia3?.spelling === "peft" && bias) {
     const { data, onInput } = await ia3Change(place, entry);
     const base = await readFloat32(bias);
@@ -331,7 +331,7 @@ async function withMagnitude(place: Place, entry: Entry, change: Factor): Promis
   };
 }
 
-/** float32's, as LyCORIS adds it to norms. */
+/** float32's epsilon, which LyCORIS adds to norms. */
 const epsilon = 2 ** -23;
 
 /** scale * up down, [out, in, ...]. */
@@ -340,7 +340,7 @@ function expanded({ down, up, scale }: LowRank, host: TensorRef): Factor {
   return { shape: host.shape, data: product(up.data, down.data, host.shape[0]!, rank).map((value) => scale * value) };
 }
 
-/** alpha / rank. kohya: an alpha of 0 means the rank. */
+/** alpha / rank, or alpha / sqrt(rank). In kohya's files an alpha of 0 means the rank. */
 async function scaleOf(place: Place, { alpha }: Entry, rank: number): Promise<number> {
   const { rule } = place;
   const stored = alpha && (await readFactor(place.file, alpha.key, { ...alpha.ref, shape: [1] })).data[0];
@@ -361,11 +361,11 @@ function expectRank({ file, rule }: Place, { key }: Tensor, rank: number): void 
 }
 
 const tooLarge = ({ file, module }: Place, why = ""): TillerError =>
-  new TillerError("adapter-not-finite", `${file} changes ${module} by numbers too large to compute with${why}.`, {
+  new TillerError("adapter-not-finite", `${file} changes ${module} by values too large to compute with${why}.`, {
     paths: [file],
   });
 
-/** Whole numbers are weights' codes, which want scales; only a single one is a number. */
+/** Integer tensors are quantised weights, which need scales; only a single integer is a plain number. */
 async function read({ file }: Place, { key, ref }: Tensor): Promise<Float32Array> {
   const count = ref.shape.reduce((a, b) => a * b, 1);
   if (count > 1 && !ref.dtype.includes("float")) {
@@ -380,7 +380,7 @@ async function read({ file }: Place, { key, ref }: Tensor): Promise<Float32Array
 
 const baseOf = ({ weights, module }: Place): Promise<Float32Array> => readFloat32(weights.get(`${module}.weight`)!);
 
-/** [out] and [in, ...] of the module. @throws TillerError if it is no layer with a matrix or a kernel. */
+/** [out] and [in, ...] of the module. @throws TillerError if the module has no matrix or kernel. */
 function hostShape({ file, model, module, weights }: Place): [out: number, inner: readonly number[]] {
   const [out = 0, ...inner] = weights.get(`${module}.weight`)!.shape;
   if (inner.length > 0) return [out, inner];
@@ -419,7 +419,7 @@ function expectCount(place: Place, tensor: Tensor, count: number, due: readonly 
   if (count === 0 || tensor.ref.shape.reduce((a, b) => a * b, 1) !== count) throw misfit(place, tensor, due);
 }
 
-/** Whether factors over [in, kh, kw] fit a host; a matrix and a 1x1 kernel are the same. */
+/** Whether two kernel shapes are equal, counting a matrix as a 1x1 kernel. */
 export function sameKernel(a: readonly number[], b: readonly number[]): boolean {
   const trim = (shape: readonly number[]) => {
     const kept = [...shape];

@@ -18,9 +18,9 @@ export const customDiffusion: AdapterKind = {
 };
 
 /**
- * The matrices that take the place of the base model's, by module path.
+ * The matrices that replace the base model's, by component and module path.
  *
- * @throws TillerError naming the first key that is not understood, or that does not fit, with both shapes.
+ * @throws TillerError naming the first key that is unknown, or that does not fit, with both shapes.
  */
 async function readCustomDiffusion(
   file: string,
@@ -37,14 +37,14 @@ async function readCustomDiffusion(
     if (path === undefined || !host) {
       throw new TillerError(
         "adapter-other-model",
-        `${file} does not fit the model ${model}: it has no ${key}. Is the adapter for another base model?`,
+        `${file} does not fit the model ${model}: the model has nothing for ${key}. Is the adapter for another base model?`,
         { paths: [file] },
       );
     }
     if (kind === "bias")
       throw new TillerError(
         "adapter-unsupported",
-        `${file} changes a bias (${key}); of Custom Diffusion, Tiller reads weight matrices only.`,
+        `${file} changes a bias (${key}); Tiller reads only Custom Diffusion's weight matrices.`,
         { paths: [file] },
       );
     if (String(ref.shape) !== String(host.shape)) {

@@ -1,6 +1,6 @@
-/** Products that adapters' weights are made of. Matrices are row-major; sums are taken in double precision. */
+/** Matrix products that make up adapter weights. Matrices are row-major; sums are in double precision. */
 
-/** a [rows, inner] times b [inner, columns]. */
+/** a [rows, inner] times b [inner, columns]: [rows, columns]. */
 export function product(a: Float32Array, b: Float32Array, rows: number, inner: number): Float32Array {
   const columns = b.length / inner;
   const result = new Float32Array(rows * columns);
@@ -16,7 +16,7 @@ export function product(a: Float32Array, b: Float32Array, rows: number, inner: n
   return result;
 }
 
-/** [rows, columns] with its axes exchanged. */
+/** The transpose of a [rows, columns]. */
 export function transposed(a: Float32Array, rows: number): Float32Array {
   const columns = a.length / rows;
   const result = new Float32Array(a.length);
@@ -24,7 +24,7 @@ export function transposed(a: Float32Array, rows: number): Float32Array {
   return result;
 }
 
-/** A core [i, j, area] with its second axis taken through b [j, inner]: [i, inner, area]. */
+/** Contracts a core's [i, j, area] second axis with b [j, inner]: [i, inner, area]. */
 export function throughSecond(core: Float32Array, b: Float32Array, i: number, j: number): Float32Array {
   const [area, inner] = [core.length / (i * j), b.length / j];
   const across = transposed(b, j); // [inner, j]

@@ -1,11 +1,11 @@
-/** The numbers in an adapter's file. */
+/** Reads the values in an adapter's file. */
 import { areComputable, largest } from "../bytes/computable.ts";
 import { readNumbers } from "../bytes/safetensors.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Factor } from "./adapter.ts";
 
-/** A tensor's values, refused if any cannot be computed with. */
+/** A tensor's values. @throws TillerError if any is not finite or too large. */
 export async function readFactor(file: string, key: string, ref: TensorRef): Promise<Factor> {
   const count = ref.shape.reduce((a, b) => a * b, 1);
   const data = await readNumbers(ref);

@@ -1,4 +1,4 @@
-/** Adapters on the hub: which files of a repository are one. */
+/** Adapters on the hub: which files of a repository make up the adapter. */
 import { join, kindOf, list } from "#bytes";
 import { fetchSnapshot } from "#hub";
 import { TillerError } from "../errors/index.ts";
@@ -7,10 +7,10 @@ import { parseHubName } from "../hub/id.ts";
 import type { HubOptions } from "../hub/options.ts";
 
 /**
- * Where an adapter lies: a file or folder of this machine as it is named; what the hub's name stands for is brought here first.
+ * Path of an adapter: a local file or folder as named; a hub adapter is downloaded first.
  *
  * @param name A file, a folder, `owner/name`, `owner/name@revision` or `owner/name:file`.
- * @throws TillerError if the repository cannot be read, or holds no adapter, or several of which none has a usual name.
+ * @throws TillerError if the repository cannot be read, has no adapter, or has several without a usual name.
  */
 export async function placeOfAdapter(name: string, options?: HubOptions): Promise<string> {
   const hub = (await kindOf(name)) === undefined ? parseHubName(name) : undefined;
@@ -18,15 +18,15 @@ export async function placeOfAdapter(name: string, options?: HubOptions): Promis
   if (hub.file !== undefined) return fetchFile(hub, hub.file, options);
   const choose = (names: readonly string[]) => adapterFiles(repositoryName(hub), names);
   const snapshot = await fetchSnapshot(hub, choose, options);
-  // Of what is here, for it may have been brought by others, or offline.
+  // From the snapshot itself, which may come from another tool or be used offline.
   const files = choose(await list(snapshot));
   return files.length === 1 && !usual.test(files[0]!) ? join(snapshot, files[0]!) : snapshot;
 }
 
-/** What PEFT, Diffusers and its scripts call adapters; a folder with one of these is read as a whole. */
+/** Adapter file names used by PEFT, Diffusers and its scripts; a folder with one of these is read as a whole. */
 const usual =
   /^(adapter_model\.safetensors|(pytorch_lora_weights|pytorch_custom_diffusion_weights|learned_embeds)\.(safetensors|bin))$/;
-/** What belongs to them: PEFT's config, the learned tokens. */
+/** Files that belong to them: PEFT's config, learned tokens. */
 const beside = /^(adapter_config\.json|<[^/]*>\.(bin|safetensors)|[^/]*_emb\.safetensors)$/;
 
 function adapterFiles(repository: string, names: readonly string[]): string[] {
@@ -39,11 +39,11 @@ function adapterFiles(repository: string, names: readonly string[]): string[] {
     if (found.length > 1)
       throw new TillerError(
         "adapter-ambiguous",
-        `${repository} holds several files of weights: name one, as ${repository}:${found[0]} (or ${found.slice(1, 5).join(", ")}).`,
+        `${repository} has several weight files: name one, as ${repository}:${found[0]} (or ${found.slice(1, 5).join(", ")}).`,
         { paths: [repository, ...found.slice(0, 5)] },
       );
   }
-  throw new TillerError("adapter-empty", `${repository} holds no adapter: it has no file of weights.`, {
+  throw new TillerError("adapter-empty", `${repository} has no adapter: it has no weight file.`, {
     paths: [repository],
   });
 }

@@ -1,4 +1,4 @@
-/** Adapters: read from any file, stacked for the engine. */
+/** Reads adapters of every format and stacks them for the engine. */
 export {
   type Adapter,
   type AdapterFormat,

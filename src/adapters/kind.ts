@@ -1,4 +1,4 @@
-/** What a kind of adapter file is: how it is told, and how it is read. `kinds.ts` lists those there are. */
+/** A kind of adapter file: how it is recognised and read. `kinds.ts` lists them all. */
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import type { Model } from "../families/family.ts";
 import type { Adapter } from "./adapter.ts";
@@ -6,7 +6,7 @@ import type { Adapter } from "./adapter.ts";
 /** The model an adapter is for. */
 export type Base = Pick<Model, "name" | "family" | "components" | "steered" | "text" | "adapters">;
 
-/** What a configuration says of the module of a component: its alpha and rank, and how its numbers are meant. */
+/** A component's module's alpha and rank, and how to apply them, according to a configuration. */
 export type AlphaRule = (
   component: string,
   module: string,
@@ -15,7 +15,7 @@ export type AlphaRule = (
   readonly rank?: number | undefined;
   /** The scale is alpha / sqrt(rank). */
   readonly rootRank?: boolean | undefined;
-  /** DoRA: there is a magnitude. */
+  /** DoRA: the module has a magnitude vector. */
   readonly decomposed?: boolean | undefined;
 };
 
@@ -24,15 +24,15 @@ export interface AdapterFile {
   readonly file: string;
   readonly tensors: ReadonlyMap<string, TensorRef>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** What a configuration beside the file says of alphas; absent where the file speaks for itself. */
+  /** Alphas from a configuration beside the file; absent if there is none. */
   readonly alphas?: AlphaRule | undefined;
 }
 
 export interface AdapterKind {
-  /** For people. */
+  /** Display name. */
   readonly name: string;
   recognises(file: AdapterFile): boolean;
-  /** What it changes; what it does not mention it leaves alone. @throws TillerError naming what does not fit. */
+  /** What the file changes. @throws TillerError naming what does not fit. */
   read(
     file: AdapterFile,
     base: Base,

@@ -1,19 +1,19 @@
-/** The spellings of adapters' keys, brought to one: a component, a module and a role. */
+/** Parses adapter keys of every spelling into a component, a module and a role. */
 
 import type { KeyPrefix } from "../families/family.ts";
 import { keyEndOf, type Role, type Spelling } from "./naming.ts";
 
 export interface LoraKey {
-  /** Absent in very old files: then it is whichever has such a module. */
+  /** Absent in very old files: then it is whichever component has the module. */
   readonly component: string | undefined;
-  /** A dotted path, or for kohya's files the path with "_" for ".". */
+  /** A dotted path, or in kohya's files the path with "_" for ".". */
   readonly module: string;
   readonly flat: boolean;
   readonly role: Role;
   readonly spelling: Spelling;
 }
 
-/** What a key says, or undefined if it is no key of a kind that is applied. */
+/** A parsed key, or undefined if its kind is not one that is applied. */
 export function parseLoraKey(key: string, prefixes: readonly KeyPrefix[]): LoraKey | undefined {
   const end = keyEndOf(key);
   if (end?.role === undefined) return undefined;
@@ -22,7 +22,7 @@ export function parseLoraKey(key: string, prefixes: readonly KeyPrefix[]): LoraK
   return { component, module: flat ? module : present(module), flat, role: end.role, spelling: end.spelling };
 }
 
-/** Module names as Diffusers and Transformers have them now. */
+/** Current Diffusers and Transformers module names. */
 function present(module: string): string {
   return module
     .replace(".processor.", ".")

@@ -1,4 +1,4 @@
-/** LoRA and its relatives in every spelling, as changes of the base model's modules; and the embeddings bundled with them. */
+/** LoRA and related kinds in every spelling, as changes to the base model's modules; and embeddings bundled with them. */
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -21,9 +21,7 @@ export const lora: AdapterKind = {
 type LoraContents = Pick<Adapter, "format" | "lowRank" | "differences" | "tokens">;
 
 /**
- * Reads the LoRA in `tensors`.
- *
- * @throws TillerError naming the first key that does not fit the base model, with both shapes, or that is not understood.
+ * @throws TillerError naming the first key that does not fit the base model, with both shapes, or that is unknown.
  */
 async function readLora(
   file: string,
@@ -79,7 +77,7 @@ async function readLora(
 
 type MutableEntry = { -readonly [role in Role]?: Entry[role] };
 
-/** Bundled embeddings are files of an embedding each, whose name is their token. */
+/** Each bundled embedding is read like a textual inversion file whose name is the token. */
 async function tokensOf(
   file: string,
   bundled: ReadonlyMap<string, ReadonlyMap<string, TensorRef>>,
@@ -94,7 +92,7 @@ async function tokensOf(
   return tokens;
 }
 
-/** @throws TillerError that says what the keys are which do not fit, as far as they tell. */
+/** @throws TillerError that names what the unknown keys are for, if they show it. */
 function refuseUnknown(
   file: string,
   model: string,
@@ -115,16 +113,16 @@ function refuseUnknown(
   if (fitting === 0 || foreign === undefined) {
     return refuse(
       "adapter-other-model",
-      `does not fit the model ${model}: it has ${named}${others}, which the model has not. Is the adapter for another base model?`,
+      `does not fit the model ${model}: the model has no ${named}${others}. Is the adapter for another base model?`,
     );
   }
   return refuse(
     "adapter-unsupported",
-    `has ${named}${others}, a kind of key that Tiller does not know, beside ${fitting} that fit this model: applied without it, the adapter would not be what its author made.`,
+    `has ${named}${others}, which Tiller does not know, beside ${fitting} keys that fit this model; without it the adapter would not work as its author intended.`,
   );
 }
 
-/** A component's modules: whatever has a weight. */
+/** A component's modules: every path that has a weight. */
 export const modulesOf = (weights: Checkpoint): string[] =>
   [...weights.keys()].filter((key) => key.endsWith(".weight")).map((key) => key.slice(0, -".weight".length));
 

@@ -1,10 +1,10 @@
 /**
- * What the tensors of adapters are, by the ends of their keys: one table for reading, refusing and telling what a file holds.
+ * Identifies adapter tensors by the ends of their keys: one table for reading, refusing and describing files.
  *
- * The first row that fits counts.
+ * The first matching row counts.
  */
 
-/** What a tensor does to its module; those of {@link refusedKinds} have none. */
+/** What a tensor does to its module; tensors of {@link refusedKinds} have no role. */
 export type Role =
   | "down"
   | "up"
@@ -41,7 +41,7 @@ export type Role =
 
 export type Spelling = "peft" | "diffusers" | "diffusers-old" | "kohya";
 
-/** What kinds of change are called, for people; a file may hold several. */
+/** Display names of the kinds of change; a file may hold several. */
 export type KindName =
   | "LoRA"
   | "LoCon"
@@ -127,7 +127,7 @@ export const keyEnds: readonly KeyEnd[] = [
 
 export const keyEndOf = (key: string): KeyEnd | undefined => keyEnds.find(({ pattern }) => pattern.test(key));
 
-/** The kinds among a file's keys, each once, in the order of the table. */
+/** The kinds among a file's keys, without duplicates, in table order. */
 export function kindsIn(keys: Iterable<string>): KindName[] {
   const found = new Set<KindName | undefined>();
   for (const key of keys) found.add(keyEndOf(key)?.kind);
@@ -136,7 +136,7 @@ export function kindsIn(keys: Iterable<string>): KindName[] {
   ) as KindName[];
 }
 
-/** Kinds of change that Tiller names and does not apply. */
+/** Kinds of change that Tiller recognises but does not apply. */
 export const refusedKinds: ReadonlySet<KindName> = new Set(
   keyEnds.filter(({ role }) => role === undefined).map(({ kind }) => kind!),
 );
@@ -150,13 +150,13 @@ export function called(kind: KindName): string {
   return `${/^[AEIOH]/.test(kind) ? "an" : "a"} ${kind} adapter`;
 }
 
-/** kohya's, OneTrainer's and A1111's LoRA with its trigger's embeddings in it: `bundle_emb.NAME.emb_params`. */
+/** Embeddings of trigger words bundled into a LoRA by kohya, OneTrainer and A1111: `bundle_emb.NAME.emb_params`. */
 export function bundledEmbedding(key: string): { token: string; tensor: string } | undefined {
   const [, token, tensor] = /^bundle_emb\.([^.]+)\.(.+)$/.exec(key) ?? [];
   return token === undefined ? undefined : { token, tensor: tensor! };
 }
 
-/** What modules of other models are called: what a key is from, by the first row that fits. Transformers' before SDXL's. */
+/** Module names of other models; the first matching row counts. Transformers come before SDXL. */
 const foreign: readonly (readonly [RegExp, string])[] = [
   [/txt_in[._]individual_token_refiner|token_refiner/, "HunyuanVideo"],
   [/(double|single)_stream_blocks/, "HiDream"],
@@ -185,31 +185,31 @@ const foreign: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** The model that keys are for, as far as they tell. */
+/** The model that the keys are for, if they show it. */
 export function foreignModel(keys: Iterable<string>): string | undefined {
   const all = [...keys];
   return foreign.find(([pattern]) => all.some((key) => pattern.test(key)))?.[1];
 }
 
-/** What people give in the place of an adapter, told by a key. */
+/** Files mistaken for adapters, recognised by a key. */
 const others: readonly (readonly [RegExp, string])[] = [
   [/^control_model\.|^controlnet_|input_hint_block/, "a ControlNet, which Tiller does not run"],
   [/^(image_proj|ip_adapter)\./, "an IP-Adapter, which Tiller does not run"],
   [/^adapter\.(body|conv_in)\./, "a T2I-Adapter, which Tiller does not run"],
   [
     /^model\.diffusion_model\.|^first_stage_model\.|^cond_stage_model\.|^conditioner\./,
-    "a whole checkpoint, not an adapter: give it with --model",
+    "a whole checkpoint, not an adapter: pass it with --model",
   ],
   [
     /^(down_blocks|up_blocks|mid_block|conv_in|time_embedding)\..*\.?(weight|bias)$/,
-    "the U-Net of a model, not an adapter: give the folder that has its model_index.json with --model",
+    "a model's U-Net, not an adapter: pass the folder that has its model_index.json with --model",
   ],
   [/^(encoder|decoder)\.(conv_in|mid|down|up)/, "an autoencoder, not an adapter"],
   [/^(text_model\.)?(encoder\.layers\.\d+|embeddings)\..*(weight|bias)$/, "a text encoder, not an adapter"],
   [/^vision_model\./, "an image encoder, not an adapter"],
 ];
 
-/** What a file is that is no adapter, "a whole checkpoint, …", as far as its keys tell. */
+/** What a file that is not an adapter is, if its keys show it: "a whole checkpoint, …". */
 export function otherThing(keys: Iterable<string>): string | undefined {
   const all = [...keys];
   return others.find(([pattern]) => all.some((key) => pattern.test(key)))?.[1];

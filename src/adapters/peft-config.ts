@@ -1,4 +1,4 @@
-/** What PEFT's configuration says of an adapter's numbers, from adapter_config.json or from a file's own metadata. */
+/** Alphas and ranks from PEFT's configuration, in adapter_config.json or in a file's own metadata. */
 import { z } from "zod";
 import { dirname, exists, join } from "#bytes";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
@@ -12,7 +12,7 @@ const peftConfig = z.looseObject({
   r: rank.nullish(),
   rank_pattern: z.record(z.string(), rank).nullish(),
   lora_alpha: alpha.nullish(),
-  /** LoHa's and LoKr's. */
+  /** Of LoHa and LoKr. */
   alpha: alpha.nullish(),
   alpha_pattern: z.record(z.string(), alpha).nullish(),
   use_rslora: z.boolean().nullish(),
@@ -27,11 +27,11 @@ export function peftAlphas(file: string, config: unknown): (module: string) => R
   if (!parsed.success)
     throw new TillerError(
       "adapter-metadata",
-      `${file} has a PEFT configuration that cannot be used: ${wrongSetting(parsed.error)}.`,
+      `${file} has an invalid PEFT configuration: ${wrongSetting(parsed.error)}.`,
       { paths: [file] },
     );
   const { r, use_rslora, use_dora, use_qalora, init_lora_weights: start, ...found } = parsed.data;
-  // These subtract what they start from out of the base model's weights, which are others then.
+  // These initialisations subtract the adapter's start values from the base weights, so the base model differs too.
   if (typeof start === "string" && /^(pissa|olora|corda|loftq)/i.test(start))
     throw unsupported(file, `init_lora_weights ${start}`);
   if (use_qalora) throw unsupported(file, "use_qalora");
@@ -54,10 +54,10 @@ const unsupported = (file: string, what: string): TillerError =>
 
 type Patterns = readonly (readonly [RegExp, number])[];
 
-/** A file's pattern must not keep the machine busy: so many repetitions, and none inside another. */
+/** Limit against catastrophic backtracking: at most this many repetitions, and none nested. */
 const mostRepetitions = 5;
 
-/** PEFT matches a pattern, a regular expression, with a module's path or what stands after one of its dots, to the end. */
+/** PEFT's patterns are regular expressions that match a module's whole path or its end, after a dot. */
 function patterns(file: string, given: Readonly<Record<string, number>> | null | undefined): Patterns {
   return Object.entries(given ?? {}).map(([pattern, value]) => {
     const repetitions = pattern.match(/[*+{]/g)?.length ?? 0;
@@ -70,17 +70,17 @@ function patterns(file: string, given: Readonly<Record<string, number>> | null |
     }
     throw new TillerError(
       "adapter-metadata",
-      `${file} has a PEFT configuration with the pattern ${JSON.stringify(pattern)}, which is no regular expression that Tiller can use: write out the modules' names.`,
+      `${file} has a PEFT configuration with the pattern ${JSON.stringify(pattern)}, which is not a regular expression Tiller can use: write out the modules' names.`,
       { paths: [file] },
     );
   });
 }
 
-/** Newer versions of Transformers have no text_model at the start of a path. */
+/** Newer Transformers paths do not start with text_model. */
 const matching = (all: Patterns, module: string): number | undefined =>
   all.find(([pattern]) => pattern.test(module) || pattern.test(module.replace(/^text_model\./, "")))?.[1];
 
-/** The alpha rule that a file's own metadata states (`lora_adapter_metadata`, with a prefix for each component). */
+/** The alpha rule in a file's own metadata (`lora_adapter_metadata`, with a prefix for each component). */
 export function metadataAlphas(file: string, metadata: Readonly<Record<string, string>>): AlphaRule {
   const text = metadata.lora_adapter_metadata;
   if (text === undefined) return () => ({});
@@ -101,16 +101,16 @@ export function metadataAlphas(file: string, metadata: Readonly<Record<string, s
         Object.entries(all).flatMap(([k, v]) => (k.startsWith(prefix) ? [[k.slice(prefix.length), v]] : [])),
       ),
     );
-  // Read here, so that a setting which is not understood is said before anything is drawn.
+  // Parsed eagerly, so that an invalid setting is reported up front.
   const components = new Set(Object.keys(all).map((key) => key.slice(0, key.indexOf("."))));
   const rules = new Map([...components].map((component) => [component, of(`${component}.`)]));
   return (component, module) => rules.get(component)?.(module) ?? {};
 }
 
-/** Whether keys are as PEFT's own models name them. */
+/** Whether the keys are those of a PEFT model. */
 export const isPeft = (keys: Iterable<string>): boolean => [...keys].some((key) => key.startsWith("base_model.model."));
 
-/** PEFT leaves alphas to an adapter_config.json beside its file; other tools' files that lie there too are not meant. */
+/** PEFT stores alphas in an adapter_config.json beside its file; it does not apply to other tools' files in that folder. */
 export async function alphasBeside(
   file: string,
   keys: Iterable<string>,

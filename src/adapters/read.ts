@@ -1,4 +1,4 @@
-/** Reads an adapter from whatever file or folder a person has. */
+/** Reads an adapter from a file or folder of any supported format. */
 import { basename, exists, extname, join, kindOf, list } from "#bytes";
 import { readTensors } from "../bytes/read-tensors.ts";
 import type { Safetensors } from "../bytes/safetensors.ts";
@@ -14,18 +14,18 @@ import { isTextualInversion } from "./textual-inversion.ts";
 /**
  * Reads an adapter for a base model.
  *
- * @param name A file: LoRA (PEFT, Diffusers, kohya), Custom Diffusion, textual inversion; or the folder that one of their
- *   tools wrote (a Custom Diffusion folder with its token files, a PEFT folder with its adapter_config.json); or either on the hub, as `owner/name` or
- *   `owner/name:file`, which is downloaded first.
- * @throws TillerError if it is damaged, of a kind Tiller does not read, or for another base model; in the last case it names
- *   the first key that does not fit and both shapes.
+ * @param name A file: LoRA (PEFT, Diffusers, kohya), Custom Diffusion, textual inversion; or a folder that one of their tools
+ *   wrote (a Custom Diffusion folder with its token files, a PEFT folder with its adapter_config.json); or either on the hub,
+ *   as `owner/name` or `owner/name:file`, which is downloaded first.
+ * @throws TillerError if it is damaged, of a kind Tiller does not read, or for another base model, naming the first key that
+ *   does not fit and both shapes.
  */
 export async function readAdapter(name: string, base: Base, options?: HubOptions): Promise<Adapter> {
   const path = await placeOfAdapter(name, options);
   return (await kindOf(path)) === "folder" ? readFolder(path, base) : readFile(path, base);
 }
 
-/** What an adapter's file says of itself; nothing where other tools wrote a folder. */
+/** An adapter file's metadata; empty for a folder. */
 export async function readMetadata(name: string, options?: HubOptions): Promise<Adapter["metadata"]> {
   const path = await placeOfAdapter(name, options);
   return (await kindOf(path)) === "folder" ? {} : (await open(path)).metadata;
@@ -52,9 +52,9 @@ async function readFile(file: string, base: Base): Promise<Adapter> {
 }
 
 const alphaUnknown = (file: string): string =>
-  `${file} was written by PEFT, but no adapter_config.json lies beside it: its alphas are taken for its ranks`;
+  `${file} was written by PEFT, but there is no adapter_config.json beside it: each alpha is assumed to equal its rank`;
 
-/** `readTensors`, and a word on files that hold no tensors at all. */
+/** @throws TillerError if the file holds no tensors. */
 async function open(file: string): Promise<Safetensors> {
   const opened = await readTensors(file);
   if (opened.tensors.size === 0) throw new TillerError("adapter-empty", `${file} holds no tensors.`, { paths: [file] });
@@ -66,7 +66,7 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
   if (await exists(peft)) {
     const config = join(folder, "adapter_config.json");
     if (!(await exists(config)))
-      throw new TillerError("file-missing", `${config} is missing: it says the alphas of ${peft}.`, {
+      throw new TillerError("file-missing", `${config} is missing: it holds the alphas of ${peft}.`, {
         paths: [config, peft],
       });
     return { ...(await readFile(peft, base)), name: basename(folder) };
@@ -87,12 +87,12 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
   if (parts.length > 0) return { ...parts[0]!, name: basename(folder), ...together(parts) };
   throw new TillerError(
     "adapter-empty",
-    `${folder} holds no adapter: there is neither adapter_model.safetensors nor pytorch_lora_weights.safetensors nor pytorch_custom_diffusion_weights.safetensors.`,
+    `${folder} holds no adapter: it has neither adapter_model.safetensors nor pytorch_lora_weights.safetensors nor pytorch_custom_diffusion_weights.safetensors.`,
     { paths: [folder] },
   );
 }
 
-/** What the adapters of a folder's parts change. */
+/** Merges the adapters of a folder's components. */
 function together(
   parts: readonly Adapter[],
 ): Pick<Adapter, "lowRank" | "full" | "differences" | "tokens" | "warnings"> {
@@ -111,7 +111,7 @@ function together(
   };
 }
 
-/** The token files beside the weights: `<new1>.safetensors` of Custom Diffusion, `…_emb.safetensors` of the advanced script. */
+/** Token files beside the weights: Custom Diffusion's `<new1>.safetensors`, the advanced script's `…_emb.safetensors`. */
 async function tokensIn(folder: string, base: Base, own: Adapter["tokens"]): Promise<Adapter["tokens"]> {
   const tokens = new Map([...own].map(([component, table]) => [component, new Map(table)]));
   for (const name of (await list(folder)).sort()) {

@@ -1,7 +1,7 @@
-/** Adapters Tiller knows but does not run. */
+/** Adapters that Tiller recognises but does not run. */
 import { called, foreignModel, kindsIn, refusedKinds } from "./naming.ts";
 
-/** What a file is that Tiller does not apply: "an OFT adapter", "a LoRA for Flux". */
+/** Names an adapter that Tiller does not apply: "an OFT adapter", "a LoRA for Flux". */
 export function nameUnread(keys: Iterable<string>): string | undefined {
   const all = [...keys];
   const kinds = kindsIn(all);

@@ -1,7 +1,7 @@
 /**
- * The factors of all loaded adapters at one module, side by side along the rank axis: y = W x + ((x A) * s) B.
+ * The factors of all loaded adapters at one module, concatenated along the rank axis: y = W x + ((x A) * s) B.
  *
- * The strength s is a row of numbers, one a rank column, that differs between the rows of a batch.
+ * The strength s has one value per rank column and differs between the rows of a batch.
  */
 
 import { readFloat32 } from "../bytes/safetensors.ts";
@@ -25,7 +25,7 @@ export interface Host {
   readonly weight: TensorRef;
 }
 
-/** Stacks the factors of `adapters` at `module`; where none of them changes it, `leastRank` columns of zeros. */
+/** Stacks the factors of `adapters` at `module`, padded with zeros to `leastRank` columns. */
 export async function stackSite(
   adapters: readonly Adapter[],
   component: string,
@@ -78,7 +78,7 @@ async function lessBase({ data, shape }: Factor, weight: TensorRef): Promise<Fac
   return { shape, data: data.map((value, i) => value - base[i]!) };
 }
 
-/** A whole difference as a change of full rank, by the identity on its smaller side; a kernel's on its outputs. */
+/** A whole difference as a full-rank change, with the identity on its smaller side (for a kernel, on its outputs). */
 function asLowRank({ data, shape }: Factor): LowRank {
   const [out, width, ...kernel] = shape as [number, number, ...number[]];
   if (kernel.some((n) => n !== 1) || out <= width) {
@@ -97,7 +97,7 @@ function identity(size: number): Float32Array {
   return ones;
 }
 
-/** What adapters add to a bias or a norm's parameter, one after the other. */
+/** What adapters add to a bias or a norm's parameter, one row each. */
 export interface StackedVectors {
   /** [n, length]. */
   readonly vectors: Float32Array;
@@ -105,7 +105,7 @@ export interface StackedVectors {
   readonly owner: Int32Array;
 }
 
-/** Stacks what `adapters` add to the vector of that key; where none does, `least` rows of zeros. */
+/** Stacks what `adapters` add to the vector of that key, padded with zeros to `least` rows. */
 export function stackVectors(
   adapters: readonly Adapter[],
   component: string,
@@ -128,8 +128,8 @@ export function stackVectors(
 }
 
 /**
- * One batch row's strengths over the rank columns: each adapter's own times the row's share (1 strong, omega weak, 0 base).
- * A column of no adapter (owner -1) has strength 0.
+ * One batch row's strengths, one per rank column: its adapter's strength times the row's share (1 strong, omega weak, 0
+ * base). A column without an adapter (owner -1) has strength 0.
  */
 export const strengthRow = (owner: Int32Array, strengths: readonly number[], share: number): Float32Array =>
   Float32Array.from(owner, (adapter) => (adapter === -1 ? 0 : strengths[adapter]! * share));

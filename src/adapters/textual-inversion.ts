@@ -1,14 +1,14 @@
-/** Learned token embeddings in their common forms. */
+/** Learned token embeddings in their common formats. */
 import { basename, extname } from "#bytes";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import { readFactor } from "./factor.ts";
 import type { AdapterKind, Base } from "./kind.ts";
 
-/** How the web UI's `.pt` files name their vectors, and what stands beside them: the token's id. */
+/** Keys of the web UI's `.pt` files: the vectors, and the token's id. */
 const webUi = /^string_to_(param|token)\./;
 
-/** Whether a file holds nothing but vectors: one key a token, or one of the community's fixed keys. */
+/** Whether a file holds only embeddings, keyed by token or by one of the usual fixed keys. */
 export const isTextualInversion = (tensors: ReadonlyMap<string, TensorRef>): boolean =>
   tensors.size > 0 &&
   [...tensors].every(
@@ -25,13 +25,13 @@ export const textualInversion: AdapterKind = {
 };
 
 /**
- * Tokens and their embeddings.
+ * Reads tokens and their embeddings.
  *
  * Diffusers writes `{ "<cat>": [width] or [n, width] }`; its advanced training script `clip_l` [n, width], whose tokens are
- * `<s0>`, `<s1>`, …; the community `emb_params` [n, width], or in `.pt` files `string_to_param` with
- * one such entry, whose token is the file's name.
+ * `<s0>`, `<s1>`, …; other tools `emb_params` [n, width], or in `.pt` files `string_to_param` with one such entry, whose
+ * token is the file's name.
  *
- * @param token What the vectors stand for, whatever the file says: a bundled embedding's name.
+ * @param token The token, overriding the file's: a bundled embedding's name.
  * @throws TillerError if a width is not the text encoder's.
  */
 export async function readTextualInversion(
@@ -68,12 +68,12 @@ export async function readTextualInversion(
   return new Map([[table.component, tokens]]);
 }
 
-/** @throws TillerError if no prompt can hold the token. */
+/** @throws TillerError if the token is blank. */
 function named(token: string, file: string): string {
   if (token.trim() !== "") return token;
   throw new TillerError(
     "adapter-damaged",
-    `${file} calls its embedding ${JSON.stringify(token)}, which is no word of a prompt: export it again with a token.`,
+    `${file} calls its embedding ${JSON.stringify(token)}, which cannot be used in a prompt: export it again with a token.`,
     { paths: [file] },
   );
 }

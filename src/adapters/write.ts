@@ -1,14 +1,14 @@
-/** Adapter files as Diffusers and PEFT write them, so that they load there unchanged. */
+/** Writes adapter files as Diffusers and PEFT do, so that they load there unchanged. */
 import { type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
 import type { Adapter, Factor, LowRank } from "./adapter.ts";
 
 type Metadata = Readonly<Record<string, string>>;
 
 /**
- * Writes a LoRA in the PEFT form: `unet.<module>.lora_A.weight` [rank, in] and `lora_B.weight` [out, rank].
+ * Writes a LoRA in PEFT's format: `unet.<module>.lora_A.weight` [rank, in] and `lora_B.weight` [out, rank].
  *
- * Rank and alpha go where Diffusers looks for them, `lora_adapter_metadata`; they are those of the first module of a part,
- * and modules that differ get patterns.
+ * Rank and alpha go into `lora_adapter_metadata`, where Diffusers reads them; they are those of each component's first
+ * module, and modules that differ get patterns.
  */
 export async function writeLora(file: string, lowRank: Adapter["lowRank"], metadata: Metadata = {}): Promise<void> {
   const tensors: TensorData[] = [];
@@ -28,14 +28,14 @@ export async function writeLora(file: string, lowRank: Adapter["lowRank"], metad
   });
 }
 
-/** What PEFT's LoraConfig is made from. */
+/** The fields of PEFT's LoraConfig. */
 function peftConfig(modules: ReadonlyMap<string, LowRank>): Record<string, unknown> {
   const settings = [...modules].map(([path, { down, scale }]) => {
     const rank = down.shape[0]!;
     return { path, rank, alpha: scale * rank };
   });
   const { rank, alpha } = settings[0]!;
-  // PEFT compares a pattern with the end of a path, and newer versions of Transformers have no text_model at its start.
+  // PEFT matches patterns against the end of a path, and newer Transformers paths do not start with text_model.
   const differing = (key: "rank" | "alpha", usual: number) =>
     Object.fromEntries(
       settings.filter((s) => s[key] !== usual).map((s) => [s.path.replace(/^text_model\./, ""), s[key]]),
@@ -46,7 +46,7 @@ function peftConfig(modules: ReadonlyMap<string, LowRank>): Record<string, unkno
     lora_alpha: alpha,
     rank_pattern: differing("rank", rank),
     alpha_pattern: differing("alpha", alpha),
-    // By their last names: whole paths differ between versions of Transformers.
+    // The last part only: whole paths differ between versions of Transformers.
     target_modules: [...new Set([...modules.keys()].map((path) => /[^.]+(\.\d+)?$/.exec(path)![0]))].sort(),
     init_lora_weights: true,
     lora_dropout: 0,
@@ -57,7 +57,7 @@ function peftConfig(modules: ReadonlyMap<string, LowRank>): Record<string, unkno
 }
 
 /**
- * Writes whole matrices [out, in] by module path, such as `….attn2.to_k`, in the form of Custom Diffusion's attention
+ * Writes whole matrices [out, in] by module path, such as `….attn2.to_k`, in the format of Custom Diffusion's attention
  * processors.
  */
 export async function writeCustomDiffusion(
@@ -73,8 +73,8 @@ export async function writeCustomDiffusion(
 }
 
 /**
- * Writes learned tokens: as Diffusers' textual inversion does, `{ "<cat>": [n, width] }`, or all vectors in order under
- * `clip_l`, as its advanced scripts do.
+ * Writes learned tokens as `{ "<cat>": [n, width] }`, like Diffusers' textual inversion, or all vectors in order under
+ * `clip_l`, like its advanced scripts.
  */
 export async function writeEmbeddings(
   file: string,

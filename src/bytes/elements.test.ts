@@ -3,7 +3,7 @@ import { anyToFloat32, fromFloat32, toFloat32 } from "./elements.ts";
 
 const halves = (bytes: Uint8Array) => [...new Uint16Array(bytes.buffer)].map((h) => h.toString(16));
 
-test("every float16 value survives the way to float32 and back", () => {
+test("every float16 value survives conversion to float32 and back", () => {
   const all = Uint16Array.from({ length: 65536 }, (_, i) => i);
   const back = new Uint16Array(fromFloat32(toFloat32(new Uint8Array(all.buffer), "float16"), "float16").buffer);
   // All NaNs may become one NaN, as in PyTorch.
@@ -12,7 +12,7 @@ test("every float16 value survives the way to float32 and back", () => {
   expect([...wrong]).toEqual([]);
 });
 
-test("every bfloat16 value survives the way to float32 and back", () => {
+test("every bfloat16 value survives conversion to float32 and back", () => {
   const all = Uint16Array.from({ length: 65536 }, (_, i) => i);
   const back = new Uint16Array(fromFloat32(toFloat32(new Uint8Array(all.buffer), "bfloat16"), "bfloat16").buffer);
   const isNaN16 = (h: number) => (h & 0x7fff) > 0x7f80;
@@ -30,14 +30,14 @@ test("float32 is rounded to float16 as PyTorch rounds, ties to even", () => {
 });
 
 test("float32 is rounded to bfloat16 as PyTorch rounds, ties to even", () => {
-  // Which of its NaNs bfloat16 gets, PyTorch leaves to the machine.
+  // Which bfloat16 NaN results depends on the machine in PyTorch.
   const values = [1 + 2 ** -8, 1 + 3 * 2 ** -8, 3.4e38, 1e-40, -0, Number.NaN, 0.1];
   expect(halves(fromFloat32(Float32Array.from(values), "bfloat16"))).toEqual(
     "3f80 3f82 7f80 1 8000 7fc0 3dcd".split(" "),
   );
 });
 
-test("8-bit floats are PyTorch's, and whole numbers are themselves", () => {
+test("8-bit floats equal PyTorch's, and integers are unchanged", () => {
   // torch.tensor(bytes, dtype=torch.uint8).view(torch.float8_e4m3fn).float(), and float8_e5m2.
   const e4m3 = [0x38, 0xb8, 0x7e, 0x01, 0x80, 0x7f, 0x45];
   expect([...anyToFloat32(Uint8Array.from(e4m3), "float8_e4m3")]).toEqual([1, -1, 448, 2 ** -9, -0, Number.NaN, 3.25]);

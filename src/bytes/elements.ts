@@ -1,14 +1,14 @@
-/** Conversion between the element types checkpoints store and float32. Little-endian, as safetensors is. */
+/** Converts between the element types of checkpoints and float32. Little-endian, like safetensors. */
 import type { DType } from "./tensor-ref.ts";
 
-/** The stored types that hold real numbers. */
+/** The floating-point types. */
 export type FloatDType = Extract<DType, "float32" | "float16" | "bfloat16" | "float64">;
 
 export function isFloat(dtype: DType): dtype is FloatDType {
   return dtype === "float32" || dtype === "float16" || dtype === "bfloat16" || dtype === "float64";
 }
 
-/** Numbers of any stored type as float32: those of {@link toFloat32}, 8-bit floats, and integers, rounded to nearest. */
+/** Elements of any stored type as float32: {@link toFloat32}'s types, 8-bit floats, and integers, rounded to nearest. */
 export function anyToFloat32(bytes: Uint8Array, dtype: DType): Float32Array {
   const { buffer, byteOffset, byteLength } = bytes;
   switch (dtype) {
@@ -39,7 +39,7 @@ export function anyToFloat32(bytes: Uint8Array, dtype: DType): Float32Array {
   }
 }
 
-/** Four bits of exponent with bias 7, three of fraction, no infinity; all ones is NaN. */
+/** Four exponent bits with bias 7, three fraction bits, no infinity; all ones is NaN. */
 function fromE4M3(byte: number): number {
   const [exponent, fraction] = [(byte >> 3) & 15, byte & 7];
   if (exponent === 15 && fraction === 7) return Number.NaN;

@@ -18,12 +18,12 @@ const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146
 const page = "<!doctype html>\n<html><head><title>owner/repo at main</title></head></html>";
 const tar = `${"a".repeat(257)}ustar\0${"\0".repeat(300)}`;
 
-/** Its first bytes as Latin-1, the code, and what the sentence must name. */
+/** The first bytes as Latin-1, the code, and what the message must name. */
 const cases: [what: string, bytes: string, code: ErrorCode, ...facts: string[]][] = [
   ["a Git LFS pointer", pointer, "lfs-pointer", "git lfs pull"],
   ["a Xet pointer", "# xet version 0\nfilesize = 1234\nhash = 'ab'\n", "lfs-pointer", "git lfs pull"],
   ["a web page", page, "web-page", "/resolve/"],
-  ["a web page behind a mark, spaces and a comment", `\xef\xbb\xbf\n <!-- x -->\n<HTML>`, "web-page"],
+  ["a web page after a byte order mark, spaces and a comment", `\xef\xbb\xbf\n <!-- x -->\n<HTML>`, "web-page"],
   ["a web page in UTF-16", `\xff\xfe${[..."<html>"].join("\0")}\0`, "web-page"],
   ["a server's XML", '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "not-weights", "XML"],
   ["a refused download's JSON", '{"error":"Unauthorized"}', "not-weights", "JSON", "Unauthorized"],
@@ -43,11 +43,11 @@ const cases: [what: string, bytes: string, code: ErrorCode, ...facts: string[]][
   ["a PNG", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not-weights", "PNG"],
   ["a JPEG", "\xff\xd8\xff\xe0\0\x10JFIF", "not-weights", "JPEG"],
   ["nothing", "", "file-empty"],
-  ["a download of which space alone is there", "\0".repeat(4096), "download-incomplete"],
+  ["a download that has only allocated its space", "\0".repeat(4096), "download-incomplete"],
   ["text", "hello, this is text", "safetensors-invalid"],
 ];
 
-describe("what is no weights is called what it is", () => {
+describe("a file that holds no weights is named for what it is", () => {
   test.each(cases)("%s", async (_what, bytes, code, ...facts) => {
     for (const [name, read] of [
       ["a.safetensors", readTensors],
@@ -60,7 +60,7 @@ describe("what is no weights is called what it is", () => {
     }
   });
 
-  test("every file of the kind in one folder has a sentence of its own", async () => {
+  test("every such file in a folder gets its own message", async () => {
     const sentences = new Set<string>();
     for (const [i, [, bytes]] of cases.entries()) {
       const file = join(folder, `${i}.safetensors`);

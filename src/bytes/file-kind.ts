@@ -1,21 +1,21 @@
-/** What a file is by its first bytes, whatever its name says: for models, adapters, embeddings, encoders and inspection alike. */
+/** Identifies files by their first bytes, not their names. */
 import { TillerError } from "../errors/index.ts";
 import type { ByteSource } from "./source.ts";
 
-/** Files that hold tensors Tiller can read, and `other`, of which {@link refusalOf} says what it is. */
+/** Kinds of tensor file that Tiller reads, and `other`, which {@link refusalOf} identifies. */
 export type FileKind = "safetensors" | "zip" | "pickle" | "other";
 
-/** The longest header the safetensors format's own implementation takes, in bytes. */
+/** The longest header that the reference implementation of safetensors accepts, in bytes. */
 export const maxHeader = 100_000_000;
 
-/** How much of a file's beginning tells what it is: a tar's mark is the last. */
+/** Bytes needed to identify a file: tar's magic comes last. */
 const headLength = 512;
 
-/** The beginning of a file, as much as {@link kindOfHead} and {@link refusalOf} look at. */
+/** The beginning of a file, as long as {@link kindOfHead} and {@link refusalOf} need. */
 export const readHead = (source: ByteSource): Promise<Uint8Array<ArrayBuffer>> =>
   source.read(0, Math.min(source.size, headLength));
 
-/** A safetensors file begins with its header's length and "{"; a zip and a pickle of protocol 2 to 5 with their marks. */
+/** A safetensors file begins with its header's length and "{"; zips and pickles of protocol 2 to 5 with their magic. */
 export function kindOfHead(head: Uint8Array): FileKind {
   if (head.length >= 9 && head[8] === 0x7b && declaredLength(head) <= BigInt(maxHeader)) return "safetensors";
   if (begins(head, "PK\x03\x04") || begins(head, "PK\x05\x06")) return "zip";
@@ -23,13 +23,13 @@ export function kindOfHead(head: Uint8Array): FileKind {
   return "other";
 }
 
-/** The safetensors header's length that the first eight bytes declare. */
+/** The safetensors header's length, declared in the first eight bytes. */
 export const declaredLength = (head: Uint8Array): bigint =>
   head.byteLength >= 8 ? new DataView(head.buffer, head.byteOffset).getBigUint64(0, true) : 0n;
 
-/** Formats by the bytes at their beginning, or further in, and what to do about each. */
+/** Formats by their magic bytes, at the beginning or at an offset, and what to do about each. */
 const formats: readonly (readonly [mark: string, what: string, fix: string, at?: number])[] = [
-  ["GGUF", "a GGUF file, quantised for llama.cpp's relatives", "use the model's safetensors files"],
+  ["GGUF", "a GGUF file, quantised for llama.cpp and related programs", "use the model's safetensors files"],
   ["lmgg", "a GGML file", "use the model's safetensors files"],
   ["tjgg", "a GGML file", "use the model's safetensors files"],
   ["\x89HDF\r\n\x1a\n", "an HDF5 file (.h5) of Keras or TensorFlow", "use the model's PyTorch or safetensors files"],
@@ -45,31 +45,30 @@ const formats: readonly (readonly [mark: string, what: string, fix: string, at?:
   ["%PDF", "a PDF document", "name the file with the weights"],
 ];
 
-/** The error for a file that holds no tensors Tiller can read. `file` is what a person calls it. */
+/** The error for a file that holds no tensors Tiller can read. `file` is its name for messages. */
 export function refusalOf(head: Uint8Array, size: number, file: string): TillerError {
   const paths = { paths: [file] };
-  if (size === 0)
-    return new TillerError("file-empty", `${file} is empty: its download did not begin. Download it again.`, paths);
+  if (size === 0) return new TillerError("file-empty", `${file} is empty: download it again.`, paths);
   const text = textOf(head);
   if (text.startsWith("version https://git-lfs.github.com/spec/") || text.startsWith("# xet version"))
     return new TillerError(
       "lfs-pointer",
-      `${file} is a Git LFS pointer, a note of ${size} bytes in the place of the file: run \`git lfs pull\` in its folder.`,
+      `${file} is a Git LFS pointer, a text file of ${size} bytes in place of the real file: run \`git lfs pull\` in its folder.`,
       paths,
     );
   if (/^(<!--[\s\S]*?-->\s*)*<(!doctype html|html|head|body)/i.test(text))
     return new TillerError(
       "web-page",
-      `${file} is a web page, not the file itself: download it by the page's download link (on the hub the address has /resolve/, not /blob/).`,
+      `${file} is a web page, not the file itself: use the page's download link (on the hub, its address has /resolve/, not /blob/).`,
       paths,
     );
   const notWeights = (what: string, fix: string) =>
-    new TillerError("not-weights", `${file} is ${what}, and holds no weights that Tiller reads: ${fix}.`, paths);
-  if (text.startsWith("<")) return notWeights("XML, such as a server's refusal", "download it again");
+    new TillerError("not-weights", `${file} is ${what}, which Tiller does not read weights from: ${fix}.`, paths);
+  if (text.startsWith("<")) return notWeights("XML, perhaps a server's refusal of the download", "download it again");
   if (/^[{[]\s*["\]}{[]/.test(text)) {
     return size <= head.length
       ? notWeights(
-          `JSON, such as a server's answer to a download that it refused (${plain(text)})`,
+          `JSON, perhaps a server's refusal of the download (${plain(text)})`,
           "log in there, or download it again",
         )
       : notWeights("JSON", "name the file with the weights");
@@ -79,17 +78,17 @@ export function refusalOf(head: Uint8Array, size: number, file: string): TillerE
   if (head.length > 8 && head.every((byte) => byte === 0))
     return new TillerError(
       "download-incomplete",
-      `${file} begins with zeros, as a download does that has not finished: let it finish, or download it again.`,
+      `${file} begins with zeros, like an unfinished download: let it finish, or download it again.`,
       paths,
     );
   return new TillerError(
     "safetensors-invalid",
-    `${file} is neither a safetensors file nor a PyTorch one: ${reason(head, size)}.`,
+    `${file} is neither a safetensors nor a PyTorch file: ${reason(head, size)}.`,
     paths,
   );
 }
 
-/** A stranger's text on one line, without what steers a terminal. */
+/** Untrusted text on one line, without control characters. */
 const plain = (text: string): string =>
   text
     .trim()

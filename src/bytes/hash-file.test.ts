@@ -1,4 +1,4 @@
-/** What tells files apart: their bytes and where each ends; of large ones, pieces from the beginning to the end. */
+/** What a hash covers: a file's length and bytes; of large files, pieces from beginning to end. */
 import { createHash } from "node:crypto";
 import { mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ async function hashOf(...files: readonly string[]): Promise<string> {
     hashBytes(same, await readFile(file));
   }
   const digest = await hash.digest();
-  // In memory it is the same.
+  // The same in memory.
   expect(await same.digest()).toBe(digest);
   return digest;
 }
@@ -30,7 +30,7 @@ async function written(name: string, text: string): Promise<string> {
   return join(folder, name);
 }
 
-test("a file is hashed as its length and its bytes, so that one file's end is not another's beginning", async () => {
+test("a file is hashed as its length and bytes, so that boundaries between files matter", async () => {
   const [a, bc, ab, c] = [
     await written("a", "a"),
     await written("bc", "bc"),
@@ -41,10 +41,10 @@ test("a file is hashed as its length and its bytes, so that one file's end is no
   expect(await hashOf(a, bc)).not.toBe(await hashOf(ab, c));
 });
 
-test("of a file above 64 MiB the length counts, and a piece of a mebibyte in every 64th of it", async () => {
+test("of a file above 64 MiB, the hash covers the length and 64 pieces of 1 MiB", async () => {
   const file = join(folder, "large");
   const stride = 2 << 20;
-  // 128 MiB of zeros, which take no room on the disk.
+  // 128 MiB of zeros, which take no disk space.
   await writeFile(file, "");
   await truncate(file, 64 * stride);
   const zeros = await hashOf(file);

@@ -1,13 +1,13 @@
-/** What tells a file's contents from others. */
+/** Hashes files to identify their contents. */
 import { startHash, withSource } from "#bytes";
 import type { StartedHash } from "./port.ts";
 
-/** Files up to this are read whole, of larger ones so much in even strides: enough to tell weights apart. */
+/** Bytes read at most: all of smaller files, evenly spaced pieces of larger ones, which is enough to tell weights apart. */
 const whole = 64 << 20;
 const piece = 1 << 20;
 
 /**
- * Puts a file's length and contents into `hash`.
+ * Adds a file's length and contents to `hash`.
  *
  * @throws TillerError if it does not exist, may not be read, or is not a plain file.
  */
@@ -19,14 +19,14 @@ export const hashFile = (hash: StartedHash, file: string): Promise<void> =>
     for (let at = 0; at < size; at += stride) hash.update(await source.read(at, Math.min(piece, size - at)));
   });
 
-/** The same of a file that is in memory. */
+/** The same for a file in memory. */
 export function hashBytes(hash: StartedHash, bytes: Uint8Array): void {
   hash.update(String(bytes.length));
   const stride = bytes.length <= whole ? piece : Math.floor(bytes.length / (whole / piece));
   for (let at = 0; at < bytes.length; at += stride) hash.update(bytes.subarray(at, at + piece));
 }
 
-/** SHA-256 of all of a file. */
+/** SHA-256 of a whole file. */
 export const sha256Of = (file: string): Promise<string> =>
   withSource(file, async (source) => {
     const hash = startHash();

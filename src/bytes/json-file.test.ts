@@ -14,32 +14,32 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test("a file of more than 16 MiB is refused unread, one of as many is read", async () => {
+test("a file of more than 16 MiB is refused unread, one of exactly 16 MiB is read", async () => {
   await writeFile(file, "{}");
   await truncate(file, 16 << 20);
-  // What is behind the object are zeros.
+  // The object is followed by zeros.
   await expect(readJson(file, jsonObject)).rejects.toThrow(refusal("json-invalid", file));
   await truncate(file, (16 << 20) + 1);
   await expect(readJson(file, jsonObject)).rejects.toThrow(refusal("file-too-large", file, `${(16 << 20) + 1}`));
 });
 
-test("a text of as many bytes as the limit is read", async () => {
+test("a text of exactly as many bytes as the limit is read", async () => {
   await writeFile(file, "words");
   expect(await readText(file, 5)).toBe("words");
   await expect(readText(file, 4)).rejects.toThrow(refusal("file-too-large", "5 bytes"));
 });
 
-test("Python's Infinity and NaN are null, in texts they stay", async () => {
+test("Python's Infinity and NaN become null, but not inside strings", async () => {
   await writeFile(file, '{"a": -Infinity, "b": [NaN, 1], "c": "is NaN"}');
   expect(await readJson(file, jsonObject)).toEqual({ a: null, b: [null, 1], c: "is NaN" });
 });
 
-test("JSON of several lines that is damaged is told on one", async () => {
+test("damaged JSON of several lines is reported on one line", async () => {
   await writeFile(file, "[1,\nx]");
   await expect(readJson(file, z.unknown())).rejects.toThrow(refusal("json-invalid", file, "[1, x]"));
 });
 
-test("what does not have the form is named by its place", async () => {
+test("a schema mismatch is reported with its path", async () => {
   await writeFile(file, '{"steps": {"most": "many"}}');
   const form = z.object({ steps: z.object({ most: z.number() }) });
   await expect(readJson(file, form)).rejects.toThrow(refusal("json-unexpected", file, "steps.most"));

@@ -4,14 +4,15 @@ import { withSource } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { refusalOf } from "./file-kind.ts";
 
-/** Any JSON object: what a `config.json` is until the model that owns it parses it. */
+/** Any JSON object: a `config.json` before its model parses it. */
 export const jsonObject = z.record(z.string(), z.unknown());
 
 /**
- * Reads `file` as JSON of the given form.
+ * Reads `file` as JSON and checks it against `schema`.
  *
- * @param limit Bytes beyond which the file is refused unread: 16 MiB, more than any config or index of a real model.
- * @throws TillerError if the file is missing, too long, not JSON (a Git LFS pointer or a web page is called that), or not of that form.
+ * @param limit Largest size in bytes; larger files are refused unread. The default, 16 MiB, is more than any real config needs.
+ * @throws TillerError if the file is missing, too large, not JSON (naming a Git LFS pointer or a web page as such), or does not
+ *   match the schema.
  */
 export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16 << 20): Promise<T> {
   const text = await readText(file, limit);
@@ -32,7 +33,7 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
   const at = issue?.path.length ? ` at "${issue.path.join(".")}"` : "";
   throw new TillerError(
     "json-unexpected",
-    `${file} does not have the expected form${at}: ${issue?.message ?? "unknown"}.`,
+    `${file} does not have the expected structure${at}: ${issue?.message ?? "unknown"}.`,
     { paths: [file] },
   );
 }
@@ -55,10 +56,10 @@ export const readText = (file: string, limit: number): Promise<string> =>
     return new TextDecoder().decode(bytes);
   });
 
-/** A parser's message may quote the file's lines. */
+/** A parser's message may quote several lines of the file. */
 const onOneLine = (error: unknown): string => (error as Error).message.replaceAll(/\s+/g, " ");
 
-/** JSON as Python writes it: with bare Infinity and NaN, which become null (a saved DPM-Solver config has one). */
+/** JSON as Python writes it, with bare Infinity and NaN, which become null (a saved DPM-Solver config has one). */
 function parsePythonJson(text: string): unknown {
   try {
     return JSON.parse(text);

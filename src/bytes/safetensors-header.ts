@@ -1,11 +1,11 @@
 /**
- * The JSON header of a safetensors file, read by a scanner for exactly its grammar.
+ * A scanner for the JSON header of safetensors files, for exactly its grammar.
  *
- * `JSON.parse` would take a name given twice without a word and build whatever nesting a hostile file holds. This scanner
- * stops at the first character that no safetensors header has there, so it allocates no more than the header is long.
+ * `JSON.parse` would silently accept duplicate names and build any nesting a hostile file holds. This scanner stops at the
+ * first character that is not valid in a safetensors header, so its memory is bounded by the header's length.
  */
 
-/** What the header says of one tensor; bytes count from the end of the header. */
+/** One tensor in the header; `begin` and `end` are bytes from the end of the header. */
 export interface HeaderEntry {
   readonly name: string;
   /** As written in the file: "F32", "BF16", … */
@@ -20,17 +20,17 @@ export interface Header {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The header is not what the format says; the message completes "the file is damaged: …". */
+/** The header is malformed; the message completes "the file is damaged: …". */
 export class HeaderError extends Error {}
 
-/** Names are matched against patterns later on; real ones have some hundred characters at most. */
+/** Longest tensor name, because names are later matched against patterns; real ones have a few hundred characters at most. */
 export const maxName = 2000;
 
-/** More axes than any tensor has; bounds what a hostile shape can allocate. */
+/** More axes than any real tensor has; bounds what a hostile shape can allocate. */
 const maxRank = 32;
 const whole = /(?:0|[1-9][0-9]{0,15})(?![0-9.eE])/y;
 
-/** @throws HeaderError at the first thing that is not a safetensors header. */
+/** @throws HeaderError at the first error. */
 export function parseHeader(text: string): Header {
   let at = 0;
 
@@ -50,7 +50,8 @@ export function parseHeader(text: string): Header {
     return true;
   };
   const expect = (symbol: string) => {
-    if (!next(symbol)) fail(at >= text.length ? `the header ends where "${symbol}" is due` : `"${symbol}" is missing`);
+    if (!next(symbol))
+      fail(at >= text.length ? `the header ends where "${symbol}" is expected` : `"${symbol}" is missing`);
   };
   const string = (): string => {
     expect('"');
@@ -74,7 +75,7 @@ export function parseHeader(text: string): Header {
   const integer = (): number => {
     skipSpace();
     whole.lastIndex = at;
-    const digits = whole.exec(text)?.[0] ?? fail("a whole number of at most 16 digits is due");
+    const digits = whole.exec(text)?.[0] ?? fail("a whole number of at most 16 digits is expected");
     at += digits.length;
     const value = Number(digits);
     return Number.isSafeInteger(value) ? value : fail(`the number ${digits} is too large`);
@@ -127,7 +128,7 @@ export function parseHeader(text: string): Header {
     else entries.push(tensor(key));
   });
   skipSpace();
-  if (at < text.length) fail("something follows the header's end");
+  if (at < text.length) fail("there is text after the header's end");
   return { entries, metadata: Object.fromEntries(metadata) };
 }
 

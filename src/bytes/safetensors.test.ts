@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** A safetensors file with any header text and as many zero bytes of data. */
+/** A safetensors file with the given header text and number of zero bytes of data. */
 async function write(name: string, header: string | Uint8Array, dataLength = 0, declared?: bigint): Promise<string> {
   const json = typeof header === "string" ? new TextEncoder().encode(header) : header;
   const bytes = new Uint8Array(8 + json.length + dataLength);
@@ -30,7 +30,7 @@ const tensor = (begin: number, end: number, rest = `"dtype":"F32","shape":[${(en
   `{${rest},"data_offsets":[${begin},${end}]}`;
 
 describe("a file the Python library wrote", () => {
-  // safetensors.torch.save of six small tensors, 0.6 of the library; the values are in the assertions.
+  // safetensors.torch.save of six small tensors, with version 0.6 of the library; the values are in the assertions.
   const written =
     "gAEAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJmb3JtYXQiOiJwdCIsIsO8bsOvIjoiXCJxXCJcbiJ9LCJpIjp7ImR0eXBlIjoiSTY0Iiwic2hhcGUiOltd" +
     "LCJkYXRhX29mZnNldHMiOlswLDhdfSwiZCI6eyJkdHlwZSI6IkY2NCIsInNoYXBlIjpbMV0sImRhdGFfb2Zmc2V0cyI6WzgsMTZdfSwiYSI6eyJkdHlw" +
@@ -71,7 +71,7 @@ describe("a file the Python library wrote", () => {
 });
 
 describe("writing", () => {
-  test("gives back what was written, aligned to its elements, and leaves no other file", async () => {
+  test("gives back what was written, aligned to element sizes, and leaves no other file", async () => {
     const inside = await mkdtemp(join(folder, "write-"));
     const file = join(inside, "out.safetensors");
     const pieces = async function* () {
@@ -100,7 +100,7 @@ describe("writing", () => {
     expect(await readdir(inside)).toEqual(["out.safetensors"]);
   });
 
-  test("that fails halfway leaves the old file and nothing else", async () => {
+  test("that fails halfway leaves only the old file", async () => {
     const inside = await mkdtemp(join(folder, "fail-"));
     const file = join(inside, "out.safetensors");
     await writeFile(file, "old");
@@ -113,13 +113,13 @@ describe("writing", () => {
     expect(await readdir(inside)).toEqual(["out.safetensors"]);
   });
 
-  test("into a folder that does not exist says so", async () => {
+  test("into a missing folder says so", async () => {
     const file = join(folder, "nowhere", "out.safetensors");
     await expect(writeSafetensors(file, [])).rejects.toThrow(refusal("file-not-written", file));
   });
 });
 
-describe("a file that is not what it should be is refused", () => {
+describe("an invalid file is refused", () => {
   const cases: [name: string, file: () => Promise<string>, code: ErrorCode, ...facts: string[]][] = [
     ["missing", async () => join(folder, "missing"), "file-missing"],
     ["a folder", async () => folder, "file-unreadable"],
@@ -255,17 +255,17 @@ describe("a file that is not what it should be is refused", () => {
     await expect(readSafetensors(join(folder, "pipe"))).rejects.toThrow(refusal("file-unreadable"));
   });
 
-  test("a file of 100 GB with a header of 99 MB that ends nowhere takes little work", async () => {
+  test("a file of 100 GB with an endless header of 99 MB takes little work", async () => {
     const file = await write("sparse", "{", 0, 99_000_000n);
     await truncate(file, 100_000_000_000);
     const began = process.cpuUsage();
     await expect(readSafetensors(file)).rejects.toThrow(refusal("safetensors-damaged", file));
-    // Reading 99 MB of zeros takes a tenth of a second of the processor, however busy the machine is.
+    // Reading 99 MB of zeros takes 0.1 s of CPU time, however busy the machine is.
     const { user, system } = process.cpuUsage(began);
     expect((user + system) / 1e6).toBeLessThan(3);
   });
 
-  test("a tensor whose file has been cut since it was opened", async () => {
+  test("a tensor whose file was truncated after it was opened", async () => {
     const file = await write("cut", `{"a":${tensor(0, 400)}}`, 400);
     const ref = (await readSafetensors(file)).tensors.get("a")!;
     await truncate(file, 100);
@@ -294,7 +294,7 @@ describe("fuzzing", () => {
     header.slice(32, 98),
   ];
 
-  /** One to three edits: bytes flipped, cut, doubled or moved, words put in, numbers replaced, the length changed. */
+  /** One to three edits: bytes flipped, cut, doubled or moved, words inserted, numbers replaced, the length changed. */
   function mutate(): Uint8Array {
     let bytes = Buffer.from(valid);
     for (let edits = 1 + Math.floor(random() * 3); edits > 0; edits--) {
@@ -316,7 +316,7 @@ describe("fuzzing", () => {
           .replace(number, (d) => (n++ === target ? String(Math.floor(random() * 64)) : d));
         bytes = Buffer.from(text, "latin1");
       } else if (bytes.length >= 8) bytes.writeBigUInt64LE(BigInt(Math.floor(random() ** 8 * 2 ** 53)), 0);
-      // Half of the time the length is made right again, so that the JSON behind it is reached.
+      // Half the time the length is corrected, so that the JSON after it is reached.
       if (random() < 0.5 && bytes.length > 48) bytes.writeBigUInt64LE(BigInt(bytes.length - 48), 0);
     }
     return bytes;
@@ -345,7 +345,7 @@ describe("fuzzing", () => {
           throw new Error(`${error} for ${JSON.stringify(bytes.toString())}`, { cause: error });
       }
     }
-    // Were everything refused, the mutations would test nothing behind the first check.
+    // If everything were refused, the mutations would test only the first check.
     expect(valids).toBeGreaterThan(100);
     expect(valids).toBeLessThan(20_000);
   });
@@ -371,7 +371,7 @@ describe("fuzzing", () => {
   });
 });
 
-/** A small seeded generator, so that a failure comes back: Tommy Ettinger's mulberry32, uniform in [0, 1). */
+/** A small seeded generator, so that failures can be reproduced: Tommy Ettinger's mulberry32, uniform in [0, 1). */
 function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {

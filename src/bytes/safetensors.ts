@@ -1,4 +1,4 @@
-/** safetensors files, in and out. Reading takes the header only: weights stay in the file, and graphs refer to them there. */
+/** Reads and writes safetensors files. Only the header is read: weights stay in the file, where graphs refer to them. */
 import { withSource, writeAtomically } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { anyToFloat32, isFloat, toFloat32 } from "./elements.ts";
@@ -7,15 +7,15 @@ import { type HeaderEntry, HeaderError, maxName, parseHeader, quoted } from "./s
 import type { ByteSource } from "./source.ts";
 import { bytesPerElement, type ComputedDType, type DType, type TensorRef } from "./tensor-ref.ts";
 
-/** What a safetensors file holds, by name, in the order of the file's header. */
+/** A safetensors file's contents, in header order. */
 export interface Safetensors {
-  /** Where each tensor lies in the file. */
+  /** Tensors by name. */
   readonly tensors: ReadonlyMap<string, TensorRef>;
-  /** The text in the header. */
+  /** The header's metadata. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A tensor to write: its bytes at once, or in pieces made on demand, so that no tensor needs to be in memory whole. */
+/** A tensor to write: its bytes, or pieces made on demand, so that no tensor has to be in memory as a whole. */
 export interface TensorData {
   readonly name: string;
   readonly dtype: DType;
@@ -23,7 +23,7 @@ export interface TensorData {
   readonly data: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
-/** What one array may hold. */
+/** Largest length of one array, in bytes. */
 const mostBytes = 2 ** 32;
 
 const dtypes: Readonly<Record<DType, string>> = {
@@ -44,14 +44,14 @@ const dtypes: Readonly<Record<DType, string>> = {
   uint64: "U64",
 };
 const byCode = new Map(Object.entries(dtypes).map(([dtype, code]) => [code, dtype as DType]));
-/** Types the format knows and Tiller does not compute with. */
+/** Types of the format that Tiller does not compute with. */
 const foreign = new Set("C64 F4 F6_E2M3 F6_E3M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ".split(" "));
 
 /**
- * Reads the header of a safetensors file and checks all of it, as strictly as the format's own implementation: tensors lie
- * side by side without holes or overlaps, fill the file exactly, and are as long as their shape and dtype say.
+ * Reads and checks the header of a safetensors file, as strictly as the reference implementation: tensors are contiguous,
+ * without gaps or overlaps, fill the file exactly, and are as long as their shape and dtype require.
  *
- * Symbolic links are resolved, since the runtime refuses them. Nothing but the header is read.
+ * Symbolic links are resolved, because the runtime refuses them. Only the header is read.
  *
  * @throws TillerError if the file is missing, not a safetensors file, damaged, or holds a dtype Tiller cannot compute with.
  */
@@ -61,7 +61,7 @@ export function readSafetensors(file: string): Promise<Safetensors> {
     const kind = kindOfHead(head);
     if (kind === "safetensors") return openSafetensors(file, source, head);
     if (kind === "other") throw refusalOf(head, source.size, file);
-    throw new TillerError("safetensors-invalid", `${file} is a file of PyTorch, where a safetensors file is needed.`, {
+    throw new TillerError("safetensors-invalid", `${file} is a PyTorch file; a safetensors file is needed.`, {
       paths: [file],
     });
   });
@@ -104,7 +104,7 @@ export function parseSafetensors(header: Uint8Array, source: ByteSource): Safete
     if (entry.end > dataLength) {
       throw damaged(
         `tensor ${quoted(entry.name)} ends at byte ${entry.end} of its data, which has only ${dataLength} bytes, ` +
-          "as of a download that stopped early",
+          "as if its download had stopped early",
       );
     }
     tensors.set(entry.name, {
@@ -119,7 +119,7 @@ export function parseSafetensors(header: Uint8Array, source: ByteSource): Safete
   let filled = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin < filled) throw damaged(`tensor ${quoted(name)} overlaps another one`);
-    if (begin > filled) throw damaged(`nothing lies in bytes ${filled} to ${begin} before tensor ${quoted(name)}`);
+    if (begin > filled) throw damaged(`bytes ${filled} to ${begin} before tensor ${quoted(name)} belong to no tensor`);
     filled = end;
   }
   if (filled !== dataLength) throw damaged(`its tensors end at byte ${filled} of ${dataLength} bytes of data`);
@@ -127,10 +127,10 @@ export function parseSafetensors(header: Uint8Array, source: ByteSource): Safete
 }
 
 /**
- * Writes tensors to one safetensors file, complete or not at all. Wider dtypes come first, so that every tensor is aligned
- * to its element, as the format's own implementation arranges them.
+ * Writes tensors to a safetensors file atomically. Wider dtypes come first, so that every tensor is aligned to its element
+ * size, as in the reference implementation.
  *
- * @param metadata Text for the header. `{ format: "pt" }` is what Transformers asks of model files.
+ * @param metadata Text for the header. Transformers requires `{ format: "pt" }` in model files.
  * @throws TillerError if the file cannot be written. RangeError if data and shape disagree.
  */
 export async function writeSafetensors(
@@ -145,7 +145,7 @@ export async function writeSafetensors(
   if (Object.keys(metadata).length > 0) header.set("__metadata__", metadata);
   let end = 0;
   for (const { name, dtype, shape } of sorted) {
-    if (header.has(name) || name === "__metadata__") throw new RangeError(`${name}: a name that is already taken`);
+    if (header.has(name) || name === "__metadata__") throw new RangeError(`${name}: the name is already taken`);
     const begin = end;
     end += byteLength(shape, dtype);
     header.set(name, { dtype: dtypes[dtype], shape, data_offsets: [begin, end] });
@@ -185,7 +185,7 @@ export async function readBytes({ name, source, offset, byteLength }: TensorRef)
   if (bytes.byteLength === byteLength) return bytes;
   throw new TillerError(
     "file-changed",
-    `${source.name} is shorter than when it was opened: ${name} is gone. Load the model again.`,
+    `${source.name} is shorter than when it was opened: ${name} is no longer in it. Load the model again.`,
     { paths: [source.name] },
   );
 }
@@ -200,14 +200,14 @@ export async function readFloat32(ref: TensorRef): Promise<Float32Array> {
   if (!isFloat(dtype))
     throw new TillerError(
       "dtype-unsupported",
-      `${ref.name} in ${ref.source.name} holds ${dtype}, where numbers are needed.`,
+      `${ref.name} in ${ref.source.name} holds ${dtype}, where floating-point numbers are needed.`,
       { paths: [ref.source.name] },
     );
   return toFloat32(await readBytes(ref), dtype);
 }
 
 /**
- * A tensor's numbers as float32, whatever type they are stored in; integers and 8-bit floats included.
+ * A tensor's elements as float32, from any stored type, including integers and 8-bit floats.
  *
  * @throws TillerError if the file has changed.
  */
@@ -215,7 +215,7 @@ export const readNumbers = async (ref: TensorRef): Promise<Float32Array> =>
   anyToFloat32(await readBytes(ref), ref.dtype);
 
 /**
- * Refuses what networks cannot be computed in.
+ * Refuses element types that networks cannot be computed in.
  *
  * @throws TillerError naming the first tensor of such a type.
  */
@@ -234,7 +234,7 @@ const storedType = (name: string, dtype: string, file: string): TillerError =>
     { paths: [file] },
   );
 
-/** Bytes of a tensor of that shape, row-major without gaps. */
+/** Bytes of a contiguous tensor of that shape. */
 export function byteLength(shape: readonly number[], dtype: DType): number {
   return shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
 }
@@ -250,7 +250,7 @@ export async function openSafetensors(file: string, source: ByteSource, head: Ui
   if (length > BigInt(left)) {
     throw new TillerError(
       "safetensors-damaged",
-      `${file} is damaged, perhaps half a download: it declares a header of ${length} bytes, but only ${left} follow. Download it again.`,
+      `${file} is damaged, perhaps an incomplete download: it declares a header of ${length} bytes, but only ${left} follow. Download it again.`,
       { paths: [file] },
     );
   }

@@ -1,20 +1,18 @@
-/** Bytes, wherever they lie: a file, a picked blob, an address. */
-
-/** A file, a picked blob, an address: anything whose bytes can be read from the middle. */
+/** A file, a picked blob, an address: any source of bytes with random access. */
 export interface ByteSource {
-  /** What a person calls it, in messages: a path or an address. */
+  /** Its name in messages: a path or an address. */
   readonly name: string;
   /** In bytes. */
   readonly size: number;
-  /** Absolute path with links resolved, where it is a file of this machine: the runtime can use it in place. */
+  /** Absolute path with links resolved, if it is a local file, which the runtime can use in place. */
   readonly path?: string | undefined;
-  /** Whether what is read is sent over a network each time. */
+  /** Whether every read goes over the network. */
   readonly remote?: boolean | undefined;
-  /** The bytes from `at` on, `length` of them; fewer only where the source ends. */
+  /** Reads `length` bytes from `at`; fewer only at the end of the source. */
   read(at: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** A source that holds nothing: of tensors whose shapes alone count. */
+/** An empty source, for tensors of which only the shapes matter. */
 export const absentSource = (path: string): ByteSource => ({
   name: path,
   path,
@@ -22,7 +20,7 @@ export const absentSource = (path: string): ByteSource => ({
   read: async () => new Uint8Array(0),
 });
 
-/** A file that is in memory. */
+/** A file in memory. */
 export const sourceOf = (name: string, bytes: Uint8Array<ArrayBuffer>): ByteSource => ({
   name,
   size: bytes.length,

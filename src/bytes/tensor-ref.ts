@@ -1,11 +1,11 @@
 /**
- * Where a tensor's bytes lie: a slice of an existing file.
+ * A reference to a tensor's bytes in a file.
  *
- * A checkpoint is a map of these. Graphs reference them in place, so weights are never copied or converted on disk.
+ * A checkpoint is a map of these. Graphs refer to weights in place, so they are never copied or converted on disk.
  */
 import type { ByteSource } from "./source.ts";
 
-/** The element types Tiller reads from files, by their usual names. Networks take those of {@link ComputedDType} alone. */
+/** The element types that Tiller reads from files. Networks take only those of {@link ComputedDType}. */
 export type DType = ComputedDType | StoredDType;
 
 /** The element types that Tiller computes with. */
@@ -20,10 +20,10 @@ export type ComputedDType =
   | "uint8"
   | "bool";
 
-/** The element types that adapters may be stored in beside these. */
+/** Further element types in which adapters may be stored. */
 export type StoredDType = "float8_e4m3" | "float8_e5m2" | "int16" | "uint16" | "uint32" | "uint64";
 
-/** Bytes one element takes. */
+/** Bytes per element. */
 export const bytesPerElement: Readonly<Record<DType, number>> = {
   float32: 4,
   float16: 2,
@@ -42,19 +42,19 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
   uint64: 8,
 };
 
-/** A tensor inside a file: `byteLength` bytes of row-major `shape` elements from byte `offset` on. */
+/** A tensor in a file: `byteLength` bytes from byte `offset`, row-major. */
 export interface TensorRef {
   /** The key in the checkpoint, kept for error messages. */
   readonly name: string;
-  /** The file that it lies in. */
+  /** The file that holds it. */
   readonly source: ByteSource;
-  /** Where in the file it begins, in bytes. */
+  /** Byte offset in the file. */
   readonly offset: number;
-  /** How long it is there, in bytes. */
+  /** Length in bytes. */
   readonly byteLength: number;
-  /** Its dimensions, the slowest first. */
+  /** Its dimensions, outermost first. */
   readonly shape: readonly number[];
-  /** What its elements are. */
+  /** Element type. */
   readonly dtype: DType;
 }
 

@@ -1,7 +1,7 @@
-/** Files written from memory. */
+/** Writes files from memory. */
 import { writeAtomically } from "#bytes";
 
-/** Writes a file whole, from bytes or text. @throws TillerError if the disk or the folder refuses. */
+/** Writes bytes or text to a file atomically. @throws TillerError if the file cannot be written. */
 export function writeWhole(file: string, contents: Uint8Array | string): Promise<void> {
   const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
   return writeAtomically(file, (put) => put(bytes));

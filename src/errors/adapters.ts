@@ -4,18 +4,18 @@ export const adapterErrors = rows({
   "adapter-other-model": {
     kind: "failed",
     what: "An adapter does not fit the model.",
-    why: "It was trained for another base model, such as SD 2.1 in place of SD 1.5.",
+    why: "It was trained for another base model, such as SD 2.1 instead of SD 1.5.",
     fix: "Give the base model it was trained on with `--model`; `tiller inspect FILE` shows what it was made for.",
   },
   "adapter-unsupported": {
     kind: "failed",
     what: "An adapter is of a kind that Tiller does not apply.",
-    why: "It rotates weights (OFT, BOFT), is for a model that Tiller does not run, has keys of an unknown kind, or is no adapter.",
+    why: "It rotates weights (OFT, BOFT), is for a model that Tiller does not run, has unknown keys, or is not an adapter.",
     fix: "Merge it into a model first, with the tool that made it. docs/compatibility.md lists the kinds that Tiller applies.",
   },
   "adapter-damaged": {
     kind: "failed",
-    what: "An adapter's tensors contradict each other, or mean nothing.",
+    what: "An adapter's tensors contradict each other, or are invalid.",
     why: "Half of a pair is missing, its ranks differ, a layer is changed twice, an alpha is below 0, or a token is blank.",
     fix: "Download or export it again.",
   },
@@ -34,13 +34,13 @@ export const adapterErrors = rows({
   "adapter-ambiguous": {
     kind: "failed",
     what: "A repository on the hub holds several adapters.",
-    why: "None of its files has a usual name, so there is no telling which is meant.",
+    why: "None of its files has a usual name, so Tiller cannot tell which one is meant.",
     fix: "Name the file: `owner/name:file.safetensors`.",
   },
   "adapter-empty": {
     kind: "failed",
     what: "There is no adapter in the file or folder.",
-    why: "It holds no tensors, or no file with a name that adapters have.",
+    why: "It holds no tensors, or no file with an adapter's name.",
     fix: "Name the adapter's .safetensors file.",
   },
   "adapter-idle-site": {

@@ -1,42 +1,42 @@
 import type { ErrorRow } from "./row.ts";
 import { type ErrorCode, errorRows } from "./rows.ts";
 
-/** What an error has beside its code and its message. */
+/** What an error has besides its code and message. */
 export interface ErrorDetails {
-  /** Files and folders of this machine that the message names, spelled as it spells them. */
+  /** Local files and folders in the message, spelled as in the message. */
   readonly paths?: readonly string[] | undefined;
-  /** The failure that this one is made of. */
+  /** The underlying failure. */
   readonly cause?: unknown;
 }
 
 /**
- * A failure that a person can act on. Anything else that is thrown is a bug, or an `AbortSignal`'s reason.
+ * A failure that a user can act on. Anything else that is thrown is a bug, or an `AbortSignal`'s reason.
  *
- * `code` says which failure it is and stays the same from version to version, `message` is one sentence saying what, where
- * and what to do; docs/errors.md lists the codes.
+ * `code` identifies the failure and does not change between versions; `message` is one sentence that says what, where and what
+ * to do. docs/errors.md lists the codes.
  */
 export class TillerError extends Error {
   /** Always "TillerError". */
   override name = "TillerError";
   /** Which failure it is. */
   readonly code: ErrorCode;
-  /** What the message names on this machine; who answers others leaves the folders out ({@link withoutFolders}). */
+  /** Local paths in the message; {@link withoutFolders} shortens them in replies to other machines. */
   readonly paths: readonly string[];
 
-  /** The message is one sentence; every path of this machine that it names stands in the details' `paths`. */
+  /** The message is one sentence; every local path in it is in the details' `paths`. */
   constructor(code: ErrorCode, message: string, { paths = [], cause }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.paths = [...paths, ...pathsOf(cause)].filter((path) => path !== "");
   }
 
-  /** Whether the call was wrong, or something that it needs is. */
+  /** Whether the call was wrong (`usage`), or something outside Tiller (`failed`). */
   get kind(): ErrorRow["kind"] {
     return errorRows[this.code].kind;
   }
 }
 
-/** A message made around another's names what that one names. */
+/** A message that wraps another also contains its paths. */
 function pathsOf(cause: unknown): readonly string[] {
   if (cause instanceof TillerError) return cause.paths;
   if (!(cause instanceof Error)) return [];
@@ -44,7 +44,7 @@ function pathsOf(cause: unknown): readonly string[] {
   return [path, dest].filter((name) => typeof name === "string");
 }
 
-/** The message with every path shortened to its last name: for answers that leave this machine. */
+/** The message with every path shortened to its last part, for replies to other machines. */
 export function withoutFolders({ message, paths }: Pick<TillerError, "message" | "paths">): string {
   const longestFirst = [...paths].sort((a, b) => b.length - a.length);
   return longestFirst.reduce((text, path) => text.replaceAll(path, lastName(path)), message);

@@ -1,10 +1,10 @@
-/** The tables of errors hold what happens: every code is thrown by the code, and expected by a test. */
+/** Every code in the error tables is thrown in the source and expected by a test. */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { errorGroups, errorRows } from "./index.ts";
 
-/** Codes of failures that are still to come; there should be none. */
+/** Codes that are not thrown or tested yet; there should be none. */
 const toCome = ["not-finite", "photographs-on-dinghy"];
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -18,10 +18,10 @@ const textsOf = (which: (file: string) => boolean) =>
   [...texts].flatMap(([file, text]) => (which(file) ? [text] : [])).join("\n");
 
 const code = textsOf((file) => file.startsWith("src") && !file.endsWith(".test.ts"));
-// A failure that a test makes itself is not one that it expects.
+// An error that a test creates itself is not one that it expects.
 const tests = textsOf((file) => file.endsWith(".test.ts")).replaceAll(/new TillerError\(\s*"[\w-]+"/g, "");
 
-test("no two groups have a code in common", () => {
+test("no two groups share a code", () => {
   const codes = Object.values(errorGroups).flatMap((group) => Object.keys(group));
   expect(codes).toEqual(Object.keys(errorRows));
 });

@@ -3,7 +3,7 @@ import { rows } from "./row.ts";
 export const experimentErrors = rows({
   "experiment-invalid": {
     kind: "usage",
-    what: "An experiment's file has a wrong setting.",
+    what: "An experiment file has an invalid setting.",
     why: "A key is misspelled, a value out of range, or two settings contradict each other.",
     fix: "Correct the setting that the message names.",
   },
@@ -17,23 +17,23 @@ export const experimentErrors = rows({
     kind: "failed",
     what: "Part of an experiment failed.",
     why: "The message gives the first failure; everything else is done and kept.",
-    fix: "Mend the cause and run the same command again: only what failed is repeated.",
+    fix: "Fix the cause and run the same command again: only what failed is repeated.",
   },
   "concept-unknown": {
     kind: "usage",
     what: "There is no such concept or prompt.",
-    why: "Names must be of the set that the experiment uses.",
+    why: "Names must come from the set that the experiment uses.",
     fix: "Choose one that the message names.",
   },
   "budget-too-small": {
     kind: "usage",
-    what: "The budget does not suffice for the first round of tuning.",
+    what: "The budget is too small for the first round of tuning.",
     why: "Every candidate is tried at least once.",
     fix: "Raise `--budget` to the number that the message names.",
   },
   "encoders-needed": {
     kind: "usage",
-    what: "Encoders to measure with are needed.",
+    what: "Measuring needs encoders.",
     why: "dinghy's own CLIP and DINO only know dinghy's drawn pictures.",
     fix: "Name downloaded ones with `--clip` and `--dino`.",
   },

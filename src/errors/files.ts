@@ -4,7 +4,7 @@ export const fileErrors = rows({
   "file-missing": {
     kind: "failed",
     what: "A file or folder does not exist.",
-    why: "The name is misspelled, or relative to another folder than the one you are in.",
+    why: "The name is misspelled, or is relative to another folder.",
     fix: "Check the path that the message names.",
   },
   "file-unreadable": {
@@ -28,18 +28,18 @@ export const fileErrors = rows({
   "file-not-written": {
     kind: "failed",
     what: "A file could not be written.",
-    why: "The disk is full or read-only, the folder is not yours, or something of another kind has the name.",
+    why: "The disk is full or read-only, you may not write to the folder, or something that is not a file has the name.",
     fix: "Free space, or choose another place with `--out` (or `HF_HOME` for downloads).",
   },
   "json-invalid": {
     kind: "failed",
     what: "A file that should be JSON is not.",
-    why: "It was cut short, edited by hand, or holds an error page in place of a download.",
+    why: "It was cut short, edited by hand, or holds an error page instead of a download.",
     fix: "Correct it where the message says, or download it again.",
   },
   "json-unexpected": {
     kind: "failed",
-    what: "A JSON file does not have the expected form.",
+    what: "A JSON file does not have the expected structure.",
     why: "It belongs to another kind of model or program.",
     fix: "Check which file you named; the message says which key is wrong.",
   },
@@ -52,31 +52,31 @@ export const fileErrors = rows({
   "lfs-pointer": {
     kind: "failed",
     what: "A file is a Git LFS pointer, not the weights.",
-    why: "The repository was cloned without Git LFS, which fetches the large files; a pointer is a note of some 130 bytes in their place.",
-    fix: "Run `git lfs install`, then `git lfs pull` in the repository's folder, or pass the hub id in place of the clone.",
+    why: "The repository was cloned without Git LFS, which fetches the large files; a pointer is a text file of about 130 bytes in their place.",
+    fix: "Run `git lfs install`, then `git lfs pull` in the repository's folder, or pass the hub id instead of the clone.",
   },
   "web-page": {
     kind: "failed",
-    what: "A file is a web page under the name of weights.",
-    why: "The page about the file was saved in place of the file, or a server asked for a login.",
-    fix: "Use the page's download link. On the hub the address of a file itself has `/resolve/`, not `/blob/`.",
+    what: "A weight file is really a web page.",
+    why: "The page about the file was saved instead of the file, or a server asked for a login.",
+    fix: "Use the page's download link. On the hub, the address of the file itself has `/resolve/`, not `/blob/`.",
   },
   "not-weights": {
     kind: "failed",
-    what: "A file is of another format: GGUF, ONNX, TensorFlow Lite, HDF5, JSON, an archive, a picture.",
-    why: "Tiller reads safetensors and PyTorch files. The first bytes tell what a file is, whatever its name.",
+    what: "A file has another format: GGUF, ONNX, TensorFlow Lite, HDF5, JSON, an archive, a picture.",
+    why: "Tiller reads safetensors and PyTorch files. The first bytes identify a file, whatever its name.",
     fix: "Use the safetensors or PyTorch file of the model; unpack an archive first.",
   },
   "download-incomplete": {
     kind: "failed",
-    what: "A file is half a download.",
-    why: "The download stopped early or still runs: the file begins with zeros, or its end is missing.",
+    what: "A file is an incomplete download.",
+    why: "The download stopped early or is still running: the file begins with zeros, or its end is missing.",
     fix: "Let it finish, or download it again.",
   },
   "safetensors-invalid": {
     kind: "failed",
     what: "A file is not a safetensors file.",
-    why: "It has the name but not the format, and its first bytes are of no format that Tiller knows.",
+    why: "It has the extension but not the format, and its first bytes match no format that Tiller knows.",
     fix: "Download the real file.",
   },
   "safetensors-damaged": {
@@ -88,20 +88,20 @@ export const fileErrors = rows({
   "torch-damaged": {
     kind: "failed",
     what: "A PyTorch file (`.ckpt`, `.pt`, `.bin`) is damaged.",
-    why: "Its tensors do not lie in their storages, or its archive or pickle is broken or packed otherwise than PyTorch does.",
+    why: "Its tensors lie outside their storages, or its archive or pickle is broken or not packed as PyTorch packs it.",
     fix: "Download or save it again.",
   },
   "pickle-refused": {
     kind: "failed",
-    what: "A PyTorch file (`.ckpt`, `.pt`, `.bin`) asks for more than tensors.",
-    why: "A pickle can run any code when it is opened. Tiller runs none: it reads tensors, dictionaries and plain values, and refuses the rest by name.",
-    fix: "Ask for a safetensors file, or convert it with the command in the message, which lets PyTorch load tensors alone (`weights_only=True`).",
+    what: "A PyTorch file (`.ckpt`, `.pt`, `.bin`) contains more than tensors.",
+    why: "A pickle can run any code when it is opened. Tiller runs none: it reads tensors, dictionaries and plain values, and refuses and names everything else.",
+    fix: "Ask for a safetensors file, or convert it with the command in the message, which lets PyTorch load only tensors (`weights_only=True`).",
   },
   "tensor-strided": {
     kind: "failed",
-    what: "A tensor in a PyTorch file does not lie row by row.",
-    why: "It was saved transposed, or as a part of another. Weights are used where they lie.",
-    fix: "Convert the file with the command in the message, which lays every tensor out anew.",
+    what: "A tensor in a PyTorch file is not contiguous.",
+    why: "It was saved transposed, or as a view of another tensor. Weights are used in place.",
+    fix: "Convert the file with the command in the message, which makes every tensor contiguous.",
   },
   "dtype-unsupported": {
     kind: "failed",
@@ -118,7 +118,7 @@ export const fileErrors = rows({
   "tensor-shape": {
     kind: "failed",
     what: "A tensor has a shape that no supported network has.",
-    why: "The checkpoint is of another kind of model.",
+    why: "The checkpoint is for another kind of model.",
     fix: "Use a Stable Diffusion 1.x or 2.x checkpoint.",
   },
   "not-finite": {

@@ -16,12 +16,12 @@ export const hubErrors = rows({
   "hub-offline": {
     kind: "failed",
     what: "The model is not in the cache, and `HF_HUB_OFFLINE` is set.",
-    why: "With it, Tiller stays off the network.",
+    why: "It keeps Tiller off the network.",
     fix: "Unset `HF_HUB_OFFLINE`, or pass a local folder.",
   },
   "hub-token": {
     kind: "failed",
-    what: "`HF_TOKEN`, or the file that `hf auth login` left, holds no access token of the hub.",
+    what: "`HF_TOKEN`, or the file that `hf auth login` left, holds no hub access token.",
     why: 'Tokens begin with "hf_".',
     fix: "Correct it or unset it; log in again, or remove the file.",
   },
@@ -29,7 +29,7 @@ export const hubErrors = rows({
     kind: "failed",
     what: "A download broke off.",
     why: "The connection failed several times, or what arrived does not have the file's hash.",
-    fix: "Run the same command again: it goes on where it stopped.",
+    fix: "Run the same command again: it continues where it stopped.",
   },
   "hub-changed": {
     kind: "failed",

@@ -3,26 +3,26 @@ import { rows } from "./row.ts";
 export const machineErrors = rows({
   "device-unavailable": {
     kind: "failed",
-    what: "The device asked for does not work here.",
+    what: "The requested device does not work here.",
     why: "Its driver or libraries are missing; a named device is never replaced silently.",
     fix: "Use `--device cpu`, or see `tiller doctor`.",
   },
   "engine-missing": {
     kind: "failed",
     what: "ONNX Runtime's library for this machine is missing or does not load.",
-    why: "There is one for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64); perhaps the wrong one was deleted.",
+    why: "It exists for Linux with glibc (x64, arm64), macOS (arm64) and Windows (x64, arm64); perhaps it was deleted.",
     fix: "Install tillerjs again on the machine that runs it.",
   },
   "precision-unavailable": {
     kind: "usage",
-    what: "The device does not compute in the number type asked for.",
-    why: "bfloat16 needs OpenVINO and a processor that has it, float16 a graphics processor, int8 the device cpu; int8 is for drawing alone.",
+    what: "The device does not compute in the requested number type.",
+    why: "bfloat16 needs OpenVINO and a processor that has it, float16 a GPU, int8 the device cpu; int8 is only for drawing.",
     fix: "Use `--precision float32`, or `auto`, which takes what works.",
   },
   "openvino-missing": {
     kind: "failed",
-    what: "OpenVINO, or koffi through which it is called, is not installed here.",
-    why: "It is a second engine that is installed by itself.",
+    what: "OpenVINO, or koffi, through which it is called, is not installed here.",
+    why: "It is a second engine that is installed separately.",
     fix: "Run `tiller openvino install`, or set `TILLER_OPENVINO` to the folder that holds libopenvino_c.",
   },
   "openvino-install-failed": {
@@ -52,13 +52,13 @@ export const machineErrors = rows({
   "telemetry-in-worker": {
     kind: "failed",
     what: "Tiller was first imported in a worker thread.",
-    why: "From there ONNX Runtime's telemetry cannot be switched off, and Tiller sends nothing.",
+    why: "ONNX Runtime's telemetry cannot be switched off from there, and Tiller must not send any.",
     fix: "Set `ORT_DISABLE_TELEMETRY=1` in the environment, or import tillerjs in the main thread first.",
   },
   "address-unreachable": {
     kind: "failed",
     what: "A web address cannot be read.",
-    why: "The server does not answer, has no such file, or has no listing of folders.",
+    why: "The server does not answer, has no such file, or does not list folders.",
     fix: "Check the address and the connection.",
   },
 });

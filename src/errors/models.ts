@@ -16,7 +16,7 @@ export const modelErrors = rows({
   "model-incomplete": {
     kind: "failed",
     what: "Part of a model is missing.",
-    why: "A shard was not downloaded, or the file holds a U-Net alone.",
+    why: "A shard was not downloaded, or the file holds only a U-Net.",
     fix: "Download the whole model.",
   },
   "index-invalid": {
@@ -33,14 +33,14 @@ export const modelErrors = rows({
   },
   "variant-missing": {
     kind: "failed",
-    what: "There are no weights of the variant asked for.",
+    what: "There are no weights of the requested variant.",
     why: "`--variant fp16` chooses files such as `model.fp16.safetensors`, and there are none, or there are only those.",
     fix: "Leave out `--variant`, or name one that the model has.",
   },
   "config-idle": {
     kind: "usage",
     what: "`--config` was given with a model folder.",
-    why: "A folder brings its own configs; `--config` is for single files.",
+    why: "A folder has its own configs; `--config` is for single files.",
     fix: "Leave out `--config`.",
   },
   "config-missing": {
@@ -52,18 +52,18 @@ export const modelErrors = rows({
   "config-mismatch": {
     kind: "failed",
     what: "`--config` and the file's tensors disagree.",
-    why: "The configs are of another model.",
+    why: "The configs are another model's.",
     fix: "Give the folder of the model that the file was made from.",
   },
   "config-unsupported": {
     kind: "failed",
-    what: "A network's config.json asks for something that Tiller does not have.",
+    what: "A network's config.json asks for something that Tiller does not support.",
     why: "The architecture differs from what Tiller runs.",
     fix: "Use another model; the message names the key.",
   },
   "scheduler-unsupported": {
     kind: "failed",
-    what: "The scheduler config asks for something that the sampler cannot do.",
+    what: "The scheduler config asks for something that the sampler does not support.",
     why: "Its keys contradict each other, or another sampler is needed.",
     fix: "Correct the key that the message names, or choose another `--sampler`.",
   },

@@ -16,24 +16,24 @@ export const requestErrors = rows({
   "setting-invalid": {
     kind: "usage",
     what: "A setting of a request cannot be used.",
-    why: "It is of another type, out of range, or has no meaning with the method chosen.",
+    why: "It has the wrong type, is out of range, or has no meaning with the chosen method.",
     fix: "Use a value that the message names.",
   },
   "size-invalid": {
     kind: "usage",
-    what: "A picture's side is not possible.",
-    why: "The latents are smaller than the picture by a whole factor, 8 for Stable Diffusion.",
+    what: "A picture's width or height is not possible.",
+    why: "Latents are smaller than the picture by a whole factor, 8 for Stable Diffusion.",
     fix: "Choose a multiple of the number that the message names.",
   },
   "seed-invalid": {
     kind: "usage",
-    what: "A seed is not a whole number that can be told exactly.",
-    why: "Seeds lie between -(2^53 - 1) and 2^53 - 1, and each further picture has the next.",
+    what: "A seed is not a whole number that can be represented exactly.",
+    why: "Seeds lie between -(2^53 - 1) and 2^53 - 1, and each further picture has the next one.",
     fix: "Choose a smaller one, or fewer pictures.",
   },
   "steps-invalid": {
     kind: "usage",
-    what: "The sampler cannot take so many steps.",
+    what: "The sampler does not allow so many steps.",
     why: "The model was trained with 1,000 timesteps, and each can be visited once.",
     fix: "Ask for fewer steps.",
   },
@@ -45,14 +45,14 @@ export const requestErrors = rows({
   },
   "karras-unsupported": {
     kind: "usage",
-    what: "Karras spacing was asked of a sampler that has none.",
-    why: "DDIM takes the model's own timesteps.",
+    what: "Karras spacing was requested for a sampler that has none.",
+    why: "DDIM and Euler a use the model's own timesteps.",
     fix: "Leave it out, or use a sampler that the message names.",
   },
   "learned-token-missing": {
     kind: "usage",
     what: "The guidance method needs a learned token, and the prompt has none.",
-    why: "`sag` compares the prompt with and without it.",
+    why: "`sag` and `sag-additive` compare the prompt with and without it.",
     fix: "Load a textual inversion or Custom Diffusion adapter and use its token in the prompt.",
   },
   "sweep-idle-axis": {

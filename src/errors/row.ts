@@ -1,12 +1,12 @@
-/** A row of the tables of errors, from which docs/errors.md is made. */
+/** A row of the error tables, from which docs/errors.md is made. */
 export interface ErrorRow {
-  /** `usage`: the call was wrong, exit code 2, HTTP 400. `failed`: something outside Tiller is, exit code 1, HTTP 422. */
+  /** `usage`: the call was wrong, exit code 2, HTTP 400. `failed`: something outside Tiller was, exit code 1, HTTP 422. */
   readonly kind: "usage" | "failed";
-  /** HTTP's status where it is another. */
+  /** HTTP status, if it is not that of the kind. */
   readonly status?: 401 | 403 | 404 | 409 | 413 | 429;
-  /** What has happened. */
+  /** What happened. */
   readonly what: string;
-  /** What it usually comes from. */
+  /** The usual cause. */
   readonly why: string;
   /** What to do about it. */
   readonly fix: string;

@@ -28,7 +28,7 @@ export const errorGroups = {
 type Groups = (typeof errorGroups)[keyof typeof errorGroups];
 
 /**
- * What a {@link TillerError} can be.
+ * The code of a {@link TillerError}.
  *
  * @useDeclaredType
  */

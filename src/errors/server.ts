@@ -4,7 +4,7 @@ export const serverErrors = rows({
   "address-invalid": {
     kind: "usage",
     what: "Studio cannot listen on the host or port.",
-    why: "The port is taken or reserved, or the host is not of this machine.",
+    why: "The port is taken or reserved, or the host is not this machine's.",
     fix: "Choose others with `--port` and `--host`.",
   },
   "host-not-allowed": {
@@ -62,8 +62,8 @@ export const serverErrors = rows({
   },
   "name-invalid": {
     kind: "usage",
-    what: "A name in the request cannot be a file's.",
-    why: "Names are letters, digits, dashes and underscores, with dots and spaces in between at most, and no device's name on Windows such as `con`.",
+    what: "A name in the request is not a valid file name.",
+    why: "Names consist of letters, digits, dashes and underscores, with dots and spaces only in between, and must not be a Windows device name such as `con`.",
     fix: "Use a name that the server gave, or the characters that the message names.",
   },
   "request-invalid": {
@@ -112,7 +112,7 @@ export const serverErrors = rows({
   "work-too-large": {
     kind: "usage",
     what: "One request asks for more drawing than the server takes.",
-    why: "Its pictures times steps times megapixels are more than `--max-work`, 20,000 by default: some 1,500 pictures of 512 x 512 in 50 steps.",
+    why: "Its pictures times steps times megapixels are more than `--max-work`, 20,000 by default: about 1,500 pictures of 512 x 512 in 50 steps.",
     fix: "Ask for fewer pictures, fewer steps or a smaller size, or start the server with a larger `--max-work`.",
   },
   "queue-full": {

@@ -10,25 +10,25 @@ export const trainingErrors = rows({
   "initializer-unknown": {
     kind: "usage",
     what: "The initializer is not a word that the text encoder knows.",
-    why: "Its tokenizer makes no tokens of it.",
+    why: "Its tokenizer gives no tokens for it.",
     fix: "Choose a plain word such as the subject's class.",
   },
   "training-diverged": {
     kind: "failed",
-    what: "The loss, the gradient or the trained numbers became NaN, infinite or too large to compute with.",
+    what: "The loss, the gradient or the trained weights became NaN, infinite or too large to compute with.",
     why: "The learning rate is too high.",
     fix: "Lower the learning rate; the last checkpoint can be resumed with other settings in a new run.",
   },
   "checkpoint-invalid": {
     kind: "failed",
     what: "A training checkpoint cannot be used.",
-    why: "It is damaged, of another run, or holds NaN.",
+    why: "It is damaged, belongs to another run, or holds NaN.",
     fix: "Remove it to start again.",
   },
   "resume-mismatch": {
     kind: "usage",
     what: "A run cannot be resumed with these settings.",
-    why: "Its pictures or settings were others, so the result would be of neither.",
+    why: "Its pictures or settings were different, so the result would match neither.",
     fix: "Resume with the same settings, or choose another `--out`.",
   },
   "run-exists": {

@@ -1,8 +1,8 @@
 /**
- * What a family of models is: a folder's pipeline class, and what that class is made of.
+ * A family of models: the pipeline classes it runs, and their parts.
  *
- * A family is data and small functions that record graphs. Everything that is its own stands in its folder: class names,
- * prompt rules, latents, defaults, the names its adapters use. Nobody outside asks which family a model is of.
+ * A family is data and small functions that record graphs. Everything specific to it lives in its folder: class names,
+ * prompt rules, latents, defaults, the names its adapters use. No code outside asks which family a model belongs to.
  */
 import type { Safetensors } from "../bytes/safetensors.ts";
 import type { Outputs } from "../graph/index.ts";
@@ -19,10 +19,10 @@ export interface Component {
   readonly weights: Checkpoint;
 }
 
-/** By the names of a folder's own sub-folders: `unet`, `vae`, `text_encoder`, `text_encoder_2`, `transformer`. */
+/** By sub-folder name: `unet`, `vae`, `text_encoder`, `text_encoder_2`, `transformer`. */
 export type Components = ReadonlyMap<string, Component>;
 
-/** A model's parts, found and opened, before its family makes a model of them. */
+/** A model's parts, found and opened; its family makes a {@link Model} of them. */
 export interface ModelFiles {
   /** The folder's or file's name, or the hub id. */
   readonly name: string;
@@ -32,33 +32,33 @@ export interface ModelFiles {
   readonly scheduler: Readonly<Record<string, unknown>>;
   /** Holds `tokenizer.json`, or `vocab.json` and `merges.txt`. */
   readonly tokenizerFolder: string;
-  /** Tokens that the tokenizer's config lets a prompt have; absent where it leaves that to the text encoder. */
+  /** Maximum number of prompt tokens by the tokenizer's config; absent if it leaves that to the text encoder. */
   readonly promptTokens?: number | undefined;
-  /** What of the files could be meant otherwise, a sentence each. */
+  /** Ambiguities in the files, one sentence each. */
   readonly warnings?: readonly string[] | undefined;
-  /** Defaults of the folder's own, from its tiller.json: they go before the family's. */
+  /** The folder's own defaults, from its tiller.json; they override the family's. */
   readonly defaults?: Partial<ModelDefaults> | undefined;
 }
 
-/** A model, opened: no weight is read before a graph that has it is compiled. */
+/** An open model. A weight is read only when a graph that uses it is compiled. */
 export interface Model extends Omit<ModelFiles, "defaults"> {
-  /** The family's name, for people. */
+  /** The family's display name. */
   readonly family: string;
   readonly text: TextSide;
   readonly denoiser: DenoiserSide;
   readonly latents: LatentCodec;
   readonly schedule: Schedule;
   readonly defaults: FamilyDefaults;
-  /** Components that a strength between two whole checkpoints blends: those that predict. */
+  /** Components that a strength blends between two checkpoints. */
   readonly steered: readonly string[];
   readonly adapters: AdapterNames;
 }
 
-/** What a picture is made with where a request leaves it open. */
+/** Defaults for what a request leaves out. */
 export interface ModelDefaults {
   /** The sampler. */
   readonly sampler: SamplerName;
-  /** Its steps. */
+  /** Number of sampling steps. */
   readonly steps: number;
   /** Guidance scale. */
   readonly scale: number;
@@ -66,7 +66,7 @@ export interface ModelDefaults {
   readonly width: number;
   /** Pixels. */
   readonly height: number;
-  /** Sides of pictures are multiples of it. */
+  /** Picture width and height must be multiples of this, in pixels. */
   readonly sideMultiple: number;
   /** The guidance method. */
   readonly guidance: GuidanceName;
@@ -74,42 +74,42 @@ export interface ModelDefaults {
   readonly omega: number;
 }
 
-/** A model's defaults by itself, and what adapters make of them. */
+/** A model's defaults, with and without an adapter. */
 export interface FamilyDefaults extends ModelDefaults {
-  /** The guidance method with an adapter or a base; `guidance` is the one without. */
+  /** The guidance method with an adapter or a base model; without either it is `guidance`. */
   readonly personalised: GuidanceName;
-  /** Omega by the training method of the adapter, where it is not `omega`. */
+  /** Omega by the adapter's training method, where it differs from `omega`. */
   readonly omegas: Readonly<Record<string, number>>;
 }
 
-/** A component's weights as a graph is recorded with them. */
+/** A component's weights, for recording a graph. */
 export type Modules = (component: string) => Module;
 
-/** A prompt as the text networks take it. */
+/** A tokenized prompt, as the text networks take it. */
 export interface Tokens {
-  /** Numbers by the names of the text graph's inputs, equally long for every prompt. */
+  /** Numbers by text graph input, the same length for every prompt. */
   readonly inputs: Readonly<Record<string, readonly number[]>>;
   /** The words that did not fit, "" if all did. */
   readonly dropped: string;
 }
 
 export interface TextSide {
-  /** Most tokens a prompt may have, for messages. */
+  /** Maximum number of tokens in a prompt, for messages. */
   readonly positions: number;
-  /** Learned tokens (and how many embeddings each has) are found in the prompt and count on from the vocabulary. */
+  /** `learned` maps each learned token to its number of embeddings; their ids continue the vocabulary's. */
   tokenize(tokenizer: Tokenizer, prompt: string, learned: ReadonlyMap<string, number>): Tokens;
   /** Whether a learned token is among the prompt's tokens. */
   hasLearned(tokens: Tokens): boolean;
-  /** The position of the token that stands for the whole prompt. */
+  /** Index of the token whose state stands for the whole prompt. */
   end(tokenizer: Tokenizer, tokens: Tokens): number;
   /**
    * Records the text networks. Inputs: the tokens', and each of {@link embeddings}'. Outputs: `text` [rows, tokens, width],
    * and whatever else {@link DenoiserSide.prepare} takes.
    *
-   * @throws TillerError if so many last layers cannot be left out.
+   * @throws TillerError if `clipSkip` leaves no layer.
    */
   graph(modules: Modules, options?: { readonly clipSkip?: number }): Outputs;
-  /** Tables that learned tokens continue. */
+  /** The tables that learned tokens extend. */
   readonly embeddings: readonly EmbeddingTable[];
 }
 
@@ -119,89 +119,89 @@ export interface EmbeddingTable {
   readonly key: string;
   /** The text graph's input for learned embeddings [n, width]. */
   readonly input: string;
-  /** What files of several encoders call this one: `clip_l`. */
+  /** This encoder's key in embedding files for several encoders: `clip_l`. */
   readonly fileKey: string;
 }
 
 export interface DenoiserSide {
   /** Channels of the latents. */
   readonly channels: number;
-  /** Once a prompt: from the text graph's outputs to inputs of {@link predict} by name. */
+  /** Runs once per prompt: from the text graph's outputs to {@link predict}'s inputs of the same names. */
   prepare(modules: Modules): Outputs;
   /** Each step. Inputs: `latents`, `timestep` [batch], and {@link prepare}'s outputs. Output: `prediction`. */
   predict(modules: Modules): Outputs;
   /**
-   * Layers of {@link predict} that stay float32 where a target multiplies as int8, by component; a component that is not named
-   * stays float32 altogether.
+   * Layers of {@link predict} that stay float32 when a target multiplies in int8, by component; a component that is not
+   * named stays float32 altogether.
    */
   readonly float32: Readonly<Record<string, RegExp>>;
-  /** Pictures of these latents to compute together, where each is `rows` rows. */
+  /** How many pictures to compute in one batch, at `rows` rows a picture and latents of this size. */
   picturesAtOnce(rows: number, height: number, width: number): number;
 }
 
 export interface LatentCodec {
   readonly component: string;
   readonly channels: number;
-  /** Pixels along one side of a latent. */
+  /** Pixels per latent, along one side. */
   readonly pixelsPerLatent: number;
   /** Input: `picture` [batch, 3, h, w], -1 to 1. Output: `encoded`, for {@link sample}. */
   encode(modules: Modules): Outputs;
-  /** Latents as the denoiser sees them, from what the encoder gives for one picture and as many normal numbers as it has. */
+  /** Scaled latents, as the denoiser takes them, from `encoded` of one picture and standard normal noise of the latents' size. */
   sample(encoded: Float32Array, noise: Float32Array): Float32Array;
-  /** Latents as the decoder takes them. */
+  /** The latents scaled back for the decoder. */
   unscaled(latents: Float32Array): Float32Array;
   /** Input: `latents` [batch, channels, h, w], unscaled. Output: `picture`. */
   decode(modules: Modules): Outputs;
 }
 
-/** How adapters for the family name what they change. */
+/** How the family's adapters name what they change. */
 export interface AdapterNames {
-  /** Modules that always have a branch, so that adapters of the usual kind come and go without a rebuild, by component. */
+  /** Modules that always have an adapter branch, by component, so that common adapters need no rebuild. */
   readonly usual: Readonly<Record<string, RegExp>>;
   /** Modules that a LoRA trains, by component. */
   readonly trained: Readonly<Record<string, RegExp>>;
-  /** Keys of the matrices that make keys and values of the text: what Custom Diffusion trains, by component. */
+  /** Keys of the cross-attention key and value projections, which Custom Diffusion trains, by component. */
   readonly keysValues: Readonly<Record<string, readonly string[]>>;
-  /** What the keys of files begin with, and whose they then are; the first that fits counts. */
+  /** Key prefixes in adapter files and the components they stand for; the first match counts. */
   readonly prefixes: readonly KeyPrefix[];
-  /** From every other name the community has for a component's modules to theirs. */
+  /** Maps the other names in use for a component's modules to the modules. */
   flatNames(component: string, modules: Iterable<string>): ReadonlyMap<string, string>;
 }
 
 export interface KeyPrefix {
   readonly pattern: RegExp;
-  /** Absent where any component may be meant. */
+  /** Absent if it may be any component. */
   readonly component?: string;
-  /** The rest is a path with "_" for ".". */
+  /** Whether the rest of the key is a module path with "_" for ".". */
   readonly flat?: boolean;
 }
 
 /** A part of a model's folder that has weights. */
 export interface Part {
-  /** Classes, by model_index.json, that run. */
+  /** Supported classes, as named in model_index.json. */
   readonly classes: readonly string[];
-  /** Brings the keys of older files to the present spelling. */
+  /** Renames older files' keys to the current ones. */
   readonly keys?: (checkpoint: Checkpoint) => Checkpoint;
-  /** @throws TillerError if the config is another task's. */
+  /** @throws TillerError if the config is for another task. */
   readonly check?: (component: Component, where: string) => void;
 }
 
 export interface Family {
-  /** For people: "Stable Diffusion". */
+  /** Display name: "Stable Diffusion". */
   readonly name: string;
-  /** What is told to who brings another model: "StableDiffusionPipeline (SD 1.x and 2.x)". */
+  /** What it runs, for the message that refuses another model: "StableDiffusionPipeline (SD 1.x and 2.x)". */
   readonly runs: string;
   /** Pipeline classes, by `_class_name` of model_index.json. */
   readonly classes: readonly string[];
   readonly parts: Readonly<Record<string, Part>>;
-  /** How the family's single files are split into parts; absent where there are none. */
+  /** How the family's single files are split into parts; absent if it has none. */
   readonly singleFile?: SingleFile;
   model(files: ModelFiles): Model;
 }
 
 export interface SingleFile {
   /**
-   * @param yaml The text of the .yaml that lies beside the file under its name, if one does.
+   * @param yaml The text of the .yaml of the same name beside the file, if there is one.
    * @throws TillerError naming what the file is instead.
    */
   split(file: Safetensors, name: string, yaml?: string): Promise<SplitFile>;
@@ -209,17 +209,17 @@ export interface SingleFile {
 
 /** A part of a single file. */
 export interface SplitComponent extends Component {
-  /** What of the config the shapes prove; a config from elsewhere must agree with it. */
+  /** The config values that the weights' shapes prove; a given config must agree with them. */
   readonly derived: Readonly<Record<string, unknown>>;
 }
 
 export interface SplitFile {
   readonly components: ReadonlyMap<string, SplitComponent>;
   readonly scheduler: Readonly<Record<string, unknown>>;
-  /** Whether anything said what the network predicts; else the scheduler's is what such files usually are. */
+  /** Whether the file says what the network predicts; if not, the scheduler has the usual type of such files. */
   readonly predictionTold: boolean;
-  /** What of the file could be meant otherwise, a sentence each. */
+  /** Ambiguities in the file, one sentence each. */
   readonly warnings: readonly string[];
-  /** Repositories of the hub that hold the model's tokenizer; the first is where to get it. */
+  /** Hub repositories that hold the model's tokenizer; it is fetched from the first. */
   readonly tokenizers: readonly string[];
 }

@@ -32,7 +32,7 @@ const classes = {
   text_encoder: ["transformers", "CLIPTextModel"],
 };
 
-/** A Diffusers folder whose components have a tensor or two each: enough to open, nothing to compute. */
+/** A Diffusers folder whose components have a few tensors each: enough to open, not to compute. */
 async function modelFolder(index: object = classes): Promise<string> {
   const folder = join(root, `model${made++}`);
   for (const part of ["unet", "vae", "text_encoder", "scheduler", "tokenizer"]) {
@@ -73,7 +73,7 @@ async function modelFolder(index: object = classes): Promise<string> {
   return folder;
 }
 
-/** By component. */
+/** Configs by component. */
 const configsOf = ({ components }: ModelFiles) =>
   Object.fromEntries([...components].map(([name, { config }]) => [name, config]));
 
@@ -99,7 +99,7 @@ describe("a Diffusers folder", () => {
     await expect(openModel(folder, { variant: "fp61" })).rejects.toThrow(refusal("variant-missing", folder, "fp61"));
   });
 
-  test("of any age gives its weights by their present names and shapes", async () => {
+  test("from an older version gives its weights under current names and shapes", async () => {
     const { components } = await openModel(await modelFolder());
     const [vae, textEncoder] = [components.get("vae")!, components.get("text_encoder")!];
     const shapes = (weights: ReadonlyMap<string, { shape: readonly number[] }>) =>
@@ -121,14 +121,14 @@ describe("a Diffusers folder", () => {
   });
 
   test.each(["StableDiffusionXLPipeline", "StableDiffusionInpaintPipeline", "FluxPipeline"])(
-    "of the class %s is refused by name",
+    "of the class %s is refused, naming the class",
     async (name) => {
       const folder = await modelFolder({ ...classes, _class_name: name });
       await expect(openModel(folder)).rejects.toThrow(refusal("model-unsupported", folder, name));
     },
   );
 
-  test("with an unknown network is refused by the network's class", async () => {
+  test("with an unknown network is refused, naming the network's class", async () => {
     const folder = await modelFolder({ ...classes, vae: ["diffusers", "AutoencoderTiny"] });
     await expect(openModel(folder)).rejects.toThrow(
       refusal("model-unsupported", "vae", "AutoencoderTiny", "AutoencoderKL"),
@@ -137,7 +137,7 @@ describe("a Diffusers folder", () => {
     await expect(openModel(without)).rejects.toThrow(refusal("model-unsupported", "unet"));
   });
 
-  test("for inpainting is refused by its channels", async () => {
+  test("for inpainting is refused because of its channels", async () => {
     const folder = await modelFolder();
     await json(join(folder, "unet", "config.json"), { in_channels: 9, out_channels: 4 });
     await expect(openModel(folder)).rejects.toThrow(refusal("model-unsupported", folder, "9", "4"));
@@ -175,12 +175,12 @@ describe("a Diffusers folder", () => {
     expect((await openModel(folder)).scheduler).toEqual({ lambda_min_clipped: null, order: [null, 2] });
   });
 
-  test("takes no --config", async () => {
+  test("refuses --config", async () => {
     await expect(openModel(await modelFolder(), { config: "x" })).rejects.toThrow(refusal("config-idle", "--config"));
   });
 });
 
-test("a name that is nothing says what was looked for", async () => {
+test("an unknown name is refused, saying what was looked for", async () => {
   await expect(openModel("./no/such/thing")).rejects.toThrow(
     refusal("model-not-found", "./no/such/thing", "model_index.json", ".safetensors", "owner/name", "dinghy"),
   );
@@ -207,7 +207,7 @@ describe("a single file", () => {
     await writeSafetensors(file, [...zeros(fixtures[form].ldm), ...more]);
     return file;
   }
-  /** A folder with a tokenizer and nothing else, or also these configs. */
+  /** A folder with only a tokenizer and the given configs. */
   async function tokenizerFolder(configs: Record<string, object> = {}): Promise<string> {
     const folder = join(root, `config${made++}`);
     await mkdir(join(folder, "tokenizer"), { recursive: true });
@@ -219,7 +219,7 @@ describe("a single file", () => {
     return folder;
   }
 
-  test("opens with the tokenizer of --config and what its shapes tell", async () => {
+  test("opens with the tokenizer of --config and the configs its shapes imply", async () => {
     const config = await tokenizerFolder();
     const file = await singleFile("sd1");
     const model = await openModel(file, { config });
@@ -237,7 +237,7 @@ describe("a single file", () => {
     expect(model.components.get("unet")!.weights.get("conv_in.weight")!.source.path).toBe(file);
   });
 
-  test("lets the configs of --config win over what it derives", async () => {
+  test("prefers the configs of --config to derived ones", async () => {
     const config = await tokenizerFolder({
       "unet/config.json": { attention_head_dim: [2, 4, 4], block_out_channels: [32, 64, 64], upcast_attention: true },
       "scheduler/scheduler_config.json": { prediction_type: "epsilon", beta_end: 0.02 },
@@ -276,7 +276,7 @@ describe("a single file", () => {
   test("without --config takes the tokenizer from the hub's cache, or says what to pass", async () => {
     const file = await singleFile("sd1");
     const cacheFolder = await mkdtemp(join(root, "cache-"));
-    // A port nothing listens on: as good as no network.
+    // A port that nothing listens on, as if there were no network.
     const options = { cacheFolder, endpoint: "http://127.0.0.1:9" };
     await expect(openModel(file, options)).rejects.toThrow(refusal("tokenizer-missing", file, "--config"));
 
@@ -294,14 +294,14 @@ describe("a single file", () => {
     expect(model.components.get("unet")!.config).toMatchObject({ cross_attention_dim: 64 });
   });
 
-  test("with a --config that is nothing, or has no tokenizer, says so", async () => {
+  test("with a --config that does not exist, or has no tokenizer, says so", async () => {
     const file = await singleFile("sd1");
     await expect(openModel(file, { config: "./nowhere" })).rejects.toThrow(refusal("config-missing", "./nowhere"));
     const empty = await mkdtemp(join(root, "empty-"));
     await expect(openModel(file, { config: empty })).rejects.toThrow(refusal("tokenizer-missing", empty));
   });
 
-  test("that is half a .ckpt says so", async () => {
+  test("that is an incomplete .ckpt says so", async () => {
     const file = join(root, "old.ckpt");
     await writeFile(file, Buffer.from("504b030414000000", "hex"));
     await expect(openModel(file)).rejects.toThrow(refusal("download-incomplete", file));

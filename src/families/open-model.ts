@@ -1,4 +1,4 @@
-/** From the name a person gives a model to the model, wherever it lies: a folder, a single file, or the hub. */
+/** Opens a model by the name a user gives: a folder, a single file, or a hub id. */
 
 import { z } from "zod";
 import { basename, exists, extname, join, kindOf, list, resolve } from "#bytes";
@@ -18,11 +18,11 @@ import { embeddedFolder, embeddedModel } from "./embedded.ts";
 import { families } from "./families.ts";
 import type { Component, Family, Model, ModelFiles, SplitComponent } from "./family.ts";
 
-/** What of a model is opened, and how it is downloaded. */
+/** How a model is opened and downloaded. */
 export interface OpenModelOptions extends HubOptions {
-  /** Which spelling of the weights is wanted, such as "fp16"; the plain one is taken where it does not exist. */
+  /** Variant of the weights, such as "fp16"; components that lack it use their plain weights. */
   readonly variant?: string | undefined;
-  /** For a single file: a Diffusers folder or hub id that gives the tokenizer and any configs, which then win. */
+  /** For a single file: a Diffusers folder or hub id that gives the tokenizer and any configs, which override derived ones. */
   readonly config?: string | undefined;
   /** What the network predicts, whatever its files say. */
   readonly prediction?: "epsilon" | "v_prediction" | undefined;
@@ -43,9 +43,9 @@ export async function openModel(model: string, options: OpenModelOptions = {}): 
 }
 
 /**
- * As {@link openModel}, of what is on this machine: a model of the hub is looked for in the cache alone.
+ * As {@link openModel}, without downloading: a hub model is looked for in the cache only.
  *
- * @returns Undefined where it would have to be downloaded.
+ * @returns Undefined if it would have to be downloaded.
  */
 export async function openModelHere(model: string, options: OpenModelOptions = {}): Promise<Model | undefined> {
   const hub = (await kindOf(model)) || model === embeddedModel ? undefined : parseHubName(model);
@@ -59,21 +59,25 @@ export interface FoundModel {
   readonly files: ModelFiles;
 }
 
-/** Finds what {@link openModel} opens; no config is looked into. */
+/** Finds what {@link openModel} opens, without interpreting its configs. */
 export async function openModelFiles(model: string, options: OpenModelOptions = {}): Promise<FoundModel> {
   const kind = await kindOf(model);
   if (kind === "file") return openSingleFile(model, options);
   const hub = kind === undefined ? parseHubName(model) : undefined;
   if (hub?.file !== undefined) return openSingleFile(await fetchFile(hub, hub.file, options), options);
   if (options.config !== undefined) {
-    throw new TillerError("config-idle", `--config goes with a single-file model; ${model} brings its own configs.`, {
-      paths: [model],
-    });
+    throw new TillerError(
+      "config-idle",
+      `--config is for single-file models; ${model} has its own configs: leave --config out.`,
+      {
+        paths: [model],
+      },
+    );
   }
   if (kind === "folder") return openFolder(model, options);
   if (model === embeddedModel) return openFolder(embeddedFolder, options);
   if (hub) {
-    // The index says which files are needed; it is too small to tell of.
+    // The index says which files are needed; it is too small to report progress on.
     const indexOnly = await fetchSnapshot(hub, (names) => modelIndexOf(model, names), {
       ...options,
       onProgress: undefined,
@@ -85,14 +89,14 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   throw new TillerError(
     "model-not-found",
     `There is no model ${model}: it is neither a folder with a model_index.json, nor a .safetensors or .ckpt file, ` +
-      `nor a hub id of the form owner/name, nor ${embeddedModel}, the embedded one.`,
+      `nor a hub id of the form owner/name, nor ${embeddedModel}, the embedded model.`,
     { paths: [model] },
   );
 }
 
 const modelIndex = z.looseObject({ _class_name: z.string() });
 
-/** The family of an index's pipeline class. `name` is what a person calls the model. */
+/** The family of an index's pipeline class. `name` is the user's name for the model. */
 function familyOf({ _class_name }: z.infer<typeof modelIndex>, name: string): Family {
   const family = families.find(({ classes }) => classes.includes(_class_name));
   if (family) return family;
@@ -159,13 +163,13 @@ const own = z.strictObject({
     .partial(),
 });
 
-/** A folder may say in its tiller.json what suits its model. */
+/** A folder may set its model's defaults in tiller.json. */
 async function ownDefaults(folder: string): Promise<ModelFiles["defaults"]> {
   const file = join(folder, "tiller.json");
   return (await exists(file)) ? ((await readJson(file, own)).defaults as ModelFiles["defaults"]) : undefined;
 }
 
-/** A component may lack a variant that others have, and then gives its plain weights; one that none has was misspelled. */
+/** A component without the variant uses its plain weights; a variant that no component has is misspelled. */
 function refuseUnknownVariant(model: string, files: readonly (readonly string[])[], variant: string): void {
   if (files.some((names) => hasVariant(names, variant))) return;
   throw new TillerError(
@@ -176,7 +180,7 @@ function refuseUnknownVariant(model: string, files: readonly (readonly string[])
 }
 
 async function openSingleFile(file: string, options: OpenModelOptions): Promise<FoundModel> {
-  // One family has single files so far; with more, their marks decide.
+  // Only one family has single files so far.
   const family = families.find(({ singleFile }) => singleFile !== undefined)!;
   const { components, scheduler, tokenizers, predictionTold, warnings } = await family.singleFile!.split(
     await readTensors(file),
@@ -187,7 +191,7 @@ async function openSingleFile(file: string, options: OpenModelOptions): Promise<
     options.config === undefined
       ? await defaultTokenizer(tokenizers, file, options)
       : await configFolder(options.config, family, options);
-  // Without --config the folder lends its tokenizer alone: its configs may be another model's.
+  // Without --config only the folder's tokenizer is used: its configs may be another model's.
   const given = async (...path: string[]): Promise<Record<string, unknown>> => {
     const json = join(folder, ...path);
     return options.config !== undefined && (await exists(json)) ? readJson(json, jsonObject) : {};
@@ -210,7 +214,7 @@ async function openSingleFile(file: string, options: OpenModelOptions): Promise<
   return { family, files };
 }
 
-/** The .yaml that lies beside a file under its name, as other programs look for it. */
+/** The text of the .yaml of the same name beside a file, where other programs look for it. */
 export async function yamlBeside(file: string): Promise<string | undefined> {
   for (const extension of [".yaml", ".yml"]) {
     const beside = file.slice(0, file.length - extname(file).length) + extension;
@@ -220,10 +224,10 @@ export async function yamlBeside(file: string): Promise<string | undefined> {
 }
 
 const predictionUnknown = (file: string, usual: unknown): string =>
-  `${file} does not say what its network predicts, and no .yaml beside it does: ${usual} is assumed, as such files usually are; ` +
-  `where pictures come out as noise, give --prediction ${usual === "epsilon" ? "v_prediction" : "epsilon"}`;
+  `${file} does not say what its network predicts, and no .yaml beside it does: ${usual} is assumed, which is usual for such files; ` +
+  `if pictures come out as noise, give --prediction ${usual === "epsilon" ? "v_prediction" : "epsilon"}`;
 
-/** The given config over the derived one, after a check that it is a config for these shapes. */
+/** The given config over the derived one, after a check that it fits the weights' shapes. */
 function agreeing(part: SplitComponent, given: Record<string, unknown>, name: string, file: string): Component {
   for (const [key, value] of Object.entries(part.derived)) {
     const other = given[key];
@@ -271,7 +275,7 @@ async function configFolder(config: string, family: Family, options: OpenModelOp
   );
 }
 
-/** @throws TillerError if the repository is not a pipeline's. */
+/** @throws TillerError if the repository is not a Diffusers pipeline. */
 function modelIndexOf(id: string, names: readonly string[]): string[] {
   if (names.includes("model_index.json")) return ["model_index.json"];
   const single = names.filter((name) => /^[^/]+\.(safetensors|ckpt)$/.test(name));
@@ -284,7 +288,7 @@ function modelIndexOf(id: string, names: readonly string[]): string[] {
   );
 }
 
-/** The files of a repository that a family's model needs: configs, tokenizer, one set of weights a component. */
+/** The files of a repository that a family's model needs: configs, tokenizer, one set of weights per component. */
 function modelFiles(id: string, family: Family, names: readonly string[], variant: string | undefined): string[] {
   const parts = Object.keys(family.parts);
   const filesOf = (part: string) =>
@@ -293,7 +297,7 @@ function modelFiles(id: string, family: Family, names: readonly string[], varian
   const weights = parts.flatMap((part) => {
     const chosen = chooseWeightFiles(filesOf(part), variant);
     if (!chosen) {
-      throw new TillerError("weights-missing", `${id} has no weights of PyTorch or safetensors in ${part}/.`, {
+      throw new TillerError("weights-missing", `${id} has no PyTorch or safetensors weights in ${part}/.`, {
         paths: [id],
       });
     }
@@ -315,7 +319,7 @@ function tokenizerFiles(names: readonly string[]): string[] {
   return names.filter((name) => /^tokenizer\/[\w.-]+\.(json|txt)$/.test(name));
 }
 
-/** Tokenizers of no length say 1e30. */
+/** Tokenizers without a limit say 1e30. */
 const tokenizerConfig = z.looseObject({ model_max_length: z.number().nullish() });
 
 async function tokenizerOf(folder: string): Promise<Pick<ModelFiles, "tokenizerFolder" | "promptTokens">> {

@@ -1,6 +1,6 @@
 import type { Model } from "./family.ts";
 
-/** How many numbers the largest of a model's networks has. */
+/** Parameter count of a model's largest network. */
 export const largestNetwork = ({ components }: Model): number =>
   Math.max(
     ...[...components.values()].map(({ weights }) =>

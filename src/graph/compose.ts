@@ -1,13 +1,13 @@
-/** Makes one graph of several: what one gives becomes another's input. */
+/** Combines graphs: outputs of one become inputs of another. */
 import { apply, type Outputs, topological, type Value } from "./value.ts";
 
-/** The inputs that `outputs` reach, by name. */
+/** The inputs that `outputs` depend on, by name. */
 export function inputsOf(outputs: Outputs): ReadonlyMap<string, Value> {
   const inputs = topological(Object.values(outputs)).filter(({ operator }) => operator.name === "input");
   return new Map(inputs.map((value) => [(value.attributes as { name: string }).name, value]));
 }
 
-/** `outputs` with values in the place of the inputs of those names; inputs that are not named stay. */
+/** `outputs` with the inputs named in `values` replaced; other inputs stay. */
 export function connect(outputs: Outputs, values: Outputs): Outputs {
   const replacements = new Map<Value, Value>();
   for (const [name, value] of inputsOf(outputs)) if (values[name]) replacements.set(value, values[name]);
@@ -16,7 +16,7 @@ export function connect(outputs: Outputs, values: Outputs): Outputs {
   return Object.fromEntries(names.map((name, i) => [name, replaced[i]!]));
 }
 
-/** `values` recorded again with other values in the place of some that they depend on. */
+/** `values` recorded again with some of the values they depend on replaced. */
 export function substitute(values: readonly Value[], replacements: ReadonlyMap<Value, Value>): Value[] {
   const copies = new Map<Value, Value>(replacements);
   for (const value of topological(values, new Set(replacements.keys()))) {

@@ -19,7 +19,7 @@ const [h, w] = [symbol("h"), symbol("w")];
 
 interface Size {
   readonly dim: Dim;
-  /** What it is at a given h and w. */
+  /** Its value at a given h and w. */
   readonly at: (h: number, w: number) => number;
 }
 
@@ -29,7 +29,7 @@ const operations = {
   multiply: [multiplyDims, (a: number, b: number) => a * b],
 } as const;
 
-/** Sums, differences and products of h, w and small numbers; with `floors` also quotients. */
+/** Sums, differences and products of h, w and small numbers; with `floors`, also quotients. */
 const sizes = (floors: boolean): fc.Arbitrary<Size> =>
   fc.letrec<{ size: Size }>((tie) => {
     const both = fc
@@ -55,12 +55,12 @@ const sizes = (floors: boolean): fc.Arbitrary<Size> =>
 const polynomials = sizes(false);
 const anySize = sizes(true);
 
-/** A printed size computed as the arithmetic it spells. */
+/** Evaluates a printed size as arithmetic. */
 const computed = (key: string, h: number, w: number): number =>
   new Function("h", "w", "floor", `return ${key.replaceAll("·", "*")}`)(h, w, Math.floor);
 
 describe("an open size", () => {
-  test("is printed as arithmetic that gives what its symbols' values give", () => {
+  test("is printed as arithmetic with the same value", () => {
     fc.assert(
       fc.property(anySize, fc.nat(30), fc.nat(30), ({ dim, at }, h, w) => {
         expect(computed(dimKey(dim), h, w) + 0).toBe(at(h, w) + 0); // no -0
@@ -68,7 +68,7 @@ describe("an open size", () => {
     );
   });
 
-  test("comes apart into terms that add up to it", () => {
+  test("is the sum of its terms", () => {
     fc.assert(
       fc.property(anySize, ({ dim }) => {
         if (typeof dim === "number") return;
@@ -78,7 +78,7 @@ describe("an open size", () => {
     );
   });
 
-  test("that is a number after all is a plain number", () => {
+  test("that simplifies to a number is a plain number", () => {
     expect(subtractDims(addDims(h, 3), h)).toBe(3);
     expect(multiplyDims(h, 0)).toBe(0);
     expect(floorDivide(17, 4)).toBe(4);
@@ -86,7 +86,7 @@ describe("an open size", () => {
   });
 });
 
-describe("sizes are equal however they were made:", () => {
+describe("equal sizes compare equal, however they were computed:", () => {
   const law = (name: string, left: (a: Dim, b: Dim, c: Dim) => Dim, right: (a: Dim, b: Dim, c: Dim) => Dim) =>
     test(name, () => {
       fc.assert(
@@ -101,9 +101,9 @@ describe("sizes are equal however they were made:", () => {
   law("sums of sums", (a, b, c) => addDims(addDims(a, b), c), (a, b, c) => addDims(a, addDims(b, c))); // biome-ignore format: a law a line
   law("products in any order", (a, b) => multiplyDims(a, b), (a, b) => multiplyDims(b, a)); // biome-ignore format: a law a line
   law("products of products", (a, b, c) => multiplyDims(multiplyDims(a, b), c), (a, b, c) => multiplyDims(a, multiplyDims(b, c))); // biome-ignore format: a law a line
-  law("a product spread over a sum", (a, b, c) => multiplyDims(a, addDims(b, c)), (a, b, c) => addDims(multiplyDims(c, a), multiplyDims(b, a))); // biome-ignore format: a law a line
-  law("nothing added, times one", (a) => multiplyDims(addDims(a, 0), 1), (a) => a); // biome-ignore format: a law a line
-  law("a size less itself", (a) => subtractDims(a, a), () => 0); // biome-ignore format: a law a line
+  law("a product distributed over a sum", (a, b, c) => multiplyDims(a, addDims(b, c)), (a, b, c) => addDims(multiplyDims(c, a), multiplyDims(b, a))); // biome-ignore format: a law a line
+  law("zero added, times one", (a) => multiplyDims(addDims(a, 0), 1), (a) => a); // biome-ignore format: a law a line
+  law("a size minus itself", (a) => subtractDims(a, a), () => 0); // biome-ignore format: a law a line
 });
 
 test("polynomials with different values are different sizes", () => {
@@ -117,7 +117,7 @@ test("polynomials with different values are different sizes", () => {
 });
 
 describe("a size divided down", () => {
-  test("gives back what it was multiplied by", () => {
+  test("undoes a multiplication", () => {
     fc.assert(
       fc.property(anySize, fc.integer({ min: 1, max: 9 }), ({ dim }, n) => {
         expect(dimKey(floorDivide(multiplyDims(dim, n), n))).toBe(dimKey(dim));
@@ -125,7 +125,7 @@ describe("a size divided down", () => {
     );
   });
 
-  test("lets whole multiples out", () => {
+  test("takes out whole multiples", () => {
     fc.assert(
       fc.property(anySize, anySize, fc.integer({ min: 1, max: 9 }), ({ dim: a }, { dim: b }, n) => {
         const [inside, outside] = [floorDivide(addDims(a, multiplyDims(b, n)), n), addDims(floorDivide(a, n), b)];
@@ -134,14 +134,14 @@ describe("a size divided down", () => {
     );
   });
 
-  test("keeps as one piece what does not divide", () => {
+  test("keeps what does not divide as one atom", () => {
     expect(dimKey(floorDivide(addDims(multiplyDims(h, 2), 1), 2))).toBe("h");
     expect(dimKey(floorDivide(addDims(h, 1), 2))).toBe("floor((h+1)/2)");
     expect(dimKey(floorDivide(multiplyDims(h, w), 2))).toBe("floor((h·w)/2)");
   });
 });
 
-test("shapes are printed as a person writes them", () => {
+test("shapes are printed readably", () => {
   expect(showShape([2, symbol("batch"), addDims(multiplyDims(h, w), 3)])).toBe("[2, batch, h*w+3]");
   expect(showShape([])).toBe("[]");
   expect(dimKey(elementsOf([h, 4, w]))).toBe("4*h*w");

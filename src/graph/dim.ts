@@ -1,10 +1,10 @@
 /**
- * Sizes of axes: plain numbers, or integer polynomials in named symbols such as `height` that stay open until a run.
+ * Axis sizes: plain numbers, or integer polynomials in named symbols such as `height` that stay open until a run.
  *
- * One compiled graph serves every batch and picture size, and shape errors are still found while recording.
+ * So one compiled graph serves every batch and picture size, and shape errors are still found while recording.
  */
 
-/** A polynomial: coefficients by monomial. A monomial is its sorted atoms joined by "*"; "" is the constant term. */
+/** A polynomial, as coefficients by monomial. A monomial is its sorted atoms joined by "*"; "" is the constant term. */
 export interface Expression {
   readonly terms: ReadonlyMap<string, number>;
   /** Canonical spelling: equal expressions have equal keys. */
@@ -14,7 +14,7 @@ export interface Expression {
 export type Dim = number | Expression;
 export type Shape = readonly Dim[];
 
-/** An open size with a name. */
+/** A named open size. */
 export const symbol = (name: string): Dim => simplify(new Map([[name, 1]]));
 
 export const addDims = (a: Dim, b: Dim): Dim => {
@@ -36,7 +36,7 @@ export const multiplyDims = (a: Dim, b: Dim): Dim => {
 
 export const subtractDims = (a: Dim, b: Dim): Dim => addDims(a, multiplyDims(b, -1));
 
-/** floor(a / n) for a whole n: what divides exactly is taken out, the rest becomes an opaque atom. */
+/** floor(a / n) for an integer n: the part that divides exactly is taken out, the rest becomes an opaque atom. */
 export const floorDivide = (a: Dim, n: number): Dim => {
   const quotient = new Map<string, number>();
   const rest = new Map<string, number>();
@@ -47,7 +47,7 @@ export const floorDivide = (a: Dim, n: number): Dim => {
   }
   const remainder = simplify(rest);
   if (typeof remainder === "number") return simplify(quotient); // 0 <= remainder < n
-  // An atom's name holds no "*": that sign parts the atoms of a monomial.
+  // An atom's name must not contain "*", which separates the atoms of a monomial.
   return addDims(simplify(quotient), symbol(`floor((${remainder.key.replaceAll("*", "\u00b7")})/${n})`));
 };
 

@@ -1,4 +1,4 @@
-/** What an operator writes its lowered form with. */
+/** The interface through which operators write their lowered form. */
 import type { FloatDType } from "../bytes/elements.ts";
 import type { DType, TensorRef } from "../bytes/tensor-ref.ts";
 import type { Shape } from "./dim.ts";
@@ -8,28 +8,28 @@ export type Attribute = number | { readonly float: number } | string | readonly 
 
 export interface Emitter {
   readonly target: Target;
-  /** The element type that the operator at hand computes in: its real operands come in it, its real result is of it. */
+  /** The element type that the current operator computes in: that of its floating-point operands and result. */
   readonly type: DType;
-  /** The element types that its operands come in: `type`, but for whole numbers, booleans and those it does not read. */
+  /** Its operands' element types: `type`, except for integers, booleans and operands it does not read. */
   readonly operandTypes: readonly DType[];
-  /** Adds a node and returns the name of its (first) result. Domain "" is ONNX itself. */
+  /** Adds a node and returns the name of its (first) output. Domain "" is ONNX itself. */
   node(
     type: string,
     inputs: readonly string[],
     attributes?: Readonly<Record<string, Attribute>>,
     domain?: string,
   ): string;
-  /** Real numbers as an in-memory initializer, of `type` if no other is given. */
+  /** An in-memory initializer of floating-point numbers, by default of the operator's `type`. */
   numbers(shape: readonly number[], values: Float32Array | readonly number[], type?: FloatDType): string;
-  /** The tensor of that name in another element type; the name itself where it is the same. */
+  /** Casts a tensor to another element type; returns the same name if it already has it. */
   cast(name: string, from: DType, to: DType): string;
   /** An in-memory initializer. */
   constant(dtype: DType, shape: readonly number[], data: Uint8Array): string;
   /** A 1-D int64 initializer. */
   integers(values: readonly number[]): string;
-  /** The initializer that lies in a file. `inPlace` keeps the runtime from making a re-laid copy of it. */
+  /** An initializer in a file. `inPlace` keeps the runtime from copying it into another layout. */
   external(ref: TensorRef, inPlace?: boolean): string;
   input(name: string, dtype: DType, shape: Shape): string;
-  /** A 1-D int64 tensor of sizes, read at run time from values already emitted where they are open. */
+  /** A 1-D int64 tensor of sizes; open ones are read at run time from values already emitted. */
   sizes(shape: Shape): string;
 }

@@ -1,4 +1,4 @@
-/** Gradients: reverse mode as a transformation of the graph. The rules stand with the operators. */
+/** Reverse-mode differentiation as a graph transformation. The gradient rules are in the operators. */
 import { sameShape, showShape } from "./dim.ts";
 import { add } from "./operators/elementwise.ts";
 import { constant } from "./operators/leaves.ts";
@@ -7,12 +7,12 @@ import { expand } from "./operators/reductions.ts";
 import { ShapeError, topological, type Value } from "./value.ts";
 
 /**
- * d loss / d each of `wrt`, as values of the graph, of the shapes of `wrt`.
+ * d loss / d each of `wrt`, as graph values of the shapes of `wrt`.
  *
- * Only values on a way from `wrt` to the loss get a gradient, so frozen weights cost nothing. A value the loss does not
- * depend on gets zeros.
+ * Only values between `wrt` and the loss get a gradient, so frozen weights cost nothing. A value that the loss does not depend
+ * on gets zeros.
  *
- * @throws ShapeError if the loss is not a single float32 number of shape [].
+ * @throws ShapeError if the loss is not a float32 scalar of shape [].
  */
 export function grad(loss: Value, wrt: readonly Value[]): Value[] {
   if (loss.shape.length !== 0 || loss.dtype !== "float32") {
@@ -23,11 +23,11 @@ export function grad(loss: Value, wrt: readonly Value[]): Value[] {
 }
 
 /**
- * The sum over all elements of `seed` times d result / d each of `wrt`; undefined where there is no dependence.
- * `independent` values are taken as given, whatever they were made of.
+ * The vector-Jacobian product of `seed` with d result / d each of `wrt`; undefined if there is no dependence. Dependencies of
+ * `independent` values are not followed.
  *
- * Once the gradient of one of `wrt` is complete, it is computed before the walk goes on: what it was made of can then be
- * let go, while the runtime's own order would keep it until the end.
+ * A complete gradient of one of `wrt` is computed before the backward pass continues, so that what it depends on can be freed;
+ * in the runtime's own order, it would be kept until the end.
  */
 export function backward(
   result: Value,

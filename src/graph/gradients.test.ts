@@ -15,7 +15,7 @@ afterAll(() => engine.close());
 
 type Feeds = Readonly<Record<string, Tensor>>;
 
-/** Numbers in -1..1 that are the same on every run. */
+/** Reproducible numbers in -1..1. */
 function numbers(count: number, seed: number): Float32Array {
   let state = seed * 2654435761;
   return Float32Array.from({ length: count }, () => {
@@ -36,7 +36,7 @@ const random = (shape: readonly number[], seed: number, low = -1, high = 1): Ten
 /**
  * Compares the gradient of sum(weights * y) by every float32 feed with central differences of step h.
  *
- * With h = 1e-2 in float32 the differences themselves are good to about 1e-4 of the largest.
+ * With h = 1e-2 in float32 the differences are accurate to about 1e-4 of the largest.
  */
 async function check(y: g.Value, feeds: Feeds, h = 1e-2): Promise<void> {
   const inputs = inputsOf(y);
@@ -110,7 +110,7 @@ test.each<[string, (a: g.Value, b: g.Value) => g.Value]>([
   });
 });
 
-test("the gradient of a choice goes to what was chosen", async () => {
+test("the gradient of a selection goes to the selected operand", async () => {
   const condition = g.less(g.constant([2, 1], [0, 2]), g.constant([], [1]));
   await check(g.select(condition, a23(), g.input("b", [3])), { a: random([2, 3], 1), b: random([3], 2) });
 });
@@ -136,7 +136,7 @@ test.each<[string, (x: g.Value) => g.Value, number, number]>([
   await check(f(g.input("x", [4, 5])), { x: random([4, 5], 3, low, high) });
 });
 
-test("the gradients of sums and means are right, whichever axes they are over", async () => {
+test("the gradients of sums and means are right over any axes", async () => {
   const x = g.input("x", [rows, 3, 2]);
   const feeds = { x: random([2, 3, 2], 4) };
   await check(g.sum(x), feeds);
@@ -147,7 +147,7 @@ test("the gradients of sums and means are right, whichever axes they are over", 
   await check(g.mean(x, [1, 2], { keep: true }), feeds);
 });
 
-test("the gradient of repetition is a sum", async () => {
+test("the gradient of expansion is a sum", async () => {
   const like = g.input("like", [rows, 3]);
   await check(g.add(g.expand(g.input("x", [3]), like), g.multiply(like, 0)), {
     x: random([3], 5),
@@ -194,7 +194,7 @@ test.each<[string, number, number, number, [number, number, number, number], [nu
   await check(g.conv(g.input("x", [g.symbol("batch"), 2, height, width]), weight, bias, options), feeds);
 });
 
-test("the gradients of a convolution that cuts a picture of known size up are right", async () => {
+test("the gradients of a convolution that splits a picture of known size into patches are right", async () => {
   const feeds = { x: random([2, 2, 4, 6], 1), weight: random([3, 2, 2, 2], 2), bias: random([3], 3) };
   const [weight, bias] = [g.input("weight", [3, 2, 2, 2]), g.input("bias", [3])];
   await check(g.conv(g.input("x", [g.symbol("batch"), 2, 4, 6]), weight, bias, { stride: 2 }), feeds);
@@ -221,7 +221,7 @@ test("the gradient of a softmax is right", async () => {
   await check(g.softmax(g.input("x", [rows, 5])), { x: random([3, 5], 1, -2, 2) });
 });
 
-test("the gradients of attention are right: to itself, to a text, and causal", async () => {
+test("the gradients of self-attention, cross-attention and causal attention are right", async () => {
   const tokens = g.symbol("tokens");
   const batch = g.symbol("batch");
   const self = [g.input("q", [batch, tokens, 6]), g.input("k", [batch, tokens, 6]), g.input("v", [batch, tokens, 6])];
@@ -235,7 +235,7 @@ test("the gradients of attention are right: to itself, to a text, and causal", a
   });
 });
 
-test("the gradients of moved elements go back where they came from", async () => {
+test("the gradients of moved elements return to where they came from", async () => {
   const x = g.input("x", [rows, 2, 3]);
   const feeds = { x: random([2, 2, 3], 1) };
   await check(g.reshape(x, [g.multiplyDims(rows, 2), 3]), feeds);
@@ -248,7 +248,7 @@ test("the gradients of moved elements go back where they came from", async () =>
   await check(g.concat([x, g.square(x)], 2), feeds);
 });
 
-test("rows of an embedding that are picked twice get both gradients, the others none", async () => {
+test("embedding rows that are looked up twice get both gradients, the others none", async () => {
   const table = g.input("table", [g.symbol("learned tokens"), 3]);
   const ids = { shape: [2, 2], data: Int32Array.of(0, 2, 2, 3) };
   await check(g.gather(table, g.input("ids", [rows, 2], "int32")), { table: random([5, 3], 1), ids });
@@ -280,7 +280,7 @@ test("a value the loss does not depend on has a gradient of zeros", async () => 
   expect(result.gother).toEqual(float32([2, 3], Array(6).fill(0)));
 });
 
-test("a gradient by a value in the middle is the whole gradient", async () => {
+test("a gradient with respect to an intermediate value is complete", async () => {
   const x = g.input("x", [3]);
   const y = g.square(x);
   const [gx, gy] = g.grad(g.sum(g.multiply(y, y)), [x, y]) as [g.Value, g.Value];
@@ -290,7 +290,7 @@ test("a gradient by a value in the middle is the whole gradient", async () => {
   expect([...result.gx!.data]).toEqual([4, 32, 108]);
 });
 
-test("a gradient is taken of one number only", () => {
+test("a gradient is only taken of a scalar", () => {
   const x = g.input("x", [3]);
   expect(() => g.grad(x, [x])).toThrow(/one float32 number, not of float32 \[3\]/);
 });

@@ -1,4 +1,4 @@
-/** The graph: what model files import to record themselves. */
+/** The graph, with which model files record networks. */
 
 export { bytesPerElement, type DType, rows, type TensorRef } from "../bytes/tensor-ref.ts";
 export { connect, inputsOf } from "./compose.ts";

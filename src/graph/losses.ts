@@ -1,17 +1,17 @@
-/** Measures of difference that training makes small. */
+/** Losses, and the similarity they are built from. */
 import { add, multiply, subtract } from "./operators/elementwise.ts";
 import { power, square } from "./operators/functions.ts";
 import { mean } from "./operators/mean.ts";
 import { sum } from "./operators/reductions.ts";
 import type { Value } from "./value.ts";
 
-/** Mean over all elements of (a - b)^2, of shape []. */
+/** Mean of (a - b)^2 over all elements, of shape []. */
 export const meanSquaredError = (a: Value, b: Value): Value => mean(square(subtract(a, b)));
 
 /**
- * Cosine of the angle between a and b along the last axis, which the result lacks.
+ * Cosine similarity of a and b [..., n] over the last axis: [...].
  *
- * A vector of zeros has cosine 0 with any other.
+ * A zero vector has cosine 0 with any other.
  */
 export function cosineSimilarity(a: Value, b: Value): Value {
   const dot = (x: Value, y: Value) => sum(multiply(x, y), [Math.max(x.shape.length, y.shape.length) - 1]);

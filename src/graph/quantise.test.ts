@@ -1,4 +1,4 @@
-/** Int8 products beside the products in real numbers that they stand for. */
+/** Int8 products compared with the float32 products they replace. */
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Numbers spread as a normal's, the same at each call. */
+/** Normally distributed numbers, the same at each call. */
 function noise(length: number, seed = 1): Float32Array {
   let state = seed;
   const uniform = () => {
@@ -61,7 +61,7 @@ const tokens = g.input("x", [batch, g.symbol("tokens"), 48]);
 const image = (channels: number) => g.input("x", [batch, channels, g.symbol("height"), g.symbol("width")]);
 const bias = (n: number) => g.constant([n], noise(n, 99));
 
-/** Length of the difference over the length of the expected. */
+/** Norm of the difference over the norm of the expected values. */
 function relativeDifference(found: Tensor, expected: Tensor): number {
   expect(found.shape).toEqual(expected.shape);
   let [difference, size] = [0, 0];
@@ -72,7 +72,7 @@ function relativeDifference(found: Tensor, expected: Tensor): number {
   return Math.sqrt(difference / size);
 }
 
-/** A graph of one input, and an input for it. */
+/** A graph with one input, and that input's shape. */
 interface Case {
   readonly y: g.Value;
   readonly shape: readonly number[];
@@ -94,30 +94,30 @@ const cases: Record<string, () => Promise<Case>> = {
     y: g.linear(tokens, g.parameter(await weight([40, 48]), int8), bias(40)),
     shape: [4, 9, 48],
   }),
-  "two linear layers of one input, and one of a result": async () => {
+  "two linear layers of one input, and one of their product": async () => {
     const [a, b] = [await weight([48, 48]), await weight([48, 48])].map((ref) =>
       g.linear(tokens, g.parameter(ref, int8)),
     );
     return { y: g.linear(g.multiply(a!, b!), g.parameter(await weight([8, 48]), int8)), shape: [4, 5, 48] };
   },
   "a convolution": () => convolution(3, { padding: [1, 1, 1, 1] }, [4, 12, 7, 5]),
-  "a convolution without a border": () => convolution(3, {}, [4, 12, 7, 5]),
-  "a convolution of every second pixel": () => convolution(3, { stride: 2, padding: [1, 1, 1, 1] }, [4, 12, 7, 6]),
-  "a convolution with an uneven border": () => convolution(3, { stride: 2, padding: [0, 0, 1, 1] }, [4, 12, 6, 7]),
-  "a convolution of single pixels": () => convolution(1, {}, [4, 12, 3, 5]),
+  "a convolution without padding": () => convolution(3, {}, [4, 12, 7, 5]),
+  "a convolution with stride 2": () => convolution(3, { stride: 2, padding: [1, 1, 1, 1] }, [4, 12, 7, 6]),
+  "a convolution with uneven padding": () => convolution(3, { stride: 2, padding: [0, 0, 1, 1] }, [4, 12, 6, 7]),
+  "a 1x1 convolution": () => convolution(1, {}, [4, 12, 3, 5]),
   "a convolution of SiLU's result": () => convolution(3, { padding: [1, 1, 1, 1] }, [4, 12, 6, 6], g.silu),
 };
 
 describe.each(Object.entries(cases))("%s", (_, make) => {
-  test("is that of real numbers, but for what rounding to eight bits takes", async () => {
+  test("equals float32's, up to rounding to eight bits", async () => {
     const { y, shape } = await make();
     const x = float32(shape, noise(shape.reduce((a, b) => a * b, 1)));
-    // Of normal numbers the largest of n is near sqrt(2 ln n), 2.8 to 3.7 here, and a 127th of it a step; rounding is off by
-    // step / sqrt(12): 0.006 to 0.008 of the deviation, as much for the weights, and so much for each product in a row.
+    // The largest of n normal numbers is near sqrt(2 ln n), 2.8 to 3.7 here, and a step is 1/127 of it; the rounding error is
+    // step / sqrt(12), 0.006 to 0.008 of the deviation, the same for the weights, and again for each consecutive product.
     expect(relativeDifference(await run(await inInt8({ y }), x), await run({ y }, x))).toBeLessThan(0.02);
   });
 
-  test("gives a batch of four as four singles, bit for bit, however much they differ in size", async () => {
+  test("gives the same for a batch of four as for four single rows, bit for bit, however different their magnitudes", async () => {
     const { y, shape } = await make();
     const numbers = noise(shape.reduce((a, b) => a * b, 1));
     const row = numbers.length / 4;
@@ -131,8 +131,8 @@ describe.each(Object.entries(cases))("%s", (_, make) => {
   });
 });
 
-describe("numbers of eight bits", () => {
-  /** What rounding makes of x [rows, 16]: a product with one, in int8 127 of its 127ths. */
+describe("quantised values", () => {
+  /** x [rows, 16] after quantisation, by a product with the identity, stored as 127 times a scale of 1/127. */
   const rounded = async (values: Float32Array): Promise<Float32Array> => {
     const one = Float32Array.from({ length: 256 }, (_, i) => Number(i % 17 === 0));
     const x = g.input("x", [g.symbol("rows"), 16]);
@@ -140,18 +140,18 @@ describe("numbers of eight bits", () => {
     return (await run(outputs, float32([values.length / 16, 16], values))).data as Float32Array;
   };
 
-  test("are off by half a step at most, a step being a 127th of the row's largest or a 128th of its lowest", async () => {
+  test("are off by at most half a step, 1/127 of the row's largest value or 1/128 of its smallest", async () => {
     const values = noise(16 * 200).map((v, i) => v * 10 ** ((Math.floor(i / 16) % 9) - 4));
     const found = await rounded(values);
     for (let row = 0; row < values.length; row += 16) {
       const its = values.subarray(row, row + 16);
       const step = Math.max(Math.max(...its) / 127, Math.min(...its) / -128);
-      // Three roundings of float32 beside the one to eight bits.
+      // Three float32 roundings besides the one to eight bits.
       for (let i = 0; i < 16; i++) expect(Math.abs(found[row + i]! - its[i]!)).toBeLessThan(step * 0.5001);
     }
   });
 
-  test("have a zero, and rows of nothing else", async () => {
+  test("represent 0 exactly, also in rows of zeros", async () => {
     const values = new Float32Array(48);
     values.set([3, 0, -5], 16);
     const found = await rounded(values);
@@ -160,28 +160,28 @@ describe("numbers of eight bits", () => {
     expect([...found.subarray(32)]).toEqual(Array(16).fill(0));
   });
 
-  test("are rounded once more without a change", async () => {
+  test("do not change when quantised again", async () => {
     const once = await rounded(noise(16 * 50));
     const twice = await rounded(once);
-    // The step is found again but for float32's rounding.
+    // The same step results, up to float32 rounding.
     for (const [i, value] of once.entries()) expect(twice[i]).toBeCloseTo(value, 5);
   });
 });
 
-test("a graph none of whose weights may be int8 stays the same graph", async () => {
+test("a graph without weights that may be int8 stays the same", async () => {
   const y = g.linear(tokens, g.parameter(await weight([8, 48])));
   expect(g.int8Weights({ y })).toEqual([]);
   expect(g.quantised({ y }, () => expect.unreachable()).y).toBe(y);
 });
 
-test("a weight that may be int8 is float32 in the graph of a target that has none, byte for byte", async () => {
+test("a weight that may be int8 gives the same bytes as float32 for a target without int8", async () => {
   const ref = await weight([8, 48]);
   const model = (options: { int8?: boolean }) =>
     g.encode({ y: g.linear(tokens, g.parameter(ref, options)) }, targets.cpu).model;
   expect(model(int8)).toEqual(model({}));
 });
 
-test("what is shared by products of one input is computed once", async () => {
+test("what products of one input share is computed once", async () => {
   const [a, b] = [await weight([8, 48]), await weight([8, 48])].map((ref) => g.linear(tokens, g.parameter(ref, int8)));
   const { model } = g.encode(await inInt8({ y: g.add(a!, b!) }), targets.cpu);
   const count = (word: string) => Buffer.from(model).toString("latin1").split(word).length - 1;
@@ -189,7 +189,7 @@ test("what is shared by products of one input is computed once", async () => {
   expect(count("MatMulIntegerToFloat")).toBeGreaterThan(count("QuantizeLinear"));
 });
 
-test("gradients are not taken of it", async () => {
+test("has no gradients", async () => {
   const y = g.mean(g.linear(tokens, g.parameter(await weight([8, 48]), int8)));
   const outputs = await inInt8({ y });
   expect(() => g.grad(outputs.y!, [tokens])).toThrow(g.ShapeError);

@@ -1,9 +1,9 @@
 /**
- * Turns products with weights that bear it into products of int8, where a target has them: the network is described once, in
- * real numbers.
+ * Rewrites products whose weights may be int8 as int8 products, for targets that have them: the network is described once, in
+ * floating point.
  *
- * Weights have a scale for each output channel. Activations are measured as they come: by token for linear layers, by picture
- * for convolutions, so a row of a batch never depends on its neighbours.
+ * Weights have a scale per output channel. Activations are quantised dynamically: per token in linear layers, per picture in
+ * convolutions, so that a row of a batch never depends on the others.
  */
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { elementsOf } from "./dim.ts";
@@ -14,15 +14,15 @@ import { mayBeInt8, parameter, stored } from "./operators/leaves.ts";
 import { picture, places, product, quantise, stepOf } from "./operators/quantised.ts";
 import { apply, type Outputs, topological, type Value } from "./value.ts";
 
-/** A weight as int8: the numbers are `weight` times `scale`. */
+/** A weight as int8: its values are `weight` times `scale`. */
 export interface Int8Weight {
-  /** int8 [in, out]; of a convolution [kh * kw * in, out]. */
+  /** int8 [in, out]; for a convolution [kh * kw * in, out]. */
   readonly weight: TensorRef;
   /** float32 [out]. */
   readonly scale: TensorRef;
 }
 
-/** The weights that {@link quantised} asks for, as the graph reads them from their files; each once. */
+/** The weights that {@link quantised} replaces, as stored in their files; each once. */
 export function int8Weights(outputs: Outputs): TensorRef[] {
   const found = new Map<string, TensorRef>();
   for (const value of topological(Object.values(outputs))) {
@@ -35,7 +35,7 @@ export function int8Weights(outputs: Outputs): TensorRef[] {
 /** `outputs` with int8 products for linear layers and convolutions whose weights may be int8. */
 export function quantised(outputs: Outputs, int8: (ref: TensorRef) => Int8Weight): Outputs {
   const made = new Map<Value, Value>();
-  /** What of an operand is shared by all products with it. */
+  /** Quantised operands, shared by all products with them. */
   const rows = new Map<Value, Operand>();
   for (const value of topological(Object.values(outputs))) {
     const inputs = value.inputs.map((v) => made.get(v)!);
@@ -60,7 +60,7 @@ export function quantised(outputs: Outputs, int8: (ref: TensorRef) => Int8Weight
   return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, made.get(value)!]));
 }
 
-/** The weight of a product that can be one of int8. */
+/** The weight of a product, if it may be int8. */
 function weightOf({ operator, attributes, inputs }: Value): TensorRef | undefined {
   const linear = operator.name === "matmul" && (attributes as { transposed: string }).transposed === "second";
   return linear || operator.name === "conv" ? mayBeInt8(inputs[1]!) : undefined;
@@ -72,7 +72,7 @@ interface Operand {
   readonly zero: number;
 }
 
-/** x [..., in] as [tokens, in], with a step for each. */
+/** x [..., in] as [tokens, in], with a step per token. */
 function byToken(x: Value): Operand {
   const zero = zeroOf(x);
   const flat = reshape(x, [elementsOf(x.shape.slice(0, -1)), x.shape.at(-1)!]);
@@ -94,5 +94,5 @@ function convolved(
   return picture(bias ? add(y, bias) : y, x, kernel);
 }
 
-/** SiLU is never below -0.28 and often far above: 0 lies low, and nearly all places are above it. */
+/** The zero point, low after SiLU, whose values are never below -0.28 and often far above 0. */
 const zeroOf = (x: Value): number => (x.operator.name === "silu" ? 16 : 128);

@@ -1,18 +1,18 @@
-/** Trades time for memory: parts of a graph whose inner values are computed twice instead of kept. */
+/** Gradient checkpointing: recomputes the inner values of a segment in the backward pass instead of keeping them. */
 import { substitute } from "./compose.ts";
 import { backward } from "./grad.ts";
 import { after } from "./operators/ordering.ts";
 import { apply, type Operator, topological, type Value } from "./value.ts";
 
-/** The inputs are: what the segment gave, the values to start again from, and those it captured from outside. */
+/** Inputs: the segment's result, the values it starts from, and those it captured from outside. */
 const recomputeOperator: Operator<{ starts: number }> = {
   name: "recompute",
   computes: "asInputs",
   reads: 1,
   infer: ([y]) => ({ shape: y!.shape, dtype: y!.dtype }),
   emit: (_, [y]) => y!,
-  // The copy starts from values that are held back until g is there. So it is computed when it is needed, and the
-  // runtime cannot take it for the original, which it would then keep.
+  // The copy starts from values that are held back until g is available. So it is computed when needed, and the runtime
+  // cannot merge it with the original, which it would then have to keep.
   gradient: ({ g, inputs: [y, ...outside], attributes: { starts }, wanted }) => {
     const held = outside.map((value, i) => (i < starts ? after(value, [g]) : value));
     const [copy] = substitute([y!], new Map(outside.map((value, i) => [value, held[i]!])));
@@ -23,11 +23,10 @@ const recomputeOperator: Operator<{ starts: number }> = {
 };
 
 /**
- * The value of `segment(...inputs)`; what it computes from the inputs on its way is not kept for the backward pass but
- * computed again there.
+ * The value of `segment(...inputs)`, whose intermediate values are recomputed in the backward pass instead of kept.
  *
- * What the segment uses beside its inputs, such as weights, is found by itself and gets its gradients. Without a backward
- * pass it changes nothing.
+ * Other values that the segment uses, such as weights, are found automatically and get their gradients. Without a backward
+ * pass nothing changes.
  */
 export function recompute(segment: (...inputs: Value[]) => Value, ...inputs: Value[]): Value {
   const y = segment(...inputs);

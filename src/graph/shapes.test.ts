@@ -1,4 +1,4 @@
-/** Shape errors, and what is encoded. */
+/** Shape errors, and the encoded graph. */
 
 import { describe, expect, test } from "vitest";
 import { all, fields, text } from "../../test/onnx-fields.ts";
@@ -38,7 +38,7 @@ describe("a mismatch names the operator and both shapes:", () => {
       /\[1, 6, 4, 4\]/,
     ],
     [
-      "a gradient of many numbers",
+      "a gradient of a tensor",
       () => g.grad(a, [a]),
       /a gradient is taken of one float32 number, not of float32 \[batch, 4, 8\]/,
     ],
@@ -50,7 +50,7 @@ describe("a mismatch names the operator and both shapes:", () => {
     ["maximum", () => g.maximum(a, b), /maximum of \[batch, 4, 8\] and \[batch, 5, 8\]/],
     ["less", () => g.less(a, b), /less of \[batch, 4, 8\] and \[batch, 5, 8\]/],
     ["select", () => g.select(g.less(a, a), a, b), /select of \[batch, 4, 8\].* and \[batch, 5, 8\]/],
-    ["numbers of two kinds", () => g.add(a, ids), /add of \[batch, 4, 8\] and \[2\]: float32 with int32/],
+    ["two element types", () => g.add(a, ids), /add of \[batch, 4, 8\] and \[2\]: float32 with int32/],
     [
       "an open size and a number",
       () => g.add(a, g.input("c", [3, 4, 8])),
@@ -59,7 +59,7 @@ describe("a mismatch names the operator and both shapes:", () => {
     ["expand", () => g.expand(a, b), /expand of \[batch, 4, 8\] and \[batch, 5, 8\]/],
     ["transpose", () => g.transpose(a, [1, 0]), /transpose of \[batch, 4, 8\]: order \[1,0\] has another rank/],
     ["slice", () => g.slice(a, 1, 2, 5), /slice of \[batch, 4, 8\]: 2 to 5 lie outside axis 1/],
-    ["a slice of nothing", () => g.slice(a, 1, 2, 2), /slice of \[batch, 4, 8\]: 2 to 2/],
+    ["an empty slice", () => g.slice(a, 1, 2, 2), /slice of \[batch, 4, 8\]: 2 to 2/],
     ["sum", () => g.sum(a, [3]), /sum of \[batch, 4, 8\]: axes \[3\] lie outside it/],
     ["mean", () => g.mean(a, [-1]), /mean of \[batch, 4, 8\]: axes \[-1\] lie outside it/],
     ["upsample", () => g.upsample(a, 8, 16), /upsample of \[batch, 4, 8\]: it is not \[batch, channels/],
@@ -89,7 +89,7 @@ describe("an encoded graph", () => {
   const encoded = encode({ y: g.linear(g.input("x", [batch, 4, 8]), g.parameter(ref)) });
   const graph = all(encoded.model, 7)[0]!;
 
-  test("leaves weights where they lie: file, offset and length, no data", () => {
+  test("refers to weights by file, offset and length, without their data", () => {
     const weight = all(graph, 5).find((tensor) => text(tensor, 8).startsWith("w.weight"))!;
     const external = Object.fromEntries(all(weight, 13).map((entry) => [text(entry, 1), text(entry, 2)]));
     expect(external).toEqual({ location: "models/a/unet.safetensors", offset: "4096", length: "96" });
@@ -97,11 +97,11 @@ describe("an encoded graph", () => {
     expect(encoded.root).toBe("/");
   });
 
-  test("takes rows of a weight from where they begin in its file", () => {
+  test("takes rows of a weight from their offset in the file", () => {
     const part = encode({ y: g.linear(g.input("x", [batch, 8]), g.parameter(g.rows(ref, 1, 3))) });
     const [weight] = all(all(part.model, 7)[0]!, 5).filter((tensor) => text(tensor, 8).startsWith("w.weight"));
     const external = Object.fromEntries(all(weight!, 13).map((entry) => [text(entry, 1), text(entry, 2)]));
-    // 8 float32 a row: row 1 begins 32 bytes on, two rows are 64.
+    // 8 float32 per row: row 1 begins 32 bytes in, two rows are 64 bytes.
     expect(external).toMatchObject({ offset: "4128", length: "64" });
     expect(fields(weight!).flatMap(({ field, value }) => (field === 1 ? [value] : []))).toEqual([2, 8]);
   });
@@ -112,7 +112,7 @@ describe("an encoded graph", () => {
     expect(named).toHaveLength(1);
   });
 
-  test("stores attention and transposed products fused where the provider has the kernel, else operator by operator", () => {
+  test("uses fused attention and transposed products if the provider has the kernel, else plain operators", () => {
     const [q, k] = [g.input("q", [batch, g.symbol("tokens"), 8]), g.input("k", [batch, 5, 8])];
     const y = g.linear(g.attention(q, k, k, 2), g.parameter(ref));
     const types = (target: g.Target) =>
@@ -129,7 +129,7 @@ describe("an encoded graph", () => {
     expect(types(plain)).toEqual(["MatMul", "Softmax", "MatMul", "MatMul"]);
   });
 
-  test("leaves large weights in place only where files are mapped", () => {
+  test("leaves large weights in place only if files are mapped", () => {
     const weight = g.parameter({ ...ref, shape: [4, 2, 3, 1] }, { inPlace: true });
     const y = g.conv(g.input("x", [batch, 2, 8, 8]), weight);
     const inputs = (target: g.Target) => all(all(encode({ y }, target).model, 7)[0]!, 11).map((of) => text(of, 1));
@@ -137,7 +137,7 @@ describe("an encoded graph", () => {
     expect(inputs(targets.cuda)).toEqual(["x"]);
   });
 
-  test("names its inputs, its outputs and its open sizes", () => {
+  test("names its inputs, outputs and open sizes", () => {
     const [x] = all(graph, 11);
     expect(text(x!, 1)).toBe("x");
     const shape = all(all(all(x!, 2)[0]!, 1)[0]!, 2)[0]!;
@@ -150,7 +150,7 @@ describe("an encoded graph", () => {
     expect([...encoded.inputs.keys(), ...encoded.outputs.keys()]).toEqual(["x", "y"]);
   });
 
-  test("holds what two results share once", () => {
+  test("contains values shared by two results once", () => {
     const x = g.input("x", [batch, 4, 8]);
     const shared = g.linear(x, g.parameter(ref));
     const types = all(all(encode({ a: g.silu(shared), b: g.add(shared, shared) }).model, 7)[0]!, 1).map((node) =>
@@ -166,7 +166,7 @@ describe("an encoded graph", () => {
   });
 });
 
-test("graphs are connected by the names of inputs, and sizes follow", () => {
+test("graphs are connected by input names, and sizes follow", () => {
   const inner = { y: g.matmul(g.input("x", [g.symbol("n"), 4]), g.input("w", [4, g.symbol("m")])) };
   const w = g.input("given", [4, 7]);
   const { y } = g.connect(inner, { w });

@@ -1,6 +1,6 @@
 /**
- * A graph is its values: each remembers the operator and the values it came from, so recording a model is calling
- * functions, and a graph is whatever its outputs reach.
+ * A graph consists of its values, each of which stores its operator and inputs: a model is recorded by calling functions, and
+ * a graph is all the values that its outputs depend on.
  */
 
 import type { DType } from "../bytes/tensor-ref.ts";
@@ -11,41 +11,41 @@ import type { Emitter } from "./emitter.ts";
 export type AnyOperator = Operator<any>;
 
 /**
- * The number type that an operator's real numbers are computed in: the target's; float32 whatever the target's is; or that
- * of its operands, which is float32 as soon as one of them is.
+ * The number type that an operator computes in: the target's ("real"); always float32; or its operands', which is float32 if
+ * any of them is ("asInputs").
  */
 export type Computes = "real" | "float32" | "asInputs";
 
-/** One operator, all of it in one place: its shape rule, its number type, its ONNX form and its gradient. */
+/** An operator: its shape rule, number type, ONNX form and gradient. */
 export interface Operator<Attributes> {
   readonly name: string;
   readonly computes: Computes;
-  /** How many of its inputs are read, by default all; of those after them the shape alone is used. */
+  /** How many of its inputs are read, by default all; only the shapes of the rest are used. */
   readonly reads?: number;
-  /** Given in whatever number type others ask for, and of no weight where they compute as their inputs: a weight, a constant. */
+  /** Whether it is given in any number type its users ask for, and does not affect the type of "asInputs": weights, constants. */
   readonly yields?: boolean;
   /** The result's type, or an error that names both shapes. */
   readonly infer: (inputs: readonly Value[], attributes: Attributes) => ValueType;
   /** Writes ONNX nodes and returns the name of the result. */
   readonly emit: (to: Emitter, inputs: readonly string[], attributes: Attributes, value: Value) => string;
-  /** d loss / d each input, in order; undefined for an input that has none or that is not wanted. */
+  /** d loss / d each input, in order; undefined for an input without a gradient, or whose gradient is not wanted. */
   readonly gradient: (at: Backward<Attributes>) => readonly (Value | undefined)[];
 }
 
-/** What a gradient rule is given. All of it is values of the graph; what no result uses is never computed. */
+/** The arguments of a gradient rule, as graph values; values that no result uses are never computed. */
 export interface Backward<Attributes> {
   /** d loss / d result, of the result's shape. */
   readonly g: Value;
   readonly inputs: readonly Value[];
   readonly attributes: Attributes;
   readonly result: Value;
-  /** For each input whether its gradient is asked for. */
+  /** For each input, whether its gradient is wanted. */
   readonly wanted: readonly boolean[];
 }
 
 export interface ValueType {
   readonly shape: Shape;
-  /** "float32" is any real number: outside of a session it is float32, inside a type that the lowering chooses. */
+  /** "float32" stands for any floating-point type: float32 outside a session, the type that the lowering chooses inside. */
   readonly dtype: DType;
 }
 
@@ -55,7 +55,7 @@ export interface Value extends ValueType {
   readonly attributes: unknown;
 }
 
-/** What a compiled graph gives: results by name. */
+/** A graph's results by name. */
 export type Outputs = Readonly<Record<string, Value>>;
 
 /** Records one operator application. */
@@ -63,12 +63,12 @@ export function apply<A>(operator: Operator<A>, inputs: readonly Value[], attrib
   return { operator, inputs, attributes, ...operator.infer(inputs, attributes) };
 }
 
-/** A graph that cannot be: a mismatch found while recording. Always a bug in a model or a checkpoint that lies. */
+/** A mismatch found while recording a graph: a bug in a model, or a checkpoint that contradicts its config. */
 export class ShapeError extends Error {
   override name = "ShapeError";
 }
 
-/** The rule of an operator that only gradients are made of. */
+/** The gradient rule of an operator that occurs only in gradients. */
 export const noSecondDerivative = (operator: string) => (): never => {
   throw new ShapeError(`${operator} is part of a gradient and has none of its own: take the gradient once`);
 };
@@ -78,7 +78,7 @@ export function mismatch(operator: string, inputs: readonly Value[], why: string
   throw new ShapeError(`${operator} of ${inputs.map((v) => showShape(v.shape)).join(" and ")}: ${why}`);
 }
 
-/** The values that `outputs` reach, each after everything it depends on. What is behind the values of `ends` is left out. */
+/** The values that `outputs` depend on, in topological order. The inputs of values in `ends` are not followed. */
 export function topological(outputs: readonly Value[], ends: ReadonlySet<Value> = new Set()): Value[] {
   const order: Value[] = [];
   const seen = new Set<Value>();

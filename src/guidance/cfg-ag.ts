@@ -1,10 +1,10 @@
 /**
- * Classifier-free guidance with autoguidance by the pre-trained model, what the paper's tables call AG. The paper gives its
- * cost, three evaluations, but not its algebra. Of the mixes with that cost, with A = e(1, c), N = e(1, null), P = e(0, c):
+ * Classifier-free guidance with autoguidance by the pre-trained model, called AG in the paper's tables. The paper gives its
+ * cost, three evaluations, but not its formula. Mixes with that cost, where A = e(1, c), N = e(1, null), P = e(0, c):
  * - sum, the default: A + (s - 1)(A - N) + (a - 1)(A - P); s = 1 is AG alone;
- * - nested-cond, autoguidance of the prompt's prediction inside CFG: N + s (P + a (A - P) - N);
+ * - nested-cond, autoguidance of the conditional prediction inside CFG: N + s (P + a (A - P) - N);
  * - outer, autoguidance of CFG's prediction: P + a (N + s (A - N) - P).
- * a = 1 is CFG in each.
+ * With a = 1 each is CFG.
  */
 import { constantMix, strong, weak } from "./guidance.ts";
 import { type ChoiceSetting, method } from "./method.ts";
@@ -14,7 +14,7 @@ const mix = {
   kind: "choice",
   name: "mix",
   label: "Mix",
-  help: "how CFG and autoguidance are put together",
+  help: "how CFG and autoguidance are combined",
   short: "",
   told: "when changed",
   choices: ["sum", "nested-cond", "outer"],

@@ -9,7 +9,7 @@ import { evaluation, lambda } from "./settings.ts";
 export const cfgpp = method({
   name: "cfg++",
   label: "CFG++",
-  help: "CFG that adds noise back with the prediction without a prompt",
+  help: "CFG that re-noises with the prediction without a prompt",
   settings: [lambda, ...evaluation],
   needs: [],
   baseline: "cfg",

@@ -12,20 +12,20 @@ import {
   unmetEvaluations,
 } from "./index.ts";
 
-/** A row's prediction at a step, by a network without a pattern: two numbers, each a curve over the steps. */
+/** A row's prediction at a step by an arbitrary network: two numbers, each a curve over the steps. */
 const curved = ({ text, strength }: Row, step: number): Float32Array => {
   const a = { cond: 1.3, null: -2.2, agnostic: 0.5 }[text] * Math.cos(1 + strength);
   return Float32Array.of(a + Math.sin(a * step), a - 0.1 * step * step);
 };
 
-/** What each row has more than the strong one grows evenly over the steps. */
+/** Each row's difference from the strong one grows linearly over the steps. */
 const evenly = (slope: number) => (row: Row, step: number) => {
   const strong = Math.sin(step);
   const apart = row.text === "cond" && row.strength === 1 ? 0 : row.strength + 1;
   return Float32Array.of(strong + apart * (2 + slope * step), strong - apart);
 };
 
-/** The guided predictions of all steps, and the rows that the network was asked for. */
+/** The guided predictions of all steps, and the rows that were computed. */
 function run(
   network: (row: Row, step: number) => Float32Array,
   name: GuidanceName,
@@ -56,7 +56,7 @@ const taking = guidanceNames.filter((name) => settingOf(name, "guidanceEvery"));
 const strong = (network: typeof curved, steps = 12) =>
   Array.from({ length: steps }, (_, step) => [...network({ text: "cond", strength: 1 }, step)]);
 
-test("every method takes part, but those that say why not", () => {
+test("every method supports fewer evaluations, or says why not", () => {
   expect(guidanceNames.filter((name) => !taking.includes(name))).toEqual(["none", "sag"]);
   expect(unmetEvaluations("sag", { guidanceEvery: 2 })?.why).toContain("follow different prompts");
   expect(unmetEvaluations("none", { guidanceTo: 0.5 })?.why).toContain("no second prediction");
@@ -84,16 +84,16 @@ describe.each(guidanceNames)("%s by default", (name) => {
 describe.each(taking)("%s with fewer evaluations", (name) => {
   const rows = guide(name, {}).rows.length;
 
-  test("asks for the strong row alone between every third step, and says the mean", () => {
+  test("computes only the strong row between every third step, and gives the mean number of rows", () => {
     const { asked, rowsAStep } = run(curved, name, { guidanceEvery: 3 }, 10);
     expect(asked).toEqual([rows, 1, 1, rows, 1, 1, rows, 1, 1, rows]);
     expect(rowsAStep).toBeCloseTo(asked.reduce((a, b) => a + b) / 10, 12);
   });
 
-  test("is as with all of them where what is held does not change", () => {
+  test("gives the same as all evaluations if what is kept does not change", () => {
     const full = run(evenly(0), name).outputs;
     const held = run(evenly(0), name, { guidanceEvery: 4 });
-    // Sums of a few float32 of size 10.
+    // Sums of a few float32 values of size 10.
     for (const [step, output] of held.outputs.entries())
       for (const [i, value] of output.entries()) expect(value).toBeCloseTo(full[step]![i]!, 4);
     expect(run(evenly(0.3), name, { guidanceEvery: 4 }).outputs[2]![0]).not.toBeCloseTo(
@@ -102,7 +102,7 @@ describe.each(taking)("%s with fewer evaluations", (name) => {
     );
   });
 
-  test("extrapolated is as with all of them, from the second evaluation on, where it grows evenly", () => {
+  test("extrapolated, gives the same as all evaluations from the second one on, if differences grow linearly", () => {
     const full = run(evenly(0.3), name);
     const line = run(evenly(0.3), name, { guidanceEvery: 3, guidanceBetween: "extrapolated" });
     for (let step = 3; step < 12; step++) {
@@ -113,14 +113,14 @@ describe.each(taking)("%s with fewer evaluations", (name) => {
     expect(line.outputs[1]![0]).not.toBeCloseTo(full.outputs[1]![0]!, 1);
   });
 
-  test("mixes the strong prediction with weak ones of before, if it is these that are kept", () => {
+  test("mixes the strong prediction with earlier weak ones, if those are kept", () => {
     const { rows, coefficients } = guide(name, {});
     const { outputs } = run(curved, name, { guidanceEvery: 2, guidanceBetween: "weak" });
     const predictions = rows.map((row, i) => curved(row, i === 0 ? 5 : 4));
     expect(outputs[5]).toEqual([...mix(predictions, coefficients(5, 12).output)]);
   });
 
-  test("is no guidance outside its part of the steps, and the method itself within", () => {
+  test("is no guidance outside its interval of steps, and the method itself inside", () => {
     const part = run(curved, name, { guidanceFrom: 0.25, guidanceTo: 0.75 });
     const [full, none] = [run(curved, name), strong(curved)];
     expect(part.asked).toEqual([1, 1, 1, ...Array(6).fill(rows), 1, 1, 1]);
@@ -133,7 +133,7 @@ describe.each(taking)("%s with fewer evaluations", (name) => {
   });
 });
 
-test("a part of the steps and every so many go together: they are counted from where guidance begins", () => {
+test("an interval and every so many steps combine: steps are counted from where guidance begins", () => {
   const { asked } = run(curved, "pg", { guidanceEvery: 2, guidanceFrom: 0.1, guidanceTo: 0.7 }, 10);
   expect(asked).toEqual([1, 2, 1, 2, 1, 2, 1, 1, 1, 1]);
 });
@@ -142,17 +142,20 @@ test.each([
   [0.3, 0.7, 10, 3, 7],
   [0.1, 0.9, 6, 1, 6],
   [0.55, 0.6, 20, 11, 12],
-])("a part from %f to %f of %i steps is steps %i to before %i", (guidanceFrom, guidanceTo, steps, first, end) => {
-  const { asked } = run(curved, "cfg", { guidanceFrom, guidanceTo }, steps);
-  expect([asked.indexOf(2), asked.lastIndexOf(2) + 1]).toEqual([first, end]);
-});
+])(
+  "the interval %f to %f of %i steps is steps %i up to, not including, %i",
+  (guidanceFrom, guidanceTo, steps, first, end) => {
+    const { asked } = run(curved, "cfg", { guidanceFrom, guidanceTo }, steps);
+    expect([asked.indexOf(2), asked.lastIndexOf(2) + 1]).toEqual([first, end]);
+  },
+);
 
-test("a part that ends where it begins is refused", () => {
+test("an interval that ends where it begins, or before, is refused", () => {
   expect(unmetEvaluations("pg", { guidanceFrom: 0.6, guidanceTo: 0.4 })).toMatchObject({ name: "guidanceFrom" });
   expect(unmetEvaluations("pg", { guidanceFrom: 1 })?.why).toContain("ends at 1");
 });
 
-test("recipes tell of it where it is changed alone", () => {
+test("recipes record it only if changed", () => {
   expect(toldOf("pg", { guidanceEvery: 1, guidanceBetween: "difference", guidanceTo: 1 })).toEqual({
     scale: 7.5,
     omega: 0.6,

@@ -1,9 +1,9 @@
 /**
- * Fewer evaluations: at which steps all rows of a method are computed, and what stands in for the others at the rest.
+ * Fewer evaluations: at which steps all rows of a method are computed, and what replaces the missing ones at the others.
  *
- * Coefficients add up to 1, so a guided prediction is that of the first row, the strong one, and a multiple of what each other
- * row differs from it: e_0 + sum c_i (e_i - e_0). Where the strong row alone is computed, the differences come from the steps
- * before, whatever the method is.
+ * Coefficients add up to 1, so a guided prediction is the first row's, the strong one, plus multiples of the other rows'
+ * differences from it: e_0 + sum c_i (e_i - e_0). At steps that compute only the strong row, the differences come from earlier
+ * steps, whatever the method.
  */
 import { type Guidance, mix } from "./guidance.ts";
 import type { Values } from "./method.ts";
@@ -23,21 +23,21 @@ export interface Evaluated {
 /** A picture's guided prediction at a step. */
 export interface Guided {
   readonly output: Float32Array;
-  /** What re-noises, where it is not the output. */
+  /** The prediction used to re-noise, if it is not the output. */
   readonly renoise?: Float32Array;
 }
 
 /** A method's rows, and its guided prediction at each of a number of steps. */
 export interface Evaluations extends Pick<Guidance, "rows"> {
-  /** Rows computed at a step, on average. */
+  /** Average number of rows computed per step. */
   readonly rowsAStep: number;
-  /** What the network is to compute at a step, counted from 0. */
+  /** The rows to compute at a step, counted from 0. */
   computed(step: number): ComputedRows;
   /**
    * The guided prediction of a picture.
    *
-   * @param predictions Of the rows that were computed.
-   * @param evaluated What the step before handed back; nothing at the first.
+   * @param predictions Predictions of the computed rows.
+   * @param evaluated As returned by the previous step; empty at the first.
    */
   guided(
     step: number,
@@ -51,7 +51,7 @@ export function evaluationsOf(
   { guidanceEvery, guidanceBetween, guidanceFrom, guidanceTo }: EvaluationValues,
   steps: number,
 ): Evaluations {
-  // What a share lost in binary is not a step.
+  // Rounding error in a share must not count as a step.
   const [first, end] = [guidanceFrom, guidanceTo].map((share) => Math.ceil(steps * share - 1e-9)) as [number, number];
   const isGuided = (step: number) => step >= first && step < end;
   const computed = (step: number): ComputedRows =>
@@ -76,7 +76,7 @@ export function evaluationsOf(
   };
 }
 
-/** What stands in for the rows but the strong one. */
+/** What replaces the rows other than the strong one. */
 function others(
   between: EvaluationValues["guidanceBetween"],
   strong: Float32Array,
@@ -85,7 +85,7 @@ function others(
 ): Float32Array[] {
   const [lastStrong, ...lastOthers] = last!.predictions as [Float32Array, ...Float32Array[]];
   if (between === "weak") return lastOthers;
-  // The line through the last two differences; through the first alone it is level.
+  // Linear extrapolation of the last two differences; with only one, it stays constant.
   const [before, along] =
     between === "extrapolated" && earlier ? [earlier, (step - last!.step) / (last!.step - earlier.step)] : [last!, 0];
   const [beforeStrong, ...beforeOthers] = before.predictions as [Float32Array, ...Float32Array[]];

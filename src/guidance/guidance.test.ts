@@ -18,7 +18,7 @@ import {
 
 const settings = { scale: 7.5, omega: 0.6, agScale: 2 };
 
-/** Predictions without a pattern, so that no two rows can stand for each other. */
+/** Arbitrary predictions, so that no two rows can be mistaken for each other. */
 const patternless = ({ text, strength }: Row): number =>
   ({ cond: 1.37, null: -2.21, agnostic: 0.53 })[text] * Math.cos(1 + strength) + 0.71 * strength * strength;
 
@@ -80,14 +80,17 @@ test.each([
   [10, 1],
   [11, 2],
   [20, 2],
-])("of %d steps of sag the first %d are those whose number is below a tenth", (steps, first) => {
-  const { coefficients } = guide("sag", settings);
-  const agnostic = Array.from({ length: steps }, (_, step) => coefficients(step, steps).output[2] !== 0);
-  expect(agnostic.filter(Boolean)).toHaveLength(first);
-  expect(agnostic.lastIndexOf(true)).toBe(first - 1);
-});
+])(
+  "of %d steps, sag uses the prompt without learned tokens in the first %d, those in the first tenth",
+  (steps, first) => {
+    const { coefficients } = guide("sag", settings);
+    const agnostic = Array.from({ length: steps }, (_, step) => coefficients(step, steps).output[2] !== 0);
+    expect(agnostic.filter(Boolean)).toHaveLength(first);
+    expect(agnostic.lastIndexOf(true)).toBe(first - 1);
+  },
+);
 
-test("cfg++ and pg++ re-noise with the weak prediction alone, the others with the guided one", () => {
+test("cfg++ and pg++ re-noise with the weak prediction, the others with the guided one", () => {
   expect(run(linear, "cfg++").renoise).toBe(1);
   expect(run(linear, "pg++").renoise).toBeCloseTo(-0.2, 6);
   for (const name of guidanceNames.filter((one) => !one.endsWith("++"))) {
@@ -101,7 +104,7 @@ test("the scale is 7.5 when none is given, and 0.4 for the methods whose scale i
   }
 });
 
-test.each(guidanceNames)("the coefficients of %s add up to 1 at every choice", (name) => {
+test.each(guidanceNames)("the coefficients of %s add up to 1 for every choice", (name) => {
   const choices = settingsOf(name).flatMap((one) =>
     one.kind === "choice" ? one.choices.map((choice) => ({ [one.name]: choice })) : [],
   );
@@ -156,7 +159,7 @@ describe("each method is its formula", () => {
     expect(found.renoise).toBeCloseTo(renoised, 12);
   });
 
-  test("and every method has its case", () => {
+  test("every method has a case", () => {
     expect(new Set(cases.map(([name]) => name))).toEqual(new Set(guidanceNames));
   });
 });
@@ -178,17 +181,17 @@ describe("the threshold of sag", () => {
     [0.1, 10, 9],
     [0, 10, 10],
     [1, 10, 0],
-  ])("of %f leaves %i steps' first %i", (threshold, steps, count) => {
+  ])("%f: of %i steps, the first %i are without learned tokens", (threshold, steps, count) => {
     expect(before(threshold, steps)).toBe(count);
   });
 });
 
 describe("the methods' relations", () => {
-  test("pg at omega 1 asks for exactly what cfg asks for", () => {
+  test("pg at omega 1 has exactly cfg's rows and coefficients", () => {
     const [a, b] = [guide("pg", { ...settings, omega: 1 }), guide("cfg", settings)];
     expect([a.rows, a.coefficients(0, 10)]).toEqual([b.rows, b.coefficients(0, 10)]);
   });
-  test("pg++ at omega 1 asks for exactly what cfg++ asks for", () => {
+  test("pg++ at omega 1 has exactly cfg++'s rows and coefficients", () => {
     const [a, b] = [guide("pg++", { ...settings, omega: 1 }), guide("cfg++", settings)];
     expect([a.rows, a.coefficients(0, 10)]).toEqual([b.rows, b.coefficients(0, 10)]);
   });
@@ -201,7 +204,7 @@ describe("the methods' relations", () => {
     const at = (name: GuidanceName) => run(patternless, name, { omega: 0 }).output;
     expect(at("output-interpolation")).toBeCloseTo(at("pg"), 12);
   });
-  test("output-interpolation is the mix of cfg and pg at omega 0; pg is, on a linear network alone", () => {
+  test("output-interpolation mixes cfg and pg at omega 0; pg does so only on a linear network", () => {
     for (const network of [linear, patternless]) {
       const mixed = 0.6 * run(network, "cfg").output + 0.4 * run(network, "pg", { omega: 0 }).output;
       expect(run(network, "output-interpolation").output).toBeCloseTo(mixed, 12);
@@ -221,7 +224,7 @@ describe("the methods' relations", () => {
 
   const ending = guidanceMethods.filter(({ isBaselineAt }) => isBaselineAt);
   test.each(ending.map(({ name, baseline, isBaselineAt }) => [name, baseline, isBaselineAt] as const))(
-    "%s is %s at %j, at every choice and step",
+    "%s is %s at %j, for every choice and step",
     (name, baseline, at) => {
       const choices = settingsOf(name as GuidanceName).flatMap((one) =>
         one.kind === "choice" ? one.choices.map((choice) => ({ [one.name]: choice })) : [],
@@ -238,12 +241,12 @@ describe("the methods' relations", () => {
   );
 });
 
-describe("what the methods say of themselves", () => {
-  test("no two have one name or one label", () => {
+describe("the methods' descriptions", () => {
+  test("names and labels are unique", () => {
     expect(new Set(guidanceNames).size).toBe(guidanceNames.length);
     expect(new Set(guidanceMethods.map(({ label }) => label)).size).toBe(guidanceNames.length);
   });
-  test("a setting's name stands for one kind, with one hard range, whatever the method", () => {
+  test("settings of the same name have the same kind and hard range in all methods", () => {
     for (const name of settingNames) {
       const facts = settingsNamed(name).map((one) =>
         one.kind === "choice" ? [one.kind, one.choices, one.told] : [one.kind, one.least, one.most, one.told],
@@ -251,7 +254,7 @@ describe("what the methods say of themselves", () => {
       expect(new Set(facts.map((fact) => JSON.stringify(fact))).size, name).toBe(1);
     }
   });
-  test.each(guidanceNames)("%s: a baseline there is, defaults in their ranges, needs that its rows show", (name) => {
+  test.each(guidanceNames)("%s: its baseline exists, defaults are in range, and needs match its rows", (name) => {
     const { baseline, needs, settings } = methodOf(name);
     if (baseline !== undefined) expect(guidanceNames).toContain(baseline);
     for (const one of settings) {
@@ -265,13 +268,13 @@ describe("what the methods say of themselves", () => {
     expect(needs.includes("learned token")).toBe(rows.some(({ text }) => text === "agnostic"));
     expect(needs.includes("fine-tuning")).toBe(rows.some(({ strength }) => strength !== 1));
   });
-  test("of one name there are one default and another: lambda is no scale", () => {
+  test("a setting's default may differ between methods: lambda is not scale", () => {
     const every = { guidanceEvery: 1, guidanceBetween: "difference", guidanceFrom: 0, guidanceTo: 1 };
     expect(valuesOf("cfg", {})).toEqual({ scale: 7.5, ...every });
     expect(valuesOf("pg++", { omega: 0.1 })).toEqual({ scale: 0.4, omega: 0.1, renoise: "weak", ...every });
     expect(valuesOf("cfg", { omega: 0.1 }, { scale: 2.5 })).toEqual({ scale: 2.5, ...every });
   });
-  test("settings that came later are told where they are changed alone", () => {
+  test("settings added later are recorded only if changed", () => {
     expect(toldOf("cfg+ag", { mix: "sum" })).toEqual({ scale: 7.5, agScale: 2 });
     expect(toldOf("cfg+ag", { mix: "outer", scale: 3 })).toEqual({ scale: 3, agScale: 2, mix: "outer" });
   });

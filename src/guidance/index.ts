@@ -1,4 +1,4 @@
-/** What follows from the list of methods: their names, the settings of all of them, and what a request's settings come to. */
+/** Names and settings of all methods, and the values a request's settings resolve to. */
 
 import { type Evaluations, type EvaluationValues, evaluationsOf } from "./evaluations.ts";
 import type { Guidance } from "./guidance.ts";
@@ -12,7 +12,7 @@ type Listed = (typeof methods)[number];
 type ListedSetting = Listed["settings"][number];
 
 /**
- * The guidance methods by the names that requests use.
+ * Names of guidance methods, as in requests.
  *
  * @useDeclaredType
  */
@@ -21,20 +21,20 @@ export type SettingName = ListedSetting["name"];
 
 type ValueOf<N extends SettingName> = SettingValue<Extract<ListedSetting, { readonly name: N }>>;
 /**
- * Settings as they are given: each may be absent, and stands for nothing where the method has none of that name.
+ * Settings as given: each is optional, and ignored if the method has none of that name.
  *
  * @useDeclaredType
  */
 export type GivenSettings = { readonly [N in SettingName]?: ValueOf<N> | undefined };
 export type SettingValues = { readonly [N in SettingName]: ValueOf<N> };
 
-/** A guidance method as people choose it: its name, what it does, its settings, and what it needs. */
+/** A guidance method's description: its name, what it does, its settings, and what it needs. */
 export interface GuidanceMethod extends Omit<Method, "guide" | "name"> {
-  /** As requests name it. */
+  /** Its name in requests. */
   readonly name: GuidanceName;
 }
 
-/** The guidance methods there are. */
+/** All guidance methods. */
 export const guidanceMethods: readonly GuidanceMethod[] = methods.map(({ guide: _, ...described }) => described);
 
 /** Their names. */
@@ -44,7 +44,7 @@ const byName = new Map<GuidanceName, Method>(methods.map((method) => [method.nam
 
 export const methodOf = (name: GuidanceName): Method => byName.get(name)!;
 
-/** Every setting there is, once, the shared ones first; `settingsNamed` has what each method makes of it. */
+/** Every setting once, the shared ones first; `settingsNamed` gives its variants. */
 export const settingNames: readonly SettingName[] = [
   ...new Set([
     ...shared.map(({ name }) => name),
@@ -52,31 +52,31 @@ export const settingNames: readonly SettingName[] = [
   ]),
 ];
 
-/** The settings that a method has, in that order. */
+/** A method's settings, in that order. */
 export const settingsOf = (guidance: GuidanceName): readonly (Setting & { readonly name: SettingName })[] =>
   settingNames.flatMap((name) => settingOf(guidance, name) ?? []);
 
-/** What a method has under a setting's name, if it takes notice of it. */
+/** A method's setting of that name, if it has one. */
 export const settingOf = (guidance: GuidanceName, name: SettingName) =>
   methodOf(guidance).settings.find((one): one is Setting & { readonly name: SettingName } => one.name === name);
 
-/** The forms in which methods have a setting, each once: the same object or another default and range. */
+/** A setting's variants among the methods, each once: they differ in default and range. */
 export const settingsNamed = (name: SettingName): readonly [Setting, ...Setting[]] =>
   [...new Set(guidanceMethods.flatMap(({ settings }) => settings.filter((one) => one.name === name)))] as [
     Setting,
     ...Setting[],
   ];
 
-/** Whether a setting is the same quantity for both methods: a scale and a lambda share no values. */
+/** Whether a setting is the same quantity for both methods; scale and lambda are not. */
 export function comparable(name: SettingName, one: GuidanceName, other: GuidanceName): boolean {
   const [a, b] = [settingOf(one, name), settingOf(other, name)];
   return a !== undefined && b !== undefined && a.label === b.label;
 }
 
 /**
- * A value for each setting that a method has, and none else.
+ * A value for each of the method's settings, and no others.
  *
- * @param usual What a model sets in the place of the defaults that are a model's to set.
+ * @param usual The model's defaults, for settings that take them.
  */
 export const valuesOf = (guidance: GuidanceName, given: GivenSettings, usual: GivenSettings = {}): GivenSettings =>
   Object.fromEntries(
@@ -86,14 +86,14 @@ export const valuesOf = (guidance: GuidanceName, given: GivenSettings, usual: Gi
     }),
   );
 
-/** Of these, what recipes and experiments say: all but those that came later and have their default. */
+/** The values that recipes and experiments record: all but settings told "when changed" at their default. */
 export const toldOf = (guidance: GuidanceName, given: GivenSettings, usual: GivenSettings = {}): GivenSettings => {
   const values = valuesOf(guidance, given, usual);
   const told = settingsOf(guidance).filter((one) => one.told !== "when changed" || values[one.name] !== one.default);
   return Object.fromEntries(told.map(({ name }) => [name, values[name]]));
 };
 
-/** What a method asks of the network and does with the answers, all of them at every step. */
+/** A method's rows and how it mixes their predictions, with all rows computed at every step. */
 export const guide = (guidance: GuidanceName, given: GivenSettings): Guidance =>
   methodOf(guidance).guide(valuesOf(guidance, given) as Record<string, never>);
 
@@ -102,35 +102,35 @@ const usualEvaluation = Object.fromEntries(evaluation.map((one) => [one.name, on
 const evaluationValues = (guidance: GuidanceName, given: GivenSettings): EvaluationValues =>
   ({ ...usualEvaluation, ...valuesOf(guidance, given) }) as EvaluationValues;
 
-/** What a method asks of the network at each of `steps`, and what its prediction is there. */
+/** The rows a method computes at each of `steps` steps, and its guided prediction. */
 export const evaluate = (guidance: GuidanceName, given: GivenSettings, steps: number): Evaluations =>
   evaluationsOf(guide(guidance, given), evaluationValues(guidance, given), steps);
 
-/** The setting of fewer evaluations that cannot be met, and why, in words that go on from its name. */
+/** A setting for fewer evaluations that cannot be met, and why, as a phrase that continues its name. */
 export interface UnmetEvaluations {
   readonly name: SettingName;
   readonly why: string;
 }
 
-/** What of fewer evaluations cannot be met; undefined if all that is asked for can be. */
+/** The setting for fewer evaluations that cannot be met; undefined if all can. */
 export function unmetEvaluations(guidance: GuidanceName, given: GivenSettings): UnmetEvaluations | undefined {
   const { everyStep } = methodOf(guidance);
   const asked = evaluation.find(({ name, default: usual }) => (given[name] ?? usual) !== usual);
-  if (asked && everyStep) return { name: asked.name, why: `does not go with ${guidance}: ${everyStep}` };
+  if (asked && everyStep) return { name: asked.name, why: `does not work with ${guidance}: ${everyStep}` };
   const { guidanceFrom: from, guidanceTo: to } = evaluationValues(guidance, given);
   if (from < to) return undefined;
-  return { name: "guidanceFrom", why: `${from} leaves no step to guide, for guidance ends at ${to}` };
+  return { name: "guidanceFrom", why: `${from} leaves no step to guide, because guidance ends at ${to}` };
 }
 
-/** What is odd about a setting's value, in a sentence; undefined if nothing is. */
+/** A warning about a setting's unusual value; undefined if it is usual. */
 export function doubtOf(setting: Setting, value: number | string): string | undefined {
   if (setting.kind === "choice" || setting.usual === undefined) return undefined;
   const { from, to, is } = setting.usual;
   const within = Number(value) >= from && Number(value) <= to;
-  return within ? undefined : `${setting.name} ${value} lies outside ${from} to ${to}, ${is}`;
+  return within ? undefined : `${setting.name} ${value} is outside ${from} to ${to}, ${is}`;
 }
 
-/** The settings that a name of a file or a row tells: the first ones always, others where they vary, later ones where changed. */
+/** The settings to show in names of files and rows, by their `told`. */
 export function namingSettings(guidance: GuidanceName, given: GivenSettings, varies: (name: SettingName) => boolean) {
   const told = toldOf(guidance, given);
   const values = valuesOf(guidance, given);

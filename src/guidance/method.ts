@@ -1,32 +1,33 @@
 /**
- * What a guidance method is: all there is to know about it, as data and one function. The pipeline, the command line,
- * experiments, the server and Studio read it; `methods.ts` lists those there are.
+ * A guidance method's description, as data and one function, read by the pipeline, the command line, experiments, the server
+ * and Studio. `methods.ts` lists them all.
  */
 import type { Guidance } from "./guidance.ts";
 
 /**
- * What a method is made for:
- * - "fine-tuning": an adapter or a base, for it compares two models; without, a warning;
- * - "learned token": a prompt with one; without, the request is refused;
- * - "ddim": that sampler; with another, a warning.
+ * What a method needs:
+ * - "fine-tuning": an adapter or a base model, since it compares two models; a warning without;
+ * - "learned token": a learned token in the prompt; refused without;
+ * - "ddim": that sampler; a warning with another.
  */
 export type Need = "fine-tuning" | "learned token" | "ddim";
 
 interface Told<N extends string> {
-  /** The request's field; the command line's option is the same in kebab case. Of one name there is one kind. */
+  /** The request's field; the command line's option is the same in kebab case. Settings of the same name have the same kind. */
   readonly name: N;
-  /** What people read; one label is one quantity, comparable between methods. */
+  /** Display name. Settings with the same label are the same quantity, comparable between methods. */
   readonly label: string;
   /** One line. */
   readonly help: string;
-  /** In names of files and rows, before the value. */
+  /** Prefix of the value in names of files and rows. */
   readonly short: string;
   /**
-   * Names of files and rows tell a setting always, or where it varies (as recipes tell it always), or, like recipes, where it
-   * is not its default: a setting that came to a method later, so that what was made before keeps its recipe.
+   * Where the setting is shown. "in names": always in names of files and rows. "in recipes": always in recipes, in names only
+   * if it varies. "when changed": in both, only if it is not its default; for settings added later, so that recipes made
+   * before stay the same.
    */
   readonly told: "in names" | "in recipes" | "when changed";
-  /** A model, or what trained its adapter, may set another default. */
+  /** The model, or its adapter's training method, may set another default. */
   readonly ofModel?: boolean;
 }
 
@@ -34,25 +35,25 @@ interface Told<N extends string> {
 export interface NumberSetting<N extends string = string> extends Told<N> {
   /** Tells the kinds of settings apart. */
   readonly kind: "number";
-  /** What it is where a request leaves it open. */
+  /** Its value if a request leaves it out. */
   readonly default: number;
-  /** The smallest that is allowed. The same for all methods with a setting of this name, as the largest is. */
+  /** Smallest allowed value. Like `most`, the same for all methods with a setting of this name. */
   readonly least?: number;
-  /** The largest that is allowed. */
+  /** Largest allowed value. */
   readonly most?: number;
-  /** Whole numbers alone. */
+  /** Whole numbers only. */
   readonly whole?: true;
-  /** What lies outside is doubted: a warning, and in experiments a refusal. */
+  /** The usual range: a value outside it gives a warning, and in experiments an error. */
   readonly usual?: { readonly from: number; readonly to: number; readonly is: string };
 }
 
-/** A setting that is one of several words. */
+/** A setting that is one of several choices. */
 export interface ChoiceSetting<N extends string = string, C extends string = string> extends Told<N> {
   /** Tells the kinds of settings apart. */
   readonly kind: "choice";
-  /** The words. */
+  /** The choices. */
   readonly choices: readonly C[];
-  /** What it is where a request leaves it open. */
+  /** Its value if a request leaves it out. */
   readonly default: C;
 }
 
@@ -67,24 +68,24 @@ export type Values<S extends Setting> = { readonly [One in S as One["name"]]: Se
 export interface Method<N extends string = string, S extends Setting = Setting> {
   /** As users type it. */
   readonly name: N;
-  /** What people read. */
+  /** Display name. */
   readonly label: string;
   /** One line. */
   readonly help: string;
   /** Its settings. */
   readonly settings: readonly S[];
-  /** What it is made for. */
+  /** What it needs. */
   readonly needs: readonly Need[];
   /** The method that experiments compare it with. */
   readonly baseline?: string;
-  /** The settings at which it is that method exactly. */
+  /** The settings at which it is exactly that method. */
   readonly isBaselineAt?: { readonly [One in S as One["name"]]?: SettingValue<One> };
-  /** Why all its rows are needed at every step, where fewer evaluations (`evaluation` in settings.ts) are not among its settings. */
+  /** Why it needs all rows at every step, if its settings do not include fewer evaluations (`evaluation` in settings.ts). */
   readonly everyStep?: string;
   guide(values: Values<S>): Guidance;
 }
 
-/** A method, its types taken from what is written. */
+/** A method, with its types inferred. */
 export const method = <const N extends string, const S extends readonly Setting[]>(
   one: Method<N, S[number]> & { readonly settings: S },
 ): Method<N, S[number]> => one;

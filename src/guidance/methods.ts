@@ -1,4 +1,4 @@
-/** Every guidance method, in the order in which they are listed. Each is one file, and that file is all there is to know of it. */
+/** Every guidance method, in listing order; each is one self-contained file. */
 import { ag } from "./ag.ts";
 import { autolora } from "./autolora.ts";
 import { cfg } from "./cfg.ts";

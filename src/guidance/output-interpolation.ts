@@ -1,9 +1,9 @@
 /**
- * Personalization guidance by mixing predictions in the place of weights:
+ * Personalization guidance that interpolates predictions instead of weights:
  * e(1, c) + (s - 1)(w (e(1, c) - e(1, null)) + (1 - w)(e(1, c) - e(0, null))).
  *
- * What Steering Guidance, section 3.2, sets its interpolated weights against: on a network that is linear in its parameters
- * the two are one. w = 1 is CFG and w = 0 is PG at 0; in between it takes a third evaluation.
+ * The alternative to interpolated weights in Steering Guidance, section 3.2; on a network that is linear in its parameters the
+ * two are equal. w = 1 is CFG and w = 0 is PG at 0; in between it takes a third evaluation.
  */
 import { constantMix, strong, weak } from "./guidance.ts";
 import { method } from "./method.ts";

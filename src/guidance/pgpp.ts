@@ -1,6 +1,7 @@
 /**
- * PG++ (Steering Guidance, table 6): CFG++ with the weak model e(w, null) in the place of e(1, null). What adds noise back the
- * paper does not say: the weak model too, the plain substitution and the default, or the strong one, for a third evaluation.
+ * PG++ (Steering Guidance, table 6): CFG++ with the weak model e(w, null) in place of e(1, null). The paper does not say which
+ * prediction re-noises: the weak model's, the plain substitution and the default, or the strong model's, at the cost of a
+ * third evaluation.
  */
 import { strong, weak } from "./guidance.ts";
 import { type ChoiceSetting, method } from "./method.ts";
@@ -10,7 +11,7 @@ const renoise = {
   kind: "choice",
   name: "renoise",
   label: "Re-noising",
-  help: "which model's prediction without a prompt adds noise back",
+  help: "which model's prediction without a prompt re-noises",
   short: "",
   told: "when changed",
   choices: ["weak", "strong"],
@@ -20,7 +21,7 @@ const renoise = {
 export const pgpp = method({
   name: "pg++",
   label: "PG++",
-  help: "CFG++ away from the model at omega",
+  help: "CFG++ away from the weak model, at omega",
   settings: [lambda, omega, renoise, ...evaluation],
   needs: ["fine-tuning"],
   baseline: "cfg++",

@@ -7,7 +7,7 @@ const sagScale = {
   kind: "number",
   name: "sagScale",
   label: "SAG scale",
-  help: "g, scale of the step to the prompt without its learned tokens",
+  help: "g, scale of the step towards the prompt without its learned tokens",
   short: "g",
   told: "when changed",
   default: 1,

@@ -1,6 +1,6 @@
 /**
  * Subject-agnostic guidance (Chan et al., CVPR 2024) in its dual form: classifier-free guidance with
- * e_bar = (1 + w_t) e(1, c) - w_t e(1, c0) in the place of e(1, c), c0 being the prompt without its learned tokens.
+ * e_bar = (1 + w_t) e(1, c) - w_t e(1, c0) in place of e(1, c), where c0 is the prompt without its learned tokens.
  *
  * With t from 1 (noise) to 0 (picture), w_t is -1 while t > T and r after. With their T = 0.9 and r = 0 the layout comes from
  * c0, in the first tenth of the steps, and the subject from c.
@@ -13,7 +13,7 @@ const threshold = {
   kind: "number",
   name: "sagThreshold",
   label: "SAG threshold",
-  help: "T, time from 1 (noise) to 0 (picture): before it the prompt goes without its learned tokens",
+  help: "T, time from 1 (noise) to 0 (picture): until then, the prompt without its learned tokens is used",
   short: "T",
   told: "when changed",
   default: 0.9,
@@ -25,7 +25,7 @@ const weight = {
   kind: "number",
   name: "sagWeight",
   label: "SAG weight",
-  help: "r, after the threshold: 0 is the whole prompt, -1 the one without its learned tokens",
+  help: "r, after the threshold: 0 is the whole prompt, -1 the prompt without its learned tokens",
   short: "r",
   told: "when changed",
   default: 0,
@@ -40,12 +40,11 @@ export const sag = method({
   needs: ["learned token"],
   baseline: "cfg",
   isBaselineAt: { sagThreshold: 1 },
-  everyStep:
-    "its first steps and its later ones follow different prompts, so that no one prediction stands for it alone",
+  everyStep: "its first and later steps follow different prompts, so no single prediction can replace the others",
   guide: ({ scale: s, sagThreshold: T, sagWeight: r }) => ({
     rows: [strong("cond"), strong("null"), strong("agnostic")],
     coefficients: (step, steps) => {
-      // 1 - step / steps > T, counted in steps; what 1 - T lost in binary is not a step.
+      // 1 - step / steps > T, in steps; rounding error in 1 - T must not count as a step.
       const w = step < steps * (1 - T) - 1e-9 ? -1 : r;
       return { output: [s * (1 + w), 1 - s, -s * w] };
     },

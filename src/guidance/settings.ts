@@ -1,4 +1,4 @@
-/** Settings that several methods share. A method may give one another default: `{ ...scale, default: 5 }`. */
+/** Settings shared by several methods. A method may change a default: `{ ...scale, default: 5 }`. */
 import type { ChoiceSetting, NumberSetting } from "./method.ts";
 
 export const scale = {
@@ -26,7 +26,7 @@ export const omega = {
   kind: "number",
   name: "omega",
   label: "Omega",
-  help: "share of the fine-tuned model in what is moved away from: 0 favours the subject, 1 is CFG (of pg++: CFG++)",
+  help: "share of the fine-tuned model in the weak model: 0 favours the subject, 1 is CFG (for pg++, CFG++)",
   short: "w",
   told: "in names",
   ofModel: true,
@@ -48,7 +48,7 @@ const every = {
   kind: "number",
   name: "guidanceEvery",
   label: "Guidance every",
-  help: "steps from one evaluation of all predictions to the next; in between, the prompt's alone is evaluated",
+  help: "evaluate all predictions once every so many steps; in between, only the prompt's",
   short: "every",
   told: "when changed",
   default: 1,
@@ -60,7 +60,7 @@ const between = {
   kind: "choice",
   name: "guidanceBetween",
   label: "Guidance between",
-  help: "what stands for the other predictions in between: their last difference from the prompt's, these themselves, or the line through the last two differences",
+  help: "what replaces the other predictions in between: their last difference from the prompt's, their last values, or the last two differences extrapolated linearly",
   short: "",
   told: "when changed",
   choices: ["difference", "weak", "extrapolated"],
@@ -71,7 +71,7 @@ const from = {
   kind: "number",
   name: "guidanceFrom",
   label: "Guidance from",
-  help: "share of the steps where guidance begins; before, the prompt's prediction alone",
+  help: "fraction of the steps after which guidance begins; before that, the prompt's prediction alone",
   short: "from",
   told: "when changed",
   default: 0,
@@ -83,7 +83,7 @@ const to = {
   kind: "number",
   name: "guidanceTo",
   label: "Guidance to",
-  help: "share of the steps where guidance ends; after, the prompt's prediction alone",
+  help: "fraction of the steps after which guidance ends; from then on, the prompt's prediction alone",
   short: "to",
   told: "when changed",
   default: 1,
@@ -91,7 +91,7 @@ const to = {
   most: 1,
 } as const satisfies NumberSetting;
 
-/** Fewer evaluations (evaluations.ts): of every method with a strong prediction that is the same throughout, and others. */
+/** Fewer evaluations (evaluations.ts): for every method whose strong prediction is the same at all steps. */
 export const evaluation = [every, between, from, to] as const;
 
 /** These come first wherever settings are listed. */

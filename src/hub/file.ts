@@ -5,13 +5,13 @@ import { TillerError } from "../errors/index.ts";
 import type { HubName } from "./id.ts";
 import type { HubOptions } from "./options.ts";
 
-/** `owner/name`, at its revision where one is given. */
+/** `owner/name`, with the revision if one is given. */
 export const repositoryName = ({ id, revision }: HubName): string => (revision ? `${id}@${revision}` : id);
 
 /**
- * Brings one file of a repository here, and returns where it lies.
+ * Downloads one file of a repository, and returns its path.
  *
- * @throws TillerError if the repository cannot be read, or has no such file: then it names those it has.
+ * @throws TillerError if the repository cannot be read, or has no such file, naming those it has.
  */
 export async function fetchFile(repository: HubName, file: string, options?: HubOptions): Promise<string> {
   const choose = (names: readonly string[]) => {

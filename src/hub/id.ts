@@ -1,21 +1,21 @@
-/** Names of repositories, of their revisions and of files in them. */
+/** Names of repositories, revisions and files on the hub. */
 
-/** What a name on the hub stands for. */
+/** A parsed hub name. */
 export interface HubName {
   /** `owner/name`. */
   readonly id: string;
-  /** A branch, a tag or a commit; `main` where it is left open. */
+  /** A branch, a tag or a commit; `main` if absent. */
   readonly revision?: string | undefined;
   /** One file of the repository. */
   readonly file?: string | undefined;
 }
 
-/** `loras/cat.safetensors` that is not here is a file misspelled, and no repository. */
+/** A missing `loras/cat.safetensors` is a misspelled file, not a repository. */
 const weights = /\.(safetensors|ckpt|pt|pth|bin|gguf|onnx)$/i;
 
 /**
- * Takes apart `owner/name`, `owner/name@revision`, `owner/name:path/to/file` and `owner/name@revision:path/to/file`; undefined
- * for what is none of them.
+ * Parses `owner/name`, `owner/name@revision`, `owner/name:path/to/file` and `owner/name@revision:path/to/file`; undefined for
+ * anything else.
  */
 export function parseHubName(text: string): HubName | undefined {
   const found = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*)(?:@([\w./-]+))?(?::([^:\\]+))?$/.exec(text);

@@ -1,10 +1,10 @@
-/** What a download is asked for with. */
+/** Options and progress of downloads. */
 
-/** How far the files of one model have come. Bytes; what an earlier run left behind counts as received. */
+/** Download progress of one model's files. Bytes that an earlier run left count as received. */
 export interface DownloadProgress {
   /** The file being fetched, as the repository names it. */
   readonly file: string;
-  /** Bytes that have come. */
+  /** Bytes received so far, of all files. */
   readonly received: number;
   /** Bytes of all files together. */
   readonly total: number;
@@ -15,8 +15,8 @@ export interface HubOptions {
   readonly endpoint?: string | undefined;
   /** Default: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, else ~/.cache/huggingface/hub. */
   readonly cacheFolder?: string | undefined;
-  /** Told as bytes come. */
+  /** Called as bytes arrive. */
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** Stops the download; what has come stays and is resumed from. */
+  /** Stops the download; it can be resumed later. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -1,4 +1,4 @@
-/** Attention as Diffusers' checkpoints name it: to_q, to_k, to_v, to_out.0. */
+/** Attention with the key names of Diffusers' checkpoints: to_q, to_k, to_v, to_out.0. */
 import { attention, type Dim, multiplyDims, reshape, transpose, type Value } from "../graph/index.ts";
 import { linearAt, type Module } from "./module.ts";
 

@@ -13,9 +13,9 @@ const schema = z.object({
   block_out_channels: z.array(z.number().int().positive()),
   layers_per_block: z.number().int().positive().default(1),
   norm_num_groups: z.number().int().positive().default(32),
-  /** Latents are what the encoder gives times this. */
+  /** Latents are the encoder's output times this. */
   scaling_factor: z.number().positive().default(0.18215),
-  /** The reference's pipelines for this autoencoder do not look at it. */
+  /** The reference pipelines for this autoencoder ignore it. */
   shift_factor: z.literal([0, null as never]).optional(),
   down_block_types: z.array(z.literal("DownEncoderBlock2D")),
   up_block_types: z.array(z.literal("UpDecoderBlock2D")),
@@ -28,7 +28,7 @@ export type AutoencoderConfig = z.output<typeof schema>;
 export const autoencoderConfig = (config: Readonly<Record<string, unknown>>): AutoencoderConfig =>
   parseConfig("autoencoder", schema, config);
 
-/** Pixels along one side of a latent: 8 for Stable Diffusion. */
+/** Pixels per latent, along one side: 8 for Stable Diffusion. */
 export const pixelsPerLatent = (config: AutoencoderConfig): number => 2 ** (config.block_out_channels.length - 1);
 
 const epsilon = 1e-6;
@@ -37,7 +37,7 @@ const padding = [1, 1, 1, 1] as const;
 /**
  * Records the decoder.
  *
- * Input, unless it is given: `latents` [batch, latent_channels, h, w], already divided by the scaling factor. Output: `picture`
+ * Input, unless given: `latents` [batch, latent_channels, h, w], already divided by the scaling factor. Output: `picture`
  * [batch, 3, 8 h, 8 w], about -1 to 1.
  */
 export function autoencoderDecode(
@@ -66,8 +66,8 @@ export function autoencoderDecode(
 /**
  * Records the encoder.
  *
- * Input, unless it is given: `picture` [batch, 3, h, w], -1 to 1. Output: `moments` [batch, 2 * latent_channels, h/8, w/8]: the mean, then the
- * logarithm of the variance (the reference clamps it to -30..20), before the scaling factor.
+ * Input, unless given: `picture` [batch, 3, h, w], -1 to 1. Output: `moments` [batch, 2 * latent_channels, h/8, w/8]: the mean,
+ * then the log variance (which the reference clamps to -30..20), before the scaling factor.
  */
 export function autoencoderEncode(
   vae: Module,

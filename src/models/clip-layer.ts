@@ -6,7 +6,7 @@ export interface ClipLayerOptions {
   readonly heads: number;
   readonly activation: "quick_gelu" | "gelu";
   readonly epsilon: number;
-  /** Each token attends to those before it alone. */
+  /** Whether tokens attend only to themselves and those before them. */
   readonly causal: boolean;
 }
 

@@ -38,10 +38,10 @@ export const clipTextConfig = (config: Readonly<Record<string, unknown>>): ClipT
 /**
  * Records the text encoder.
  *
- * Inputs: `ids` int32 [batch, positions]; `learned` [n, width], the embeddings of learned tokens, whose ids count on from
- * the vocabulary's size (n >= 1: pass a zero row when there are none). Output: `text` [batch, positions, width], the
- * hidden state after the final norm, `clipSkip` layers before the last (1 is the penultimate), as Diffusers' clip_skip.
- * Fewer `positions` than the checkpoint has are its first: they come out as among all, for attention is causal.
+ * Inputs: `ids` int32 [batch, positions]; `learned` [n, width], the embeddings of learned tokens, whose ids start at the
+ * vocabulary's size (n >= 1: pass a row of zeros if there are none). Output: `text` [batch, positions, width], the hidden
+ * state `clipSkip` layers before the last (1 is the penultimate), after the final norm, like Diffusers' clip_skip.
+ * `positions` may be fewer than the checkpoint has; as attention is causal, the results are the same as with all of them.
  */
 export function clipText(
   model: Module,
@@ -65,7 +65,7 @@ export function clipText(
   return { text: layerNormAt(text.at("final_layer_norm"), x, config.layer_norm_eps) };
 }
 
-/** Rows of the checkpoint's table for ordinary ids, of `learned` for those past its end. */
+/** Rows of the checkpoint's table for ids in the vocabulary, of `learned` for those beyond it. */
 function embed(module: Module, ids: Value, config: ClipTextConfig): Value {
   const vocabulary = module.shape("token_embedding.weight")[0]!;
   const learned = input("learned", [symbol("learned tokens"), config.hidden_size]);

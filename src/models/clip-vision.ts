@@ -1,4 +1,4 @@
-/** CLIP's vision transformer (Transformers' CLIPVisionModel), with the projection to the space it shares with texts. */
+/** CLIP's vision transformer (Transformers' CLIPVisionModel), with the projection to CLIP's joint space. */
 import { z } from "zod";
 import { input, multiply, type Outputs, reshape, slice, sum, symbol, type Value } from "../graph/index.ts";
 import { clipLayer } from "./clip-layer.ts";
@@ -23,9 +23,9 @@ export const clipVisionConfig = (config: Readonly<Record<string, unknown>>): Cli
   parseConfig("CLIP vision", schema, config);
 
 /**
- * Records the vision tower.
+ * Records the vision encoder.
  *
- * Input, unless it is given: `picture` [batch, 3, image_size, image_size], normalised as CLIP's processor does. Output:
+ * Input, unless given: `picture` [batch, 3, image_size, image_size], normalised as by CLIP's processor. Output:
  * `features` [batch, projection_dim], not normalised (Transformers' `get_image_features`).
  */
 export function clipVision(
@@ -36,7 +36,7 @@ export function clipVision(
   const vision = clip.at("vision_model");
   const names = { patches: "patch_embedding", classToken: "class_embedding", positions: "position_embedding.weight" };
   const tokens = embedPatches(vision.at("embeddings"), picture, config.patch_size, names);
-  let x = layerNormAt(vision.at("pre_layrnorm"), tokens, config.layer_norm_eps); // the key is spelt so
+  let x = layerNormAt(vision.at("pre_layrnorm"), tokens, config.layer_norm_eps); // the checkpoint's spelling
   const options = {
     heads: config.num_attention_heads,
     activation: config.hidden_act,
@@ -50,8 +50,8 @@ export function clipVision(
 }
 
 /**
- * A text's features from the text encoder's states [batch, positions, width]: the state at its end token, projected
- * (Transformers' `get_text_features`). Input: `end` [batch, positions, 1], 1 at that token.
+ * Text features [batch, projection_dim] from the text encoder's states [batch, positions, width]: the end token's state,
+ * projected (Transformers' `get_text_features`). Input: `end` [batch, positions, 1], 1 at that token and 0 elsewhere.
  */
 export function clipTextFeatures(clip: Module, text: Value): Value {
   const [batch, positions] = text.shape;

@@ -1,14 +1,14 @@
-/** The networks of a model as its graphs are recorded with them. */
+/** A model's networks, for recording graphs. */
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { type Module, moduleOf } from "./module.ts";
 
-/** Names by component. */
+/** Values by component name. */
 export type ByComponent<T> = ReadonlyMap<string, T>;
 
-/** What goes before the names of a component's inputs. No path of a module has a colon. */
+/** Prefix of a component's input names. Module paths contain no colon. */
 const scopeOf = (component: string): string => `${component}:`;
 
-/** A component's name and the rest of an input's name. */
+/** Splits an input name into the component's name and the rest. */
 export function splitScope(name: string): { component: string; rest: string } {
   const at = name.indexOf(":");
   return { component: name.slice(0, at), rest: name.slice(at + 1) };
@@ -18,8 +18,8 @@ export function splitScope(name: string): { component: string; rest: string } {
 export const scoped = (component: string, name: string): string => scopeOf(component) + name;
 
 /**
- * Each component's module, with low-rank branches at `sites` and the tensors of `open` as inputs. Of components that `float32`
- * names, all layers but those may be int8.
+ * Each component's root module, with low-rank branches at `sites` and the tensors of `open` as inputs. In components that
+ * `float32` names, all layers except the matching ones may be int8.
  */
 export function modulesOf(
   components: ByComponent<{ readonly weights: ReadonlyMap<string, TensorRef> }>,

@@ -1,4 +1,4 @@
-/** What a config.json asks for that there is not. */
+/** Unsupported settings in a config.json. */
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { refusal } from "../../test/refusal.ts";
@@ -6,7 +6,7 @@ import { only, parseConfig } from "./config.ts";
 
 const form = z.object({ act_fn: only("silu"), blocks: z.array(z.object({ channels: z.number() })) });
 
-test("the key and its value are named, however deep it lies", () => {
+test("the key and its value are named, however deeply nested", () => {
   expect(() => parseConfig("U-Net", form, { act_fn: "gelu", blocks: [] })).toThrow(
     refusal("config-unsupported", "U-Net", "act_fn", "gelu"),
   );
@@ -15,6 +15,6 @@ test("the key and its value are named, however deep it lies", () => {
   );
 });
 
-test("keys of no concern, and those that are absent, are no matter", () => {
+test("unknown and absent keys are ignored", () => {
   expect(parseConfig("U-Net", form, { blocks: [], sample_size: 64 })).toEqual({ blocks: [] });
 });

@@ -1,8 +1,8 @@
-/** Reads a component's config.json: what a model function needs of it, with an error that names the key. */
+/** Parses what a model function needs from a component's config.json; errors name the key. */
 import { z } from "zod";
 import { TillerError } from "../errors/index.ts";
 
-/** Parses `config` by `schema`; keys the schema does not name are ignored, as the reference ignores them. */
+/** Parses `config` with `schema`; keys not in the schema are ignored, as in the reference. */
 export function parseConfig<S extends z.ZodType>(
   what: string,
   schema: S,
@@ -21,16 +21,16 @@ export function parseConfig<S extends z.ZodType>(
   );
 }
 
-/** A key that may be absent or hold the one value Tiller implements. What `null` means differs from key to key: see {@link off}. */
+/** A key that may be absent or hold the one supported value. The meaning of `null` differs between keys: see {@link off}. */
 export const only = <T extends z.core.util.Literal>(value: T) => z.literal(value).optional();
 
-/** A switch that must be off; to the reference null is as good as false. */
+/** A boolean that must be false; the reference takes null as false. */
 export const off = z.literal([false, null as never]).optional();
 
-/** A key whose feature is off where it is null or absent. */
+/** A key that must be null or absent, which turns its feature off. */
 export const none = z.null().optional();
 
-/** A number for all blocks, or one for each. */
+/** One number for all blocks, or one per block. */
 export const perBlock = z.union([z.number().int().positive(), z.array(z.number().int().positive())]);
 
 export const atBlock = (value: number | readonly number[], block: number): number =>

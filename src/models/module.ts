@@ -1,7 +1,7 @@
 /**
- * What a model file reads its weights through: a place in a checkpoint, and the low-rank branches of adapters there.
+ * How a model file accesses its weights: a module path in a checkpoint, with the adapters' low-rank branches there.
  *
- * Parameters keep the checkpoint's own keys, so a model file and a safetensors listing can be read side by side.
+ * Parameters keep the checkpoint's keys, so that a model file can be read beside a safetensors listing.
  */
 import { TillerError } from "../errors/index.ts";
 import {
@@ -25,44 +25,44 @@ import {
 } from "../graph/index.ts";
 
 /**
- * What adapters change: paths of modules that have a low-rank branch, and keys of vectors (a bias, a norm's weight) that have
- * something added. Both are inputs of the graph (see {@link siteInputs} and {@link vectorInputs}).
+ * What adapters change: paths of modules with a low-rank branch, and keys of vectors (a bias, a norm's weight) with an added
+ * change. Both are inputs of the graph (see {@link siteInputs} and {@link vectorInputs}).
  */
 export type Sites = ReadonlySet<string>;
 
 export interface ModuleOptions {
   readonly sites?: Sites | undefined;
-  /** Tensors that are not fixed: inputs of the graph, each named by scope and key and shaped as in the checkpoint. */
+  /** Keys of tensors that are graph inputs instead of fixed weights, named by scope and key and shaped as in the checkpoint. */
   readonly open?: ReadonlySet<string> | undefined;
-  /** Layers that stay float32 where a target multiplies weights as int8; without it all do. */
+  /** Layers that stay float32 when a target multiplies in int8; if absent, all do. */
   readonly float32?: RegExp | undefined;
-  /** Goes before the names of the inputs that the two above make, so that networks do not share them. */
+  /** Prefix of the input names that `sites` and `open` create, so that networks do not share them. */
   readonly scope?: string | undefined;
 }
 
 export interface Module {
-  /** The checkpoint key without `.weight`; "" at the top. */
+  /** The checkpoint key without `.weight`; "" at the root. */
   readonly path: string;
   readonly scope: string;
   readonly at: (name: string | number) => Module;
   readonly has: (name: string) => boolean;
   /** The shape of a tensor. */
   readonly shape: (name: string) => readonly number[];
-  /** A tensor as a value: a weight that stays in its file, or an input if it is open. */
+  /** A tensor as a graph value: a weight that stays in its file, or an input if it is open. */
   readonly value: (name: string, as?: TensorView) => Value;
   readonly sites: Sites;
 }
 
 export interface TensorView {
-  /** Of the same elements; the tensor's own by default. */
+  /** A shape with as many elements; the tensor's own by default. */
   readonly shape?: readonly number[] | undefined;
-  /** First axis from here to there only, after `shape`. */
+  /** Range [from, to) of the first axis, after `shape` is applied. */
   readonly rows?: readonly [number, number] | undefined;
   /** See `parameter`. */
   readonly inPlace?: boolean | undefined;
 }
 
-/** The top of a checkpoint, ready for a model function. */
+/** The root module of a checkpoint, for a model function. */
 export function moduleOf(
   weights: ReadonlyMap<string, TensorRef>,
   { sites, open, float32, scope = "" }: ModuleOptions = {},
@@ -73,7 +73,7 @@ export function moduleOf(
     if (!ref)
       throw new TillerError(
         "tensor-missing",
-        `the checkpoint has no tensor ${key}: is its config.json another model's?`,
+        `the checkpoint has no tensor ${key}: is its config.json from another model?`,
       );
     return ref;
   };
@@ -108,18 +108,18 @@ export function moduleOf(
 }
 
 /**
- * The inputs that carry the adapters' factors at a site: `down`, `up` and, one row for each batch row, `strength`.
+ * The inputs for the adapters' factors at a site: `down`, `up` and `strength` [batch, 1, rank].
  *
- * `rank` is the sum of the ranks of all adapters there, 0 when none is loaded.
+ * `rank` is the sum of all adapters' ranks there, 0 if none is loaded.
  */
 export const siteInputs = (path: string, scope = "") =>
   ({ down: `${scope}${path}.down`, up: `${scope}${path}.up`, strength: `${scope}${path}.strength` }) as const;
 
-/** The inputs that carry what adapters add to a vector: `vectors` [n, length], and `strength` [batch, 1, n]. */
+/** The inputs for the adapters' changes to a vector: `vectors` [n, length] and `strength` [batch, 1, n]. */
 export const vectorInputs = (key: string, scope = "") =>
   ({ vectors: `${scope}${key}.vectors`, strength: `${scope}${key}.strength` }) as const;
 
-/** What adapters add to the vector `name` of a module, by batch row: [batch, 1, length]; undefined where they do not. */
+/** What adapters add to a module's vector `name`, [batch, 1, length]; undefined if the vector is not a site. */
 function added({ path, scope, sites }: Module, name: string, length: number, x: Value): Value | undefined {
   const key = `${path}.${name}`;
   if (!sites.has(key)) return undefined;
@@ -131,12 +131,12 @@ function added({ path, scope, sites }: Module, name: string, length: number, x: 
 /**
  * x [batch, tokens, in] through the linear layer at `module`: y = W x + b + ((x A) * s) B.
  *
- * The strength s belongs to the batch row, so strong and weak rows share one batch. A 1x1 convolution's weight
- * [out, in, 1, 1] is taken as the same matrix.
+ * The strength s is per batch row, so strong and weak rows share a batch. A 1x1 convolution's weight [out, in, 1, 1] is used
+ * as the matrix [out, in].
  */
 export const linearAt = (module: Module, x: Value): Value => linearPartsAt(module, x, 1)[0]!;
 
-/** {@link linearAt} with the output cut into `parts` of equal width: cheaper than cutting it afterwards. */
+/** {@link linearAt} with the output split into `parts` of equal width, which is cheaper than splitting it afterwards. */
 export function linearPartsAt(module: Module, x: Value, parts: number): Value[] {
   const shape = module.shape("weight").slice(0, 2);
   const [out, width] = shape as [number, number];
@@ -154,15 +154,15 @@ export function linearPartsAt(module: Module, x: Value, parts: number): Value[] 
 }
 
 /**
- * Numbers in a convolution's weight from which it is used as it lies in its file.
+ * Convolution weights with more elements than this are used in place, as they lie in their file.
  *
- * The runtime re-lays smaller ones to its blocked layout when the session is built, which gains a tenth of their time at
- * each step. The weights of deep layers are large and their pictures small: re-laying those of SD 1.5 takes 9 s at the
- * start and wins 0.1 s a step.
+ * The runtime converts smaller ones to its blocked layout when the session is built, which saves a tenth of their time at
+ * each step. Deep layers have large weights and small feature maps: converting those of SD 1.5 takes 9 s at the start and
+ * saves 0.1 s a step.
  */
 const blockedLayoutLimit = 2 ** 20;
 
-/** x [batch, in, h, w] through the convolution at `module`, adapters included. */
+/** x [batch, in, h, w] through the convolution at `module`, including adapters. */
 export function convAt(module: Module, x: Value, options: ConvOptions = {}): Value {
   const shape = module.shape("weight") as [number, number, number, number];
   const [out, ...kernel] = shape;
@@ -192,7 +192,7 @@ function lowRank(
   };
 }
 
-/** Layer normalisation of x [batch, tokens, width], adapters included. */
+/** Layer normalisation of x [batch, tokens, width], including adapters. */
 export function layerNormAt(module: Module, x: Value, epsilon = 1e-5): Value {
   const width = module.shape("weight")[0]!;
   const normal = layerNorm(x, module.value("weight"), module.value("bias"), epsilon);
@@ -201,7 +201,7 @@ export function layerNormAt(module: Module, x: Value, epsilon = 1e-5): Value {
   return bias ? add(scaled, bias) : scaled;
 }
 
-/** Group normalisation of x [batch, channels, h, w], adapters included. */
+/** Group normalisation of x [batch, channels, h, w], including adapters. */
 export function groupNormAt(module: Module, x: Value, groups: number, epsilon: number): Value {
   const channels = module.shape("weight")[0]!;
   const shape = [channels, 1, 1];

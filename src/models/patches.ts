@@ -1,4 +1,4 @@
-/** Pictures as tokens: patches through a linear layer, a class token before them, positions added. */
+/** Pictures as tokens: projected patches after a class token, plus position embeddings. */
 import {
   add,
   concat,
@@ -14,7 +14,7 @@ import {
 import type { Module } from "./module.ts";
 import { resizedPositions } from "./positions.ts";
 
-/** What a vision transformer's checkpoint calls the three. */
+/** A vision transformer checkpoint's names for the three. */
 export interface PatchNames {
   readonly patches: string;
   readonly classToken: string;
@@ -22,9 +22,9 @@ export interface PatchNames {
 }
 
 /**
- * Tokens [batch, 1 + patches, width] of a picture [batch, 3, h, w], the class token first.
+ * Tokens [batch, 1 + patches, width] of a picture [batch, 3, h, w], class token first.
  *
- * For a square picture of another size than the model was trained with, its positions are interpolated as DINO does it.
+ * If a square picture is not of the training size, position embeddings are interpolated as in DINO.
  */
 export function embedPatches(module: Module, picture: Value, size: number, names: PatchNames): Value {
   const bias = module.has(`${names.patches}.bias`) ? module.value(`${names.patches}.bias`) : undefined;

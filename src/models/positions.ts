@@ -1,9 +1,9 @@
-/** Positions of a vision transformer for pictures of another size than it was trained with. */
+/** Resizes a vision transformer's position embeddings for pictures that are not of the training size. */
 import { concat, constant, matmul, reshape, slice, type Value } from "../graph/index.ts";
 
 /**
- * Positions [1, 1 + to^2, width] from [1, 1 + from^2, width]: the class token's stays, the others are interpolated on their
- * square as DINO does it (bicubic with a = -3/4, its scale (to + 0.1) / from).
+ * Positions [1, 1 + to^2, width] from [1, 1 + from^2, width]: the class token's is kept, the others are interpolated on their
+ * grid as in DINO (bicubic with a = -3/4, scale (to + 0.1) / from).
  */
 export function resizedPositions(positions: Value, from: number, to: number): Value {
   const width = positions.shape[2] as number;
@@ -12,7 +12,7 @@ export function resizedPositions(positions: Value, from: number, to: number): Va
   return concat([slice(positions, 1, 0, 1), reshape(spread, [1, to * to, width])], 1);
 }
 
-/** The share that each of from x from positions has in each of to x to, row by row. */
+/** Interpolation weights [to * to, from * from], grids in row-major order. */
 export function spreading(from: number, to: number): Float32Array {
   const line = Array.from({ length: to }, (_, i) => shares(((i + 0.5) * from) / (to + 0.1) - 0.5, from));
   const matrix = new Float32Array(to * to * from * from);
@@ -28,7 +28,7 @@ export function spreading(from: number, to: number): Float32Array {
   return matrix;
 }
 
-/** Of `count` points on a line, the share each has at a place between them; beyond the ends the last one repeats. */
+/** Interpolation weights of `count` points on a line at a position between them; the end points repeat beyond the ends. */
 function shares(at: number, count: number): number[] {
   const found = Array<number>(count).fill(0);
   const first = Math.floor(at) - 1;
@@ -38,7 +38,7 @@ function shares(at: number, count: number): number[] {
   return found;
 }
 
-/** Keys's cubic kernel with a = -3/4, as PyTorch has it. */
+/** Keys's cubic kernel with a = -3/4, as in PyTorch. */
 function keys(distance: number): number {
   const a = -0.75;
   const d = Math.abs(distance);

@@ -1,8 +1,8 @@
 /**
  * The denoising U-Net of Stable Diffusion 1.x and 2.x (Diffusers' UNet2DConditionModel).
  *
- * Cross-attention keys and values depend on the text alone, so they are a graph of their own ({@link textKeysValues}),
- * run once a prompt, and inputs of the U-Net.
+ * Cross-attention keys and values depend only on the text, so a separate graph ({@link textKeysValues}) computes them once
+ * per prompt, and they are inputs of the U-Net.
  */
 import { z } from "zod";
 import {
@@ -39,7 +39,7 @@ const schema = z.object({
     .array(z.enum(["CrossAttnUpBlock2D", "UpBlock2D"]))
     .default(["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]),
   cross_attention_dim: z.number().int().positive(),
-  /** Despite its name the number of heads, for every block or for each. */
+  /** Despite its name, the number of heads, for all blocks or per block. */
   attention_head_dim: perBlock.default(8),
   num_attention_heads: perBlock.nullish(),
   transformer_layers_per_block: perBlock.default(1),
@@ -48,7 +48,7 @@ const schema = z.object({
   flip_sin_to_cos: z.boolean().default(true),
   freq_shift: z.number().default(0),
   act_fn: only("silu"),
-  /** Distilled networks have none: null, which is not the default. */
+  /** Null in distilled networks, which have no mid block. */
   mid_block_type: z.literal(["UNetMidBlock2DCrossAttn", null as never]).default("UNetMidBlock2DCrossAttn"),
   time_embedding_type: only("positional"),
   resnet_time_scale_shift: only("default"),
@@ -79,7 +79,7 @@ export type UNetConfig = z.output<typeof schema>;
 export const unetConfig = (config: Readonly<Record<string, unknown>>): UNetConfig =>
   parseConfig("U-Net", schema, config);
 
-/** The inputs that carry the text: keys and values of the cross-attention at `path`. */
+/** The text inputs of the cross-attention at `path`: its keys and values. */
 const textInputs = (path: string) => ({ keys: `${path}.keys`, values: `${path}.values` });
 
 /**
@@ -142,9 +142,9 @@ export function unet(unet: Module, config: UNetConfig): Outputs {
 }
 
 /**
- * Records the text side of the U-Net: keys and values of every cross-attention, with the adapters at `unet.sites`.
+ * Records the U-Net's text side: keys and values of every cross-attention, with the adapters at `unet.sites`.
  *
- * Input: `text` [batch, tokens, cross_attention_dim]. Outputs are named as the U-Net's inputs.
+ * Input: `text` [batch, tokens, cross_attention_dim]. Outputs have the names of the U-Net's inputs.
  */
 export function textKeysValues(unet: Module, config: UNetConfig): Outputs {
   const text = input("text", [symbol("batch"), symbol("tokens"), config.cross_attention_dim]);
@@ -159,7 +159,7 @@ export function textKeysValues(unet: Module, config: UNetConfig): Outputs {
   return outputs;
 }
 
-/** The paths of all cross-attentions, in the order the network meets them. */
+/** The paths of all cross-attentions, in execution order. */
 export function crossAttentions(config: UNetConfig): string[] {
   const paths: string[] = [];
   const transformerAt = (path: string, block: number) => {
@@ -192,7 +192,7 @@ const blockAttention = (config: UNetConfig, block: number) => ({
 /** Sinusoids of the timestep through two linear layers: [batch] to [batch, 1, width]. */
 function timeEmbedding(module: Module, timestep: Value, config: UNetConfig): Value {
   const half = config.block_out_channels[0]! / 2;
-  // In float32 step by step, as the reference: at timestep 981 a rounding here is seen in the result.
+  // Every operation is rounded to float32, as in the reference: at timestep 981, rounding here affects the result.
   const frequencies = Float32Array.from({ length: half }, (_, i) =>
     Math.exp(Math.fround(Math.fround(-Math.log(10000) * i) / (half - config.freq_shift))),
   );
@@ -208,10 +208,10 @@ interface TransformerOptions {
   readonly text: (module: Module, width: number) => KeysValues;
 }
 
-/** Diffusers' Transformer2DModel: x [batch, channels, h, w] as tokens through its blocks, added to x. */
+/** Diffusers' Transformer2DModel: x [batch, channels, h, w], as tokens, through its blocks, added to x. */
 function transformer(module: Module, x: Value, { heads, layers, groups, text }: TransformerOptions): Value {
   const width = x.shape[1] as number;
-  // A 1x1 convolution on pixels is a linear layer on tokens, so both forms of proj_in and proj_out are the latter.
+  // A 1x1 convolution on pixels is a linear layer on tokens, so proj_in and proj_out are always linear here.
   let h = linearAt(module.at("proj_in"), toTokens(groupNormAt(module.at("norm"), x, groups, 1e-6)));
   for (let i = 0; i < layers; i++) {
     const block = module.at("transformer_blocks").at(i);

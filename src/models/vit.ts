@@ -1,4 +1,4 @@
-/** The vision transformer of DINO (Transformers' ViTModel): its class token tells one individual from another. */
+/** DINO's vision transformer (Transformers' ViTModel), whose class token distinguishes individuals. */
 import { z } from "zod";
 import { add, attention, gelu, input, type Outputs, reshape, slice, symbol, type Value } from "../graph/index.ts";
 import { only, parseConfig } from "./config.ts";
@@ -22,7 +22,7 @@ export const vitConfig = (config: Readonly<Record<string, unknown>>): ViTConfig 
 /**
  * Records the transformer.
  *
- * Input, unless it is given: `picture` [batch, 3, image_size, image_size], normalised as its processor does. Output:
+ * Input, unless given: `picture` [batch, 3, image_size, image_size], normalised as by its processor. Output:
  * `features` [batch, width], the class token after the last norm.
  */
 export function vit(

@@ -1,9 +1,9 @@
 /**
- * Box-Muller in float32, rounding for rounding what PyTorch's CPU kernel computes on x86.
+ * Box-Muller in float32, with the same rounding as PyTorch's CPU kernel on x86.
  *
  * PyTorch does not call the C library here: its AVX2 kernel evaluates the single-precision Cephes polynomials (logf,
- * sinf, cosf), and the compiler fuses every product that feeds a sum. Both are repeated below, so that the normals are
- * PyTorch's bit for bit. With correctly rounded functions in their place they would differ by up to 1.7e-6.
+ * sinf, cosf), and the compiler fuses every product that feeds a sum. Both are reproduced below, so that the normals equal
+ * PyTorch's bit for bit. With correctly rounded functions instead, they would differ by up to 1.7e-6.
  */
 
 const f32 = Math.fround;
@@ -46,7 +46,7 @@ const polynomial = (coefficients: readonly number[], x: number): number => {
   return y;
 };
 
-/** Natural logarithm of a whole multiple of 2^-24 in (0, 1]; the uniforms are no finer. */
+/** Natural logarithm of a whole multiple of 2^-24 in (0, 1], the resolution of the uniforms. */
 function log(value: number): number {
   let exponent = 8 - Math.clz32(value * 2 ** 24);
   let x = value * 2 ** -exponent; // mantissa in [0.5, 1)

@@ -22,7 +22,7 @@ describe("noise", () => {
         if (values !== undefined && count >= 16) {
           expect(drawn).toEqual(decode(values)); // bit for bit
         } else if (values !== undefined) {
-          // Below 16 values the C library's double-precision log, sin and cos decide: equal but for a last bit.
+          // Below 16 values the result depends on the C library's double-precision log, sin and cos: equal except for the last bit.
           decode(values).forEach((value, i) => {
             expect(Math.abs(drawn[i]! - value)).toBeLessThanOrEqual(2 ** -23 * Math.abs(value));
           });
@@ -48,7 +48,7 @@ describe("noise", () => {
     expect(Math.abs(variance - 1)).toBeLessThan((5 * Math.SQRT2) / 512);
   });
 
-  it("refuses a seed that is no whole number", () => {
+  it("refuses a seed that is not a whole number", () => {
     expect(() => createNoise(0.5)).toThrow(refusal("seed-invalid", "0.5"));
     expect(() => createNoise(2 ** 53)).toThrow(refusal("seed-invalid", "2^53"));
   });

@@ -4,7 +4,7 @@ import { TillerError } from "../errors/index.ts";
 import { boxMuller16 } from "./box-muller.ts";
 import { mersenneTwister } from "./mersenne-twister.ts";
 
-/** A generator of standard normal values; its state moves on with every call. */
+/** A generator of standard normal values; every call advances its state. */
 export interface NoiseSource {
   /** The next `count` values: what `torch.randn` gives for a tensor of that many elements, in row-major order. */
   normal(count: number): Float32Array;
@@ -12,16 +12,16 @@ export interface NoiseSource {
 
 /**
  * The noise of `torch.Generator().manual_seed(seed)`: each `normal(count)` equals the next
- * `torch.randn(shape, generator=generator, dtype=torch.float32)` on one generator, first the initial latents, then
- * whatever an ancestral sampler draws.
+ * `torch.randn(shape, generator=generator, dtype=torch.float32)` on one generator: first the initial latents, then an
+ * ancestral sampler's noise.
  *
- * Sixteen or more values equal PyTorch's on x86 with AVX2 bit for bit (other builds of PyTorch differ from that one
- * by up to 2e-6 themselves). Fewer come from its double-precision path and are equal after rounding to float32. As in
- * PyTorch, that path makes values in pairs and keeps the second for its next call, through larger draws in between,
- * and only the low 32 bits of the seed matter: seed 2^32 + 5 is seed 5.
+ * Sixteen or more values equal PyTorch's on x86 with AVX2 bit for bit (other builds of PyTorch differ from that one by up to
+ * 2e-6). Fewer use PyTorch's double-precision path and are equal after rounding to float32. As in PyTorch, that path makes
+ * values in pairs and keeps the second for its next call, even across larger draws, and only the low 32 bits of the seed
+ * matter: seed 2^32 + 5 equals seed 5.
  *
  * @param seed any safe integer.
- * @throws TillerError if the seed is not one.
+ * @throws TillerError if the seed is not a safe integer.
  */
 export function createNoise(seed: number): NoiseSource {
   if (!Number.isSafeInteger(seed)) {
@@ -57,7 +57,7 @@ export function createNoise(seed: number): NoiseSource {
       for (let i = 0; i < count; i++) values[i] = uniform();
       for (let i = 0; i + 16 <= count; i += 16) boxMuller16(values, i);
       if (count % 16 !== 0) {
-        // The last sixteen values are drawn afresh, over those already made.
+        // The last sixteen values are drawn again, overwriting those already made.
         for (let i = count - 16; i < count; i++) values[i] = uniform();
         boxMuller16(values, count - 16);
       }

@@ -1,18 +1,18 @@
 /**
- * Random draws of training. Each stream is a function of the seed, what it is for and its number: a run that is resumed
- * draws what it would have drawn, and no draw depends on another.
+ * Random draws for training. Each stream depends only on the seed, its purpose and its number, so a resumed run draws the same
+ * values, and no draw depends on another.
  */
 import { mersenneTwister } from "./mersenne-twister.ts";
 import { createNoise } from "./noise.ts";
 
 export interface RandomStream {
-  /** Uniform in 0 (included) to 1 (not). */
+  /** Uniform in [0, 1). */
   uniform(): number;
   /** A whole number from 0 to `count` - 1. */
   integer(count: number): number;
 }
 
-/** The stream of a purpose's `number`-th use. */
+/** The `number`-th stream for a purpose. */
 export function randomStream(seed: number, purpose: string, number: number): RandomStream {
   const next = mersenneTwister(streamSeed(seed, purpose, number));
   const uniform = () => (next() >>> 5) * 2 ** -27 + (next() >>> 6) * 2 ** -53;
@@ -23,7 +23,7 @@ export function randomStream(seed: number, purpose: string, number: number): Ran
 export const normalValues = (seed: number, purpose: string, number: number, count: number): Float32Array =>
   createNoise(streamSeed(seed, purpose, number)).normal(count);
 
-/** 32 bits from all three: FNV-1a, finished as MurmurHash3 is, so that neighbouring numbers give unlike seeds. */
+/** Hashes all three to 32 bits: FNV-1a with MurmurHash3's finaliser, so that neighbouring numbers give unrelated seeds. */
 function streamSeed(seed: number, purpose: string, number: number): number {
   let hash = 0x811c9dc5;
   for (const character of `${seed} ${purpose} ${number}`) {

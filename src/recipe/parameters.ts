@@ -1,11 +1,11 @@
-/** The `parameters` text that community tools put into their pictures, and read from them. */
+/** The `parameters` text that community tools write to and read from pictures. */
 import { settingsOf, toldOf } from "../guidance/index.ts";
 import { samplerOf } from "../samplers/index.ts";
 import type { Recipe } from "./recipe.ts";
 
 /**
- * A recipe in AUTOMATIC1111's form: the prompt, `Negative prompt: …`, then one line of `Key: value` pairs. Keys that only
- * Tiller has come last.
+ * A recipe in AUTOMATIC1111's format: the prompt, `Negative prompt: …`, then one line of `Key: value` pairs. Tiller's own keys
+ * come last.
  *
  * @param width Of the picture, in pixels; a recipe may leave the size to the model.
  */
@@ -22,7 +22,7 @@ export function parametersText(recipe: Recipe, width: number, height: number): s
     ["Model", shortName(model)],
     ["Guidance", guidance],
   ];
-  if (request.clipSkip > 0) pairs.push(["Clip skip", request.clipSkip + 1]); // There, 1 is the last layer.
+  if (request.clipSkip > 0) pairs.push(["Clip skip", request.clipSkip + 1]); // There, 1 means the last layer.
   for (const { name, label } of settingsOf(guidance)) {
     const value = settings[name];
     if (name !== "scale" && value !== undefined) pairs.push([label, value]);
@@ -43,7 +43,7 @@ export function shortName(path: string): string {
   return last.replace(/\.(safetensors|ckpt|pt|bin)$/, "");
 }
 
-/** Readers split at commas; a value that has one, or a colon or a line break, goes as a JSON string. */
+/** Readers split at commas, so a value with a comma, colon, quote or line break is written as a JSON string. */
 function quotedIfNeeded(value: string | number): string {
   return /[,:\n"]/.test(String(value)) ? JSON.stringify(value) : String(value);
 }

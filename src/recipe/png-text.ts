@@ -1,4 +1,4 @@
-/** Text chunks of PNG files (tEXt, zTXt, iTXt), put in and taken out without touching the pixels. */
+/** Writes and reads text chunks of PNG files (tEXt, zTXt, iTXt) without touching the pixels. */
 import { withSource } from "#bytes";
 import type { ByteSource } from "../bytes/source.ts";
 import { TillerError } from "../errors/index.ts";
@@ -13,16 +13,16 @@ export interface PngText {
 const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 /** Signature, then IHDR: length, type, 13 bytes, checksum. */
 const headLength = signature.length + 25;
-/** Recipes take some KB. A longer text, before or after decompression, is none. */
+/** Limit in bytes, before and after decompression; recipes take a few KB. */
 const maxText = 4 << 20;
-/** Encoders write chunks of 8 KB or more: this is a file of 2 GB. */
+/** Encoders write chunks of at least 8 KB, so this allows a file of 2 GB. */
 const maxChunks = 1 << 18;
 
 /**
  * A PNG's bytes with texts added before its pixels, in the given order.
  *
- * Latin-1 text becomes a tEXt chunk, which every reader knows, anything else an iTXt chunk in UTF-8. NUL, which ends
- * fields there, becomes a space.
+ * Latin-1 text becomes a tEXt chunk, which every reader supports, other text an iTXt chunk in UTF-8. NUL, the field
+ * terminator, becomes a space.
  *
  * @param png A complete PNG file.
  */
@@ -32,15 +32,15 @@ export function withTexts(png: Uint8Array, texts: Readonly<Record<string, string
 }
 
 /**
- * Reads a PNG's size and the texts stored under `keywords`. Pixels are skipped unread, so that memory stays bounded whatever
- * the file says of itself.
+ * Reads a PNG's size and the texts stored under `keywords`. Pixels are skipped unread, so that memory stays bounded for any
+ * file.
  *
  * @throws TillerError if the file is missing, not a PNG, cut off, or one of these texts is damaged or longer than 4 MiB.
  */
 export const readTexts = (file: string, keywords: readonly string[]): Promise<PngText> =>
   withSource(file, (source) => textsIn({ ...source, name: file }, keywords));
 
-/** {@link readTexts} of a source. */
+/** {@link readTexts} from a source. */
 export async function textsIn(source: ByteSource, keywords: readonly string[]): Promise<PngText> {
   const { name: file, size } = source;
   const damaged = (what: string) =>
@@ -55,7 +55,7 @@ export async function textsIn(source: ByteSource, keywords: readonly string[]): 
     throw new TillerError("picture-unreadable", `${file} is not a PNG picture.`, { paths: [file] });
   if (size < headLength) throw damaged("it is cut off");
   if (wordAt(head, 8) !== 13 || latin1(head.subarray(12, 16)) !== "IHDR")
-    throw damaged("it does not begin with its size");
+    throw damaged("it does not begin with an IHDR chunk");
 
   const texts = new Map<string, string>();
   let offset = headLength;
@@ -65,14 +65,14 @@ export async function textsIn(source: ByteSource, keywords: readonly string[]): 
     const start = await read(offset, 8);
     const length = wordAt(start, 0);
     const type = latin1(start.subarray(4));
-    if (!/^[A-Za-z]{4}$/.test(type)) throw damaged(`at byte ${offset} no chunk begins`);
+    if (!/^[A-Za-z]{4}$/.test(type)) throw damaged(`there is no chunk at byte ${offset}`);
     if (length > size - offset - 12) throw damaged(`its ${type} chunk at byte ${offset} is longer than the file`);
     if (type === "IEND") break;
     if (/^(tEXt|zTXt|iTXt)$/.test(type)) {
-      // Keywords have 79 bytes at most; longer chunks under other keywords are none of our business.
+      // Keywords have at most 79 bytes; other keywords' chunks are not read further.
       const keyword = beforeNul(await read(offset + 8, Math.min(length, 80)));
       if (keyword !== undefined && keywords.includes(keyword) && !texts.has(keyword)) {
-        if (length > maxText) throw damaged(`its text "${keyword}" has ${length} bytes, and ${maxText} is the most`);
+        if (length > maxText) throw damaged(`its text "${keyword}" has ${length} bytes, more than ${maxText}`);
         const chunk = await read(offset + 4, length + 8);
         if (wordAt(chunk, length + 4) !== crc32(chunk.subarray(0, length + 4))) {
           throw damaged(`the checksum of its text "${keyword}" is wrong`);
@@ -106,7 +106,7 @@ function beforeNul(bytes: Uint8Array): string | undefined {
   return end < 1 ? undefined : latin1(bytes.subarray(0, end));
 }
 
-/** @param data What follows the keyword's NUL. Undefined if it is not as the format says, or inflates beyond measure. */
+/** @param data What follows the keyword's NUL. @returns Undefined if it is malformed or inflates beyond {@link maxText}. */
 async function textOf(type: string, data: Uint8Array): Promise<string | undefined> {
   if (type === "tEXt") return latin1(data);
   if (type === "zTXt") {
@@ -149,7 +149,7 @@ function word(value: number): Uint8Array {
 
 function latin1(bytes: Uint8Array): string {
   let text = "";
-  // In pieces: so many arguments a call may have.
+  // In pieces, because the number of arguments of a call is limited.
   for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));
   return text;
 }

@@ -51,7 +51,7 @@ describe("a picture with a recipe", () => {
     );
   });
 
-  test("gives back any recipe, in whatever script its prompt is", async () => {
+  test("gives back any recipe, with a prompt in any script", async () => {
     const png = await encodePng(picture);
     const text = fc.string({ unit: "binary", maxLength: 80 });
     await fc.assert(
@@ -86,7 +86,7 @@ describe("a picture with a recipe", () => {
     expect(parameters).toMatch(/^ein Bär & 猫\nSteps: 50, /);
   });
 
-  test("tells community tools the parameters in their form", async () => {
+  test("has the parameters in the format of community tools", async () => {
     const request = fullRequestSchema.parse({
       prompt: "a cat\nin a hat",
       negative: "ugly, blurry",
@@ -126,12 +126,12 @@ describe("reading a recipe", () => {
     return Buffer.concat([png.subarray(0, 33), ...chunks, png.subarray(33)]);
   };
 
-  test("says so if there is none", async () => {
+  test("reports a missing recipe", async () => {
     await refused(await encodePng(picture), "recipe-missing");
     await refused(withTexts(await encodePng(picture), { parameters: "a cat\nSteps: 3" }), "recipe-missing");
   });
 
-  test("refuses what is not a PNG", async () => {
+  test("refuses a file that is not a PNG", async () => {
     await refused(new Uint8Array(0), "picture-unreadable");
     await refused(Buffer.from("GIF89a and more of it"), "picture-unreadable");
     await expect(readRecipe(folder)).rejects.toThrow(refusal("file-unreadable", folder));
@@ -157,7 +157,7 @@ describe("reading a recipe", () => {
     await refused(await withChunk(Buffer.alloc(64)), "picture-unreadable", "33");
   });
 
-  test("inflates no further than a recipe may be long", async () => {
+  test("stops inflating beyond a recipe's largest size", async () => {
     const bomb = deflateSync(Buffer.alloc(200 << 20));
     expect(bomb.length).toBeLessThan(300_000);
     await refused(
@@ -170,12 +170,12 @@ describe("reading a recipe", () => {
     );
   });
 
-  test("refuses a text too long to be a recipe, unread", async () => {
+  test("refuses a text too long for a recipe without reading it", async () => {
     const long = Buffer.concat([Buffer.from("tiller\0"), Buffer.alloc(5 << 20, "x")]);
     await refused(await withChunk(chunk("tEXt", long)), "picture-unreadable", "4194304");
   });
 
-  test("reads compressed texts, as programs that save a picture again write them", async () => {
+  test("reads compressed texts, which other programs write when saving a picture", async () => {
     const json = deflateSync(Buffer.from(JSON.stringify(recipe("eine Katze"))));
     for (const data of [
       chunk("zTXt", Buffer.concat([Buffer.from("tiller\0\0"), json])),
@@ -185,7 +185,7 @@ describe("reading a recipe", () => {
     }
   });
 
-  test("refuses a recipe that is not one, saying where it is wrong", async () => {
+  test("refuses an invalid recipe, saying where it is wrong", async () => {
     const png = await encodePng(picture);
     await refused(withTexts(png, { tiller: "{" }), "recipe-invalid");
     await refused(withTexts(png, { tiller: "[".repeat(1 << 20) }), "recipe-invalid");
@@ -209,7 +209,7 @@ describe("reading a recipe", () => {
 });
 
 describe("writing", () => {
-  test("a name that is taken gets a number, also between many writers at once", async () => {
+  test("a taken name gets a number, even with many concurrent writers", async () => {
     const place = await mkdtemp(join(folder, "new-"));
     const written = await Promise.all(
       Array.from({ length: 8 }, (_, i) => writeNew(place, "a", "png", Uint8Array.of(i))),
@@ -229,7 +229,7 @@ describe("writing", () => {
     expect([...(await readFile(file))]).toEqual([2]);
   });
 
-  test("a folder that is not there is named", async () => {
+  test("a missing folder is named", async () => {
     await expect(writeWhole(join(folder, "none", "a.png"), Uint8Array.of(1))).rejects.toThrow(
       refusal("file-not-written", join(folder, "none", "a.png")),
     );

@@ -1,4 +1,4 @@
-/** Pictures as PNG files with their recipe inside. */
+/** Encodes pictures as PNG files that contain their recipe. */
 import { encodePixels } from "#images";
 import type { Pixels } from "../images/pixels.ts";
 import { parametersText } from "./parameters.ts";
@@ -6,8 +6,8 @@ import { withTexts } from "./png-text.ts";
 import { type Recipe, recipeSchema } from "./recipe.ts";
 
 /**
- * Encodes pixels as a PNG file. With a recipe, its text chunks `parameters` (in the form community tools read) and `tiller`
- * (Tiller's JSON) are in it.
+ * Encodes pixels as a PNG file. A recipe is stored in the text chunks `parameters` (the format of community tools) and
+ * `tiller` (JSON).
  *
  * @throws RangeError if `data` is not height x width x 3 bytes long.
  */
@@ -20,7 +20,7 @@ export async function encodePng(pixels: Pixels, recipe?: Recipe): Promise<Uint8A
   if (!recipe) return png;
   return withTexts(png, {
     parameters: parametersText(recipe, width, height),
-    // Parsed, for the order of its keys: the same picture made again is the same file.
+    // Parsed for a fixed key order, so that the same picture made again is the same file.
     tiller: JSON.stringify(recipeSchema.parse(recipe)),
   });
 }

@@ -1,25 +1,25 @@
-/** From a picture back to its recipe. */
+/** Reads the recipe from a picture. */
 import type { ByteSource } from "../bytes/source.ts";
 import { TillerError } from "../errors/index.ts";
 import { readTexts, textsIn } from "./png-text.ts";
 import { type Recipe, recipeSchema } from "./recipe.ts";
 
-/** A PNG's size, and what it says of how it was made. */
+/** A PNG's size, and its record of how it was made. */
 export interface PictureFile {
   /** Pixels. */
   readonly width: number;
   /** Pixels. */
   readonly height: number;
-  /** What made it, if Tiller did. */
+  /** Its recipe, if Tiller made it. */
   readonly recipe: Recipe | undefined;
-  /** What a community tool wrote about the picture, or Tiller for them. */
+  /** The `parameters` text of community tools, which Tiller writes too. */
   readonly parameters: string | undefined;
 }
 
 /**
- * A PNG's size and what it says of how it was made.
+ * Reads a PNG's size and its record of how it was made.
  *
- * @throws TillerError if the file is not a PNG or damaged, or its recipe is not one this Tiller understands.
+ * @throws TillerError if the file is not a PNG or is damaged, or this version of Tiller cannot read its recipe.
  */
 export async function readPicture(file: string): Promise<PictureFile> {
   const { width, height, texts } = await readTexts(file, ["tiller", "parameters"]);
@@ -33,7 +33,7 @@ export async function readPicture(file: string): Promise<PictureFile> {
 }
 
 /**
- * The recipe of a picture Tiller made.
+ * Reads the recipe of a picture made by Tiller.
  *
  * @throws TillerError as {@link readPicture} does, and if the picture has no recipe.
  */
@@ -43,13 +43,13 @@ export async function readRecipe(file: string): Promise<Recipe> {
   throw new TillerError(
     "recipe-missing",
     parameters === undefined
-      ? `${file} holds no recipe: it was not made by Tiller, or a program that saved it again dropped it.`
-      : `${file} holds another tool's parameters, but no recipe of Tiller: see tiller inspect, and pass them as options.`,
+      ? `${file} holds no recipe: it was not made by Tiller, or another program dropped the recipe when saving it.`
+      : `${file} holds another tool's parameters but no Tiller recipe: show them with tiller inspect, and pass them as options.`,
     { paths: [file] },
   );
 }
 
-/** The recipe of a picture that is in memory; undefined where there is none that can be read. */
+/** The recipe of a picture in memory; undefined if there is none or it cannot be read. */
 export async function recipeIn(source: ByteSource): Promise<Recipe | undefined> {
   try {
     const json = (await textsIn(source, ["tiller"])).texts.get("tiller");
@@ -63,7 +63,7 @@ function parseRecipe(json: string, file: string): Recipe {
   const refused = (why: string, cause?: unknown) =>
     new TillerError(
       "recipe-invalid",
-      `The recipe in ${file} cannot be used: ${why}. It is damaged, or a newer Tiller wrote it.`,
+      `The recipe in ${file} cannot be used: ${why}. It is damaged, or was written by a newer Tiller.`,
       { paths: [file], cause },
     );
   let value: unknown;

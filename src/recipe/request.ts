@@ -1,4 +1,4 @@
-/** What a picture is asked for with: one schema for the command line, the library and the recipe inside a PNG. */
+/** The request for pictures: one schema for the command line, the library and the recipe in a PNG. */
 import { z } from "zod";
 import { TillerError } from "../errors/index.ts";
 import {
@@ -16,18 +16,18 @@ import { type SamplerName, samplerNames } from "../samplers/index.ts";
 export { type GuidanceName, guidanceNames } from "../guidance/index.ts";
 export { type SamplerName, samplerNames } from "../samplers/index.ts";
 
-/** The largest seed PyTorch's generator takes as given; larger ones lose bits in a JavaScript number. */
+/** Larger seeds would lose bits in a JavaScript number. */
 const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const side = z.number().int().min(8).max(8192).multipleOf(8, "must be divisible by 8");
 
 type SettingFields = { [N in SettingName]: z.ZodOptional<z.ZodType<SettingValues[N], SettingValues[N]>> };
 
-/** A field for each setting of the guidance methods. Absent, it is the method's default. */
+/** A field for each setting of the guidance methods; if absent, the method's default applies. */
 export const settingFields = Object.fromEntries(
   settingNames.map((name) => [name, settingField(name).optional()]),
 ) as unknown as SettingFields;
 
-/** What a setting may be, without a default. */
+/** A setting's schema, without a default. */
 function settingField(name: SettingName): z.ZodType<number | string> {
   const [setting] = settingsNamed(name);
   if (setting.kind === "choice") return z.enum(setting.choices);
@@ -37,22 +37,22 @@ function settingField(name: SettingName): z.ZodType<number | string> {
   return most === undefined ? from : from.max(most);
 }
 
-/** What a request for pictures looks like: for an API of your own. */
+/** The schema of a request for pictures, for building your own API. */
 export const pictureRequestSchema = z.strictObject({
   /** What to draw. */
   prompt: z.string(),
-  /** Stands in the place of the null prompt. */
+  /** Negative prompt: replaces the null prompt. */
   negative: z.string().default(""),
   /** The guidance method; the model's own when absent. */
   guidance: z.enum(guidanceNames).optional(),
   ...settingFields,
   /** The sampler; the model's own when absent. */
   sampler: z.enum(samplerNames).optional(),
-  /** Karras's spacing of sigmas, of the samplers that have it. */
+  /** Karras sigmas, for samplers that have them. */
   karras: z.boolean().default(false),
-  /** Its steps, 1 to 1000; the model's own when absent. */
+  /** Sampling steps, 1 to 1000; the model's own when absent. */
   steps: z.number().int().min(1).max(1000).optional(),
-  /** Picture i of `count` starts from the noise of seed + i, which is PyTorch's; 0 by default. */
+  /** Picture i of `count` starts from PyTorch's noise for seed + i; 0 by default. */
   seed: seed.default(0),
   /** How many pictures; 1 by default. */
   count: z.number().int().min(1).max(10_000).default(1),
@@ -60,15 +60,15 @@ export const pictureRequestSchema = z.strictObject({
   width: side.optional(),
   /** Pixels, a multiple of 8; the model's own when absent. */
   height: side.optional(),
-  /** Text encoder layers to leave out at the end: 1 takes the penultimate layer's state. */
+  /** Number of last text encoder layers to skip: 1 takes the penultimate layer's output. */
   clipSkip: z.number().int().min(0).max(12).default(0),
 });
 
 /**
- * Picture i has the seed + i.
+ * Checks that all seeds are exact; picture i has seed + i.
  *
- * @param seed a whole number from 0 to 2^53 - 1, the first picture's.
- * @param count how many pictures, at least 1.
+ * @param seed the first picture's, a whole number from 0 to 2^53 - 1.
+ * @param count number of pictures, at least 1.
  * @throws TillerError `seed-invalid` if the last picture's seed is beyond 2^53 - 1, where numbers are no longer exact.
  */
 export function refuseInexactSeeds({ seed, count }: { readonly seed: number; readonly count: number }): void {
@@ -76,15 +76,15 @@ export function refuseInexactSeeds({ seed, count }: { readonly seed: number; rea
   if (seed <= most) return;
   throw new TillerError(
     "seed-invalid",
-    `seed ${seed} is too large for ${count} pictures, each of which has the next seed: ${most} is the most.`,
+    `seed ${seed} is too large for ${count} pictures, which have consecutive seeds: use ${most} or less.`,
   );
 }
 
-/** A request as a caller writes it: defaults may be left out. */
+/** A request as a caller writes it: fields with defaults may be left out. */
 export interface PictureRequest extends z.input<typeof pictureRequestSchema> {}
-/** A request that the schema has seen. What depends on the model may still be open. */
+/** A parsed request. Fields whose defaults come from the model may still be absent. */
 export type GivenRequest = z.output<typeof pictureRequestSchema>;
-/** What a model gives a request that leaves it open. */
+/** A model's defaults for what a request leaves out. */
 export interface UsualSettings {
   readonly guidance: GuidanceName;
   readonly sampler: SamplerName;
@@ -93,7 +93,7 @@ export interface UsualSettings {
   readonly omega: number;
 }
 
-/** What recipes and experiments of before mean by what they leave out: every model had the same. */
+/** Defaults for recipes and experiments from before models had their own. */
 export const usualBefore = {
   guidance: "cfg",
   sampler: "ddim",
@@ -102,22 +102,21 @@ export const usualBefore = {
   omega: omega.default,
 } as const satisfies UsualSettings;
 
-/** A request as recipes have it. */
+/** The schema of a request in a recipe. */
 export const fullRequestSchema = pictureRequestSchema.extend({
   /** The guidance method. */
   guidance: pictureRequestSchema.shape.guidance.unwrap().default(usualBefore.guidance),
   /** The sampler. */
   sampler: pictureRequestSchema.shape.sampler.unwrap().default(usualBefore.sampler),
-  /** Its steps. */
+  /** Sampling steps. */
   steps: pictureRequestSchema.shape.steps.unwrap().default(usualBefore.steps),
 });
-/** A request as recipes have it: everything that made the picture. */
+/** A request in a recipe: everything that made the picture. */
 export interface FullRequest extends z.output<typeof fullRequestSchema> {}
 
 /**
- * The request with what the model usually has where it leaves that open, and its guidance settings as recipes record them:
- * those that the method has. Scale, omega and the AG scale are there under every method, as they have been since the first
- * recipes. Only the size may still be the model's.
+ * The request with the model's defaults filled in, and the method's guidance settings as recipes record them. Scale, omega and
+ * the AG scale are recorded for every method, as in the first recipes. Only the size may still be absent.
  */
 export function completed(given: GivenRequest, usual: UsualSettings): FullRequest {
   const { prompt, negative, guidance = usual.guidance, ...rest } = given;

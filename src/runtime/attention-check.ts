@@ -1,21 +1,21 @@
 /**
- * Tries a provider's fused attention. The WebGPU provider's kernel for long sequences relies on a width of subgroups that
- * software devices do not have, and gives wrong numbers there without a word.
+ * Tests a provider's fused attention. The WebGPU provider's kernel for long sequences relies on a subgroup width that software
+ * devices do not have, and silently gives wrong results there.
  */
 import { attention, input, type Real } from "../graph/index.ts";
 import type { Engine } from "./engine.ts";
 import { float32 } from "./tensor.ts";
 
-/** More queries than the kernel takes at a time; Stable Diffusion's smallest head. */
+/** More queries than the kernel processes at a time, and Stable Diffusion's smallest head size. */
 const [tokens, heads, size] = [80, 2, 40];
 
-/** Results are up to 2. A wrong kernel is off by as much; a right one by a few roundings of the numbers it computes in. */
+/** Results are up to 2. A wrong kernel is off by as much; a correct one by a few rounding errors of its number type. */
 const tolerances: Readonly<Record<Real, number>> = { float32: 1e-3, float16: 2e-2, bfloat16: 0.15 };
 
-/** What to say where it is not, after the name of the device. */
+/** Message if it is wrong, after the device's name. */
 export const plainAttention = "fused attention is wrong here, a plain one is used";
 
-/** Whether the engine's attention is the definition's. */
+/** Whether the engine's attention matches the definition. */
 export async function attentionIsRight(engine: Engine): Promise<boolean> {
   const width = heads * size;
   const shape = [1, tokens, width];

@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { resolveCompute } from "./compute.ts";
 
-test("float32 on the device named, where nothing else is asked for", async () => {
+test("float32 on the named device by default", async () => {
   expect(await resolveCompute({ device: "cpu" })).toEqual({ device: "cpu", precision: "float32" });
 });
 
-test("int8 on the processor, also where the device is left open", async () => {
+test("int8 on the CPU, also if no device is named", async () => {
   for (const device of ["cpu", "auto"] as const) {
     expect(await resolveCompute({ device, precision: "int8" })).toEqual({ device: "cpu", precision: "int8" });
   }
@@ -21,7 +21,7 @@ test.each([
   );
 });
 
-test("a device that is named keeps float32 under auto, as does a small network", async () => {
+test("a named device keeps float32 under auto, as does a small network", async () => {
   expect(await resolveCompute({ device: "cpu", precision: "auto" }, 1e9)).toEqual({
     device: "cpu",
     precision: "float32",

@@ -1,14 +1,14 @@
-/** What computes and in which number type, from what a person asks for. */
+/** Resolves the requested device and number type. */
 import { hasBfloat16 } from "#runtime";
 import { TillerError } from "../errors/index.ts";
 import { type DeviceName, resolveDevice } from "./devices.ts";
 import type { Precision } from "./engine.ts";
 import { type Device, isOpenVino } from "./targets.ts";
 
-/** What {@link PrecisionName} can be. */
+/** All values of {@link PrecisionName}. */
 export const precisionNames = ["float32", "bfloat16", "float16", "int8", "auto"] as const;
 
-/** What a person asks for. */
+/** A number type as users name it. */
 export type PrecisionName = (typeof precisionNames)[number];
 
 export interface Compute {
@@ -17,20 +17,20 @@ export interface Compute {
 }
 
 /**
- * From so many parameters on, a network's step is faster in OpenVINO's bfloat16 than in ONNX Runtime's float32 where a
- * processor has bfloat16; below, the stock engine's shorter way from operator to operator wins. Between dinghy (6 million;
- * 18.5 to 21.6 ms a step) and Stable Diffusion 1.5 (860 million; 8.1 to 2.2 s) nothing was measured.
+ * Networks with at least this many parameters are faster in OpenVINO's bfloat16 than in ONNX Runtime's float32, on processors
+ * that have bfloat16; for smaller ones, ONNX Runtime's lower overhead per operator wins. Measured with dinghy (6 million; from
+ * 18.5 to 21.6 ms a step) and Stable Diffusion 1.5 (860 million; from 8.1 to 2.2 s), nothing in between.
  */
 const large = 200_000_000;
 
 /**
  * The device and the number type of products.
  *
- * float32 by default, which gives a reference's picture. `bfloat16` is OpenVINO's, on processors; `float16` is of graphics
- * processors; `int8` is ONNX Runtime's, on processors. `auto` takes bfloat16 where OpenVINO is installed, the processor has it, the device is left open and the
- * network is large; float32 elsewhere.
+ * The default, float32, gives the reference's picture. `bfloat16` needs OpenVINO on a CPU, `float16` a GPU, and `int8` ONNX
+ * Runtime on a CPU. `auto` takes bfloat16, if OpenVINO is installed and the processor has it, on the device openvino, or if no
+ * device is named and the network is large; else float32.
  *
- * @param parameters How many numbers the largest network has.
+ * @param parameters Parameter count of the largest network.
  * @throws TillerError `device-unavailable` if the device does not work here; `precision-unavailable` if it has no such type.
  */
 export async function resolveCompute(
@@ -54,7 +54,7 @@ export async function resolveCompute(
   return { device: found, precision };
 }
 
-/** Where there is but one device for a number type. */
+/** The device for number types that only one device has. */
 const usualDevice: Partial<Record<Precision, DeviceName>> = { bfloat16: "openvino", int8: "cpu" };
 
 function unavailable(precision: Precision, device: Device): TillerError {
@@ -65,8 +65,8 @@ function unavailable(precision: Precision, device: Device): TillerError {
 }
 
 function insteadOf(precision: Precision, device: Device): string {
-  if (precision === "int8") return "it is ONNX Runtime's on a processor; use --device cpu, or float32";
-  if (precision === "float16") return "it is for graphics processors; use float32 or bfloat16";
+  if (precision === "int8") return "int8 needs ONNX Runtime on a CPU; use --device cpu, or float32";
+  if (precision === "float16") return "float16 is for GPUs; use float32 or bfloat16";
   if (isOpenVino(device)) return "this processor does not have it; use float32";
-  return "it is OpenVINO's on a processor; use --device openvino, or float32";
+  return "bfloat16 needs OpenVINO on a CPU; use --device openvino, or float32";
 }

@@ -6,7 +6,7 @@ test("the cpu works everywhere", async () => {
   expect(await probeDevice("cpu")).toEqual({ ok: true, detail: "works" });
 });
 
-test("a device this platform lacks is not silently replaced by the cpu", async () => {
+test("a device that this platform lacks is not silently replaced by the CPU", async () => {
   const foreign = process.platform === "darwin" ? "dml" : "coreml";
   expect((await probeDevice(foreign)).ok).toBe(false);
   await expect(resolveDevice(foreign)).rejects.toThrow(refusal("device-unavailable", foreign));

@@ -1,4 +1,4 @@
-/** The devices that can compute, by the names Tiller's users type. */
+/** The devices by name, and whether they work. */
 import { automaticDevices, availableDevices, startEngine } from "#runtime";
 import { TillerError } from "../errors/index.ts";
 import { add, input, multiply } from "../graph/index.ts";
@@ -7,24 +7,24 @@ import type { Engine } from "./engine.ts";
 import { type Device, isOpenVino } from "./targets.ts";
 import { float32 } from "./tensor.ts";
 
-/** What {@link DeviceName} can be. */
+/** All values of {@link DeviceName}. */
 export const deviceNames = [
   ...(["auto", "cpu", "webgpu", "cuda", "dml", "coreml"] as const),
   ...(["openvino", "openvino:gpu", "openvino:npu"] as const),
 ] as const;
 
 /**
- * What a person asks for.
+ * A device as users name it.
  *
  * @useDeclaredType
  */
 export type DeviceName = (typeof deviceNames)[number];
 
-/** Whether a device works. */
+/** The result of trying a device. */
 export interface DeviceProbe {
-  /** It does. */
+  /** Whether it works. */
   readonly ok: boolean;
-  /** In what way, or why it does not. */
+  /** How it works, or why it does not. */
   readonly detail: string;
 }
 
@@ -32,7 +32,7 @@ export interface DeviceProbe {
 export async function probeDevice(device: Device): Promise<DeviceProbe> {
   let engine: Engine | undefined;
   try {
-    // The runtime leaves out a provider its binary lacks without a word, and computes on the CPU.
+    // The runtime silently drops a provider its binary lacks, and computes on the CPU.
     const available = isOpenVino(device) ? undefined : await availableDevices();
     if (available && !available.devices.includes(device))
       return { ok: false, detail: `ONNX Runtime has no ${device} ${available.on}` };
@@ -40,7 +40,7 @@ export async function probeDevice(device: Device): Promise<DeviceProbe> {
     const x = input("x", [2]);
     const session = await engine.compile("probe", { y: add(multiply(x, x), x) });
     const { y } = await session.run({ x: float32([2], [2, 3]) });
-    if (y?.data[0] !== 6 || y.data[1] !== 12) return { ok: false, detail: `computed ${y?.data} where 6,12 was due` };
+    if (y?.data[0] !== 6 || y.data[1] !== 12) return { ok: false, detail: `computed ${y?.data} instead of 6,12` };
     return { ok: true, detail: engine.fusedAttention ? "works" : `works; its ${plainAttention}` };
   } catch (error) {
     return { ok: false, detail: (error as Error).message };
@@ -50,12 +50,12 @@ export async function probeDevice(device: Device): Promise<DeviceProbe> {
 }
 
 /**
- * The device a name stands for.
+ * Resolves a device name.
  *
- * `auto` takes the first that works of cuda and, on Windows, dml; else cpu. WebGPU and CoreML are taken only by name:
- * the first may be a slow software device, the second leaves most of these graphs to the CPU.
+ * `auto` takes cuda or, on Windows, dml, whichever works first; else cpu. WebGPU and CoreML are used only by name: the former
+ * may be a slow software device, the latter leaves most of these graphs to the CPU.
  *
- * @throws TillerError if a device asked for by name does not work here.
+ * @throws TillerError if a named device does not work here.
  */
 export async function resolveDevice(name: DeviceName): Promise<Device> {
   if (name === "cpu") return name;

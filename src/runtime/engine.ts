@@ -1,12 +1,12 @@
-/** What computes: graphs go in, sessions come out. How it is done is each runtime's own. */
+/** The engine, which compiles graphs to sessions; each runtime implements it. */
 import type { Outputs, Real, Shape, Target } from "../graph/index.ts";
 import type { Device } from "./targets.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** What a network's products are computed in. */
+/** The number type of a network's products. */
 export type Precision = Real | "int8";
 
-/** Tensors that stay in the worker, by name: the outputs of one run, or what was put there. */
+/** Named tensors kept in the worker: the outputs of a run, or tensors put there. */
 export interface Kept {
   readonly kept: number;
 }
@@ -14,55 +14,55 @@ export interface Kept {
 export interface Session {
   /** The graph's inputs by name. */
   readonly inputs: ReadonlyMap<string, { readonly shape: Shape }>;
-  /** Runs the graph. Shapes are checked against the graph's before anything is computed. */
+  /** Runs the graph, after checking the shapes of `feeds`. */
   run(feeds: Feeds): Promise<Readonly<Record<string, Tensor>>>;
-  /** Runs the graph and leaves the outputs in the worker, for a later run's inputs of the same names. */
+  /** Runs the graph and keeps the outputs in the worker, for inputs of the same names in later runs. */
   keep(feeds: Feeds): Promise<Kept>;
   release(): Promise<void>;
 }
 
-/** What one operator of a graph took, over all calls. */
+/** Time that one operator of a graph took, over all calls. */
 export interface OperatorTime {
   /** The graph's name. */
   readonly graph: string;
-  /** The operator, as ONNX calls it. */
+  /** The operator's ONNX name. */
   readonly operator: string;
   /** Wall time of all calls. */
   readonly milliseconds: number;
-  /** How many. */
+  /** Number of calls. */
   readonly calls: number;
 }
 
 export interface Engine {
   readonly device: Device;
-  /** What products are computed in. */
+  /** The number type of products. */
   readonly precision: Precision;
-  /** What it lowers graphs for. */
+  /** The target that graphs are lowered for. */
   readonly target: Target;
-  /** Whether the provider's fused attention is used; not where it was tried at the start and found wrong. */
+  /** Whether the provider's fused attention is used; not if the test at start found it wrong. */
   readonly fusedAttention: boolean;
-  /** How many sessions were built so far: moving omega or changing adapters leaves it as it is. */
+  /** Sessions built so far; changing omega or adapters builds none. */
   readonly sessionsBuilt: number;
-  /** Builds a session for the graph that `outputs` reach. `name` says what it is in errors and profiles. */
+  /** Builds a session for the graph of `outputs`. `name` identifies it in errors and profiles. */
   compile(name: string, outputs: Outputs): Promise<Session>;
-  /** Leaves tensors in the worker, for the inputs of the same names of later runs. */
+  /** Keeps tensors in the worker, for inputs of the same names in later runs. */
   hold(tensors: Readonly<Record<string, Tensor>>): Promise<Kept>;
   drop(kept: Kept): Promise<void>;
-  /** Releases every session and stops the thread; with profiling on, the time per operator. */
+  /** Releases every session and stops the thread; with profiling on, returns the time per operator. */
   close(): Promise<readonly OperatorTime[]>;
 }
 
 export interface EngineOptions {
   readonly device?: Device;
-  /** What products are computed in: float32 by default. OpenVINO has bfloat16 and, on graphics processors, float16. */
+  /** The number type of products, float32 by default. OpenVINO has bfloat16 and, on GPUs, float16. */
   readonly precision?: Precision | undefined;
-  /** Threads of one operator; default: the runtime's choice, one for each physical core. */
+  /** Threads per operator; default: the runtime's choice, one per physical core. */
   readonly threads?: number | undefined;
-  /** Record the time every operator takes; read by {@link Engine.close}. */
+  /** Whether to record the time every operator takes, for {@link Engine.close}. */
   readonly profile?: boolean | undefined;
-  /** What graphs are lowered for where it is not what the device's entry in `targets` says: for tests and measurements. */
+  /** Overrides of the device's entry in `targets`, for tests and measurements. */
   readonly target?: Partial<Omit<Target, "provider">> | undefined;
 }
 
-/** Tensors given to a run, and where a tensor is already: there under the same name. */
+/** A run's inputs: tensors, or kept ones of the same name. */
 export type Feeds = Readonly<Record<string, Tensor | Kept>>;

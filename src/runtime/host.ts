@@ -1,4 +1,4 @@
-/** The engine over what a runtime brings: lowering, checks and messages are the same everywhere. */
+/** The engine on top of a runtime's host: lowering, checks and messages are the same everywhere. */
 import { TillerError } from "../errors/index.ts";
 import { dimKey, type Encoded, encode, type Place, showShape, type Target } from "../graph/index.ts";
 import { attentionIsRight } from "./attention-check.ts";
@@ -7,17 +7,17 @@ import { int8IsExact } from "./int8-check.ts";
 import { type Device, isOpenVino, targets } from "./targets.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** What a runtime brings: sessions and tensors by number, wherever they live. */
+/** What a runtime provides: sessions and kept tensors, by number. */
 export interface Host {
-  /** Where it finds weights; by default they lie in their files. */
+  /** Where it finds weights; by default, in their files. */
   readonly place?: Place | undefined;
   create(session: number, name: string, encoded: Encoded): Promise<void>;
-  /** The outputs; none if they are to be kept under a number. */
+  /** The outputs; empty if they are kept under the number `keep`. */
   run(session: number, feeds: Feeds, keep?: number): Promise<Readonly<Record<string, Tensor>>>;
   hold(keep: number, tensors: Readonly<Record<string, Tensor>>): Promise<void>;
   drop(keep: number): Promise<void>;
   release(session: number): Promise<void>;
-  /** Releases everything; with profiling on, the time per operator. */
+  /** Releases everything; with profiling on, returns the time per operator. */
   close(): Promise<readonly OperatorTime[]>;
 }
 
@@ -47,7 +47,7 @@ export async function engineOn(
       const session = ++serial;
       await host.create(session, name, encoded).catch((error: Error) => {
         if (error instanceof TillerError) throw error;
-        // The runtime may name the files that it cannot read.
+        // The runtime's message may name files that it cannot read.
         throw new TillerError(
           "network-not-built",
           `the ${name} cannot be built on ${device}: ${firstLine(error.message)}.`,
@@ -99,7 +99,7 @@ export async function engineOn(
 const numbersOf = (precision: Precision): Pick<Target, "real" | "int8"> =>
   precision === "int8" ? { real: "float32", int8: 127 } : { real: precision, int8: 0 };
 
-/** A missing, unknown or wrongly shaped input is a bug of the caller: said here rather than deep in the runtime. */
+/** Reports a missing, unknown or wrongly shaped input, a bug in the caller, before it fails deep in the runtime. */
 function checkFeeds(name: string, { inputs }: Encoded, feeds: Feeds): void {
   const sizes = new Map<string, number>();
   for (const [input, { shape, dtype }] of inputs) {

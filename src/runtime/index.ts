@@ -1,4 +1,4 @@
-/** The runtime: what pipelines compile and run graphs with. */
+/** The runtime, with which pipelines compile and run graphs. */
 export { runtimeVersion, startEngine } from "#runtime";
 export { plainAttention } from "./attention-check.ts";
 export { type Compute, type PrecisionName, precisionNames, resolveCompute } from "./compute.ts";

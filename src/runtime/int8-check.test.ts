@@ -9,12 +9,12 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-test("weights reach as far as this processor's products are exact", async () => {
+test("the range of int8 weights is as large as this processor's products are exact", async () => {
   expect(engine.target.int8).toBe((await int8IsExact(engine)) ? 127 : 63);
   expect(engine.target.real).toBe("float32");
 });
 
-test("a sum that was cut off at sixteen bits is seen", async () => {
+test("a sum that saturated at 16 bits is detected", async () => {
   const cut: Engine = {
     ...engine,
     compile: async (name, outputs): Promise<Session> => {

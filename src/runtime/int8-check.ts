@@ -1,12 +1,12 @@
 /**
- * Tries a provider's int8 products. On x86 processors without VNNI two of them are added in sixteen bits, and what is more is cut
- * off without a word.
+ * Tests a provider's int8 products. x86 processors without VNNI add pairs of them in 16 bits, and silently saturate on
+ * overflow.
  */
 import { constant, input, int8Constant, product, quantise } from "../graph/index.ts";
 import type { Engine } from "./engine.ts";
 import { float32 } from "./tensor.ts";
 
-/** Whether the largest products of 255 and 127 are added up exactly. */
+/** Whether the largest products, 255 times 127, are summed exactly. */
 export async function int8IsExact(engine: Engine): Promise<boolean> {
   const [rows, inner, columns] = [4, 32, 16];
   const x = input("x", [rows, inner]);

@@ -1,15 +1,15 @@
-/** What the core asks of the place it runs in, to compute; package.json's `#runtime` picks a side. */
+/** What the core needs from its platform to compute; package.json's `#runtime` picks a side. */
 import type { Engine, EngineOptions } from "./engine.ts";
 import type { Device } from "./targets.ts";
 
 export interface RuntimePort {
   /** Starts the engine on a device that is known to work. */
   startEngine(options?: EngineOptions): Promise<Engine>;
-  /** Devices that the runtime was built for, and where that is. */
+  /** Devices that the runtime was built for, and the platform, for messages. */
   availableDevices(): Promise<{ readonly devices: readonly string[]; readonly on: string }>;
-  /** What `auto` tries before the CPU, in this order. */
+  /** Devices that `auto` tries before the CPU, in order. */
   automaticDevices(): readonly Device[];
-  /** Whether OpenVINO is here and computes in bfloat16 on this processor. */
+  /** Whether OpenVINO is installed and computes in bfloat16 on this processor. */
   hasBfloat16(): Promise<boolean>;
   /** ONNX Runtime's version. */
   runtimeVersion(): Promise<string>;

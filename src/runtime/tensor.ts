@@ -1,4 +1,4 @@
-/** Tensors as they cross the worker's border. */
+/** Tensors as passed to and from the worker. */
 
 export type TensorData = Float32Array | Int32Array;
 
@@ -17,7 +17,7 @@ export const int32 = (shape: readonly number[], data: Int32Array | readonly numb
   data: data instanceof Int32Array ? data : Int32Array.from(data),
 });
 
-/** Tensors of equal shape, one after the other along the first axis. */
+/** Concatenates tensors along the first axis; their other axes must be equal. */
 export function stackRows(tensors: readonly Tensor[]): Tensor {
   const [first] = tensors;
   if (!first) throw new RangeError("nothing to stack");

@@ -1,15 +1,15 @@
 /**
- * Keys of a scheduler_config.json that several samplers know.
+ * Keys of scheduler_config.json shared by several samplers.
  *
- * The rule is that of `from_config` in Diffusers: keys the sampler's class knows count, those it does not know are
- * ignored, and absent ones take that class's own defaults (which is why each sampler has a schema of its own).
+ * As in Diffusers' `from_config`, keys that the sampler's class does not know are ignored, and absent ones take that
+ * class's defaults; hence each sampler has its own schema.
  */
 
 import { z } from "zod";
 
 export const predictionType = z.enum(["epsilon", "v_prediction", "sample"]).default("epsilon");
 export const spacing = z.enum(["leading", "linspace", "trailing"]);
-/** A switch; to the reference null is as good as false, whatever the default. */
+/** A boolean; as in Diffusers, null counts as false whatever the default. */
 export const flag = (usual: boolean) =>
   z
     .boolean()
@@ -29,5 +29,5 @@ export const training = {
   steps_offset: z.int().nonnegative().default(0),
 };
 
-/** Spacings other than Karras's that Diffusers can be told to use. */
+/** Diffusers' other sigma spacings, not supported here. */
 export const otherSigmas = { use_exponential_sigmas: unsupported, use_beta_sigmas: unsupported };

@@ -33,10 +33,10 @@ export const ddim = samplerKind({ name: "ddim", label: "DDIM", karras: false, sc
  *
  * CFG++ (arXiv 2406.08070, algorithm 2) takes x0 from the guided eps and re-noises with the unguided one. After the
  * last step a_prev is 1, or a_0 if `set_alpha_to_one` is false, as in Stable Diffusion; then the latents keep a trace
- * of noise, and `clean` is the picture without it.
+ * of noise, which `clean` does not have.
  *
  * @throws TillerError if the last timesteps lie beyond the training range.
- * @throws TillerError if the schedule starts at zero SNR and the network predicts noise, from which nothing follows.
+ * @throws TillerError if the schedule starts at zero SNR and the network predicts noise, which then does not determine x0.
  */
 function create(config: Config, steps: number): Sampler {
   const alphas = alphasCumprod(config);
@@ -54,7 +54,7 @@ function create(config: Config, steps: number): Sampler {
   if (type === "epsilon" && alphas[timesteps[0]!] === 0) {
     throw new TillerError(
       "scheduler-unsupported",
-      'The scheduler config asks for rescale_betas_zero_snr with prediction_type "epsilon", and pure noise says nothing about the picture; set prediction_type "v_prediction" or another sampler.',
+      'The scheduler config combines rescale_betas_zero_snr with prediction_type "epsilon", which at zero SNR does not determine the picture; set prediction_type "v_prediction" or choose another sampler.',
     );
   }
 

@@ -27,7 +27,7 @@ const schema = z.object({
   ...otherSigmas,
   prediction_type: predictionType,
   timestep_spacing: spacing.default("linspace"),
-  // Solvers of other classes that Diffusers reads as these two.
+  // Also takes other schedulers' names, which Diffusers maps to dpmsolver++ and midpoint.
   algorithm_type: z.enum(["dpmsolver++", "deis"]).default("dpmsolver++"),
   solver_type: z
     .enum(["midpoint", "heun", "logrho", "bh1", "bh2"])
@@ -37,7 +37,7 @@ const schema = z.object({
   lower_order_final: flag(true),
   euler_at_final: flag(false),
   final_sigmas_type: z.enum(["zero", "sigma_min"]).default("zero"),
-  // Python writes the default, minus infinity, in a form that is not JSON; readers make null or a string of it.
+  // Python writes the default as -Infinity, which is not JSON; parsers read it as null or a string.
   lambda_min_clipped: z.preprocess(
     (value) => (value === null || value === "-Infinity" || value === Number.NEGATIVE_INFINITY ? undefined : value),
     z.number().optional(),
@@ -67,14 +67,14 @@ export const dpmSolverPlusPlus = samplerKind({
  *
  *     x' = (sigma' / sigma) x - alpha' (exp(-h) - 1) (D + (D - D_s) / 2r)
  *
- * and the heun form has alpha' ((exp(-h) - 1) / h + 1) in the place of -alpha' (exp(-h) - 1) / 2. The first step, and
- * the last where it goes to sigma 0 or the config asks for it, leave the difference out (order 1).
+ * and the heun form has alpha' ((exp(-h) - 1) / h + 1) in place of -alpha' (exp(-h) - 1) / 2. The first step has no
+ * difference term (order 1); nor has the last, if it ends at sigma 0 or the config asks for it.
  *
- * CFG++ writes the same with D~ from the unguided output wherever x is re-noised or remembered:
+ * CFG++ uses D~, from the unguided output, wherever x is re-noised or D is remembered:
  *
  *     x' = alpha' D + (sigma' / sigma) x - alpha' exp(-h) D~ - alpha' (exp(-h) - 1) (D - D~_s) / 2r
  *
- * @throws TillerError if so many steps are asked for that two of them share a timestep.
+ * @throws TillerError if there are so many steps that two share a timestep.
  */
 function create(config: Config, steps: number, { karras }: { readonly karras: boolean }): Sampler {
   const { timesteps, sigmas } = dpmSchedule(config, steps, karras);
@@ -118,7 +118,7 @@ function create(config: Config, steps: number, { karras }: { readonly karras: bo
   };
 }
 
-/** alpha, sigma and lambda of variance-preserving latents at k-diffusion's sigma. At 0 lambda is infinite. */
+/** alpha, sigma and lambda of variance-preserving latents at k-diffusion's sigma. lambda is infinite at sigma 0. */
 function noiseLevel(sigma: number): { alpha: number; sigma: number; lambda: number } {
   const alpha = f32(1 / f32(Math.sqrt(f32(f32(sigma * sigma) + 1))));
   const scaled = f32(sigma * alpha);
@@ -149,7 +149,7 @@ function dpmSchedule(config: Config, steps: number, karras: boolean): { timestep
   return { timesteps, sigmas: Float32Array.from([...timesteps.map((t) => interpolate(training, t)), final]) };
 }
 
-/** Linspace and leading spacing plan for one point more, the clean end, and leave it out. */
+/** Linspace and leading spacing are laid out with one extra point, the clean end, which is dropped. */
 function spacedTimesteps(config: Config, steps: number): number[] {
   const reachable = reachableTimesteps(config);
   switch (config.timestep_spacing) {
@@ -164,7 +164,7 @@ function spacedTimesteps(config: Config, steps: number): number[] {
   }
 }
 
-/** How many timesteps have a lambda of at least `lambda_min_clipped`; the cosine schedule has no use for the rest. */
+/** The number of timesteps whose lambda is at least `lambda_min_clipped`: cuts the noisy end off the cosine schedule. */
 function reachableTimesteps(config: Config): number {
   const minimum = config.lambda_min_clipped;
   const alphas = nonZeroAlphasCumprod(config);
@@ -174,6 +174,6 @@ function reachableTimesteps(config: Config): number {
   if (reachable > 0) return reachable;
   throw new TillerError(
     "scheduler-unsupported",
-    `The scheduler config's lambda_min_clipped ${minimum} leaves no timestep, as lambda ends at ${lambdas[0]}; lower it or remove the key.`,
+    `The scheduler config's lambda_min_clipped ${minimum} leaves no timestep, because lambda is at most ${lambdas[0]}; lower it or remove the key.`,
   );
 }

@@ -27,7 +27,7 @@ export const eulerAncestral = samplerKind({ name: "euler-a", label: "Euler a", k
  *     x'         = x + (x - D) / sigma (sigma_down - sigma) + sigma_up noise
  *
  * CFG++: x' = D + sigma_down (x - D~) / sigma + sigma_up noise. Noise is drawn at the last step too, where its weight
- * is 0, so that the source stands where PyTorch's generator stands.
+ * is 0, to stay in step with PyTorch's generator.
  */
 function create(config: Config, steps: number): Sampler {
   const { timesteps, sigmas, initNoiseSigma, scale } = eulerSchedule(config, steps, false);

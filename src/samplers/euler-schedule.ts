@@ -1,4 +1,4 @@
-/** The timesteps and sigmas that Euler and Euler ancestral share: latents in k-diffusion's form, x = x0 + sigma eps. */
+/** Timesteps and sigmas shared by Euler and Euler ancestral, for latents in k-diffusion's form, x = x0 + sigma eps. */
 
 import { linspaceFloat32, nonZeroAlphasCumprod, type TrainingSchedule, trainingSigmas } from "../schedules/schedule.ts";
 import {
@@ -23,7 +23,7 @@ export interface EulerScheduleConfig extends TrainingSchedule {
   readonly sigma_max?: number | null | undefined;
 }
 
-/** One sigma for each timestep and the one the last step goes to. */
+/** One sigma for each timestep, then the one the last step ends at. */
 export interface EulerSchedule {
   readonly timesteps: number[];
   readonly sigmas: Float32Array;

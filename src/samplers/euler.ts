@@ -31,7 +31,7 @@ export const euler = samplerKind({ name: "euler", label: "Euler", karras: true, 
  *     d  = (x - D) / sigma
  *     x' = x + d (sigma' - sigma)
  *
- * CFG++ takes d from the unguided D~ and leaves from the guided D: x' = D + sigma' (x - D~) / sigma.
+ * CFG++ takes d from the unguided D~ and starts from the guided D: x' = D + sigma' (x - D~) / sigma.
  */
 function create(config: Config, steps: number, { karras }: { readonly karras: boolean }): Sampler {
   const { timesteps, sigmas, initNoiseSigma, scale } = eulerSchedule(config, steps, karras);
@@ -51,7 +51,7 @@ function create(config: Config, steps: number, { karras }: { readonly karras: bo
   };
 }
 
-/** The step itself, from `sigma` to `nextSigma`; `unguided` is D~ where there is one. */
+/** One step from `sigma` to `nextSigma`; `unguided` is D~, if there is one. */
 export function eulerStep(
   latents: Float32Array,
   clean: Float32Array,

@@ -1,4 +1,4 @@
-/** What follows from the list of samplers: their names, what each reads of a scheduler config, and one by its name. */
+/** Names, scheduler config parsing and lookup by name, derived from the list of samplers. */
 
 import type { z } from "zod";
 import { TillerError } from "../errors/index.ts";
@@ -20,16 +20,16 @@ type Listed = (typeof listed)[number];
  */
 export type SamplerName = Listed["name"];
 
-/** A scheduler config as the sampler of that name understands it, defaults filled in. */
+/** A scheduler config as parsed for that sampler, with defaults filled in. */
 export type SamplerConfig<Name extends SamplerName> = z.infer<Extract<Listed, { readonly name: Name }>["schema"]>;
 
-/** A sampler as people choose it. */
+/** A sampler's description. */
 export interface SamplerDescription extends Omit<SamplerKind, "name" | "schema" | "create"> {
-  /** As requests name it. */
+  /** Its name in requests. */
   readonly name: SamplerName;
 }
 
-/** The samplers there are. */
+/** All samplers. */
 export const samplers: readonly SamplerDescription[] = listed.map(
   ({ schema: _, create: __, ...described }) => described,
 );
@@ -44,9 +44,9 @@ export const samplerOf = (name: SamplerName): SamplerKind =>
   (listed as readonly SamplerKind[]).find((one) => one.name === name)!;
 
 /**
- * Reads a folder's scheduler_config.json, of whatever class, for one sampler.
+ * Parses a folder's scheduler_config.json, written by any scheduler class, for one sampler.
  *
- * @throws TillerError naming the key, if a value is not one this sampler can follow.
+ * @throws TillerError naming the key, if the sampler does not support its value.
  */
 export function parseConfig<Name extends SamplerName>(
   name: Name,
@@ -59,19 +59,20 @@ export function parseConfig<Name extends SamplerName>(
   const value = JSON.stringify(config[key])?.slice(0, 80);
   throw new TillerError(
     "scheduler-unsupported",
-    `The scheduler config has "${key}": ${value}, which the ${name} sampler cannot follow (${issue.message}); correct the key or choose another sampler.`,
+    `The scheduler config has "${key}": ${value}, which the ${name} sampler does not support (${issue.message}); correct the key or choose another sampler.`,
   );
 }
 
 /**
- * A sampler for the noise schedule of a model folder: what Diffusers makes of the same scheduler_config.json with
- * `DDIMScheduler.from_config`, `DPMSolverMultistepScheduler.from_config`, `EulerDiscreteScheduler.from_config` or
- * `EulerAncestralDiscreteScheduler.from_config`, whichever class wrote it.
+ * Creates a sampler for a model folder's noise schedule. It equals what Diffusers makes of the same
+ * scheduler_config.json with `DDIMScheduler.from_config`, `DPMSolverMultistepScheduler.from_config`,
+ * `EulerDiscreteScheduler.from_config` or `EulerAncestralDiscreteScheduler.from_config`, whichever class wrote it.
  *
- * @param steps how many, from 1 to the config's num_train_timesteps.
- * @param options `karras`: space the sigmas as Karras et al. do (of those that can); unset, the config decides.
- * @throws TillerError for an unknown name, a number of steps the schedule cannot give, or Karras spacing where there is none.
- * @throws TillerError if the config asks for something that sampler cannot do, naming the key.
+ * @param steps number of steps, 1 to the config's num_train_timesteps.
+ * @param options `karras`: use Karras sigmas, if the sampler has them; if unset, the config decides.
+ * @throws TillerError for an unknown name, a number of steps the schedule does not allow, or Karras spacing with a
+ *   sampler that has none.
+ * @throws TillerError naming the key, if the config asks for something the sampler does not support.
  */
 export function createSampler(
   name: SamplerName,
@@ -89,7 +90,7 @@ export function createSampler(
   if (options.karras && !kind.karras) {
     throw new TillerError(
       "karras-unsupported",
-      `The ${name} sampler has no Karras spacing; use ${karrasSamplerNames.join(" or ")}, or leave it out.`,
+      `The ${name} sampler has no Karras spacing; use ${karrasSamplerNames.join(" or ")}, or leave Karras out.`,
     );
   }
   const config = checkSteps<ScheduleConfig>(parseConfig(name, schedulerConfig), steps);
@@ -100,7 +101,7 @@ function checkSteps<Config extends { readonly num_train_timesteps: number }>(con
   if (!Number.isInteger(steps) || steps < 1 || steps > config.num_train_timesteps) {
     throw new TillerError(
       "steps-invalid",
-      `The number of steps is ${steps}; give a whole number from 1 to ${config.num_train_timesteps}, the timesteps the model was trained with.`,
+      `The number of steps is ${steps}; give a whole number from 1 to ${config.num_train_timesteps}, the number of timesteps the model was trained with.`,
     );
   }
   return config;

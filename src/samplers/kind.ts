@@ -1,14 +1,14 @@
 /**
- * What there is to know of a sampler by its name, as data and one function. Requests, the command line, experiments, the
- * server and Studio read it; `samplers.ts` lists those there are.
+ * A sampler's description, as data and one function, read by requests, the command line, experiments, the server and
+ * Studio. `samplers.ts` lists them all.
  */
 import type { z } from "zod";
 import type { Sampler } from "./sampler.ts";
 
-/** What every sampler reads of a scheduler config. */
+/** The scheduler config keys that every sampler reads. */
 export interface ScheduleConfig {
   readonly num_train_timesteps: number;
-  /** Where there is Karras spacing: whether the config asks for it. */
+  /** Whether the config asks for Karras sigmas; read by the samplers that have them. */
   readonly use_karras_sigmas?: boolean | null | undefined;
 }
 
@@ -20,21 +20,21 @@ export interface SamplerKind<
   readonly name: N;
   /** What AUTOMATIC1111's web UI calls it, in requests and in the `parameters` text of pictures. */
   readonly label: string;
-  /** What the web UI calls it on Karras's sigmas, where it lists that as one more sampler. */
+  /** Its web UI name with Karras sigmas, if the web UI lists that as a separate sampler. */
   readonly karrasLabel?: string;
-  /** Whether it can space the sigmas as Karras et al. do. */
+  /** Whether it has Karras sigmas. */
   readonly karras: boolean;
   /** The keys of a scheduler_config.json that its class in Diffusers knows, with that class's defaults. */
   readonly schema: S;
   /**
-   * @param steps how many, from 1 to the config's num_train_timesteps.
-   * @throws TillerError for a number of steps that its schedule cannot give.
-   * @throws TillerError if the config asks for something it cannot do.
+   * @param steps number of steps, 1 to the config's num_train_timesteps.
+   * @throws TillerError for a number of steps that its schedule does not allow.
+   * @throws TillerError if the config asks for something it does not support.
    */
   create(config: z.output<S>, steps: number, options: { readonly karras: boolean }): Sampler;
 }
 
-/** A sampler's kind, its types taken from what is written. */
+/** A sampler's kind, with its types inferred. */
 export const samplerKind = <const N extends string, S extends z.ZodType<ScheduleConfig>>(
   one: SamplerKind<N, S>,
 ): SamplerKind<N, S> => one;

@@ -72,9 +72,9 @@ function worst(found: readonly number[], expected: Float32Array): number {
 }
 
 /**
- * PyTorch's own sqrt, exp and log stray from correct rounding by one float32 unit (1.2e-7); divided by the first
- * alpha of Stable Diffusion (0.068) and carried along 50 steps that is a few 1e-6. Latents that start at sigma (4096
- * with zero terminal SNR) are themselves no finer than sigma 2^-24, which stays when they come down to size 1.
+ * PyTorch's sqrt, exp and log are off by up to one float32 ulp (1.2e-7); divided by Stable Diffusion's first alpha
+ * (0.068) and accumulated over 50 steps, that is a few 1e-6. Latents that start at sigma (4096 with zero terminal SNR)
+ * have a resolution of sigma 2^-24, an error that remains when they come down to size 1.
  */
 const tolerance = (sampler: Sampler) => Math.max(1e-5, sampler.initNoiseSigma * 2 ** -24);
 
@@ -92,7 +92,7 @@ describe("a trajectory equals Diffusers'", () => {
         if (Array.isArray(row.timesteps)) {
           expect(sampler.timesteps, label).toEqual(row.timesteps);
         } else {
-          // Fractional timesteps go through NumPy's float32 logarithm, a unit off at most: 1e-4 of a timestep.
+          // Fractional timesteps go through NumPy's float32 logarithm, which is off by up to one ulp: 1e-4 of a timestep.
           const expected = decode(row.timesteps!);
           expect(sampler.timesteps.length, label).toBe(expected.length);
           sampler.timesteps.forEach((t, i) => {
@@ -142,7 +142,7 @@ describe("CFG++ and PG++", () => {
     for (const prediction_type of name === "euler-a"
       ? ["epsilon", "v_prediction"]
       : ["epsilon", "v_prediction", "sample"]) {
-      it(`are the plain sampler where both predictions agree, with ${name} and ${prediction_type}`, () => {
+      it(`equal the plain sampler where both predictions agree, with ${name} and ${prediction_type}`, () => {
         const sampler = createSampler(name, { ...sd15, prediction_type }, 12);
         const twice = run(sampler, 5, (latents, t) => ({ output: network(latents, t), renoise: network(latents, t) }));
         expect(worst(twice.path, Float32Array.from(run(sampler, 5, plain).path))).toBeLessThan(tolerance(sampler));
@@ -193,7 +193,7 @@ describe("a sampler", () => {
 });
 
 describe("a call that cannot work is refused", () => {
-  it("with more steps than the model was trained with, or none", () => {
+  it("with no steps, or more than the model was trained with", () => {
     for (const steps of [0, -1, 2.5, 1001, Number.NaN]) {
       expect(() => createSampler("ddim", sd15, steps)).toThrow(refusal("steps-invalid", String(steps)));
     }
@@ -205,7 +205,7 @@ describe("a call that cannot work is refused", () => {
     expect(() => createSampler("dpm++", sd15, 1000)).toThrow(refusal("steps-invalid", "1000 steps"));
   });
 
-  it("with an unknown sampler, or Karras spacing where there is none", () => {
+  it("with an unknown sampler, or Karras spacing for a sampler that has none", () => {
     expect(() => createSampler("plms" as SamplerName, sd15, 5)).toThrow(
       refusal("sampler-unknown", "plms", "ddim, dpm++, euler, euler-a"),
     );
@@ -213,7 +213,7 @@ describe("a call that cannot work is refused", () => {
     expect(() => createSampler("euler-a", sd15, 5, { karras: true })).toThrow(refusal("karras-unsupported", "euler-a"));
   });
 
-  it("with a setting the sampler cannot follow, naming the key", () => {
+  it("with a setting the sampler does not support, naming the key", () => {
     const refused: [SamplerName, Record<string, unknown>][] = [
       ["ddim", { thresholding: true }],
       ["dpm++", { thresholding: true }],
@@ -242,7 +242,7 @@ describe("a call that cannot work is refused", () => {
     expect(() => createSampler("ddim", config, 10)).toThrow(refusal("scheduler-unsupported", "rescale_betas_zero_snr"));
   });
 
-  it("but keys of other schedulers are ignored", () => {
+  it("except for other schedulers' keys, which are ignored", () => {
     expect(() => createSampler("euler-a", { ...sd15, thresholding: true, solver_order: 3 }, 10)).not.toThrow();
   });
 });

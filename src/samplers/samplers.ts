@@ -1,4 +1,4 @@
-/** Every sampler, in the order in which they are listed. Each is one file, and that file is all there is to know of it. */
+/** Every sampler, in listing order; each is one self-contained file. */
 import { ddim } from "./ddim.ts";
 import { dpmSolverPlusPlus } from "./dpmpp.ts";
 import { euler } from "./euler.ts";

@@ -1,8 +1,8 @@
-/** What training asks of a noise schedule. */
+/** What training needs from a noise schedule. */
 import type { PredictionType } from "./prediction.ts";
 
 export interface Schedule {
-  /** Timesteps of training: 0 to this - 1. */
+  /** Number of training timesteps, which run from 0 to this - 1. */
   readonly timesteps: number;
   readonly prediction: PredictionType;
   /** x_t = alpha x0 + sigma eps. */

@@ -1,15 +1,15 @@
-/** From what the network predicts to the clean latents and the noise it implies. */
+/** Converts the network's predictions to clean latents and noise. */
 
 const f32 = Math.fround;
 
 /** What the network was trained to predict: the noise, the velocity alpha eps - sigma x0, or the clean latents. */
 export type PredictionType = "epsilon" | "v_prediction" | "sample";
 
-/** The outcome of one evaluation of the network for one picture, in the form the network predicts (see {@link PredictionType}). */
+/** The network's output for one picture at one step, of the model's {@link PredictionType}. */
 export interface Prediction {
   /** The guided network output. */
   readonly output: Float32Array;
-  /** CFG++ and PG++ only: the output that re-noises, which is that of the null (or weak) row, without guidance. */
+  /** CFG++ and PG++ only: the output used to re-noise, that of the null (or weak) row, without guidance. */
   readonly renoise?: Float32Array | undefined;
 }
 

@@ -1,8 +1,8 @@
 /**
  * The noise schedule a network was trained with: betas, the cumulative product of alphas, sigmas.
  *
- * Every value is rounded to float32 where PyTorch rounds it: the schedule's tail is steep, and a picture started from
- * a schedule in double precision is visibly not the same number for number.
+ * Every value is rounded to float32 where PyTorch rounds it: the schedule's tail is steep, and in double precision
+ * pictures would differ from PyTorch's.
  */
 
 import { TillerError } from "../errors/index.ts";
@@ -24,22 +24,22 @@ export interface TrainingSchedule {
  *
  * With `rescale_betas_zero_snr` the last is exactly 0 (arXiv 2305.08891, algorithm 1).
  *
- * @throws TillerError if `trained_betas` holds another number of values than `num_train_timesteps`.
+ * @throws TillerError if `trained_betas` does not have `num_train_timesteps` values.
  */
 export function alphasCumprod(config: TrainingSchedule): Float32Array {
   const betas = trainingBetas(config);
   if (betas.length !== config.num_train_timesteps) {
     throw new TillerError(
       "scheduler-unsupported",
-      `The scheduler config holds ${betas.length} trained_betas for ${config.num_train_timesteps} num_train_timesteps; correct one of the two keys.`,
+      `The scheduler config has ${betas.length} trained_betas but num_train_timesteps ${config.num_train_timesteps}; correct one of the two.`,
     );
   }
   return cumulativeProduct(config.rescale_betas_zero_snr ? rescaleToZeroSnr(betas) : betas);
 }
 
 /**
- * As {@link alphasCumprod}, for the samplers that divide by it: with zero terminal SNR the last value is 2^-24 in the
- * place of 0, which keeps its sigma finite (4096), as in Diffusers.
+ * As {@link alphasCumprod}, for the samplers that divide by it: with zero terminal SNR the last value is 2^-24
+ * instead of 0, which keeps its sigma finite (4096), as in Diffusers.
  */
 export function nonZeroAlphasCumprod(config: TrainingSchedule): Float32Array {
   const alphas = alphasCumprod(config);
@@ -70,7 +70,7 @@ function trainingBetas(config: TrainingSchedule): Float32Array {
 
 const cosineAlphaBar = (t: number): number => Math.cos((((t + 0.008) / 1.008) * Math.PI) / 2) ** 2;
 
-/** torch.linspace: counted from both ends towards the middle, each value with one rounding (a fused multiply-add). */
+/** torch.linspace: computed from both ends towards the middle, each value rounded once (a fused multiply-add). */
 export function linspaceFloat32(start: number, end: number, count: number): Float32Array {
   if (count === 1) return Float32Array.of(start);
   const [first, last] = [f32(start), f32(end)];
@@ -89,7 +89,7 @@ function cumulativeProduct(betas: Float32Array): Float32Array {
   });
 }
 
-/** Shifts sqrt(alpha-bar) so that its last value is 0, scales it so that its first stays, and takes betas of that. */
+/** Shifts sqrt(alpha-bar) so that its last value is 0, scales it so that its first is unchanged, and returns the betas. */
 function rescaleToZeroSnr(betas: Float32Array): Float32Array {
   const roots = cumulativeProduct(betas).map(Math.sqrt);
   const first = roots[0]!;

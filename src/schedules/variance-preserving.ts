@@ -1,4 +1,4 @@
-/** The schedule of networks that see alpha x0 + sigma eps with alpha^2 + sigma^2 = 1. */
+/** The schedule of networks trained on alpha x0 + sigma eps, alpha^2 + sigma^2 = 1. */
 import type { Schedule } from "./level.ts";
 import type { PredictionType } from "./prediction.ts";
 import { alphasCumprod, type TrainingSchedule } from "./schedule.ts";

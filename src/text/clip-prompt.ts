@@ -1,11 +1,11 @@
-/** Prompts as CLIP's text encoders take them. */
+/** Encodes prompts for CLIP's text encoders. */
 import { splitByTokens } from "./learned-tokens.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface PromptOptions {
   /** Positions of the text encoder: 77 for CLIP. */
   readonly length: number;
-  /** Learned tokens and how many embeddings each has. */
+  /** Learned tokens and their numbers of embeddings. */
   readonly learned?: ReadonlyMap<string, number>;
   /** The id of the first learned embedding: the size of the text encoder's own table. */
   readonly firstLearned: number;
@@ -14,15 +14,15 @@ export interface PromptOptions {
 export interface EncodedPrompt {
   /** Begin, the prompt, end, padding: `length` ids. */
   readonly ids: readonly number[];
-  /** The words that did not fit, or how they begin; "" if all did. A word cut in two is among them. */
+  /** The words that did not fit, including one cut in two, shortened to 200 characters; "" if all fit. */
   readonly dropped: string;
 }
 
 /**
- * Encodes a prompt as the reference pipelines do: cut to `length` with the end token kept, padded with the pad token.
+ * Encodes a prompt like the reference pipelines: truncated to `length` with the end token kept, padded with the pad token.
  *
- * Learned tokens are recognised anywhere, longest first and whatever their case, and stand for their embeddings in order.
- * No token of CLIP crosses white space, so the words are encoded one by one; a learned token may have white space in it.
+ * Learned tokens are matched anywhere, longest first, ignoring case, and replaced by their embeddings' ids in order. No CLIP
+ * token crosses white space, so words are encoded one by one; a learned token may contain white space.
  */
 export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: PromptOptions): EncodedPrompt {
   const { length, learned = new Map(), firstLearned } = options;
@@ -48,7 +48,7 @@ export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: Prom
   return { ids: [...kept, ...Array(length - kept.length).fill(tokenizer.pad)], dropped: beginning(dropped.join(" ")) };
 }
 
-/** The words of a text, each in pieces: its learned tokens and what stands between them. */
+/** The words of a text, each split into learned tokens and the text between them. */
 function wordsOf(text: string, tokens: readonly string[]): string[][] {
   const known = new Set(tokens.map((token) => token.toLowerCase()));
   const words: string[][] = [[]];
@@ -59,5 +59,5 @@ function wordsOf(text: string, tokens: readonly string[]): string[][] {
   return words.map((word) => word.filter((piece) => piece !== "")).filter((word) => word.length > 0);
 }
 
-/** So much of it as a warning can hold. */
+/** Shortened for a warning. */
 const beginning = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);

@@ -1,8 +1,8 @@
 /**
- * CLIP's byte-pair encoding as a tokenizer description, for folders that hold only vocabulary and merges.
+ * CLIP's byte-pair encoding as a tokenizer description, for folders that have only a vocabulary and merges.
  *
- * What Transformers' CLIPTokenizer does: NFC, white space folded, lower case; words, single digits and runs of other signs
- * apart; bytes as letters; the end of a word marked `</w>`.
+ * As in Transformers' CLIPTokenizer: NFC, white space collapsed, lower case; split into words, single digits and runs of other
+ * characters; byte-level BPE, with word ends marked `</w>`.
  */
 export function clipTokenizer(vocabulary: Record<string, number>, merges: readonly (readonly [string, string])[]) {
   const words = String.raw`<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`;

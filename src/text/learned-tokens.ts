@@ -1,8 +1,8 @@
-/** Learned tokens, wherever they stand in a text. */
+/** Finds learned tokens in a text. */
 import { TillerError } from "../errors/index.ts";
 
 /**
- * The prompt without its learned tokens: what subject-agnostic guidance compares with.
+ * The prompt without its learned tokens, for subject-agnostic guidance.
  *
  * @throws TillerError if the prompt has none.
  */
@@ -13,8 +13,8 @@ export function agnosticPrompt(prompt: string, learned: readonly string[]): stri
     throw new TillerError(
       "learned-token-missing",
       learned.length === 0
-        ? "sag needs a learned token: load a textual inversion or Custom Diffusion adapter."
-        : `sag needs a learned token in the prompt: ${learned.join(" or ")}.`,
+        ? "Subject-agnostic guidance needs a learned token: load a textual inversion or Custom Diffusion adapter."
+        : `Subject-agnostic guidance needs a learned token in the prompt: ${learned.join(" or ")}.`,
     );
   }
   return text;
@@ -23,7 +23,7 @@ export function agnosticPrompt(prompt: string, learned: readonly string[]): stri
 const isToken = (piece: string, tokens: readonly string[]): boolean =>
   tokens.some((token) => token.toLowerCase() === piece.toLowerCase());
 
-/** The text cut at every learned token, tokens included. */
+/** Splits a text at its learned tokens, keeping them. */
 export function splitByTokens(text: string, tokens: readonly string[]): string[] {
   if (tokens.length === 0) return [text];
   const longestFirst = [...tokens].sort((a, b) => b.length - a.length);

@@ -26,13 +26,13 @@ describe("prompts", () => {
     expect(ids.slice(4)).toEqual(Array(73).fill(0)); // "!" is the first symbol of the vocabulary
   });
 
-  test("that are too long keep the end token, and the words left out are named", () => {
+  test("that are too long keep the end token, and the dropped words are named", () => {
     const { ids, dropped } = encode(`${"cat ".repeat(74)} red dog snow`);
     expect([ids.length, ids.at(-1)]).toEqual([77, tokenizer.end]);
     expect(dropped).toBe("dog snow");
   });
 
-  test("that fit leave nothing out", () => expect(encode("cat ".repeat(75)).dropped).toBe(""));
+  test("that fit drop nothing", () => expect(encode("cat ".repeat(75)).dropped).toBe(""));
 });
 
 describe("learned tokens", () => {
@@ -41,16 +41,16 @@ describe("learned tokens", () => {
     ["<cat>s", 1],
   ]);
 
-  test("stand for their embeddings, whatever touches them and in whatever case", () => {
+  test("are replaced by their embeddings, in any case and next to any character", () => {
     const [a, comma] = [encode("a").ids[1]!, encode(",").ids[1]!];
     expect(encode("a<CAT>, <cat>s", learned).ids.slice(1, 6)).toEqual([a, 10_000, 10_001, comma, 10_002]);
   });
 
-  test("leave a prompt's other words as they are when they are taken out", () => {
+  test("can be removed without changing the prompt's other words", () => {
     expect(agnosticPrompt("a <cat>  cat in the snow", ["<cat>"])).toBe("a cat in the snow");
   });
 
-  test("are asked for where a method needs one", () => {
+  test("are required if a method needs one", () => {
     expect(() => agnosticPrompt("a cat", ["<cat>"])).toThrow(refusal("learned-token-missing", "<cat>"));
     expect(() => agnosticPrompt("a cat", [])).toThrow(refusal("learned-token-missing"));
   });
@@ -67,7 +67,7 @@ describe("a folder without CLIP's tokenizer is refused", () => {
     await expect(loadTokenizer(own)).rejects.toThrow(refusal("file-missing", join(own, "vocab.json")));
   });
 
-  test("with a tokenizer that does not know where a prompt begins", async () => {
+  test("with a tokenizer that has no begin token", async () => {
     const clip = JSON.parse(await readFile(new URL("vocab.json", folder), "utf8"));
     delete clip["<|startoftext|>"];
     await writeFile(join(own, "vocab.json"), JSON.stringify(clip));

@@ -1,4 +1,4 @@
-/** CLIP's tokenizer, from the files a model folder brings. */
+/** CLIP's tokenizer, from a model folder's files. */
 
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
@@ -8,11 +8,11 @@ import { TillerError } from "../errors/index.ts";
 import { clipTokenizer } from "./clip-tokenizer.ts";
 
 export interface Tokenizer {
-  /** Token ids of a piece of text, without the tokens that begin and end a prompt. */
+  /** Token ids of a text, without begin and end tokens. */
   readonly encode: (text: string) => readonly number[];
   readonly begin: number;
   readonly end: number;
-  /** Fills a short prompt up. SD 1.5 pads with the end token, SD 2.1 with "!". */
+  /** Pads short prompts. SD 1.5 pads with the end token, SD 2.1 with "!". */
   readonly pad: number;
 }
 
@@ -23,15 +23,15 @@ const specialTokens = z.looseObject({
   pad_token: special.nullish(),
 });
 
-/** A vocabulary is at most some megabytes; more is not a tokenizer's file. */
+/** Vocabularies take a few MB at most; a larger file is not a tokenizer's. */
 const sizeLimit = 64 << 20;
 
 /**
  * Opens a tokenizer folder: `tokenizer.json`, or `vocab.json` with `merges.txt`.
  *
- * `special_tokens_map.json` wins over `tokenizer_config.json`, as in Transformers.
+ * `special_tokens_map.json` overrides `tokenizer_config.json`, as in Transformers.
  *
- * @throws TillerError naming the file that is missing or not a tokenizer's.
+ * @throws TillerError naming a file that is missing or invalid.
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const optional = async (name: string): Promise<z.output<typeof specialTokens>> =>
@@ -58,7 +58,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   };
 }
 
-/** Lower case sign by sign, as the reference: JavaScript alone would write a sigma at a word's end as a final one. */
+/** Lower-cases sigma beforehand, as the reference does: JavaScript would turn one at the end of a word into a final sigma. */
 const lowerEach = (text: string): string => Array.from(text, (sign) => (sign === "Σ" ? "σ" : sign)).join("");
 
 async function openLibraryTokenizer(folder: string, special: readonly string[]): Promise<LibraryTokenizer> {
@@ -82,7 +82,7 @@ const described = z.looseObject({
 });
 type Described = z.output<typeof described>;
 
-/** A token named as special is one wherever it stands in a text: SD 2.1 pads with "!", so its prompts' "!" is that token. */
+/** Special tokens are matched anywhere in a text: SD 2.1 pads with "!", so a "!" in a prompt is that token. */
 function withSpecialTokens(description: Described, tokens: readonly string[]): Described {
   const known = new Set(description.added_tokens.map(({ content }) => content));
   const missing = [...new Set(tokens)].filter((token) => !known.has(token) && token in description.model.vocab);

@@ -31,7 +31,7 @@ async function checkpoint(name: string, tensors: Values): Promise<Checkpoint> {
   return (await readSafetensors(file)).tensors;
 }
 
-test("a blend lies omega of the way from the base to the fine-tuned model, in the fine-tuned one's dtype", async () => {
+test("a blend interpolates by omega from the base to the fine-tuned model, in the latter's dtype", async () => {
   const tuned = await checkpoint("tuned", {
     w: { values: [1, 2, -4], shape: [3, 1] },
     h: { values: [1], dtype: "float16" },
@@ -61,7 +61,7 @@ test("omega 1 is the fine-tuned model and omega 0 the base, bit for bit", async 
   expect(await readBytes(zero.get("w")!)).toEqual(await readBytes(base.get("w")!));
 });
 
-test("tensors larger than the pieces they are mixed in come out whole", async () => {
+test("tensors larger than the pieces they are mixed in come out complete", async () => {
   const length = (1 << 22) + 12_345;
   const tuned = await checkpoint("big", { w: { values: new Float32Array(length).map((_, i) => i), dtype: "float32" } });
   const base = await checkpoint("small", { w: { values: new Float32Array(length) } });
@@ -71,7 +71,7 @@ test("tensors larger than the pieces they are mixed in come out whole", async ()
   expect(mixed.findIndex((x, i) => x !== i / 2)).toBe(-1);
 });
 
-test("keys stay those the checkpoint was opened with, not those of the file", async () => {
+test("keys stay those of the opened checkpoint, not those of the file", async () => {
   const stored = await checkpoint("old", { "attentions.0.query.weight": { values: [1] } });
   const renamed = new Map([["attentions.0.to_q.weight", stored.get("attentions.0.query.weight")!]]);
   const blended = await blendCheckpoints(renamed, renamed, 0.5, join(folder, "renamed.safetensors"));

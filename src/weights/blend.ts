@@ -1,4 +1,4 @@
-/** Full fine-tunes on the dial: a checkpoint between the fine-tuned and the pre-trained one, written once and then mapped. */
+/** Blends a full fine-tune with its pre-trained model: the checkpoint is written once, then memory-mapped. */
 
 import { holdComputable } from "../bytes/computable.ts";
 import { fromFloat32, isFloat, toFloat32 } from "../bytes/elements.ts";
@@ -7,13 +7,13 @@ import { bytesPerElement, type TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** Elements mixed at a time; about 16 MB for each of the buffers in flight, whatever the tensors' size. */
+/** Elements mixed at a time: about 16 MB for each buffer in flight, whatever the tensors' size. */
 const pieceLength = 1 << 22;
 
 /**
  * Writes theta_omega = omega theta_ft + (1 - omega) theta_pre to one safetensors file and opens it [paper, section 4: full
- * fine-tunes such as Diffusion-DPO]. Mixed in float32, piece by piece, and stored in the fine-tuned tensor's dtype. Tensors
- * of integers are the fine-tuned checkpoint's.
+ * fine-tunes such as Diffusion-DPO]. Mixed in float32, piece by piece, and stored in the fine-tuned tensor's dtype.
+ * Integer tensors are taken from the fine-tuned checkpoint.
  *
  * @param omega Usually 0 (pre-trained) to 1 (fine-tuned); any finite number.
  * @throws TillerError if the two do not have the same keys and shapes, or `file` cannot be written; or if omega is
@@ -33,14 +33,14 @@ export async function blendCheckpoints(
     if (!pre)
       throw new TillerError(
         "models-differ",
-        `The base model has no ${name}, which ${tuned.source.name} has: they do not belong together.`,
+        `The base model has no ${name}, which ${tuned.source.name} has: pass the model it was fine-tuned from.`,
         { paths: [tuned.source.name] },
       );
     const [a, b] = [tuned, pre].map(({ shape }) => `[${shape.join(", ")}]`);
     if (a !== b) {
       throw new TillerError(
         "models-differ",
-        `${name} has shape ${a} in ${tuned.source.name} but ${b} in ${pre.source.name}: the two models do not belong together.`,
+        `${name} has shape ${a} in ${tuned.source.name} but ${b} in ${pre.source.name}: pass the model it was fine-tuned from as the base.`,
         { paths: [tuned.source.name, pre.source.name] },
       );
     }
@@ -50,7 +50,7 @@ export async function blendCheckpoints(
     if (!fineTuned.has(name)) {
       throw new TillerError(
         "models-differ",
-        `The fine-tuned model has no ${name}, which ${baseSource.name} has: they do not belong together.`,
+        `The fine-tuned model has no ${name}, which ${baseSource.name} has: pass the model it was fine-tuned from.`,
         { paths: [baseSource.name] },
       );
     }
@@ -75,7 +75,7 @@ async function* mix(tuned: TensorRef, pre: TensorRef, omega: number): AsyncGener
     if (!holdComputable(blended, tuned.dtype)) {
       throw new TillerError(
         "not-finite",
-        `${tuned.name} of ${tuned.source.name} ends in numbers too large to compute with at omega ${omega}: choose one nearer to 1.`,
+        `${tuned.name} of ${tuned.source.name} has values too large to compute with at omega ${omega}: choose an omega nearer to 1.`,
         { paths: [tuned.source.name] },
       );
     }
@@ -83,7 +83,7 @@ async function* mix(tuned: TensorRef, pre: TensorRef, omega: number): AsyncGener
   }
 }
 
-/** Elements `from` to `from + count` of a tensor, flat. */
+/** Elements `from` to `from + count` of the flattened tensor. */
 function piece(ref: TensorRef, from: number, count: number): TensorRef {
   const size = bytesPerElement[ref.dtype];
   return { ...ref, offset: ref.offset + from * size, byteLength: count * size, shape: [count] };

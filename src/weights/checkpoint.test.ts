@@ -40,7 +40,7 @@ const values = async (path: string, variant?: string) => {
   return found;
 };
 
-test("the variant asked for is taken, and the plain file where there is none", async () => {
+test("the requested variant is used, and the plain file if there is none", async () => {
   const path = await folder();
   await put(join(path, "diffusion_pytorch_model.safetensors"), { w: 32 });
   await put(join(path, "diffusion_pytorch_model.fp16.safetensors"), { w: 16 });
@@ -51,7 +51,7 @@ test("the variant asked for is taken, and the plain file where there is none", a
   expect(await values(path, "bf16")).toEqual({ w: 32 });
 });
 
-test("a folder that has one variant alone gives it without being asked", async () => {
+test("a folder with only one variant gives it without being asked", async () => {
   const path = await folder();
   await put(join(path, "model.fp16.safetensors"), { w: 16 });
   expect(await values(path)).toEqual({ w: 16 });
@@ -94,7 +94,7 @@ test("a missing shard is named", async () => {
   );
 });
 
-test("a shard without a tensor that the index places in it is named with the tensor", async () => {
+test("a shard that lacks a tensor of the index is named with the tensor", async () => {
   const path = await folder();
   await put(join(path, "model-00001-of-00001.safetensors"), { a: 1 });
   const shard = "model-00001-of-00001.safetensors";
@@ -102,7 +102,7 @@ test("a shard without a tensor that the index places in it is named with the ten
   await expect(openCheckpoint(path)).rejects.toThrow(refusal("model-incomplete", join(path, shard), '"b"'));
 });
 
-test("a damaged shard is refused even if its tensors come late", async () => {
+test("a damaged shard is refused even if its tensors come last", async () => {
   const path = await folder();
   await put(join(path, "model-00001-of-00002.safetensors"), { a: 1 });
   await writeFile(join(path, "model-00002-of-00002.safetensors"), Buffer.from("0a00000000000000{}", "latin1"));
@@ -132,7 +132,7 @@ test.each<[string, ErrorCode, ...string[]]>([
   [`{"weight_map":${"[".repeat(200_000)}`, "json-invalid"],
   [`{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`, "json-unexpected", "weight_map"],
   ['{"weight_map":{"__proto__":"model-1.safetensors"}}', "index-invalid"],
-])("an index that is not one is refused: %.20s", async (text, code, ...facts) => {
+])("an invalid index is refused: %.20s", async (text, code, ...facts) => {
   const path = await folder();
   await writeFile(join(path, "model.safetensors.index.json"), text);
   await expect(openCheckpoint(path)).rejects.toThrow(
@@ -140,7 +140,7 @@ test.each<[string, ErrorCode, ...string[]]>([
   );
 });
 
-test("weights of PyTorch are taken where there are no safetensors, and shards of them", async () => {
+test("PyTorch weights are used if there are no safetensors, sharded ones too", async () => {
   const torch = new URL("../../parity/fixtures/torch/state-dict.pt", import.meta.url);
   const path = await folder();
   await copyFile(torch, join(path, "pytorch_model.bin"));
@@ -155,7 +155,7 @@ test("weights of PyTorch are taken where there are no safetensors, and shards of
   expect(await values(sharded)).toEqual({ scalar: 9 });
 });
 
-test("a variant that PyTorch's files alone have is taken from them", async () => {
+test("a variant that only PyTorch files have is taken from them", async () => {
   const path = await folder();
   await put(join(path, "diffusion_pytorch_model.safetensors"), { w: 32 });
   await copyFile(
@@ -166,7 +166,7 @@ test("a variant that PyTorch's files alone have is taken from them", async () =>
   expect(await values(path)).toEqual({ w: 32 });
 });
 
-test("a folder with weights of another name says which it looked for", async () => {
+test("a folder with weights of another name says which names were looked for", async () => {
   const path = await folder();
   await writeFile(join(path, "weights.ckpt"), "");
   await expect(openCheckpoint(path)).rejects.toThrow(refusal("variant-missing", path, "weights.ckpt"));
@@ -181,7 +181,7 @@ test("a folder with several variants and no plain file lists them", async () => 
   );
 });
 
-test("an empty folder and a missing one are told apart", async () => {
+test("an empty folder and a missing one give different messages", async () => {
   const empty = await folder();
   await expect(openCheckpoint(empty)).rejects.toThrow(refusal("weights-missing", empty, "model.safetensors"));
   const none = join(root, "none");

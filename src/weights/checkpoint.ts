@@ -1,4 +1,4 @@
-/** The weights of one component folder as one map, whether they lie in a file or in shards. */
+/** Opens a component folder's weights, a single file or shards, as one map. */
 
 import { z } from "zod";
 import { join, list } from "#bytes";
@@ -10,16 +10,16 @@ import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import { chooseWeightFiles } from "./weight-files.ts";
 
-/** Tensors by key. The key may be a newer spelling than `TensorRef.name`, which is the file's own. */
+/** Tensors by key. The key may be a newer spelling of `TensorRef.name`, which is the file's. */
 export type Checkpoint = ReadonlyMap<string, TensorRef>;
 
-/** Shard index of Transformers and Diffusers; the largest public ones take some MB. */
+/** Shard index of Transformers and Diffusers; the largest public ones take a few MB. */
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
 const maxIndex = 100_000_000;
 
 /**
  * Opens `diffusion_pytorch_model` or `model` in a component's folder: the variant asked for, else the plain files, else the
- * only variant there is. Of shards, every one is opened and checked.
+ * only variant there is. All shards are opened and checked.
  *
  * @throws TillerError if the folder holds no weights, a shard is missing or damaged, or the index is wrong.
  */
@@ -41,7 +41,7 @@ async function openShards(folder: string, indexFile: string): Promise<Checkpoint
     if (!/^[\w.-]+$/.test(shard) || !shard.endsWith(ofTorch ? ".bin" : ".safetensors")) {
       throw new TillerError(
         "index-invalid",
-        `${indexFile} places ${quoted(key)} in ${quoted(shard)}, which is not a file of its folder.`,
+        `${indexFile} places ${quoted(key)} in ${quoted(shard)}, which is not a file in its folder.`,
         { paths: [indexFile] },
       );
     }
@@ -52,7 +52,7 @@ async function openShards(folder: string, indexFile: string): Promise<Checkpoint
   const present = new Set(await listFolder(folder));
   for (const shard of keysOf.keys()) {
     if (!present.has(shard))
-      throw new TillerError("model-incomplete", `${join(folder, shard)} is missing, a shard that ${indexFile} names.`, {
+      throw new TillerError("model-incomplete", `${join(folder, shard)}, a shard named in ${indexFile}, is missing.`, {
         paths: [join(folder, shard), indexFile],
       });
   }
@@ -64,7 +64,7 @@ async function openShards(folder: string, indexFile: string): Promise<Checkpoint
       if (!ref)
         throw new TillerError(
           "model-incomplete",
-          `${join(folder, shard)} lacks ${quoted(key)}, which ${indexFile} places in it.`,
+          `${join(folder, shard)} has no ${quoted(key)}, which ${indexFile} places in it.`,
           { paths: [join(folder, shard), indexFile] },
         );
       checkpoint.set(key, ref);

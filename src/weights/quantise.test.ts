@@ -38,8 +38,8 @@ async function written(refs: readonly TensorRef[], reach = 127) {
   return { file, of };
 }
 
-test("each number is its int8 times its output channel's scale, to half of it, and the largest is 127 of them", async () => {
-  // More than one block of output channels, and one that is not full.
+test("each value is its int8 times its output channel's scale, within half a step, and the largest is 127", async () => {
+  // More than one block of output channels, the last one not full.
   const [out, inner] = [130, 24];
   const values = waves(out * inner);
   for (const dtype of ["float32", "float16"] as const) {
@@ -50,7 +50,7 @@ test("each number is its int8 times its output channel's scale, to half of it, a
     for (let o = 0; o < out; o++) {
       let largest = 0;
       for (let i = 0; i < inner; i++) {
-        // Its scale is a rounded float32, which at 127 of them is 1e-5 of one.
+        // The scale is rounded to float32, which at 127 steps is an error of 1e-5 steps.
         expect(Math.abs(stored[o * inner + i]! - q[i * out + o]! * scale[o]!)).toBeLessThanOrEqual(0.50002 * scale[o]!);
         largest = Math.max(largest, Math.abs(q[i * out + o]!));
       }
@@ -59,7 +59,7 @@ test("each number is its int8 times its output channel's scale, to half of it, a
   }
 });
 
-test("a kernel's places come before its channels", async () => {
+test("a kernel's positions come before its channels", async () => {
   const [out, channels, kh, kw] = [3, 4, 2, 3];
   const ref = await weight([out, channels, kh, kw], waves(out * channels * kh * kw));
   const plain = await readFloat32(ref);
@@ -74,7 +74,7 @@ test("a kernel's places come before its channels", async () => {
   }
 });
 
-test("numbers reach as far as they are asked to, and no farther", async () => {
+test("values use the requested range, and no more", async () => {
   const ref = await weight([5, 40], waves(200));
   const { q } = await (await written([ref], 63)).of(ref);
   expect([Math.max(...q.map(Math.abs))]).toEqual([63]);
@@ -86,7 +86,7 @@ test("an output channel of zeros stays zeros", async () => {
   expect([q[0], q[2], q[4], scale[0]]).toEqual([0, 0, 0, 1]);
 });
 
-test("parts of one weight have keys and scales of their own", async () => {
+test("parts of one weight have separate keys and scales", async () => {
   const ref = await weight([4, 2], Float32Array.of(1, 2, 3, 4, 10, 20, 30, 40));
   const halves = [rows(ref, 0, 2), rows(ref, 2, 4)];
   const { of } = await written(halves);
@@ -95,7 +95,7 @@ test("parts of one weight have keys and scales of their own", async () => {
   expect(second.scale[0]! / first.scale[0]!).toBeCloseTo(10, 5);
 });
 
-test("such a file is Tiller's own: as a model it is refused", async () => {
+test("such a file is for Tiller's own use, and refused as a model", async () => {
   const { file } = await written([await weight([1, 1], Float32Array.of(1))]);
   const { tensors } = await readSafetensors(file);
   expect(() => refuseStoredTypes(tensors)).toThrow(refusal("dtype-unsupported", file, "I8"));

@@ -1,15 +1,15 @@
-/** Weights as int8, written once to a safetensors file and then mapped: each output channel has a scale of its own. */
+/** Quantises weights to int8 with a scale per output channel; written once to a safetensors file, then memory-mapped. */
 import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
 import { rows, type TensorRef } from "../bytes/tensor-ref.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** Elements read at a time: some 4 MB of float32, whatever the tensor's size. */
+/** Elements read at a time: about 4 MB of float32, whatever the tensor's size. */
 const pieceLength = 1 << 20;
 
-/** Output channels turned about together: what is read and written for them stays in the processor's first cache. */
+/** Output channels transposed at a time, so that their data stays in the processor's L1 cache. */
 const blockLength = 64;
 
-/** The keys of a weight in such a file. A weight may lie there in parts, as its rows. */
+/** The keys of a weight in such a file. Row ranges of one weight have separate keys. */
 export const int8Keys = ({ name, offset }: TensorRef): { weight: string; scale: string } => ({
   weight: `${name}@${offset}.weight`,
   scale: `${name}@${offset}.scale`,
@@ -17,9 +17,9 @@ export const int8Keys = ({ name, offset }: TensorRef): { weight: string; scale: 
 
 /**
  * Writes weights [out, in] or [out, in, kh, kw] as int8 to one file, and opens it: `weight` [in, out] or [kh * kw * in, out],
- * from -reach to reach, and `scale` [out], float32. One weight at a time is in memory, as int8.
+ * from -reach to reach, and `scale` [out], float32. Only one weight at a time is in memory, as int8.
  *
- * @throws TillerError if a weight cannot be read or holds no real numbers, or `file` cannot be written.
+ * @throws TillerError if a weight cannot be read or is not floating point, or `file` cannot be written.
  */
 export async function quantiseWeights(weights: readonly TensorRef[], file: string, reach: number): Promise<Checkpoint> {
   const tensors: TensorData[] = [];
@@ -40,7 +40,7 @@ export async function quantiseWeights(weights: readonly TensorRef[], file: strin
 /** Opens what {@link quantiseWeights} wrote. */
 export const openInt8 = async (file: string): Promise<Checkpoint> => (await readSafetensors(file)).tensors;
 
-/** The largest number of each output channel over `reach`; 1 where all are 0. */
+/** Each output channel's largest magnitude divided by `reach`; 1 if all its values are 0. */
 async function scalesOf(ref: TensorRef, reach: number): Promise<Float32Array> {
   const scale = new Float32Array(ref.shape[0]!);
   for await (const { from, count, length, values } of pieces(ref)) {
@@ -53,7 +53,7 @@ async function scalesOf(ref: TensorRef, reach: number): Promise<Float32Array> {
   return scale;
 }
 
-/** The weight divided by its scales, output channels last, and of a kernel's places each with all input channels. */
+/** The weight divided by its scales and transposed to [kh * kw * in, out]. */
 async function* turned(ref: TensorRef, scale: Float32Array): AsyncGenerator<Uint8Array> {
   const [out, channels] = ref.shape as [number, number];
   const places = ref.shape.slice(2).reduce((a, b) => a * b, 1);
@@ -72,7 +72,7 @@ async function* turned(ref: TensorRef, scale: Float32Array): AsyncGenerator<Uint
   yield new Uint8Array(result.buffer);
 }
 
-/** Output channels in turn, `length` numbers each. */
+/** Consecutive output channels, `count` at a time, `length` values each. */
 async function* pieces(ref: TensorRef) {
   const [out = 0, ...inner] = ref.shape;
   const length = inner.reduce((a, b) => a * b, 1);

@@ -1,4 +1,4 @@
-/** What is remembered of files that were read, and what is read nonetheless. */
+/** Which files are recorded as checked, and which are read again. */
 import { mkdir, mkdtemp, open, readdir, rm, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,14 +21,14 @@ afterEach(async () => {
 
 const check = async () => refuseNotFinite([{ weights: (await readSafetensors(file)).tensors }]);
 
-/** Two tensors, the first of so many megabytes. */
+/** Two tensors, the first of the given number of megabytes. */
 const write = (megabytes: number) =>
   writeSafetensors(file, [
     { name: "large", dtype: "float32", shape: [megabytes << 18], data: new Uint8Array(megabytes << 20) },
     { name: "small", dtype: "float32", shape: [1], data: new Uint8Array(4) },
   ]);
 
-/** Makes the last number, which is the second tensor, NaN, at the time that the file has or at another. */
+/** Makes the last value, the second tensor, NaN, with the file's old modification time or another one. */
 async function spoil(sameTime: boolean): Promise<void> {
   const { size, atime, mtime } = await stat(file);
   const handle = await open(file, "r+");
@@ -37,16 +37,16 @@ async function spoil(sameTime: boolean): Promise<void> {
   await utimes(file, atime, sameTime ? mtime : new Date(mtime.getTime() + 1000));
 }
 
-test("a large file is read once, and again when it has another time", async () => {
+test("a large file is read once, and again when its modification time changes", async () => {
   await write(65);
   await utimes(file, 1e9, 1e9);
   await check();
-  // What says so is the time alone.
+  // Only the time shows the change.
   await spoil(true);
   await check();
   await spoil(false);
   await expect(check()).rejects.toThrow(refusal("not-finite", file, "small"));
-  // A file that was refused is not remembered.
+  // A refused file is not recorded.
   expect(await readdir(join(folder, "cache", "tiller", "computable"))).toHaveLength(1);
 });
 
@@ -66,7 +66,7 @@ test("without a cache a large file is read each time", async () => {
   await expect(check()).rejects.toThrow(refusal("not-finite", file, "small"));
 });
 
-test("reading ends when it is interrupted", async () => {
+test("reading stops when aborted", async () => {
   await write(1);
   const { tensors } = await readSafetensors(file);
   await expect(refuseNotFinite([{ weights: tensors }], AbortSignal.abort(new Error("stop")))).rejects.toThrow("stop");

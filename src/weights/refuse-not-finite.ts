@@ -1,4 +1,4 @@
-/** Networks whose weights cannot be computed with, told by the tensor before anything is drawn with them. */
+/** Refuses networks whose weights are not finite or too large, naming the tensor, before anything is drawn. */
 import { cacheFolder, dirname, exists, join, makeFolder, stampOf, startHash } from "#bytes";
 import { holdComputable, largest } from "../bytes/computable.ts";
 import { type FloatDType, isFloat } from "../bytes/elements.ts";
@@ -12,16 +12,16 @@ import type { Checkpoint } from "./checkpoint.ts";
 /** Bytes read at a time. */
 const pieceLength = 4 << 20;
 
-/** Bytes of a file from which it is worth remembering that it was read. */
+/** Files of at least this many bytes are recorded in the cache once checked. */
 const large = 64 << 20;
 
 /**
- * Reads all weights of networks. A picture does not show all that is wrong with them: where a number overflows in front of a
- * norm, the picture is finite and looks like any other.
+ * Reads and checks all weights of networks. Pictures do not always show bad weights: if a value overflows in front of a norm,
+ * the picture is finite and looks normal.
  *
- * Reading Stable Diffusion 1.5 in float32 (4.3 GB) takes 2.3 seconds of a processor, as much as opening it; so it is done
- * beside the building of the networks, and once for a file: the user's cache remembers files by their size and time. What
- * lies behind an address is left out, for it would be sent a second time.
+ * Reading Stable Diffusion 1.5 in float32 (4.3 GB) takes 2.3 CPU seconds, as long as opening it; so it runs while the networks
+ * are built, and once per file: the user's cache records files by size and time. Remote files are skipped, because they would
+ * be downloaded a second time.
  *
  * @throws TillerError naming the file and the tensor that holds NaN, infinity or a number too large to compute with; the
  *   signal's reason if aborted.
@@ -41,12 +41,12 @@ export async function refuseNotFinite(
   }
 }
 
-/** A tensor of real numbers. */
+/** A floating-point tensor. */
 type Real = TensorRef & { readonly dtype: FloatDType };
 
 const bytesOf = (tensors: readonly Real[]): number => tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
-/** The networks' real numbers, file by file in the order in which they lie there. */
+/** The networks' floating-point tensors, by file, in file order. */
 function byFile(networks: Iterable<{ readonly weights: Checkpoint }>): Real[][] {
   const files = new Map<string, Real[]>();
   for (const { weights } of networks) {
@@ -62,7 +62,7 @@ function byFile(networks: Iterable<{ readonly weights: Checkpoint }>): Real[][] 
 
 const isReal = (tensor: TensorRef): tensor is Real => isFloat(tensor.dtype);
 
-/** Tensors of one type that lie side by side, which are read as one: files hold hundreds of small ones. */
+/** Groups adjacent tensors of one type, to read them as one: files hold hundreds of small ones. */
 function stretchesOf(tensors: readonly Real[]): Real[][] {
   const stretches: Real[][] = [];
   for (const tensor of tensors) {
@@ -93,8 +93,8 @@ function refusal({ name, source: { name: file } }: TensorRef): TillerError {
 }
 
 /**
- * The file in the user's cache that says of these tensors, as their file is now, that they were read; undefined if nothing
- * tells how it is, as of what a page was given.
+ * The file in the user's cache that records that these tensors were checked in the current version of their file; undefined if
+ * the file has no stamp, such as one handed to a web page.
  */
 async function markOf(tensors: readonly Real[]): Promise<string | undefined> {
   const file = tensors[0]!.source.name;
@@ -111,6 +111,6 @@ async function remember(mark: string): Promise<void> {
     await makeFolder(dirname(mark));
     await writeWhole(mark, "");
   } catch {
-    // Where there is no cache, or no room in it, the file is read each time.
+    // Without a cache, or without room in it, the file is read each time.
   }
 }

@@ -1,19 +1,19 @@
-/** Which of a component's files hold its weights: one rule for folders on disk and repositories on the hub. */
+/** Chooses a component's weight files, in folders on disk and in hub repositories alike. */
 
-/** The one file to open: weights themselves, or the index of a sharded set. `names` is what to fetch for it. */
+/** The file to open: the weights, or the index of their shards. `names` are the files to fetch. */
 export interface WeightFiles {
   readonly kind: "file" | "index";
   readonly file: string;
   readonly names: readonly string[];
 }
 
-/** What Diffusers calls its weights and what Transformers does, in each format; safetensors go before what `torch.save` wrote. */
+/** File stems of Diffusers and Transformers in each format; safetensors are preferred to `torch.save` files. */
 const formats = [
   { extension: "safetensors", stems: ["diffusion_pytorch_model", "model"] },
   { extension: "bin", stems: ["diffusion_pytorch_model", "pytorch_model"] },
 ] as const;
 
-/** A spelling of weights without its variant. */
+/** A weight file's name without its variant. */
 interface Spelling {
   readonly stem: string;
   readonly extension: string;
@@ -24,10 +24,10 @@ const spellings: readonly Spelling[] = formats.flatMap(({ extension, stems }) =>
 
 /**
  * Chooses among the names in a component's folder: the requested variant, else the plain files, else the only variant there
- * is (repositories that hold fp16 weights alone are common). A single file goes before shards.
+ * is (repositories with only fp16 weights are common). A single file is preferred to shards.
  *
  * Variants have two spellings: `model.fp16-00001-of-00002` and `model-00001-of-00002.fp16`; their index is
- * `model.safetensors.index.fp16.json`. Undefined when no weights are there.
+ * `model.safetensors.index.fp16.json`. Undefined if there are no weights.
  */
 export function chooseWeightFiles(names: Iterable<string>, variant?: string): WeightFiles | undefined {
   const all = new Set(names);
@@ -57,7 +57,7 @@ function onlyVariant(all: ReadonlySet<string>, spelling: Spelling): WeightFiles 
   return variants.size === 1 ? choose(all, spelling, only) : undefined;
 }
 
-/** Whether any of a component's weights are spelled as this variant. */
+/** Whether a component has weights of this variant. */
 export const hasVariant = (names: Iterable<string>, variant: string): boolean =>
   first((spelling) => choose(new Set(names), spelling, variant)) !== undefined;
 

@@ -1,4 +1,4 @@
-/** A file that is written whole or not at all, even where the machine loses its power on the way. */
+/** A file is written whole or not at all, even if power is lost meanwhile. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -7,7 +7,7 @@ import { refusal } from "../../../test/refusal.ts";
 import { writeWhole } from "../write-whole.ts";
 import { writeAtomically } from "./atomic-file.ts";
 
-/** What was asked of the disk, in order; a step named here fails. */
+/** File system calls in order; the step named here fails. */
 const disk = vi.hoisted(() => ({ steps: [] as string[], fails: undefined as string | undefined }));
 
 vi.mock("node:fs/promises", async (original) => {
@@ -24,7 +24,7 @@ vi.mock("node:fs/promises", async (original) => {
         const own = handle[name].bind(handle) as (...args: unknown[]) => Promise<unknown>;
         Object.assign(handle, {
           [name]: async (...args: unknown[]) => {
-            // A handle is closed even if that fails.
+            // The handle is closed even if `close` fails.
             if (name === "close") await own(...args);
             step(name);
             return name === "close" ? undefined : own(...args);
@@ -49,7 +49,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test("is on the disk before it gets its name: written, synced, closed, renamed", async () => {
+test("is on disk before it gets its name: written, synced, closed, renamed", async () => {
   await writeWhole(file, "all of it");
   expect(disk.steps).toEqual(["write", "sync", "close", "rename"]);
   expect(await readFile(file, "utf8")).toBe("all of it");
@@ -57,7 +57,7 @@ test("is on the disk before it gets its name: written, synced, closed, renamed",
 });
 
 test.each(["write", "sync", "close", "rename"])(
-  "keeps what was there, and leaves nothing else, where %s fails",
+  "keeps the old file, and leaves nothing else, if %s fails",
   async (name) => {
     await writeFile(file, "before");
     disk.fails = name;
@@ -67,14 +67,14 @@ test.each(["write", "sync", "close", "rename"])(
   },
 );
 
-test("passes on what its writer throws, and keeps what was there", async () => {
+test("passes on its writer's error, and keeps the old file", async () => {
   await writeFile(file, "before");
   const defect = new RangeError("a defect");
   await expect(writeAtomically(file, () => Promise.reject(defect))).rejects.toBe(defect);
   expect(await readdir(folder)).toEqual([basename(file)]);
 });
 
-test("a process that exits meanwhile takes what is unfinished along, and leaves what was there", async () => {
+test("a process that exits meanwhile removes the unfinished file, and leaves the old one", async () => {
   await writeFile(file, "before");
   const others = new Set(process.listeners("exit"));
   const writing = writeAtomically(file, async (put) => {

@@ -1,4 +1,4 @@
-/** A file appears under its name complete or not at all. */
+/** Writes files that appear under their name complete or not at all. */
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
@@ -7,13 +7,13 @@ import { refusal } from "./refusal.ts";
 
 const temporaryOf = (file: string): string => join(dirname(file), `.${basename(file)}.${randomUUID().slice(0, 8)}.tmp`);
 
-/** Whether a file's name is one that {@link writeAtomically} gives for a while; a process that was killed leaves it. */
+/** Whether a name is that of a temporary file of {@link writeAtomically}, which a killed process leaves behind. */
 export const isTemporary = (name: string): boolean => /^\..+\.[0-9a-f]{8}\.tmp$/.test(name);
 
 /**
  * Runs `write` on a temporary file beside `file`, then renames it to `file`. The temporary file is removed on failure.
  *
- * @throws TillerError if the disk or the folder refuses. Whatever else `write` throws passes through.
+ * @throws TillerError if the file cannot be written. Other errors from `write` pass through.
  */
 export async function writeAtomically(
   file: string,
@@ -38,7 +38,7 @@ export async function writeAtomically(
   }
 }
 
-/** Temporary files being written. A process that exits meanwhile takes them along: a blend of two models is gigabytes. */
+/** Temporary files being written, removed if the process exits: a blend of two models takes gigabytes. */
 const unfinished = new Set<string>();
 
 function begin(temporary: string): void {

@@ -1,11 +1,11 @@
-/** Opens what a person named, refusing by name whatever is not a plain file: a FIFO would hang, a folder would crash. */
+/** Opens files by name, refusing anything but a plain file: a FIFO would hang, a folder would crash. */
 import { constants } from "node:fs";
 import { access, type FileHandle, open, readdir, realpath, stat } from "node:fs/promises";
 import { TillerError } from "../../errors/index.ts";
 import type { ByteSource } from "../source.ts";
 
 /**
- * Opens `file` for reading, hands it to `use`, closes it. The source may be kept: later reads open the file again.
+ * Opens `file` for reading, passes it to `use` and closes it. The source may be kept: later reads reopen the file.
  *
  * @throws TillerError if it does not exist, may not be read, or is not a plain file.
  */
@@ -36,7 +36,7 @@ async function withHandle<T>(
     const path = await realpath(file);
     if (!(await stat(path)).isFile())
       throw new TillerError("file-unreadable", `${file} is a folder or a device, not a file.`, { paths: [file] });
-    // Non-blocking: should the path have become a FIFO meanwhile, opening it still returns.
+    // Non-blocking, so that opening returns even if the path has become a FIFO meanwhile.
     handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const { size } = await handle.stat();
     return await use(handle, path, size);
@@ -58,7 +58,7 @@ async function readFrom(handle: FileHandle, at: number, length: number): Promise
   return done === length ? bytes : bytes.subarray(0, done);
 }
 
-/** Whether something lies there, links followed. */
+/** Whether the path exists, following links. */
 export function exists(file: string): Promise<boolean> {
   return access(file).then(
     () => true,
@@ -66,7 +66,7 @@ export function exists(file: string): Promise<boolean> {
   );
 }
 
-/** What lies there, links followed; undefined where nothing does. */
+/** What the path is, following links; undefined if it does not exist. */
 export async function kindOf(path: string): Promise<"file" | "folder" | undefined> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() ? "folder" : found?.isFile() ? "file" : undefined;
@@ -75,7 +75,7 @@ export async function kindOf(path: string): Promise<"file" | "folder" | undefine
 /** The names in a folder. */
 export const list = (folder: string): Promise<string[]> => readdir(folder);
 
-/** Changes when the file's contents may have. */
+/** A stamp that changes when the file's contents may have changed. */
 export async function stampOf(file: string): Promise<string> {
   const { size, mtimeMs } = await stat(file);
   return `${size}|${mtimeMs}`;
@@ -89,7 +89,7 @@ function readable(error: unknown, file: string): unknown {
     ENOTDIR: "does not exist",
     EACCES: "may not be read: check its permissions",
     EPERM: "may not be read: check its permissions",
-    ELOOP: "is a symbolic link that leads nowhere",
+    ELOOP: "is a broken symbolic link",
   };
   return new TillerError(
     reason[code]?.startsWith("does not exist") ? "file-missing" : "file-unreadable",

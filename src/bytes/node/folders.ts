@@ -1,4 +1,4 @@
-/** Folders and files that come and go. */
+/** Creates folders, and appends to and removes files. */
 import { access, appendFile, constants, lstat, mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TillerError } from "../../errors/index.ts";
@@ -6,11 +6,11 @@ import { exists, kindOf } from "./file-source.ts";
 import { refusal } from "./refusal.ts";
 
 /**
- * Makes a folder and those it lies in, as far as they are missing.
+ * Creates a folder and its missing parents.
  *
- * One by one: Node's recursive mkdir never returns where a folder exists but takes no new one, as /proc does.
+ * One by one, because Node's recursive mkdir never returns if an existing parent, such as /proc, takes no new folder.
  *
- * @throws TillerError if the disk or the folder refuses.
+ * @throws TillerError if the folder cannot be created.
  */
 export async function makeFolder(folder: string): Promise<void> {
   const missing = [folder];
@@ -19,10 +19,10 @@ export async function makeFolder(folder: string): Promise<void> {
   }
   for (const one of missing) {
     await mkdir(one).catch(async (error: NodeJS.ErrnoException) => {
-      // It was there, or another process has made it meanwhile.
+      // It existed, or another process has created it meanwhile.
       if ((await kindOf(one)) === "folder") return;
       if (error.code !== "ENOENT" || one === "") throw refusal(error, folder);
-      throw new TillerError("file-not-written", `${folder} could not be made: no folder can be made there.`, {
+      throw new TillerError("file-not-written", `${folder} could not be created: no folder can be created there.`, {
         paths: [folder],
         cause: error,
       });
@@ -30,14 +30,14 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** @throws TillerError if the disk or the folder refuses. */
+/** Appends text to a file. @throws TillerError if it cannot be written. */
 export async function appendText(file: string, text: string): Promise<void> {
   await appendFile(file, text).catch((error: unknown) => {
     throw refusal(error, file);
   });
 }
 
-/** Removes a file. @throws TillerError if the disk or the folder refuses. */
+/** Removes a file. @throws TillerError if it cannot be removed. */
 export async function remove(file: string): Promise<void> {
   await rm(file).catch((error: unknown) => {
     throw refusal(error, file);

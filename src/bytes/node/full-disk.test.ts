@@ -9,7 +9,7 @@ import { writeNew } from "./write-new.ts";
 
 const disk = vi.hoisted(() => ({ refusal: "ENOSPC", room: 100 }));
 
-// A disk with room for 100 bytes: files open as ever, and writing beyond that fails as the system lets it fail.
+// A disk with room for 100 bytes: files open normally, and writing more fails with the system's error.
 vi.mock("node:fs/promises", async (original) => {
   const fs = await original<typeof import("node:fs/promises")>();
   const open: typeof fs.open = async (...args) => {
@@ -40,7 +40,7 @@ test.each([
   ["EDQUOT", "quota"],
   ["EROFS", "read-only"],
   ["EACCES", "not writable"],
-])("%s in the middle of a picture is told, and leaves no half of it", async (code, why) => {
+])("%s while writing a picture is reported, and leaves no partial file", async (code, why) => {
   disk.refusal = code;
   const png = await encodePng({ width: 64, height: 64, data: new Uint8Array(64 * 64 * 3).map((_, i) => i * 7) });
   expect(png.length).toBeGreaterThan(disk.room);

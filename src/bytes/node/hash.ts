@@ -1,4 +1,4 @@
-/** SHA-256 by OpenSSL. */
+/** SHA-256 from OpenSSL. */
 import { createHash } from "node:crypto";
 import type { StartedHash } from "../port.ts";
 

@@ -1,4 +1,4 @@
-/** Files of this machine. */
+/** Local files. */
 export { writeAtomically } from "./atomic-file.ts";
 export { exists, kindOf, list, stampOf, withSource } from "./file-source.ts";
 export { appendText, makeFolder, refuseUnwritable, remove } from "./folders.ts";

@@ -1,4 +1,4 @@
-/** Who has a lock, when several find it free or its holder dead. What a unit of work makes of it: experiments/store.test.ts. */
+/** Who gets a lock if several find it free or its holder dead. For locks on units of work, see experiments/store.test.ts. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { hold } from "./lock.ts";
 
-/** What happens on the disk just before a file is made there, and how often one was touched. */
+/** A hook just before a file is created, and how often a lock was touched. */
 const disk = vi.hoisted(() => ({ before: (_: string) => {}, touched: [] as Promise<void>[] }));
 vi.mock("node:fs/promises", async (original) => {
   const real = await original<typeof import("node:fs/promises")>();
@@ -34,11 +34,11 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const elsewhere = JSON.stringify({ pid: 1, host: "another", started: 1 });
-/** A living process that is not this one. */
+/** Another living process. */
 const living = JSON.stringify({ pid: process.ppid, host: hostname(), started: 1 });
 const dead = () => JSON.stringify({ pid: spawnSync(process.execPath, ["-e", ""]).pid, host: hostname(), started: 1 });
 
-test("a lock that is given back is free", async () => {
+test("a released lock is free", async () => {
   const release = await hold(lock);
   expect(await readdir(folder)).toEqual(["lock"]);
   expect(await hold(lock)).toBeUndefined();
@@ -46,21 +46,21 @@ test("a lock that is given back is free", async () => {
   expect(await readdir(folder)).toEqual([]);
 });
 
-test("a lock that another has taken meanwhile is left to it", async () => {
+test("releasing leaves a lock that another process has taken meanwhile", async () => {
   const release = await hold(lock);
   await writeFile(lock, elsewhere);
   await release!();
   expect(readFileSync(lock, "utf8")).toBe(elsewhere);
 });
 
-test("a lock of this process's number from an earlier life of that number is taken", async () => {
+test("a lock from an earlier process with this process's id is taken over", async () => {
   await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname(), started: performance.timeOrigin - 1 }));
   const release = await hold(lock);
   expect(release).toBeDefined();
   await release!();
 });
 
-test("of a dead holder nothing is left, and its heir's lock is its own", async () => {
+test("a dead holder's lock is removed, and its successor holds its own", async () => {
   writeFileSync(lock, dead());
   const release = await hold(lock);
   expect(await readdir(folder)).toEqual(["lock"]);
@@ -69,7 +69,7 @@ test("of a dead holder nothing is left, and its heir's lock is its own", async (
   expect(await readdir(folder)).toEqual([]);
 });
 
-test("a lock that another inherited between the look and the inheritance is left to it", async () => {
+test("a lock that another process took over between the check and the takeover is left to it", async () => {
   writeFileSync(lock, dead());
   disk.before = (file) => {
     if (file === `${lock}.inheritance`) writeFileSync(lock, living);
@@ -79,7 +79,7 @@ test("a lock that another inherited between the look and the inheritance is left
   expect(await readdir(folder)).toEqual(["lock"]);
 });
 
-test("a dead holder's lock that is removed meanwhile is free", async () => {
+test("a dead holder's lock that is removed meanwhile can be taken", async () => {
   writeFileSync(lock, dead());
   disk.before = (file) => {
     if (file === `${lock}.inheritance`) rmSync(lock);
@@ -89,11 +89,11 @@ test("a dead holder's lock that is removed meanwhile is free", async () => {
   await release!();
 });
 
-test("a lock that another takes when the dead holder's is gone is left to it", async () => {
+test("a lock that another process takes once the dead holder's is gone is left to it", async () => {
   writeFileSync(lock, dead());
   let made = 0;
   disk.before = (file) => {
-    // Twice it is tried: at first, and when the dead holder's lock was removed.
+    // Creation is tried twice: at first, and after the dead holder's lock was removed.
     if (file === lock && ++made === 2) writeFileSync(lock, living);
   };
   expect(await hold(lock)).toBeUndefined();
@@ -101,20 +101,20 @@ test("a lock that another takes when the dead holder's is gone is left to it", a
   expect(await readdir(folder)).toEqual(["lock"]);
 });
 
-test("where another is about to inherit it has the right to, unless it died over it", async () => {
+test("a process that is about to take over has precedence, unless it died doing so", async () => {
   writeFileSync(lock, dead());
   writeFileSync(`${lock}.inheritance`, living);
   expect(await hold(lock)).toBeUndefined();
   expect(existsSync(`${lock}.inheritance`)).toBe(true);
   writeFileSync(`${lock}.inheritance`, dead());
-  // This look removes what the dead heir left, the next one inherits.
+  // This attempt removes what the dead successor left; the next one takes the lock.
   expect(await hold(lock)).toBeUndefined();
   const release = await hold(lock);
   expect(release).toBeDefined();
   await release!();
 });
 
-test("a lock whose holder's name is just being written is that holder's, for a minute", async () => {
+test("a lock whose holder's name is just being written belongs to that holder for a minute", async () => {
   writeFileSync(lock, "");
   expect(await hold(lock)).toBeUndefined();
   const before = new Date(Date.now() - 61_000);
@@ -124,7 +124,7 @@ test("a lock whose holder's name is just being written is that holder's, for a m
   await release!();
 });
 
-test("a holder says every five seconds that it lives, and no longer when it has given the lock back", async () => {
+test("a holder touches its lock every five seconds until it releases it", async () => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   try {
     const release = await hold(lock);

@@ -1,28 +1,28 @@
-/** Locks: files that one process holds at a time, on this machine or on another that shares the disk. */
+/** Lock files, held by one process at a time, on this machine or another that shares the disk. */
 import { open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { exists } from "./file-source.ts";
 import { processExists } from "./process-exists.ts";
 import { refusal } from "./refusal.ts";
 
-/** A holder says that it lives by touching its lock this often; silent for longer than `silence`, it is dead. */
+/** Milliseconds between a holder's touches of its lock; a holder silent for longer than `silence` is dead. */
 const heartbeat = 5000;
 const silence = 60_000;
-/** A process of a lock's number that is silent for so long is another, that has the number since. */
+/** After this many silent milliseconds, a running process with the holder's id is taken for another that reuses the id. */
 const longSilence = 600_000;
 
 interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** When the process began. */
+  /** When the process started, in milliseconds since 1970. */
   readonly started: number;
 }
 
-/** Takes the lock, from a dead holder too, and returns what gives it back; undefined if a living one has it. */
+/** Takes the lock, even from a dead holder, and returns a function that releases it; undefined if a live process holds it. */
 export async function hold(lock: string): Promise<(() => Promise<void>) | undefined> {
   if (!(await create(lock))) {
     if (await lives(lock)) return undefined;
-    // Of several that find a dead holder one alone may take its place.
+    // If several processes find a dead holder, only one may replace it.
     const inheritance = `${lock}.inheritance`;
     if (!(await create(inheritance))) {
       if (!(await lives(inheritance))) await rm(inheritance, { force: true });
@@ -43,7 +43,7 @@ export async function hold(lock: string): Promise<(() => Promise<void>) | undefi
   beat.unref();
   return async () => {
     clearInterval(beat);
-    // Another machine may have taken it while this one slept.
+    // Another machine may have taken it while this one was asleep.
     if (await isOurs(lock)) await rm(lock, { force: true });
   };
 }
@@ -55,7 +55,7 @@ async function isOurs(lock: string): Promise<boolean> {
   return text === JSON.stringify(ours());
 }
 
-/** A file with this process's name on it; false if there is one already. */
+/** Creates a file that names this process; false if the file exists. */
 async function create(file: string): Promise<boolean> {
   try {
     const handle = await open(file, "wx");
@@ -68,7 +68,7 @@ async function create(file: string): Promise<boolean> {
   }
 }
 
-/** Whether a lock's holder is at work: on this machine its process exists, on another it touches the lock. */
+/** Whether a lock's holder is alive: on this machine its process exists, on another it touches the lock. */
 async function lives(lock: string): Promise<boolean> {
   const found = await stat(lock).catch(() => undefined);
   if (!found) return false;
@@ -77,10 +77,10 @@ async function lives(lock: string): Promise<boolean> {
   try {
     const { pid, host, started } = JSON.parse(await readFile(lock, "utf8")) as Holder;
     if (host !== hostname()) return !silent;
-    // One of this process's number may be left from an earlier life of that number.
+    // A lock with this process's id may be left from an earlier process with that id.
     return pid === process.pid ? started === performance.timeOrigin : processExists(pid) && age < longSilence;
   } catch {
-    // Gone meanwhile, or its holder's name is just being written; or its holder died over it.
+    // Removed meanwhile, or its holder is just writing its name, or died while writing it.
     return !silent && (await exists(lock));
   }
 }

@@ -1,4 +1,4 @@
-/** Whether a process of that number runs on this machine, whoever owns it. */
+/** Whether a process with that id runs on this machine, whoever owns it. */
 export function processExists(pid: number): boolean {
   try {
     process.kill(pid, 0);

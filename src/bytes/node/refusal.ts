@@ -1,4 +1,4 @@
-/** What a disk says when it refuses to write, in words. */
+/** Words write errors of the file system. */
 import { TillerError } from "../../errors/index.ts";
 
 const reasons: Readonly<Record<string, string>> = {
@@ -14,7 +14,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "its name is too long",
 };
 
-/** What to throw when `path` could not be written: a TillerError if the disk or the folder refused, else the error itself. */
+/** What to throw when `path` could not be written: a TillerError for a file system error, else the error itself. */
 export function refusal(error: unknown, path: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (error instanceof TillerError || code === undefined) return error;

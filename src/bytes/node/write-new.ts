@@ -1,4 +1,4 @@
-/** Files under names that nobody has yet. */
+/** Writes files under unused names. */
 import { randomUUID } from "node:crypto";
 import { link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,16 +7,16 @@ import { writeWhole } from "../write-whole.ts";
 import { exists } from "./file-source.ts";
 
 /**
- * Writes a new file `folder/stem.extension`, or `stem-2`, `stem-3`, … where the name is taken, even if another process takes
- * it at the same moment. Returns the file's path.
+ * Writes a new file `folder/stem.extension`, or `stem-2`, `stem-3`, … if the name is taken, even by another process at the same
+ * moment. Returns the file's path.
  *
- * @throws TillerError if the disk or the folder refuses; nothing is left behind then.
+ * @throws TillerError if the file cannot be written; nothing is left behind.
  */
 export async function writeNew(folder: string, stem: string, extension: string, bytes: Uint8Array): Promise<string> {
   const complete = join(folder, `.${stem}.${randomUUID().slice(0, 8)}`);
   await writeWhole(complete, bytes).catch((error: Error) => {
     if (!(error instanceof TillerError)) throw error;
-    // The name to complain about is the one the file was to have.
+    // The message should name the intended file, not the temporary one.
     const file = join(folder, `${stem}.${extension}`);
     throw new TillerError(error.code, error.message.replace(complete, file), { paths: [file], cause: error });
   });
@@ -30,15 +30,15 @@ export async function writeNew(folder: string, stem: string, extension: string, 
   }
 }
 
-/** Gives a complete file its name unless that is taken. */
+/** Gives a complete file its name, unless the name is taken. */
 async function claim(complete: string, file: string): Promise<boolean> {
   try {
-    await link(complete, file); // Unlike a rename, fails where the name exists.
+    await link(complete, file); // Unlike a rename, fails if the name exists.
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") return false;
-    // Some disks (exFAT, network shares) have no links: there a look before the rename must do.
+    // Some file systems (exFAT, network shares) have no links; there we can only check before renaming.
     if (await exists(file)) return false;
     try {
       await rename(complete, file);

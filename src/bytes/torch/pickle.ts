@@ -1,9 +1,9 @@
 /**
- * A pickle's opcodes, as far as tensor files need them. Nothing is imported or called: what a name or a call means is up to
- * {@link PickleRules}, which know tensors and refuse the rest. Opcodes that are not here are refused by number.
+ * Interprets the pickle opcodes that tensor files need. Nothing is imported or called: {@link PickleRules} decide what a name
+ * or a call means, and refuse everything but tensors. Other opcodes are refused by number.
  */
 
-/** A Python value, as far as it is told apart. Tuples are arrays. */
+/** A Python value. Tuples are arrays. */
 export type Pickled = null | boolean | number | bigint | string | Uint8Array | readonly Pickled[] | PickledObject;
 
 export interface PickledList {
@@ -11,19 +11,19 @@ export interface PickledList {
   readonly items: Pickled[];
 }
 
-/** In the order of the file; a key given twice stands twice. */
+/** Entries in file order; duplicate keys are kept. */
 export interface PickledDict {
   readonly kind: "dict";
   readonly entries: [key: Pickled, value: Pickled][];
 }
 
-/** A name of Python's that is known: never looked up, only passed to the rules. */
+/** A known Python name: never looked up, only passed to the rules. */
 export interface PickledGlobal {
   readonly kind: "global";
   readonly name: string;
 }
 
-/** What a call makes that has no part in tensors. */
+/** The result of a call that does not concern tensors. */
 export interface PickledOpaque {
   readonly kind: "opaque";
   readonly name: string;
@@ -32,9 +32,9 @@ export interface PickledOpaque {
 export interface PickledStorage {
   readonly kind: "storage";
   readonly key: string;
-  /** The element type's name in PyTorch; undefined where the tensor says it. */
+  /** The element type's PyTorch name; undefined if the tensor gives it. */
   readonly dtype: string | undefined;
-  /** Elements that come before this storage in the one of this key, which holds it. */
+  /** Offset of this storage in the stored one it is a view of, in elements. */
   readonly first: number;
 }
 
@@ -50,7 +50,7 @@ export interface PickledTensor {
 
 export type PickledObject = PickledList | PickledDict | PickledGlobal | PickledOpaque | PickledStorage | PickledTensor;
 
-/** What the names and calls in a pickle stand for. Each throws PickleRefused for what it does not know. */
+/** The meaning of names and calls in a pickle. Each function throws PickleRefused for what it does not know. */
 export interface PickleRules {
   global(name: string): Pickled;
   call(callee: Pickled, args: readonly Pickled[]): Pickled;
@@ -59,13 +59,13 @@ export interface PickleRules {
   persistent(id: Pickled): Pickled;
 }
 
-/** The bytes are no pickle; the message completes "the file is damaged: …". */
+/** The pickle is malformed; the message completes "the file is damaged: …". */
 export class PickleError extends Error {}
 
-/** The pickle goes on beyond the bytes given. */
+/** The pickle continues beyond the given bytes. */
 export class PickleCut extends PickleError {}
 
-/** The pickle asks for what no file of tensors has; the message completes "it is a pickle that …". */
+/** The pickle contains what no tensor file has; the message completes "it is a pickle that …". */
 export class PickleRefused extends Error {}
 
 /** More than ten times what the largest checkpoints have; bounds what a hostile pickle can allocate. */
@@ -107,7 +107,7 @@ export function unpickle(bytes: Uint8Array, from: number, rules: PickleRules): {
     return text;
   };
   const long = (length: number): number | bigint => {
-    if (length > 1024) throw new PickleError("it has an endless number");
+    if (length > 1024) throw new PickleError(`it has an integer of ${length} bytes`);
     let value = 0n;
     const digits = slice(length);
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(digits[i]!);
@@ -117,7 +117,7 @@ export function unpickle(bytes: Uint8Array, from: number, rules: PickleRules): {
   };
   const pop = (): Pickled => {
     const value = stack.pop();
-    if (value === undefined || value === mark) throw new PickleError("its pickle takes what is not there");
+    if (value === undefined || value === mark) throw new PickleError("its pickle pops from an empty stack");
     return value;
   };
   const top = (): Pickled => {
@@ -127,7 +127,7 @@ export function unpickle(bytes: Uint8Array, from: number, rules: PickleRules): {
   };
   const popToMark = (): Pickled[] => {
     const begin = stack.lastIndexOf(mark);
-    if (begin < 0) throw new PickleError("its pickle takes what is not there");
+    if (begin < 0) throw new PickleError("its pickle pops from an empty stack");
     const items = stack.splice(begin);
     items.shift();
     return items as Pickled[];
@@ -139,21 +139,21 @@ export function unpickle(bytes: Uint8Array, from: number, rules: PickleRules): {
   };
   const recall = (index: number) => {
     const value = memo.get(index);
-    if (value === undefined) throw new PickleError("its pickle recalls what it never kept");
+    if (value === undefined) throw new PickleError("its pickle reads a memo entry that was never written");
     stack.push(value);
   };
   const append = (items: readonly Pickled[]) => {
     const list = top();
     if (isObject(list) && list.kind === "list") for (const item of items) list.items.push(item);
     else if (!(isObject(list) && list.kind === "opaque"))
-      throw new PickleError("its pickle appends to what is no list");
+      throw new PickleError("its pickle appends to something that is not a list");
   };
   const setItems = (items: readonly Pickled[]) => {
     const dict = top();
     if (items.length % 2 !== 0) throw new PickleError("its pickle has a key without a value");
     if (isObject(dict) && dict.kind === "opaque") return;
     if (!isObject(dict) || dict.kind !== "dict")
-      throw new PickleError("its pickle sets items of what is no dictionary");
+      throw new PickleError("its pickle sets items of something that is not a dictionary");
     for (let i = 0; i < items.length; i += 2) dict.entries.push([items[i]!, items[i + 1]!]);
   };
   const call = (args: Pickled) => {
@@ -208,7 +208,7 @@ export function unpickle(bytes: Uint8Array, from: number, rules: PickleRules): {
       const name = pop(); // STACK_GLOBAL
       const module = pop();
       if (typeof name !== "string" || typeof module !== "string")
-        throw new PickleError("its pickle has a name that is no text");
+        throw new PickleError("its pickle has a name that is not a string");
       stack.push(rules.global(`${module}.${name}`));
     },
     82: () => call(pop()), // REDUCE

@@ -1,4 +1,4 @@
-/** The names that a file of tensors may hold, and what they stand for. Everything else is refused by its name. */
+/** The names that a tensor file may use, and their meaning. Everything else is refused by name. */
 import { quoted } from "../safetensors-header.ts";
 import {
   isObject,
@@ -11,7 +11,7 @@ import {
   type PickleRules,
 } from "./pickle.ts";
 
-/** Storages by class, and the name of their elements' type. */
+/** Storage classes and the names of their element types. */
 const storages: Readonly<Record<string, string>> = {
   "torch.FloatStorage": "float32",
   "torch.HalfStorage": "float16",
@@ -30,12 +30,12 @@ const storages: Readonly<Record<string, string>> = {
 /** Storages that leave the type to their tensors. */
 const untyped = new Set(["torch.storage.UntypedStorage", "torch.UntypedStorage"]);
 
-/** How many pairs may still be copied: one list can be asked for many times. */
+/** How many more pairs may be copied: a hostile pickle can copy one list many times. */
 interface Budget {
   pairs: number;
 }
 
-/** What makes tensors and dictionaries: each is done here, on the arguments as data. */
+/** The functions that make tensors and dictionaries, reimplemented on plain data. */
 const makers: Readonly<Record<string, (args: readonly Pickled[], budget: Budget) => Pickled>> = {
   "collections.OrderedDict": (args, budget) => ({
     kind: "dict",
@@ -51,14 +51,14 @@ const makers: Readonly<Record<string, (args: readonly Pickled[], budget: Budget)
   "torch._tensor._rebuild_from_type_v2": ([make, , args], budget) => {
     const name = globalName(make);
     if (!Array.isArray(args) || !name?.startsWith("torch._utils."))
-      throw new PickleError("a tensor is made of nothing");
+      throw new PickleError("a tensor has no constructor");
     return makers[name]!(args, budget);
   },
 };
 
 /**
- * What trainers keep beside the weights: epochs' numbers, devices, settings. Calls of these give a value that nothing reads.
- * The checkpoints of Stable Diffusion 1 name Lightning's callback.
+ * What trainers save besides the weights: epochs, devices, settings. Calls of these give opaque values that nothing reads.
+ * Stable Diffusion 1 checkpoints name Lightning's callback.
  */
 const inert = new Set([
   "torch.Size",
@@ -86,7 +86,7 @@ const dtypes = new Set(
   ).split(" "),
 );
 
-/** @param seen Told the element type of each storage by its key, also of those that no tensor of the result lies in. */
+/** @param seen Receives the element type of every storage by key, even if no tensor in the result uses it. */
 export function torchRules(seen = new Map<string, string>()): PickleRules {
   const budget: Budget = { pairs: 1_000_000 };
   return {
@@ -99,7 +99,7 @@ export function torchRules(seen = new Map<string, string>()): PickleRules {
     call: (callee, args) => call(callee, args, budget),
     build(object, state) {
       if (!isObject(object)) throw new PickleError("its pickle builds on a plain value");
-      // A ParameterDict of older versions keeps its tensors in its state; an OrderedDict's `_metadata` is of no account.
+      // Older versions' ParameterDict keeps its tensors in its state; an OrderedDict's `_metadata` does not matter.
       if (object.kind === "dict") {
         const kept = dictIn(state, "_parameters");
         if (kept && object.entries.length === 0) return kept;
@@ -107,17 +107,17 @@ export function torchRules(seen = new Map<string, string>()): PickleRules {
       return object;
     },
     /**
-     * `("storage", class, key, device, count)`, in files before 2020 with `(key, offset, count)` of a part after it; and there
-     * `("module", class, …)` with the source of a class that is pickled.
+     * `("storage", class, key, device, count)`; in files before 2020 followed by the `(key, offset, count)` of a view. Those
+     * files also have `("module", class, …)` with the source of a pickled class.
      */
     persistent(id) {
       const [word, type, key, , , part] = Array.isArray(id) ? (id as readonly Pickled[]) : [];
       const name = globalName(type);
       if (word === "module" && name !== undefined) return type!;
       if (word !== "storage" || name === undefined || typeof key !== "string")
-        throw new PickleRefused("refers to what is no storage");
+        throw new PickleRefused("refers to something that is not a storage");
       const dtype = storages[name];
-      if (dtype === undefined && !untyped.has(name)) throw new PickleRefused(`takes ${name} for a storage`);
+      if (dtype === undefined && !untyped.has(name)) throw new PickleRefused(`uses ${name} as a storage`);
       if (dtype !== undefined) seen.set(key, dtype);
       return { kind: "storage", key, dtype, first: Array.isArray(part) ? count(part[1]) : 0 };
     },
@@ -126,7 +126,7 @@ export function torchRules(seen = new Map<string, string>()): PickleRules {
 
 function call(callee: Pickled, args: readonly Pickled[], budget: Budget): Pickled {
   const name = globalName(callee);
-  if (name === undefined) throw new PickleRefused("calls what is no name");
+  if (name === undefined) throw new PickleRefused("calls something that is not a name");
   if (Object.hasOwn(makers, name)) return makers[name]!(args, budget);
   if (inert.has(name)) return { kind: "opaque", name };
   throw new PickleRefused(`calls ${name}`);
@@ -141,21 +141,21 @@ function tensor([storage, offset, shape, strides]: readonly Pickled[], dtype?: s
   return { kind: "tensor", storage, dtype: type, offset: storage.first + count(offset), shape: sizes, strides: steps };
 }
 
-/** More axes than any tensor has. */
+/** More axes than any real tensor has. */
 const maxRank = 32;
 
 function counts(value: Pickled | undefined): number[] {
   const items = Array.isArray(value) ? (value as readonly Pickled[]) : undefined;
-  if (!items || items.length > maxRank) throw new PickleError("a tensor's shape is no shape");
+  if (!items || items.length > maxRank) throw new PickleError("a tensor's shape is invalid");
   return items.map(count);
 }
 
 function count(value: Pickled | undefined): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new PickleError("a tensor's shape or place is no whole number");
+  throw new PickleError("a tensor's shape or offset is not a whole number");
 }
 
-/** The entries of a list of pairs, as older versions write an OrderedDict. */
+/** The entries of a list of pairs, the form of an OrderedDict in older versions. */
 function pairs(value: Pickled, budget: Budget): [Pickled, Pickled][] {
   const items =
     isObject(value) && value.kind === "list" ? value.items : Array.isArray(value) ? (value as readonly Pickled[]) : [];
@@ -164,7 +164,7 @@ function pairs(value: Pickled, budget: Budget): [Pickled, Pickled][] {
   return items.map((item) => {
     const pair =
       isObject(item) && item.kind === "list" ? item.items : Array.isArray(item) ? (item as readonly Pickled[]) : [];
-    if (pair.length !== 2) throw new PickleError("a dictionary is no list of pairs");
+    if (pair.length !== 2) throw new PickleError("a dictionary is not a list of pairs");
     return [pair[0]!, pair[1]!];
   });
 }

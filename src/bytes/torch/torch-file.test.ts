@@ -49,20 +49,20 @@ describe.each(["state-dict.pt", "state-dict-old.pt"])("%s, which torch.save wrot
     expect(await floats(tensors.get("empty"))).toEqual([]);
     expect(await floats(tensors.get("parameter"))).toEqual([0.5, -7]);
     expect(await floats(tensors.get("rows"))).toEqual([3, 4, 5, 6, 7, 8]);
-    // Two tensors of one storage lie in one place.
+    // Two tensors share one storage.
     expect(tensors.get("rows")!.offset - tensors.get("again")!.offset).toBe(12);
     expect(tensors.get("a")!.source.path).toBe(await realpath(fixture(name)));
   });
 });
 
-test("a training checkpoint gives its state_dict, and its notes as metadata", async () => {
+test("a training checkpoint gives its state_dict, and its plain values as metadata", async () => {
   const { tensors, metadata } = await readTensors(fixture("lightning.ckpt"));
   expect([...tensors.keys()]).toEqual(["model.w"]);
   expect(await floats(tensors.get("model.w"))).toEqual([1, 2]);
   expect(metadata).toEqual({ epoch: "3", global_step: "100", lr: "0.00001" });
 });
 
-test("embeddings of the web UI and of the method's repository", async () => {
+test("reads embeddings of the web UI and of the textual inversion repository", async () => {
   const one = await readTensors(fixture("embedding.pt"));
   expect([...one.tensors.keys()]).toEqual(["string_to_param.*"]);
   expect(one.metadata.name).toBe("trained-name");
@@ -72,17 +72,17 @@ test("embeddings of the web UI and of the method's repository", async () => {
   expect(await floats(two.tensors.get(key))).toEqual(await floats(one.tensors.get(key)));
 });
 
-test("a lone tensor goes by its file's name", async () => {
+test("a lone tensor is named after its file", async () => {
   expect([...(await readTensors(fixture("lone-tensor.pt"))).tensors.keys()]).toEqual(["lone-tensor"]);
 });
 
-test("types that single numbers may be stored in are read; networks refuse them", async () => {
+test("reads types that scalars may be stored in, which networks refuse", async () => {
   const { tensors } = await readTensors(fixture("short.pt"));
   expect(tensors.get("w")?.dtype).toBe("int16");
   expect(() => refuseStoredTypes(tensors)).toThrow(refusal("dtype-unsupported", "short.pt", '"w"', "I16"));
 });
 
-describe("what is more than tensors, or not as it should be, is refused", () => {
+describe("a file with more than tensors, or an invalid one, is refused", () => {
   test.each<[string, ErrorCode, ...string[]]>([
     ["evil.pt", "pickle-refused", "posix.system", "weights_only=True"],
     ["module.pt", "pickle-refused", "torch.nn.modules.linear.Linear"],
@@ -102,7 +102,7 @@ describe("what is more than tensors, or not as it should be, is refused", () => 
     ["a name of another module", "cbuiltins\neval\n.", "pickle-refused", "builtins.eval"],
     ["the opcode of an old class", "(S'x'\nios\nsystem\n.", "pickle-refused", "opcode"],
     ["an extension", "\x82\x01.", "pickle-refused", "0x82"],
-    ["a persistent id that is no storage", "X\x01\0\0\0aQ.", "pickle-refused"],
+    ["a persistent id that is not a storage", "X\x01\0\0\0aQ.", "pickle-refused"],
     ["a call of a class that is only a name", "X\x01\0\0\0a)R.", "pickle-refused"],
     ["a call of a storage", "ctorch\nFloatStorage\n)R.", "pickle-refused", "torch.FloatStorage"],
     ["a pickle inside", "ctorch.storage\n_load_from_bytes\n.", "pickle-refused", "_load_from_bytes"],
@@ -116,12 +116,12 @@ describe("what is more than tensors, or not as it should be, is refused", () => 
     await expect(readTensors(file)).rejects.toThrow(refusal(code, file, ...facts));
   });
 
-  test("a pickle of three million objects, before they take the memory", async () => {
+  test("a pickle of three million objects, before they use up the memory", async () => {
     const file = await pickled("}".repeat(3_000_000));
     await expect(readTensors(file)).rejects.toThrow(refusal("torch-damaged", file, "2000000"));
   });
 
-  test("half a download", async () => {
+  test("an incomplete download", async () => {
     for (const name of ["state-dict.pt", "state-dict-old.pt"]) {
       const bytes = await readFile(fixture(name));
       for (const part of [0.4, 0.9]) {
@@ -132,7 +132,7 @@ describe("what is more than tensors, or not as it should be, is refused", () => 
     }
   });
 
-  test("a zip of something else names what lies in it, and one that is compressed", async () => {
+  test("another zip, naming a file in it, and a compressed one", async () => {
     const file = join(folder, "archive.ckpt");
     await writeFile(file, zipOf({ "lora/cat.safetensors": Buffer.from("x") }));
     await expect(readTensors(file)).rejects.toThrow(refusal("not-weights", file, "lora/cat.safetensors"));
@@ -149,7 +149,7 @@ describe("what is more than tensors, or not as it should be, is refused", () => 
     await expect(readTensors(file)).rejects.toThrow(refusal("pickle-refused", file, '"w"', "NumPy"));
   });
 
-  test("a tensor whose storage is missing, too short, or too large to count; one in zip64 is read", async () => {
+  test("a tensor whose storage is missing, too short, or overflows; one in zip64 is read", async () => {
     const file = join(folder, "wrong.pt");
     const pickle = (sizes: string) =>
       Buffer.from(
@@ -167,7 +167,7 @@ describe("what is more than tensors, or not as it should be, is refused", () => 
       if (code === undefined) expect((await readTensors(file)).tensors.get("w")!.byteLength).toBe(4);
       else await expect(readTensors(file)).rejects.toThrow(refusal(code, file));
     }
-    // As files beyond 4 GB have it.
+    // As in files beyond 4 GB.
     const four = Buffer.from(Float32Array.of(1.5).buffer);
     await writeFile(file, zipOf({ "a/data.pkl": pickle("K\x01"), "a/data/0": four }, 0, true));
     expect(await floats((await readTensors(file)).tensors.get("w"))).toEqual([1.5]);
@@ -191,7 +191,7 @@ describe("fuzzing", () => {
     "\x8a\x07\xff\xff\xff\xff\xff\xff\x1f",
   ];
 
-  /** One to three edits: bytes flipped, cut, doubled, opcodes and words put in. */
+  /** One to three edits: bytes flipped, cut, doubled, opcodes and words inserted. */
   function mutate(valid: Buffer, from: number, to: number): Buffer<ArrayBuffer> {
     let bytes = Buffer.from(valid);
     for (let edits = 1 + below(3); edits > 0; edits--) {
@@ -226,7 +226,7 @@ describe("fuzzing", () => {
       if (error instanceof TillerError) return false;
       throw new Error(`${error} for ${bytes.toString("base64")}`, { cause: error });
     } finally {
-      // Most take a fiftieth of a millisecond; one that hangs takes many seconds.
+      // Most take 0.02 ms; one that hangs takes many seconds.
       expect(performance.now() - began).toBeLessThan(5000);
     }
   }
@@ -253,7 +253,7 @@ describe("fuzzing", () => {
     );
     await count(10_000, readTorchPickles, () => mutate(old, 0, old.length));
     await count(5000, readTorchZip, () => mutate(zip, 0, zip.length));
-    // Were everything refused or everything taken, the mutations would test nothing.
+    // If everything were refused or accepted, the mutations would test nothing.
     for (const share of counts) {
       expect(share).toBeGreaterThan(0.01);
       expect(share).toBeLessThan(0.95);
@@ -261,7 +261,7 @@ describe("fuzzing", () => {
   });
 });
 
-/** A zip whose members are stored, whatever `method` says of them; `wide` has all its numbers in zip64's places. */
+/** A zip whose members are stored uncompressed, whatever `method` says; `wide` puts all sizes into zip64 fields. */
 function zipOf(members: Readonly<Record<string, Buffer>>, method = 0, wide = false): Buffer<ArrayBuffer> {
   const parts: Buffer[] = [];
   const entries: Buffer[] = [];
@@ -306,7 +306,7 @@ function zipOf(members: Readonly<Record<string, Buffer>>, method = 0, wide = fal
   return Buffer.concat([...parts, directory, end64, end]);
 }
 
-/** A small seeded generator, so that a failure comes back: Tommy Ettinger's mulberry32, uniform in [0, 1). */
+/** A small seeded generator, so that failures can be reproduced: Tommy Ettinger's mulberry32, uniform in [0, 1). */
 function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {

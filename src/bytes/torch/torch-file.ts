@@ -1,8 +1,8 @@
 /**
- * Tensors in files of `torch.save` (`.ckpt`, `.pt`, `.pth`, `.bin`), without running what a pickle may ask for: only names that
- * files of tensors hold are known, and they stand for data. Weights stay in the file, as in safetensors.
+ * Reads `torch.save` files (`.ckpt`, `.pt`, `.pth`, `.bin`) without running any code of their pickles: only the names that
+ * tensor files use are known, and they are treated as data. Weights stay in the file, as with safetensors.
  *
- * Since PyTorch 1.6 a file is a zip with `data.pkl` and `data/<key>`; before, pickles in a row with the storages behind them.
+ * Since PyTorch 1.6 a file is a zip with `data.pkl` and `data/<key>`; before, it was a row of pickles followed by the storages.
  */
 import { TillerError } from "../../errors/index.ts";
 import type { Safetensors } from "../safetensors.ts";
@@ -21,19 +21,19 @@ import {
 import { dictIn, torchRules } from "./rules.ts";
 import { type Member, placeOfMember, readDirectory, ZipCut, ZipError } from "./zip.ts";
 
-/** Where a storage's bytes lie. */
+/** The place of a storage's bytes in the file. */
 interface Place {
   readonly at: number;
   readonly length: number;
 }
 
-/** The pickles of the largest checkpoints have some megabytes. */
+/** Limit in bytes; the pickles of the largest checkpoints take a few MB. */
 const maxPickle = 1 << 25;
 
 /**
- * Reads where the tensors of a zip of `torch.save` lie.
+ * Locates the tensors of a `torch.save` zip.
  *
- * @throws TillerError if it is another zip, damaged, or asks for anything but tensors.
+ * @throws TillerError if it is another zip, is damaged, or contains anything but tensors.
  */
 export function readTorchZip(file: string, source: ByteSource): Promise<Safetensors> {
   return explained(file, async () => {
@@ -44,7 +44,7 @@ export function readTorchZip(file: string, source: ByteSource): Promise<Safetens
     if (members.some(({ name }) => name === `${root}constants.pkl`))
       throw new TillerError(
         "not-weights",
-        `${file} is a TorchScript program (torch.jit.save), and Tiller runs no code of models: use the model's safetensors or PyTorch weights.`,
+        `${file} is a TorchScript program (torch.jit.save), and Tiller runs no code from model files: use the model's safetensors or PyTorch weights.`,
         { paths: [file] },
       );
     const byName = new Map(members.map((member) => [member.name, member]));
@@ -61,24 +61,24 @@ export function readTorchZip(file: string, source: ByteSource): Promise<Safetens
     const places = new Map<string, Place>();
     for (const key of bounded(new Set(named(value, file).tensors.map(([, tensor]) => tensor.storage.key)))) {
       const member = byName.get(`${root}data/${key}`);
-      if (!member) throw new ZipError(`it lacks ${quoted(`${root}data/${key}`)}`);
+      if (!member) throw new ZipError(`it has no ${quoted(`${root}data/${key}`)}`);
       places.set(key, { at: await placeOfMember(source, member), length: member.size });
     }
     return tensorsOf(value, places, file, source);
   });
 }
 
-/** `torch.save`'s first pickle, before its files were zips. */
+/** The first pickle in `torch.save` files before the zip format. */
 const magic = 0x1950a86a20f9469cfc6cn;
 
 /**
- * Reads where the tensors of a file of `torch.save` before PyTorch 1.6 lie.
+ * Locates the tensors of a `torch.save` file from before PyTorch 1.6.
  *
- * @throws TillerError if it is another pickle, damaged, or asks for anything but tensors.
+ * @throws TillerError if it is another pickle, is damaged, or contains anything but tensors.
  */
 export function readTorchPickles(file: string, source: ByteSource): Promise<Safetensors> {
   return explained(file, async () => {
-    // The weights lie behind the pickles: a small file's are all in the first megabyte.
+    // The pickles precede the weights, and usually fit in the first MiB.
     const few = await readPickles(file, source, 1 << 20).catch((error: unknown) => {
       if (error instanceof PickleCut && source.size > 1 << 20) return undefined;
       throw error;
@@ -91,7 +91,7 @@ export function readTorchPickles(file: string, source: ByteSource): Promise<Safe
       if (count.length < 8) throw new PickleCut("its weights end early");
       const elements = new DataView(count.buffer, count.byteOffset).getBigUint64(0, true);
       const dtype = storages.get(key);
-      if (dtype === undefined) throw new PickleError(`nothing tells how long the storage ${quoted(key)} is`);
+      if (dtype === undefined) throw new PickleError(`the storage ${quoted(key)} has no element type`);
       if (elements > BigInt(source.size)) throw new PickleCut("its weights end early");
       const length = Number(elements) * widthOf(dtype);
       places.set(key, { at: at + 8, length });
@@ -102,7 +102,7 @@ export function readTorchPickles(file: string, source: ByteSource): Promise<Safe
   });
 }
 
-/** Magic number, protocol, the writer's system, the object, the storages' keys in the order they lie. */
+/** Magic number, protocol, the writer's system, the object, the storages' keys in file order. */
 async function readPickles(file: string, source: ByteSource, length: number) {
   const bytes = await source.read(0, Math.min(length, source.size));
   const storages = new Map<string, string>();
@@ -128,7 +128,7 @@ async function readPickles(file: string, source: ByteSource, length: number) {
   return { value, keys: new Set(keys.items as string[]), storages, end: at };
 }
 
-/** Each storage costs a look into the file; the largest checkpoints have some thousands. */
+/** Limit, because each storage costs a read; the largest checkpoints have a few thousand. */
 const maxStorages = 50_000;
 
 function bounded(keys: ReadonlySet<string>): ReadonlySet<string> {
@@ -136,24 +136,24 @@ function bounded(keys: ReadonlySet<string>): ReadonlySet<string> {
   return keys;
 }
 
-/** What a dictionary of a file holds, flat. */
+/** A file's tensors and metadata, flattened. */
 interface Named {
   readonly tensors: readonly (readonly [name: string, tensor: PickledTensor])[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Bounds on a pickle that holds one dictionary many times over. */
+/** Bounds for pickles that nest dictionaries deeply or repeat them. */
 const maxDepth = 8;
 const maxVisits = 1_000_000;
 
-/** Tensors by their keys, those of a dictionary or list in a dictionary with a point between; a checkpoint's `state_dict` is all of it. */
+/** Tensors by key, keys of nested dictionaries and lists joined with dots; only `state_dict` if there is one. */
 function named(value: Pickled, file: string): Named {
   const root = dictIn(value, "state_dict") ?? value;
   const tensors = new Map<string, PickledTensor>();
   let visits = 0;
   const visit = (entries: Iterable<readonly [Pickled, Pickled]>, prefix: string, depth: number) => {
     for (const [key, item] of entries) {
-      if (++visits > maxVisits) throw new PickleError("its dictionaries hold each other");
+      if (++visits > maxVisits) throw new PickleError("its dictionaries have too many entries");
       if (typeof key !== "string" && typeof key !== "number") continue;
       const name = `${prefix}${key}`;
       if (name.length > maxName) throw new PickleError(`it has a tensor name of ${name.length} characters`);
@@ -172,14 +172,14 @@ function named(value: Pickled, file: string): Named {
   return { tensors: [...tensors], metadata: Object.fromEntries(metadata) };
 }
 
-/** What lies in a dictionary, by its keys, or in a list or tuple, by its numbers. */
+/** The entries of a dictionary by key, or of a list or tuple by index. */
 function entriesOf(value: Pickled): Iterable<readonly [Pickled, Pickled]> {
   if (Array.isArray(value)) return value.entries();
   if (!isObject(value)) return [];
   return value.kind === "dict" ? value.entries : value.kind === "list" ? value.items.entries() : [];
 }
 
-/** A lone tensor goes by its file's name. */
+/** A lone tensor is named after its file. */
 const stem = (file: string): string => /([^\\/]*?)(?:\.\w+)?$/.exec(file)?.[1] ?? file;
 
 function tensorsOf(value: Pickled, places: ReadonlyMap<string, Place>, file: string, source: ByteSource): Safetensors {
@@ -209,17 +209,17 @@ function refOf(
   if (!isContiguous(shape, strides))
     throw new TillerError(
       "tensor-strided",
-      `${file} stores ${quoted(name)} with strides [${strides.join(", ")}] for shape [${shape.join(", ")}], not row by row: ${convert(file)}.`,
+      `${file} stores ${quoted(name)} with strides [${strides.join(", ")}] for shape [${shape.join(", ")}], which is not contiguous: ${convert(file)}.`,
       { paths: [file] },
     );
   const begin = offset * bytesPerElement[dtype];
-  // Sizes beyond all numbers make NaN, which is in no storage.
+  // Overflowing sizes give NaN, which fails this comparison.
   if (!place || !(begin + byteLength <= place.length))
-    throw new PickleError(`tensor ${quoted(name)} of shape [${shape.join(", ")}] does not lie in its storage`);
+    throw new PickleError(`tensor ${quoted(name)} of shape [${shape.join(", ")}] lies outside its storage`);
   return { name, source, offset: place.at + begin, byteLength, shape, dtype };
 }
 
-/** Whether elements lie row by row without gaps; an axis of one element has no step. */
+/** Whether elements are row-major without gaps; the stride of an axis of length 1 does not matter. */
 function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
   if (shape.includes(0)) return true;
   let step = 1;
@@ -233,7 +233,7 @@ function isContiguous(shape: readonly number[], strides: readonly number[]): boo
 const dtypeOf = (name: string): DType | undefined =>
   Object.hasOwn(bytesPerElement, name) ? (name as DType) : undefined;
 
-/** Bytes of an element, of types Tiller does not compute with as well. */
+/** Bytes per element, also for types that Tiller does not compute with. */
 function widthOf(dtype: string): number {
   const known = dtypeOf(dtype);
   if (known) return bytesPerElement[known];
@@ -245,13 +245,13 @@ function otherZip(file: string, members: readonly Member[]): TillerError {
   const inside = members.find(({ name }) => /\.(safetensors|ckpt|pt|pth|bin)$/i.test(name));
   return new TillerError(
     "not-weights",
-    `${file} is a zip archive, not a file of torch.save: ` +
-      (inside ? `unpack it and name ${quoted(inside.name)} of it.` : "unpack it, and name a file with weights."),
+    `${file} is a zip archive, not a torch.save file: ` +
+      (inside ? `unpack it and name ${quoted(inside.name)} in it.` : "unpack it, and name a file with weights."),
     { paths: [file] },
   );
 }
 
-/** The command that makes safetensors of a file by PyTorch, in the mode that runs nothing either. */
+/** A command that converts a file to safetensors with PyTorch, in its mode that runs no code. */
 const convert = (file: string): string =>
   `convert it with python -c "import sys, torch; from safetensors.torch import save_file; ` +
   `d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); d = d.get('state_dict', d); ` +
@@ -265,13 +265,13 @@ async function explained(file: string, read: () => Promise<Safetensors>): Promis
     if (error instanceof PickleRefused)
       throw new TillerError(
         "pickle-refused",
-        `${file} is a pickle that ${error.message}; Tiller reads its tensors alone, since a pickle can run any code: ask for a safetensors file, or ${convert(file)}.`,
+        `${file} is a pickle that ${error.message}; Tiller reads only tensors, because a pickle can run any code: ask for a safetensors file, or ${convert(file)}.`,
         paths,
       );
     if (error instanceof ZipCut || error instanceof PickleCut)
       throw new TillerError(
         "download-incomplete",
-        `${file} is half a download: ${error.message}. Let it finish, or download it again.`,
+        `${file} is an incomplete download: ${error.message}. Let it finish, or download it again.`,
         paths,
       );
     if (error instanceof ZipError || error instanceof PickleError)

@@ -1,25 +1,25 @@
-/** The directory of a zip archive, with zip64 as PyTorch writes it; members are read in place, so they must be stored as they are. */
+/** Reads the directory of a zip archive, including PyTorch's zip64; members are used in place, so they must be uncompressed. */
 import type { ByteSource } from "../source.ts";
 
 /** One file of an archive. */
 export interface Member {
   readonly name: string;
-  /** Its length in bytes, once unpacked. */
+  /** Uncompressed length in bytes. */
   readonly size: number;
-  /** How it is packed: 0 is not at all. */
+  /** Compression method: 0 is none. */
   readonly method: number;
   readonly encrypted: boolean;
-  /** Where its local header lies. */
+  /** Byte offset of its local header. */
   readonly header: number;
 }
 
-/** The archive is not what the format says; the message completes "the file is damaged: …". */
+/** The archive is malformed; the message completes "the file is damaged: …". */
 export class ZipError extends Error {}
 
 /** The archive's end is missing: the file was cut short. */
 export class ZipCut extends ZipError {}
 
-/** A directory of a model has some hundred kilobytes; what a hostile one can allocate is bounded by this. */
+/** Limit in bytes on what a hostile directory can allocate; a model's takes a few hundred KB. */
 const maxDirectory = 1 << 25;
 const endSize = 22;
 const longestComment = 0xffff;
@@ -43,7 +43,7 @@ export async function readDirectory(source: ByteSource): Promise<Member[]> {
     const next = extraAt + extraLength + commentLength;
     if (next > bytes.length) throw new ZipError("its directory is broken");
     const wide = zip64Fields(view, extraAt, extraAt + extraLength);
-    // Fields that don't fit stand in the zip64 extra, in this order, and only those.
+    // The zip64 extra holds only the fields that do not fit, in this order.
     const unpacked = wide(view.getUint32(p + 24, true));
     wide(view.getUint32(p + 20, true));
     members.push({
@@ -59,9 +59,9 @@ export async function readDirectory(source: ByteSource): Promise<Member[]> {
 }
 
 /**
- * Where a member's bytes begin.
+ * The byte offset of a member's contents.
  *
- * @throws ZipError if it is packed or encrypted, or does not lie in the file.
+ * @throws ZipError if it is compressed or encrypted, or not inside the file.
  */
 export async function placeOfMember(source: ByteSource, { name, size, method, encrypted, header }: Member) {
   if (method !== 0 || encrypted) throw new ZipError(`${name} is ${encrypted ? "encrypted" : "compressed"} in it`);
@@ -93,7 +93,7 @@ async function findDirectory(source: ByteSource): Promise<{ at: number; length: 
   throw new ZipCut("its end is missing");
 }
 
-/** Reads the 64-bit values of a zip64 extra field, one for each 32-bit field that is full. */
+/** Reads the 64-bit values of a zip64 extra field, one for each 32-bit field at its maximum. */
 function zip64Fields(view: DataView, from: number, to: number): (narrow: number) => number {
   let at = 0;
   let end = 0;

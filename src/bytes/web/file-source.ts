@@ -1,10 +1,10 @@
-/** Reads addresses by ranges, and files of the page's private file system. */
+/** Reads addresses with range requests, and files of the page's private file system. */
 import { TillerError } from "../../errors/index.ts";
 import type { ByteSource } from "../source.ts";
 import { folderAt, ofPage, storedFile } from "./private-files.ts";
 
 /**
- * Hands a file to `use`.
+ * Passes a file to `use`.
  *
  * @throws TillerError if it does not exist or cannot be reached.
  */
@@ -12,7 +12,7 @@ export async function withSource<T>(file: string, use: (source: ByteSource) => P
   return use(ofPage(file) ? blobSource(file, await storedFile(file)) : await addressSource(file));
 }
 
-/** What a person picked or dropped. */
+/** A file that the user picked or dropped. */
 export const blobSource = (name: string, blob: Blob): ByteSource => ({
   name,
   size: blob.size,
@@ -22,7 +22,7 @@ export const blobSource = (name: string, blob: Blob): ByteSource => ({
 async function addressSource(address: string): Promise<ByteSource> {
   const answer = await reach(address, { headers: { range: "bytes=0-0" } });
   const total = /\/(\d+)$/.exec(answer.headers.get("content-range") ?? "")?.[1];
-  // A server that knows no ranges sends everything at once.
+  // A server without range requests sends everything at once.
   if (answer.status !== 206 || total === undefined) return blobSource(address, await answer.blob());
   const size = Number(total);
   return {
@@ -45,7 +45,7 @@ async function reach(address: string, init: RequestInit): Promise<Response> {
     });
   });
   if (answer.ok) return answer;
-  throw new TillerError("address-unreachable", `${address} does not exist (the server answered ${answer.status}).`);
+  throw new TillerError("address-unreachable", `${address} cannot be read: the server answered ${answer.status}.`);
 }
 
 export async function exists(path: string): Promise<boolean> {
@@ -67,7 +67,7 @@ export async function list(folder: string): Promise<string[]> {
   }
   const names: string[] = [];
   const opened = await folderAt(folder).catch((cause: unknown) => {
-    // As Node says it: whoever lists a folder says what is missing in it.
+    // The same code as Node's error, which callers of `list` check.
     throw Object.assign(new Error(`${folder} does not exist`, { cause }), { code: "ENOENT" });
   });
   for await (const name of opened.keys()) names.push(name);

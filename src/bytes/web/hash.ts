@@ -1,4 +1,4 @@
-/** SHA-256 by the browser, which takes all at once. */
+/** SHA-256 from the browser, which needs all the data at once. */
 import type { StartedHash } from "../port.ts";
 
 export function startHash(): StartedHash {

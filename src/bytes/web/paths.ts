@@ -1,4 +1,4 @@
-/** Names of files in a browser: addresses, which are read, and `opfs:/…`, the page's private file system. */
+/** Paths in a browser: addresses, which are read-only, and `opfs:/…`, the page's private file system. */
 
 export const scheme = "opfs:";
 

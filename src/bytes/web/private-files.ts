@@ -1,4 +1,4 @@
-/** The page's private file system (OPFS). Its streams are swapped in when they are closed: whole or not at all. */
+/** The page's private file system (OPFS). A written stream replaces the file when it is closed, so writes are atomic. */
 import { TillerError } from "../../errors/index.ts";
 import { basename, dirname, scheme } from "./paths.ts";
 
@@ -18,7 +18,7 @@ export async function folderAt(path: string, options: { create?: boolean } = {})
   return folder;
 }
 
-/** TypeScript's own types lack the iteration of a folder. */
+/** TypeScript's types lack iteration over a folder. */
 type Folder = FileSystemDirectoryHandle & { keys(): AsyncIterable<string> };
 
 export async function storedFile(path: string): Promise<File> {
@@ -33,7 +33,7 @@ async function writable(path: string, options?: FileSystemCreateWritableOptions)
   if (!ofPage(path))
     throw new TillerError(
       "file-not-written",
-      `${path} is an address, which cannot be written to: choose a name in ${scheme}/.`,
+      `${path} is an address, which cannot be written to: use a path in ${scheme}/.`,
       { paths: [path] },
     );
   const folder = await folderAt(dirname(path));
@@ -51,11 +51,10 @@ export async function writeAtomically(
   } catch (error) {
     await stream.abort().catch(() => {});
     if (error instanceof DOMException && error.name === "QuotaExceededError") {
-      throw new TillerError(
-        "file-not-written",
-        `${file} could not be written: the browser gives this page no more room.`,
-        { paths: [file], cause: error },
-      );
+      throw new TillerError("file-not-written", `${file} could not be written: the page's storage quota is used up.`, {
+        paths: [file],
+        cause: error,
+      });
     }
     throw error;
   }
@@ -80,7 +79,7 @@ export async function refuseUnwritable(file: string): Promise<void> {
   await folderAt(dirname(file));
 }
 
-/** Another tab may hold it. */
+/** A lock across the browser's tabs. */
 export function hold(lock: string): Promise<(() => Promise<void>) | undefined> {
   return new Promise((resolve, reject) => {
     const held = navigator.locks.request(lock, { ifAvailable: true }, (granted) => {

@@ -1,8 +1,8 @@
-/** How adapters for Stable Diffusion name what they change. */
+/** How Stable Diffusion adapters name what they change. */
 import type { AdapterNames, KeyPrefix } from "../family.ts";
 import { flatNames } from "./flat-names.ts";
 
-/** What the keys of files begin with. */
+/** Key prefixes in adapter files. */
 export const adapterPrefixes: readonly KeyPrefix[] = [
   { pattern: /^lora_unet_/, component: "unet", flat: true },
   { pattern: /^lora_te1?_/, component: "text_encoder", flat: true },
@@ -15,7 +15,7 @@ export const adapterPrefixes: readonly KeyPrefix[] = [
   { pattern: /^/ },
 ];
 
-/** `crossAttentions` are the paths of the U-Net's. */
+/** @param crossAttentions Paths of the U-Net's cross-attentions. */
 export const adapterNames = (crossAttentions: readonly string[]): AdapterNames => ({
   usual: {
     unet: /\.attn[12]\.to_(q|k|v|out\.0)$/,

@@ -1,4 +1,4 @@
-/** What pictures of Stable Diffusion are usually made with, as its own pipelines do, and guidance as the paper has it. */
+/** The defaults of Stable Diffusion's own pipelines, and guidance defaults from the Steering Guidance paper. */
 import type { UNetConfig } from "../../models/unet.ts";
 import type { FamilyDefaults } from "../family.ts";
 
@@ -11,12 +11,12 @@ export const usualDefaults = {
   omega: 0.6,
 } as const satisfies Partial<FamilyDefaults>;
 
-/** The width of the text that Stable Diffusion 2.x listens to. */
+/** Text width of Stable Diffusion 2.x. */
 const secondGeneration = 1024;
 
 /**
- * The best omegas of Steering Guidance, tables 1 and 2, where they are not 0.6: ClassDiffusion's, and on SD 1.5 those of what
- * learns tokens.
+ * The best omegas in Steering Guidance, tables 1 and 2, where they are not 0.6: ClassDiffusion's and, on SD 1.5, those of
+ * methods that learn tokens.
  */
 export const publishedOmegas = ({ cross_attention_dim: width }: UNetConfig): Record<string, number> => ({
   "class-diffusion": 0,

@@ -17,7 +17,7 @@ const outer: Readonly<Record<string, string>> = {
   conv_out: "out.2",
 };
 
-/** From every flat name a module may have to the module's path. */
+/** Maps every flat name of each module to its path. */
 export function flatNames(modules: Iterable<string>): ReadonlyMap<string, string> {
   const paths = [...modules];
   const perBlock = paths.filter((path) => /^down_blocks\.0\.resnets\.\d+\.conv1$/.test(path)).length;
@@ -31,7 +31,7 @@ export function flatNames(modules: Iterable<string>): ReadonlyMap<string, string
   return table;
 }
 
-/** LDM counts blocks through: input_blocks.1 upwards are level 0's, its downsampler, level 1's, and so on. */
+/** LDM numbers blocks consecutively: from input_blocks.1, level 0's resnets, its downsampler, level 1's resnets, and so on. */
 function ldmName(path: string, perBlock: number, attends: (upBlock: string) => boolean): string | undefined {
   if (outer[path] !== undefined) return outer[path];
   const middle = /^mid_block\.(resnets|attentions)\.(\d)\.(.+)$/.exec(path);

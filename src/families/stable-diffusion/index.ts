@@ -1,4 +1,4 @@
-/** Stable Diffusion 1.x and 2.x: a U-Net in the latents of AutoencoderKL that listens to one CLIP text encoder. */
+/** Stable Diffusion 1.x and 2.x: a U-Net on AutoencoderKL latents, conditioned on one CLIP text encoder. */
 import { TillerError } from "../../errors/index.ts";
 import {
   autoencoderConfig,
@@ -18,7 +18,7 @@ import { splitLdm } from "./ldm.ts";
 import { presentClipKeys, presentVaeKeys } from "./spelling.ts";
 import { textSide } from "./text.ts";
 
-/** Text-to-image pipelines of the Stable Diffusion form, and those that differ from it in the sampling loop alone. */
+/** StableDiffusionPipeline, and pipelines that differ from it only in the sampling loop. */
 const classes = [
   "StableDiffusionPipeline",
   "StableDiffusionImg2ImgPipeline",
@@ -46,8 +46,8 @@ function textToImage({ config: { in_channels, out_channels } }: Component, folde
   if (in_channels !== undefined && out_channels !== undefined && in_channels !== out_channels) {
     throw new TillerError(
       "model-unsupported",
-      `${folder} has a U-Net of ${in_channels} input and ${out_channels} output channels, as inpainting and editing models ` +
-        `have; Tiller runs text-to-image models.`,
+      `${folder} has a U-Net with ${in_channels} input and ${out_channels} output channels, like inpainting and editing ` +
+        `models; Tiller runs text-to-image models.`,
       { paths: [folder] },
     );
   }
@@ -85,7 +85,7 @@ export function latentCodec(vae: Component): LatentCodec {
     channels: config.latent_channels,
     pixelsPerLatent: pixelsPerLatent(config),
     encode: (modules) => ({ encoded: autoencoderEncode(modules("vae"), config).moments! }),
-    // Means, then logarithms of variances: mean + standard deviation * noise, times the scaling factor.
+    // `moments` holds the means, then the log variances: (mean + std * noise) * scaling factor.
     sample: (moments, noise) =>
       noise.map((eps, i) => {
         const logVariance = Math.min(20, Math.max(-30, moments[noise.length + i]!));
@@ -96,7 +96,7 @@ export function latentCodec(vae: Component): LatentCodec {
   };
 }
 
-/** As many pictures as give the network the work of two rows at 512x512, at most 16. */
+/** As many pictures as make up the work of two rows at 512x512, at most 16. */
 const picturesAtOnce = (rows: number, height: number, width: number): number =>
   Math.min(16, Math.max(1, Math.floor((2 * 64 * 64) / (rows * height * width))));
 

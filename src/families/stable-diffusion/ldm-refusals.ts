@@ -1,4 +1,4 @@
-/** Files that people take for Stable Diffusion 1.x or 2.x checkpoints, each told apart by a key and named. */
+/** Names files that are mistaken for Stable Diffusion 1.x or 2.x checkpoints, recognised by a key. */
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 
 const telling: readonly (readonly [RegExp, string])[] = [
@@ -21,12 +21,15 @@ const telling: readonly (readonly [RegExp, string])[] = [
   ],
   [/custom_diffusion/, "a Custom Diffusion adapter; pass it with --adapter"],
   [/^(emb_params|string_to_param|<.*>)/, "a textual-inversion embedding; pass it with --adapter"],
-  [/^(down_blocks|mid_block)\./, "a U-Net alone, in Diffusers' naming; pass the folder that has its model_index.json"],
-  [/^(encoder|decoder)\./, "an autoencoder alone"],
-  [/^text_model\./, "a text encoder alone"],
+  [
+    /^(down_blocks|mid_block)\./,
+    "only a U-Net, with Diffusers' key names; pass the folder that has its model_index.json",
+  ],
+  [/^(encoder|decoder)\./, "only an autoencoder"],
+  [/^text_model\./, "only a text encoder"],
 ];
 
-/** What a file without an LDM U-Net is, as far as its keys tell: "… is <what>". */
+/** What a file without an LDM U-Net is, if its keys show it: "… is <what>". */
 export function nameForeign(checkpoint: Checkpoint): string | undefined {
   for (const [pattern, what] of telling) {
     for (const key of checkpoint.keys()) if (pattern.test(key)) return what;
@@ -34,7 +37,11 @@ export function nameForeign(checkpoint: Checkpoint): string | undefined {
   return undefined;
 }
 
-/** What an LDM checkpoint other than text-to-image is, told by its U-Net. @param unet Keys without `model.diffusion_model.`. */
+/**
+ * The task of an LDM checkpoint that is not text-to-image, recognised by its U-Net.
+ *
+ * @param unet Keys without `model.diffusion_model.`.
+ */
 export function nameOtherTask(unet: Checkpoint): string | undefined {
   const tasks: Readonly<Record<number, string>> = {
     5: "a depth-to-image model",

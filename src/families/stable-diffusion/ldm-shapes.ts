@@ -1,11 +1,11 @@
-/** What the shapes of an LDM single file say. */
+/** Reads sizes off the tensor shapes of an LDM single file. */
 import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 
 /**
  * The length of one axis of a tensor.
  *
- * @throws TillerError naming the tensor the file lacks, by its Diffusers name, or its shape if it has no such axis.
+ * @throws TillerError if the tensor is missing, naming it in Diffusers' spelling, or has no such axis, giving its shape.
  */
 export function size(weights: Checkpoint, key: string, axis: number, file: string): number {
   const ref = weights.get(key);
@@ -19,7 +19,7 @@ export function size(weights: Checkpoint, key: string, axis: number, file: strin
   return length;
 }
 
-/** How many of 0, 1, 2, … occur in the place of `#` in `pattern`, from 0 without a gap. */
+/** How many consecutive numbers from 0 give an existing key in place of `#` in `pattern`. */
 export function count(weights: Checkpoint, pattern: string): number {
   let n = 0;
   while (weights.has(pattern.replace("#", String(n)))) n++;

@@ -1,4 +1,4 @@
-/** The text encoder of an LDM single file, by the names and with the config that Transformers gives it. */
+/** The text encoder of an LDM single file, with Transformers' key names and config. */
 
 import { rows, type TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors/index.ts";
@@ -28,9 +28,9 @@ const outer: Readonly<Record<string, string>> = {
 };
 
 /**
- * SD 2.x: OpenCLIP. Queries, keys and values are stored as one matrix [3 width, width] and taken apart in place. The U-Net
- * was trained on the last but one layer, so the last is left out, as Diffusers does; files exported from a Diffusers folder
- * lack it already and have 23.
+ * SD 2.x: OpenCLIP. Queries, keys and values are stored as one matrix [3 width, width], which is split without copying. The
+ * U-Net was trained on the penultimate layer, so the last one is dropped, as in Diffusers; files exported from a Diffusers
+ * folder already lack it and have 23.
  *
  * @param ldm Keys without `cond_stage_model.model.`.
  */
@@ -60,7 +60,7 @@ export function ldmOpenClip(ldm: Checkpoint, file: string): SplitComponent {
   return component(weights, "gelu", file);
 }
 
-/** Heads of both towers are 64 wide. Token ids are those of every CLIP text encoder's config, the legacy end token 2 included. */
+/** Both encoders have heads of size 64. Token ids are those of every CLIP text config, including the legacy end token 2. */
 function component(weights: Checkpoint, activation: string, file: string): SplitComponent {
   const axis = (key: string, i: number) => size(weights, key, i, file);
   const width = axis("text_model.embeddings.token_embedding.weight", 1);

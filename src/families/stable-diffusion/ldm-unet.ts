@@ -1,4 +1,4 @@
-/** The U-Net of an LDM single file, by the names and with the config that Diffusers gives it. */
+/** The U-Net of an LDM single file, with Diffusers' key names and config. */
 
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors/index.ts";
@@ -24,11 +24,11 @@ const inResnet: Readonly<Record<string, string>> = {
 };
 
 /**
- * LDM counts its blocks through: `input_blocks.1` to the last are the resnets of level 0, their downsampler, the resnets of
- * level 1, …; `output_blocks` likewise upwards, an upsampler being the last part of a level's last block.
+ * LDM numbers its blocks consecutively: from `input_blocks.1`, the resnets of level 0, their downsampler, the resnets of
+ * level 1, …; `output_blocks` likewise on the way up, with the upsampler as the last part of a level's last block.
  *
- * What shapes cannot tell is as LDM has it: 8 heads where the projections are convolutions (SD 1.x), heads of size 64 where
- * they are linear (SD 2.x), 32 groups.
+ * What shapes do not show is set as in LDM: 8 heads if the projections are convolutions (SD 1.x), heads of size 64 if they
+ * are linear (SD 2.x), 32 groups.
  *
  * @param ldm Keys without `model.diffusion_model.`.
  */
@@ -46,7 +46,7 @@ export function ldmUnet(ldm: Checkpoint, file: string): SplitComponent {
   if (perBlock === 0 || levels.some(({ resnets }) => resnets.length !== perBlock)) {
     throw new TillerError(
       "model-unsupported",
-      `${file} holds a U-Net whose input_blocks are not arranged as in Stable Diffusion.`,
+      `${file} has a U-Net whose input_blocks are not arranged as in Stable Diffusion.`,
       { paths: [file] },
     );
   }

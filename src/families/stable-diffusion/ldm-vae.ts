@@ -1,4 +1,4 @@
-/** The autoencoder of an LDM single file, by the names and with the config that Diffusers gives it. */
+/** The autoencoder of an LDM single file, with Diffusers' key names and config. */
 
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors/index.ts";
@@ -16,7 +16,7 @@ const attention: Readonly<Record<string, string>> = {
 };
 
 /**
- * LDM numbers the decoder's levels from the finest up, Diffusers in the order they run: `decoder.up.0` is the last of
+ * LDM numbers the decoder's levels from the finest, Diffusers in the order they run: `decoder.up.0` is the last of
  * `decoder.up_blocks`. Latents are scaled by 0.18215 and pictures are 512 pixels wide, as in every SD 1.x and 2.x file.
  *
  * @param ldm Keys without `first_stage_model.`.

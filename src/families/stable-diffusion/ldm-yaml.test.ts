@@ -39,12 +39,12 @@ test("reads the numbers of the noise schedule, the latents' scale and the heads"
   });
 });
 
-test("what it does not say changes nothing", () => {
+test("missing keys change nothing", () => {
   expect(settings()).toEqual({ prediction: undefined, scheduler: {}, unet: {}, vae: {}, warnings: [] });
   expect(settings("unet_config:", "  params:", "    num_heads: -1", "    num_head_channels: 64").unet).toEqual({});
 });
 
-test("warns of another layer of the text encoder", () => {
+test("warns if it takes another layer of the text encoder", () => {
   expect(settings("cond_stage_config:", "  params:", "    layer: penultimate").warnings).toEqual([
     expect.stringContaining("--clip-skip"),
   ]);

@@ -1,8 +1,8 @@
-/** The .yaml that authors ship beside a single file: the original code's configuration, of which some keys decide the numbers. */
+/** The .yaml shipped beside a single file: the original code's configuration, some keys of which affect the results. */
 
 import { TillerError } from "../../errors/index.ts";
 
-/** What it says, by the names of Diffusers' configs; what it does not say is absent. */
+/** Its settings, under the names of Diffusers' configs; unset ones are absent. */
 export interface LdmSettings {
   readonly prediction: "epsilon" | "v_prediction" | "sample" | undefined;
   readonly scheduler: Readonly<Record<string, unknown>>;
@@ -17,7 +17,7 @@ const predictions: Readonly<Record<string, LdmSettings["prediction"]>> = {
   x0: "sample",
 };
 
-/** @throws TillerError if it asks for a prediction that Tiller does not know, or a number is none. */
+/** @throws TillerError for an unknown prediction type, or a value that is not a positive number. */
 export function ldmSettings(yaml: string, file: string): LdmSettings {
   const scalars = readScalars(yaml);
   const of = (key: string) => scalars.get(`model.params.${key}`);
@@ -47,21 +47,21 @@ export function ldmSettings(yaml: string, file: string): LdmSettings {
       ...number("linear_end", "beta_end"),
       ...(/^true$/i.test(of("ztsnr") ?? "") && { rescale_betas_zero_snr: true }),
     },
-    // -1 where num_head_channels says it.
+    // -1 if num_head_channels is given instead.
     unet: heads === undefined || heads === "-1" ? {} : number("unet_config.params.num_heads", "attention_head_dim"),
     vae: number("scale_factor", "scaling_factor"),
     warnings:
       layer === "penultimate" || layer === "hidden"
         ? [
-            `the .yaml beside ${file} takes the text encoder's layer "${layer}": as Diffusers, Tiller takes the last one unless --clip-skip says otherwise`,
+            `the .yaml beside ${file} asks for the text encoder's layer "${layer}"; like Diffusers, Tiller uses the last one unless --clip-skip is given`,
           ]
         : [],
   };
 }
 
 /**
- * Its scalars by dotted path, such as `model.params.parameterization`. Of YAML it reads what such files are made of: nested
- * keys and plain or quoted values.
+ * Its scalars by dotted path, such as `model.params.parameterization`. Reads only the YAML that such files use: nested keys
+ * and plain or quoted values.
  */
 export function readScalars(text: string): ReadonlyMap<string, string> {
   const scalars = new Map<string, string>();

@@ -6,8 +6,8 @@ import { absentSource } from "../../bytes/source.ts";
 import { bytesPerElement, type DType, type TensorRef } from "../../bytes/tensor-ref.ts";
 import { splitLdm } from "./ldm.ts";
 
-// Made by fixtures/make_ldm_names.py: tiny LDM checkpoints, and where Diffusers' own conversion takes every tensor from.
-// The converted tensors load strictly into the Diffusers models of the configs that stand with them.
+// Made by fixtures/make_ldm_names.py: tiny LDM checkpoints, and where Diffusers' conversion takes every tensor from.
+// The converted tensors load strictly into Diffusers models of the given configs.
 interface Fixture {
   readonly ldm: Record<string, number[]>;
   readonly expected: Record<
@@ -20,7 +20,7 @@ beforeAll(async () => {
   fixtures = JSON.parse(await readFile(new URL("fixtures/ldm-names.json", import.meta.url), "utf8"));
 });
 
-/** A checkpoint of these shapes, one tensor behind the other in a file that need not exist. */
+/** A checkpoint of these shapes, tensors laid out contiguously in a file that need not exist. */
 function checkpoint(shapes: Record<string, number[]>, metadata: Record<string, string> = {}): Safetensors {
   let offset = 1000;
   const tensors = new Map<string, TensorRef>();
@@ -56,7 +56,7 @@ describe.each(["sd1", "sd2"] as const)("a single file of the form %s", (form) =>
     }
   });
 
-  test("gives the configs of the Diffusers models that its tensors load into", async () => {
+  test("gives the configs of the Diffusers models its tensors load into", async () => {
     const { ldm, expected } = fixtures[form];
     const model = await splitLdm(checkpoint(ldm), "tiny.safetensors");
     for (const part of parts) {
@@ -70,16 +70,16 @@ describe.each(["sd1", "sd2"] as const)("a single file of the form %s", (form) =>
   });
 });
 
-test("the public models' sizes give the public models' configs", async () => {
+test("SD 2.1's sizes give SD 2.1's config", async () => {
   const shapes = { ...fixtures.sd2.ldm };
-  // Only the derived numbers matter: the widths of SD 2.1 in the places that tell them.
+  // Only the derived numbers matter: SD 2.1's widths, where they are read from.
   const wide = (key: string, scale: number) => shapes[key]!.map((n) => (n === 32 || n === 64 ? n * scale : n));
   for (const key of Object.keys(shapes)) if (key.startsWith("model.")) shapes[key] = wide(key, 10);
   const unet = (await splitLdm(checkpoint(shapes), "wide.safetensors")).components.get("unet")!;
   expect(unet.config).toMatchObject({ block_out_channels: [320, 640, 640], attention_head_dim: [5, 10, 10] });
 });
 
-test("older SD 1 files without the text_model prefix, and with position_ids, EMA and training leftovers, are read alike", async () => {
+test("older SD 1 files without the text_model prefix, with position_ids, EMA and training leftovers, are read the same way", async () => {
   const { ldm, expected } = fixtures.sd1;
   const older: Record<string, number[]> = {
     "model_ema.decay": [],
@@ -112,7 +112,7 @@ test("SD 1 predicts noise and SD 2 velocity, unless the file's metadata says oth
   expect(await prediction("sd1", { "modelspec.prediction_type": "v" })).toBe("v_prediction");
 });
 
-describe("what is not a text-to-image checkpoint of SD 1 or 2 is refused by name", () => {
+describe("a file that is not an SD 1 or 2 text-to-image checkpoint is refused, naming what it is", () => {
   const first = "model.diffusion_model.input_blocks.0.0.weight";
   const cases: [what: string, change: (shapes: Record<string, number[]>) => Record<string, number[]>][] = [
     ["an inpainting model", (s) => ({ ...s, [first]: [32, 9, 3, 3] })],
@@ -128,9 +128,9 @@ describe("what is not a text-to-image checkpoint of SD 1 or 2 is refused by name
     ["a LoRA adapter", () => ({ "lora_unet_mid_block_attentions_0_proj_in.lora_up.weight": [1] })],
     ["a LoRA adapter", () => ({ "unet.mid_block.attentions.0.to_q.lora_A.weight": [1] })],
     ["a textual-inversion embedding", () => ({ emb_params: [1, 768] })],
-    ["a U-Net alone, in Diffusers' naming", () => ({ "down_blocks.0.resnets.0.conv1.weight": [1] })],
-    ["an autoencoder alone", () => ({ "encoder.conv_in.weight": [1] })],
-    ["a text encoder alone", () => ({ "text_model.embeddings.token_embedding.weight": [1] })],
+    ["only a U-Net, with Diffusers' key names", () => ({ "down_blocks.0.resnets.0.conv1.weight": [1] })],
+    ["only an autoencoder", () => ({ "encoder.conv_in.weight": [1] })],
+    ["only a text encoder", () => ({ "text_model.embeddings.token_embedding.weight": [1] })],
   ];
   test.each(cases)("%s", async (what, change) => {
     const made = splitLdm(checkpoint(change(fixtures.sd1.ldm)), "x.safetensors");

@@ -1,5 +1,5 @@
 /**
- * Community single files of Stable Diffusion 1.x and 2.x, in the naming of the original latent-diffusion code (LDM).
+ * Single-file checkpoints of Stable Diffusion 1.x and 2.x, with the key names of the original latent-diffusion code (LDM).
  *
  * Names are mapped to Diffusers' and configs derived from shapes; the tensors stay where they are.
  */
@@ -15,7 +15,7 @@ import { ldmUnet } from "./ldm-unet.ts";
 import { ldmVae } from "./ldm-vae.ts";
 import { ldmSettings } from "./ldm-yaml.ts";
 
-/** Repositories that hold the tokenizer of SD 1.x and of SD 2.x (they pad differently); the first is where to get it. */
+/** Repositories with the tokenizers of SD 1.x and SD 2.x, which pad differently; fetched from the first. */
 const tokenizers: Readonly<Record<1 | 2, readonly string[]>> = {
   1: ["stable-diffusion-v1-5/stable-diffusion-v1-5", "runwayml/stable-diffusion-v1-5", "CompVis/stable-diffusion-v1-4"],
   2: [
@@ -29,15 +29,15 @@ const tokenizers: Readonly<Record<1 | 2, readonly string[]>> = {
 const sd2BaseSteps = 875_000n;
 
 /**
- * Maps a single file to its components. EMA copies of the weights are left aside, as Diffusers leaves them.
+ * Splits a single file into its components. EMA copies of the weights are ignored, as in Diffusers.
  *
- * Whether an SD 2.x model predicts noise or velocity cannot be seen in its weights. The file's own metadata decides
- * (`modelspec.prediction_type`), else Diffusers' rule: noise if `global_step` is 875,000, else velocity. Before these come the
- * .yaml beside the file, and the empty tensors that trainers mark velocity and zero terminal SNR with.
+ * The weights do not show whether an SD 2.x model predicts noise or velocity. In order of precedence, this is decided by the
+ * .yaml beside the file, the empty tensor with which trainers mark velocity (`v_pred`), the file's metadata
+ * (`modelspec.prediction_type`), and Diffusers' rule: noise if `global_step` is 875,000, else velocity.
  *
  * @param file For messages.
  * @param yaml The text of the .yaml beside it.
- * @throws TillerError if it is another kind of model, naming which, or if parts are missing.
+ * @throws TillerError if it is another kind of model, naming it, or if parts are missing.
  */
 export async function splitLdm({ tensors, metadata }: Safetensors, file: string, yaml = ""): Promise<SplitFile> {
   const unet = under(tensors, "model.diffusion_model.");
@@ -53,11 +53,9 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
   }
   const task = /XL|ControlNet/.test(foreign ?? "") ? foreign : nameOtherTask(unet);
   if (task)
-    throw new TillerError(
-      "model-unsupported",
-      `${file} is ${task}; Tiller runs text-to-image models of the forms SD 1.x and 2.x.`,
-      { paths: [file] },
-    );
+    throw new TillerError("model-unsupported", `${file} is ${task}; Tiller runs SD 1.x and 2.x text-to-image models.`, {
+      paths: [file],
+    });
 
   const clip = under(tensors, "cond_stage_model.transformer.");
   const openClip = under(tensors, "cond_stage_model.model.");
@@ -65,11 +63,9 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
   const vae = firstStage.size > 0 ? firstStage : under(tensors, "vae.");
   const missing = vae.size === 0 ? "autoencoder (first_stage_model.*)" : "text encoder (cond_stage_model.*)";
   if (vae.size === 0 || clip.size + openClip.size === 0) {
-    throw new TillerError(
-      "model-incomplete",
-      `${file} holds a U-Net but no ${missing}: a whole checkpoint is needed.`,
-      { paths: [file] },
-    );
+    throw new TillerError("model-incomplete", `${file} has a U-Net but no ${missing}: pass a complete checkpoint.`, {
+      paths: [file],
+    });
   }
   // Form 1 is SD 1.x (CLIP, 8 heads), 2 is SD 2.x (OpenCLIP, heads of 64).
   const form = openClip.size > 0 ? 2 : 1;
@@ -110,18 +106,18 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
   };
 }
 
-/** Models that are trained and sampled as Karras et al. have it, told by the tensors that ComfyUI marks them with. */
+/** Refuses EDM models (Karras et al.), recognised by the marker tensors that ComfyUI reads. */
 function refuseEdm(tensors: Checkpoint, file: string): void {
   const mark = ["edm_mean", "edm_vpred.sigma_max"].find((key) => tensors.has(key));
   if (mark === undefined) return;
   throw new TillerError(
     "model-unsupported",
-    `${file} is an EDM model (it has ${mark}), which Tiller's samplers cannot draw with.`,
+    `${file} is an EDM model (it has ${mark}), which Tiller's samplers do not support.`,
     { paths: [file] },
   );
 }
 
-/** What a file itself says that its network predicts; `form` 2 is SD 2.x. */
+/** What the network predicts, as far as the file itself says; `form` 2 is SD 2.x. */
 export async function predictionTold(
   tensors: Checkpoint,
   metadata: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** One spelling of the keys that libraries have renamed over the years, so that model code knows only the present one. */
+/** Renames keys of older library versions, so that model code knows only the current ones. */
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 
@@ -10,8 +10,8 @@ const oldAttention: Readonly<Record<string, string>> = {
 };
 
 /**
- * AutoencoderKL keys as present Diffusers spells them: the mid block's attention was `query`, `key`, `value`, `proj_attn`,
- * and its weights once were 1x1 convolutions, [C, C, 1, 1]; they become [C, C].
+ * AutoencoderKL keys as current Diffusers spells them: the mid block's attention used to be `query`, `key`, `value`,
+ * `proj_attn`, and its weights 1x1 convolutions, [C, C, 1, 1]; they become [C, C].
  */
 export function presentVaeKeys(checkpoint: Checkpoint): Checkpoint {
   return mapKeys(checkpoint, (key, ref) => {
@@ -22,7 +22,7 @@ export function presentVaeKeys(checkpoint: Checkpoint): Checkpoint {
 }
 
 /**
- * CLIP text encoder keys with the `text_model.` prefix, which Transformers 5.6 and later leaves out, and without the
+ * CLIP text encoder keys with the `text_model.` prefix, which Transformers 5.6 and later omits, and without the
  * `position_ids` buffer, which is 0, 1, 2, ….
  */
 export function presentClipKeys(checkpoint: Checkpoint): Checkpoint {

@@ -16,7 +16,7 @@ const table: EmbeddingTable = {
   fileKey: "clip_l",
 };
 
-/** @param promptTokens What the tokenizer's config has; the text encoder's positions are the most. */
+/** @param promptTokens The tokenizer config's limit, capped at the text encoder's positions. */
 export function textSide(encoder: Component, config: ClipTextConfig, promptTokens?: number): TextSide {
   const positions = Math.min(promptTokens ?? Number.POSITIVE_INFINITY, config.max_position_embeddings);
   const firstLearned = encoder.weights.get(table.key)!.shape[0]!;

@@ -1,4 +1,4 @@
-/** Which number types a graph is lowered to, and where the casts stand. */
+/** Which number types a graph is lowered to, and where casts are. */
 import { describe, expect, test } from "vitest";
 import { type TypedGraph, type TypedNode, typedGraph } from "../../../test/onnx-fields.ts";
 import { absentSource } from "../../bytes/source.ts";
@@ -26,7 +26,7 @@ const the = ({ nodes }: TypedGraph, type: string): TypedNode => {
   return found[0]!;
 };
 const types = ({ nodes }: TypedGraph) => nodes.map(({ type }) => type);
-/** What a tensor was cast from. */
+/** The tensor that a tensor was cast from. */
 const castFrom = ({ nodes }: TypedGraph, name: string) =>
   nodes.find(({ type, output }) => type === "Cast" && output === name)?.operands[0];
 
@@ -38,14 +38,14 @@ test("a graph for float32 has no casts", () => {
 });
 
 describe("in float16", () => {
-  test("what goes in and comes out is float32 all the same", () => {
+  test("inputs and outputs are still float32", () => {
     const graph = lowered(g.linear(x(), weight([8, 8])));
     expect(graph.types.get("x")).toBe("float32");
     expect(the(graph, "Identity").operands).toEqual(["float32"]);
     expect(the(graph, "FusedMatMul").operands).toEqual(["float16", "float16"]);
   });
 
-  test("a timestep meets its frequencies, its sine and its cosine in float32", () => {
+  test("a timestep's frequencies, sine and cosine are float32", () => {
     const timestep = g.reshape(g.input("timestep", [batch]), [batch, 1, 1]);
     const angles = g.multiply(timestep, g.constant([1, 1, 2], [1, 0.0123]));
     const graph = lowered(g.linear(g.concat([g.cos(angles), g.sin(angles)], 2), weight([8, 4])));
@@ -55,7 +55,7 @@ describe("in float16", () => {
     expect(the(graph, "FusedMatMul").operands).toEqual(["float16", "float16"]);
   });
 
-  test("a weight that is stored in half is used as it lies, a float32 one through a cast", () => {
+  test("a weight stored in float16 is used in place, a float32 one through a cast", () => {
     const stored = lowered(g.linear(x(), weight([8, 8], "float16")));
     const name = the(stored, "FusedMatMul").inputs[1]!;
     expect(stored.initializers.has(name)).toBe(true);
@@ -68,7 +68,7 @@ describe("in float16", () => {
     expect(castFrom(other, the(other, "FusedMatMul").inputs[1]!)).toBe("bfloat16");
   });
 
-  test("norms and softmax are float32 between casts, their weights too", () => {
+  test("norms and softmax are float32 between casts, including their weights", () => {
     const normed = g.layerNorm(g.linear(x(), weight([8, 8])), weight([8], "float16"), weight([8]), 1e-5);
     const layer = lowered(g.linear(normed, weight([8, 8])));
     const norm = the(layer, "LayerNormalization");
@@ -88,7 +88,7 @@ describe("in float16", () => {
     expect(castFrom(shares, the(shares, "Softmax").inputs[0]!)).toBe("float16");
   });
 
-  test("attention that is not fused has its softmax in float32, its products in float16", () => {
+  test("plain attention has its softmax in float32 and its products in float16", () => {
     const q = g.linear(x(), weight([8, 8]));
     const graph = lowered(g.attention(q, q, q, 2, { causal: true }), { ...half, fused: new Set() });
     expect(the(graph, "Softmax").operands).toEqual(["float32"]);
@@ -96,7 +96,7 @@ describe("in float16", () => {
     expect(products.map(({ operands }) => operands)).toEqual(Array(3).fill(["float16", "float16"]));
   });
 
-  test("positions are hidden by a number that float16 holds", () => {
+  test("the causal mask uses a number that float16 can represent", () => {
     const q = g.constant([1, 4, 8], new Float32Array(32));
     const bias = (target: g.Target) => {
       const graph = lowered(g.attention(q, q, q, 2, { causal: true }), target);
@@ -106,7 +106,7 @@ describe("in float16", () => {
     expect(new Uint16Array(bias(half).slice().buffer)[1]).toBe(0xf0e2); // -10,000
   });
 
-  test("activations between products stay in float16, and so does a constant that is added", () => {
+  test("activations between products stay float16, as does an added constant", () => {
     const y = g.linear(x(), weight([8, 8]), weight([8], "float32", "bias"));
     const graph = lowered(g.matmul(g.multiply(g.add(g.gelu(y), y), 0.5), weight([8, 8])));
     for (const type of ["Gelu", "Mul"]) expect(the(graph, type).operands[0], type).toBe("float16");
@@ -116,13 +116,13 @@ describe("in float16", () => {
     expect([...graph.initializers.get(constant)!]).toEqual([0x00, 0x38]); // 0.5, without a cast
   });
 
-  test("a loss is float32 from where it meets its target", () => {
+  test("a loss is float32 from the comparison with its target on", () => {
     const error = g.square(g.subtract(g.linear(x(), weight([8, 8])), g.input("target", [batch, 4, 8])));
     const graph = lowered(g.mean(error));
     for (const type of ["Sub", "Mul", "ReduceMean"]) expect(the(graph, type).operands[0], type).toBe("float32");
   });
 
-  test("what is read twice is cast once, and of what only gives its shape nothing is cast", () => {
+  test("a value read twice is cast once, and one read only for its shape is not cast", () => {
     const y = x();
     const twice = lowered(g.add(g.matmul(y, weight([8, 8])), g.matmul(y, weight([8, 8], "float16", "v"))));
     expect(twice.nodes.filter(({ type, inputs }) => type === "Cast" && inputs[0] === "x")).toHaveLength(1);
@@ -132,7 +132,7 @@ describe("in float16", () => {
   });
 });
 
-test("bfloat16 has the same casts, its weights and constants too", () => {
+test("bfloat16 has the same casts, also of weights and constants", () => {
   const graphOf = (real: g.Real, dtype: g.DType) => {
     const y = g.multiply(g.linear(x(), weight([8, 8], dtype)), 0.5);
     return lowered(g.linear(g.layerNorm(y, weight([8]), weight([8]), 1e-5), weight([8, 8])), { ...targets.cpu, real });

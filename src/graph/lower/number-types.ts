@@ -1,22 +1,26 @@
-/** Chooses the number type of every value of a graph, and says where casts are needed. */
+/** Chooses the number type of every value in a graph, and where casts are needed. */
 import type { DType } from "../../bytes/tensor-ref.ts";
 import type { Real } from "../target.ts";
 import type { Value } from "../value.ts";
 
 export interface NumberTypes {
-  /** What an operator computes in; its result is of this type if it is a real number. */
+  /** The type that an operator computes in, and that of its result if it is floating point. */
   readonly computed: ReadonlyMap<Value, DType>;
-  /** In which types a value is read by others, in the order in which they do. */
+  /** The types in which other values read a value, in order. */
   readonly asked: ReadonlyMap<Value, ReadonlySet<DType>>;
 }
 
-/** Whether a value holds real numbers: the graph has one word for them whatever they are computed in. */
+/** Whether a value is floating point: in the graph, "float32" stands for whatever type it is computed in. */
 export const isReal = ({ dtype }: Value): boolean => dtype === "float32";
 
-/** The inputs of which a value's operator reads more than the shape. */
+/** The inputs that a value's operator reads beyond their shape. */
 export const operandsOf = ({ inputs, operator }: Value): readonly Value[] => inputs.slice(0, operator.reads);
 
-/** `order` has every value after its inputs; results of the graph are float32 outside. */
+/**
+ * @param order The values in topological order.
+ * @param results The graph's results, which are float32 outside.
+ * @param real The target's floating-point type.
+ */
 export function numberTypes(order: readonly Value[], results: readonly Value[], real: Real): NumberTypes {
   const computed = new Map<Value, DType>();
   const asked = new Map<Value, Set<DType>>();

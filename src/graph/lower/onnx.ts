@@ -1,8 +1,8 @@
 /**
  * Encodes recorded values as an ONNX model in memory.
  *
- * Weights stay in the user's files: each becomes an initializer with external data (file, offset, length). The field
- * numbers are those of the public onnx.proto.
+ * Weights stay in the user's files: each becomes an initializer with external data (file, offset, length). Field numbers are
+ * those of onnx.proto.
  */
 
 import { type FloatDType, fromFloat32 } from "../../bytes/elements.ts";
@@ -41,24 +41,24 @@ export interface Encoded {
   readonly model: Uint8Array;
   readonly inputs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
   readonly outputs: ReadonlyMap<string, { readonly shape: Shape }>;
-  /** The root folder that external data locations are relative to; undefined when the graph references no file. */
+  /** The root folder of external data locations; undefined if the graph references no file. */
   readonly root: string | undefined;
   /** The files of external data. */
   readonly files: readonly string[];
-  /** Sources of external data that are no files, by the location the graph has for them. */
+  /** Sources of external data that are not files, by their location in the graph. */
   readonly handed: ReadonlyMap<string, ByteSource>;
 }
 
 /**
- * Where a runtime finds a weight, in external data's terms. A weight that one product takes as it is and another transposed
- * is asked for a second time, as its twin.
+ * Where a runtime finds a weight, as external data's location and offset. A weight that one product uses as it is and another
+ * transposed is requested a second time, as its twin.
  */
 export type Place = (ref: TensorRef, twin: 0 | 1) => { readonly location: string; readonly offset: string };
 
 /**
- * Encodes the graph that `outputs` reach, for a target.
+ * Encodes the graph of `outputs` for a target.
  *
- * `place` says where weights are; by default they lie in their files, below {@link Encoded.root}.
+ * `place` says where weights are; by default in their files, below {@link Encoded.root}.
  */
 export function encode(outputs: Outputs, target: Target, place?: Place): Encoded {
   const nodes: Message[] = [];
@@ -69,7 +69,7 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
   const openSizes = new Map<string, { name: string; axis: number }>();
   const handed = new Map<string, ByteSource>();
   const files = new Set<string>();
-  /** Weights, and what is made of them alone, by name: the name of the one or the other twin. */
+  /** Names of either twin, by name, of weights and of values computed from them alone. */
   const weights = new Map<string, (twin: 0 | 1) => string>();
   const constants = new Set<string>();
   let root: string | undefined;
@@ -102,13 +102,13 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
     });
   };
 
-  /** All that does not depend on the operator at hand. */
+  /** The parts of the emitter that do not depend on the current operator. */
   const emitter: Omit<Emitter, "type" | "operandTypes" | "numbers"> = {
     target,
     node(type, given, attributes = {}, domain = "") {
       const out = fresh(type);
       const node = new Message();
-      // The two ways a weight is multiplied, which must not share an address.
+      // A weight's use as it is and its use transposed must not share an address.
       const twin = attributes.transB === 1 || attributes.transA === 1 || type === "Conv" ? 0 : 1;
       const product = ["MatMul", "FusedMatMul", "Conv", "ConvTranspose"].includes(type);
       const ins = place && product ? given.map((name) => weights.get(name)?.(twin) ?? name) : given;
@@ -117,7 +117,7 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
       for (const [name, value] of Object.entries(attributes)) node.message(5, encodeAttribute(name, value));
       if (domain !== "") node.text(7, domain);
       nodes.push(node);
-      // What is made of a weight alone is folded into a constant, so it has twins as well.
+      // Values computed from a weight alone are folded into constants, so they have twins as well.
       const [first, ...others] = given;
       const made = place && !product && first !== undefined ? weights.get(first) : undefined;
       if (made && others.every((name) => constants.has(name))) {
@@ -147,7 +147,7 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
       return once(`external ${ref.source.name} ${ref.offset} ${ref.dtype} ${ref.shape}`, () => {
         const name = external(ref, 0);
         weights.set(name, (twin) => (twin === 0 ? name : once(`twin ${name}`, () => external(ref, 1))));
-        // An initializer that is also an input could be overridden, so the runtime must leave its data alone.
+        // An initializer that is also an input could be overridden, so the runtime cannot change its layout.
         if (inPlace && target.mapsFiles) inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
         return name;
       });
@@ -180,7 +180,7 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
     return name;
   }
 
-  /** Where the runtime finds a source: below the root folder, or by the name it is handed over with. */
+  /** A source's location for the runtime: its path below the root folder, or its name if it is handed over. */
   function locationOf(source: ByteSource): string {
     if (source.path === undefined) {
       handed.set(source.name, source);
@@ -196,7 +196,7 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
 
   const order = topological(Object.values(outputs));
   const { computed, asked } = numberTypes(order, Object.values(outputs), target.real);
-  /** Each value's names, by the number types it was written in; its own comes first. */
+  /** Each value's names by number type; its own type comes first. */
   const names = new Map<Value, Map<DType, string>>();
   const own = (value: Value) => [...names.get(value)!][0]!;
   const write = (value: Value, type: DType): string => {
@@ -214,7 +214,7 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
     const ins = operands.map(([, name]) => name);
     return value.operator.emit(to, ins, value.attributes, value);
   };
-  // Leaves first: the sizes of inputs are known from the start.
+  // Leaves first, so that the sizes of inputs are available to all other values.
   for (const value of [...order.filter(isLeaf), ...order.filter((v) => !isLeaf(v))]) {
     const type = computed.get(value)!;
     const written = new Map<DType, string>();

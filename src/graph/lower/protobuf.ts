@@ -1,4 +1,4 @@
-/** Protocol Buffers' wire format, the four pieces of it that an ONNX file needs. */
+/** The parts of the Protocol Buffers wire format that an ONNX file needs. */
 
 const encoder = new TextEncoder();
 

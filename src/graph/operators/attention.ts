@@ -37,8 +37,8 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
       "com.microsoft",
     );
   },
-  // The probabilities P [batch, heads, tokens, keys] are the largest tensor there is, so they are computed again. With
-  // d P = g v', the softmax gives d S = P (d P - the row's sum of P d P), and that sum is the row's g o.
+  // The probabilities P [batch, heads, tokens, keys] are the largest tensor of all, so they are recomputed. With d P = g v', the
+  // softmax gives d S = P (d P - the row's sum of P d P), and that sum equals the row's g o.
   gradient: ({ g, inputs, attributes: { heads, causal }, result }) => {
     const scale = scaleOf(inputs[0]!, heads);
     const [q, k, v] = inputs.map((x) => byHead(after(x, [g]), heads)) as [Value, Value, Value];
@@ -54,7 +54,7 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
   },
 };
 
-/** The definition, operator by operator; its softmax in float32. */
+/** The definition as separate operators, with softmax in float32. */
 function emitPlain(
   to: Emitter,
   [q, k, v]: readonly string[],
@@ -95,7 +95,7 @@ function together(x: Value): Value {
 /** A bias that hides every later position: 0 below the diagonal, a number whose exponential is 0 above. */
 function causalBias(tokens: Dim, type: DType): [readonly number[], Float32Array] {
   if (typeof tokens !== "number") throw new Error("causal attention needs a fixed number of tokens");
-  const hiding = type === "float16" ? -1e4 : -1e9; // float16 ends at 65504, and a score is added
+  const hiding = type === "float16" ? -1e4 : -1e9; // float16's maximum is 65504, and a score is added
   const bias = Float32Array.from({ length: tokens * tokens }, (_, i) =>
     i % tokens > Math.floor(i / tokens) ? hiding : 0,
   );
@@ -105,7 +105,7 @@ function causalBias(tokens: Dim, type: DType): [readonly number[], Float32Array]
 /**
  * Multi-head attention, softmax(q k' / sqrt(head size)) v.
  *
- * q [batch, tokens, width], k and v [batch, keys, width]; the heads lie side by side in the width.
+ * q [batch, tokens, width], k and v [batch, keys, width], heads concatenated along the width. Result: [batch, tokens, width].
  */
 export const attention = (q: Value, k: Value, v: Value, heads: number, options: { causal?: boolean } = {}): Value =>
   apply(attentionOperator, [q, k, v], { heads, causal: options.causal ?? false });

@@ -8,7 +8,7 @@ import { sum } from "./reductions.ts";
 
 export interface ConvOptions {
   readonly stride?: number;
-  /** Zeros added at top, left, bottom, right. */
+  /** Zero padding at top, left, bottom, right, in pixels. */
   readonly padding?: readonly [number, number, number, number];
 }
 
@@ -49,10 +49,10 @@ export function conv(x: Value, weight: Value, bias?: Value, options: ConvOptions
 }
 
 /**
- * Every pixel of g spreads to the pixels of x that it was made of.
+ * d loss / d x: every pixel of g contributes to the pixels of x it was computed from.
  *
- * At stride 1 this is again a convolution, with the kernel turned about and its channels exchanged; of a weight that
- * stays where it lies no such copy is made.
+ * At stride 1 this is a convolution with the kernel flipped and its channels swapped, unless the weight is used in place and
+ * must not be copied.
  */
 function inputGradient(g: Value, x: Value, weight: Value, { stride, padding }: Required<ConvOptions>): Value {
   const [kh, kw] = weight.shape.slice(2) as [number, number];
@@ -89,7 +89,7 @@ const spreadOperator: Operator<Required<ConvOptions>> = {
   reads: 2,
   infer: ([, , like]) => ({ shape: like!.shape, dtype: like!.dtype }),
   emit: (to, [g, weight], { stride, padding }, value) => {
-    // The stride may have left out pixels at the end, how many is known only at run time: give as many as there can be.
+    // The stride may have skipped pixels at the end, how many is known only at run time: output the most there can be.
     const [top, left, bottom, right] = padding;
     const extra = [Math.max(0, stride - 1 - bottom), Math.max(0, stride - 1 - right)];
     const full = to.node("ConvTranspose", [g!, weight!], {
@@ -103,10 +103,10 @@ const spreadOperator: Operator<Required<ConvOptions>> = {
   gradient: noSecondDerivative("spread"),
 };
 
-/** From so many weights a place on, one product over the whole batch keeps the cores busy; below, one for each picture does. */
+/** With at least this many weights per kernel position, one product for the whole batch is fastest; else one per picture. */
 const wide = 4096;
 
-/** One matrix product for each place in the kernel: g times what of x lay under that place. */
+/** d loss / d weight: for each kernel position, the product of g and the part of x under that position. */
 function weightGradient(g: Value, x: Value, weight: Value, options: Required<ConvOptions>): Value {
   const { stride, padding } = options;
   const [out, inner, kh, kw] = weight.shape as [Dim, Dim, number, number];
@@ -130,13 +130,13 @@ function weightGradient(g: Value, x: Value, weight: Value, options: Required<Con
   return reshape(places.length === 1 ? places[0]! : concat(places, 2), weight.shape);
 }
 
-/** Whether the kernel's places never overlap and leave nothing out, as a vision transformer's patches. */
+/** Whether kernel applications tile x without overlap or gaps, like a vision transformer's patches. */
 const cutsUp = (x: Value, weight: Value, { stride, padding }: Required<ConvOptions>): boolean =>
   stride > 1 &&
   padding.every((n) => n === 0) &&
   [2, 3].every((axis) => weight.shape[axis] === stride && (x.shape[axis] as number) % stride === 0);
 
-/** x is cut up without a copy for each place: one product is enough. */
+/** {@link weightGradient} for tiled x, which takes a single product. */
 function cutWeightGradient(g: Value, x: Value, weight: Value): Value {
   const [out, inner, kh, kw] = weight.shape as [Dim, number, number, number];
   const [batch, , height, width] = g.shape as [Dim, Dim, Dim, Dim];
@@ -146,7 +146,7 @@ function cutWeightGradient(g: Value, x: Value, weight: Value): Value {
   return reshape(matmulOf(seen, reshape(cut, [inner * kh * kw, patches]), "second"), weight.shape);
 }
 
-/** The pixels of x that one place of the kernel meets, for a result of the size of the second operand. */
+/** The pixels of x under one kernel position, for a result of the second operand's size. */
 const windowOperator: Operator<{ row: number; column: number; stride: number }> = {
   name: "window",
   computes: "asInputs",

@@ -1,4 +1,4 @@
-/** Arithmetic that works element by element; two operands broadcast as in NumPy. */
+/** Elementwise arithmetic, with broadcasting as in NumPy. */
 import { type Dim, type Shape, sameDim } from "../dim.ts";
 import { apply, mismatch, type Operator, type Value, type ValueType } from "../value.ts";
 import { constant } from "./leaves.ts";
@@ -57,11 +57,11 @@ export const subtract = (a: Operand, b: Operand): Value => apply(subtractOperato
 export const multiply = (a: Operand, b: Operand): Value => apply(multiplyOperator, [operand(a), operand(b)], null);
 export const divide = (a: Operand, b: Operand): Value => apply(divideOperator, [operand(a), operand(b)], null);
 export const negate = (x: Value): Value => multiply(x, -1);
-/** The smaller of both; where they are equal, the gradient is b's. */
+/** The elementwise minimum; if equal, the gradient goes to b. */
 export const minimum = (a: Operand, b: Operand): Value => apply(minimumOperator, [operand(a), operand(b)], null);
-/** The larger of both; where they are equal, the gradient is b's. */
+/** The elementwise maximum; if equal, the gradient goes to b. */
 export const maximum = (a: Operand, b: Operand): Value => apply(maximumOperator, [operand(a), operand(b)], null);
-/** x held between two bounds. */
+/** x clamped to [low, high]. */
 export const clamp = (x: Value, low: number, high: number): Value => minimum(maximum(x, low), high);
 
 const lessOperator: Operator<null> = {

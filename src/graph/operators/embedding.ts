@@ -1,4 +1,4 @@
-/** Rows of a table by their numbers. */
+/** Embedding lookup. */
 import { type Dim, elementsOf } from "../dim.ts";
 import { apply, mismatch, noSecondDerivative, type Operator, type Value } from "../value.ts";
 import { reshape } from "./layout.ts";
@@ -13,7 +13,7 @@ const gatherOperator: Operator<null> = {
     return { shape: [...indices.shape, ...table.shape.slice(1)], dtype: table.dtype };
   },
   emit: (to, inputs) => to.node("Gather", inputs, { axis: 0 }),
-  // Adding rows up as a product with a 0-1 matrix gives the same sum in the same order on every run.
+  // Summing rows as a product with a one-hot matrix adds in the same order on every run.
   gradient: ({ g, inputs }) => {
     const [table, indices] = inputs as [Value, Value];
     const count = elementsOf(indices.shape);
@@ -23,7 +23,7 @@ const gatherOperator: Operator<null> = {
   },
 };
 
-/** Rows of `table` [n, ...] picked by int32 `indices`: an embedding. */
+/** Rows of `table` [n, ...] selected by int32 `indices` [...]. */
 export const gather = (table: Value, indices: Value): Value => apply(gatherOperator, [table, indices], null);
 
 const oneHotOperator: Operator<null> = {

@@ -1,4 +1,4 @@
-/** Functions of one number, applied element by element. */
+/** Elementwise functions. */
 import { apply, type Computes, type Operator, type Value } from "../value.ts";
 import { add, divide, multiply, negate, subtract } from "./elementwise.ts";
 import { inFloat32 } from "./precision.ts";
@@ -30,7 +30,7 @@ const erfOperator = unary("erf", "asInputs", "Erf", (g, x) =>
   multiply(multiply(g, 2 / Math.sqrt(Math.PI)), exp(negate(square(x)))),
 );
 
-/** d/dx x s(ax) = s + ax s (1 - s), where s is the sigmoid; the activation's result is not kept for it. */
+/** d/dx x s(ax) = s + ax s (1 - s), where s is the sigmoid; needs only x, so the activation's result need not be kept. */
 const swishGradient = (slope: number) => (g: Value, x: Value) => {
   const steep = slope === 1 ? x : multiply(x, slope);
   const s = sigmoid(steep);
@@ -46,13 +46,13 @@ const quickGeluOperator = unary(
   "com.microsoft",
 );
 
-/** d/dx x Phi(x) = Phi(x) + x phi(x), with the normal distribution's function Phi and density phi. */
+/** d/dx x Phi(x) = Phi(x) + x phi(x), with the normal distribution function Phi and density phi. */
 const geluOperator = unary(
   "gelu",
   "real",
   "Gelu",
   (g, x) => {
-    const wide = inFloat32(x); // its square may be more than float16 holds
+    const wide = inFloat32(x); // its square may overflow float16
     const distribution = add(multiply(erf(multiply(wide, Math.SQRT1_2)), 0.5), 0.5);
     const density = multiply(exp(multiply(square(wide), -0.5)), 1 / Math.sqrt(2 * Math.PI));
     return multiply(g, add(distribution, multiply(wide, density)));
@@ -87,5 +87,5 @@ const powerOperator: Operator<{ exponent: number }> = {
   ],
 };
 
-/** x to a fixed power; x > 0 unless the exponent is whole. */
+/** x to a constant power; x > 0 unless the exponent is an integer. */
 export const power = (x: Value, exponent: number): Value => apply(powerOperator, [x], { exponent });

@@ -1,4 +1,4 @@
-/** Operators that move elements and compute nothing. */
+/** Operators that only move elements. */
 import { addDims, type Dim, dimKey, elementsOf, type Shape, sameDim, showShape, subtractDims } from "../dim.ts";
 import type { Emitter } from "../emitter.ts";
 import { apply, mismatch, type Operator, ShapeError, type Value } from "../value.ts";
@@ -16,7 +16,7 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
   gradient: ({ g, inputs: [x] }) => [reshape(g, x!.shape)],
 };
 
-/** A reshape target as ONNX wants it: sizes, 0 for "as the input's same axis", -1 for the one that is left. */
+/** A reshape target for ONNX: sizes, 0 for "as the input's axis", -1 for one inferred size. */
 function reshapeTarget(to: Emitter, from: Shape, shape: Shape): string {
   const plain: number[] = [];
   let inferred = false;
@@ -36,7 +36,7 @@ function reshapeTarget(to: Emitter, from: Shape, shape: Shape): string {
   return to.integers(plain);
 }
 
-/** Two or more sizes are open and moved: read them at run time, all but one product. */
+/** For two or more open sizes that moved: reads them at run time. */
 function dynamicTarget(to: Emitter, from: Shape, shape: Shape): string {
   try {
     return to.sizes(shape);
@@ -45,7 +45,7 @@ function dynamicTarget(to: Emitter, from: Shape, shape: Shape): string {
   }
 }
 
-/** The same elements in row-major order under another shape. */
+/** The same elements, in row-major order, in another shape. */
 export const reshape = (x: Value, shape: Shape): Value => apply(reshapeOperator, [x], { shape });
 
 const transposeOperator: Operator<{ order: readonly number[] }> = {
@@ -75,7 +75,7 @@ const concatOperator: Operator<{ axis: number }> = {
     for (const v of inputs) {
       const fits =
         v.shape.length === first.shape.length && v.shape.every((d, i) => i === axis || sameDim(d, first.shape[i]!));
-      if (!fits) mismatch("concat", inputs, `they differ beside axis ${axis}`);
+      if (!fits) mismatch("concat", inputs, `they differ in other axes than ${axis}`);
     }
     const size = inputs.map((v) => v.shape[axis]!).reduce(addDims);
     return { shape: first.shape.map((d, i) => (i === axis ? size : d)), dtype: first.dtype };
@@ -133,6 +133,6 @@ const padOperator: Operator<{ before: Shape; after: Shape }> = {
   ],
 };
 
-/** x with so many zeros before and after it along every axis. */
+/** x padded with zeros: `before` and `after` give their number along every axis. */
 export const pad = (x: Value, before: Shape, after: Shape): Value =>
   [...before, ...after].every((d) => d === 0) ? x : apply(padOperator, [x], { before, after });

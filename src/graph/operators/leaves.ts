@@ -1,4 +1,4 @@
-/** Where values come from: inputs of a run, weights in files, constants. */
+/** Leaves of the graph: inputs of a run, weights in files, constants. */
 
 import { toFloat32 } from "../../bytes/elements.ts";
 import type { DType, TensorRef } from "../../bytes/tensor-ref.ts";
@@ -13,7 +13,7 @@ const inputOperator: Operator<{ name: string; dtype: DType; shape: Shape }> = {
   gradient: () => [],
 };
 
-/** A tensor given at each run. */
+/** An input, given at each run. */
 export const input = (name: string, shape: Shape, dtype: DType = "float32"): Value =>
   apply(inputOperator, [], { name, dtype, shape });
 
@@ -28,17 +28,17 @@ const parameterOperator: Operator<Parameter> = {
   computes: "real",
   yields: true,
   infer: (_, { ref }) => ({ shape: ref.shape, dtype: "float32" }),
-  // What is asked for as it is stored stays in its file; a Cast is folded into a copy when the session is built.
+  // A weight in its stored type stays in its file; a Cast is folded into a copy when the session is built.
   emit: (to, _, { ref, inPlace }) =>
     ref.dtype === to.type ? to.external(ref, inPlace) : to.cast(to.external(ref), ref.dtype, to.type),
   gradient: () => [],
 };
 
-/** Whether `value` is a weight that the runtime is to leave where it lies. */
+/** Whether `value` is a weight that the runtime must use in place. */
 export const liesInPlace = ({ operator, attributes }: Value): boolean =>
   operator === parameterOperator && (attributes as { inPlace: boolean }).inPlace;
 
-/** Where a weight lies that may be multiplied as int8; undefined for whatever else. */
+/** The reference of a weight that may be int8; undefined for other values. */
 export function mayBeInt8({ operator, attributes }: Value): TensorRef | undefined {
   if (operator !== parameterOperator) return undefined;
   const { ref, int8 } = attributes as Parameter;
@@ -46,10 +46,9 @@ export function mayBeInt8({ operator, attributes }: Value): TensorRef | undefine
 }
 
 /**
- * A weight that stays in its file; a real number in the graph whatever the file stores.
+ * A weight that stays in its file; floating point in the graph whatever type the file stores.
  *
- * `inPlace` keeps the runtime from copying it into a layout of its own. `int8` says that what is made with it bears to be
- * multiplied as int8, where a target does.
+ * `inPlace` keeps the runtime from copying it into another layout. `int8` allows targets to multiply with it in int8.
  */
 export const parameter = (
   ref: TensorRef,
@@ -64,7 +63,7 @@ const storedOperator: Operator<TensorRef> = {
   gradient: () => [],
 };
 
-/** Whole numbers that stay in their file. */
+/** Integers that stay in their file. */
 export const stored = (ref: TensorRef): Value => apply(storedOperator, [], ref);
 
 const constantOperator: Operator<{ shape: readonly number[]; dtype: DType; data: Uint8Array }> = {
@@ -77,7 +76,7 @@ const constantOperator: Operator<{ shape: readonly number[]; dtype: DType; data:
   gradient: () => [],
 };
 
-/** A constant of real numbers. */
+/** A floating-point constant. */
 export const constant = (shape: readonly number[], values: Float32Array | readonly number[]): Value =>
   apply(constantOperator, [], {
     shape,
@@ -88,7 +87,7 @@ export const constant = (shape: readonly number[], values: Float32Array | readon
 export const integers = (shape: readonly number[], values: readonly number[]): Value =>
   apply(constantOperator, [], { shape, dtype: "int32", data: bytesOf(Int32Array.from(values)) });
 
-/** Whole numbers from -128 to 127. */
+/** An int8 constant. */
 export const int8Constant = (shape: readonly number[], values: Int8Array): Value =>
   apply(constantOperator, [], { shape, dtype: "int8", data: bytesOf(values) });
 

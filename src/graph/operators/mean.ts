@@ -1,13 +1,13 @@
-/** The mean over axes, and how many elements it is of. */
+/** The mean over axes, and its number of elements. */
 import { elementsOf } from "../dim.ts";
 import { apply, type Operator, type Value } from "../value.ts";
 import { divide } from "./elementwise.ts";
 import { every, expand, type ReductionOptions, reduction } from "./reductions.ts";
 
-// ReduceMean has its axes as an attribute until opset 18 and as an input since; both graphs here are newer.
+// ReduceMean's axes are an attribute before opset 18 and an input since; graphs here are newer.
 const meanOperator = reduction("mean", "ReduceMean", (g, x, axes) => expand(divide(g, elementCount(x, axes)), x));
 
-/** Mean over `axes`, by default over all of them. */
+/** Mean over `axes`, by default all. */
 export const mean = (x: Value, axes: readonly number[] = every(x), { keep = false }: ReductionOptions = {}): Value =>
   axes.length === 0 ? x : apply(meanOperator, [x], { axes, keep });
 
@@ -26,6 +26,6 @@ const elementCountOperator: Operator<{ axes: readonly number[] }> = {
   gradient: () => [undefined],
 };
 
-/** How many elements x has along `axes`, as a number of the graph. */
+/** The number of elements of x along `axes`, as a graph value of shape []. */
 export const elementCount = (x: Value, axes: readonly number[] = every(x)): Value =>
   apply(elementCountOperator, [x], { axes });

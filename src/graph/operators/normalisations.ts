@@ -1,4 +1,4 @@
-/** Normalisations: to mean 0 and variance 1, or to sum 1. */
+/** Layer and group normalisation, and softmax. */
 import { type Dim, multiplyDims, sameDim } from "../dim.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
 import { add, divide, multiply, subtract } from "./elementwise.ts";
@@ -27,7 +27,7 @@ const layerNormOperator: Operator<{ epsilon: number }> = {
   },
 };
 
-/** Normalises the last axis to mean 0 and variance 1, then scales and shifts. */
+/** Normalises x [..., width] over the last axis to mean 0 and variance 1; scale and shift are [width]. */
 export const layerNorm = (x: Value, scale: Value, shift: Value, epsilon: number): Value =>
   apply(layerNormOperator, [x, scale, shift], { epsilon });
 
@@ -50,7 +50,7 @@ const standardiseOperator: Operator<{ epsilon: number }> = {
   },
 };
 
-/** Over the last axis. */
+/** x standardised over the last axis, and its standard deviation there. */
 function standardised(x: Value, epsilon: number): { standard: Value; deviation: Value } {
   const last = [x.shape.length - 1];
   const centred = subtract(x, mean(x, last, { keep: true }));
@@ -58,7 +58,7 @@ function standardised(x: Value, epsilon: number): { standard: Value; deviation: 
   return { standard: divide(centred, deviation), deviation };
 }
 
-/** d loss / d x for standard = (x - mean) / deviation: g without its parts along 1 and along `standard`. */
+/** d loss / d x for standard = (x - mean) / deviation: g minus its components along 1 and `standard`, over the deviation. */
 function throughStandard(g: Value, standard: Value, deviation: Value): Value {
   const last = [g.shape.length - 1];
   const along = mean(multiply(g, standard), last, { keep: true });

@@ -1,4 +1,4 @@
-/** Says what must be computed first where the values themselves leave it open. */
+/** Constrains the order of computation beyond data dependencies. */
 import { apply, type Operator, type Value } from "../value.ts";
 
 const afterOperator: Operator<null> = {
@@ -6,9 +6,9 @@ const afterOperator: Operator<null> = {
   computes: "asInputs",
   reads: 1,
   infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
-  // The runtime has no barrier. A reshape to the tensor's own shape copies nothing, and its target, "every size as it
-  // is" plus zero times an element of each condition, cannot be known before they are.
-  // OpenVINO wants shapes that are known before, and follows the order it was given.
+  // ONNX Runtime has no barrier. A reshape to the tensor's own shape copies nothing, and its target, "keep every size" plus
+  // zero times an element of each condition, cannot be computed before the conditions.
+  // OpenVINO needs static shapes, and computes in the given order.
   emit: (to, [x, ...conditions], _, value) => {
     if (to.target.engine === "openvino") return x!;
     const elements = conditions.map((condition, i) => {
@@ -26,10 +26,10 @@ const afterOperator: Operator<null> = {
 };
 
 /**
- * x itself, but nothing that uses the result is computed before the `conditions` are.
+ * x, but nothing that uses the result is computed before the `conditions`.
  *
- * The runtime computes a graph in an order of its own; memory needs some things late and others early. x has one axis or
- * more; conditions are float32.
+ * The runtime chooses its own order, but to save memory some values must be computed late and others early. x must have at
+ * least one axis; conditions are float32.
  */
 export const after = (x: Value, conditions: readonly Value[]): Value =>
   conditions.length === 0 || x.shape.length === 0 ? x : apply(afterOperator, [x, ...conditions], null);

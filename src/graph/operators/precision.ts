@@ -1,4 +1,4 @@
-/** Asks for float32 where an operator would compute in less. */
+/** Forces float32 where a lower precision would be used. */
 import { apply, type Operator, type Value } from "../value.ts";
 
 const inFloat32Operator: Operator<null> = {
@@ -9,5 +9,5 @@ const inFloat32Operator: Operator<null> = {
   gradient: ({ g }) => [g],
 };
 
-/** x in float32, and so what is made of it, up to the next product or activation. */
+/** x in float32, along with the values computed from it, up to the next product or activation. */
 export const inFloat32 = (x: Value): Value => apply(inFloat32Operator, [x], null);

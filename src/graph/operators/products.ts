@@ -49,18 +49,18 @@ const matmulOperator: Operator<{ transposed: Transposed }> = {
 
 const swapped = (shape: Shape): Shape => [...shape.slice(-1), ...shape.slice(-2, -1)];
 
-/** All axes but the last as one: [rows, last]. */
+/** Flattens all axes but the last: [rows, last]. */
 const asMatrix = (x: Value): Value =>
   x.shape.length === 2 ? x : reshape(x, [elementsOf(x.shape.slice(0, -1)), x.shape.at(-1)!]);
 
-/** a [..., m, k] times b [k, n] or [..., k, n], where one of both may be given with its last two axes swapped. */
+/** a [..., m, k] times b [k, n] or [..., k, n], one of which may have its last two axes swapped. */
 export const matmulOf = (a: Value, b: Value, transposed: Transposed): Value =>
   apply(matmulOperator, [a, b], { transposed });
 
 /** a [..., m, k] times b [k, n] or [..., k, n]. */
 export const matmul = (a: Value, b: Value): Value => matmulOf(a, b, "none");
 
-/** x [..., in] through a linear layer as PyTorch stores it: weight [out, in], bias [out]. */
+/** x [..., in] through a linear layer with PyTorch's layout: weight [out, in], bias [out]. */
 export function linear(x: Value, weight: Value, bias?: Value): Value {
   const y = matmulOf(x, weight, "second"); // [..., out]
   return bias ? add(y, bias) : y;

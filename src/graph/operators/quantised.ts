@@ -1,6 +1,6 @@
 /**
- * Products of whole numbers of eight bits. Numbers x become q, whole numbers from 0 to 255, with x = (q - zero) * step; a step
- * belongs to a part of x, its first axis, so that what is computed of one part never depends on another.
+ * Int8 products. Values x are quantised to q, uint8, with x = (q - zero) * step. Each index of x's first axis has its own step,
+ * so that results never depend on other rows.
  */
 import { addDims, type Dim, floorDivide, multiplyDims } from "../dim.ts";
 import type { Emitter } from "../emitter.ts";
@@ -23,10 +23,10 @@ const stepOperator: Operator<{ zero: number }> = {
   gradient: gradient("step"),
 };
 
-/** The step of a part that is all zeros. */
+/** The step of a row that is all zeros. */
 const smallest = 1e-30;
 
-/** The least steps [n] with which every number of x [n, ...] finds its place between 0 and 255, `zero` being 0's. */
+/** The smallest steps [n] with which x [n, ...] fits into 0 to 255, with 0 at `zero`. */
 export const stepOf = (x: Value, zero: number): Value => apply(stepOperator, [x], { zero });
 
 const quantiseOperator: Operator<{ zero: number }> = {
@@ -94,7 +94,7 @@ const placesOperator: Operator<Kernel & { zero: number }> = {
   gradient: gradient("places"),
 };
 
-/** For each pixel of the result what each place of the kernel meets, as the numbers of pixels of a padded picture. */
+/** For each result pixel and kernel position, the index of the pixel under it in the padded picture. */
 function placesIndex(to: Emitter, [height, width]: readonly [Dim, Dim], at: Kernel): string {
   const { kernel, stride, padding } = at;
   const [kh, kw] = kernel;
@@ -115,7 +115,7 @@ function placesIndex(to: Emitter, [height, width]: readonly [Dim, Dim], at: Kern
   ]);
 }
 
-/** q [batch, channels, h, w] as what a kernel meets of it: [batch, pixels of the result, kh * kw * channels]; outside lies `zero`. */
+/** im2col: q [batch, channels, h, w] to [batch, result pixels, kh * kw * channels], padded with `zero`. */
 export const places = (q: Value, kernel: Kernel, zero: number): Value =>
   apply(placesOperator, [q], { ...kernel, zero });
 
@@ -138,7 +138,7 @@ const pictureOperator: Operator<Kernel> = {
   gradient: gradient("picture"),
 };
 
-/** Pixels [batch, h * w, channels] as the picture [batch, channels, h, w] that the kernel makes of one of the size of `from`. */
+/** Pixels [batch, h * w, channels] as [batch, channels, h, w], the kernel's result size for an input of the size of `from`. */
 export const picture = (pixels: Value, from: Value, kernel: Kernel): Value =>
   apply(pictureOperator, [pixels, from], kernel);
 
@@ -147,7 +147,7 @@ const resultSize = (size: readonly Dim[], { kernel, stride, padding }: Kernel): 
     addDims(floorDivide(addDims(size[axis]!, padding[axis]! + padding[axis + 2]! - kernel[axis]!), stride), 1),
   ) as [Dim, Dim];
 
-/** {@link resultSize} at run time, [1] each: what is left of a division is known nowhere else yet. */
+/** {@link resultSize} at run time, [1] each, since no value emitted so far has the quotient as a size. */
 const emittedSize = (to: Emitter, size: readonly [Dim, Dim], { kernel, stride, padding }: Kernel): [string, string] =>
   [0, 1].map((axis) => {
     const room = addDims(size[axis]!, padding[axis]! + padding[axis + 2]! - kernel[axis]!);

@@ -1,4 +1,4 @@
-/** Sums over axes, and their opposite, repetition along axes. */
+/** Sums over axes, and their inverse, expansion along axes. */
 import { type Dim, dimKey, type Shape, sameDim, sameShape } from "../dim.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
 import { reshape } from "./layout.ts";
@@ -11,11 +11,11 @@ interface Axes {
 const reduced = (shape: Shape, { axes, keep }: Axes): Shape =>
   shape.flatMap((d, i): Dim[] => (axes.includes(i) ? (keep ? [1] : []) : [d]));
 
-/** Under the shape that broadcasts against the operand's: reduced axes have size 1. */
+/** g reshaped to broadcast against x: reduced axes have size 1. */
 const withAxes = (g: Value, x: Value, { axes, keep }: Axes): Value =>
   keep ? g : reshape(g, reduced(x.shape, { axes, keep: true }));
 
-/** An operator that reduces axes; `gradient` is given g under the shape that broadcasts against x. */
+/** An operator that reduces axes; `gradient` gets g in a shape that broadcasts against x. */
 export const reduction = (
   name: string,
   type: string,
@@ -37,14 +37,14 @@ export const reduction = (
 const sumOperator = reduction("sum", "ReduceSum", expand);
 
 export interface ReductionOptions {
-  /** Leave the reduced axes in place with size 1. */
+  /** Whether to keep the reduced axes with size 1. */
   readonly keep?: boolean;
 }
 
 /** All axes of x. */
 export const every = (x: Value): number[] => [...x.shape.keys()];
 
-/** Sum over `axes`, by default over all of them. */
+/** Sum over `axes`, by default all. */
 export const sum = (x: Value, axes: readonly number[] = every(x), { keep = false }: ReductionOptions = {}): Value =>
   axes.length === 0 ? x : apply(sumOperator, [x], { axes, keep });
 
@@ -63,12 +63,12 @@ const expandOperator: Operator<null> = {
   gradient: ({ g, inputs: [x] }) => [sumTo(g, x!.shape), undefined],
 };
 
-/** x repeated along the axes where it has size 1 or none, to the shape of `like`. Of `like` only the shape is used. */
+/** x broadcast to the shape of `like`, of which only the shape is used. */
 export function expand(x: Value, like: Value): Value {
   return sameShape(x.shape, like.shape) ? x : apply(expandOperator, [x, like], null);
 }
 
-/** The opposite of broadcasting: g summed over the axes along which an operand of `shape` was repeated. */
+/** The inverse of broadcasting: g summed over the axes along which an operand of `shape` was expanded. */
 export function sumTo(g: Value, shape: Shape): Value {
   const extra = g.shape.length - shape.length;
   const axes = g.shape.flatMap((d, i) => (i < extra || (shape[i - extra] === 1 && dimKey(d) !== "1") ? [i] : []));

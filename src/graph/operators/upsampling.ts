@@ -25,10 +25,10 @@ const upsampleOperator: Operator<{ height: Dim; width: Dim }> = {
   gradient: ({ g, inputs: [x] }) => [apply(downsumOperator, [g, x!], null)],
 };
 
-/** Nearest-neighbour upsampling to a given size (about twice as large), as `torch.nn.functional.interpolate`. */
+/** Nearest-neighbour upsampling of x [batch, channels, h, w] to a given size, as `torch.nn.functional.interpolate`. */
 export const upsample = (x: Value, height: Dim, width: Dim): Value => apply(upsampleOperator, [x], { height, width });
 
-/** Adds up the pixels that were copied from one. */
+/** Sums the pixels that were copied from the same pixel. */
 const downsumOperator: Operator<null> = {
   name: "downsum",
   computes: "asInputs",
@@ -48,7 +48,7 @@ const downsumOperator: Operator<null> = {
   gradient: noSecondDerivative("downsum"),
 };
 
-/** Which of `large` pixels of a line came from which of `small`, as a 0-1 matrix [small, large]: what upsampling makes of the identity. */
+/** A 0-1 matrix [small, large] of which pixel of a line was copied where: the upsampled identity. */
 function copies(to: Emitter, small: Dim, large: Dim): string {
   const square = to.node("ConstantOfShape", [to.sizes([small, small])]);
   const identity = to.node("EyeLike", [square]);

@@ -1,11 +1,11 @@
-/** Whether a download fits on the disk, said before it begins. */
+/** Checks that a download fits on the disk before it begins. */
 import { readdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TillerError } from "../../errors/index.ts";
 
 /**
- * @param bytes What is still to come, whatever earlier runs left in `blobs` not counted.
- * @throws TillerError if there is less room.
+ * @param bytes Size of the files to download, including partial files that earlier runs left in `blobs`.
+ * @throws TillerError if there is too little space.
  */
 export async function refuseFullDisk(blobs: string, bytes: number, id: string, cacheFolder: string): Promise<void> {
   const room = await statfs(await existing(blobs)).catch(() => undefined);
@@ -19,7 +19,7 @@ export async function refuseFullDisk(blobs: string, bytes: number, id: string, c
   );
 }
 
-/** Bytes of downloads that broke off, which are gone on with. */
+/** Bytes of interrupted downloads, which will be resumed. */
 async function halves(blobs: string): Promise<number> {
   const names = await readdir(blobs).catch(() => [] as string[]);
   const sizes = names

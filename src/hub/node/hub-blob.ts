@@ -1,4 +1,4 @@
-/** One file of the hub, brought whole and right into the cache's `blobs/`, over as many broken connections as it takes. */
+/** Downloads one hub file into the cache's `blobs/`, resuming broken connections and verifying the result. */
 import { createHash, randomUUID } from "node:crypto";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -22,15 +22,15 @@ export interface HubConnection {
 
 export type HubFile = ListFileEntry & HubConnection;
 
-/** How often in a row a transfer may break off without having brought a byte before it is given up. */
+/** Attempts in a row that may fail without receiving a byte before giving up. */
 const maxAttempts = 5;
 
 /**
- * Downloads a file to `blob`. A transfer that breaks off goes on where it stopped: in the same run after a pause, in a later
- * run at once. What came is checked against the file's hash before it gets its name.
+ * Downloads a file to `blob`. An interrupted transfer resumes where it stopped: after a pause in the same run, at once in a
+ * later run. The content is checked against the file's hash before the file gets its name.
  *
- * @param onReceived Bytes of the file that are there, counting what an earlier run left.
- * @throws TillerError if it breaks off five times without progress; HubApiError if the hub refuses; the signal's reason if
+ * @param onReceived Called with the bytes of the file received so far, including those of an earlier run.
+ * @throws TillerError if it fails five times without progress; HubApiError if the hub refuses; the signal's reason if
  *   aborted.
  */
 export async function fetchBlob(blob: string, file: HubFile, onReceived: (bytes: number) => void): Promise<void> {
@@ -44,12 +44,12 @@ export async function fetchBlob(blob: string, file: HubFile, onReceived: (bytes:
   }
 }
 
-/** In the place of the process id: nobody is writing to this part of a blob. */
+/** Replaces the process id in the name of a partial file that nobody is writing. */
 const resumable = "resumable";
 
 /**
- * A name under which this call alone writes the blob. What a run that is over has left of it is taken over by renaming, which
- * only one of several processes can do.
+ * A file name under which only this call writes the blob. A partial file left by a finished run is taken over by renaming it,
+ * at which only one process can succeed.
  */
 async function claimPartial(blob: string): Promise<string> {
   const mine = `${blob}.${process.pid}-${randomUUID().slice(0, 8)}.incomplete`;
@@ -66,7 +66,7 @@ async function claimPartial(blob: string): Promise<string> {
   return mine;
 }
 
-/** Brings `partial` from whatever length it has to the whole file, and checks it. */
+/** Completes `partial` from its current length, and verifies it. */
 async function complete(partial: string, file: HubFile, onReceived: (bytes: number) => void): Promise<void> {
   const { size, path, repo, signal } = file;
   for (let attempt = 1; ; attempt++) {
@@ -76,7 +76,7 @@ async function complete(partial: string, file: HubFile, onReceived: (bytes: numb
       if (await hasHash(partial, file)) return;
       throw new WrongBytes("what was received does not have the file's hash");
     } catch (error) {
-      // Wrong bytes can't be continued: start over.
+      // Wrong bytes cannot be resumed: start over.
       if (error instanceof WrongBytes) await rm(partial, { force: true });
       signal?.throwIfAborted();
       if (!isTransient(error)) throw error;
@@ -85,7 +85,7 @@ async function complete(partial: string, file: HubFile, onReceived: (bytes: numb
       if (attempt >= maxAttempts) {
         throw new TillerError(
           "hub-download-failed",
-          `${path} of ${repo} could not be downloaded: ${causeOf(error)}. Run it again to go on from there.`,
+          `${path} of ${repo} could not be downloaded: ${causeOf(error)}. Run it again to resume.`,
           { paths: [path], cause: error },
         );
       }
@@ -103,7 +103,7 @@ async function append(
   onReceived: (bytes: number) => void,
 ): Promise<void> {
   const { size, path, repo } = file;
-  if (from > size) throw new WrongBytes("more bytes are there than the file has");
+  if (from > size) throw new WrongBytes("the partial download is larger than the file");
   const handle = await open(partial, "a");
   try {
     onReceived(from);
@@ -123,7 +123,7 @@ async function append(
   }
 }
 
-/** LFS names a file by its SHA-256, git by the SHA-1 of "blob <size>\0" and the content. A Xet hash alone isn't checked. */
+/** LFS identifies a file by its SHA-256, git by the SHA-1 of "blob <size>\0" and the content. A Xet hash alone is not checked. */
 async function hasHash(partial: string, { lfs, oid, xetHash, size }: HubFile): Promise<boolean> {
   if (!lfs && xetHash) return true;
   const hash = createHash(lfs ? "sha256" : "sha1");

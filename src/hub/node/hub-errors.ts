@@ -1,4 +1,4 @@
-/** What can go wrong between here and the hub, told apart and put in sentences. */
+/** Classifies failures of requests to the hub, and words their messages. */
 import { HubApiError, InvalidApiResponseFormatError } from "@huggingface/hub";
 import { TillerError } from "../../errors/index.ts";
 
@@ -10,7 +10,7 @@ export function isUnreachable(error: unknown): boolean {
   );
 }
 
-/** Whether asking again may help: not if the hub refused, nor if the disk did. */
+/** Whether a retry may help: not if the hub refused the request or the disk failed. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof TillerError || isDiskError(error)) return false;
   if (!(error instanceof HubApiError)) return true;
@@ -23,7 +23,7 @@ function isDiskError(error: unknown): boolean {
   return error instanceof Error && diskErrors.has((error as NodeJS.ErrnoException).code ?? "");
 }
 
-/** The hub's library throws bare messages out of a stream. */
+/** The hub library throws plain strings from streams. */
 export function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = innermost(error) as NodeJS.ErrnoException;
@@ -32,16 +32,16 @@ export function causeOf(error: unknown): string {
 
 const innermost = (error: Error): Error => (error.cause instanceof Error ? innermost(error.cause) : error);
 
-/** What was asked for, as the sentences name it. */
+/** What was requested, as messages name it. */
 interface Asked {
   readonly id: string;
-  /** `owner/name`, at its revision where one was given. */
+  /** `owner/name`, with the revision if one was given. */
   readonly name: string;
   readonly revision?: string | undefined;
   readonly proxy: string | undefined;
 }
 
-/** The sentence for a failure while fetching into `cacheFolder`; what is no such failure is given back as it is. */
+/** The TillerError for a failure while fetching into `cacheFolder`; other errors are returned unchanged. */
 export function explained(
   error: unknown,
   { id, name, revision, proxy }: Asked,
@@ -55,11 +55,11 @@ export function explained(
     const { statusCode } = error;
     const sentence =
       statusCode === 401
-        ? `${name} is no folder or file here, and on ${hubUrl} it does not exist, or is private or gated: check the name, accept its terms at ${page}, and set HF_TOKEN to your access token.`
+        ? `${name} is not a local folder or file, and on ${hubUrl} it does not exist, or is private or gated: check the name, accept its terms at ${page}, and set HF_TOKEN to your access token.`
         : statusCode === 403
           ? `${name} is gated: accept its terms at ${page} with the account that HF_TOKEN belongs to.`
           : statusCode === 404
-            ? `${name} is no folder or file here, and ${revision === undefined ? "does not exist" : `there is no ${id}, or none of the revision ${revision},`} on ${hubUrl}: check the name.`
+            ? `${name} is not a local folder or file, and ${revision === undefined ? "does not exist" : `there is no ${id}, or it has no revision ${revision},`} on ${hubUrl}: check the name.`
             : `${hubUrl} answered ${statusCode}${by} when asked for ${name}: try again later.`;
     return new TillerError("hub-refused", sentence, { cause: error });
   }
@@ -69,28 +69,28 @@ export function explained(
     const what = code === "ENOSPC" || code === "EDQUOT" ? "is full" : `could not be written (${code})`;
     return new TillerError(
       "file-not-written",
-      `${cacheFolder} ${what}: free space there or set HF_HOME, and run it again to go on.`,
+      `${cacheFolder} ${what}: free space there or set HF_HOME, and run it again to continue.`,
       { paths: [cacheFolder], cause: error },
     );
   }
   if (isUnreachable(error)) {
-    // undici says in words what a proxy answered.
+    // undici gives a proxy's status only in its message.
     if (/\b407\b/.test(String((error as Error).cause)))
       return new TillerError(
         "hub-unreachable",
-        `The proxy ${proxy} asks for a name and a password: write them into its address, http://NAME:PASSWORD@HOST:PORT.`,
+        `The proxy ${proxy} requires a user name and password: put them in its address, http://NAME:PASSWORD@HOST:PORT.`,
         { cause: error },
       );
     return new TillerError(
       "hub-unreachable",
-      `${name} is no folder or file here, and ${hubUrl} could not be reached for it${by} (${causeOf(error)}): check the name and the network.`,
+      `${name} is not a local folder or file, and ${hubUrl} could not be reached${by} (${causeOf(error)}): check the name and the network.`,
       { cause: error },
     );
   }
   if (error instanceof SyntaxError || error instanceof InvalidApiResponseFormatError) {
     return new TillerError(
       "hub-unreachable",
-      `${hubUrl} does not answer as the hub does${by}: check HF_ENDPOINT and the network.`,
+      `${hubUrl} does not answer like the hub${by}: check HF_ENDPOINT and the network.`,
       { cause: error },
     );
   }

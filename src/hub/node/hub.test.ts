@@ -24,10 +24,10 @@ import { openModelFiles } from "../../families/open-model.ts";
 import { encoderFolder } from "../../metrics/encoder-folder.ts";
 import type { DownloadProgress } from "../options.ts";
 
-// The waits between attempts, 7.5 s in all, are not what is tested.
+// The pauses between attempts, 7.5 s in all, are skipped.
 vi.mock("node:timers/promises", () => ({ setTimeout: async () => {} }));
 
-/** A disk that says it has so much room, and takes so many bytes. */
+/** A disk with the given free space that accepts the given number of bytes. */
 const room = vi.hoisted(() => ({ bytes: 1e12, writable: Number.POSITIVE_INFINITY }));
 vi.mock("node:fs/promises", async (actual) => ({
   ...(await actual<typeof import("node:fs/promises")>()),
@@ -53,7 +53,7 @@ beforeEach(async () => {
   cacheFolder = join(root, "hub");
   const kept = /^(HF_|HUGGING|TRANSFORMERS_OFFLINE)|_proxy$/i;
   for (const name of Object.keys(process.env)) if (kept.test(name)) vi.stubEnv(name, undefined);
-  // What this machine's owner may have there is not to be sent to the test's hub.
+  // The machine owner's token must not be sent to the test's hub.
   vi.stubEnv("HF_HOME", join(root, "home"));
   room.bytes = 1e12;
   room.writable = Number.POSITIVE_INFINITY;
@@ -72,11 +72,11 @@ const repository = () => join(cacheFolder, "models--someone--small");
 const snapshot = () => join(repository(), "snapshots", commit);
 const blobOf = (path: string) => join(repository(), "blobs", sha256(hub.files.get(path)!));
 
-/** Compared as bytes: a matcher would take seconds over them. */
+/** Compared as bytes, because a matcher would take seconds. */
 const arrived = async () => hub.files.get(weights)!.equals(await readFile(join(snapshot(), weights)));
 
 describe("a model on the hub", () => {
-  test("is downloaded into the cache as other tools lay it out, with progress, and opened", async () => {
+  test("is downloaded into the cache in the layout of other tools, with progress, and opened", async () => {
     const seen: DownloadProgress[] = [];
     const model = await open("someone/small", { onProgress: (progress) => seen.push(progress) });
     expect(model).toMatchObject({ kind: "hub", name: "someone/small", tokenizerFolder: join(snapshot(), "tokenizer") });
@@ -93,7 +93,7 @@ describe("a model on the hub", () => {
     expect((await readdir(join(repository(), "blobs"))).filter((name) => name.includes("incomplete"))).toEqual([]);
   });
 
-  test("brings only the files a picture needs", async () => {
+  test("downloads only the files a picture needs", async () => {
     await open();
     expect(await listing(snapshot())).toEqual([
       "model_index.json",
@@ -109,7 +109,7 @@ describe("a model on the hub", () => {
     ]);
   });
 
-  test("brings the variant asked for, where there is one", async () => {
+  test("downloads the requested variant if there is one", async () => {
     const model = await open("someone/small", { variant: "fp16" });
     expect((await listing(snapshot())).filter((name) => name.endsWith(".safetensors"))).toEqual([
       "text_encoder/model.safetensors",
@@ -119,13 +119,13 @@ describe("a model on the hub", () => {
     expect(model.components.get("unet")!.weights.get("conv_in.weight")!.dtype).toBe("float16");
   });
 
-  test("brings nothing where there is no such variant", async () => {
+  test("downloads nothing if there is no such variant", async () => {
     await expect(open("someone/small", { variant: "fp61" })).rejects.toThrow(
       refusal("variant-missing", "someone/small", "fp61"),
     );
   });
 
-  test("brings all shards of a sharded model", async () => {
+  test("downloads all shards of a sharded model", async () => {
     hub.files.delete(weights);
     hub.files.delete("unet/diffusion_pytorch_model.fp16.safetensors");
     const shards = ["a", "b"].map(
@@ -137,7 +137,7 @@ describe("a model on the hub", () => {
     expect([...(await open()).components.get("unet")!.weights.keys()]).toEqual(["a", "b"]);
   });
 
-  test("is opened again without asking for any file", async () => {
+  test("is opened again without requesting any file", async () => {
     await open();
     hub.requests.length = 0;
     await open();
@@ -156,7 +156,7 @@ describe("a model on the hub", () => {
     expect(model.components.get("unet")!.weights.get("conv_in.weight")!.source.name.startsWith(elsewhere)).toBe(true);
   });
 
-  test("whose newest commit changes one file brings that file alone", async () => {
+  test("whose newest commit changes one file downloads only that file", async () => {
     await open();
     hub.commit = "d".repeat(40);
     hub.files.set("scheduler/scheduler_config.json", Buffer.from('{"prediction_type":"v_prediction"}'));
@@ -174,7 +174,7 @@ describe("a model on the hub", () => {
     expect(hub.requests.filter(({ path }) => path.includes("/tree/")).length).toBeGreaterThan(4);
   });
 
-  test("at a revision: its commit's files, kept under its own reference", async () => {
+  test("at a revision gives that commit's files, cached under its own reference", async () => {
     hub.revisions.set("fp16/new", "f".repeat(40));
     const at = "someone/small@fp16/new";
     const model = await open(at);
@@ -190,14 +190,14 @@ describe("a model on the hub", () => {
     expect(await listing(join(repository(), "refs"))).toEqual(["fp16/new"]);
   });
 
-  test("with weights of PyTorch alone is downloaded with these", async () => {
+  test("with only PyTorch weights is downloaded with these", async () => {
     const torch = await readFile(new URL("../../../parity/fixtures/torch/state-dict.pt", import.meta.url));
     for (const name of hub.files.keys()) if (/^unet.*safetensors$/.test(name)) hub.files.delete(name);
     hub.files.set("unet/diffusion_pytorch_model.bin", torch);
     expect((await open()).components.get("unet")!.weights.get("scalar")!.shape).toEqual([]);
   });
 
-  test("how much is to come is told before the first byte", async () => {
+  test("reports the total size before the first byte", async () => {
     const seen: DownloadProgress[] = [];
     hub.fileStatus = 403;
     await expect(open("someone/small", { onProgress: (one) => seen.push(one) })).rejects.toThrow();
@@ -214,7 +214,7 @@ describe("a model on the hub", () => {
     expect(model.tokenizerFolder).toBe(join(snapshot(), "tokenizer"));
   });
 
-  test("is stored under HF_HOME, of which ~ is the person's own folder", async () => {
+  test("is stored under HF_HOME, in which ~ is the user's home folder", async () => {
     vi.stubEnv("HOME", root);
     vi.stubEnv("USERPROFILE", root);
     vi.stubEnv("HF_HOME", "~/mine");
@@ -223,11 +223,11 @@ describe("a model on the hub", () => {
   });
 });
 
-describe("a broken download", () => {
+describe("an interrupted download", () => {
   const ranges = () =>
     hub.requests.filter(({ path, range }) => path.endsWith(weights) && range !== "bytes=0-0").map(({ range }) => range);
 
-  test("goes on where it stopped, in the same run", async () => {
+  test("resumes where it stopped, in the same run", async () => {
     hub.breakAfter.set(weights, [600_000, 500_000]);
     const model = await open();
     expect(await arrived()).toBe(true);
@@ -240,7 +240,7 @@ describe("a broken download", () => {
     expect(starts[1]).toBeGreaterThan(starts[0]!);
   });
 
-  test("that was stopped by the person goes on in the next run", async () => {
+  test("that the user stopped resumes in the next run", async () => {
     const controller = new AbortController();
     const onProgress = ({ file, received }: DownloadProgress) => {
       if (file === weights && received > 1_000_000) controller.abort(new Error("stopped"));
@@ -255,16 +255,16 @@ describe("a broken download", () => {
     expect(ranges()).toEqual([expect.stringMatching(/^bytes=[1-9]\d{5,}-/)]);
   });
 
-  test("that died with its process goes on in the next run", async () => {
+  test("that died with its process resumes in the next run", async () => {
     await mkdir(join(repository(), "blobs"), { recursive: true });
-    // No process has so high an id: Linux's largest is 4,194,304.
+    // No process has such a high id: Linux's largest is 4,194,304.
     await writeFile(`${blobOf(weights)}.99999999-0123abcd.incomplete`, hub.files.get(weights)!.subarray(0, 700_000));
     await open();
     expect(ranges()).toEqual([expect.stringMatching(/^bytes=700000-/)]);
     expect(await arrived()).toBe(true);
   });
 
-  test("of another process that still runs is left alone", async () => {
+  test("of another running process is left alone", async () => {
     await mkdir(join(repository(), "blobs"), { recursive: true });
     const other = `${blobOf(weights)}.${process.ppid}-0123abcd.incomplete`;
     await writeFile(other, "half");
@@ -281,7 +281,7 @@ describe("a broken download", () => {
     expect(ranges()).toHaveLength(2);
   });
 
-  test("of which nothing comes any more is given up", async () => {
+  test("that receives nothing more is given up", async () => {
     hub.breakAfter.set(weights, Array(20).fill(0));
     await expect(open()).rejects.toThrow(refusal("hub-download-failed", weights, "someone/small"));
     expect(await listing(repository())).not.toContain(`snapshots/${commit}/${weights}`);
@@ -335,13 +335,13 @@ describe("an adapter", () => {
       ["<new1>.bin", "pytorch_custom_diffusion_weights.bin"],
     ],
     [["learned_embeds.bin", "learned_embeds-steps-500.bin"], ["learned_embeds.bin"]],
-  ])("with the usual names is a folder of them alone: %j", async (names, expected) => {
+  ])("with the usual names is a folder of only these: %j", async (names, expected) => {
     repositoryOf(...names);
     expect(await place("someone/small")).toBe(snapshot());
     expect(await listing(snapshot())).toEqual(expected);
   });
 
-  test("of one file of another name is that file, and by owner/name:file any file is", async () => {
+  test("with one file of another name is that file; owner/name:file names any file", async () => {
     repositoryOf("cat.safetensors");
     expect(await place("someone/small")).toBe(join(snapshot(), "cat.safetensors"));
     repositoryOf("cat.safetensors", "old/dog.safetensors");
@@ -349,7 +349,7 @@ describe("an adapter", () => {
     expect(await readFile(join(snapshot(), "old/dog.safetensors"), "utf8")).toBe("old/dog.safetensors");
   });
 
-  test("among several is asked for by name, and none is said", async () => {
+  test("among several must be named, and a repository without one says so", async () => {
     repositoryOf("cat.safetensors", "dog.safetensors");
     await expect(place("someone/small")).rejects.toThrow(
       refusal("adapter-ambiguous", "someone/small:cat.safetensors", "dog.safetensors"),
@@ -358,7 +358,7 @@ describe("an adapter", () => {
     await expect(place("someone/small")).rejects.toThrow(refusal("adapter-empty", "someone/small"));
   });
 
-  test("that is a file or folder here is left as it is", async () => {
+  test("that is a local file or folder is used as it is", async () => {
     expect(await place(root)).toBe(root);
     expect(await place("no/such.safetensors")).toBe("no/such.safetensors");
     expect(hub.requests).toEqual([]);
@@ -368,7 +368,7 @@ describe("an adapter", () => {
 describe("an encoder", () => {
   const place = (name: string) => encoderFolder(name, { endpoint: hub.url, cacheFolder });
 
-  test("brings config, tokenizer, preparation and one set of weights", async () => {
+  test("downloads config, tokenizer, preprocessor and one set of weights", async () => {
     hub.files.clear();
     const needed = ["config.json", "merges.txt", "preprocessor_config.json", "pytorch_model.bin", "vocab.json"];
     for (const name of [...needed, "flax_model.msgpack", "tf_model.h5", "README.md"])
@@ -380,7 +380,7 @@ describe("an encoder", () => {
     expect(await listing(await place("someone/small"))).toContain("model.safetensors");
   });
 
-  test("without weights of PyTorch says so; a folder is left as it is", async () => {
+  test("without PyTorch weights says so; a folder is used as it is", async () => {
     hub.files.clear();
     hub.files.set("tf_model.h5", Buffer.from("x"));
     await expect(place("someone/small")).rejects.toThrow(refusal("weights-missing", "someone/small"));
@@ -388,8 +388,8 @@ describe("an encoder", () => {
   });
 });
 
-describe("proxies of the environment", () => {
-  /** A proxy for plain addresses: it is asked for whole addresses, and asks the hub itself. */
+describe("the environment's proxies", () => {
+  /** A proxy for http: it receives requests with full addresses, and forwards them to the hub. */
   async function startProxy(status?: number) {
     const asked: string[] = [];
     const server = createServer((request, response) => {
@@ -406,7 +406,7 @@ describe("proxies of the environment", () => {
     return { asked, close, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
   }
 
-  test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])("%s is gone by", async (name) => {
+  test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])("%s is used", async (name) => {
     const proxy = await startProxy();
     vi.stubEnv(name, name === "ALL_PROXY" ? proxy.url.replace("http://", "") : proxy.url);
     try {
@@ -419,7 +419,7 @@ describe("proxies of the environment", () => {
     }
   });
 
-  test("NO_PROXY goes by none", async () => {
+  test("NO_PROXY bypasses them", async () => {
     const proxy = await startProxy();
     vi.stubEnv("HTTP_PROXY", proxy.url);
     vi.stubEnv("NO_PROXY", "example.org,127.0.0.1");
@@ -432,7 +432,7 @@ describe("proxies of the environment", () => {
     }
   });
 
-  test("an https hub is asked for by CONNECT", async () => {
+  test("an https hub is reached with CONNECT", async () => {
     const connects: string[] = [];
     const server = createServer().on("connect", (request, socket) => {
       connects.push(request.url!);
@@ -460,7 +460,7 @@ describe("proxies of the environment", () => {
     }
   });
 
-  test("one that is not there is named", async () => {
+  test("one that cannot be reached is named", async () => {
     vi.stubEnv("HTTP_PROXY", "http://127.0.0.1:9");
     await expect(open()).rejects.toThrow(refusal("hub-unreachable", "http://127.0.0.1:9"));
   });
@@ -489,7 +489,7 @@ describe("what the hub refuses", () => {
     );
   });
 
-  test("an address that is no address", async () => {
+  test("an invalid address", async () => {
     const endpoint = "not a url";
     await expect(open("someone/small", { endpoint })).rejects.toThrow(refusal("hub-unreachable", endpoint));
   });
@@ -499,7 +499,7 @@ describe("what the hub refuses", () => {
     await expect(open()).rejects.toThrow(refusal("hub-unreachable", hub.url, "HF_ENDPOINT"));
   });
 
-  test("a file that was listed and is no longer there", async () => {
+  test("a listed file that no longer exists", async () => {
     hub.gone = weights;
     await expect(open()).rejects.toThrow(refusal("hub-changed", "someone/small", weights));
   });
@@ -509,31 +509,31 @@ describe("what the hub refuses", () => {
     await expect(open()).rejects.toThrow(refusal("model-not-found", "someone/small:small.safetensors"));
   });
 
-  test("a revision that is not there", async () => {
+  test("a missing revision", async () => {
     await expect(open("someone/small@v9")).rejects.toThrow(refusal("hub-refused", "someone/small", "v9"));
   });
 
-  test("a file that the repository has not", async () => {
+  test("a missing file", async () => {
     await expect(open("someone/small:big.safetensors")).rejects.toThrow(
       refusal("file-missing", "someone/small", "big.safetensors", "small.safetensors"),
     );
   });
 
   test.each(["someone/small@../../x", "someone/small:../../x.ckpt", "someone/cat.safetensors", "a/b:c\\d"])(
-    "%s is no name on the hub",
+    "%s is not a hub name",
     async (name) => {
       await expect(open(name)).rejects.toThrow(refusal("model-not-found", name));
       expect(hub.requests).toEqual([]);
     },
   );
 
-  test("a disk without the room, before a byte is fetched", async () => {
+  test("a disk with too little space, before a byte is fetched", async () => {
     room.bytes = 1_000_000;
     await expect(open()).rejects.toThrow(refusal("file-not-written", cacheFolder, "0.001 GB", "HF_HOME"));
     expect(hub.requests.filter(({ path }) => path.endsWith(weights))).toEqual([]);
   });
 
-  test("a disk that is full in mid-download, and goes on from there when there is room", async () => {
+  test("a disk that fills up in mid-download, which resumes when there is space", async () => {
     room.writable = 700_000;
     await expect(open()).rejects.toThrow(refusal("file-not-written", cacheFolder, "full", "HF_HOME"));
     room.writable = Number.POSITIVE_INFINITY;
@@ -573,7 +573,7 @@ describe("without the network", () => {
     expect((await open()).components.get("unet")!.weights.size).toBe(1);
   });
 
-  test("HF_HUB_OFFLINE asks nothing", async () => {
+  test("HF_HUB_OFFLINE sends no request", async () => {
     await open();
     hub.requests.length = 0;
     vi.stubEnv("HF_HUB_OFFLINE", "1");
@@ -598,7 +598,7 @@ describe("safety", () => {
   test.each([
     ["HF_HOME/token", () => vi.stubEnv("HF_HOME", root), "token"],
     ["HF_TOKEN_PATH", () => vi.stubEnv("HF_TOKEN_PATH", join(root, "elsewhere")), "elsewhere"],
-  ])("the token in %s is sent, HF_TOKEN goes before it, and none may be asked for", async (_what, set, name) => {
+  ])("the token in %s is sent, HF_TOKEN takes precedence, and sending can be disabled", async (_what, set, name) => {
     set();
     await writeFile(join(root, name), "hf_filed\n");
     const sent = async () => {
@@ -618,7 +618,7 @@ describe("safety", () => {
     await expect(open()).rejects.toThrow(refusal("hub-token", join(root, name)));
   });
 
-  test("a token that is none is named", async () => {
+  test("an invalid token is reported without showing it", async () => {
     vi.stubEnv("HF_TOKEN", "secret");
     const opened = open();
     await expect(opened).rejects.toThrow(refusal("hub-token", "HF_TOKEN"));
@@ -639,13 +639,13 @@ describe("safety", () => {
     expect((await listing(root)).filter((name) => name.includes("evil"))).toEqual([]);
   });
 
-  test("a hub that sends other bytes than it announced is not believed", async () => {
+  test("a file whose content does not match its hash is refused", async () => {
     hub.tamper = true;
     await expect(open()).rejects.toThrow(refusal("hub-download-failed", "hash"));
   });
 });
 
-/** A tiny Diffusers repository, with everything around it that need not be fetched. */
+/** A tiny Diffusers repository, including files that need not be fetched. */
 async function smallModel(): Promise<Map<string, Buffer>> {
   const json = (value: unknown) => Buffer.from(JSON.stringify(value));
   return new Map([
@@ -661,7 +661,7 @@ async function smallModel(): Promise<Map<string, Buffer>> {
       }),
     ],
     ["unet/config.json", json({ in_channels: 4, out_channels: 4 })],
-    // Large enough to break off in the middle.
+    // Large enough to be interrupted in the middle.
     [weights, await tensorFile({ "conv_in.weight": [600_000] })],
     ["unet/diffusion_pytorch_model.fp16.safetensors", await tensorFile({ "conv_in.weight": [8] }, "float16")],
     ["unet/diffusion_pytorch_model.non_ema.safetensors", Buffer.alloc(50)],
@@ -695,27 +695,27 @@ interface Hub {
   readonly url: string;
   readonly files: Map<string, Buffer>;
   readonly requests: { path: string; range: string | undefined; authorization: string | undefined }[];
-  /** The one repository it has. */
+  /** Its only repository. */
   id: string;
   commit: string;
   /** Commits of branches and tags. */
   readonly revisions: Map<string, string>;
   pageLength: number;
-  /** For a path, after how many bytes each coming transfer of it breaks off. */
+  /** By path, after how many bytes each coming transfer is cut off. */
   readonly breakAfter: Map<string, number[]>;
-  /** Answers everything, or every file, with this status. */
+  /** Status for every request, or for every file. */
   status: number | undefined;
   fileStatus: number | undefined;
   html: boolean;
-  /** A file that is listed and not served. */
+  /** A file that is listed but not served. */
   gone: string | undefined;
   tamper: boolean;
-  /** Another server that serves the files' bytes, as the hub's content store does. */
+  /** Another server for the files' bytes, like the hub's content store. */
   redirectTo: string | undefined;
   close(): Promise<void>;
 }
 
-/** A server that speaks as much of the hub's protocol as its library uses: model info, listing by pages, files by ranges. */
+/** A server for the parts of the hub's protocol that its library uses: model info, paged listings, files with ranges. */
 async function startHub(files: Map<string, Buffer>): Promise<Hub> {
   const server: Server = createServer((request, response) => answer(self, request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -807,14 +807,14 @@ function sendFile(hub: Hub, path: string, request: IncomingMessage, response: Se
   else if (limit === 0) response.destroy();
   else {
     response.write(body.subarray(0, limit), async () => {
-      // What a broken connection has not delivered is lost: some of it is to be on the disk first.
+      // Undelivered bytes of a broken connection are lost: wait until some are on disk.
       while (!(await isBeyond(name, Number(from)))) await new Promise((done) => setTimeout(done, 5));
       response.destroy();
     });
   }
 }
 
-/** Whether of a file that is being downloaded more than `bytes` bytes are there. */
+/** Whether more than `bytes` bytes of a file have been downloaded. */
 async function isBeyond(name: string, bytes: number): Promise<boolean> {
   const blob = blobOf(name);
   const parts = (await readdir(dirname(blob))).filter((part) => part.startsWith(`${basename(blob)}.`));

@@ -1,10 +1,10 @@
 /**
- * Model repositories of the Hugging Face Hub, in the cache folder that all its tools share.
+ * Model repositories of the Hugging Face Hub, in the cache folder shared with its other tools.
  *
- * The hub's own library speaks the protocol (repository info, listing, LFS and Xet transfer). Its cache download can neither
- * resume nor report nor be stopped, and prints to standard output, so the cache is filled here: files lie in `blobs/` under their
+ * The hub library handles the protocol (repository info, listing, LFS and Xet transfer). Its cache download cannot resume,
+ * report progress or be stopped, and prints to standard output, so the cache is filled here: files lie in `blobs/` under their
  * hash, linked from `snapshots/<commit>/`. Where links are not allowed, as on Windows, the file itself lies in the snapshot.
- * Two processes that fetch the same file each fetch it whole; neither sees the other's half.
+ * Two processes that fetch the same file each download it whole; neither sees the other's partial file.
  */
 import { readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, posix, relative } from "node:path";
@@ -21,7 +21,7 @@ import { proxiedFetch } from "./proxy.ts";
 
 const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 
-/** The newest snapshot of a repository's revision that is in the cache, without asking the hub; undefined if there is none. */
+/** The newest cached snapshot of a repository's revision, without asking the hub; undefined if there is none. */
 export async function cachedSnapshot(
   { id, revision }: HubRepository,
   options: HubOptions = {},
@@ -36,15 +36,15 @@ export async function cachedSnapshot(
 }
 
 /**
- * Brings the chosen files of a repository, at its revision or at `main`, into the cache and returns the snapshot's folder.
+ * Downloads the chosen files of a repository, at its revision or `main`, into the cache, and returns the snapshot's folder.
  *
- * Files that are there are not asked for again. With HF_HUB_OFFLINE=1 nothing is asked for at all, and where the network or
- * the hub is down the cached snapshot serves. The token of HF_TOKEN, or of `hf auth login`, opens private and gated
- * repositories; proxies are the environment's.
+ * Cached files are not requested again. With HF_HUB_OFFLINE=1 nothing is requested at all, and if the network or the hub is
+ * down, the cached snapshot is used. HF_TOKEN or the token of `hf auth login` opens private and gated repositories; proxies
+ * are taken from the environment.
  *
- * @param choose From all the repository's file names, those needed.
- * @throws TillerError if the repository does not exist or may not be read, the disk has not the room, or a transfer fails
- *   five times in a row; the signal's reason if it was aborted.
+ * @param choose Selects the needed files from all the repository's file names.
+ * @throws TillerError if the repository does not exist or may not be read, the disk has too little space, or a transfer fails
+ *   five times in a row; the signal's reason if aborted.
  */
 export async function fetchSnapshot(
   repository: HubRepository,
@@ -133,7 +133,7 @@ async function fetchEntry(
     // Relative, so that the cache may be moved.
     await symlink(relative(dirname(pointer), blob), pointer);
   } catch (error) {
-    // Another process made the link meanwhile, or links are not allowed: then the file itself goes there.
+    // Another process made the link meanwhile, or links are not allowed; then the file itself is moved there.
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") await rename(blob, pointer);
   }
 }
@@ -146,7 +146,7 @@ function repositoryFolder(id: string, options: HubOptions): string {
   return join(cacheFolder(options), getRepoFolderName({ name: id, type: "model" }));
 }
 
-/** The path comes from the repository and is joined to a folder of ours. */
+/** The path comes from the repository, and must stay inside the cache folder. */
 function isSafePath(path: string): boolean {
   return !/[\\:\0]/.test(path) && !posix.isAbsolute(path) && !path.split("/").includes("..");
 }

@@ -1,2 +1,2 @@
-/** The hub, in the cache folder that all its tools share. */
+/** The hub, with the cache folder shared with its other tools. */
 export { cachedSnapshot, fetchSnapshot } from "./hub.ts";

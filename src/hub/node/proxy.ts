@@ -1,15 +1,15 @@
-/** Requests by the proxies of the environment, as curl and Python's libraries take them; Node's own fetch knows none. */
+/** Requests through the environment's proxies, as in curl and Python's libraries; Node's own fetch ignores them. */
 
 const first = (...names: readonly string[]): string | undefined =>
   names.map((name) => process.env[name]?.trim()).find((value) => value);
 
-/** A proxy as undici takes it: with a scheme; names are looked up by the proxy in either of SOCKS5's. */
+/** A proxy address for undici: with a scheme; with both socks5 and socks5h the proxy resolves names. */
 function address(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   return /^\w+:\/\//.test(value) ? value.replace(/^socks5h:/i, "socks5:") : `http://${value}`;
 }
 
-/** A proxy's address without the name and password that may stand in it. */
+/** A proxy's address without any user name and password. */
 function told(proxy: string | undefined): string | undefined {
   if (proxy === undefined) return undefined;
   try {
@@ -20,7 +20,7 @@ function told(proxy: string | undefined): string | undefined {
   }
 }
 
-/** Milliseconds until an answer's beginning; undici tries a proxy that closes every connection for ever. */
+/** Milliseconds to wait for a response to begin; undici retries forever if a proxy closes every connection. */
 const patience = 60_000;
 
 const noAnswer = (): TypeError =>
@@ -28,13 +28,13 @@ const noAnswer = (): TypeError =>
 
 export interface ProxiedFetch {
   readonly fetch: typeof fetch;
-  /** The proxy that requests to the hub may go by, for messages. */
+  /** The proxy for requests to the hub, for messages. */
   readonly proxy?: string | undefined;
 }
 
 /**
- * A `fetch` that goes by HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, except to the hosts of NO_PROXY, each in capitals or not. Where
- * none is set it is Node's own.
+ * A `fetch` that goes through HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, except to the hosts of NO_PROXY, in upper or lower case.
+ * Node's own if none is set.
  */
 export async function proxiedFetch(hubUrl: string): Promise<ProxiedFetch> {
   const any = first("all_proxy", "ALL_PROXY");
@@ -44,7 +44,7 @@ export async function proxiedFetch(hubUrl: string): Promise<ProxiedFetch> {
   const undici = await import("undici");
   const noProxy = first("no_proxy", "NO_PROXY");
   const dispatcher = new undici.EnvHttpProxyAgent({
-    // Plain addresses are asked for whole, as proxies of the kind expect; CONNECT is for https.
+    // For http, proxies expect requests with the full address; CONNECT is for https.
     proxyTunnel: false,
     ...(httpProxy && { httpProxy }),
     ...(httpsProxy && { httpsProxy }),

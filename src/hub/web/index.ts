@@ -1,4 +1,4 @@
-/** The hub, into the page's private file system. */
+/** The hub, with the page's private file system as its cache. */
 
 import { downloadFile, HUB_URL, listFiles } from "@huggingface/hub";
 import { dirname, exists, join, makeFolder, writeAtomically } from "#bytes";
@@ -13,9 +13,10 @@ export async function cachedSnapshot(repository: HubRepository, _options?: HubOp
 }
 
 /**
- * Brings the chosen files of a repository's `main`, or of its revision, into the page's private file system; those there are not asked for again.
+ * Downloads the chosen files of a repository, at its revision or `main`, into the page's private file system, unless they are
+ * already there.
  *
- * @throws TillerError if the repository cannot be read; the signal's reason if it was aborted.
+ * @throws TillerError if the repository cannot be read; the signal's reason if aborted.
  */
 export async function fetchSnapshot(
   repository: HubRepository,
@@ -45,7 +46,7 @@ export async function fetchSnapshot(
     const file = join(folderOf(repository), path);
     await makeFolder(dirname(file));
     const blob = await downloadFile({ ...hub, path });
-    if (!blob) throw new TillerError("hub-changed", `${id} has no ${path} any more: try again.`);
+    if (!blob) throw new TillerError("hub-changed", `${id} no longer has ${path}: try again.`);
     await writeAtomically(file, async (put) => {
       const reader = blob.stream().getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {

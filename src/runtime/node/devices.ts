@@ -1,11 +1,11 @@
-/** What this machine's ONNX Runtime has. */
+/** Devices and version of this machine's ONNX Runtime. */
 import { createRequire } from "node:module";
 import type { Device } from "../targets.ts";
 import { engineMissing } from "./engine-missing.ts";
 import { refuseTelemetry } from "./quiet.ts";
 
 /**
- * Devices whose provider is in the binary; whether they work is tried.
+ * Devices whose provider is in the binary, untried.
  *
  * @throws TillerError if the binary is missing.
  */
@@ -17,11 +17,11 @@ export async function availableDevices(): Promise<{ devices: readonly string[]; 
   return { devices: listSupportedBackends().map(({ name }) => name), on: `on ${process.platform}` };
 }
 
-/** What `auto` tries before the CPU, in this order. */
+/** Devices that `auto` tries before the CPU, in order. */
 export const automaticDevices = (): readonly Device[] =>
   process.platform === "win32" ? ["cuda", "dml"] : process.platform === "linux" ? ["cuda"] : [];
 
-/** Whether OpenVINO is here and computes in bfloat16 on this processor. */
+/** Whether OpenVINO is installed and computes in bfloat16 on this processor. */
 export async function hasBfloat16(): Promise<boolean> {
   const { openLibrary } = await import("./openvino/library.ts");
   const library = await openLibrary().catch(() => undefined);

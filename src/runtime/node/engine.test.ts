@@ -39,14 +39,14 @@ test("a wrongly shaped input is named before anything runs", async () => {
   expect(() => session.run({ x: float32([4], [1, 2, 3, 4]) })).toThrow("input x is [4], not float32 [n, 2]");
 });
 
-describe("what fails in the runtime", () => {
+describe("a failure in the runtime", () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  test("a network whose weights are gone is not built, and the file is named", async () => {
+  test("a network whose weights are missing is not built, and the file is named", async () => {
     const file = join(folder, "w.safetensors");
     await writeSafetensors(file, [{ name: "w", dtype: "float32", shape: [2, 4], data: new Uint8Array(32) }]);
     const weights = parameter((await readSafetensors(file)).tensors.get("w")!);
@@ -55,14 +55,14 @@ describe("what fails in the runtime", () => {
     await expect(compiling).rejects.toThrow(refusal("network-not-built", "test graph", "cpu", await realpath(folder)));
   });
 
-  test("a row that a table lacks", async () => {
+  test("a row beyond a table's end", async () => {
     const table = constant([2, 1], [10, 20]);
     const session = await engine.compile("test graph", { y: gather(table, input("x", [1], "int32")) });
     const running = session.run({ x: { shape: [1], data: Int32Array.of(7) } });
     await expect(running).rejects.toThrow(refusal("network-failed", "test graph", "cpu"));
   });
 
-  test("an engine that was closed", async () => {
+  test("a closed engine", async () => {
     const short = await startEngine();
     const session = await short.compile("test graph", { y: add(input("x", [1]), 1) });
     await short.close();
@@ -71,10 +71,10 @@ describe("what fails in the runtime", () => {
   });
 });
 
-test("an engine that is closed while it builds a network ends when that is built", async () => {
+test("an engine closed while building a network ends when the network is built", async () => {
   const short = await startEngine();
   let y = input("x", [300]);
-  // Large enough that the thread is at it when it is asked to end.
+  // Large enough that the thread is still building when it is told to end.
   for (let i = 0; i < 2000; i++) y = add(y, constant([300], new Float32Array(300).fill(i + 1)));
   const building = short.compile("large graph", { y });
   await new Promise((resolve) => setTimeout(resolve, 30));

@@ -1,4 +1,4 @@
-/** ONNX Runtime's binding for Node, in a worker thread of its own. */
+/** ONNX Runtime's Node binding, in its own worker thread. */
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { type Device, isOpenVino, type OpenVinoDevice } from "../targets.ts";
 import { engineMissing } from "./engine-missing.ts";
 import { refuseTelemetry } from "./quiet.ts";
 
-/** The worker is plain JavaScript: this file beside it may be source or build. */
+/** The worker is plain JavaScript, so that it runs beside both the source and the build of this file. */
 const workerFile = new URL("./worker.js", import.meta.url);
 
 /** Starts the engine on a device that is known to work (see `resolveDevice`). */
@@ -22,7 +22,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   if (isOpenVino(device)) {
     const { openVinoHost } = await import("./openvino/host.ts");
     const { precision = "float32", threads, profile = false } = options;
-    if (precision === "int8") throw new RangeError("int8 is ONNX Runtime's");
+    if (precision === "int8") throw new RangeError("OpenVINO does not compute in int8");
     const host = await openVinoHost({ device: openVinoName(device), precision: hints[precision], threads, profile });
     return engineOn(host, device, options);
   }
@@ -35,7 +35,7 @@ const openVinoName = (device: OpenVinoDevice): "CPU" | "GPU" | "NPU" =>
   device === "openvino" ? "CPU" : device === "openvino:gpu" ? "GPU" : "NPU";
 
 async function startWorker(device: Device, { threads, profile }: EngineOptions): Promise<Host> {
-  // Options of a program given as text (`node --input-type=module --eval …`) are not for a file.
+  // `--input-type`, for programs given as text (`node --input-type=module --eval …`), is invalid for a file.
   const worker = new Worker(workerFile, {
     execArgv: process.execArgv.filter((arg) => !arg.startsWith("--input-type")),
   });
@@ -48,7 +48,7 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
   let ended: Error | undefined;
 
   const failAll = (error: Error) => {
-    ended ??= error; // why it ended, when its end follows
+    ended ??= error; // keep the cause, not the exit that follows it
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
   };
@@ -102,7 +102,7 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
       const times: OperatorTime[] = [];
       for (const session of [...open.keys()]) times.push(...(await release(session)));
       ended = closed();
-      // ONNX Runtime's binding aborts the whole process if its thread is stopped while it builds or runs a network.
+      // ONNX Runtime's binding aborts the process if its thread is stopped while building or running a network.
       await Promise.allSettled(asked);
       await worker.terminate();
       if (profileFolder !== undefined) await rm(profileFolder, { recursive: true, force: true });
@@ -113,7 +113,7 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
 
 const closed = () => new TillerError("engine-closed", "The engine has been closed.");
 
-/** Operators that a provider lacks fall to the CPU. */
+/** Operators that a provider lacks fall back to the CPU. */
 const providersOf = (device: Device): InferenceSession.ExecutionProviderConfig[] =>
   device === "cpu" ? ["cpu"] : [device, "cpu"];
 
@@ -131,13 +131,13 @@ function sessionOptions(
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     extra: {
       ...(encoded.root !== undefined && { session: { model_external_initializers_file_folder_path: encoded.root } }),
-      // Of two reshapes in a row it makes one, and loses track where the first also feeds a gradient.
+      // It merges two consecutive reshapes, and breaks the graph if the first also feeds a gradient.
       optimization: { disable_specified_optimizers: "ReshapeFusion" },
     },
   };
 }
 
-/** Adds up a profile of ONNX Runtime by operator type. */
+/** Sums an ONNX Runtime profile by operator type. */
 function summarise(graph: string, json: string): OperatorTime[] {
   const events = JSON.parse(json) as { cat?: string; name?: string; dur?: number; args?: { op_name?: string } }[];
   const sums = new Map<string, { milliseconds: number; calls: number }>();

@@ -1,3 +1,3 @@
-/** ONNX Runtime for Node. No native module is loaded before it is asked for. */
+/** ONNX Runtime for Node. Native modules are loaded only when needed. */
 export { automaticDevices, availableDevices, hasBfloat16, runtimeVersion } from "./devices.ts";
 export { startEngine } from "./engine.ts";

@@ -1,9 +1,9 @@
 /**
- * Switches off ONNX Runtime's telemetry, which is on by default on Linux and macOS: it writes a device's identifier and a
- * store of events under the user's cache, and scans the process's command line, where a long one crashes it.
+ * Switches off ONNX Runtime's telemetry, which is on by default on Linux and macOS: it writes a device id and an event store to
+ * the user's cache, and scans the process's command line, crashing on a long one.
  *
- * The library reads the variable when it is loaded, so this module comes before it, in the main thread: there alone does
- * `process.env` reach the process's own environment.
+ * The library reads the variable when it is loaded, so this module must be imported before it, in the main thread: only there
+ * does `process.env` change the process's actual environment.
  */
 import { isMainThread } from "node:worker_threads";
 import { TillerError } from "../../errors/index.ts";

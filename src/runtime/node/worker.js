@@ -14,11 +14,11 @@ import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 
 if (!parentPort) throw new Error("worker.js runs as a worker thread");
 const port = parentPort;
-env.logLevel = "fatal"; // what goes wrong is thrown, and said once, by Tiller
+env.logLevel = "fatal"; // errors are thrown, and Tiller reports them once
 
 /** @type {Map<number, InferenceSession>} */
 const sessions = new Map();
-/** Tensors that runs take as inputs without crossing from the main thread each time. @type {Map<number, Record<string, OrtTensor>>} */
+/** Tensors kept as inputs for runs, so that they are not sent from the main thread each time. @type {Map<number, Record<string, OrtTensor>>} */
 const kept = new Map();
 
 const handlers = {

@@ -1,4 +1,4 @@
-/** ONNX Runtime for the browser, which is loaded when it is first needed, from beside the page's own code. */
+/** ONNX Runtime for the browser, loaded when first needed from beside the page's code. */
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-web";
 import type { ByteSource } from "../../bytes/source.ts";
 import type { Encoded } from "../../graph/index.ts";
@@ -15,7 +15,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
 
 async function startHost(device: Device, { threads }: EngineOptions): Promise<Host> {
   const { env, InferenceSession, Tensor } = await import("onnxruntime-web");
-  env.logLevel = "fatal"; // what goes wrong is thrown, and said once, by Tiller
+  env.logLevel = "fatal"; // errors are thrown, and Tiller reports them once
   if (threads !== undefined) env.wasm.numThreads = threads;
   const sessions = new Map<number, InferenceSession>();
   const kept = new Map<number, Readonly<Record<string, OrtTensor>>>();
@@ -68,7 +68,7 @@ async function startHost(device: Device, { threads }: EngineOptions): Promise<Ho
   };
 }
 
-/** The runtime takes sources that are no files whole, under the names that the graph has for them. */
+/** Sources that are not files are handed to the runtime whole, under their names in the graph. */
 const externalData = ({ handed }: Encoded) =>
   Promise.all(
     [...handed].map(async ([path, source]: [string, ByteSource]) => ({

@@ -7,10 +7,10 @@ export async function availableDevices(): Promise<{ devices: readonly string[]; 
   return { devices: ["cpu", ...("gpu" in navigator ? ["webgpu"] : [])], on: "in this browser" };
 }
 
-/** None: that a browser has a GPU says little about its speed. */
+/** None: a browser's GPU may be slow. */
 export const automaticDevices = (): readonly Device[] => [];
 
-/** OpenVINO is not in browsers. */
+/** There is no OpenVINO in browsers. */
 export const hasBfloat16 = async (): Promise<boolean> => false;
 
 export const runtimeVersion = async (): Promise<string> => (await import("onnxruntime-web")).env.versions.web!;

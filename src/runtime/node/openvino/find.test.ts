@@ -18,7 +18,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-test("TILLER_OPENVINO names a folder, of which the newest library is taken, or the file", async () => {
+test("TILLER_OPENVINO names a folder, whose newest library is used, or the file", async () => {
   for (const name of ["libopenvino_c.so.2550", "libopenvino_c.so.2641", "libopenvino.so.2641", "libtbb.so.12"]) {
     await writeFile(join(folder, name), "");
   }
@@ -28,12 +28,12 @@ test("TILLER_OPENVINO names a folder, of which the newest library is taken, or t
   expect(await findLibrary()).toBe(join(folder, "libopenvino_c.so.2550"));
 });
 
-test("where TILLER_OPENVINO holds none it is named, whatever else there is", async () => {
+test("if TILLER_OPENVINO has no library, the error names it, even if there are others", async () => {
   vi.stubEnv("TILLER_OPENVINO", folder);
   await expect(findLibrary()).rejects.toEqual(refusal("openvino-missing", folder));
 });
 
-test("what Tiller installed is found by itself", async () => {
+test("finds what Tiller installed", async () => {
   const libs = join(folder, "tiller", "openvino", "openvino", "libs");
   await mkdir(libs, { recursive: true });
   await writeFile(join(libs, "libopenvino_c.so.2641"), "");
@@ -41,7 +41,7 @@ test("what Tiller installed is found by itself", async () => {
 });
 
 test.skipIf(process.platform === "win32")(
-  "without Python, or where pip fails, the installation says what to do",
+  "without Python, or if pip fails, the installation says what to do",
   async () => {
     await expect(installOpenVino()).rejects.toEqual(refusal("openvino-install-failed", "Python"));
     await writeFile(join(folder, "python3"), "#!/bin/sh\necho no such wheel >&2\nexit 3\n", { mode: 0o755 });

@@ -1,4 +1,4 @@
-/** Where OpenVINO's C library lies on this machine. */
+/** Finds OpenVINO's C library on this machine. */
 import { execFile } from "node:child_process";
 import { readdir, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { TillerError } from "../../../errors/index.ts";
 
-/** Where `tiller openvino install` puts it. */
+/** The folder into which `tiller openvino install` installs. */
 export const installFolder = (): string =>
   join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "tiller", "openvino");
 
@@ -15,7 +15,7 @@ export const installFolder = (): string =>
 const libraryName = /^(lib)?openvino_c(\.\d+)?\.(so|dylib|dll)(\.[\d.]+)?$/;
 
 /**
- * The library's file: what `TILLER_OPENVINO` names (the file or its folder), else the first of Tiller's own folder,
+ * The library's file: `TILLER_OPENVINO` (the file or its folder), else the first found in Tiller's own folder,
  * openvino-node's, the system's and Python's.
  *
  * @throws TillerError `openvino-missing` if there is none, saying how to get it.
@@ -27,7 +27,7 @@ export async function findLibrary(): Promise<string> {
     if (found) return found;
     throw new TillerError(
       "openvino-missing",
-      `TILLER_OPENVINO is ${named}, where there is no OpenVINO C library: name the folder that holds libopenvino_c.`,
+      `TILLER_OPENVINO is ${named}, which has no OpenVINO C library: set it to the folder that holds libopenvino_c.`,
       { paths: [named] },
     );
   }
@@ -59,7 +59,7 @@ async function ownFolders(): Promise<string[]> {
   try {
     folders.push(join(dirname(createRequire(import.meta.url).resolve("openvino-node/package.json")), "bin"));
   } catch {
-    // It is not installed.
+    // openvino-node is not installed.
   }
   return folders;
 }
@@ -87,7 +87,7 @@ async function systemFolders(): Promise<string[]> {
   ];
 }
 
-/** The `openvino` package of whichever Python answers. */
+/** The libraries of the first Python that has the `openvino` package. */
 async function pythonFolders(): Promise<string[]> {
   const script =
     "import importlib.util as u; s = u.find_spec('openvino'); print(s.submodule_search_locations[0] if s else '')";

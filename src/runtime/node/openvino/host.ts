@@ -1,4 +1,4 @@
-/** OpenVINO as a host of the engine: models read with their weights in place, compiled for the shapes that come. */
+/** OpenVINO as a host of the engine: reads models with their weights in place, and compiles them for each input shape. */
 import type { Encoded, Place } from "../../../graph/index.ts";
 import type { Feeds, OperatorTime } from "../../engine.ts";
 import type { Host } from "../../host.ts";
@@ -7,10 +7,10 @@ import { type Library, openLibrary, type Pointer } from "./library.ts";
 import { makeLinks } from "./links.ts";
 import { type Mappings, openMappings } from "./mapping.ts";
 
-/** How many shapes of one graph stay compiled: sizes and batches change now and then, and each holds packed weights. */
+/** Compiled shapes kept per graph: sizes and batches change now and then, and each holds packed weights. */
 const mostShapes = 2;
 
-/** Where OpenVINO takes a tensor from an address; its ONNX reader shares the name with ONNX Runtime. */
+/** The location for which OpenVINO's ONNX reader, like ONNX Runtime, takes the offset as a memory address. */
 const memory = "*/_ORT_MEM_ADDR_/*";
 
 interface Compiled {
@@ -21,14 +21,14 @@ interface Compiled {
 interface Session {
   readonly name: string;
   readonly encoded: Encoded;
-  /** By their inputs' shapes; the one used last is last. */
+  /** By input shapes, most recently used last. */
   readonly compiled: Map<string, Compiled>;
   readonly times: Map<string, { milliseconds: number; calls: number }>;
 }
 
 export interface OpenVinoOptions {
   readonly device: "CPU" | "GPU" | "NPU";
-  /** What products are computed in: a hint that OpenVINO follows where the device has it. */
+  /** Number type of products: a hint that OpenVINO follows if the device supports it. */
   readonly precision: "f32" | "bf16" | "f16";
   readonly threads: number | undefined;
   readonly profile: boolean;
@@ -41,7 +41,7 @@ export async function openVinoHost(options: OpenVinoOptions): Promise<Host> {
   const { device, precision, threads, profile } = options;
   const properties = {
     INFERENCE_PRECISION_HINT: precision,
-    ...(device === "CPU" && { INFERENCE_NUM_THREADS: String(threads ?? 0) }), // 0: its own choice
+    ...(device === "CPU" && { INFERENCE_NUM_THREADS: String(threads ?? 0) }), // 0: OpenVINO chooses
     PERF_COUNT: profile ? "YES" : "NO",
   };
   return hostOf(library, mappings, properties, options);
@@ -57,7 +57,7 @@ function hostOf(
   const sessions = new Map<number, Session>();
   const kept = new Map<number, Readonly<Record<string, Tensor>>>();
   let closed = false;
-  // One after the other: a request is used by one run at a time, and two at once would share the cores anyway.
+  // Sequential: a request serves one run at a time, and two at once would share the cores anyway.
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = last.then(() => {
@@ -182,8 +182,8 @@ function hostOf(
 }
 
 /**
- * An axis of nothing, which is the rank of an adapter that is not there, as one of zeros: they add nothing to a product
- * either, and OpenVINO compiles no empty axes in bfloat16.
+ * Replaces an empty axis, the rank of an absent adapter, with one of zeros, which adds nothing either: OpenVINO compiles no
+ * empty axes in bfloat16.
  */
 function withoutEmptyAxes({ shape, data }: Tensor): Tensor {
   if (!shape.includes(0)) return { shape, data };

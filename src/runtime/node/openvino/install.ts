@@ -1,24 +1,24 @@
-/** Gets OpenVINO through the person's own pip, into a folder of Tiller's. */
+/** Installs OpenVINO with the user's pip into Tiller's folder. */
 import { spawn } from "node:child_process";
 import { rename, rm } from "node:fs/promises";
 import { TillerError } from "../../../errors/index.ts";
 import { findLibrary, installFolder } from "./find.ts";
 
-/** How OpenVINO is installed. */
+/** Options for installing OpenVINO. */
 export interface OpenVinoInstall {
-  /** A wheel file that is here already. */
+  /** A local wheel file to install. */
   readonly wheel?: string | undefined;
-  /** Ends pip. */
+  /** Stops pip. */
   readonly signal?: AbortSignal | undefined;
-  /** Told what pip prints. */
+  /** Called with each line that pip prints. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
 
-/** The releases that Tiller was tried with. */
+/** The releases that Tiller was tested with. */
 const release = "openvino>=2026.0,<2027";
 
 /**
- * Installs OpenVINO (some 100 MB) where Tiller looks first, in place of one that is there.
+ * Installs OpenVINO (about 100 MB) where Tiller looks first, replacing any that is there.
  *
  * @returns The file of its C library.
  * @throws TillerError `openvino-install-failed` if there is no pip, or it fails.
@@ -27,7 +27,7 @@ export async function installOpenVino({ wheel, signal, onLine }: OpenVinoInstall
   const folder = installFolder();
   const partial = `${folder}.partial`;
   await rm(partial, { recursive: true, force: true });
-  // Python's side is not called, so what it depends on is left out.
+  // Without dependencies, because only the C library is used.
   const pip = [
     "-m",
     "pip",
@@ -71,7 +71,7 @@ async function runFirst(
   );
 }
 
-/** Undefined where the program does not exist. */
+/** Runs a program; undefined if it does not exist. */
 function run(
   program: string,
   args: readonly string[],

@@ -5,7 +5,7 @@ import { findLibrary } from "./find.ts";
 /** An address. */
 export type Pointer = bigint;
 
-/** The element types of tensors that cross, by the C interface's numbers (`ov_element_type_e`). */
+/** Element types of inputs and outputs, with the C interface's codes (`ov_element_type_e`). */
 const elementTypes = { float32: 4, int32: 9 } as const;
 
 export interface Library {
@@ -15,11 +15,11 @@ export interface Library {
   reshape(model: Pointer, shapes: ReadonlyMap<string, readonly number[]>): void;
   compile(model: Pointer, device: string, properties: Readonly<Record<string, string>>): Promise<Pointer>;
   createRequest(compiled: Pointer): Pointer;
-  /** A tensor over memory that the caller keeps. */
+  /** A tensor over the caller's memory, which must stay alive. */
   tensor(type: keyof typeof elementTypes, shape: readonly number[], data: Float32Array | Int32Array): Pointer;
   setTensor(request: Pointer, name: string, tensor: Pointer): void;
   infer(request: Pointer): Promise<void>;
-  /** A copy of an output of so many axes. */
+  /** A copy of an output with `rank` axes. */
   output(request: Pointer, name: string, rank: number): { shape: number[]; data: Float32Array };
   profile(request: Pointer): { operator: string; milliseconds: number }[];
   free(kind: "model" | "compiled_model" | "infer_request" | "tensor", pointer: Pointer): void;
@@ -28,9 +28,9 @@ export interface Library {
 let opened: Promise<Library> | undefined;
 
 /**
- * OpenVINO, found and opened once a process.
+ * OpenVINO, found and opened once per process.
  *
- * @throws TillerError `openvino-missing` if the library or koffi is not there.
+ * @throws TillerError `openvino-missing` if the library or koffi is missing.
  */
 export function openLibrary(): Promise<Library> {
   opened ??= open().catch((error) => {
@@ -88,7 +88,7 @@ async function open(): Promise<Library> {
     freeText: library.func("ov_free", "void", [pointer]),
     read: status("ov_core_read_model", [pointer, "const char*", "const char*", outPointer]),
     reshape: status("ov_model_reshape", [pointer, koffi.pointer("const char*"), koffi.pointer(partialShape), "size_t"]),
-    // Its properties come as variadic arguments; without any, it is called as a plain function, which may be asynchronous.
+    // Properties would be variadic arguments; without any, it is a plain function, which koffi can call asynchronously.
     compile: status("ov_core_compile_model", [pointer, pointer, "const char*", "size_t", outPointer]),
     request: status("ov_compiled_model_create_infer_request", [pointer, outPointer]),
     tensor: status("ov_tensor_create_from_host_ptr", ["int", shapeType, "void*", outPointer]),
@@ -111,13 +111,13 @@ async function open(): Promise<Library> {
   const checked = (code: number): void => {
     if (code !== 0) throw failure(code);
   };
-  /** Calls a function whose last argument is where a pointer goes. */
+  /** Calls a function whose last argument receives a pointer. */
   const made = (make: (out: [Pointer | null]) => number): Pointer => {
     const out: [Pointer | null] = [null];
     checked(make(out));
     return out[0]!;
   };
-  /** Of a tensor with axes: the C interface has no shape of none. */
+  /** The shape of a tensor with at least one axis: the C interface has no empty shapes. */
   const shapeOf = (tensor: Pointer): number[] => {
     const found: { rank?: number | bigint; dims?: Pointer } = {};
     checked(c.tensorShape(tensor, found));
@@ -134,9 +134,9 @@ async function open(): Promise<Library> {
       );
     });
 
-  // One for the process: it holds the plug-ins, which are loaded once.
+  // One per process: it holds the plug-ins, which are loaded once.
   const core = made((out) => c.coreCreate(out));
-  // Properties are the core's, so a model is compiled before the next one's are set.
+  // Properties belong to the core, so each model is compiled before the next one's are set.
   let compiling: Promise<unknown> = Promise.resolve();
 
   return {

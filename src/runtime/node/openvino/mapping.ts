@@ -1,10 +1,9 @@
 /**
- * Weights by their addresses: each file is mapped into memory, so OpenVINO reads it where it lies.
+ * Maps weight files into memory, so that OpenVINO reads weights in place, by address.
  *
- * OpenVINO's CPU plug-in keeps repacked weights by address and shape, and does not look at how they are used: a square
- * weight that one product takes as it is and another transposed, as every backward pass does, would be repacked once and
- * be wrong in one of the two, without a word. So such a weight is given in two mappings of the same file: two addresses,
- * one memory.
+ * OpenVINO's CPU plug-in caches repacked weights by address and shape, regardless of their use: a square weight that one
+ * product uses as it is and another transposed, as in every backward pass, would be repacked once and silently be wrong in one
+ * of them. So the two uses get two mappings of the same file: different addresses, the same memory.
  */
 import { closeSync, fstatSync, openSync } from "node:fs";
 import type { ByteSource } from "../../../bytes/source.ts";
@@ -18,7 +17,7 @@ export interface Mappings {
 
 const [readOnly, privately] = [1, 2];
 
-/** Maps files as they are asked for, each once and once more as a twin. */
+/** Maps files on demand, each once, and a second time as a twin if needed. */
 export async function openMappings(): Promise<Mappings> {
   const { default: koffi } = await import("koffi");
   const system = process.platform === "win32" ? windows(koffi) : posix(koffi);
@@ -96,7 +95,7 @@ function windows(koffi: Koffi): System {
   const closeHandle = kernel.func("int __stdcall CloseHandle(void* handle)");
   return {
     map(_, path) {
-      // Reading, shared with readers; an existing file; a mapping to read of all of it.
+      // Open an existing file for reading, shared with readers, and map all of it read-only.
       const file = createFile(path, 0x80000000, 1, null, 3, 0x80, null) as bigint;
       const mapping = createMapping(file, null, 2, 0, 0, null) as bigint | null;
       const address = mapping === null ? null : (view(mapping, 4, 0, 0, 0) as bigint | null);

@@ -38,15 +38,15 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
 
   test("kept outputs feed a later run", () => feedsKeptOutputs(engine));
 
-  // OpenVINO repacks a constant once for each address and shape, however it is used: of a square weight that goes forward one
-  // way and backward the other, one of the two would be wrong without a word. Twins have addresses of their own.
+  // OpenVINO repacks a constant once per address and shape, however it is used: of a square weight used as it is in the forward
+  // pass and transposed in the backward pass, one use would silently be wrong. Twins have separate addresses.
   test.each([
     ["float32", "links"],
     ["bfloat16", "links"],
     ["float32", "addresses"],
     ["bfloat16", "addresses"],
   ] as const)(
-    "gradients through square weights are ONNX Runtime's, in %s, the weights given as %s",
+    "gradients through square weights equal ONNX Runtime's, in %s, the weights given as %s",
     async (precision, how) => {
       linking.allowed = how === "links";
       const folder = await mkdtemp(join(tmpdir(), "tiller-openvino-"));
@@ -83,7 +83,7 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
       for (const name of ["gx", "gp"]) {
         const [a, b] = [expected[name]!.data, found[name]!.data];
         const difference = Math.hypot(...a.map((value, i) => value - b[i]!)) / Math.hypot(...a);
-        // Sums in another order; bfloat16 has eight bits, and there are six products in a row.
+        // Sums are in another order; bfloat16 has eight bits, and there are six consecutive products.
         expect(difference, name).toBeLessThan(precision === "float32" ? 1e-5 : 3e-2);
       }
       linking.allowed = true;

@@ -213,7 +213,7 @@ describe("adapters", () => {
       if (event.type === "warning") warnings.push(event.message);
     }
     await own.close();
-    expect(warnings).toEqual([`the strength 0.4 of ${file} does nothing: it is an embedding`]);
+    expect(warnings).toEqual([`the strength 0.4 of ${file} has no effect: it is an embedding`]);
   });
 
   test("of another base model are refused with the first key that the model lacks", async () => {

@@ -328,7 +328,7 @@ describe("what a failure tells no client: stacks, and where things are on the se
       state: "failed",
       request: { request: { prompt: "a cat" } },
       created: 1,
-      warnings: [`the strength 0.5 of ${secret}/cat.safetensors does nothing: it is an embedding`],
+      warnings: [`the strength 0.5 of ${secret}/cat.safetensors has no effect: it is an embedding`],
       error: `Error: ENOENT: ${secret}\n    at open (node:internal/fs/promises:639:25)`,
     };
     await writeFile(data.job(old.id), JSON.stringify(old));
@@ -336,7 +336,7 @@ describe("what a failure tells no client: stacks, and where things are on the se
     expect(await json(ask(`/api/jobs/${old.id}`))).toMatchObject({
       code: "job-failed",
       error: "the job failed under an earlier version of Tiller: send it again.",
-      warnings: ["the strength 0.5 of cat.safetensors does nothing: it is an embedding"],
+      warnings: ["the strength 0.5 of cat.safetensors has no effect: it is an embedding"],
     });
   });
 

@@ -205,7 +205,7 @@ describe("a run", () => {
     await writeFile(join(captioned, "two.txt"), "a <CAT> asleep");
     const events = await run("textual-inversion", { ...asked, images: captioned, steps: 1 });
     expect(events.filter((event) => event.type === "warning").map(({ message }) => message)).toEqual([
-      `2 of 3 pictures teach nothing of <cat>, which their text lacks, such as that of ${join(captioned, "one.jpg")}`,
+      `2 of 3 pictures do not train <cat>, because their text lacks it, such as that of ${join(captioned, "one.jpg")}`,
     ]);
   });
 
@@ -263,7 +263,7 @@ describe("a run", () => {
     await run("dreambooth", request("cats.safetensors", { steps: 2 }));
     const events = await run("dreambooth", request("tabbies.safetensors", { steps: 2, classPrompt: "a tabby" }));
     expect(events.filter((event) => event.type === "warning").map(({ message }) => message)).toEqual([
-      expect.stringMatching(/class-0000\.png was drawn as "a cat", but is to show "a tabby"/),
+      expect.stringMatching(/class-0000\.png was drawn with the prompt "a cat" instead of "a tabby"/),
     ]);
   });
 

@@ -51,7 +51,9 @@ test("warnings name an adapter without the folders that it lies in", async () =>
     yield { type: "warning", message: `the strength 0.5 of ${file} has no effect: it is an embedding` } as const;
   };
   const { outcome } = run(generate, { adapters: [{ name: "my cat", strength: 0.5 }] });
-  expect((await outcome).warnings).toEqual(["the strength 0.5 of my cat.safetensors has no effect: it is an embedding"]);
+  expect((await outcome).warnings).toEqual([
+    "the strength 0.5 of my cat.safetensors has no effect: it is an embedding",
+  ]);
 });
 
 test.each([

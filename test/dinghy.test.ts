@@ -65,7 +65,7 @@ test("a text that CLIP does not read to its end is measured as far as it does, a
   await drawReferences(embeddedConcept("brown_dog"), dog);
   const prompt = `${"very ".repeat(90)}dog`;
   const { stderr } = await tiller(["eval", "--images", dog, "--references", dog, "--prompt", prompt]);
-  expect(stderr).toMatch(/warning: a prompt is longer than CLIP reads; left out: "very .*dog"/);
+  expect(stderr).toMatch(/warning: a prompt is too long for CLIP; cut off: "very .*dog"/);
 });
 
 const small = {

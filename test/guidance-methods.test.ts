@@ -120,7 +120,7 @@ describe("the command line", () => {
     const again = await tiller(["generate", "--from", join(out, file), "--lean-by", "0.7", "--out", out]);
     expect(again.requests[0]).toMatchObject({ guidance: "leaning", leanBy: 0.7, leanTo: "right" });
     const other = await tiller([...generate, "--guidance", "cfg", "--lean-by", "1", "--out", out]);
-    expect(other.stderr).toContain("--lean-by changes nothing with --guidance cfg; it works with leaning");
+    expect(other.stderr).toContain("--lean-by has no effect with --guidance cfg; it works with leaning");
     const wrong = await refused([...generate, "--guidance", "leaning", "--lean-by", "x", "--out", out]);
     expect([wrong.code, wrong.error]).toEqual([2, refusal("option-invalid", "--lean-by x", "--lean-by 0.2")]);
   });

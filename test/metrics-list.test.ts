@@ -50,7 +50,7 @@ test("tiller eval shows it and writes it", async () => {
   expect(stdout).toMatch(/^prompt +pictures +DINO +CLIP-I +CLIP-T +NEAREST\na dog +1 +1\.0000 .* 1\.0000$/m);
   expect((await tiller([...asked, "--json"])).json().scores.nearest).toBeCloseTo(1, 5);
   const help = (await tiller(["eval", "--help"])).stdout.replace(/\s+/g, " ");
-  expect(help).toContain("DINO and CLIP-I and NEAREST against its own pictures, CLIP-T against the text");
+  expect(help).toContain("DINO and CLIP-I and NEAREST against reference pictures, CLIP-T against the text");
 });
 
 const at = (mean: number) => ({ mean, low: mean - 0.1, high: mean + 0.1 });

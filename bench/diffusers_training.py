@@ -1,10 +1,9 @@
-"""Times training steps of Diffusers on one model, as a process of its own; prints one JSON line.
+"""Times training steps of Diffusers on one model, in a separate process; prints one JSON line.
 
     python bench/diffusers_training.py FOLDER plain|checkpointed STEPS START
 
-What a step does is what examples/dreambooth/train_dreambooth_lora.py does by default: the picture through the autoencoder,
-the prompt through the text encoder, noise, U-Net, backward, clipping, AdamW. START is the time the process was started at
-(seconds since the epoch), so that imports and loading count.
+A step is that of examples/dreambooth/train_dreambooth_lora.py by default: the picture through the autoencoder,
+the prompt through the text encoder, noise, U-Net, backward, clipping, AdamW. START is the start time of the process (seconds since the epoch), so that imports and loading count.
 """
 
 import json

@@ -69,15 +69,15 @@ describe.skipIf(without)("the page", () => {
     });
     await page.route("**/api/uploads", (route) => held.then(() => route.continue()));
     await page.locator("input[type=file]").setInputFiles(files);
-    await page.getByText("3 pictures are on the way").waitFor();
+    await page.getByText("3 pictures are being uploaded").waitFor();
     expect(await page.getByRole("button", { name: "Learn" }).isDisabled()).toBe(true);
     arrive();
-    await page.getByText("3 pictures are here").waitFor();
+    await page.getByText("3 pictures are uploaded").waitFor();
     await page.unroute("**/api/uploads");
     await fill("Name", "my-dog");
     await fill("Steps", 3);
     await page.getByRole("button", { name: "Learn" }).click();
-    await page.getByText("Learned.").waitFor();
+    await page.getByText("Use the adapter").waitFor();
     await page.getByText("loss, 3 steps").waitFor();
     await page.getByRole("img", { name: "step 3", exact: true }).waitFor();
     await page.getByRole("button", { name: "Draw with it" }).click();
@@ -172,7 +172,7 @@ describe.skipIf(without)("the page", () => {
     await page.locator(".tiles button").first().click();
     // What a study shows stays.
     await page.getByRole("button", { name: "Delete" }).click();
-    await page.getByRole("button", { name: "Delete for ever" }).click();
+    await page.getByRole("button", { name: "Delete forever" }).click();
     await page.getByRole("alert").getByText("shows this picture").waitFor();
     problems.splice(0);
     await page.getByRole("button", { name: "Close" }).click();
@@ -184,7 +184,7 @@ describe.skipIf(without)("the page", () => {
     await focus("first-child");
     await page.locator(".tiles button").last().click();
     await page.getByRole("button", { name: "Delete" }).click();
-    await page.getByRole("button", { name: "Delete for ever" }).click();
+    await page.getByRole("button", { name: "Delete forever" }).click();
     await expect.poll(() => page.locator(".tiles button").count()).toBe(count - 1);
     await focus("last-child");
     await page.locator(".tiles button").nth(-2).click();
@@ -222,8 +222,8 @@ describe.skipIf(without)("the page", () => {
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByText("cancelled", { exact: true }).waitFor();
     await page.reload();
-    await page.getByRole("button", { name: "Go on learning" }).click();
-    await page.getByText("Learned.").waitFor();
+    await page.getByRole("button", { name: "Resume learning" }).click();
+    await page.getByText("Use the adapter").waitFor();
     await page.getByText("loss, 5 steps").waitFor();
     // A step that was in flight at the stop has no sample; what was seen before it stays, and none comes twice.
     const samples = (step: number) => page.getByRole("img", { name: `step ${step}`, exact: true }).count();
@@ -237,7 +237,7 @@ describe.skipIf(without)("the page", () => {
     await open("Personalise");
     for (const i of [0, 1, 2]) await photograph(i, join(folder, `${i}.jpg`));
     await page.locator("input[type=file]").setInputFiles([0, 1, 2].map((i) => join(folder, `${i}.jpg`)));
-    await page.getByText("3 pictures are here").waitFor();
+    await page.getByText("3 pictures are uploaded").waitFor();
     await fill("Name", "photographs");
     await fill("Steps", 500);
     await page.getByRole("button", { name: "Learn", exact: true }).click();
@@ -249,7 +249,7 @@ describe.skipIf(without)("the page", () => {
     // What was refused is in the console, as it should be.
     expect(problems.splice(0)).toEqual([expect.stringContaining("400")]);
     await page.locator("input[type=file]").setInputFiles([0, 1, 2].map((i) => join(folder, "dog", `${i}.png`)));
-    await page.getByText("3 pictures are here").waitFor();
+    await page.getByText("3 pictures are uploaded").waitFor();
     await fill("Name", "my-dog");
   });
 
@@ -257,7 +257,7 @@ describe.skipIf(without)("the page", () => {
     await open("Personalise");
     expect(await page.getByAltText(/^your subject/).count()).toBe(3);
     await page.getByRole("button", { name: "Learn" }).click();
-    await page.getByRole("alert").getByText("there is an adapter my-dog already").waitFor();
+    await page.getByRole("alert").getByText("there is already an adapter my-dog").waitFor();
   });
 
   test("a page of another origin, another port of this machine, gets nothing, sends nothing and may link to it", async () => {

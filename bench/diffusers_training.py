@@ -3,7 +3,8 @@
     python bench/diffusers_training.py FOLDER plain|checkpointed STEPS START
 
 A step is that of examples/dreambooth/train_dreambooth_lora.py by default: the picture through the autoencoder,
-the prompt through the text encoder, noise, U-Net, backward, clipping, AdamW. START is the start time of the process (seconds since the epoch), so that imports and loading count.
+the prompt through the text encoder, noise, U-Net, backward, clipping, AdamW. START is the start time of the process (seconds
+since the epoch), so that imports and loading count.
 """
 
 import json

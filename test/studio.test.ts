@@ -242,7 +242,7 @@ describe.skipIf(without)("the page", () => {
     await fill("Steps", 500);
     await page.getByRole("button", { name: "Learn", exact: true }).click();
     await page.getByRole("alert").getByText("stable-diffusion-v1-5/stable-diffusion-v1-5").waitFor();
-    await page.getByRole("button", { name: "all the same" }).click();
+    await page.getByRole("button", { name: "anyway" }).click();
     await page.getByRole("progressbar").waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByText("cancelled", { exact: true }).waitFor();

@@ -162,7 +162,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
               void alone(() => learn({ model: dinghy }));
             }}
           >
-            Learn on dinghy all the same
+            Learn on dinghy anyway
           </button>
         )}
         <JobLine {...followed} />

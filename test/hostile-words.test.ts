@@ -120,7 +120,7 @@ describe("a word of 126,000 letters:", () => {
   ]);
 });
 
-describe.skipIf(process.platform !== "linux")("a place where nothing can be made or read:", () => {
+describe.skipIf(process.platform !== "linux")("a path that cannot be written or read:", () => {
   answered([
     [["generate", "--prompt", "a cat", "--out", "/proc/x"], 1, "file-not-written", "/proc/x", "--out"],
     [["generate", "--prompt", "a cat", "--out", "/proc/self/a/b"], 1, "file-not-written", "/proc/self/a/b"],

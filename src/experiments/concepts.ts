@@ -73,7 +73,7 @@ const referenceSeed = 2 ** 31;
 /** The names of the prompts for live subjects, or for the others. */
 export const promptNames = (live: boolean): string[] => [...themesOf({ live }).keys()];
 
-/** @throws TillerError if none of the prompts asked for suits the concept. */
+/** @throws TillerError if none of the requested prompts suits the concept. */
 function promptsFor({ name, live }: { name: string; live: boolean }, asked: Experiment["prompts"]): Prompt[] {
   const prompts = promptsOf(live, asked);
   if (prompts.length > 0) return prompts;

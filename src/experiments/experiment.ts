@@ -237,7 +237,7 @@ function refuseImpossible({ guidance, sampler, compare = [] }: GivenExperiment, 
   if (none === undefined) return;
   throw new TillerError(
     "experiment-invalid",
-    `${where}: compare: there is no row ${none}; there are ${rows.join(", ")}.`,
+    `${where}: compare: there is no row ${none}: choose from ${rows.join(", ")}.`,
     { paths: [where] },
   );
 }

@@ -120,7 +120,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
               <button type="button" onClick={() => (sure === open.id ? remove(open.id) : setSure(open.id))}>
                 {sure === open.id ? "Delete forever" : "Delete"}
               </button>
-              {/* As Escape closes it: the focus goes back to where it was. */}
+              {/* Closes like Escape, which returns the focus. */}
               <button type="button" onClick={(e) => e.currentTarget.closest("dialog")?.close()}>
                 Close
               </button>

@@ -171,7 +171,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
         <Subject upload={kept} label="your subject" />
         <LossCurve losses={job?.losses ?? []} />
         <Samples pictures={[...earlier, ...(job?.pictures ?? [])]} />
-        {/* Below all that has its place already, so that nothing moves; said aloud. */}
+        {/* Below everything with reserved space, so that nothing moves; announced by screen readers. */}
         <div role="status">
           {job?.state === "done" && learnt && (
             <>

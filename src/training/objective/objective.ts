@@ -19,7 +19,7 @@ export interface ObjectiveParts {
   readonly model: Model;
   readonly settings: TrainingSettings;
   readonly trained: Trained;
-  /** What is trained, read anew at each evaluation. */
+  /** The trained tensors, read again at each evaluation. */
   readonly values: ReadonlyMap<string, Tensor>;
   readonly sources: readonly Source[];
   readonly resolution: number;

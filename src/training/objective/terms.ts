@@ -35,7 +35,7 @@ export interface Terms {
   semantic(tokens: readonly [Tokens, Tokens], pooled: readonly [number, number]): Promise<Evaluated>;
 }
 
-/** Compiles the terms for tensors `values`, which are read anew at each evaluation. */
+/** Compiles the terms for tensors `values`, which are read again at each evaluation. */
 export async function compileTerms(
   engine: Engine,
   model: Model,

@@ -42,12 +42,12 @@ export function addBench(
   const table = bench
     .command("table")
     .description("print the table of finished results")
-    .argument("<folder>", "of the experiment");
+    .argument("<folder>", "the experiment's folder");
   addCommonOptions(table).action((path, options) => act("table", path, options));
   const report = bench
     .command("report")
     .description("write report.html with the finished results: one self-contained page")
-    .argument("<folder>", "of the experiment");
+    .argument("<folder>", "the experiment's folder");
   addCommonOptions(report).action((path, options) => act("report", path, options));
 }
 

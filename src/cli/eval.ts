@@ -36,7 +36,7 @@ export function addEval(program: Command, act: (options: EvalOptions) => Promise
     )
     .option("--prompt <text>", "the text for pictures without one")
     .option("--token <word>", "the subject's token, left out of the texts because CLIP does not know it")
-    .option("--protocol <name>", `how pictures are prepared: ${evaluationProtocols.join(", ")}`, (text) =>
+    .option("--protocol <name>", `preprocessing of pictures: ${evaluationProtocols.join(", ")}`, (text) =>
       parseChoice("--protocol", text, evaluationProtocols),
     )
     .option("--clip <model>", "a CLIP folder or hub id, such as openai/clip-vit-base-patch32; default: dinghy's")

@@ -40,8 +40,10 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
   );
   addSettingOptions(command, "one")
     .option("--sampler <name>", `${samplerNames.join(", ")}; default: the model's, usually ddim`, parseSampler)
-    .option("--steps <n>", "default: the model's, usually 50", (text) => parseWhole("--steps", text))
-    .option("--seed <n>", "default: 0; the same as in Diffusers on the CPU", (text) => parseWhole("--seed", text))
+    .option("--steps <n>", "sampler steps; default: the model's, usually 50", (text) => parseWhole("--steps", text))
+    .option("--seed <n>", "first seed, with Diffusers' noise on the CPU; default: 0", (text) =>
+      parseWhole("--seed", text),
+    )
     .option("--preview <n>", "also write a preview every n steps, to previews/", (text) =>
       parseWhole("--preview", text, 1),
     );

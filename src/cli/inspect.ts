@@ -23,7 +23,7 @@ export function addInspect(program: Command, act: (files: readonly string[]) => 
     .addHelpText(
       "after",
       `
-Under --json one file gives an object, and several give a list of them.
+With --json one file gives an object, several give a list.
 
 Example:
   tiller inspect cat.safetensors

@@ -71,7 +71,7 @@ export function addCommonOptions(command: Command): Command {
     .option("--json", "print one JSON object to standard output and nothing else")
     .option(
       "--device <name>",
-      `what computes: ${deviceNames.join(", ")}`,
+      `device to run on: ${deviceNames.join(", ")}`,
       (text) => parseChoice("--device", text, deviceNames),
       "auto" as const,
     )

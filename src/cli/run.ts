@@ -65,7 +65,7 @@ export function programFor(world: World, output: Output, acting: (act: () => Pro
 Example:
   tiller generate --model ./sd15 --prompt "a red cat in the snow"
 
-Exit codes: 0 done, 1 it failed, 2 the call was wrong, 130 interrupted.`,
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
     );
   addDemo(program, (concept, options) => acting(() => demo(concept, options, world, output)));
   addGenerate(program, (options) => acting(() => generate(options, world, output)));

@@ -47,23 +47,27 @@ export function addTrain(
       "the adapter file; the run's log, samples and checkpoint go beside it",
       "tiller-out/adapter.safetensors",
     )
-    .option("--steps <n>", "default: the method's (500 for dreambooth)", whole("--steps"))
+    .option("--steps <n>", "training steps; default: the method's (500 for dreambooth)", whole("--steps"))
     .option("--resume", "resume from the run's last checkpoint, if any")
     .option("--rank <n>", "rank of the LoRA; default: 4", whole("--rank"))
     .option("--alpha <a>", "the LoRA is scaled by alpha / rank; default: the rank", number("--alpha"))
     .option("--text-encoder", "train the text encoder's LoRA too")
-    .option("--learning-rate <r>", "default: the method's (1e-4 for dreambooth)", number("--learning-rate"))
+    .option(
+      "--learning-rate <r>",
+      "AdamW's learning rate; default: the method's (1e-4 for dreambooth)",
+      number("--learning-rate"),
+    )
     .option("--schedule <name>", learningRateSchedules.join(", "), (text) =>
       parseChoice("--schedule", text, learningRateSchedules),
     )
     .option("--warmup <n>", "steps of learning rate warm-up; default: 0", whole("--warmup", 0))
     .option("--batch <n>", "instance images per evaluation; default: the method's", whole("--batch"))
     .option("--accumulate <n>", "gradient accumulation: evaluations per step; default: 1", whole("--accumulate"))
-    .option("--weight-decay <d>", "default: 0.01", number("--weight-decay"))
+    .option("--weight-decay <d>", "AdamW's weight decay; default: 0.01", number("--weight-decay"))
     .option("--clip <norm>", "gradient clipping: maximum norm; default: 1", number("--clip"))
     .option("--snr-gamma <g>", "min-SNR weighting, usually 5; default: off", number("--snr-gamma"))
-    .option("--resolution <pixels>", "default: the model's own", whole("--resolution", 8))
-    .option("--seed <n>", "default: 0", whole("--seed", 0))
+    .option("--resolution <pixels>", "side of the training pictures; default: the model's", whole("--resolution", 8))
+    .option("--seed <n>", "seed of noise, timesteps and initial values; default: 0", whole("--seed", 0))
     .option("--prompt <text>", 'text of pictures without a caption; default: "a {token} {class}"')
     .option("--class-prompt <text>", 'text of class images; default: "a {class}"')
     .option("--no-prior", "train without prior preservation (no class images)")
@@ -82,7 +86,7 @@ export function addTrain(
       number("--semantic-weight"),
     )
     .option("--flip", "mirror half of the pictures; default: the method's")
-    .option("--no-flip", "mirror none")
+    .option("--no-flip", "do not mirror pictures")
     .option("--augmentation", "Custom Diffusion's augmentation by scaling; default: the method's")
     .option("--no-augmentation", "train without augmentation")
     .option("--sample-every <n>", "draw samples every n steps", whole("--sample-every"))

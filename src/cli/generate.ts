@@ -41,7 +41,7 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
   addSettingOptions(command, "one")
     .option("--sampler <name>", `${samplerNames.join(", ")}; default: the model's, usually ddim`, parseSampler)
     .option("--steps <n>", "sampler steps; default: the model's, usually 50", (text) => parseWhole("--steps", text))
-    .option("--seed <n>", "first seed, with Diffusers' noise on the CPU; default: 0", (text) =>
+    .option("--seed <n>", "first seed; gives the same noise as Diffusers on the CPU; default: 0", (text) =>
       parseWhole("--seed", text),
     )
     .option("--preview <n>", "also write a preview every n steps, to previews/", (text) =>

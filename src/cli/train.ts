@@ -57,8 +57,10 @@ export function addTrain(
       "AdamW's learning rate; default: the method's (1e-4 for dreambooth)",
       number("--learning-rate"),
     )
-    .option("--schedule <name>", learningRateSchedules.join(", "), (text) =>
-      parseChoice("--schedule", text, learningRateSchedules),
+    .option(
+      "--schedule <name>",
+      `learning rate schedule: ${learningRateSchedules.join(", ")}; default: constant`,
+      (text) => parseChoice("--schedule", text, learningRateSchedules),
     )
     .option("--warmup <n>", "steps of learning rate warm-up; default: 0", whole("--warmup", 0))
     .option("--batch <n>", "instance images per evaluation; default: the method's", whole("--batch"))

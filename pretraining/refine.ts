@@ -51,7 +51,7 @@ export async function refine({ engine, modelFolder, workFolder }: Workshop): Pro
     start: () => tensors,
     muon: [...tensors].flatMap(([key, { shape }]) => (shape.length > 1 && !ends.test(key) ? [key] : [])),
 
-    /** Inputs: `picture`, the latents' `noise`, and the original latents `before`. Mean squared errors of pictures and latents. */
+    /** Inputs: `picture`, `noise` of the latents, and the original latents `before`. Mean squared errors of both. */
     loss(values) {
       const parsed = autoencoderConfig(config);
       const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });

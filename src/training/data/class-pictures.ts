@@ -15,7 +15,7 @@ export interface ClassPictureOptions {
   readonly prompt: string;
   readonly resolution: number | undefined;
   readonly seed: number;
-  /** Everything that affects the pictures: those drawn with other values are redrawn. If undefined, all existing pictures stay. */
+  /** What affects the pictures: those drawn with other values are redrawn. If undefined, all existing ones stay. */
   readonly drawnAs?: Readonly<Record<string, unknown>> | undefined;
   readonly load: LoadOptions;
   readonly signal?: AbortSignal | undefined;

@@ -183,14 +183,14 @@ describe("a run", () => {
     expect(existsSync(lock)).toBe(false);
   });
 
-  test("whose output path is a folder is refused before class pictures are drawn", async () => {
+  test("whose output path is a folder is refused before class images are drawn", async () => {
     const asked = request("folder.safetensors", { classImages: undefined });
     await mkdir(asked.out);
     await expect(run("dreambooth", asked)).rejects.toThrow(refusal("file-not-written", asked.out, "--out"));
     expect(await readdir(runFolderOf(asked.out))).toEqual([]);
   });
 
-  test("whose texts all lack the learned token is refused before class pictures are drawn", async () => {
+  test("whose texts all lack the learned token is refused before class images are drawn", async () => {
     const asked = request("untaught.safetensors", { prompt: "a photo of a {class}", classImages: undefined });
     await expect(run("dreambooth-ti", asked)).rejects.toThrow(
       refusal("caption-without-token", "a photo of a cat", "<cat>", "{token}"),
@@ -227,7 +227,7 @@ describe("a run", () => {
     expect(saved(await run("dreambooth", again))).toMatchObject({ step: 3 });
   });
 
-  test("is not resumed with other given class pictures", async () => {
+  test("is not resumed with other given class images", async () => {
     const given = join(folder, "given");
     await mkdir(given);
     const paint = (background: string) =>
@@ -237,10 +237,10 @@ describe("a run", () => {
     await run("dreambooth", asked);
     await paint("blue");
     const again = { ...asked, resume: true, steps: 3 };
-    await expect(run("dreambooth", again)).rejects.toThrow(refusal("resume-mismatch", "class pictures"));
+    await expect(run("dreambooth", again)).rejects.toThrow(refusal("resume-mismatch", "class images"));
   });
 
-  test("that stopped before its first checkpoint does not pass its class pictures to a run with other settings", async () => {
+  test("that stopped before its first checkpoint does not pass its class images to a run with other settings", async () => {
     const asked = request("early.safetensors", { steps: 2, classImages: undefined });
     const controller = new AbortController();
     const interrupted = (async () => {
@@ -259,7 +259,7 @@ describe("a run", () => {
     expect(await prompts()).toEqual(["a tabby", "a tabby"]);
   });
 
-  test("warns if given class pictures were drawn with another prompt", async () => {
+  test("warns if given class images were drawn with another prompt", async () => {
     await run("dreambooth", request("cats.safetensors", { steps: 2 }));
     const events = await run("dreambooth", request("tabbies.safetensors", { steps: 2, classPrompt: "a tabby" }));
     expect(events.filter((event) => event.type === "warning").map(({ message }) => message)).toEqual([

@@ -28,7 +28,7 @@ export function warnOfIdleTraining(method: TrainingMethodName, given: Given, out
       const others = listed(trainingMethodNames.filter((name) => noticed(name)));
       output.warn(`${option} has no effect with ${method}; it works with ${others}`);
     } else if (!noticed(method, given.prior !== false)) {
-      output.warn(`${option} has no effect with --no-prior; it works with class pictures`);
+      output.warn(`${option} has no effect with --no-prior; it works with class images`);
     }
   }
   if (given.samplePrompt !== undefined && given.sampleEvery === undefined) {

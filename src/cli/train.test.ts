@@ -44,8 +44,8 @@ describe("tiller train", () => {
     [
       "dreambooth --no-prior --prior-count 7 --class-prompt z --rank 8",
       [
-        "--prior-count has no effect with --no-prior; it works with class pictures",
-        "--class-prompt has no effect with --no-prior; it works with class pictures",
+        "--prior-count has no effect with --no-prior; it works with class images",
+        "--class-prompt has no effect with --no-prior; it works with class images",
       ],
     ],
     ["dreambooth --sample-prompt z", ["--sample-prompt has no effect by itself; it works with --sample-every"]],

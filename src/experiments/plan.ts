@@ -105,7 +105,7 @@ function adapterUnit(
   const own = join(folder, "adapters", key);
   const request = { ...asked, model: name, images, out: join(own, "adapter.safetensors"), resume: true };
   const { prior, priorCount, steps, batch } = contents;
-  // A short run may use fewer class pictures than asked for.
+  // A short run may use fewer class images than asked for.
   const classPictures = prior ? Math.min(priorCount, steps * batch) : 0;
   const classFolder = join(folder, "class", keyOf({ form, model, class: noun, classPictures }));
   return {

@@ -47,7 +47,7 @@ export interface RunProgress {
   readonly done: number;
   /** All units of the shard. */
   readonly total: number;
-  /** Progress in steps, including those of class pictures. */
+  /** Progress in steps, including those of class images. */
   readonly pace: Pace;
   /** What is being done. */
   readonly doing: string;
@@ -66,7 +66,7 @@ export async function identitiesOf(experiment: Experiment): Promise<Identities> 
   const { clip, dino } = await encodersOf(experiment);
   const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
   return {
-    // The embedded model's folder also holds encoders, which do not affect its pictures. Its tiller.json counts: class pictures
+    // The embedded model's folder also holds encoders, which do not affect its pictures. Its tiller.json counts: class images
     // are drawn with its defaults.
     model: await modelIdentity(model, ["clip", "vit"]),
     encoders: [await modelIdentity(clip), await modelIdentity(dino), experiment.protocol],

@@ -33,14 +33,14 @@ const lookEvery = 60_000;
 /** A gradient costs twice as much as the evaluation, three evaluations in all. */
 const evaluationsOfGradient = 3;
 
-/** The place of the class pictures of an adapter. */
+/** The place of the class images of an adapter. */
 export const classPlace = ({ classFolder }: AdapterUnit): string => join(classFolder, ".drawn");
 
 export const isMeasured = async ({ folder, features }: PictureUnit): Promise<boolean> =>
   (await exists(features)) && (await readDone(folder)) !== undefined;
 
 /**
- * @param picture Sampler steps of all of a unit's pictures, and of one class picture.
+ * @param picture Sampler steps of all of a unit's pictures, and of one class image.
  */
 export async function unitsLeft(
   cells: readonly Cell[],

@@ -49,7 +49,7 @@ export interface FeatureRecord {
 /** Reports the steps done of a unit, what is being done, and which part of it. */
 export type OnStep = (done: number, doing: string, detail: string) => void;
 
-/** Draws the class pictures of an adapter, which other adapters share; does nothing if it has none. */
+/** Draws the class images of an adapter, which other adapters share; does nothing if it has none. */
 export async function drawClass(
   adapter: AdapterUnit,
   { class: noun }: BenchConcept,

@@ -164,7 +164,7 @@ describe("tried, answered, code", () => {
     ["training on the uploads' folder", "/api/jobs", sending({ ...training, upload: "." }), 400, "name-invalid"],
     ["training on a run's folder", "/api/jobs", sending({ ...training, upload: "x.cat.run" }), 400, "name-invalid"],
     [
-      "training with class pictures beyond 2^53 - 1",
+      "training with class images beyond 2^53 - 1",
       "/api/jobs",
       sending({ ...training, seed: Number.MAX_SAFE_INTEGER }),
       400,

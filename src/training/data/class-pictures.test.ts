@@ -1,4 +1,4 @@
-/** Which class pictures are drawn and which are reused. */
+/** Which class images are drawn and which are reused. */
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

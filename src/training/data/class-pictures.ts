@@ -77,7 +77,7 @@ export async function* makeClassPictures(
   }
 }
 
-/** A warning about the first class picture that Tiller drew with a prompt other than `prompt`; undefined if there is none. */
+/** A warning about the first class image that Tiller drew with a prompt other than `prompt`; undefined if there is none. */
 export function strangeClassPicture(pictures: readonly TrainingPicture[], prompt: string): string | undefined {
   for (const { file, caption, drawnAs = prompt } of pictures) {
     if (caption !== undefined || drawnAs === prompt || !drawn.test(basename(file))) continue;

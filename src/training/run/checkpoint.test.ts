@@ -45,8 +45,8 @@ test("none of another model, whose path is among the error's paths", async () =>
 
 test.each([
   [{ ...contents, pictureContents: "3c" }, "other pictures"],
-  [{ ...contents, classPictureContents: "3c" }, "class pictures"],
-  [{ ...contents, classPictureContents: undefined }, "class pictures"],
+  [{ ...contents, classPictureContents: "3c" }, "class images"],
+  [{ ...contents, classPictureContents: undefined }, "class images"],
 ])("none of other pictures: %j", async (now, words) => {
   await expect(resumed(contents, now)).rejects.toThrow(refusal("resume-mismatch", words));
 });

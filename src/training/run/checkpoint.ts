@@ -24,7 +24,7 @@ export type Identity = Readonly<Record<string, unknown>>;
 /** Entries that are hashes of files, and what to call those in messages. */
 const contents: Readonly<Record<string, string>> = {
   pictureContents: "pictures or captions",
-  classPictureContents: "class pictures or captions",
+  classPictureContents: "class images or captions",
 };
 
 /** `others` is additional state, such as running averages. */

@@ -29,7 +29,7 @@ test("a log on a full disk is named", async () => {
   );
 });
 
-test("class pictures are refused before the model is opened if a file is in their folder's place", async () => {
+test("class images are refused before the model is opened if a file is in their folder's place", async () => {
   const file = join(folder, "class");
   await writeFile(file, "a file, not a folder");
   const options = { prompt: "a cat", count: 1, resolution: undefined, seed: 0, load: {} };

@@ -50,7 +50,7 @@ type Settings = ReturnType<typeof fillSettings>;
 
 function whatIsNeeded(settings: Settings, machine: Machine, { pictures, instead, insist }: PhotographAdvice): string {
   const { training, classPictures } = secondsOf(settings, machine.cores);
-  const without = classPictures > 0 ? ` (${timeText(training / 2)} without class pictures)` : "";
+  const without = classPictures > 0 ? ` (${timeText(training / 2)} without class images)` : "";
   const memory = `${gibibytes(memoryNeeded)} of memory`;
   const here =
     machine.memory < memoryNeeded

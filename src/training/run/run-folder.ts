@@ -2,7 +2,7 @@
 import { hold, join, makeFolder, refuseUnwritable } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 
-/** The folder of a run's log, checkpoint, samples and class pictures: the adapter's name with the extension `.run`. */
+/** The folder of a run's log, checkpoint, samples and class images: the adapter's name with the extension `.run`. */
 export const runFolderOf = (out: string): string => out.replace(/\.safetensors$/, ".run");
 
 /**

@@ -1,4 +1,4 @@
-/** Progress of a whole run: class pictures, training steps and samples together. */
+/** Progress of a whole run: class images, training steps and samples together. */
 import { type Pace, paceOf } from "../../pace.ts";
 import type { TrainingSettings } from "./options.ts";
 import { stepsOfSamples } from "./samples.ts";
@@ -9,7 +9,7 @@ const rowsOfPicture = 2;
 const evaluationsOfGradient = 3;
 
 export interface RunPace {
-  /** After so many steps of the class pictures. */
+  /** After so many steps of the class images. */
   drawn(done: number): Pace;
   trained(step: number): Pace;
   /** After so many steps of the samples that follow a training step. */
@@ -18,7 +18,7 @@ export interface RunPace {
   resumed(step: number): Pace;
 }
 
-/** @param classSteps Sampler steps for all missing class pictures together. */
+/** @param classSteps Sampler steps for all missing class images together. */
 export function runPace(settings: TrainingSettings, classSteps: number): RunPace {
   const { steps, batch, accumulate, prior } = settings;
   const rows = batch * accumulate * (prior ? 2 : 1);

@@ -67,7 +67,7 @@ export interface TrainingStep {
   readonly gradientNorm: number;
   /** Wall time of the step. */
   readonly seconds: number;
-  /** Progress of the whole run, including class pictures and samples. */
+  /** Progress of the whole run, including class images and samples. */
   readonly pace: Pace;
 }
 
@@ -188,7 +188,7 @@ async function* learn(
     signal,
   };
   const classFolder = settings.classImages ?? join(folder, "class");
-  // A short run may use fewer class pictures than asked for.
+  // A short run may use fewer class images than asked for.
   const drawn = settings.steps * settings.accumulate * settings.batch;
   let pace: RunPace | undefined;
   let drawnSoFar: Pace | undefined;
@@ -235,7 +235,7 @@ async function* learn(
     const identity = identityOf(settings, resolution, {
       pictures: pictures.map(({ file }) => basename(file)),
       pictureContents,
-      // The run's own class pictures follow from its settings.
+      // The run's own class images follow from its settings.
       classPictureContents: settings.classImages === undefined ? undefined : ofClass?.identity,
     });
     await readCheckpoint(checkpoint, values, state, identity);
@@ -368,7 +368,7 @@ function whatToTrain(settings: TrainingSettings, model: Model): Trained {
   };
 }
 
-/** The settings that affect a run's class pictures. */
+/** The settings that affect a run's class images. */
 function classPicturesOf(
   { model, variant, config, prediction, classPrompt, seed }: TrainingSettings,
   resolution: number,

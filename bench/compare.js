@@ -1,9 +1,9 @@
 /**
- * What one row of an experiment has more than another on the same concepts and prompts, with paired 95 % intervals:
+ * The difference between two rows of an experiment on the same concepts and prompts, with paired 95 % intervals:
  *
  *     npm run build && node bench/compare.js results/rank "dreambooth, rank 16: pg 0.6" "dreambooth, rank 32: cfg"
  *
- * A row is named as in the table; the way of fine-tuning may be left out where there is one.
+ * A row is named as in the table; the fine-tuning method may be left out if there is only one.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ const [one, other] = names.map((name) => {
   const found = arms.filter((arm) => name === arm.name || name === `${arm.personalisation}: ${arm.name}`);
   if (found.length === 1) return found[0];
   const all = arms.map((arm) => `${arm.personalisation}: ${arm.name}`).join("\n");
-  throw new Error(`${found.length} rows are called ${name}; there are\n${all}`);
+  throw new Error(`${found.length} rows are called ${name}; the rows are\n${all}`);
 });
 
 const place = ({ concept, prompt }) => `${concept}/${prompt}`;

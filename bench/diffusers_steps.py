@@ -1,8 +1,8 @@
-"""Times denoising steps of Diffusers on one model, as a process of its own; prints one JSON line.
+"""Times denoising steps of Diffusers on one model, in a separate process; prints one JSON line.
 
     python bench/diffusers_steps.py FOLDER none|cfg|pg|cfg+ag float32|bfloat16 STEPS START
 
-START is the time the process was started at (seconds since the epoch), so that imports and loading count.
+START is the start time of the process (seconds since the epoch), so that imports and loading count.
 """
 import json
 import resource

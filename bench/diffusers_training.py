@@ -1,4 +1,4 @@
-"""Times training steps of Diffusers on one model, as a process of its own; prints one JSON line.
+"""Times training steps of Diffusers on one model, in a separate process; prints one JSON line.
 
     python bench/diffusers_training.py FOLDER plain|checkpointed|cached|cached-bfloat16 STEPS START
 

@@ -1,5 +1,5 @@
 /**
- * A run of 1,000 units, killed three times at random, against one that is left alone: the results must be the same.
+ * Compares a run of 1,000 units that is killed three times at random with an uninterrupted one: the results must be equal.
  *
  *     npm run build && node bench/killed.js
  */
@@ -45,7 +45,7 @@ const scores = (out) => {
 try {
   const [alone, killed] = [join(folder, "alone"), join(folder, "killed")];
   const seconds = await whole(alone);
-  console.log(`left alone: ${JSON.parse(scores(alone)).units.done} units in ${seconds.toFixed(0)} s`);
+  console.log(`uninterrupted: ${JSON.parse(scores(alone)).units.done} units in ${seconds.toFixed(0)} s`);
   for (let i = 0; i < 3; i++) {
     const run = start(killed);
     await new Promise((done) => setTimeout(done, Math.random() * 0.3 * seconds * 1000));

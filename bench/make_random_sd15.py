@@ -2,7 +2,7 @@
 
     python bench/make_random_sd15.py FOLDER
 
-The weights mean nothing; their shapes, key names and files are those of the real model (about 4.3 GB in float32).
+The weights are random; shapes, key names and files are those of the real model (about 4.3 GB in float32).
 """
 import json
 import sys
@@ -38,7 +38,7 @@ PNDMScheduler(
     set_alpha_to_one=False,
 ).save_pretrained(folder / "scheduler")
 
-# A vocabulary of single bytes, padded to CLIP's size: enough for any prompt, and no download.
+# A vocabulary of single bytes, padded to CLIP's size: works for any prompt without a download.
 space = [b for b in [*range(33, 127), *range(161, 173), *range(174, 256)]]
 letters = {b: chr(b) for b in space}
 for n, b in enumerate(b for b in range(256) if b not in letters):

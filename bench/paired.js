@@ -1,4 +1,4 @@
-/** What the benchmarks share: one model for both runtimes, processes that take turns, a table of ratios. */
+/** Shared code of the benchmarks: one model for both runtimes, alternating processes, a table of ratios. */
 import { spawnSync } from "node:child_process";
 import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-/** A script beside this file. */
+/** The path of a script beside this file. */
 export const beside = (file) => fileURLToPath(new URL(file, import.meta.url));
 
 /** --python, --model, --steps, --rounds. */
@@ -22,7 +22,7 @@ export function parseOptions(steps) {
   return { ...values, steps: Number(values.steps), rounds: Number(values.rounds) };
 }
 
-/** Writes the model where it is missing, and reads it once, so that no process pays for a cold disk. */
+/** Writes the model if missing, and reads it once, so that no process pays for a cold disk. */
 export async function prepareModel({ model, python }) {
   if (!existsSync(join(model, "lora.safetensors"))) {
     console.error(`writing random weights to ${model}`);
@@ -34,7 +34,7 @@ export async function prepareModel({ model, python }) {
   }
 }
 
-/** What a process prints. */
+/** Runs a process and returns its output. */
 export function run(command, args) {
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 26 });
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${stderr}`);
@@ -44,8 +44,8 @@ export function run(command, args) {
 export const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
 
 /**
- * One process of a script beside this file, which prints `{ done, peakBytes }`: the seconds after START at which its steps
- * were done. Gives seconds a step after the first, seconds from the start to the end of the first, peak memory.
+ * One process of a script beside this file, which prints `{ done, peakBytes }`: the seconds after START at which its steps were
+ * done. Returns seconds per step after the first, seconds from the start to the end of the first, and peak memory.
  */
 export function measure({ python, steps }, script, args) {
   const command = script.endsWith(".py") ? python : process.execPath;
@@ -55,10 +55,10 @@ export function measure({ python, steps }, script, args) {
 }
 
 /**
- * Runs every case by every contestant, in turns, and prints the table: medians, and each contestant's step in terms of the
- * case's last one.
+ * Runs every case with every contestant, alternating, and prints the table: medians, and each contestant's step time relative to
+ * the case's last contestant.
  *
- * @param cases By name, the contestants by name: a script and its arguments.
+ * @param cases By name, each with its contestants by name: a script and its arguments.
  */
 export function compare(options, cases) {
   const results = new Map();

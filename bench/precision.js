@@ -1,10 +1,10 @@
 /**
- * Number types: a step of CFG by Tiller and by Diffusers, in float32 and in bfloat16, on the same random weights of Stable
+ * Number types: a CFG step with Tiller and with Diffusers, in float32 and bfloat16, on the same random weights of Stable
  * Diffusion 1.5's size, at 512x512 with a rank-4 LoRA.
  *
  *     npm run bench:precision -- [--python python3] [--model FOLDER] [--steps 5] [--rounds 1]
  *
- * The options are those of `npm run bench`; OpenVINO must be here (`tiller openvino install`).
+ * The options are those of `npm run bench`; OpenVINO must be installed (`tiller openvino install`).
  */
 import { readFileSync } from "node:fs";
 import { compare, parseOptions, prepareModel } from "./paired.js";

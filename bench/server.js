@@ -1,6 +1,6 @@
 /**
- * The server under load, on the embedded model and on loopback: the first picture after a click, what the server costs
- * beside `tiller generate`, and 200 queued jobs with 50 listeners while hostile requests come in.
+ * The server under load, on the embedded model and on loopback: the time to the first picture, the overhead over `tiller
+ * generate`, and 200 queued jobs with 50 listeners during hostile requests.
  *
  *     npm run build && node bench/server.js
  */
@@ -22,7 +22,7 @@ const prompt = "a dog on the beach";
 const seconds = (began) => (performance.now() - began) / 1000;
 const over = (state) => ["done", "failed", "cancelled"].includes(state);
 
-/** Every event of a stream until `seen` says that it is enough. */
+/** Reads a stream's events until `seen` returns true. */
 async function listen(path, seen) {
   const stop = new AbortController();
   const { body } = await fetch(at(path), { signal: stop.signal });
@@ -53,7 +53,7 @@ async function firstPicture() {
 async function overhead() {
   const count = 16;
   const pipeline = await Pipeline.load("dinghy", { device: "cpu" });
-  // What `tiller generate` does once it has its model.
+  // What `tiller generate` does after loading the model.
   const direct = async () => {
     for await (const event of pipeline.generate({ prompt, seed: 1, count, steps: 20 })) {
       if (event.type === "picture") await writeWhole(join(data, "direct.png"), await encodePng(event, event.recipe));
@@ -111,7 +111,7 @@ async function load() {
   if (!done) process.exitCode = 1;
 }
 
-/** What should be refused, while jobs run; prints each answer. */
+/** Sends requests that should be refused while jobs run; prints each answer. */
 async function hostile() {
   const say = async (what, answer) => {
     const { status } = await answer;
@@ -132,13 +132,13 @@ async function hostile() {
   const form = new FormData();
   form.append("pictures", new File([bomb], "bomb.png"));
   await say(
-    `a PNG of ${(bomb.length / 1024).toFixed(0)} KiB that unpacks to 768 MB`,
+    `a PNG of ${(bomb.length / 1024).toFixed(0)} KiB that decodes to 768 MB`,
     fetch(at("/api/uploads"), { method: "POST", body: form }),
   );
   await say("an upload of 1 GB", gigabyte());
 }
 
-/** A gigabyte in a form field, sent as far as the server takes it. */
+/** A gigabyte in a form field, sent as far as the server accepts it. */
 function gigabyte() {
   return new Promise((done, fail) => {
     const upload = request(at("/api/uploads"), {

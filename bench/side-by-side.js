@@ -1,10 +1,10 @@
 /**
- * Tiller beside Diffusers, on the same random weights of Stable Diffusion 1.5's size, at 512x512 with a rank-4 LoRA.
+ * Tiller compared with Diffusers, on the same random weights of Stable Diffusion 1.5's size, at 512x512 with a rank-4 LoRA.
  *
  *     npm run bench -- [--python python3] [--model FOLDER] [--steps 5] [--rounds 1]
  *
- * Each figure comes from a fresh process; the two take turns, so a machine that slows down slows both. `python` needs
- * `pip install -r parity/requirements.txt`. The model (4.3 GB) is written to FOLDER when it is not there yet.
+ * Each figure comes from a fresh process; the two alternate, so a machine that slows down slows both. `python` needs `pip install
+ * -r parity/requirements.txt`. The model (4.3 GB) is written to FOLDER if missing.
  */
 import { beside, compare, parseOptions, prepareModel, run } from "./paired.js";
 

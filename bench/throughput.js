@@ -1,5 +1,5 @@
 /**
- * Pictures of the embedded model a second, by method and by how many are computed at a time, and the memory they take:
+ * Pictures per second with the embedded model, by method and batch size, and the memory used:
  *
  *     npm run build && node bench/throughput.js
  */
@@ -7,7 +7,7 @@ import { Pipeline } from "../dist/index.js";
 
 const [count, steps, rounds] = [16, 6, 3];
 const sizes = [1, 2, 4, 8, 16];
-// Of one, two and three rows; pg and ag have cfg's two.
+// One, two and three rows; pg and ag have two, like cfg.
 const methods = ["none", "cfg", "pg", "cfg+ag"];
 
 const pipeline = await Pipeline.load("dinghy", { device: "cpu" });
@@ -28,7 +28,7 @@ try {
     const cells = [];
     let rows = 0;
     for (const batch of sizes) {
-      await seconds(guidance, batch); // The first of a size builds what it needs.
+      await seconds(guidance, batch); // The first run of a size builds its networks.
       const all = [];
       for (let i = 0; i < rounds; i++) {
         const one = await seconds(guidance, batch);

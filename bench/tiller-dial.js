@@ -1,7 +1,8 @@
 /**
- * What the dial costs: steps of CFG, PG and CFG+AG in turns, in one process; prints the least times in seconds as one JSON line.
+ * The cost of the dial: alternating steps of CFG, PG and CFG+AG in one process; prints the minimum times in seconds as one JSON
+ * line.
  *
- * The least, because the work is the same each time and whatever disturbs it only adds.
+ * The minimum, because the work is the same each time and disturbances only add to it.
  *
  *     node bench/tiller-dial.js FOLDER ROUNDS
  */

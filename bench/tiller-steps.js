@@ -1,5 +1,5 @@
 /**
- * Times denoising steps of Tiller on one model, as a process of its own; prints one JSON line.
+ * Times denoising steps of Tiller on one model, in a separate process; prints one JSON line.
  *
  *     node bench/tiller-steps.js FOLDER METHOD DEVICE PRECISION STEPS START
  */

@@ -1,5 +1,5 @@
 /**
- * Times training steps of Tiller on one model, as a process of its own; prints one JSON line.
+ * Times training steps of Tiller on one model, in a separate process; prints one JSON line.
  *
  *     node bench/tiller-training.js FOLDER DEVICE PRECISION STEPS START
  */

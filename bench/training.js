@@ -1,11 +1,11 @@
 /**
- * A step of DreamBooth-LoRA by Tiller and by Diffusers, on the same random weights of Stable Diffusion 1.5's size: 512x512,
- * batch 1, rank 4, no prior pictures.
+ * A DreamBooth-LoRA step with Tiller and with Diffusers, on the same random weights of Stable Diffusion 1.5's size: 512x512,
+ * batch 1, rank 4, no class images.
  *
  *     npm run bench:training -- [--python python3] [--model FOLDER] [--steps 5] [--rounds 1]
  *
- * The options are those of `npm run bench`. Diffusers runs as its script train_dreambooth_lora.py does, without and with
- * gradient checkpointing, and with picture and prompt encoded once, in float32 and in bfloat16. OpenVINO must be here (`tiller openvino install`).
+ * The options are those of `npm run bench`. Diffusers runs like its script train_dreambooth_lora.py, without and with gradient
+ * checkpointing, and with picture and prompt encoded once, in float32 and in bfloat16. OpenVINO must be installed (`tiller openvino install`).
  */
 import { compare, parseOptions, prepareModel } from "./paired.js";
 

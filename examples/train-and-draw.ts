@@ -13,7 +13,7 @@ const { images, out, steps, ...subject } = parseArgs({
 }).values;
 
 const model = "dinghy";
-// What suits dinghy; other models learn as the method has it.
+// Good settings for dinghy; other models use the method's defaults.
 const settings = { rank: 16, learningRate: 1.5e-3, batch: 2, priorCount: 16 };
 const request = { model, images, token: "sks", class: subject.class, out, steps: Number(steps), ...settings };
 for await (const event of train("dreambooth", request)) {

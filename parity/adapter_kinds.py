@@ -1,5 +1,5 @@
-"""Writes parity/fixtures/kinds: adapters of kinds beside plain LoRA, as LyCORIS and PEFT write them, and what they make
-of sd15's networks at strengths 1 and 0.6. See parity/README.md.
+"""Writes parity/fixtures/kinds: adapters other than plain LoRA, written by LyCORIS and PEFT, and the outputs they give
+in sd15's networks at strengths 1 and 0.6. See parity/README.md.
 
     pip install lycoris-lora==4.1.3
     python parity/adapter_kinds.py
@@ -66,11 +66,11 @@ def lycoris(name, make, generator, layers=LAYERS, text=TEXT):
                         fan = parameter[0].numel() if parameter.dim() > 1 else 8
                         parameter.copy_(torch.randn(parameter.shape, generator=generator) * strength_of(name) / fan**0.5)
                 if getattr(module, "wd", False):
-                    # A magnitude near the base's own, and not it.
+                    # A magnitude close to the base's own, but different.
                     norm = magnitude(layer.weight, module.wd_on_out)
                     module.dora_scale.copy_(norm * (1 + 0.5 * torch.rand(norm.shape, generator=generator)))
                 if isinstance(module, (LohaModule, LokrModule)):
-                    # As forward does; get_merged_weight of version 4.1.3 takes alpha / rank twice.
+                    # As in forward; get_merged_weight of version 4.1.3 applies alpha / rank twice.
                     weight, bias = layer.weight + module.get_weight(layer.weight.shape), None
                     weight = module.apply_weight_decompose(weight) if module.wd else weight
                 else:
@@ -107,7 +107,7 @@ def magnitude(weight, by_output):
 
 
 def peft(name, config, generator):
-    """A folder as PEFT saves it, and the U-Net merged by PEFT."""
+    """A folder saved by PEFT, and the U-Net merged by PEFT."""
     pipe = StableDiffusionPipeline.from_pretrained(here / "pipelines" / "sd15", requires_safety_checker=False)
     model = get_peft_model(pipe.unet, config)
     with torch.no_grad():
@@ -135,7 +135,7 @@ def peft(name, config, generator):
 
 @torch.no_grad()
 def answers(base, tuned):
-    """What the networks answer at W0 + omega (W1 - W0)."""
+    """The networks' outputs at W0 + omega (W1 - W0)."""
     ids = token_ids(here / "pipelines" / "sd15", PROMPTS)
     context = base.text_encoder(ids).last_hidden_state[[0, 1, 0]]
     latents = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(100))
@@ -190,7 +190,7 @@ if __name__ == "__main__":
     }
     for name, pipe in tuned.items():
         inputs, tensors, change, text = answers(base, pipe)
-        assert change > 0.02, f"{name} changes nothing to speak of: {change}"
+        assert change > 0.02, f"{name} changes too little: {change}"
         print(f"{name}: changes predictions by {change:.0%}, the text by {text:.0%}")
         for file, contents in [("inputs", inputs), (f"{name}.answers", tensors)]:
             contents = {key: value.detach().contiguous() for key, value in contents.items() if not key.endswith("_0")}

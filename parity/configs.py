@@ -1,4 +1,4 @@
-"""Writes parity/fixtures/configs: what Diffusers makes of configs whose null decides. See parity/README.md.
+"""Writes parity/fixtures/configs: Diffusers' outputs for configs with significant nulls. See parity/README.md.
 
     python parity/configs.py
 """
@@ -14,7 +14,7 @@ folder.mkdir(exist_ok=True)
 torch.manual_seed(5)
 torch.set_num_threads(1)
 
-# As BK-SDM-Small and -Tiny: one layer a block, and no block in the middle.
+# Like BK-SDM-Small and -Tiny: one layer per block, and no middle block.
 unet = UNet2DConditionModel(
     sample_size=8,
     block_out_channels=(8, 16),

@@ -29,7 +29,7 @@ folder.mkdir(parents=True, exist_ok=True)
 
 
 def spread(model):
-    """Default weights give features that hardly depend on the input: larger ones do."""
+    """Scales up the weights: with default ones, features hardly depend on the input."""
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
@@ -61,7 +61,7 @@ with torch.no_grad():
     assert torch.allclose(unit(text_features), out.text_embeds, atol=1e-6)
     assert torch.allclose(unit(picture_features), out.image_embeds, atol=1e-6)
     class_features = vit(pictures).last_hidden_state[:, 0]
-# A picture of waves and steps, and what PIL makes of it: smaller, larger, and one side each.
+# A picture of waves and steps, resized by PIL: smaller, larger, and one side each.
 y, x = np.mgrid[0:45, 0:60]
 waves = [np.sin(x / 3 + y / 5), np.cos(x * y / 90), ((x // 7 + y // 5) % 2) * 2 - 1]
 picture = np.stack([(w * 110 + 128).clip(0, 255) for w in waves], axis=-1).astype(np.uint8)
@@ -71,7 +71,7 @@ for width, height in ((20, 15), (133, 100), (31, 70)):
         result = np.asarray(Image.fromarray(picture).resize((width, height), kernel))
         resized[f"{name} {width}x{height}"] = torch.from_numpy(result.copy())
 
-# The scores of pictures, from file to cosine: the last two against the first two, and against a text each.
+# End-to-end scores of pictures: the last two against the first two, and against a text each.
 letters = [chr(ord("a") + i) for i in range(26)]
 vocabulary = {token: i for i, token in enumerate([*letters, *(f"{letter}</w>" for letter in letters)])}
 (folder / "clip" / "vocab.json").write_text(json.dumps({**vocabulary, "<|startoftext|>": 118, "<|endoftext|>": 119}))
@@ -83,7 +83,7 @@ see = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
 look = CLIPImageProcessor(
     size={"shortest_edge": 37}, crop_size=32, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
 )
-# DreamMatcher's way: squares first; DINO sees a larger picture in -1 to 1, its positions interpolated as its own code does.
+# DreamMatcher: squares first; DINO gets a larger picture in -1..1, with positions interpolated as in its own code.
 wide = ViTModel(ViTConfig(image_size=40, patch_size=8, **shared), add_pooling_layer=False).eval()
 state = vit.state_dict()
 grid = state["embeddings.position_embeddings"][:, 1:].reshape(1, 4, 4, 32).permute(0, 3, 1, 2)

@@ -1,8 +1,8 @@
 """Replays the graphs that Tiller lowers to float16, node by node, in PyTorch's float16 on the CPU.
 
-ONNX Runtime's CPU provider has no float16 kernels for most of these operators and computes them through float32, so it
-would not notice a number that float16 cannot hold. Here every node computes in the type its operands have, norms, softmax
-and sums step by step by their definition, and every number on the way has to be finite.
+ONNX Runtime's CPU provider has no float16 kernels for most of these operators and computes them through float32, so it would
+not notice a number that overflows float16. Here every node computes in its operands' type, with norms, softmax and sums step by
+step by their definition, and every intermediate number must be finite.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 10: t
 
 
 class Replay:
-    """One graph: its tensors by name, and the largest number that float16 had to hold."""
+    """One graph: its tensors by name, and the largest float16 number."""
 
     def __init__(self, model, fixtures):
         self.graph = model.graph
@@ -63,7 +63,7 @@ def initializer(tensor, fixtures):
 
 
 def same(*operands):
-    """ONNX mixes no types, and neither must the lowering."""
+    """Checks that a node's operands have one type, as ONNX requires."""
     types = {x.dtype for x in operands if x is not None}
     assert len(types) == 1, f"operands of {types}"
 
@@ -123,7 +123,7 @@ def attention(at, q, k, v, *unused, num_heads, scale):
     scores = at.check(torch.matmul(at.check(heads[0] * scale), heads[1].mT))
     if bias is not None:
         scores = at.check(scores + bias)
-    # Kernels that fuse attention keep scores in half and the softmax's sum in float32, and so does PyTorch.
+    # Fused attention kernels keep scores in half precision and the softmax's sum in float32, and so does PyTorch.
     shares = at.check(torch.softmax(scores, -1))
     return torch.matmul(shares, heads[2]).transpose(1, 2).flatten(2)
 

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 if os.environ.get("PYTHONHASHSEED") != "0":
-    # PEFT writes sets into metadata; their order must not change from run to run.
+    # PEFT writes sets into metadata, whose order must not change between runs.
     os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0", "TRANSFORMERS_VERBOSITY": "error"})
 
 import torch
@@ -23,7 +23,7 @@ from tiny_adapters import make_adapters
 from tiny_pipelines import make_pipelines
 
 warnings.filterwarnings("ignore")
-# One thread, so that sums are taken in one order.
+# One thread, so that the order of sums is fixed.
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
 for logging in (diffusers_logging, transformers_logging):

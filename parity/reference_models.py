@@ -1,4 +1,4 @@
-"""Models as the reference uses them: as Diffusers loads them, merged, and interpolated."""
+"""The reference's models: loaded by Diffusers, merged, and interpolated."""
 
 import copy
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from transformers import CLIPTokenizer
 
 @dataclass
 class Fixtures:
-    """Where the pipelines and adapters lie."""
+    """The folders of pipelines and adapters."""
 
     pipelines: object
     adapters: object
 
     def load(self, case, adapters=True):
-        """The pipeline with its adapters as Diffusers itself applies them, each at its strength."""
+        """The pipeline with its adapters applied by Diffusers, each at its strength."""
         folder = self.pipelines / case["pipeline"]
         pipe = StableDiffusionPipeline.from_pretrained(
             folder, variant=case.get("variant"), dtype=torch.float32, requires_safety_checker=False
@@ -33,8 +33,8 @@ class Fixtures:
                 pipe.load_textual_inversion(file.parent, weight_name=file.name)
             elif adapters and kind == "custom-diffusion":
                 assert strength == 1
-                # Diffusers wants the untrained self-attentions named too, which safetensors cannot store, and without
-                # a pipeline it takes the file and does nothing.
+                # Diffusers needs the untrained self-attentions to be named too, which safetensors cannot store; without a
+                # pipeline it accepts the file but does nothing.
                 untrained = {name: {} for name in pipe.unet.attn_processors if ".attn1." in name}
                 pipe.unet.load_attn_procs({**untrained, **load_file(file)}, _pipeline=pipe)
             elif adapters:
@@ -46,7 +46,7 @@ class Fixtures:
         return pipe
 
     def merged(self, case):
-        """The fine-tuned weights theta_1 in plain networks."""
+        """Plain networks with the fine-tuned weights theta_1."""
         pipe = self.load(case)
         if pipe.get_active_adapters():
             pipe.fuse_lora(adapter_names=pipe.get_active_adapters())

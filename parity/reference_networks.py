@@ -1,4 +1,4 @@
-"""What each network answers: text encoder, U-Net and autoencoder of each pipeline, bare and with each adapter."""
+"""Outputs of each network: text encoder, U-Net and autoencoder of each pipeline, alone and with each adapter."""
 
 import torch
 from safetensors.torch import save_file
@@ -59,13 +59,13 @@ def make_networks(fixtures, folder):
             if trains_text:
                 tensors[f"text_{suffix}"] = model.text_encoder(ids).last_hidden_state
             if name != "custom-diffusion" or strength == 1:
-                # Diffusers' own way to apply an adapter at a strength must agree with the interpolated weights.
+                # Diffusers' adapter strength must agree with the interpolated weights.
                 own = fixtures.load({**case, "adapters": [{"file": file, "strength": strength}]})
                 same(predict(own, latents, context), tensors[f"prediction_{suffix}"], f"{name} at {strength}")
                 same(own.text_encoder(ids).last_hidden_state, model.text_encoder(ids).last_hidden_state, f"{name}'s text")
         bare = predict(base, latents, context)
         change = (tensors["prediction_1"] - bare).abs().mean() / bare.abs().mean()
-        assert change > 0.2, f"{name} changes nothing to speak of"
+        assert change > 0.2, f"{name} changes too little"
         print(f"{name}: changes predictions by {change:.0%}{', and the text encoder' if trains_text else ''}")
         save(tensors, folder / f"networks-adapter-{name}.safetensors")
 

@@ -1,6 +1,6 @@
 """Whole pictures under every guidance method.
 
-`none` and `cfg` are StableDiffusionPipeline's own; the other methods are the loop below, which is checked against them.
+`none` and `cfg` use StableDiffusionPipeline; the other methods use the loop below, which is checked against it.
 """
 
 import json
@@ -180,7 +180,7 @@ def scheduler_of(pipe, request):
 
 
 class Loop:
-    """The sampling loop in plain sight. e(omega, text) evaluates the network whose weights are theta_omega."""
+    """The explicit sampling loop. e(omega, text) evaluates the network with weights theta_omega."""
 
     def __init__(self, fixtures, one):
         self.request = one["request"]
@@ -199,7 +199,7 @@ class Loop:
         return model.unet(self.seen, self.t, encoder_hidden_states=self.texts[omega, prompt]).sample
 
     def guided(self, step):
-        """The prediction, and the one that re-noises."""
+        """The guided prediction, and the one for re-noising."""
         request, e = self.request, self.e
         c, null = request["prompt"], request["negative"]
         s, w, a = request.get("scale"), request.get("omega"), request.get("agScale")
@@ -248,7 +248,7 @@ class Loop:
 
 
 def plus_plus(scheduler, steps, x, t, prediction, weak):
-    """CFG++: DDIM's clean latents from the guided prediction, noised again with the weak one, at Diffusers' indices."""
+    """CFG++: DDIM's x0 from the guided prediction, re-noised with the weak one, at Diffusers' indices."""
     a = scheduler.alphas_cumprod[t]
     before = t - 1000 // steps
     a_before = scheduler.alphas_cumprod[before] if before >= 0 else scheduler.final_alpha_cumprod
@@ -265,7 +265,7 @@ def agnostic(prompt):
 
 
 def report(tensors):
-    """Pictures that are grey, saturated or all alike would prove nothing: show that they are not."""
+    """Prints statistics to show that the pictures are not grey, saturated or all alike, which would prove nothing."""
     print(f"{'picture':26} {'mean':>5} {'std':>5} {'inside 1..254':>14} {'latents std':>12} {'from cfg':>9}")
     for one in CASES:
         name = one["name"]

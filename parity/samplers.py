@@ -5,8 +5,8 @@
 writes parity/fixtures/samplers/{noise,trajectories,spacings,guided}.json. Arrays of floats are base64 of little-endian
 float32.
 
-The network is a stand-in that both sides can compute to the last bit: a rational function of the latents and the
-timestep, evaluated in double precision (where +, -, * and / round alike everywhere) and rounded once to float32.
+The network is replaced by a function that both sides compute bit for bit: a rational function of the latents and the timestep,
+evaluated in double precision (where +, -, * and / round the same everywhere) and rounded once to float32.
 """
 
 import base64
@@ -28,9 +28,9 @@ from diffusers import (
 warnings.filterwarnings("ignore")
 OUT = pathlib.Path(__file__).parent / "fixtures" / "samplers"
 
-# Latents of this many values: 16 or more, and no multiple of 16, so that the noise takes its longest path.
+# Number of latents: at least 16 and not a multiple of 16, so that the noise takes its longest code path.
 COUNT = 20
-# The ones that are stored.
+# Indices of the stored ones.
 KEPT = [0, 7, 15, 19]
 
 
@@ -39,7 +39,7 @@ def encode(values):
 
 
 def network(x, t, strength=1.0):
-    """The stand-in for the strong row (strength 1) or another row."""
+    """The replacement for the network: the strong row (strength 1) or another row."""
     x = x.numpy().astype(np.float64)
     t = float(t) / 1000
     out = strength * x * (0.7 + 0.3 * t) / (1 + 0.1 * x * x) + 0.2 * (t - 0.5)
@@ -49,7 +49,7 @@ def network(x, t, strength=1.0):
 # --- noise ---------------------------------------------------------------------------------------------------------
 
 SEEDS = [0, 1, 42, 2**31, 2**32 + 5, 2**53 - 1, -1]
-# Drawn one after another from one generator; an odd small draw leaves a spare value behind.
+# Drawn consecutively from one generator; a small odd draw leaves a spare value.
 DRAWS = [1, 2, 3, 15, 16, 17, 31, 64, 1, 5, 4 * 64 * 64, 2, 1000]
 
 
@@ -102,7 +102,7 @@ ZERO_SNR = {
 
 
 def saved(scheduler):
-    """What save_pretrained writes, every default included; its -Infinity is not JSON, and becomes null here."""
+    """The output of save_pretrained with all defaults; its -Infinity is not JSON and becomes null."""
     return json.loads(scheduler.to_json_string().replace("-Infinity", "null"))
 
 
@@ -120,7 +120,7 @@ def cases():
                         yield sampler, config, steps, True
         for steps in (1, 5, 30):
             yield sampler, ZERO_SNR, steps, None
-        # Class defaults (linear betas; DDIM clips), the cosine schedule, betas given one by one, and saved configs.
+        # Class defaults (linear betas; DDIM clips), the cosine schedule, explicit betas, and saved configs.
         yield sampler, {"_class_name": "DDPMScheduler", "clip_sample_range": 0.8, "variance_type": "fixed_small"}, 20, None
         yield sampler, {"beta_schedule": "squaredcos_cap_v2"}, 20, None
         yield sampler, {"num_train_timesteps": 40, "trained_betas": [0.001 + 0.0005 * i for i in range(40)]}, 10, None
@@ -137,7 +137,7 @@ def cases():
         {"final_sigmas_type": "sigma_min", "lower_order_final": False},
         {"final_sigmas_type": "sigma_min", "euler_at_final": True},
     ):
-        # Fifteen steps is where the last one stops being lowered to order 1.
+        # From fifteen steps on, the last step is no longer lowered to order 1.
         for steps in (10, 14, 15, 16):
             yield "dpm++", {**SD15, **extra}, steps, None
     yield "dpm++", {**SD15, "solver_type": "heun"}, 20, None
@@ -157,7 +157,7 @@ def run(sampler, config, steps, karras, seed):
     scheduler = SCHEDULERS[sampler].from_config(config, **overrides)
     scheduler.set_timesteps(steps)
     if sampler != "ddim":
-        # Otherwise a first timestep that occurs twice makes the scheduler skip a sigma and run off its end.
+        # Otherwise a repeated first timestep makes the scheduler skip a sigma and run past the end.
         scheduler.set_begin_index(0)
     generator = torch.Generator().manual_seed(seed)
     latents = torch.randn(1, 1, 4, COUNT // 4, generator=generator) * scheduler.init_noise_sigma
@@ -193,10 +193,10 @@ def trajectories():
 
 # --- timesteps -----------------------------------------------------------------------------------------------------
 
-# Written out: trailing spacing at 48, 96 and 112 steps has values halfway between two timesteps, which go where the
-# stride of numpy.arange, rounded as it is, puts them; at 61 NumPy yields a timestep -1, which Tiller leaves out.
+# Stored in full: trailing spacing at 48, 96 and 112 steps has values halfway between two timesteps, which round by the float
+# error of numpy.arange's stride; at 61 NumPy yields a timestep -1, which Tiller drops.
 WRITTEN_OUT = (7, 48, 61, 96, 112)
-# Of all step counts a hash. At 1000 Tiller refuses: the offset leads beyond the schedule.
+# All other step counts as a hash. Tiller refuses 1000: the offset leads beyond the schedule.
 COUNTS = range(1, 1000)
 
 
@@ -221,7 +221,7 @@ def spacings():
 
 # --- CFG++ and PG++ ----------------------------------------------------------------------------------------------------
 # The formulas as published, in double precision. DDIM in variance-preserving form with the alphas Diffusers uses; the
-# others in k-diffusion's form, x = x0 + sigma eps. The weak row's output is what re-noises.
+# others in k-diffusion's form, x = x0 + sigma eps. The weak row's output is used for re-noising.
 
 LAMBDA = 0.4
 STRONG, WEAK = 1.0, 0.6

@@ -1,4 +1,4 @@
-"""Writes parity/fixtures/text: a small CLIP vocabulary, and the ids Transformers' CLIPTokenizer gives for many prompts.
+"""Writes parity/fixtures/text: a small CLIP vocabulary, and the ids from Transformers' CLIPTokenizer for many prompts.
 
     python parity/text.py
 """

@@ -1,4 +1,4 @@
-"""Adapters with random weights, in the forms their own tools write them."""
+"""Adapters with random weights, in the formats of their original tools."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
-# How large the change of a weight is, beside the weight.
+# Size of a weight's change relative to the weight.
 STRONG, MILD = 0.8, 0.35
 
 
@@ -33,7 +33,7 @@ def make_adapters(folder, pipelines):
 
 
 def peft_lora(model, folder, file, seed, rank, alpha, convert=False):
-    """What a training script saves: PEFT's names as they are, or converted as train_dreambooth_lora.py does."""
+    """The output of a training script: PEFT's names unchanged, or converted as in train_dreambooth_lora.py."""
     unet = StableDiffusionPipeline.from_pretrained(model).unet
     unet.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=ATTENTION))
     generator = torch.Generator().manual_seed(seed)
@@ -51,7 +51,7 @@ def peft_lora(model, folder, file, seed, rank, alpha, convert=False):
 
 
 def old_diffusers_lora(model, file, seed, rank=3):
-    """As Diffusers 0.17 to 0.24 saved it: attention processors in the U-Net, `lora_linear_layer` in the text encoder."""
+    """The format of Diffusers 0.17 to 0.24: attention processors in the U-Net, `lora_linear_layer` in the text encoder."""
     pipe = StableDiffusionPipeline.from_pretrained(model)
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
@@ -67,7 +67,7 @@ def old_diffusers_lora(model, file, seed, rank=3):
 
 
 def kohya_lora(model, file, seed, rank=4, conv_rank=2):
-    """As kohya's sd-scripts saves a LoRA with convolutions: half precision, an alpha in each module."""
+    """The format of kohya's sd-scripts for a LoRA with convolutions: half precision, an alpha in each module."""
     pipe = StableDiffusionPipeline.from_pretrained(model)
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
@@ -103,7 +103,7 @@ def kohya_lora(model, file, seed, rank=4, conv_rank=2):
 
 @torch.no_grad()
 def custom_diffusion(model, folder, seed):
-    """Keys and values of the cross-attentions by `save_attn_procs`, and the modifier token beside them."""
+    """Cross-attention keys and values by `save_attn_procs`, and the modifier token beside them."""
     pipe = StableDiffusionPipeline.from_pretrained(model)
     generator = torch.Generator().manual_seed(seed)
     processors = {}
@@ -124,18 +124,18 @@ def custom_diffusion(model, folder, seed):
     pipe.unet.set_attn_processor(processors)
     pipe.unet.save_attn_procs(folder)
     width = pipe.text_encoder.config.hidden_size
-    save_file({"<new1>": torch.randn(width, generator=generator) * 2}, folder / "new1.safetensors")  # "<" is no file name on Windows
+    save_file({"<new1>": torch.randn(width, generator=generator) * 2}, folder / "new1.safetensors")  # "<" is invalid in file names on Windows
 
 
 def textual_inversion(model, file, seed):
-    """As textual_inversion.py saves a token of two vectors."""
+    """The format of textual_inversion.py for a token of two vectors."""
     width = StableDiffusionPipeline.from_pretrained(model).text_encoder.config.hidden_size
     vectors = torch.randn(2, width, generator=torch.Generator().manual_seed(seed)) * 2
     save_file({"<cat>": vectors}, file, metadata={"format": "pt"})
 
 
 def sort_metadata(file):
-    """The safetensors library writes metadata in an order that changes from run to run."""
+    """Sorts the metadata, whose order in the safetensors library changes between runs."""
     content = file.read_bytes()
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
@@ -147,7 +147,7 @@ def sort_metadata(file):
 
 
 def factors(generator, rank, weight, strength):
-    """Down [rank, in, ...] and up [out, rank, ...] whose product has `strength` times the size of a weight of ours."""
+    """Down [rank, in, ...] and up [out, rank, ...] whose product is `strength` times as large as one of our weights."""
     fan_in = torch.Size(weight[1:]).numel()
     kernel = [1] * (len(weight) - 2)
     down = torch.randn(rank, *weight[1:], generator=generator) / fan_in**0.5
@@ -165,7 +165,7 @@ def linear_modules(network):
 
 
 def text_modules(encoder, attention_only=False):
-    """Names as adapters spell them: with the `text_model.` that Transformers has dropped since."""
+    """Names as in adapters: with the prefix `text_model.`, which newer Transformers dropped."""
     for name, module in linear_modules(encoder):
         if not attention_only or ".self_attn." in name:
             yield name if name.startswith("text_model.") else f"text_model.{name}", module

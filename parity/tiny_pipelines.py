@@ -1,7 +1,7 @@
 """Tiny Stable Diffusion pipelines with random weights, saved by Diffusers and Transformers themselves.
 
-Random weights as the libraries draw them give grey pictures. Here every layer is drawn so that its output has the size of
-its input, and the layers that end a network so that predictions look like noise and pictures use most of their range.
+The libraries' default initialisation gives grey pictures. Here every layer preserves the scale of its input, and the last
+layers of the networks are scaled so that predictions look like noise and pictures use most of their range.
 """
 
 import json
@@ -19,7 +19,7 @@ WORDS = (
 ).split()
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 
-# As the public SD 1.5 folder has it: what is absent takes the defaults of whichever class reads it.
+# As in the public SD 1.5 folder: absent settings get the defaults of the class that reads them.
 SCHEDULER = {
     "_class_name": "PNDMScheduler",
     "_diffusers_version": "0.6.0",
@@ -91,7 +91,7 @@ def make_pipeline(seed, unet, text, tokenizer, prediction):
         vocab_size=len(tokenizer),
         max_position_embeddings=77,
         projection_dim=text["hidden_size"],
-        # What the public folders say, though their vocabulary ends with other ids.
+        # As in the public folders, although their vocabulary ends with other ids.
         bos_token_id=0,
         pad_token_id=1,
         eos_token_id=2,
@@ -143,7 +143,7 @@ def draw_weights(network, generator):
 
 
 def spell_as_in_2022(folder):
-    """Names and configs as the public SD 1.5 folder, older than today's libraries, has them; Diffusers reads both."""
+    """Names and configs of the public SD 1.5 folder, which is older than today's libraries; Diffusers reads both."""
     rename = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 
     def old_attention(key):
@@ -181,7 +181,7 @@ def keep_keys(file, keys):
 
 
 def write_tokenizer(folder, pad):
-    """The four files that public folders have, for a small vocabulary: bytes, bytes that end a word, and whole words."""
+    """The four tokenizer files of public folders, for a small vocabulary: bytes, word-final bytes, and whole words."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]

@@ -1,4 +1,4 @@
-"""Files of `torch.save`, small, in every form Tiller reads or refuses: parity/fixtures/torch."""
+"""Small `torch.save` files in every form that Tiller reads or refuses: parity/fixtures/torch."""
 
 import collections
 import pickle
@@ -33,7 +33,7 @@ tensors["again"] = whole
 save("state-dict.pt", tensors)
 save("state-dict-old.pt", tensors, _use_new_zipfile_serialization=False)
 
-# As Lightning saves: weights in state_dict, an optimizer's beside them.
+# Lightning's format: weights in state_dict, with an optimizer's state beside them.
 save(
     "lightning.ckpt",
     {
@@ -68,7 +68,7 @@ save(
 )
 save("lone-tensor.pt", torch.tensor([4.0, 5.0]))
 
-# What is refused.
+# Refused files.
 save("transposed.pt", {"w": torch.arange(6.0).reshape(2, 3).T})
 save("short.pt", {"w": torch.tensor([1], dtype=torch.int16)})
 save("module.pt", torch.nn.Linear(2, 2))
@@ -84,7 +84,7 @@ class Evil:
 save("evil.pt", {"w": torch.tensor([1.0]), "x": Evil()})
 (out / "plain.pkl").write_bytes(pickle.dumps({"a": [1, 2]}, protocol=4))
 
-# An encoder as its hub repository has it: pytorch_model.bin, in the form before zips.
+# An encoder as in its hub repository: pytorch_model.bin, in the pre-zip format.
 vit = Path(__file__).parent / "fixtures" / "encoders" / "vit"
 (out / "vit").mkdir(exist_ok=True)
 for beside in ("config.json", "preprocessor_config.json"):

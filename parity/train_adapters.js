@@ -1,8 +1,8 @@
 /**
- * Trains the adapters in `fixtures/trained/`: what Tiller writes, for Diffusers to read. Run `npm run build` first.
+ * Trains the adapters in `fixtures/trained/`, written by Tiller for Diffusers to read. Run `npm run build` first.
  *
- * The pictures are blobs of colour and the rate is high: a tiny random model learns nothing, but the adapters change it
- * enough to be seen.
+ * The pictures are blobs of colour and the learning rate is high: a tiny random model learns nothing, but the adapters change it
+ * visibly.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

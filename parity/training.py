@@ -3,7 +3,7 @@
     python parity/training.py [FOLDER]
 
 Networks are those of the tiny pipelines, in float32. A low-rank change is added to its linear layer by a forward hook, which
-the first case checks against PEFT; learned tokens are rows put behind the text encoder's table.
+the first case checks against PEFT; learned tokens are rows appended to the text encoder's table.
 """
 
 import json
@@ -26,7 +26,7 @@ STEPS, BATCH, SIDE, POSITIONS = 10, 2, 8, 77
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")
 
-# What each case trains and minimises. Rates are high, so that ten steps go somewhere.
+# What each case trains and minimises. Learning rates are high, so that ten steps have an effect.
 CASES = {
     "dreambooth": {"pipeline": "sd15", "unet": True, "alpha": 8},
     "dreambooth-prior-text": {"pipeline": "sd15", "unet": True, "text": True, "prior": 0.7},
@@ -53,7 +53,7 @@ class Model:
         if case.get("unet"):
             self.add_lora(self.unet, "", [n for n, _ in self.unet.named_modules() if n.endswith(ATTENTION)], random)
         if case.get("text"):
-            # Newer Transformers leave out the prefix that checkpoints and Tiller have.
+            # Newer Transformers drop the prefix that checkpoints and Tiller use.
             prefix = "" if any(n.startswith("text_model.") for n, _ in self.text.named_modules()) else "text_model."
             self.add_lora(self.text, prefix, [n for n, _ in self.text.named_modules() if n.endswith(TEXT)], random)
         if case.get("matrices"):
@@ -101,7 +101,7 @@ class Model:
         if "prior" in case:
             loss = loss + case["prior"] * mse_loss(prior, prior_target)
         if "semantic" in case:
-            # The state of the end token, the first of its id, after the final norm.
+            # The state of the first end token, after the final norm.
             states = self.text(step["pair"])[0]
             pooled = states[torch.arange(2), (step["pair"] == END).int().argmax(1)]
             loss = loss + case["semantic"] * (1 - cosine_similarity(pooled[0], pooled[1], dim=0))
@@ -109,7 +109,7 @@ class Model:
 
 
 class Embedding(torch.nn.Module):
-    """The text encoder's table with the learned rows behind it."""
+    """The text encoder's table with the learned rows appended."""
 
     def __init__(self, model):
         super().__init__()
@@ -125,7 +125,7 @@ END = 999  # set below: the tiny tokenizers' end token
 
 
 def steps_of(case, vocabulary, random):
-    """Ten batches; with a prior the class's pictures follow the subject's."""
+    """Ten batches; with a prior, class images follow instance images."""
     count = BATCH * (2 if "prior" in case else 1)
     latents = torch.randn(STEPS, count, 4, SIDE, SIDE, generator=random)
     noise = torch.randn(STEPS, count, 4, SIDE, SIDE, generator=random)
@@ -153,7 +153,7 @@ def steps_of(case, vocabulary, random):
 
 
 def check_against_peft(model, step):
-    """The hook gives PEFT's layer's result, loss and gradients."""
+    """Checks that the hook gives the same output, loss and gradients as PEFT's layer."""
     reference = UNet2DConditionModel.from_pretrained(here / "pipelines" / "sd15" / "unet").requires_grad_(False)
     reference.add_adapter(LoraConfig(r=RANK, lora_alpha=model.case["alpha"], target_modules=list(ATTENTION)))
     parameters = {}

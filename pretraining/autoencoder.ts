@@ -21,7 +21,7 @@ import { blankAutoencoder } from "./blank-autoencoder.ts";
 import { planesOfSamples, worldSample } from "./sampling.ts";
 import { openWeights, type Stage } from "./stage.ts";
 
-/** config.json as Diffusers has it; when training is done the latents are normalised, so that none is left to scale. */
+/** Diffusers' config.json; the latents are normalised after training, so no scaling factor is needed. */
 const config = {
   _class_name: "AutoencoderKL",
   in_channels: 3,
@@ -39,7 +39,7 @@ const config = {
 
 const batch = 2;
 const latents = [4, side / 8, side / 8] as const;
-/** What the latents' distance from the normal distribution counts: enough that they stay near it in scale. */
+/** Weight of the KL divergence from the normal distribution: enough to keep the latents near it in scale. */
 const divergenceWeight = 1e-5;
 
 export const autoencoder: Stage = {
@@ -58,7 +58,7 @@ export const autoencoder: Stage = {
   separable: true,
   start: () => blankAutoencoder(autoencoderConfig(config), 1),
 
-  /** Inputs: `picture`, and `noise` for the latents. Mean squared error, and the divergence of the latents. */
+  /** Inputs: `picture`, and `noise` for the latents. Mean squared error plus the KL divergence of the latents. */
   loss(values) {
     const parsed = autoencoderConfig(config);
     const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });

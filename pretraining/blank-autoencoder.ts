@@ -1,4 +1,4 @@
-/** The tensors of an AutoencoderKL. */
+/** The initial tensors of an AutoencoderKL. */
 
 import type { AutoencoderConfig } from "../src/models/autoencoder-kl.ts";
 import { float32, type Tensor } from "../src/runtime/index.ts";
@@ -21,7 +21,7 @@ export function blankAutoencoder(config: AutoencoderConfig, seed: number): Map<s
   to.norm("encoder.conv_norm_out", last);
   to.conv("encoder.conv_out", 2 * latents, last, 3);
   to.conv("quant_conv", 2 * latents, 2 * latents, 1);
-  // The latents' noise begins small: log variances around -6.
+  // The latents' noise starts small: log variances around -6.
   to.tensors.set("quant_conv.bias", float32([2 * latents], new Float32Array(2 * latents).fill(-6, latents)));
 
   to.conv("post_quant_conv", latents, latents, 1);

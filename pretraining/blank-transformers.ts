@@ -1,4 +1,4 @@
-/** The tensors of CLIP's two towers. */
+/** The initial tensors of CLIP's two towers. */
 import type { ClipTextConfig } from "../src/models/clip-text.ts";
 import type { ClipVisionConfig } from "../src/models/clip-vision.ts";
 import type { Tensor } from "../src/runtime/index.ts";

@@ -1,4 +1,4 @@
-/** The tensors of a UNet2DConditionModel. */
+/** The initial tensors of a UNet2DConditionModel. */
 import { crossAttentions, type UNetConfig } from "../src/models/unet.ts";
 import type { Tensor } from "../src/runtime/index.ts";
 import { type Blank, blank, branch, resnet } from "./blank.ts";
@@ -35,7 +35,7 @@ export function blankUNet(config: UNetConfig, seed: number): Map<string, Tensor>
   const mirrored = widths.toReversed();
   for (const [block, width] of mirrored.entries()) {
     const key = `up_blocks.${block}`;
-    // What the way down left: this level's layers, and last what came into the level.
+    // The skip connections of the way down: this level's layers, and last the level's input.
     const below = mirrored[block + 1] ?? first;
     for (let layer = 0; layer <= layers; layer++) {
       const from = layer === 0 ? mirrored[Math.max(0, block - 1)]! : width;

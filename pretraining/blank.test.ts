@@ -1,4 +1,4 @@
-/** Networks before training have just the tensors that Diffusers and Transformers save for their configs. */
+/** Untrained networks have exactly the tensors that Diffusers and Transformers save for their configs. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -24,7 +24,7 @@ const encoder = async (name: string) => ({
 
 const shapes = (tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>) =>
   Object.fromEntries([...tensors].map(([key, { shape }]): [string, string] => [key, shape.join("x")]).sort());
-/** A matrix and a 1x1 kernel are the same: opened models have the former. */
+/** Turns 1x1 kernels into matrices, as in opened models. */
 const matrices = (tensors: ReadonlyMap<string, Tensor>) =>
   new Map(
     [...tensors].map(([key, { shape }]) => [
@@ -47,7 +47,7 @@ test("the autoencoder's", () => {
 
 test("CLIP's", async () => {
   const { config, weights } = await encoder("clip");
-  // The fixture's perceptrons are twice as wide as the rest, the world's four times.
+  // The fixture's MLPs are twice as wide as the rest, the world's four times.
   const shape = {
     text: clipTextConfig(config.text_config),
     vision: clipVisionConfig(config.vision_config),

@@ -1,12 +1,12 @@
 /**
- * Networks before training: the tensors of a config by the checkpoint's keys. Layers keep the variance of what they are given,
- * and branches beside a shortcut begin small, so that from the first step on signals go through the whole depth.
+ * Untrained networks: the initial tensors of a config by the checkpoint's keys. Layers preserve the variance of their input, and
+ * residual branches start small, so that signals pass through the whole depth from the first step on.
  */
 
 import { normalValues, randomStream } from "../src/random/streams.ts";
 import { float32, type Tensor } from "../src/runtime/index.ts";
 
-/** Collects tensors; each is a function of the seed and its key. */
+/** Collects tensors; each depends only on the seed and its key. */
 export interface Blank {
   readonly tensors: Map<string, Tensor>;
   /** Weight [out, in, kernel, kernel], uniform, of variance gain^2 / fan in; the bias is 0. */
@@ -57,7 +57,7 @@ export function blank(seed: number): Blank {
   };
 }
 
-/** The gain of a branch's last layer. */
+/** The gain of a residual branch's last layer. */
 export const branch = 0.1;
 
 /** Diffusers' ResnetBlock2D; `time` is the width of the time embedding, absent in autoencoders. */

@@ -1,4 +1,4 @@
-/** Stage 2: a small CLIP, whose text tower becomes the text encoder, and which later judges pictures. */
+/** Stage 2: a small CLIP, whose text tower becomes the text encoder, and which later evaluates pictures. */
 import { add, clamp, exp, input, multiply, symbol, transpose, type Value } from "../src/graph/index.ts";
 import { clipText, clipTextConfig } from "../src/models/clip-text.ts";
 import { clipTextFeatures, clipVision, clipVisionConfig } from "../src/models/clip-vision.ts";
@@ -74,11 +74,11 @@ export const clip: Stage = {
   }),
   files: {
     ...tokenizerFiles(vocabulary),
-    // Pictures arrive as -1 to 1.
+    // Pictures are in -1..1.
     "clip/preprocessor_config.json": `${JSON.stringify({ size: side, crop_size: side, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] })}\n`,
   },
 
-  /** Texts against pictures and pictures against texts; samples of one kind under one theme belong together. */
+  /** Texts against pictures and pictures against texts; samples of one kind under one theme are positives. */
   loss(values) {
     const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });
     return contrast(module, clipText(module, clipTextConfig(textConfig)).text!, visionConfig);
@@ -87,19 +87,19 @@ export const clip: Stage = {
   feeds: (draw) => clipFeeds(samplesOf(draw, { loose: 2, groups: 4 })),
 };
 
-/** The loss of encoded texts [batch, positions, width] against the pictures of their batch. */
+/** The contrastive loss of encoded texts [batch, positions, width] and the pictures of their batch. */
 export function contrast(module: Module, text: Value, vision: typeof visionConfig): Value {
   const picture = input("picture", [symbol("batch"), 3, side, side]);
   const pictures = unitRows(clipVision(module, clipVisionConfig(vision), picture).features!);
   const texts = unitRows(clipTextFeatures(module, text));
-  // Sharper than this, float32 would not hold the exponentials.
+  // Beyond this, the exponentials would overflow float32.
   const scale = exp(clamp(module.value("logit_scale"), 0, 4));
   const logits = multiply(similarities(texts, pictures), scale); // [texts, pictures]
   const targets = input("targets", [symbol("batch"), symbol("batch")]);
   return multiply(add(crossEntropy(logits, targets), crossEntropy(transpose(logits, [1, 0]), targets)), 0.5);
 }
 
-/** The samples' pictures, the first so many of their tokens, and which belong together. */
+/** The samples' pictures, their first `count` tokens, and which pairs are positives. */
 export function clipFeeds(samples: readonly WorldSample[], count = positions): Feeds {
   const rows = samples.map(({ caption }) => encode(caption).slice(0, count));
   const together = samples.map((a) =>
@@ -120,12 +120,12 @@ export function clipFeeds(samples: readonly WorldSample[], count = positions): F
   };
 }
 
-/** Themes that every kind goes with. */
+/** Themes that suit every kind. */
 const shared = [...liveThemes.keys()].filter((name) => thingThemes.has(name));
 
 /**
- * One in `loose` samples as the world gives them, the others in groups of one theme each: among many themes the kind
- * would hardly tell texts apart.
+ * One in `loose` samples is drawn freely, the others come in groups of one theme each: among many themes the kind would hardly
+ * matter.
  */
 export function samplesOf(
   draw: number,

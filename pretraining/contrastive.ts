@@ -1,4 +1,4 @@
-/** Losses that draw what belongs together near, and all else apart. */
+/** Contrastive losses. */
 import {
   add,
   divide,
@@ -16,16 +16,16 @@ import {
   type Value,
 } from "../src/graph/index.ts";
 
-/** Rows [rows, width] at length 1. */
+/** Normalises rows [rows, width] to length 1. */
 export const unitRows = (x: Value): Value => multiply(x, power(add(sum(square(x), [1], { keep: true }), 1e-8), -0.5));
 
-/** a b' of rows. */
+/** a b^T: the similarities of all pairs of rows. */
 export const similarities = (a: Value, b: Value): Value => matmul(a, transpose(b, [1, 0]));
 
 /**
  * Cross entropy of each row of `logits` [rows, columns] against `targets`, whose rows sum to 1; the mean over rows.
  *
- * Logits of up to 80 are safe in float32.
+ * Logits up to 80 are safe in float32.
  */
 export function crossEntropy(logits: Value, targets: Value): Value {
   const total = log(sum(exp(logits), [1], { keep: true }));

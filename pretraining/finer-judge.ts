@@ -1,6 +1,6 @@
 /**
- * Stage 7: the judging CLIP goes on with patches of half the side, four times as many: what tells a cat from a fox, ears and
- * muzzles, is smaller than the patches it began with.
+ * Stage 7: the judging CLIP continues with patches of half the side, four times as many: ears and muzzles, which distinguish a
+ * cat from a fox, are smaller than its first patches.
  */
 import { join } from "node:path";
 import { clipVisionConfig } from "../src/models/clip-vision.ts";

@@ -1,4 +1,4 @@
-/** A ViT of finer patches sees a picture as the one that it came from sees it at twice its size. */
+/** A ViT with finer patches gives the features of the original ViT at twice the picture size. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -15,7 +15,7 @@ import { openWeights } from "./stage.ts";
 
 const folder = fileURLToPath(new URL("../parity/fixtures/encoders/vit", import.meta.url));
 
-test("its features are those of each patch at twice its size", async () => {
+test("the features equal those of each patch at twice its size", async () => {
   const config = vitConfig(JSON.parse(readFileSync(`${folder}/config.json`, "utf8")));
   const { image_size: side, patch_size: size } = config;
   const half = size / 2;
@@ -57,7 +57,7 @@ test("its features are those of each patch at twice its size", async () => {
       await features(fine, { ...config, patch_size: half }, picture),
       await features(coarse, { ...config, image_size: 2 * side }, larger),
     ];
-    // Features have a deviation near 1; the two add up their products in another order, in float32.
+    // Features have a standard deviation near 1; the two sum in different orders, in float32.
     for (const [i, value] of a.entries()) expect(value).toBeCloseTo(b[i]!, 4);
   } finally {
     await engine.close();

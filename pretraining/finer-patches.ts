@@ -1,14 +1,14 @@
-/** A vision transformer whose patches have half the side, from one that has learned: it sees the picture at twice its size. */
+/** Halves the patch side of a trained vision transformer, as if it saw the picture at twice its size. */
 import { spreading } from "../src/models/positions.ts";
 import { float32, type Tensor } from "../src/runtime/index.ts";
 
-/** What a checkpoint calls the patches' kernel, [width, 3, size, size], and the positions, [..., 1 + patches, width]. */
+/** The checkpoint's keys of the patch kernel, [width, 3, size, size], and the position embeddings, [..., 1 + patches, width]. */
 export interface PatchTensors {
   readonly kernel: string;
   readonly positions: string;
 }
 
-/** Pixels of a picture's side and of a patch's, and the tokens' width. */
+/** Side of the picture and of a patch in pixels, and the tokens' width. */
 export interface PatchSizes {
   readonly image_size: number;
   readonly patch_size: number;
@@ -16,8 +16,8 @@ export interface PatchSizes {
 }
 
 /**
- * The tensors, the two named ones changed: the kernel gives for a patch what it gave for the patch at twice its size
- * (FlexiViT, Beyer et al. 2023, of which this is the exact case), positions are interpolated.
+ * The tensors with these two changed: the kernel gives for a patch what it gave for the patch at twice its size (an exact case of
+ * FlexiViT, Beyer et al. 2023); positions are interpolated.
  */
 export function finerPatches(
   tensors: ReadonlyMap<string, Tensor>,

@@ -1,6 +1,6 @@
 /**
- * Stage 8: the ViT goes on with patches of half the side, four times as many: eyes and patterns are smaller than the patches
- * it began with.
+ * Stage 8: the ViT continues with patches of half the side, four times as many: eyes and patterns are smaller than its first
+ * patches.
  */
 import { join } from "node:path";
 import { vitConfig } from "../src/models/vit.ts";

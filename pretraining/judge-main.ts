@@ -1,6 +1,6 @@
 /**
- * What the embedded model's networks reach on held-out pictures, or those of another folder; with a number, on no more
- * pictures of a kind than that, to try it.
+ * Evaluates the embedded model's networks, or those of another folder, on held-out pictures; a number limits the pictures of each
+ * kind, for trying it out.
  *
  *     npm run pretrain:judge -- [FOLDER [NUMBER]]
  */

@@ -1,4 +1,4 @@
-/** How good the embedded model's networks are, on pictures and individuals that training never saw. */
+/** Evaluates the embedded model's networks on held-out pictures and individuals. */
 import { join } from "node:path";
 import type { Pixels } from "../src/images/pixels.ts";
 import { planesOf } from "../src/images/pixels.ts";
@@ -14,12 +14,12 @@ import { promptOf, themesOf } from "../src/world/world.ts";
 import { autoencoderOf, openNetwork } from "./open-network.ts";
 import { pictureOfSample, type WorldSample, worldSample } from "./sampling.ts";
 
-/** RGB bytes, 128 x 128, as they are seen. */
+/** Transforms RGB bytes, 128 x 128, before they are judged. */
 export type Seen = (picture: Uint8Array) => Promise<Uint8Array>;
 
 const asItIs: Seen = async (picture) => picture;
 
-/** Pictures through a model's autoencoder: as well as the model could possibly draw them. */
+/** Passes pictures through a model's autoencoder: the best the model could possibly draw. */
 export async function throughAutoencoder(engine: Engine, modelFolder: string): Promise<Seen> {
   const vae = await openNetwork(join(modelFolder, "vae"));
   const encoder = await buildLatentEncoder(engine, autoencoderOf(vae));
@@ -32,7 +32,7 @@ export async function throughAutoencoder(engine: Engine, modelFolder: string): P
   };
 }
 
-/** Peak signal-to-noise ratio of pictures through an autoencoder, in decibels of the mean squared error. */
+/** PSNR of pictures through an autoencoder, in dB, from the mean squared error. */
 export async function judgeAutoencoder(through: Seen, count: number): Promise<number> {
   let squares = 0;
   for (let i = 0; i < count; i++) {
@@ -43,20 +43,20 @@ export async function judgeAutoencoder(through: Seen, count: number): Promise<nu
   return 10 * Math.log10(255 ** 2 / (squares / count));
 }
 
-/** Shares of pictures that CLIP ranks right. */
+/** CLIP's retrieval top-1 rates. */
 export interface Ranked {
-  /** The theme, among all themes of the kind. */
+  /** For the theme, among all themes of the kind. */
   readonly theme: number;
-  /** The kind, among all kinds that the theme goes with. */
+  /** For the kind, among all kinds that suit the theme. */
   readonly kind: number;
 }
 
-/** How CLIP ranks the world's own pictures, `seen` as they are or otherwise: what can be expected of it as a judge. */
+/** CLIP's retrieval on the world's own pictures, optionally transformed by `seen`: an upper bound for the model. */
 export async function judgeClip(engine: Engine, modelFolder: string, count: number, seen = asItIs): Promise<Ranked> {
   return rankedRight(engine, modelFolder, count, (sample) => seen(pictureOfSample(sample)));
 }
 
-/** How CLIP, which was trained apart from it, ranks what the model draws for (class, scene) prompts; default settings. */
+/** Retrieval by CLIP, which was trained separately, on what the model draws for (class, scene) prompts at default settings. */
 export async function judgeModel(engine: Engine, modelFolder: string, count: number): Promise<Ranked> {
   const pipeline = await Pipeline.load(modelFolder, { device: "cpu" });
   try {
@@ -136,8 +136,8 @@ async function rankedRight(
 }
 
 /**
- * Share of pictures whose nearest neighbour, among one of each of `count` individuals in another theme, is their own.
- * With `seen` they are looked at as something else than they are, the others are not.
+ * Retrieval top-1: the share of pictures whose nearest neighbour, among one picture of each of `count` individuals in another
+ * theme, is of the same individual. `seen` transforms the queries, not the gallery.
  */
 export async function judgeViT(
   engine: Engine,

@@ -1,8 +1,7 @@
 /**
- * Stage 3: the CLIP that judges goes its own way from the one whose text tower tells the U-Net what to draw, both its
- * towers learning on.
+ * Stage 3: the judging CLIP is trained further, both towers, separately from the one whose text tower conditions the U-Net.
  *
- * Nearly all of a batch is in two groups of one theme each: the places are learned early, the kinds of subject late.
+ * Nearly all of a batch is in two groups of one theme each: places are learned early, the kinds of subjects late.
  */
 import { join } from "node:path";
 import { clipText, clipTextConfig } from "../src/models/clip-text.ts";
@@ -13,7 +12,7 @@ import { clip, clipFeeds, contrast, samplesOf, textConfig, visionConfig } from "
 import { readTensors } from "./read-tensors.ts";
 import { openWeights, type Stage, type Workshop } from "./stage.ts";
 
-/** No caption is longer: attention is causal, so that what follows a caption's end has no part in it. */
+/** No caption is longer; attention is causal, so positions after the end do not matter. */
 const positions = 20;
 
 export const judgingSteps = 6000;
@@ -27,7 +26,7 @@ export async function judgingClip({ modelFolder }: Workshop): Promise<Stage> {
   };
 }
 
-/** A stage of a CLIP that judges, which begins with `tensors`, on draws after the first so many. */
+/** A stage of the judging CLIP, starting from `tensors`, on draws after the first `after`. */
 export function judging(tensors: Map<string, Tensor>, vision: typeof visionConfig, after: number): Stage {
   return {
     ...clip,

@@ -1,4 +1,4 @@
-/** A network as it was when a stage began to go on from it: a copy is kept, for the stage writes over the original. */
+/** Keeps a copy of a network from before a stage continues it, because the stage overwrites the original. */
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { exists } from "#bytes";
@@ -13,7 +13,7 @@ export interface KeptNetwork extends Component {
 
 /** The copy of `folder` in `kept`, made by the first call. */
 export async function keepNetwork(folder: string, kept: string): Promise<KeptNetwork> {
-  // The config is copied last: where it is, all is.
+  // The config is copied last, so its presence means that the copy is complete.
   if (!(await exists(join(kept, "config.json")))) {
     await mkdir(kept, { recursive: true });
     const files = (await readdir(folder)).filter((file) => /\.(safetensors|json)$/.test(file));

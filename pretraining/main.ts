@@ -1,11 +1,11 @@
 /**
- * Trains the embedded model from nothing, going on where it stopped:
+ * Trains the embedded model from scratch, resuming where it stopped:
  *
  *     npm run pretrain -- [--go-on] [vae] [clip] [judge] [vit] [unet] [refine]
  *                             [finer-judge] [finer-vit]
  *
- * All stages, or those that are named; the ViT needs CLIP and its judge, the U-Net the first two, refine the first,
- * the finer ones the judge and the ViT. With --go-on a stage without a checkpoint begins with the network that the model has.
+ * Runs all stages, or the named ones; the ViT needs CLIP and the judge, the U-Net the first two, refine the first, the finer ones
+ * the judge and the ViT. With --go-on, a stage without a checkpoint starts from the model's current network.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,10 +38,10 @@ const all = {
   "finer-vit": finerViT,
 };
 const unknown = named.find((name) => !Object.hasOwn(all, name));
-if (unknown !== undefined) throw new Error(`there is no stage ${unknown}; name some of ${Object.keys(all).join(", ")}`);
+if (unknown !== undefined) throw new Error(`there is no stage ${unknown}; choose from ${Object.keys(all).join(", ")}`);
 const stages = Object.entries(all).filter(([name]) => named.length === 0 || named.includes(name));
 
-/** Lines are this many steps apart. */
+/** Steps between lines of output. */
 const quiet = 20;
 
 try {
@@ -63,5 +63,5 @@ try {
   }
 } catch (error) {
   if (!interruption.signal.aborted) throw error instanceof TillerError ? new Error(error.message) : error;
-  console.log("stopped; the next call goes on from here");
+  console.log("stopped; the next call resumes here");
 }

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-test("goes torch.optim.Muon's way for three steps of wide, tall and square matrices, within 1e-5", async () => {
+test("matches torch.optim.Muon for three steps on wide, tall and square matrices, within 1e-5", async () => {
   const { tensors } = await readSafetensors(fileURLToPath(new URL("fixtures/muon.safetensors", import.meta.url)));
   const tensor = async (name: string) => {
     const ref = tensors.get(name)!;
@@ -38,7 +38,7 @@ test("goes torch.optim.Muon's way for three steps of wide, tall and square matri
   }
 });
 
-test("a convolution is a matrix of its outputs' rows; what is no matrix takes AdamW's step; zero gradients move nothing", async () => {
+test("a convolution is a matrix with a row per output; other tensors use AdamW; zero gradients change nothing", async () => {
   const kernel = float32([2, 3, 3, 3], new Float32Array(54).fill(1));
   const bias = float32([2], new Float32Array([1, 1]));
   const values = new Map<string, Tensor>([
@@ -56,7 +56,7 @@ test("a convolution is a matrix of its outputs' rows; what is no matrix takes Ad
   expect(bias.data[0]).toBeCloseTo(0.99, 6);
   expect(bias.data[1]).toBeCloseTo(1.01, 6);
 
-  // Rows that are orthogonal already keep their direction and come nearer in length: 10 to 1 before.
+  // Rows that are already orthogonal keep their direction and become closer in length: 10 to 1 before.
   gradients.get("kernel")!.set([5]);
   gradients.get("kernel")!.set([0.5], 27 + 1);
   await update(dataOf(values), gradients, state, { ...options, weightDecay: 0 });

@@ -1,4 +1,4 @@
-/** Muon (Jordan and others, 2024): a matrix's momentum, made orthogonal, is its step. As torch.optim.Muon computes it. */
+/** Muon (Jordan and others, 2024), as torch.optim.Muon: a matrix's step is its orthogonalised momentum. */
 import {
   add,
   divide,
@@ -18,15 +18,15 @@ import { type Engine, float32, type Tensor } from "../src/runtime/index.ts";
 import { type AdamWState, adamWStep, type Update } from "../src/training/optimise/adamw.ts";
 
 const momentum = 0.95;
-/** Of the polynomial that every iteration applies to the singular values: they end between 0.7 and 1.2. */
+/** Coefficients of the polynomial applied to the singular values in each iteration; they end between 0.7 and 1.2. */
 const [first, third, fifth] = [3.4445, -4.775, 2.0315];
 const iterations = 5;
-/** Makes steps as long as AdamW's are (Liu and others, 2025), so that one learning rate serves both. */
+/** Scales steps to AdamW's size (Liu and others, 2025), so that one learning rate serves both. */
 const lengthOf = (rows: number, columns: number) => 0.2 * Math.sqrt(Math.max(rows, columns));
 
 const stepOf = (name: string) => `step of ${name}`;
 
-/** x [rows, columns] with all its singular values about 1, by Newton and Schulz's iteration. */
+/** x [rows, columns] with all singular values near 1, by Newton-Schulz iteration. */
 function orthogonal(x: Value): Value {
   const [rows, columns] = x.shape as [number, number];
   if (rows > columns) return transpose(orthogonal(transpose(x, [1, 0])), [1, 0]);
@@ -40,9 +40,9 @@ function orthogonal(x: Value): Value {
 }
 
 /**
- * An update that changes the tensors `matrices` names by Muon and all others by AdamW.
+ * An update that uses Muon for the tensors in `matrices` and AdamW for all others.
  *
- * Tensors of more than two axes, as a convolution's [out, in, 3, 3], are matrices of `out` rows.
+ * Tensors with more than two axes, such as a convolution's [out, in, 3, 3], are treated as matrices with `out` rows.
  */
 export async function compileMuon(
   engine: Engine,
@@ -76,7 +76,7 @@ export async function compileMuon(
   };
 }
 
-/** The gradient moved towards its running mean, which moves towards it (Nesterov's momentum). */
+/** Nesterov momentum: updates the running mean and interpolates the gradient with it. */
 function withMomentum(gradient: Float32Array, { mean }: AdamWState, name: string): Float32Array {
   const m = mean.get(name)!;
   return gradient.map((g, i) => {

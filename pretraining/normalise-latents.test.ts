@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { float32 } from "../src/runtime/index.ts";
 import { takeIn } from "./normalise-latents.ts";
 
-test("latents come out normalised, and the decoder sees what it saw before", () => {
+test("latents are normalised, and the decoder's input stays the same", () => {
   const tensors = new Map([
     [
       "quant_conv.weight",
@@ -31,7 +31,7 @@ test("latents come out normalised, and the decoder sees what it saw before", () 
   const after = encode();
   for (const [c, { mean, deviation }] of statistics.entries()) {
     expect(after[c]).toBeCloseTo((before[c]! - mean) / deviation, 5);
-    // Log variances: the deviation of the noise is divided too.
+    // Log variances: the noise's standard deviation is divided too.
     expect(Math.exp(after[2 + c]! / 2)).toBeCloseTo(Math.exp(before[2 + c]! / 2) / deviation, 5);
   }
   for (const [o, value] of decode(after.slice(0, 2)).entries()) expect(value).toBeCloseTo(seen[o]!, 5);

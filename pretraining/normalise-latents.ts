@@ -1,6 +1,6 @@
 /**
- * Brings the autoencoder's latents to mean 0 and standard deviation 1, channel by channel, as the noise schedule expects
- * them: its layers next to the latents take shift and scale in and undo them, so that pictures stay the same.
+ * Normalises the autoencoder's latents to mean 0 and standard deviation 1 per channel, as the noise schedule expects: the layers
+ * next to the latents absorb shift and scale and undo them, so that pictures stay the same.
  */
 import { join } from "node:path";
 import { jsonObject, readJson } from "../src/bytes/json-file.ts";
@@ -14,10 +14,10 @@ import { readTensors } from "./read-tensors.ts";
 import { planesOfSample, worldSample } from "./sampling.ts";
 import { writeNetwork } from "./write-network.ts";
 
-/** Pictures that the latents are measured on. */
+/** Pictures used to measure the latents. */
 const pictures = 256;
 
-/** Normalises the autoencoder in a folder; one that is normalised already stays as it is, within rounding. */
+/** Normalises the autoencoder in a folder; idempotent up to rounding. */
 export async function normaliseLatents(folder: string): Promise<void> {
   const config = await readJson(join(folder, "config.json"), jsonObject);
   const weights = await openCheckpoint(folder);

@@ -1,4 +1,4 @@
-/** A network's folder of the embedded model, opened and not loaded. */
+/** Opens a network's folder of the embedded model without loading the weights. */
 import { join } from "node:path";
 import { jsonObject, readJson } from "../src/bytes/json-file.ts";
 import type { Component } from "../src/families/family.ts";
@@ -10,7 +10,7 @@ export const openNetwork = async (folder: string): Promise<Component> => ({
   weights: await openCheckpoint(folder),
 });
 
-/** An autoencoder alone, as encoders and decoders of latents take a model. */
+/** A model that consists of an autoencoder only, for encoding and decoding latents. */
 export const autoencoderOf = (vae: Component) => ({
   components: new Map([["vae", vae]]),
   latents: latentCodec(vae),

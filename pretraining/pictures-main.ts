@@ -1,6 +1,6 @@
 /**
- * Writes pictures of the world to standard output, for training programs that are not ours: for each its RGB bytes
- * [128, 128, 3], then its caption's 77 ids of two bytes.
+ * Writes pictures of the world to standard output, for external training programs: for each its RGB bytes [128, 128, 3], then its
+ * caption's 77 ids of two bytes each.
  *
  *     node pretraining/run.js pictures-main training|held-out FIRST COUNT
  */
@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { pictureOfSample, worldSample } from "./sampling.ts";
 import { worldTokens } from "./tokens.ts";
 
-// A reader that has all it wants may leave.
+// The reader may close the pipe when it has enough.
 process.stdout.on("error", () => process.exit(1));
 const [kind, first, count] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const { encode } = worldTokens();

@@ -1,11 +1,11 @@
-"""The pretraining of models/dinghy goes on in PyTorch: with a CUDA device, minutes do what takes a processor days.
+"""Continues the pretraining of models/dinghy in PyTorch: minutes on a CUDA device replace days on a CPU.
 
     npm ci && pip install -r parity/requirements.txt
     python pretraining/pretrain.py [--vae MINUTES] [--unet MINUTES]
 
-The autoencoder, then the U-Net on its latents; each begins as models/dinghy has it and is written there at the end, or when it
-is interrupted. Losses, noise and the shares of captions are those of refine.ts and unet.ts, and both take Muon's steps.
-Batches are larger, and of pictures that are drawn all the while and may come up more than once.
+Trains the autoencoder, then the U-Net on its latents; each starts from models/dinghy and is written back at the end, or when
+interrupted. Losses, noise and caption dropout are those of refine.ts and unet.ts, and both use Muon. Batches are larger; their
+pictures are drawn continuously and may be repeated.
 """
 
 import argparse
@@ -40,18 +40,18 @@ UNET = {"batch": 256 if cuda else 16, "rate": 1e-3}
 NOISE, ANCHOR = 0.1, 0.005
 VARIANCE = math.log(0.016**2)
 DROPOUT, LOGIT = 0.1, 0.2
-# Rows of these are no directions of a like kind.
+# Layers at the network's ends do not use Muon: their rows are not comparable directions.
 ENDS = (".conv_in.", ".conv_out.", "quant_conv.")
 
 
 def drawn(kind, first, count):
-    """The process that draws pictures, each followed by its caption's ids."""
+    """Starts a process that draws pictures, each followed by its caption's ids."""
     command = ["node", here / "run.js", "pictures-main", kind, str(first), str(count)]
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
 def parts(data):
-    """Pixels [count, side, side, 3] and ids [count, 77] of what such a process writes."""
+    """Pixels [count, side, side, 3] and ids [count, 77] from such a process's output."""
     rows = np.frombuffer(data, np.uint8).reshape(-1, PIXELS + 2 * IDS)
     pixels = torch.from_numpy(rows[:, :PIXELS].copy().reshape(-1, SIDE, SIDE, 3))
     ids = torch.from_numpy(rows[:, PIXELS:].copy().view(np.int16))
@@ -59,12 +59,12 @@ def parts(data):
 
 
 def planes(pixels):
-    """In -1..1, [count, 3, side, side]."""
+    """Converts to -1..1, [count, 3, side, side]."""
     return pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 class Pictures:
-    """As many as fit, the oldest replaced as new ones are drawn by all processors."""
+    """A buffer of pictures, drawn on all processors; new ones replace the oldest."""
 
     def __init__(self):
         self.pixels = torch.empty(CAPACITY, SIDE, SIDE, 3, dtype=torch.uint8, device=device)
@@ -82,14 +82,14 @@ class Pictures:
         self.chunks.put(None)
 
     def take(self, wait=False):
-        """Those drawn since; with `wait`, at least some."""
+        """Adds newly drawn pictures; with `wait`, at least some."""
         while True:
             try:
                 chunk = self.chunks.get(wait)
             except Empty:
                 return
             if chunk is None:
-                raise SystemExit("no more pictures are drawn; was `npm ci` run?")
+                raise SystemExit("drawing pictures stopped; was `npm ci` run?")
             pixels, ids = chunk
             at = self.count % CAPACITY
             self.pixels[at : at + CHUNK].copy_(pixels, non_blocking=True)
@@ -103,7 +103,7 @@ class Pictures:
 
 
 class Learner:
-    """A network in float32, what computes it in bfloat16, and the running average that is kept."""
+    """A network in float32, its bfloat16 computation, and the running average that is saved."""
 
     def __init__(self, network, settings):
         self.network = network.to(device).float()
@@ -144,7 +144,7 @@ class Learner:
             torch._foreach_copy_(halves, self.masters)
 
     def muon(self, group, gradients):
-        """As torch.optim.Muon, for kernels too: matrices of as many rows as they have outputs; those of one shape together."""
+        """torch.optim.Muon, also for kernels as matrices with a row per output; equal shapes are batched."""
         momenta, values = [self.momenta[i] for i in group], [self.masters[i] for i in group]
         torch._foreach_lerp_(momenta, gradients, 0.05)
         x = torch.stack(torch._foreach_lerp(gradients, momenta, 0.95)).flatten(2).bfloat16()
@@ -160,14 +160,14 @@ class Learner:
         torch._foreach_sub_(values, [change.reshape(value.shape) for change, value in zip(x, values)])
 
     def blend(self, steps):
-        """The average after that many steps more."""
+        """Updates the running average after that many more steps."""
         self.steps += steps
         decay = min(AVERAGING, (self.steps + 1) / (self.steps + 10)) ** steps
         torch._foreach_lerp_([p.data for p in self.average.parameters()], self.masters, 1 - decay)
 
 
 def repeated(step):
-    """A step as one CUDA graph, so that its many small kernels wait for no one."""
+    """Captures a step as one CUDA graph, to avoid launch overhead of many small kernels."""
     if not cuda:
         return step
     aside = torch.cuda.Stream()
@@ -183,7 +183,7 @@ def repeated(step):
 
 
 def learn(name, minutes, learner, objective, rows_of, judge):
-    """Steps for that long: the learning rate rises for a moment, stays, and falls to 0 in the second half."""
+    """Trains for that long: a short warm-up, a constant learning rate, then a decay to 0 in the second half."""
     rows = torch.zeros(learner.batch, dtype=torch.long, device=device)
     errors = torch.zeros((), device=device)
 
@@ -217,7 +217,7 @@ def learn(name, minutes, learner, objective, rows_of, judge):
 
 
 def write(network, folder):
-    """The average in float16, its tensors in the order that the file has."""
+    """Writes the average in float16, with the tensors in the file's order."""
     weights = model / folder / "diffusion_pytorch_model.safetensors"
     with safe_open(weights, "pt") as file:
         order = list(file.keys())
@@ -256,7 +256,7 @@ def train_vae(minutes, pictures):
         return f"PSNR {10 * math.log10(4 * HELD_OUT / error):.2f} dB of {pictures.count} pictures"
 
     learn("vae", minutes, learner, objective, rows_of, judge)
-    # Nothing has trained the latents' variance: it is constant from here.
+    # The latents' variance was not trained: keep it constant from here on.
     with torch.no_grad():
         learner.average.quant_conv.weight[CHANNELS :] = 0
         learner.average.quant_conv.bias[CHANNELS :] = VARIANCE
@@ -272,9 +272,9 @@ def encoded(pixels):
 
 @torch.no_grad()
 def states_of(ids):
-    """The distinct captions' states [texts, 77, width], those of no caption last, and which of them each caption is."""
+    """The distinct captions' states [texts, 77, width], the empty caption's last, and each caption's index."""
     text = CLIPTextModel.from_pretrained(model / "text_encoder").to(device).float()
-    # Begin, and end to the end.
+    # Begin token, padded with end tokens.
     empty = torch.cat([ids[:1, :1], ids[:1, -1:].expand(1, IDS - 1)], 1)
     distinct, which = torch.unique(ids, dim=0, return_inverse=True)
     texts = torch.cat([distinct, empty]).long()
@@ -314,7 +314,7 @@ def train_unet(minutes, pictures):
 
     @torch.no_grad()
     def judge():
-        """On pictures that it does not learn from."""
+        """The error on held-out pictures."""
         generator = torch.Generator(device).manual_seed(0)
         average = copy.deepcopy(learner.average).bfloat16()
         batches = torch.arange(held, device=device).split(256)

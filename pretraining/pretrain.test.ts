@@ -1,4 +1,4 @@
-/** What pretraining starts from: words, batches, networks; and that each stage's loss can be lowered. */
+/** The inputs of pretraining (vocabulary, batches, networks), and that each stage's loss falls. */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ import { worldTokens } from "./tokens.ts";
 import { unet } from "./unet.ts";
 import { vit } from "./vit.ts";
 
-test("every word of a caption is one token, and no caption is cut", () => {
+test("every word of a caption is one token, and no caption is truncated", () => {
   const { encode, end } = worldTokens();
   for (const noun of subjects.keys()) {
     for (const [, theme] of themesOf(subjectOf(noun))) {
@@ -36,7 +36,7 @@ test("every word of a caption is one token, and no caption is cut", () => {
   }
 });
 
-test("samples are functions of their number; held-out ones are none of training's", () => {
+test("samples depend only on their index; held-out ones never occur in training", () => {
   const [a, b] = [worldSample(5, "training"), worldSample(5, "training")];
   expect(a).toEqual(b);
   const seeds = (set: "training" | "held out") => Array.from({ length: 300 }, (_, i) => worldSample(i, set).seed);
@@ -44,7 +44,7 @@ test("samples are functions of their number; held-out ones are none of training'
   expect(render(individualOf("cat", 1), undefined, 2)).toBe(render(individualOf("cat", 1), undefined, 2));
 });
 
-test("stages one after the other make a model that opens and draws; a stage that was stopped goes on", async () => {
+test("the stages in order make a model that opens and draws; a stopped stage resumes", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-pretrain-"));
   const options = { workFolder: join(folder, "work"), modelFolder: join(folder, "model"), threads: 2 };
   const short = (stage: Stage, steps: number): Stage => ({
@@ -73,10 +73,10 @@ test("stages one after the other make a model that opens and draws; a stage that
     } finally {
       await pipeline.close();
     }
-    // The same run once more has nothing left to do.
+    // Repeating the run has nothing left to do.
     expect(await run(() => short(clip, 1))).toEqual([]);
 
-    // On another machine, without the checkpoints, a stage can begin a round with the network that there is.
+    // Without checkpoints, as on another machine, a stage can start a round from the existing network.
     const network = join(options.modelFolder, "clip", "model.safetensors");
     const before = await readFile(network);
     const still = short(clip, 1);
@@ -98,7 +98,7 @@ describe.each([
   ["the autoencoder", autoencoder],
   ["CLIP", clip],
 ])("%s", (_, stage) => {
-  test("begins near chance and learns from its first batch", async () => {
+  test("starts near chance and learns from its first batch", async () => {
     const engine = await startEngine({ threads: 2 });
     try {
       const values = stage.start();

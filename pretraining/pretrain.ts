@@ -1,4 +1,4 @@
-/** Pretraining, stage by stage: resumable, each with a log, a curve and its network in Diffusers' format. */
+/** Pretraining in stages: resumable, each with a log, a loss curve and its network in Diffusers' format. */
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
@@ -18,22 +18,22 @@ import { type Feeds, generation, type Stage, type Workshop } from "./stage.ts";
 import { writeNetwork, writeText } from "./write-network.ts";
 
 export interface PretrainOptions {
-  /** Logs and checkpoints. */
+  /** The folder of logs and checkpoints. */
   readonly workFolder: string;
-  /** The model that the network becomes part of. */
+  /** The folder of the model. */
   readonly modelFolder: string;
   /**
-   * Without a checkpoint, begin with the network that the model has, on pictures that it has not seen; default: from nothing.
+   * Without a checkpoint, start from the model's network, on unseen pictures; by default from scratch.
    */
   readonly goOn?: boolean | undefined;
-  /** Default: one for each core. */
+  /** By default one per core. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 const checkpointEvery = 100;
 
-/** Trains a stage from its last checkpoint to its end, yielding every step, and writes its networks at every checkpoint. */
+/** Trains a stage from its last checkpoint to the end, yielding every step and writing its networks at every checkpoint. */
 export async function* pretrain(
   build: (workshop: Workshop) => Stage | Promise<Stage>,
   { workFolder, modelFolder, goOn = false, threads = availableParallelism(), signal }: PretrainOptions,
@@ -47,7 +47,7 @@ export async function* pretrain(
   try {
     const stage = await build({ engine, modelFolder, workFolder });
     const settings = goOn && stage.round !== undefined ? { ...stage.settings, steps: stage.round } : stage.settings;
-    // Small operators gain little from a second thread, whole parts of a batch nearly all of it.
+    // Small operators gain little from a second thread; splitting the batch gains nearly a factor of two.
     if (stage.separable) {
       engines.push(...(await Promise.all(Array.from({ length: threads }, () => startEngine({ threads: 1 })))));
     }
@@ -96,8 +96,7 @@ export async function* pretrain(
 }
 
 /**
- * A stage's tensors as the model has them, those that only help to learn as ever, and the first of draws that were not drawn
- * for the network before.
+ * A stage's tensors from the model, auxiliary ones initialised as usual, and the first draw that the network has not seen.
  */
 async function begunFrom(
   stage: Stage,
@@ -111,7 +110,7 @@ async function begunFrom(
     const tensor = tensors.get(name);
     if (tensor && String(tensor.shape) === String(shape)) values.set(name, tensor);
     else if (!stage.helps?.(name))
-      throw new TillerError("tensor-missing", `${kept} has no ${name} of the shape [${shape}] to go on from.`, {
+      throw new TillerError("tensor-missing", `${kept} has no ${name} of the shape [${shape}] to continue from.`, {
         paths: [kept],
       });
   }
@@ -120,11 +119,11 @@ async function begunFrom(
   return { values, firstDraw: generation * (1 + (hash.digest().readUInt32LE() % 50)) };
 }
 
-/** A constant learning rate does not depend on where the run ends: more steps go on from fewer. */
+/** A constant learning rate does not depend on the run's length, so the run may be extended. */
 const identifying = (settings: OptimiserSettings) =>
   settings.schedule === "constant" ? { ...settings, steps: undefined } : settings;
 
-/** The loss and its gradients at a draw, with `values` as they are then; of several engines each takes a part of the batch. */
+/** The loss and its gradients at a draw with the current `values`; several engines share the batch. */
 export async function compileObjective(
   engines: readonly Engine[],
   stage: Stage,
@@ -151,7 +150,7 @@ export async function compileObjective(
   };
 }
 
-/** The rows of all feeds in at most `count` parts, each with its share of the rows. */
+/** Splits the rows of all feeds into at most `count` parts, each with its share of the rows. */
 function partsOf(feeds: Feeds, count: number): { readonly share: number; readonly feeds: Feeds }[] {
   if (count === 1) return [{ share: 1, feeds }];
   const rows = Object.values(feeds)[0]!.shape[0]!;

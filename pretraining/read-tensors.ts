@@ -1,4 +1,4 @@
-/** A checkpoint's tensors in memory, as training changes them. */
+/** Reads a checkpoint's tensors into memory for training. */
 
 import { readFloat32 } from "../src/bytes/safetensors.ts";
 import { float32, type Tensor } from "../src/runtime/index.ts";

@@ -1,7 +1,7 @@
 /**
- * Stage 6: the autoencoder goes on learning while its latents stay near those that the U-Net knows.
+ * Stage 6: the autoencoder is trained further while its latents stay close to those that the U-Net was trained on.
  *
- * What the encoder may add to them is small: fine detail, in amplitudes that a U-Net hardly notices.
+ * The encoder may only add fine detail in amplitudes that a U-Net hardly notices.
  */
 import { join } from "node:path";
 import { add, input, mean, multiply, slice, square, subtract, symbol } from "../src/graph/index.ts";
@@ -18,13 +18,13 @@ import { openWeights, type Stage, type Workshop } from "./stage.ts";
 
 const name = "refine";
 const batch = 8;
-/** Latents are off by noise of a deviation of up to this: a U-Net's are too, and the decoder learns to see past it. */
+/** Latents get noise of up to this standard deviation, like a U-Net's errors, so that the decoder learns to tolerate it. */
 const most = 0.1;
-/** What the latents' squared distance from those of before counts. */
+/** Weight of the latents' squared distance from the original latents. */
 const anchorWeight = 0.005;
-/** Where pixels and latents enter and leave: their rows are no directions of a like kind. */
+/** Layers at the ends do not use Muon: their rows are not comparable directions. */
 const ends = /\.conv_in\.|\.conv_out\.|quant_conv\./;
-/** Pictures after those that the autoencoder saw. */
+/** The first picture that the autoencoder has not seen. */
 const from = 4e8;
 
 export async function refine({ engine, modelFolder, workFolder }: Workshop): Promise<Stage> {
@@ -51,7 +51,7 @@ export async function refine({ engine, modelFolder, workFolder }: Workshop): Pro
     start: () => tensors,
     muon: [...tensors].flatMap(([key, { shape }]) => (shape.length > 1 && !ends.test(key) ? [key] : [])),
 
-    /** Inputs: `picture`, the latents' `noise`, and the latents of `before`. Mean squared errors of pictures and latents. */
+    /** Inputs: `picture`, `noise` of the latents, and the original latents `before`. Mean squared errors of both. */
     loss(values) {
       const parsed = autoencoderConfig(config);
       const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });

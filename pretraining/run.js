@@ -1,10 +1,9 @@
 /**
- * Runs a script of this folder, TypeScript as it is:
+ * Runs a TypeScript script of this folder without a build:
  *
  *     node pretraining/run.js NAME [ARGUMENT...]
  *
- * A build would need models/, package.json and the worker's file once more where it lies; read from its source, all of src/
- * finds them where they are.
+ * A build would need copies of models/, package.json and the worker beside it; run from source, src/ finds them in place.
  */
 import { register } from "node:module";
 

@@ -1,4 +1,4 @@
-/** Pictures of the world for training and for judging: endless ones by number, and a few held out. */
+/** Pictures of the world for training and evaluation, by index: endless ones, and held-out ones. */
 
 import { planesOf } from "../src/images/pixels.ts";
 import { randomStream } from "../src/random/streams.ts";
@@ -12,15 +12,15 @@ export interface WorldSample {
   /** The theme's name; undefined for an everyday place. */
   readonly theme: string | undefined;
   readonly caption: string;
-  /** The seed that pose and place come from. */
+  /** The seed of pose and place. */
   readonly seed: number;
 }
 
 const nouns = [...subjects.keys()];
-/** Seeds of training pictures stay below this, those of held-out ones above. */
+/** Seeds of training pictures are below this, those of held-out ones above. */
 export const heldOutFrom = 2 ** 30;
 
-/** The picture of a number: a random individual, in nine of ten under a random theme. */
+/** The sample with an index: a random individual, in nine of ten cases under a random theme. */
 export function worldSample(number: number, set: "training" | "held out"): WorldSample {
   const random = randomStream(set === "training" ? 1 : 2, "world", number);
   const offset = set === "training" ? 0 : heldOutFrom;
@@ -42,7 +42,7 @@ export function pictureOfSample({ individual, theme, seed }: WorldSample): Uint8
 /** The sample's pixels in -1..1, [3, 128, 128]. */
 export const planesOfSample = (sample: WorldSample): Float32Array => planesOf(pictureOfSample(sample), side).data;
 
-/** `count` samples from `first` on, as one tensor's data. */
+/** The pixels of several samples as one tensor's data. */
 export function planesOfSamples(samples: readonly WorldSample[]): Float32Array {
   const size = 3 * side * side;
   const data = new Float32Array(samples.length * size);

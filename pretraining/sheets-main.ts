@@ -1,5 +1,5 @@
 /**
- * Draws the sheets in docs/: the world itself, and what the embedded model makes of its prompts.
+ * Draws the sheets in docs/: the world itself, and pictures by the embedded model for its prompts.
  *
  *     npm run pretrain:sheets
  */
@@ -42,7 +42,7 @@ function themesFor(concept: number) {
   return [0, 1, 2].map((i) => all[(concept * 5 + i * 11) % all.length]!);
 }
 
-/** Of every kind of subject a few prompts, drawn by the embedded model. */
+/** A few prompts for every kind of subject, drawn by the embedded model. */
 async function modelSheet(): Promise<Uint8Array> {
   const [rows, columns] = [6, 8];
   const nouns = [...subjects.keys()];

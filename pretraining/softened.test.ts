@@ -1,4 +1,4 @@
-/** What softening does to the world's pictures, and what it leaves. */
+/** The effects of softening on the world's pictures. */
 import { expect, test } from "vitest";
 import { float32 } from "../src/runtime/index.ts";
 import { planesOfSample, planesOfSamples, worldSample } from "./sampling.ts";
@@ -11,11 +11,11 @@ const off = (other: Float32Array) =>
 
 const same = (a: Float32Array, b: Float32Array) => a.length === b.length && a.every((value, i) => value === b[i]);
 
-test("without softness a picture is as it was", () => {
+test("without softness a picture is unchanged", () => {
   expect(same(softenedPicture(planes, none, 1), planes)).toBe(true);
 });
 
-test("every error moves a picture, the more of it the further", () => {
+test("every kind of error changes a picture, more with larger amounts", () => {
   for (const [name, amount] of [
     ["waver", 1],
     ["mottle", 0.1],
@@ -29,7 +29,7 @@ test("every error moves a picture, the more of it the further", () => {
   }
 });
 
-test("a blur keeps a plane of one colour, and the brightness of a dot", () => {
+test("a blur keeps a plane of one colour, and the total brightness of a dot", () => {
   const flat = new Float32Array(planes.length).fill(0.25);
   for (const value of softenedPicture(flat, { ...none, blur: 2 }, 1)) expect(value).toBeCloseTo(0.25, 5);
 
@@ -37,11 +37,11 @@ test("a blur keeps a plane of one colour, and the brightness of a dot", () => {
   dot[64 * 128 + 64] = 1;
   const blurred = softenedPicture(dot, { ...none, blur: 2 }, 1);
   expect(blurred.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
-  // The peak of a Gaussian of deviation 2.
+  // The peak of a Gaussian with standard deviation 2.
   expect(blurred[64 * 128 + 64]).toBeCloseTo(1 / (2 * Math.PI * 4), 3);
 });
 
-test("of a batch about a quarter stays crisp, all within -1 and 1, and a draw always gives the same", () => {
+test("about a quarter of a batch stays crisp, all within -1..1, and the same draw gives the same result", () => {
   const count = 24;
   const samples = Array.from({ length: count }, (_, i) => worldSample(i, "held out"));
   const batch = float32([count, 3, 128, 128], planesOfSamples(samples));

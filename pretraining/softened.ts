@@ -1,6 +1,6 @@
 /**
- * Pictures made about as soft as a small autoencoder's: outlines waver, colours are mottled, all is blurred. A network that
- * knows only the world's own crisp pictures sees in these what is not there, a vase where a robot is.
+ * Makes pictures about as soft as a small autoencoder's: wavering outlines, mottled colours, blur. A network that only knows the
+ * world's crisp pictures misreads such pictures, taking a robot for a vase.
  */
 
 import { normalValues, randomStream } from "../src/random/streams.ts";
@@ -8,12 +8,12 @@ import { float32, type Tensor } from "../src/runtime/index.ts";
 import { side } from "../src/world/render.ts";
 import type { Stage } from "./stage.ts";
 
-/** Fields of errors have a value every so many pixels, and are smooth in between. */
+/** Pixels between the nodes of error fields, which are smooth in between. */
 const spacing = 4;
 const cells = side / spacing;
-/** The most that a picture suffers: deviations of outlines in pixels, of colours on -1..1, and the blur's in pixels. */
+/** The maximum softness: standard deviations of outlines in pixels, of colours in -1..1, and of the blur in pixels. */
 const most = { waver: 1.5, mottle: 0.12, blur: 2 };
-/** Share of pictures that stay as they are. */
+/** Share of pictures that stay unchanged. */
 const crisp = 0.25;
 
 export interface Softness {
@@ -22,7 +22,7 @@ export interface Softness {
   readonly blur: number;
 }
 
-/** A stage's batches with their pictures softened. */
+/** A stage's batches with softened pictures. */
 export const softFeeds =
   (feeds: Stage["feeds"]): Stage["feeds"] =>
   async (draw) => {
@@ -30,7 +30,7 @@ export const softFeeds =
     return { ...batch, picture: softened(batch.picture!, draw) };
   };
 
-/** Three in four of the pictures [count, 3, 128, 128] softened, each in its own measure, by a draw's number. */
+/** Softens three in four of the pictures [count, 3, 128, 128], each by its own amount, determined by the draw's index. */
 export function softened({ shape, data }: Tensor, draw: number): Tensor {
   const [count, size] = [shape[0]!, 3 * side * side];
   const result = new Float32Array(data as Float32Array);
@@ -48,7 +48,7 @@ export function softened({ shape, data }: Tensor, draw: number): Tensor {
   return float32([...shape], result);
 }
 
-/** One picture's planes in -1..1, [3, 128, 128], softened by errors of a number. */
+/** Softens one picture's planes in -1..1, [3, 128, 128]; `number` seeds the errors. */
 export function softenedPicture(planes: Float32Array, { waver, mottle, blur }: Softness, number: number): Float32Array {
   const nodes = (cells + 1) ** 2;
   const errors = normalValues(7, "errors", number, 5 * nodes);
@@ -67,7 +67,7 @@ export function softenedPicture(planes: Float32Array, { waver, mottle, blur }: S
   return result;
 }
 
-/** Values at every pixel from those of the nodes, (cells + 1) squared of them. */
+/** Interpolates the (cells + 1)^2 node values to every pixel. */
 function smooth(nodes: Float32Array): Float32Array {
   const field = new Float32Array(side * side);
   for (let i = 0; i < field.length; i++) {
@@ -76,7 +76,7 @@ function smooth(nodes: Float32Array): Float32Array {
   return field;
 }
 
-/** The value between a square's pixels, bilinear; beyond its edge that of the edge. */
+/** Bilinear lookup in a square, clamped at its edges. */
 function valueAt(square: Float32Array, size: number, x: number, y: number): number {
   const [cx, cy] = [Math.max(0, Math.min(size - 1, x)), Math.max(0, Math.min(size - 1, y))];
   const [left, top] = [Math.min(size - 2, Math.floor(cx)), Math.min(size - 2, Math.floor(cy))];
@@ -87,7 +87,7 @@ function valueAt(square: Float32Array, size: number, x: number, y: number): numb
   return upper * (1 - fy) + lower * fy;
 }
 
-/** A plane under a Gaussian of that deviation. */
+/** A plane blurred by a Gaussian with that standard deviation. */
 function blurred(plane: Float32Array, deviation: number): Float32Array {
   if (deviation < 0.1) return plane;
   const reach = Math.ceil(3 * deviation);
@@ -95,7 +95,7 @@ function blurred(plane: Float32Array, deviation: number): Float32Array {
   const total = weights.reduce((a, b) => a + b);
   return along(along(plane, 1, side), side, 1);
 
-  /** The Gaussian along steps of `stride`, for each line of those `across` apart. */
+  /** Applies the Gaussian along steps of `stride`, for lines `across` apart. */
   function along(values: Float32Array, stride: number, across: number): Float32Array {
     const result = new Float32Array(values.length);
     for (let line = 0; line < side; line++) {

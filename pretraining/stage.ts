@@ -5,7 +5,7 @@ import type { Engine, Tensor } from "../src/runtime/index.ts";
 import type { OptimiserSettings } from "../src/training/optimise/optimise.ts";
 
 export interface Stage {
-  /** What its logs and checkpoints are kept under, if not the network's folder. */
+  /** The name of its logs and checkpoints; the network's folder by default. */
   readonly name?: string | undefined;
   /** The network's folder in the model. */
   readonly folder: string;
@@ -14,22 +14,22 @@ export interface Stage {
   /** The weights' file; Diffusers' name by default. */
   readonly file?: string | undefined;
   readonly settings: OptimiserSettings;
-  /** Steps in place of the settings' for a network that goes on; by default as many. */
+  /** Steps for a network that continues; by default those of the settings. */
   readonly round?: number | undefined;
-  /** The tensors before training, by the checkpoint's keys. */
+  /** The initial tensors, by the checkpoint's keys. */
   readonly start: () => Map<string, Tensor>;
-  /** Which of these only help the others to learn, and are no part of the network. */
+  /** Tests for auxiliary tensors, which are only used in training and are not saved. */
   readonly helps?: ((name: string) => boolean) | undefined;
   readonly loss: (values: ReadonlyMap<string, Tensor>) => Value;
-  /** Whether the loss is a mean over the rows of its inputs, so that parts of a batch can be computed apart. */
+  /** Whether the loss is a mean over the rows of its inputs, so that a batch can be split. */
   readonly separable?: boolean | undefined;
-  /** The tensors that take Muon's steps, matrices all; default: none. */
+  /** The matrices optimised by Muon; none by default. */
   readonly muon?: readonly string[] | undefined;
-  /** The loss's other inputs, a function of the draw's number. */
+  /** The loss's other inputs, by the draw's index. */
   readonly feeds: (draw: number) => Feeds | Promise<Feeds>;
-  /** Decay of the running average that is written in the place of the last values. */
+  /** Decay of the running average that is written instead of the last values. */
   readonly averaging?: number | undefined;
-  /** Files that the network brings along, by path in the model. */
+  /** Additional files, by path in the model. */
   readonly files?: Readonly<Record<string, string>> | undefined;
   /** Networks that are parts of this one, by folder. */
   readonly parts?: ((values: ReadonlyMap<string, Tensor>) => Readonly<Record<string, Network>>) | undefined;
@@ -42,18 +42,18 @@ export interface Network {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-/** What a stage that builds on others is made from. */
+/** The inputs of a stage that builds on others. */
 export interface Workshop {
   readonly engine: Engine;
   readonly modelFolder: string;
-  /** Logs and checkpoints, a folder for each stage. */
+  /** The folder of logs and checkpoints, with a subfolder for each stage. */
   readonly workFolder: string;
 }
 
-/** More draws than any stage takes: networks that go on begin at a multiple of it. */
+/** More draws than any stage takes: continued networks start at a multiple of it. */
 export const generation = 1_000_000;
 
-/** A checkpoint whose tensors are all open: their shapes count, no file is ever read. */
+/** A checkpoint whose tensors have shapes but no data: no file is ever read. */
 export const openWeights = (values: ReadonlyMap<string, Tensor>): ReadonlyMap<string, TensorRef> =>
   new Map(
     [...values].map(([name, { shape, data }]) => [

@@ -1,4 +1,4 @@
-/** The world's tokenizer, before its files exist. */
+/** The world's tokenizer, without files. */
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { clipTokenizer } from "../src/text/clip-tokenizer.ts";
 import { type Vocabulary, worldVocabulary } from "./vocabulary.ts";
@@ -8,7 +8,7 @@ export interface WorldTokens {
   readonly begin: number;
   readonly end: number;
   readonly positions: number;
-  /** Begin, the caption, end, and end again to fill up. */
+  /** Begin, the caption, end, padded with end. */
   readonly encode: (caption: string) => number[];
 }
 
@@ -30,7 +30,7 @@ export function worldTokens(): WorldTokens {
   };
 }
 
-/** The tokenizer's folder, as Transformers lays it out. */
+/** The files of a Transformers tokenizer folder. */
 export const tokenizerFiles = ({ ids, merges }: Vocabulary): Readonly<Record<string, string>> => {
   const special = {
     bos_token: "<|startoftext|>",

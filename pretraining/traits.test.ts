@@ -6,7 +6,7 @@ import { traitReader } from "./traits.ts";
 
 const { width, read } = traitReader();
 
-test("every kind has traits; what it does not have is 0 and not there", () => {
+test("every kind has traits; missing ones are 0 and marked absent", () => {
   for (const noun of subjects.keys()) {
     const { values, present } = read(individualOf(noun, 3));
     expect([values.length, present.length]).toEqual([width, width]);
@@ -15,12 +15,12 @@ test("every kind has traits; what it does not have is 0 and not there", () => {
   }
 });
 
-test("an individual's numbers are always the same, another's are others", () => {
+test("an individual's values are constant and differ from others'", () => {
   expect(read(individualOf("cat", 1))).toEqual(read(individualOf("cat", 1)));
   expect(read(individualOf("cat", 1)).values).not.toEqual(read(individualOf("cat", 2)).values);
 });
 
-test("over individuals that the scales were not taken from, means are near 0 and deviations near 1", () => {
+test("over other individuals than those measured, means are near 0 and standard deviations near 1", () => {
   const rows = [...subjects.keys()].flatMap((noun) =>
     Array.from({ length: 100 }, (_, seed) => read(individualOf(noun, 5000 + seed))),
   );
@@ -28,7 +28,7 @@ test("over individuals that the scales were not taken from, means are near 0 and
     const those = rows.filter(({ present }) => present[column] === 1).map(({ values }) => values[column]!);
     const mean = those.reduce((a, b) => a + b) / those.length;
     const square = those.reduce((sum, value) => sum + (value - mean) ** 2, 0) / those.length;
-    // At least 500 individuals: a mean is off by less than 0.05, one in a thousand by three times that.
+    // At least 500 individuals: the standard error of a mean is below 0.05, and one in a thousand is off by three times that.
     expect(Math.abs(mean)).toBeLessThan(0.2);
     expect(Math.sqrt(square)).toBeLessThan(1.3);
   }

@@ -1,25 +1,25 @@
-/** An individual's traits as numbers: what a network that is to tell individuals apart can be asked for. */
+/** An individual's traits as numbers: targets for a network that distinguishes individuals. */
 import { type Colour, css } from "../src/world/colour.ts";
 import { type Individual, individualOf } from "../src/world/render.ts";
 import { subjects } from "../src/world/subjects/index.ts";
 
 export interface TraitValues {
-  /** Of mean 0 and deviation 1 over all kinds; 0 where the individual has no such trait. */
+  /** Standardised over all kinds; 0 if the individual has no such trait. */
   readonly values: Float32Array;
-  /** 1 where it has. */
+  /** 1 for traits that it has. */
   readonly present: Float32Array;
 }
 
 export interface TraitReader {
-  /** How many numbers there are. */
+  /** Number of values. */
   readonly width: number;
   readonly read: (individual: Individual) => TraitValues;
 }
 
-/** Individuals of each kind that the means and deviations are of. */
+/** Individuals of each kind used for means and standard deviations. */
 const sampled = 200;
 
-/** Gives individuals of all kinds their numbers, the same trait at the same place. */
+/** Maps individuals of all kinds to values, each trait at a fixed index. */
 export function traitReader(): TraitReader {
   const all = [...subjects.keys()].flatMap((noun) =>
     Array.from({ length: sampled }, (_, seed) => fieldsOf(individualOf(noun, seed))),
@@ -47,7 +47,7 @@ export function traitReader(): TraitReader {
   };
 }
 
-/** Numbers by name: `stout`; of what is one of several `tail=curl`, which is 1; of all traits `tail=`, which is 0. */
+/** Values by name: `stout`; for a choice `tail=curl`, which is 1; for every trait `tail=`, which is 0. */
 type Fields = ReadonlyMap<string, number>;
 
 function fieldsOf({ traits }: Individual): Fields {
@@ -63,7 +63,7 @@ function fieldsOf({ traits }: Individual): Fields {
   return fields;
 }
 
-/** Of a choice that was made otherwise 0; undefined where there was none to make. */
+/** 0 for another option of a choice; undefined if the individual has no such trait. */
 function numberOf(fields: Fields, name: string): number | undefined {
   const choice = /^(.*=)./.exec(name)?.[1];
   return fields.get(name) ?? (choice === undefined ? undefined : fields.get(choice));

@@ -1,11 +1,11 @@
-/** Node's module hooks for TypeScript: its types are stripped by Vite as it is read. Node 20 cannot do that by itself. */
+/** Node module hooks that strip TypeScript types with Vite, because Node 20 cannot. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { transformWithOxc } from "vite";
 
 /** @type {import("node:module").ResolveHook} */
 export const resolve = (specifier, context, next) =>
-  // Subpath imports that have a source and a build: the source.
+  // Resolves subpath imports to the source, not the build.
   next(specifier, { ...context, conditions: [...context.conditions, "tiller-source"] });
 
 /** @type {import("node:module").LoadHook} */

@@ -19,13 +19,13 @@ import { generation, openWeights, type Stage, type Workshop } from "./stage.ts";
 import { worldTokens } from "./tokens.ts";
 
 const batch = 16;
-/** Pictures of an epoch, other ones in each generation; their latents are computed in the first and kept. */
+/** Pictures of an epoch, new ones in each generation; their latents are computed in the first epoch and kept. */
 const pictures = 16_384;
-/** Share of captions left out, for guidance. */
+/** Caption dropout, for classifier-free guidance. */
 const dropout = 0.1;
 /**
- * Timesteps are drawn with a normal logit of this mean and deviation 1: at 16 x 16 latents shapes are decided around the
- * middle, scenes before it.
+ * Timesteps are drawn logit-normally with this mean and standard deviation 1: at 16 x 16 latents, shapes are decided around the
+ * middle and scenes before it.
  */
 const timestepLogit = 0.2;
 
@@ -45,7 +45,7 @@ const config = {
   act_fn: "silu",
 };
 
-/** Stable Diffusion's own noise; the velocity is predicted, as Stable Diffusion 2.1 does, which is learned sooner. */
+/** Stable Diffusion's noise schedule; v-prediction as in Stable Diffusion 2.1, which is learned faster. */
 export const scheduler = {
   _class_name: "DDIMScheduler",
   num_train_timesteps: 1000,

@@ -1,4 +1,4 @@
-/** A ViT in DINO's form that begins as CLIP's vision tower: it sees shapes from its first step on. */
+/** A ViT like DINO's, initialised from CLIP's vision tower, so that it recognises shapes from the first step. */
 import { input, slice, symbol, type TensorRef } from "../src/graph/index.ts";
 import type { ClipVisionConfig } from "../src/models/clip-vision.ts";
 import { moduleOf } from "../src/models/module.ts";
@@ -6,7 +6,7 @@ import { embedPatches } from "../src/models/patches.ts";
 import { type Engine, float32, type Tensor } from "../src/runtime/index.ts";
 import { planesOfSample, worldSample } from "./sampling.ts";
 
-/** Names of CLIP's layers and of the ViT's, one to one. */
+/** Names of CLIP's layers and the corresponding ones of the ViT. */
 const layerNames: readonly (readonly [string, string])[] = [
   ["layer_norm1", "layernorm_before"],
   ["self_attn.q_proj", "attention.attention.query"],
@@ -18,10 +18,10 @@ const layerNames: readonly (readonly [string, string])[] = [
   ["mlp.fc2", "output.dense"],
 ];
 
-/** Pictures that the deviation is taken from. */
+/** Pictures used to measure the standard deviation. */
 const pictures = 16;
 
-/** The deviation of CLIP's embeddings of a patch over their width, on average over the world's patches. */
+/** The standard deviation of CLIP's patch embeddings over their width, averaged over the world's patches. */
 export async function patchDeviation(
   engine: Engine,
   clip: ReadonlyMap<string, TensorRef>,
@@ -44,8 +44,8 @@ export async function patchDeviation(
 }
 
 /**
- * The ViT's tensors. CLIP's embeddings pass a norm that the ViT has not: its scale and shift go into the embeddings, divided
- * by `deviation`, which is what the patches' embeddings have on average.
+ * The ViT's tensors. CLIP normalises its embeddings, the ViT does not: the norm's scale and shift are folded into the embeddings,
+ * divided by `deviation`, the average standard deviation of patch embeddings.
  */
 export function vitFromClip(
   clip: ReadonlyMap<string, Tensor>,
@@ -55,7 +55,7 @@ export function vitFromClip(
   const data = (name: string) => clip.get(`vision_model.${name}`)!.data as Float32Array;
   const shape = (name: string) => clip.get(`vision_model.${name}`)!.shape;
   const [gain, shift] = [data("pre_layrnorm.weight"), data("pre_layrnorm.bias")];
-  /** A row of `width` numbers as the norm leaves it, but for the shift. */
+  /** A row of `width` numbers after the norm, without the shift. */
   const normed = (row: Float32Array, by: number) => {
     const middle = mean(row);
     return row.map((value, i) => ((value - middle) / by) * gain[i]!);

@@ -1,9 +1,7 @@
 /**
- * Stage 4: a ViT in DINO's form that tells individuals apart, whatever scene they are in. It begins as the judging CLIP's
- * vision tower.
+ * Stage 4: a ViT like DINO's that distinguishes individuals in any scene. It is initialised from the judging CLIP's vision tower.
  *
- * It is asked for more than which pictures belong together: a linear head on its features names the individual's traits,
- * and only helps it to learn.
+ * Besides the contrastive loss, an auxiliary linear head on its features predicts the individual's traits.
  */
 import { join } from "node:path";
 import { jsonObject, readJson } from "../src/bytes/json-file.ts";
@@ -25,11 +23,11 @@ import { openWeights, type Stage, type Workshop } from "./stage.ts";
 import { traitReader } from "./traits.ts";
 import { patchDeviation, vitFromClip } from "./vit-from-clip.ts";
 
-/** Individuals of each kind in a batch, for the kind alone must not tell, and pictures of each of these. */
+/** Individuals of each kind in a batch (several, so that the kind alone is not enough), and pictures of each. */
 const [individuals, views] = [6, 2];
-/** How much sharper than cosines the similarities are. */
+/** Scale of the cosine similarities. */
 const sharpness = 20;
-/** What the traits count. */
+/** Weight of the trait loss. */
 const traitWeight = 3;
 const traits = traitReader();
 const nouns = [...subjects.keys()];
@@ -60,19 +58,19 @@ export async function vit({ engine, modelFolder }: Workshop): Promise<Stage> {
   return tellingApart({ config: { ...config, patch_size: vision.patch_size }, begun, kinds: 4, steps: 8000 });
 }
 
-/** What the stages of the ViT differ in. */
+/** The settings in which the ViT's stages differ. */
 export interface TellingApart {
-  /** What its logs are kept under, if not "vit". */
+  /** The name of its logs; "vit" by default. */
   readonly name?: string | undefined;
   readonly config: Readonly<Record<string, unknown>>;
-  /** The tensors before training. */
+  /** The initial tensors. */
   readonly begun: ReadonlyMap<string, Tensor>;
   /** Kinds in a batch. */
   readonly kinds: number;
   readonly steps: number;
 }
 
-/** A stage in which a ViT learns to tell individuals apart. */
+/** A stage in which a ViT learns to distinguish individuals. */
 export function tellingApart({ name, config, begun, kinds, steps }: TellingApart): Stage {
   const batch = kinds * individuals * views;
   return {
@@ -98,14 +96,14 @@ export function tellingApart({ name, config, begun, kinds, steps }: TellingApart
       ]),
     helps: (name) => name === head.weight || name === head.bias,
 
-    // Pictures arrive as -1 to 1.
+    // Pictures are in -1..1.
     files: {
       "vit/preprocessor_config.json": `${JSON.stringify({ size: side, crop_size: side, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] })}\n`,
     },
 
     /**
-     * Each picture against all others, of which those of the same individual belong together (`self` is 1 on the diagonal),
-     * and how far off the named traits are.
+     * A contrastive loss of each picture against all others, with those of the same individual as positives (`self` is 1 on the
+     * diagonal), plus the trait loss.
      */
     loss(values) {
       const module = moduleOf(openWeights(values), { open: new Set(values.keys()) });
@@ -146,7 +144,7 @@ export function tellingApart({ name, config, begun, kinds, steps }: TellingApart
   };
 }
 
-/** The mean square of what the traits that are there are off by. */
+/** The mean squared error over present traits. */
 function traitLoss(named: Value): Value {
   const shape = [symbol("batch"), traits.width];
   const off = square(subtract(named, input("traits", shape)));
@@ -154,8 +152,8 @@ function traitLoss(named: Value): Value {
 }
 
 /**
- * Individuals of some kinds, each in some scenes. In every second draw those of a kind are of one colour too: their colours
- * are learned first, and would do to tell most of them apart.
+ * Individuals of some kinds, each in some scenes. In every second draw those of a kind share a colour, because colours are
+ * learned first and would distinguish most of them.
  */
 function viewsOf(draw: number, kinds: number): WorldSample[] {
   const random = randomStream(3, "views", draw);
@@ -177,7 +175,7 @@ function viewsOf(draw: number, kinds: number): WorldSample[] {
   return samples;
 }
 
-/** Of the coat, or of what there is most of. */
+/** The coat's colour, or the main colour. */
 function colourOf({ traits }: Individual): string {
   const { coat, main } = traits as { readonly coat?: Colour; readonly main?: Colour };
   return css((coat ?? main)!);

@@ -9,11 +9,11 @@ export interface Vocabulary {
   readonly merges: readonly string[];
 }
 
-/** Words of everyday prompts that no caption has. */
+/** Words of everyday prompts that occur in no caption. */
 const further =
   "photo an the and or of with to by for its this that my your black white green blue brown orange gray small big old new cute happy sitting standing house tree flower garden car boat book sky night day rain sun sks ktn toy";
 
-/** Every word the captions can have, each as often as texts have it. */
+/** The counts of all words that captions can have. */
 function wordCounts(): ReadonlyMap<string, number> {
   const texts = [
     further,
@@ -35,7 +35,7 @@ function wordCounts(): ReadonlyMap<string, number> {
   return counts;
 }
 
-/** Bytes as letters: printable ones are themselves, the others take letters from 256 on, as GPT-2 introduced it. */
+/** GPT-2's byte-to-unicode map: printable bytes are themselves, the others map to code points from 256 on. */
 function byteLetters(): string[] {
   const printable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   const bytes = Array.from({ length: 256 }, (_, byte) => byte);
@@ -56,7 +56,7 @@ export function worldVocabulary(): Vocabulary {
   return { ids: Object.fromEntries(tokens.map((token, id) => [token, id])), merges };
 }
 
-/** Joins the commonest pair of neighbours, again and again, until no word has two parts. */
+/** Merges the most frequent pair repeatedly until every word is one symbol. */
 function learnMerges(counts: ReadonlyMap<string, number>): string[] {
   const words = [...counts].map(([word, count]) => ({ parts: [...word.slice(0, -1), `${word.at(-1)}</w>`], count }));
   const merges: string[] = [];

@@ -1,4 +1,4 @@
-/** A network's folder as Diffusers and Transformers lay it out, its weights in half precision. */
+/** Writes a network's folder in Diffusers' and Transformers' layout, with weights in half precision. */
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fromFloat32 } from "../src/bytes/elements.ts";

@@ -1,5 +1,5 @@
 /**
- * Holds every export of the package to having a doc comment: what its entry points export, and each member of what that is.
+ * Checks that every export of the package's entry points, and each of its members, has a doc comment.
  *
  *     node scripts/documented.js
  */
@@ -12,10 +12,10 @@ import { API, SymbolFlags } from "typescript/unstable/sync";
 /** @import { Project, Symbol, Type } from "typescript/unstable/sync" */
 
 /**
- * What is exported and undocumented, a sentence each.
+ * Undocumented exports, one sentence each.
  *
  * @param {string} config A tsconfig.json.
- * @param {readonly string[]} entries Files that it has.
+ * @param {readonly string[]} entries Files in it.
  * @returns {string[]}
  */
 export function undocumented(config, entries) {
@@ -37,7 +37,7 @@ export function undocumented(config, entries) {
 function undocumentedIn({ program, checker }, entry) {
   const file = program.getSourceFile(entry);
   const module = file && checker.getSymbolAtLocation(file);
-  if (!module) throw new Error(`${entry} is no module of the project.`);
+  if (!module) throw new Error(`${entry} is not a module of the project.`);
   return checker.getExportsOfModule(module).flatMap((exported) => {
     const symbol = exported.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
     const type = checker.getDeclaredTypeOfSymbol(symbol);
@@ -69,11 +69,11 @@ function bare(symbol, name) {
 function isDocumented(node) {
   /** @type {Node} */
   let documented = node;
-  // `const x = …` is documented where its statement begins.
+  // The comment of `const x = …` is at the start of its statement.
   while (documented.parent && isInVariable(documented.kind)) documented = documented.parent;
   const { text } = documented.getSourceFile();
   const before = text.slice(documented.pos, documented.getStart());
-  // Over a blank line a comment is the file's, not the declaration's.
+  // A comment followed by a blank line belongs to the file, not to the declaration.
   const end = before.lastIndexOf("*/");
   if (end < 0 || !/^\*\/[ \t]*\r?\n?[ \t]*$/.test(before.slice(end))) return false;
   return before.lastIndexOf("/**", end) > before.lastIndexOf("*/", end - 1);

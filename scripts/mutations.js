@@ -1,5 +1,6 @@
 /**
- * Small changes to the arithmetic and to what files rely on, one at a time in a copy of the tree: tests should see each.
+ * Mutation tests: small changes to the arithmetic and file handling, one at a time in a copy of the tree; tests should catch
+ * each.
  *
  *     npm run check:mutations -- [--only src/guidance] [--most 60] [--seed 1]
  */
@@ -10,7 +11,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-/** What is changed, and the tests that are to see it: the second ones where the first, which take seconds, do not. */
+/** What is mutated, and the tests that should catch it: first those that take seconds, then the others. */
 const rooms = [
   { folder: "src/guidance", first: ["src/guidance"], second: [] },
   { folder: "src/samplers", first: ["src/samplers"], second: [] },
@@ -40,7 +41,7 @@ const rooms = [
   },
 ];
 
-/** Changes that leave what the code does as it was: file, the line as it becomes, and why. */
+/** Equivalent mutants: file, the mutated line, and why it is equivalent. */
 const equivalent = [["", "", ""]];
 
 /** @type {readonly (readonly [RegExp, (...found: string[]) => string])[]} */
@@ -60,7 +61,7 @@ const operators = [
   [/^ +(await )?[\w.]+\(.*\);$/gm, () => ""],
 ];
 
-/** The text with blanks in the place of comments, strings and imports: what is found in it is code. */
+/** The text with comments, strings and imports blanked out, so that only code is left. */
 const codeOf = (/** @type {string} */ text) =>
   text.replace(/\/\*[\s\S]*?\*\/|\/\/.*|"(\\.|[^"\\\n])*"|`(\\.|[^`\\])*`|^(import|export) [^;=(]*;/gm, (found) =>
     found.replace(/[^\n]/g, " "),
@@ -81,11 +82,11 @@ function* mutationsOf(file) {
   }
 }
 
-/** Whether these tests fail; ones that have not ended after ten minutes do. @param {readonly string[]} tests */
+/** Whether these tests fail; after ten minutes they count as failed. @param {readonly string[]} tests */
 async function fail(tests) {
   const words = [join("node_modules", "vitest", "vitest.mjs"), "run", "--bail", "1", ...tests];
   const child = spawn(process.execPath, words, { cwd: copy, detached: true, stdio: "ignore" });
-  // Vitest's own processes too: one may be in a loop that does not end.
+  // Kills Vitest's child processes too: one may be in an endless loop.
   const kill = () => child.pid && process.kill(-child.pid, "SIGKILL");
   const timer = setTimeout(kill, 600_000);
   process.on("exit", kill);
@@ -108,7 +109,7 @@ const all = rooms.flatMap(({ folder, files = /./, first, second }) =>
     .filter((name) => /(?<!\.test)\.ts$/.test(name) && files.test(name) && join(folder, name).startsWith(values.only))
     .flatMap((name) => [...mutationsOf(`${folder}/${name}`)].map((one) => ({ ...one, first, second }))),
 );
-// Knuth's multiplicative hash: spread over all files, and the same seed tries the same ones.
+// Knuth's multiplicative hash: spreads over all files, and the same seed picks the same mutations.
 const drawn = all
   .map((one, i) => ({ ...one, rank: Math.imul(i + 1, 2654435761 + 2 * Number(values.seed)) >>> 0 }))
   .sort((a, b) => a.rank - b.rank)
@@ -125,7 +126,7 @@ for (const name of ["node_modules", "parity", "models", "fonts", "experiments", 
 
 const tests = new Set(drawn.flatMap(({ first }) => first));
 if (tests.size > 0 && (await fail([...tests]))) {
-  console.error("the tests fail before anything is changed");
+  console.error("the tests fail without any mutation");
   process.exit(2);
 }
 let survivors = 0;
@@ -138,5 +139,5 @@ for (const [i, { file, text, changed, row, was, is, first, second }] of drawn.en
   }
   writeFileSync(join(copy, file), text);
 }
-console.log(`\r${drawn.length} of ${all.length} mutations tried, ${survivors} not seen by any test`);
+console.log(`\r${drawn.length} of ${all.length} mutations tried, ${survivors} not caught by any test`);
 process.exitCode = survivors > 0 ? 1 : 0;

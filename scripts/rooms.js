@@ -1,10 +1,10 @@
 /**
- * The house: which room may import which, and where Node may be. `scripts/walls.js` holds the code to it.
+ * Which room may import which, and where Node may be used. `scripts/walls.js` enforces it.
  *
- * Rooms from the ground up; a room imports only what stands before it here and is named in its list. Types count as well.
+ * Rooms are listed from the ground up; a room may only import earlier rooms named in its list. Type imports count too.
  */
 
-/** Files of src/ that every room may use; they stand on each other and on what lies beside them. */
+/** Files of src/ that every room may import; they may only import each other and files beside them. */
 export const ground = ["errors/index.ts", "pace.ts", "rounding.ts", "version.ts", "wrong-setting.ts"];
 
 /** @type {Readonly<Record<string, readonly string[]>>} */
@@ -41,9 +41,9 @@ export const rooms = {
     ...["bytes", "random", "runtime", "images", "plots", "guidance", "recipe", "families"],
     ...["pipelines", "training", "metrics", "world"],
   ],
-  // The two that a person meets go through what is exported for everyone, and one list of what is theirs alone.
+  // Server and command line use the public exports and internal.ts only.
   server: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts"],
-  // Of the server it takes types alone: it runs wherever there is fetch.
+  // Imports only types from the server: it runs wherever there is fetch.
   client: ["server/routes.ts"],
   cli: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "experiments/concepts.ts", "server/index.ts"],
 };
@@ -51,7 +51,7 @@ export const rooms = {
 /** Where Node's own modules and native packages may be imported: these rooms, and every room's `node/`. */
 export const nodeRooms = ["experiments", "world", "server", "cli"];
 
-/** Packages with native code, or of a terminal and a server. */
+/** Packages with native code, or for terminals and servers. */
 export const nodePackages = [
   "sharp",
   "@resvg/resvg-js",

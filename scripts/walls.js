@@ -1,6 +1,5 @@
 /**
- * Holds src/ to the house's plan: no room imports one above it, Node stays in its places, and no files import each other in
- * a circle.
+ * Enforces the plan in rooms.js: no room imports one above it, Node is used only where allowed, and there are no import cycles.
  *
  *     node scripts/walls.js
  */
@@ -16,7 +15,7 @@ const importing = /(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g;
 const importsOf = (text) => [...text.matchAll(importing)].map(([, specifier]) => /** @type {string} */ (specifier));
 
 /**
- * What breaks the plan, a sentence each.
+ * The violations, one sentence each.
  *
  * @param {ReadonlyMap<string, string>} files Texts by path from src/, such as `graph/value.ts`.
  * @returns {string[]}
@@ -37,7 +36,7 @@ export function violations(files) {
       } else if (specifier.startsWith("#")) {
         found.push(...wrongRoom(file, `${specifier.slice(1)}/port.ts`));
       } else if (!mayUseNode(file) && (specifier.startsWith("node:") || nodePackages.includes(packageOf(specifier)))) {
-        found.push(`${file} imports ${specifier}: the core has no Node in it; ask for it through a port`);
+        found.push(`${file} imports ${specifier}: the core has no Node in it; use a port`);
       }
     }
   }
@@ -62,7 +61,7 @@ function wrongRoom(file, target) {
   if (ground.includes(file) && !ground.includes(target) && from !== to)
     return [`${file} imports ${target}: the ground stands on nothing`];
   const allowed = rooms[from];
-  // index.ts, node.ts and the ground belong to no room.
+  // index.ts, node.ts and the ground files belong to no room.
   if (from === to || allowed === undefined || ground.includes(target)) return [];
   if (allowed.includes(to) || allowed.includes(target)) return [];
   return [`${file} imports ${target}: ${from} may import ${allowed.join(", ") || "no other room"}`];
@@ -90,7 +89,7 @@ function circles(edges) {
 }
 
 /**
- * The code of a folder, tests left out, by path.
+ * The code of a folder, without tests, by path.
  *
  * @param {string} folder
  */

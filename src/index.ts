@@ -24,7 +24,7 @@ export {
 export { embeddedModel } from "./families/embedded.ts";
 export type { ModelDefaults } from "./families/family.ts";
 export type { OpenModelOptions } from "./families/open-model.ts";
-// What there is to choose from.
+// Available methods, samplers and devices.
 export {
   type ChoiceSetting,
   type GivenSettings as GuidanceSettings,

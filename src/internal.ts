@@ -1,4 +1,4 @@
-/** What the command line and the server take from the library's rooms and its users do not need: no part of the public API. */
+/** Exports for the command line and the server only: not part of the public API. */
 
 // Files of this machine.
 export { jsonObject, readJson } from "./bytes/json-file.ts";
@@ -26,12 +26,12 @@ export {
 } from "./guidance/index.ts";
 // Names on the hub.
 export { parseHubName } from "./hub/id.ts";
-// Words for people.
+// Texts for people.
 export { metricLabels, withoutToken } from "./metrics/index.ts";
-// How far long work is.
+// Progress.
 export { clockText, paceOf, paceText } from "./pace.ts";
 export { parseAdapter } from "./pipelines/adapter-spec.ts";
-// What a model gives a request that leaves it open.
+// Defaults of requests.
 export { defaultsOf } from "./pipelines/defaults.ts";
 export { shortName } from "./recipe/parameters.ts";
 export {

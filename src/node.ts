@@ -1,5 +1,5 @@
 /**
- * Labelled sheets of many pictures, and the installation of OpenVINO. They need Node, and packages with native code.
+ * Contact sheets and the installation of OpenVINO. Both need Node and native packages.
  *
  * @module tillerjs/node
  */

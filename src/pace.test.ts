@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { paceOf } from "./pace.ts";
 
-/** A clock that is set by hand, in seconds. */
+/** A manual clock, in seconds. */
 const clock = () => {
   let seconds = 0;
   return {
@@ -12,7 +12,7 @@ const clock = () => {
   };
 };
 
-test("nothing is said of time before steps were timed, and the first step is not: it warms up", () => {
+test("no times are given before steps were timed; the first step is not timed, as it warms up", () => {
   const { now, pass } = clock();
   const at = paceOf({ drawing: { steps: 10, weight: 1 } }, now);
   pass(30);
@@ -23,7 +23,7 @@ test("nothing is said of time before steps were timed, and the first step is not
   expect(at("drawing", 3)).toEqual({ done: 3, total: 10, secondsPerStep: 3, secondsLeft: 21 });
 });
 
-test("nor while the steps timed are too few to tell: steps that arrive together are no hurry", () => {
+test("no times are given from too little data, such as steps that arrive together", () => {
   const { now, pass } = clock();
   const at = paceOf({ drawing: { steps: 1000, weight: 1 } }, now);
   at("drawing", 1);
@@ -34,23 +34,23 @@ test("nor while the steps timed are too few to tell: steps that arrive together 
   expect(at("drawing", 4).secondsLeft).toBeGreaterThan(0);
 });
 
-test("one total covers every stage; a stage that has not begun is judged by its weight, one that has by itself", () => {
+test("the total covers every stage; a stage not yet timed is estimated by its weight", () => {
   const { now, pass } = clock();
   const at = paceOf({ drawing: { steps: 4, weight: 2 }, training: { steps: 10, weight: 6 } }, now);
   at("drawing", 1);
   pass(3);
-  // Three steps to go at 1.5 s, and ten of training at three times that.
+  // One step left at 1.5 s, and ten of training at three times that.
   expect(at("drawing", 3)).toEqual({ done: 3, total: 14, secondsPerStep: 1.5, secondsLeft: 1.5 + 10 * 4.5 });
   pass(1.5);
   at("drawing", 4);
   pass(60);
-  // What lies between the stages is no step of either.
+  // Time between stages counts for neither.
   expect(at("training", 1)).toEqual({ done: 5, total: 14, secondsLeft: 9 * 4.5 });
   pass(2);
   expect(at("training", 2)).toMatchObject({ done: 6, total: 14, secondsPerStep: 2, secondsLeft: 16 });
 });
 
-test("steps of an earlier run count as done and not as fast", () => {
+test("steps of an earlier run count as done but not towards the rate", () => {
   const { now, pass } = clock();
   const at = paceOf({ training: { steps: 500, weight: 1 } }, now);
   expect(at("training", 301)).toEqual({ done: 301, total: 500 });

@@ -1,34 +1,34 @@
-/** How far long work has come, and how long the rest of it will take. */
+/** Progress of long work, with an estimate of the time left. */
 
 /** Work of one kind. */
 export interface Stage {
   readonly steps: number;
-  /** What one of its steps costs beside one of another stage: a guess until steps of both were seen. */
+  /** Relative cost of a step, used until steps of the stage have been timed. */
   readonly weight: number;
 }
 
-/** How far long work is. */
+/** Progress. */
 export interface Pace {
-  /** Steps done, those of every stage together. */
+  /** Steps done in all stages. */
   readonly done: number;
-  /** Steps of all stages. */
+  /** Steps in all stages. */
   readonly total: number;
-  /** Of the stage that runs; absent until it is known. */
+  /** Of the current stage; absent until known. */
   readonly secondsPerStep?: number | undefined;
-  /** Of all stages; absent until it is known. */
+  /** Of all stages; absent until known. */
   readonly secondsLeft?: number | undefined;
 }
 
-/** Seconds of steps that have to be seen before anything is said of time. */
+/** Seconds of timed steps required before times are given. */
 const enough = 1;
 
 /**
- * Follows work whose steps are known before it begins, whatever order its stages run in.
+ * Tracks work with a known number of steps, whatever the order of its stages.
  *
- * The first step of a stage, and the first after another stage, is not timed: it builds and warms up.
+ * The first step of a stage, and the first after another stage, is not timed, because it builds networks and warms up.
  *
  * @param now Milliseconds.
- * @returns What tells that so many steps of a stage are done, those of an earlier run included.
+ * @returns A function to report that so many steps of a stage are done, including those of an earlier run.
  */
 export function paceOf<Name extends string>(
   stages: Readonly<Record<Name, Stage>>,
@@ -74,7 +74,7 @@ export function paceText({ done, total, secondsPerStep, secondsLeft }: Pace): st
   return `step ${done} of ${total}${rate}${left}`;
 }
 
-/** Fast steps by the second, slow ones in seconds. */
+/** Fast steps as steps/s, slow ones as s/step. */
 const rateText = (secondsPerStep: number): string =>
   secondsPerStep < 1 ? `${(1 / secondsPerStep).toFixed(1)} steps/s` : `${secondsPerStep.toFixed(1)} s/step`;
 

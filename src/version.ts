@@ -1,2 +1,2 @@
-/** Tiller's own version, as recipes and `tiller doctor` state it: package.json's, which a test holds it to. */
+/** Tiller's version, for recipes and `tiller doctor`; a test checks that it equals package.json's. */
 export const version: string = "0.1.0";

@@ -1,7 +1,7 @@
-/** What is wrong with a value that does not fit its schema. */
+/** Describes why a value does not match its schema. */
 import type { z } from "zod";
 
-/** The first thing wrong, as `path: what`; of a value that fits none of several forms, with the form it comes nearest to. */
+/** The first issue, as `path: what`; for a union, by the member that matches best. */
 export function wrongSetting(error: z.core.$ZodError, whole = "it"): string {
   const { path, message } = innermost(error.issues[0]!);
   return `${path.join(".") || whole}: ${message}`;

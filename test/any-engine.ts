@@ -1,4 +1,4 @@
-/** What every engine must do, whichever runtime computes. */
+/** Checks that every engine must pass, whatever its runtime. */
 import { expect } from "vitest";
 import { add, constant, input, matmul, multiply, symbol } from "../src/graph/index.ts";
 import { type Engine, float32 } from "../src/runtime/index.ts";

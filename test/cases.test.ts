@@ -1,6 +1,6 @@
 /**
- * Files as people have them, in the smallest form: `parity/fixtures/cases`, whose pictures Diffusers and PEFT made.
- * docs/compatibility.md says where each was met.
+ * Minimal versions of files reported in public threads (`parity/fixtures/cases`), with pictures by Diffusers and PEFT.
+ * docs/compatibility.md lists the threads.
  */
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -29,20 +29,20 @@ async function drawn(model: string, options: LoadOptions, request: Partial<Pictu
   }
 }
 
-/** The largest difference from a picture of Diffusers', in 255ths. */
+/** The largest difference from a picture by Diffusers, out of 255. */
 async function differenceFrom(name: string, found: Uint8Array): Promise<number> {
   const data = await sharp(cases(name)).removeAlpha().raw().toBuffer();
   expect(found.length).toBe(data.length);
   return found.reduce((most, value, i) => Math.max(most, Math.abs(value - data[i]!)), 0);
 }
 
-describe("drawn as Diffusers draws it:", () => {
+describe("draws the same picture as Diffusers with", () => {
   test.each([
-    ["a LoRA whose alphas are whole numbers", "lora-integer-alpha.safetensors", "lora-integer-alpha.png"],
+    ["a LoRA with integer alphas", "lora-integer-alpha.safetensors", "lora-integer-alpha.png"],
     ["PEFT's alpha pattern from the path's start", "peft-caret", "peft-caret.png"],
     ["PEFT's alpha pattern with alternatives", "peft-regex", "peft-regex.png"],
     ["PEFT's patterns of ranks and alphas", "peft-ranks", "peft-ranks.png"],
-    ["PEFT's file, whose configuration lies beside it", "peft-beside/adapter_model.safetensors", "peft-beside.png"],
+    ["PEFT's file with its configuration beside it", "peft-beside/adapter_model.safetensors", "peft-beside.png"],
   ])("%s", async (_, file, picture) => {
     const { data } = await drawn(base, { adapters: [cases(file)] });
     expect(await differenceFrom(picture, data)).toBeLessThanOrEqual(1);
@@ -54,9 +54,9 @@ describe("drawn as Diffusers draws it:", () => {
   });
 
   test.each([
-    ["a .yaml beside it", "with-yaml"],
-    ["empty tensors that mark it", "marked"],
-  ])("a single file that predicts velocity by %s", async (_, name) => {
+    ["a .yaml beside the file", "with-yaml"],
+    ["empty marker tensors", "marked"],
+  ])("a single file is v-prediction by %s", async (_, name) => {
     const size = { width: 64, height: 64 };
     const { data, warnings } = await drawn(cases(`${name}.safetensors`), { config: cases("config") }, size);
     expect(await differenceFrom(`${name}.png`, data)).toBeLessThanOrEqual(1);
@@ -64,7 +64,7 @@ describe("drawn as Diffusers draws it:", () => {
   });
 });
 
-test("a LoRA with its trigger's embedding in it brings both", async () => {
+test("a LoRA with a bundled embedding applies both", async () => {
   const file = cases("lora-bundled-embedding.safetensors");
   const pipeline = await Pipeline.load(base, { device: "cpu", adapters: [file] });
   const of = async (prompt: string) => {
@@ -77,14 +77,14 @@ test("a LoRA with its trigger's embedding in it brings both", async () => {
   expect(await inspect(file)).toMatchObject({ kind: "lora", kinds: ["LoRA"], tokens: ["sks_cat"], obstacles: [] });
 });
 
-test("a LoRA with trained norms is applied, norms and all", async () => {
+test("a LoRA with trained norms is applied including the norms", async () => {
   const file = cases("lora-trained-norms.safetensors");
   const [with_, without] = [await drawn(base, { adapters: [file] }), await drawn(base, {})];
   expect(with_.data).not.toEqual(without.data);
   expect(await inspect(file)).toMatchObject({ kind: "lora", kinds: ["LoRA", "trained norms"], obstacles: [] });
 });
 
-test("inspect reads what decides the numbers where drawing does", async () => {
+test("inspect reads the same metadata as drawing", async () => {
   for (const name of ["with-yaml", "marked"]) {
     expect(await inspect(cases(`${name}.safetensors`))).toMatchObject({ predicts: "v_prediction" });
   }
@@ -95,14 +95,14 @@ test("inspect reads what decides the numbers where drawing does", async () => {
   }
 });
 
-test("a whole checkpoint given as an adapter is called one, with the option it goes with", async () => {
+test("a whole checkpoint given as an adapter is refused, naming the right option", async () => {
   const file = cases("with-yaml.safetensors");
   await expect(Pipeline.load(base, { adapters: [file] })).rejects.toThrow(
     refusal("adapter-unsupported", file, "a whole checkpoint", "--model"),
   );
 });
 
-test("a single file that says nothing of its prediction is drawn with a warning, until it is said", async () => {
+test("a single file without a prediction type is drawn with a warning, unless the option is given", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-cases-"));
   const alone = join(folder, "alone.safetensors");
   await copyFile(cases("with-yaml.safetensors"), alone);

@@ -1,4 +1,4 @@
-/** The client as a program uses it, imported by its package name, against a server that runs. */
+/** The client as used by a program, imported by its package name, with a running server. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -41,7 +41,7 @@ const picture = async () =>
     ),
   ]);
 
-test("it tells what there is to choose from", async () => {
+test("lists models, adapters, methods, samplers and metrics", async () => {
   expect(await tiller.models()).toEqual([{ name: "sd15" }]);
   expect(await tiller.adapters()).toEqual([]);
   expect((await tiller.guidanceMethods()).find(({ name }) => name === "pg")).toMatchObject({ baseline: "cfg" });
@@ -49,7 +49,7 @@ test("it tells what there is to choose from", async () => {
   expect((await tiller.metrics()).map(({ name }) => name)).toContain("dino");
 });
 
-test("it tells what a request that leaves it open gets", async () => {
+test("returns the defaults of requests", async () => {
   const { defaults } = tiller;
   expect(await defaults()).toMatchObject({ sampler: "ddim", steps: 50, scale: 7.5, guidance: "cfg" });
   expect(await defaults({ model: "sd15" })).toEqual(await defaults());
@@ -58,7 +58,7 @@ test("it tells what a request that leaves it open gets", async () => {
   await expect(defaults({ adapter: "cat" })).rejects.toMatchObject({ status: 404 });
 });
 
-test("pictures: a job is added and watched to its end, its pictures are read and deleted", async () => {
+test("adds a job of pictures, watches it to its end, reads and deletes its pictures", async () => {
   const states: string[] = [];
   let job = await tiller.jobs.add({ request: { ...request, seed: 4 }, variations: [{ guidance: "none" }, {}] });
   for await (job of tiller.jobs.watch(job.id)) states.push(job.state);
@@ -77,20 +77,20 @@ test("pictures: a job is added and watched to its end, its pictures are read and
   expect([(await tiller.pictures.list()).total, await tiller.jobs.list()]).toEqual([1, []]);
 });
 
-test("a job that is stopped is over", async () => {
+test("a stopped job has ended", async () => {
   const { id } = await tiller.jobs.add({ request: { ...request, steps: 900 } });
   await tiller.jobs.stop(id);
   expect((await over(tiller.jobs.get(id))).state).toBe("cancelled");
 });
 
-test("uploads have their pictures where they say", async () => {
+test("an upload's pictures are at their URLs", async () => {
   const upload = await tiller.uploads.add([await picture(), await picture()]);
   const urls = tiller.uploads.urls(upload);
   expect(urls).toHaveLength(2);
   for (const url of urls) expect((await fetch(url)).headers.get("content-type")).toBe("image/png");
 });
 
-test("a study is made, answered and counted", async () => {
+test("creates a study, answers it and gets the shares", async () => {
   const variations = [{ guidance: "none" as const }, { guidance: "cfg" as const }];
   const job = await over(tiller.jobs.add({ request, variations }));
   const { id } = await tiller.studies.add({ title: "which", job: job.id, arms: ["none", "cfg"], seeds: 1 });
@@ -106,7 +106,7 @@ test("a study is made, answered and counted", async () => {
   expect(await (await fetch(tiller.studies.exportUrl(id, "csv"))).text()).toContain('"a","0","cfg","undecided"');
 });
 
-test("what the server refuses is an error with its status, its code and its words", async () => {
+test("a refusal is an error with the server's status, code and message", async () => {
   const refused = tiller.jobs.add({ model: "none", request });
   await expect(refused).rejects.toBeInstanceOf(ApiError);
   await expect(refused).rejects.toMatchObject({
@@ -118,7 +118,7 @@ test("what the server refuses is an error with its status, its code and its word
   await expect(tiller.uploads.add([new Blob(["text"])])).rejects.toMatchObject({ code: "picture-unreadable" });
 });
 
-test("a watch ends with its signal, or with an error when the server goes away", async () => {
+test("watching ends with its signal, or with an error when the server stops", async () => {
   const other = await startStudio({ ...options("other"), device: "cpu" });
   const client = createClient(other.url);
   const { id } = await client.jobs.add({ request: { ...request, steps: 900 } });
@@ -134,7 +134,7 @@ test("a watch ends with its signal, or with an error when the server goes away",
   await expect(client.models()).rejects.toMatchObject({ name: "ApiError", status: undefined, code: undefined });
 });
 
-test("the token in the address goes along; without it nothing is answered", async () => {
+test("the token in the address is sent; without it requests are refused", async () => {
   const open = await startStudio({ ...options("open"), device: "cpu", host: "0.0.0.0" });
   try {
     expect(await createClient(open.url).models()).toEqual([{ name: "sd15" }]);
@@ -145,7 +145,7 @@ test("the token in the address goes along; without it nothing is answered", asyn
   }
 });
 
-test("an address where something else answers is told", async () => {
+test("an address with another kind of server gives an error", async () => {
   const server = createServer((_, answer) => answer.end("<h1>hello</h1>")).listen(0, "127.0.0.1");
   await new Promise((done) => server.once("listening", done));
   const { port } = server.address() as AddressInfo;

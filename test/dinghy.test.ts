@@ -1,4 +1,4 @@
-/** The embedded model, and what is built on it: experiments, measuring, tuning. */
+/** The embedded model, and experiments, measuring and tuning with it. */
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test("it is no larger than 40 MB", async () => {
+test("the embedded model is at most 40 MB", async () => {
   let bytes = 0;
   for (const entry of await readdir(embeddedFolder, { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
@@ -33,7 +33,7 @@ test("it is no larger than 40 MB", async () => {
   expect(bytes).toBeLessThan(40e6);
 });
 
-test("the default model draws what is asked for: a beach is lighter than the night sky of the Moon", async () => {
+test("the default model follows the prompt: a beach is lighter than the night sky of the Moon", async () => {
   const pipeline = await Pipeline.load("dinghy", { device: "cpu" });
   const brightness: number[] = [];
   try {
@@ -50,7 +50,7 @@ test("the default model draws what is asked for: a beach is lighter than the nig
   expect(Math.min(brightness[0]!, brightness[1]!)).toBeGreaterThan(Math.max(brightness[2]!, brightness[3]!));
 });
 
-test("measuring: a concept's pictures are nearer to each other than to another's of its kind", async () => {
+test("a concept's pictures are more similar to each other than to another concept's of its kind", async () => {
   const [dog, other] = [join(folder, "brown_dog"), join(folder, "fat_dog")];
   await drawReferences(embeddedConcept("brown_dog"), dog);
   await drawReferences(embeddedConcept("fat_dog"), other);
@@ -60,12 +60,12 @@ test("measuring: a concept's pictures are nearer to each other than to another's
   expect(own.pictures).toHaveLength(5);
 });
 
-test("a text that CLIP does not read to its end is measured as far as it does, and the rest is named", async () => {
+test("a text too long for CLIP is truncated, and a warning quotes the rest", async () => {
   const dog = join(folder, "long");
   await drawReferences(embeddedConcept("brown_dog"), dog);
   const prompt = `${"very ".repeat(90)}dog`;
   const { stderr } = await tiller(["eval", "--images", dog, "--references", dog, "--prompt", prompt]);
-  expect(stderr).toMatch(/warning: a prompt is longer than CLIP reads; left out: "very .*dog"/);
+  expect(stderr).toMatch(/warning: a prompt is too long for CLIP; cut off: "very .*dog"/);
 });
 
 const small = {
@@ -94,7 +94,7 @@ const adaptersIn = async (work: string): Promise<string[]> =>
 describe("an experiment", () => {
   const work = () => join(folder, "experiment");
 
-  test("trains, draws and measures; its page and sheet need nothing beside them", async () => {
+  test("trains, draws and measures; its page and sheet are self-contained", async () => {
     const seen: number[] = [];
     const paces: Pace[] = [];
     const results = await runExperiment(parseExperiment(small), { folder: work() }, ({ done, pace }) => {
@@ -117,7 +117,7 @@ describe("an experiment", () => {
       }
     }
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
-    // Rows that are to be compared are, on the same pictures.
+    // The requested rows are compared, on the same pictures.
     const [none, zero, some] = results.arms;
     expect(none?.overCfg).toBeUndefined();
     const lead = zero!.scores.dino.mean - some!.scores.dino.mean;
@@ -127,14 +127,14 @@ describe("an experiment", () => {
     expect(over).toBeCloseTo(lead, 12);
     const page = await readFile(await writeReport(results, work(), { title: "T", lead: "L", commands: ["c"] }), "utf8");
     expect(page).not.toMatch(/(src|href)="(?!data:)/);
-    // Its numbers are those of results.json.
+    // The numbers equal those of results.json.
     const json = JSON.parse(await readFile(join(work(), "results.json"), "utf8"));
     expect(page).toContain(Math.abs(json.pairs[0].differences.clipT.mean).toFixed(3));
     for (const { scores } of json.arms) expect(page).toContain(scores.dino.mean.toFixed(3));
     expect((await stat(await writeSheet(results, work(), "T"))).size).toBeGreaterThan(1000);
   });
 
-  test("repeated does nothing again; stopped and gone on with, it ends with the same", async () => {
+  test("does nothing when repeated; stopped and resumed, it gives the same results", async () => {
     const before = await readFile(join(work(), "results.json"), "utf8");
     const units = (await readdir(join(work(), "pictures"))).map((name) => join(work(), "pictures", name, "done.json"));
     const times = async () => Promise.all(units.map(async (file) => (await stat(file)).mtimeMs));
@@ -155,7 +155,7 @@ describe("an experiment", () => {
     expect(scores(await readFile(join(other, "results.json"), "utf8"))).toEqual(scores(before));
   });
 
-  test("with a concept that fails does the others, and names it", async () => {
+  test("does the other concepts if one fails, and names that", async () => {
     const broken = join(folder, "broken");
     await mkdir(broken);
     await writeFile(join(broken, "0.png"), "no picture");
@@ -170,7 +170,7 @@ describe("an experiment", () => {
     expect(done).toHaveLength(2);
   });
 
-  test("whose units are no longer here keeps its results, and another one in its place does not", async () => {
+  test("keeps its results if its units are gone, unless another experiment takes its folder", async () => {
     const moved = join(folder, "moved");
     await mkdir(moved);
     const before = await readFile(join(work(), "results.json"), "utf8");
@@ -180,7 +180,7 @@ describe("an experiment", () => {
     expect((await gatherResults({ ...experiment, steps: 3 }, moved)).units.done).toBe(0);
   });
 
-  test("is kept with its paths as they are from everywhere, an adapter's with its strength", async () => {
+  test("is stored with absolute paths, and an adapter's with its strength", async () => {
     const adapter = relative(".", (await adaptersIn(work()))[0]!);
     const given = { ...small, personalisation: [{ adapters: [`${adapter}:0.8`] }], pictures: 1, prompts: ["snow"] };
     const out = join(folder, "given");
@@ -189,7 +189,7 @@ describe("an experiment", () => {
     expect(kept.personalisation).toEqual([{ adapters: [`${resolve(adapter)}:0.8`] }]);
   });
 
-  test("shared by two calls has every unit done once", async () => {
+  test("does every unit once if two calls share it", async () => {
     const shared = join(folder, "shared");
     const [a, b] = await Promise.all([
       runExperiment(parseExperiment(small), { folder: shared }),
@@ -200,7 +200,7 @@ describe("an experiment", () => {
   });
 });
 
-test("tuning proposes an omega within its budget and keeps what it drew", async () => {
+test("tuning proposes an omega within its budget and keeps its pictures", async () => {
   const images = join(folder, "teapot");
   await drawReferences(embeddedConcept("red_teapot"), images);
   const [adapter] = await adaptersIn(join(folder, "experiment"));
@@ -228,7 +228,7 @@ test("tuning proposes an omega within its budget and keeps what it drew", async 
   expect((await drawn()).length).toBe(tuned.pictures);
   await tune(request, { folder: work });
   expect((await drawn()).length).toBe(tuned.pictures);
-  // Nothing is worth more than all of the text: what falls short of it is not proposed.
+  // With a floor of 1, no omega that loses any text fidelity is proposed.
   const strict = await tune({ ...request, floor: 1 }, { folder: work });
   expect(strict.chosen.scores.clipT.mean).toBeGreaterThanOrEqual(strict.cfg.scores.clipT.mean);
   await expect(tune({ ...request, budget: 10 }, { folder: work })).rejects.toThrow(refusal("budget-too-small", "10"));
@@ -237,7 +237,7 @@ test("tuning proposes an omega within its budget and keeps what it drew", async 
   );
 });
 
-test("on the command line: eval tells what is missing, bench refuses a folder without results", async () => {
+test("on the command line, eval names missing options and bench refuses a folder without results", async () => {
   const outcome = async (...argv: string[]) => {
     const { code, error } = await refused(argv);
     return [code, error];

@@ -31,7 +31,7 @@ function codeOf(text: string): { readonly language: string; readonly code: strin
   return [...fenced, ...indented];
 }
 
-/** A heading's anchor, as the forge makes it. */
+/** A heading's anchor, as on GitHub. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
@@ -45,7 +45,7 @@ test("README has at most 900 words", () => {
   expect(textOf("README.md").split(/\s+/).length).toBeLessThanOrEqual(900);
 });
 
-test.each(pages)("the links of %s lead somewhere", (page) => {
+test.each(pages)("the links of %s are valid", (page) => {
   const text = textOf(page).replace(/^```.*?^```$/gms, "");
   const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
   const broken = links.filter((link) => {
@@ -62,7 +62,7 @@ test.each(pages.filter((page) => page.startsWith("docs/")))("%s begins with a co
   expect(textOf(page)).toMatch(/^# .+\n\n {4}\S/);
 });
 
-/** Words of a command line, quotes taken off. */
+/** Words of a command line, without quotes. */
 const wordsOf = (command: string) =>
   [...command.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, plain]) => double ?? single ?? plain!);
 
@@ -80,7 +80,7 @@ const commands = pages.flatMap((page) =>
     .map((line) => [page, line.replace(/^npx /, "").replace(/\s{2,}#? ?.*$/, "")] as const),
 );
 
-test.each(commands)("%s: %s is a call that tiller takes", async (_, line) => {
+test.each(commands)("%s: %s is a valid command", async (_, line) => {
   let taken = 0;
   const output = startOutput(world, false);
   const program = programFor(world, output, async () => void taken++);

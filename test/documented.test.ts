@@ -1,4 +1,4 @@
-/** The check that whatever the package exports has a doc comment: what `scripts/documented.js` finds when it is planted. */
+/** `scripts/documented.js` finds exports without a doc comment. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** What is found where `entry.ts` exports all of a file. */
+/** The findings if `entry.ts` exports everything in a file. */
 async function found(text: string): Promise<string[]> {
   await writeFile(join(folder, "room.ts"), text);
   await writeFile(join(folder, "entry.ts"), 'export * from "./room.js";\n');
@@ -53,8 +53,8 @@ test.each([
   ["a class and its method", "export class Planted { method(): void {} }", ["Planted", "Planted.method"]],
   ["a member", "/** Said. */\nexport interface Said {\n  readonly planted: number;\n}", ["Said.planted"]],
   ["a member of a union", '/** Said. */\nexport type Said = { readonly planted: "a" } | string;', ["Said.planted"]],
-  ["what stands below a file's own comment", "/** The file. */\n\nexport const planted = 1;", ["planted"]],
-  ["what stands below a comment that is no doc comment", "/* Not one. */\nexport const planted = 1;", ["planted"]],
+  ["an export after a file's own comment", "/** The file. */\n\nexport const planted = 1;", ["planted"]],
+  ["an export after a comment that is not a doc comment", "/* Not one. */\nexport const planted = 1;", ["planted"]],
   ["an export by another name", "const hidden = 1;\nexport { hidden as planted };", ["planted"]],
 ])("%s without a doc comment is found", async (_, text, names) => {
   expect(await found(text)).toEqual(names);

@@ -1,4 +1,4 @@
-/** A tiny model, an adapter and a request, and the pictures that come of one: for tests of what draws them. */
+/** A tiny model, an adapter, a request and the resulting pictures, for tests of drawing. */
 import type { PictureEvent, PictureRequest, Pipeline } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
 
@@ -18,6 +18,6 @@ export async function pictures(pipeline: Pipeline, wanted: PictureRequest, batch
   return found;
 }
 
-/** Pixels as text, so that a difference is told in a line. */
+/** Pixels as text, so that a difference is reported in one line. */
 export const bytes = (events: readonly PictureEvent[]): string[] =>
   events.map(({ data }) => Buffer.from(data).toString("base64"));

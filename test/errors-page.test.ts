@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { errorGroups } from "../src/errors/index.ts";
 
-/** docs/errors.md, made from the tables of codes. */
+/** docs/errors.md, generated from the tables of codes. */
 function page(): string {
   const sections = Object.entries(errorGroups).map(([heading, rows]) => {
     const entries = Object.entries(rows).map(
@@ -23,6 +23,6 @@ to do. The codes below stay the same from version to version; wordings may chang
 ${sections.join("\n")}`;
 }
 
-test("docs/errors.md lists every code (vitest -u writes it anew)", async () => {
+test("docs/errors.md lists every code (vitest -u regenerates it)", async () => {
   await expect(page()).toMatchFileSnapshot("../docs/errors.md");
 });

@@ -1,4 +1,4 @@
-/** What people copy, as they run it: on the embedded model, with few steps. */
+/** Runs the examples on the embedded model with few steps. */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { createApp } from "../examples/product/app.ts";
 import { drawReferences, embeddedConcept } from "../src/experiments/concepts.ts";
 
-/** Servers that examples start, to be closed. */
+/** Servers started by examples, to be closed. */
 const started = vi.hoisted((): { close(): unknown }[] => []);
 vi.mock("@hono/node-server", async (original) => {
   const real = await original<typeof import("@hono/node-server")>();
@@ -47,7 +47,7 @@ const isPicture = async (png: Uint8Array) => {
   return [format, width, height].join(" ") === "png 128 128";
 };
 
-test("picture.ts writes a PNG of its prompt", async () => {
+test("picture.ts writes a PNG for its prompt", async () => {
   const file = join(folder, "cat.png");
   call("a cat on the beach", file);
   await import("../examples/picture.ts");
@@ -55,7 +55,7 @@ test("picture.ts writes a PNG of its prompt", async () => {
   expect((await readRecipe(file)).request).toMatchObject({ prompt: "a cat on the beach", seed: 7 });
 });
 
-test("train-and-draw.ts learns a subject, tells its steps, and draws it", async () => {
+test("train-and-draw.ts learns a subject, prints its steps, and draws it", async () => {
   const out = join(folder, "my-dog.safetensors");
   const told = vi.spyOn(console, "log").mockImplementation(() => {});
   call("--images", images, "--class", "dog", "--steps", "2", "--out", out);
@@ -68,7 +68,7 @@ test("train-and-draw.ts learns a subject, tells its steps, and draws it", async 
   expect((await readRecipe(`${out}.png`)).adapters).toMatchObject([{ name: "my-dog", strength: 1 }]);
 });
 
-test("the product takes pictures, learns their subject and draws it; what is wrong it says", async () => {
+test("the product takes pictures, learns their subject and draws it, and reports errors", async () => {
   const app = await createApp({
     data: join(folder, "subjects"),
     model: "dinghy",
@@ -98,7 +98,7 @@ test("the product takes pictures, learns their subject and draws it; what is wro
   expect((await app.request("/subjects/00000000-0000-0000-0000-000000000000")).status).toBe(404);
 });
 
-test("the product's server says where it is and answers there", async () => {
+test("the product's server prints its URL and answers there", async () => {
   vi.stubEnv("DATA", join(folder, "served"));
   vi.stubEnv("PORT", "0");
   const told = vi.spyOn(console, "log").mockImplementation(() => {});

@@ -1,13 +1,13 @@
 /**
- * Runs before every test file: whatever failure a test meets, its message is one line with an end, and what it names of this
- * machine stands in `paths`, so that those whom a server answers are told none of it.
+ * Runs before every test file and checks every error that a test meets: its message is one line ending in punctuation, and every
+ * path in it is listed in `paths`, so that servers can hide it from clients.
  */
 import { realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, vi } from "vitest";
 
-/** One message by what is wrong with it: fuzzing meets thousands. */
+/** One message per kind of problem, because fuzzing meets thousands. */
 const wrong = vi.hoisted(() => new Map<string, string>());
 
 vi.mock("../src/errors/error.ts", async (original) => {
@@ -17,7 +17,7 @@ vi.mock("../src/errors/error.ts", async (original) => {
     constructor(...given: ConstructorParameters<typeof errors.TillerError>) {
       super(...given);
       const told = errors.withoutFolders(this);
-      // A name that is not one is repeated to the client who sent it.
+      // An invalid name is repeated only to the client who sent it.
       if (this.code !== "name-invalid" && folders.some((folder) => told.includes(folder)))
         wrong.set("a path is missing in paths", this.message);
       if (!/^[^\n]*[.?)]$/.test(this.message)) wrong.set("not one line with an end", this.message);

@@ -1,4 +1,4 @@
-/** A world for the command line without networks: pictures are flat colours, streams are strings. */
+/** A fake environment for the command line: pictures are flat colours, streams are strings. */
 import { PassThrough } from "node:stream";
 import { expect } from "vitest";
 import { run } from "../src/cli/run.ts";
@@ -22,13 +22,13 @@ export interface Fake {
   onStep?: (step: number, request: FullRequest) => void | Promise<void>;
   batch?: number;
   warnings?: readonly string[];
-  /** The model's. */
+  /** The model's defaults. */
   defaults?: Partial<ModelDefaults>;
   loadError?: Error;
   closeError?: Error;
   terminal?: boolean;
   sha256?: string;
-  /** Stands for training, which is the real one otherwise. */
+  /** Replaces training, which is real by default. */
   train?: World["train"];
   devices?: Readonly<Record<string, { ok: boolean; detail: string }>>;
 }
@@ -38,14 +38,14 @@ export interface Outcome {
   stdout: string;
   stderr: string;
   /** Standard output, parsed. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever is there.
+  // biome-ignore lint/suspicious/noExplicitAny: tests read arbitrary output.
   json: () => any;
   requests: FullRequest[];
   loads: { model: string; options: LoadOptions }[];
   closed: number;
 }
 
-/** Runs `tiller` with these arguments. `controller` stands for Ctrl-C. */
+/** Runs `tiller` with these arguments. `controller` simulates Ctrl-C. */
 export async function tiller(
   argv: readonly string[],
   fake: Fake = {},
@@ -77,12 +77,12 @@ export async function tiller(
   return { ...outcome, stdout, stderr: err.text(), json: () => JSON.parse(stdout) };
 }
 
-/** {@link tiller} of a call that fails: with what `--json` tells of the failure, which standard error tells as well. */
+/** {@link tiller} for a call that fails; returns the error of `--json`, which also appears on standard error. */
 export async function refused(
   argv: readonly string[],
   fake: Fake = {},
 ): Promise<Outcome & { error: { code?: string; message: string; exitCode: number } }> {
-  // Before the first option, so that it is no option's value.
+  // Before the first option, so that it is not taken as an option's value.
   const first = argv.findIndex((word) => word.startsWith("-"));
   const at = first < 0 ? argv.length : first;
   const outcome = await tiller([...argv.slice(0, at), "--json", ...argv.slice(at)], fake);

@@ -1,4 +1,4 @@
-/** One family more, told by one object and one entry in the list, draws, takes adapters, is steered and is trained. */
+/** A new family, added as one object and one entry in the list, draws, takes adapters, is steered and trained. */
 import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ vi.mock("../src/families/families.ts", async (original) => {
   return { families: [...families, boats] };
 });
 
-/** What its folder calls its parts, and what Stable Diffusion does. */
+/** Its folder's names for the components, and Stable Diffusion's. */
 const parts = { hull: "unet", sail: "vae", radio: "text_encoder" } as const;
 const own = Object.fromEntries(Object.entries(parts).map(([ours, theirs]) => [theirs, ours]));
 
@@ -95,7 +95,7 @@ async function draw(pipeline: Pipeline, request: Partial<PictureRequest> = {}) {
 const bytesOf = async (pipeline: Pipeline, request: Partial<PictureRequest> = {}) =>
   (await draw(pipeline, request)).map(({ data }) => Buffer.from(data).toString("base64"));
 
-test("its pictures are those of the networks it is made of, with the defaults it names", async () => {
+test("its pictures are those of its networks with its own defaults", async () => {
   const [ours, theirs] = [
     await Pipeline.load(model(), { device: "cpu" }),
     await Pipeline.load(fixture("pipelines/sd15"), { device: "cpu" }),
@@ -110,7 +110,7 @@ test("its pictures are those of the networks it is made of, with the defaults it
   }
 });
 
-test("an adapter is trained on it, written under its own names, and steers it", async () => {
+test("an adapter is trained on it, written with its own names, and steers it", async () => {
   const out = join(folder, "learned.safetensors");
   const images = join(folder, "images");
   const pipeline = await Pipeline.load(model(), { device: "cpu" });
@@ -147,7 +147,7 @@ test("an adapter is trained on it, written under its own names, and steers it", 
   }
 });
 
-test("a size that does not suit its latents is refused, of pictures and of training", async () => {
+test("a size that does not fit its latents is refused, for pictures and for training", async () => {
   const pipeline = await Pipeline.load(model(), { device: "cpu" });
   await expect(draw(pipeline, { width: 24 })).rejects.toThrow(refusal("size-invalid", "width", "24", "16"));
   await pipeline.close();
@@ -156,7 +156,7 @@ test("a size that does not suit its latents is refused, of pictures and of train
   await expect(train("dreambooth", request).next()).rejects.toThrow(refusal("size-invalid", "24", "16"));
 });
 
-test("a class that no family has is refused by name, with those there are", async () => {
+test("an unknown class is refused by name, listing the known ones", async () => {
   const file = join(model(), "model_index.json");
   const before = await readFile(file, "utf8");
   await writeFile(file, before.replace("BoatPipeline", "SubmarinePipeline"));

@@ -1,4 +1,4 @@
-/** The reference fixtures that parity/make_fixtures.py wrote with Diffusers, Transformers and PEFT. */
+/** The reference fixtures, written by parity/make_fixtures.py with Diffusers, Transformers and PEFT. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { readBytes } from "../src/bytes/safetensors.ts";
@@ -21,7 +21,7 @@ export const pictureCases = JSON.parse(readFileSync(fixture("reference/cases.jso
 export const adaptersOf = ({ adapters }: PictureCase) =>
   adapters.map(({ file, strength }) => ({ file: fixture(`adapters/${file}`), strength }));
 
-/** All tensors of a reference file; integers and bytes come as they are stored. */
+/** All tensors of a reference file; integers and bytes are returned as stored. */
 export async function reference(file: string): Promise<(name: string) => Promise<Tensor>> {
   const { tensors } = await readSafetensors(fixture(`reference/${file}`));
   return async (name) => {

@@ -1,4 +1,4 @@
-/** One guidance method more, told by one object and one entry in the list, is known wherever methods are. */
+/** A new guidance method, added as one object and one entry in the list, works everywhere. */
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ vi.mock("../src/guidance/methods.ts", async (original) => {
   const leaning = method({
     name: "leaning",
     label: "leaning guidance",
-    help: "a method of this test alone",
+    help: "a method for this test only",
     settings: [
       {
         kind: "number",
@@ -53,7 +53,7 @@ vi.mock("../src/guidance/methods.ts", async (original) => {
   return { methods: [...methods, leaning] };
 });
 
-/** As the types do not know it. */
+/** Cast, because it is not in the types. */
 const name = "leaning" as GuidanceName;
 const asked = (more: object) => ({ guidance: name, ...more }) as Partial<PictureRequest>;
 
@@ -78,7 +78,7 @@ describe("the pipeline", () => {
     return { picture, warnings: events.flatMap((event) => (event.type === "warning" ? [event.message] : [])) };
   }
 
-  test("draws by it and records what it has and nothing else", async () => {
+  test("draws with it and records its settings and nothing else", async () => {
     const [left, right, plain] = [await draw({}), await draw({ leanTo: "right" }), await draw({ guidance: "none" })];
     expect(left.picture.data).not.toEqual(right.picture.data);
     expect(left.picture.data).not.toEqual(plain.picture.data);
@@ -87,14 +87,14 @@ describe("the pipeline", () => {
     expect(left.picture.recipe.request).not.toHaveProperty("leanTo");
     expect(right.picture.recipe.request).toMatchObject({ leanBy: 0.2, leanTo: "right" });
     expect(plain.picture.recipe.request).not.toHaveProperty("leanBy");
-    // And the picture comes again from its recipe.
+    // The recipe reproduces the picture.
     expect((await draw(pictureRequestSchema.parse(right.picture.recipe.request))).picture.data).toEqual(
       right.picture.data,
     );
     expect(parametersText(right.picture.recipe, 64, 64)).toContain("Guidance: leaning, Lean: 0.2, Leaning to: right");
   });
 
-  test("refuses and doubts what it says", async () => {
+  test("applies its own checks and warnings", async () => {
     await expect(draw({ leanBy: 3 })).rejects.toThrow(refusal("setting-invalid", "leanBy"));
     await expect(draw({ leanTo: "top" })).rejects.toThrow(refusal("setting-invalid", "leanTo"));
     const { warnings } = await draw({ leanBy: 1.5, sampler: "euler" });
@@ -108,7 +108,7 @@ describe("the pipeline", () => {
 describe("the command line", () => {
   const generate = ["generate", "--model", "owner/sd", "--prompt", "a red cat", "--steps", "1"];
 
-  test("has its options, names its files by it and repeats it from a picture", async () => {
+  test("has its options, uses it in file names and repeats it from a picture", async () => {
     const { code, requests } = await tiller([
       ...generate,
       ..."--guidance leaning --lean-to right --out".split(" "),
@@ -120,7 +120,7 @@ describe("the command line", () => {
     const again = await tiller(["generate", "--from", join(out, file), "--lean-by", "0.7", "--out", out]);
     expect(again.requests[0]).toMatchObject({ guidance: "leaning", leanBy: 0.7, leanTo: "right" });
     const other = await tiller([...generate, "--guidance", "cfg", "--lean-by", "1", "--out", out]);
-    expect(other.stderr).toContain("--lean-by changes nothing with --guidance cfg; it works with leaning");
+    expect(other.stderr).toContain("--lean-by has no effect with --guidance cfg; it works with leaning");
     const wrong = await refused([...generate, "--guidance", "leaning", "--lean-by", "x", "--out", out]);
     expect([wrong.code, wrong.error]).toEqual([2, refusal("option-invalid", "--lean-by x", "--lean-by 0.2")]);
   });
@@ -145,13 +145,13 @@ describe("an experiment", () => {
       sampler,
     });
 
-  test("takes it, names its rows and compares it with its baseline", () => {
+  test("accept it, name its rows and compare it with its baseline", () => {
     const arms = armsOf(with_({ leanBy: [0, 1], leanTo: "right" }));
     expect(arms.map((arm) => armName(arm, arms))).toEqual(["cfg", "leaning 0 right", "leaning 1 right"]);
     expect(baselineOf(arms[1]!, arms)).toEqual(arms[0]);
   });
 
-  test("refuses what it is not made for", () => {
+  test("refuse unsupported samplers", () => {
     expect(() => with_({ leanBy: 1.5 })).toThrow(refusal("experiment-invalid", "guidance.1.leanBy", "1.5", "0 to 1"));
     expect(() => with_({}, "dpm++")).toThrow(refusal("experiment-invalid", "leaning", "ddim", "dpm++"));
   });

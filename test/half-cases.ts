@@ -1,4 +1,4 @@
-/** The graphs that are lowered to float16 for the tests, with what goes in: tiny networks, and one with large numbers. */
+/** The graphs lowered to float16 in tests, with their inputs: tiny networks, and one with large numbers. */
 import { readFileSync } from "node:fs";
 import { relative, sep } from "node:path";
 import { readSafetensors } from "../src/bytes/safetensors.ts";
@@ -16,7 +16,7 @@ import { denoisingLoss, withGradients } from "../src/training/objective/losses.t
 import { projections } from "../src/training/objective/trained.ts";
 import { fixture, reference } from "./fixtures.ts";
 
-/** What the CPU would be told if it computed in float16; `plain` is without fused operators, as on some GPUs. */
+/** A CPU target with float16; `plain` has no fused operators, as on some GPUs. */
 export const half: g.Target = { ...targets.cpu, real: "float16" };
 const plain: g.Target = { ...half, fused: new Set() };
 
@@ -29,7 +29,7 @@ export interface HalfCase {
 
 type Weights = ReadonlyMap<string, g.TensorRef>;
 
-/** Weights whose files are named as in `parity/fixtures/`, so that an encoded graph is the same bytes wherever it lies. */
+/** Weights with file names relative to `parity/fixtures/`, so that the encoded graph is the same bytes everywhere. */
 export const placedInFixtures = (weights: Weights): Weights =>
   new Map([...weights].map(([key, ref]) => [key, { ...ref, source: placed(ref.source) }]));
 
@@ -107,7 +107,7 @@ export async function halfCases(place: (weights: Weights) => Weights = (weights)
   return cases;
 }
 
-/** A denoising loss with its gradients by low-rank factors of U-Net and text encoder and by a learned token. */
+/** A denoising loss with its gradients with respect to low-rank factors of U-Net and text encoder and a learned token. */
 export async function trainingStep(): Promise<Pick<HalfCase, "outputs" | "feeds">> {
   const model = await openModel(fixture("pipelines/sd15"));
   const lowRank = new Map(["unet", "text_encoder"].map((name) => [name, projections(model, name)]));
@@ -132,8 +132,8 @@ export async function trainingStep(): Promise<Pick<HalfCase, "outputs" | "feeds"
 }
 
 /**
- * Normalisations of numbers near 65504, where float16 ends. Their sums and squares are beyond it, and so is the sum of
- * 70,000 equal exponentials: computed in half, all of it would be infinite or zero.
+ * Normalisations of numbers near 65504, float16's maximum. Their sums and squares overflow, and so does the sum of 70,000 equal
+ * exponentials: in half precision all results would be infinite or zero.
  */
 function largeNumbers(): Pick<HalfCase, "outputs" | "feeds"> {
   const filled = (shape: readonly number[], value: number) => g.constant(shape, Array(size(shape)).fill(value));
@@ -143,7 +143,7 @@ function largeNumbers(): Pick<HalfCase, "outputs" | "feeds"> {
   const normalised = g.groupNorm(wide, 2, filled([8, 1, 1], 1.5), filled([8, 1, 1], -0.5), 1e-5);
   const tokens = g.transpose(g.reshape(wide, [x.shape[0]!, 8, 36]), [0, 2, 1]);
   const standard = g.layerNorm(tokens, filled([8], 1), filled([8], 0), 1e-5); // [batch, 36, 8]
-  const strong = g.multiply(standard, 30); // scores of some hundreds, and positions that are hidden
+  const strong = g.multiply(standard, 30); // scores of some hundreds, with masked positions
   return {
     outputs: {
       normalised: g.conv(g.silu(normalised), mix),

@@ -1,6 +1,6 @@
 /**
- * The tiny networks lowered to float16. The CPU provider computes some of it through float32, so the same graphs were also
- * replayed node by node in PyTorch's float16, where every number between had to be finite: fixtures of parity/half.py.
+ * The tiny networks lowered to float16. The CPU provider computes some operators through float32, so the same graphs were also
+ * replayed node by node in PyTorch's float16, where every intermediate number had to be finite: fixtures of parity/half.py.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -13,9 +13,9 @@ import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { fixture, reference } from "./fixtures.ts";
 import { type HalfCase, halfCases, placedInFixtures, trainingStep } from "./half-cases.ts";
 
-/** Of the length of the difference, in lengths of the reference. A float16 is good to 5e-4; the largest found is 1.5e-3. */
+/** Relative to the norm of the reference. A float16 is accurate to 5e-4; the largest difference found is 1.5e-3. */
 const tolerance = 2e-3;
-/** PyTorch rounds after every node, where ONNX Runtime's CPU provider goes on in float32: the largest found is 3.1e-3. */
+/** PyTorch rounds after every node, while ONNX Runtime's CPU provider stays in float32: the largest found is 3.1e-3. */
 const roundedEverywhere = 4e-3;
 
 const cases = await halfCases();
@@ -25,7 +25,7 @@ const model = ({ name }: HalfCase): Uint8Array => {
   return encode(outputs, target).model;
 };
 
-/** Where parity/half.py wants the graphs, when it is that which runs this file. */
+/** The folder for the graphs, set when parity/half.py runs this file. */
 const folder = process.env.TILLER_HALF_GRAPHS;
 test.runIf(folder)("graphs and inputs are written for parity/half.py", async () => {
   for (const one of cases) {
@@ -58,7 +58,7 @@ describe.skipIf(folder)("in float16", async () => {
   });
 
   describe.each(cases.map((one) => [one.name, one] as const))("%s", (name, one) => {
-    test("is the graph that was replayed: after a change of the lowering, run parity/half.py", () => {
+    test("is the replayed graph: run parity/half.py after a change to the lowering", () => {
       expect(createHash("sha256").update(model(one)).digest("hex")).toBe(replayed[name]!.graph);
     });
 
@@ -83,13 +83,13 @@ describe.skipIf(folder)("in float16", async () => {
     });
   });
 
-  test("the case of large numbers comes near the end of float16", () => {
+  test("the case of large numbers comes close to float16's maximum", () => {
     expect(replayed["large numbers"]!.largest).toBeGreaterThan(40_000);
   });
 });
 
-describe("in float16 a training step", () => {
-  test("has nearly the loss and the gradients that it has in float32", async () => {
+describe("a training step in float16", () => {
+  test("has nearly the same loss and gradients as in float32", async () => {
     const { outputs, feeds } = await trainingStep();
     const run = async (real: "float32" | "float16") => {
       const engine = await startEngine({ threads: 2, target: { real } });
@@ -101,7 +101,7 @@ describe("in float16 a training step", () => {
     expect(Math.abs(found.loss!.data[0]! / exact.loss!.data[0]! - 1)).toBeLessThan(1e-3);
     const gradients = Object.keys(outputs).filter((name) => name !== "loss");
     expect(gradients.length).toBeGreaterThan(100);
-    // Found were 1.5e-2 for the worst tensor, whose gradient is one of the smallest, and 4e-3 for all as one vector.
+    // Found: 1.5e-2 for the worst tensor, whose gradient is among the smallest, and 4e-3 for all as one vector.
     for (const name of gradients) expect(distance(found[name]!, exact[name]!), name).toBeLessThan(3e-2);
     const joined = (of: Readonly<Record<string, Tensor>>): Tensor => {
       const data = Float32Array.from(gradients.flatMap((name) => [...of[name]!.data]));
@@ -111,7 +111,7 @@ describe("in float16 a training step", () => {
   });
 });
 
-/** The length of the difference in lengths of the expected. */
+/** The norm of the difference relative to the expected norm. */
 function distance(found: Tensor, expected: Tensor): number {
   if (String(found.shape) !== String(expected.shape)) return Number.POSITIVE_INFINITY;
   const length = (value: (i: number) => number) =>

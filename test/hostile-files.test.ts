@@ -1,4 +1,4 @@
-/** Hostile files: networks, adapters, embeddings and checkpoints whose numbers cannot be computed with, and how it is answered. */
+/** Hostile files: networks, adapters, embeddings and checkpoints with non-finite or too large numbers are refused. */
 import { cp, mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -50,7 +50,7 @@ interface Contents {
 }
 type Change = (contents: Contents) => void;
 
-/** A copy of a file of tensors with something changed in it. */
+/** A modified copy of a tensor file. */
 async function changed(file: string, change: Change, to = join(folder, `${serial++}.safetensors`)): Promise<string> {
   const { tensors, metadata } = await readSafetensors(file);
   const contents: Contents = { tensors: new Map(), metadata: { ...metadata } };
@@ -64,7 +64,7 @@ async function changed(file: string, change: Change, to = join(folder, `${serial
   return to;
 }
 
-/** Puts a number somewhere into a tensor. */
+/** Writes a number into a tensor. */
 const put =
   (name: string, value: number): Change =>
   ({ tensors }) => {
@@ -72,7 +72,7 @@ const put =
     data[data.length >> 1] = value;
   };
 
-/** Puts settings of the U-Net's into what PEFT says of a LoRA. */
+/** Writes settings of the U-Net into a LoRA's PEFT metadata. */
 const peft =
   (settings: Readonly<Record<string, unknown>>): Change =>
   ({ metadata }) => {
@@ -98,7 +98,7 @@ describe("an adapter with", () => {
     ["a stored alpha below 0", "kohya", put(`${kohya}.alpha`, -2), "adapter-damaged", `${kohya}.alpha`, "-2"],
     ["lora_alpha below 0", "peft", peft({ lora_alpha: -4 }), "adapter-metadata", "lora_alpha"],
     ["lora_alpha 0", "peft", peft({ lora_alpha: 0 }), "adapter-metadata", "lora_alpha"],
-    ["lora_alpha in words", "peft", peft({ lora_alpha: "4" }), "adapter-metadata", "lora_alpha"],
+    ["lora_alpha as text", "peft", peft({ lora_alpha: "4" }), "adapter-metadata", "lora_alpha"],
     [
       "an alpha_pattern below 0",
       "peft",
@@ -117,7 +117,7 @@ describe("an adapter with", () => {
     await expect(readAdapter(file, await openModel(model))).rejects.toThrow(refusal(code, file, ...facts));
   });
 
-  test("ranks by a pattern is read", async () => {
+  test("a rank pattern is accepted", async () => {
     const file = await changed(lora("peft"), peft({ r: 8, rank_pattern: { "^.*": 4 } }));
     expect((await readAdapter(file, await openModel(model))).lowRank.get("unet")?.has(site)).toBe(true);
   });
@@ -150,7 +150,7 @@ describe("an adapter with", () => {
   });
 });
 
-/** A module whose numbers are all small enough, and whose product is not. */
+/** A module whose factors are small enough but whose product is too large. */
 function loud(name: string, alpha: number, factor: number): Change {
   return (contents) => {
     put(`${name}.alpha`, alpha)(contents);
@@ -171,7 +171,7 @@ async function draw(of: string, options: LoadOptions = {}, request: Partial<Pict
   return events;
 }
 
-/** A copy of a model in which the first number of a tensor is another. */
+/** A copy of a model with the first number of a tensor replaced. */
 async function spoilt(from: string, file: string, tensor: string, bytes: Uint8Array): Promise<string> {
   const copy = join(folder, `model-${serial++}`);
   await cp(from, copy, { recursive: true });
@@ -192,9 +192,9 @@ describe("a network with", () => {
   test.each<[value: string, Uint8Array, file: string, tensor: string, from?: string]>([
     ["NaN", float32(nan), unet, "conv_in.bias"],
     ["infinity", float32(infinity), unet, "mid_block.attentions.0.transformer_blocks.0.attn1.to_k.weight"],
-    ["-1e38, which norms swallow", float32(-1e38), unet, "mid_block.resnets.0.norm1.weight"],
+    ["-1e38, which norms hide", float32(-1e38), unet, "mid_block.resnets.0.norm1.weight"],
     ["NaN, black pictures", float32(nan), vae, "decoder.conv_out.bias"],
-    ["NaN where pictures are only read", float32(nan), vae, "encoder.conv_in.weight"],
+    ["NaN in the encoder, unused in drawing", float32(nan), vae, "encoder.conv_in.weight"],
     ["1e20", float32(1e20), text, "embeddings.position_embedding.weight"],
     [
       "NaN in float16",
@@ -216,7 +216,7 @@ describe("a network with", () => {
     await expect(reading).rejects.toThrow(refusal("not-finite", join(copy, file), tensor));
   });
 
-  test("NaN is not drawn with, nor trained on, nor is it the base of a full fine-tune", async () => {
+  test("NaN is refused in drawing, training and the base of a full fine-tune", async () => {
     const copy = await spoilt(model, unet, "conv_in.bias", float32(nan));
     const refused = refusal("not-finite", join(copy, unet), "conv_in.bias");
     await expect(draw(copy)).rejects.toThrow(refused);
@@ -224,7 +224,7 @@ describe("a network with", () => {
     await expect(learn(request("spoilt.safetensors", { model: copy }))).rejects.toThrow(refused);
   });
 
-  test("numbers that only a blend takes too far", async () => {
+  test("numbers that overflow only in a blend are refused", async () => {
     const base = await spoilt(model, unet, "conv_in.bias", float32(5));
     const asked = { guidance: "pg", omega: 1e30 } as const;
     await expect(draw(model, { base }, asked)).rejects.toThrow(refusal("not-finite", "conv_in.bias", "omega 1e+30"));
@@ -252,21 +252,21 @@ describe("a request", () => {
     await expect(draw(model, options, request)).rejects.toThrow(refusal(code));
   });
 
-  test("with a prompt and a negative prompt of one word of 126,000 letters is drawn, with warnings of a line", async () => {
+  test("with a prompt and a negative prompt of one word of 126,000 letters is drawn, with one-line warnings", async () => {
     const word = "a".repeat(126_000);
     const events = await draw(model, {}, { prompt: word, negative: word });
     expect(events).toEqual([expect.any(String), expect.any(String), "step", "step", "picture"]);
     for (const warning of events.slice(0, 2)) expect(warning.length).toBeLessThan(300);
   });
 
-  test("that leaves out a layer of the text encoder shares it with another at the same time", async () => {
+  test("with clip skip shares the text encoder with a concurrent one", async () => {
     const pipeline = await Pipeline.load(model, { device: "cpu" });
     const drawing = async () => {
       for await (const _ of pipeline.generate({ prompt: "a red cat", steps: 1, clipSkip: 1 }));
     };
     const before = pipeline.sessionsBuilt;
     await Promise.all([drawing(), drawing()]);
-    // The text encoder of one layer less, and the decoder.
+    // The text encoder with one layer less, and the decoder.
     expect(pipeline.sessionsBuilt - before).toBe(2);
     await pipeline.close();
   });
@@ -297,7 +297,7 @@ describe("training", () => {
     expect((await readdir(folder)).includes(out)).toBe(false);
   });
 
-  describe("does not go on from a checkpoint with", () => {
+  describe("is not resumed from a checkpoint with", () => {
     beforeAll(() => learn(request("whole.safetensors")));
 
     const factor = `unet:${site}.down`;
@@ -315,14 +315,14 @@ describe("training", () => {
       ["step 1.5", said("step", "1.5")],
       ["step 1e0", said("step", "1e0")],
       ["no step", said("step", "")],
-      ["settings that are no JSON", said("identity", "{")],
+      ["settings that are not JSON", said("identity", "{")],
       ["settings that are a number", said("identity", "5")],
     ])("%s", async (_, change, ...facts) => {
       const out = `resumed-${serial++}`;
       const checkpoint = join(folder, `${out}.run`, "checkpoint.safetensors");
       await mkdir(join(folder, `${out}.run`));
       await changed(join(folder, "whole.run", "checkpoint.safetensors"), change, checkpoint);
-      // With a step to do, and with none.
+      // With a step left to do, and with none.
       for (const steps of [2, 1]) {
         const training = learn(request(`${out}.safetensors`, { resume: true, steps }));
         await expect(training).rejects.toThrow(refusal("checkpoint-invalid", checkpoint, ...facts));

@@ -1,4 +1,4 @@
-/** Hostile words on the command line: what is tried, and how it is answered. Nothing is loaded and nothing is written. */
+/** Hostile arguments on the command line are refused. Nothing is loaded or written. */
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,14 +14,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** In a row OUT is a folder that is not there, and what lies in HERE is what the row says. */
+/** In a row, OUT is a folder that does not exist, and HERE contains what the row describes. */
 const placed = (argv: readonly string[]) =>
   argv.map((word) => word.replace("OUT", join(folder, "out")).replace("HERE", folder));
 
 const draw = ["generate", "--prompt", "a cat", "--out", "OUT"];
 const sweep = ["sweep", "--prompt", "a cat", "--out", "OUT"];
 
-/** What is tried, the exit code, the error's code, and what its sentence names. */
+/** Arguments, exit code, error code, and facts in the message. */
 type Row = readonly [argv: readonly string[], exit: number, code: ErrorCode, ...facts: string[]];
 
 function answered(rows: readonly Row[]) {
@@ -33,7 +33,7 @@ function answered(rows: readonly Row[]) {
   });
 }
 
-describe("whole numbers are digits with a sign or without, and nothing else:", () => {
+describe("whole numbers are digits with an optional sign:", () => {
   answered([
     [[...draw, "--seed", "1e3"], 2, "option-invalid", "--seed 1e3"],
     [[...draw, "--seed", " 5 "], 2, "option-invalid", '--seed " 5 "'],
@@ -68,13 +68,13 @@ describe("whole numbers are digits with a sign or without, and nothing else:", (
     expect([code, requests[0]?.seed]).toEqual([0, seed]);
   });
 
-  test("a sweep's lists have blanks after their commas", async () => {
+  test("a sweep's lists may have spaces after commas", async () => {
     const { code, requests } = await tiller(placed([...sweep, "--steps", "1", "--seed", "1, 3:5:2"]));
     expect([code, requests.map(({ seed }) => seed)]).toEqual([0, [1, 3, 5]]);
   });
 });
 
-describe("a name that is empty, as a variable that is not set gives it:", () => {
+describe("an empty name, as from an unset variable:", () => {
   answered([
     [["generate", "--prompt", "a cat", "--out", ""], 2, "option-invalid", "--out"],
     [["generate", "--prompt", "a cat", "--out", "  "], 2, "option-invalid", "--out"],
@@ -120,7 +120,7 @@ describe("a word of 126,000 letters:", () => {
   ]);
 });
 
-describe.skipIf(process.platform !== "linux")("a place where nothing can be made or read:", () => {
+describe.skipIf(process.platform !== "linux")("a path that cannot be written or read:", () => {
   answered([
     [["generate", "--prompt", "a cat", "--out", "/proc/x"], 1, "file-not-written", "/proc/x", "--out"],
     [["generate", "--prompt", "a cat", "--out", "/proc/self/a/b"], 1, "file-not-written", "/proc/self/a/b"],

@@ -1,4 +1,4 @@
-/** What a person gets: the packed package in an empty project, with install scripts on and off. It needs a build. */
+/** Installs the packed package in an empty project, with install scripts on and off. Needs a build. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { skipped } from "./skipped.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const shell = process.platform === "win32";
 const execute = promisify(execFile);
-// ONNX Runtime's install script would fetch CUDA libraries from a server of its own.
+// ONNX Runtime's install script would download CUDA libraries.
 const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
 const npm = (cwd: string, ...args: string[]) => execute("npm", args, { cwd, env, shell });
 
@@ -50,7 +50,7 @@ describe.skipIf(without)("the package", () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test("holds what runs and what its licences ask for, and no tests, source maps or sources", () => {
+  test("contains the build and the licences, and no tests, source maps or sources", () => {
     const tops = [...new Set(packed.map((path) => path.split("/")[0]))].sort();
     expect(tops).toEqual(["LICENSE", "README.md", "dist", "experiments", "fonts", "models", "package.json"]);
     expect(packed.filter((path) => /\.test\.|\.map$|(?<!\.d)\.ts$/.test(path))).toEqual([]);
@@ -78,7 +78,7 @@ describe.skipIf(without)("the package", () => {
       const imported = await pixelsOf(join(project, "imported.png"));
       expect(imported).toMatchObject({ width: 128, height: 128 });
       expect((await pixelsOf(join(out, drawn[0]!))).data.equals(imported.data)).toBe(true);
-      // The letters of the sheet's title are in its fonts.
+      // The sheet's title is drawn with the packaged fonts.
       const { data, width } = await pixelsOf(join(out, "sheet.png"));
       const title = data.subarray(0, width * 40 * 3);
       expect(title.filter((value) => value < 0x40).length).toBeGreaterThan(100);

@@ -26,12 +26,12 @@ afterAll(async () => {
   await rm(cache, { recursive: true });
 });
 
-test("computes on the processor, and a picture's recipe says in what", async () => {
+test("runs on the CPU, and the recipe records the precision", async () => {
   const [picture] = await pictures(pipeline, { ...request, steps: 1 });
   expect(picture!.recipe.computed).toEqual({ device: "cpu", precision: "int8" });
 });
 
-test("at omega 1 gives exactly the picture of cfg", async () => {
+test("at omega 1 gives exactly cfg's picture", async () => {
   const dial = await pictures(pipeline, { ...request, omega: 1 });
   expect(bytes(dial)).toEqual(bytes(await pictures(pipeline, { ...request, guidance: "cfg" })));
   expect(bytes(dial)).not.toEqual(bytes(await pictures(pipeline, request)));
@@ -62,7 +62,7 @@ describe("the weights", () => {
     return Promise.all(names.map(async (name) => ({ name, time: (await stat(join(folder, name))).mtimeMs })));
   };
 
-  test("are quantised once, whatever adapters there are", async () => {
+  test("are quantised once, whatever the adapters", async () => {
     const before = await files();
     expect(before).toHaveLength(1);
     const other = await load({ adapters: [] });
@@ -70,7 +70,7 @@ describe("the weights", () => {
     expect(await files()).toEqual(before);
   });
 
-  test("of another spelling of the model are others", async () => {
+  test("of another variant of the model are stored separately", async () => {
     const before = await files();
     const other = await Pipeline.load(fixture("pipelines/sd15-fp16"), { precision: "int8" });
     await other.close();
@@ -78,7 +78,7 @@ describe("the weights", () => {
   });
 });
 
-test("dinghy draws what it draws in float32, nearly", async () => {
+test("dinghy draws nearly the same picture as in float32", async () => {
   const wanted: PictureRequest = { prompt: "a red ball in the snow", steps: 10, seed: 5 };
   const draw = async (precision: "float32" | "int8") => {
     const dinghy = await Pipeline.load("dinghy", { device: "cpu", precision });
@@ -92,11 +92,11 @@ test("dinghy draws what it draws in float32, nearly", async () => {
   const [int8, float32] = [await draw("int8"), await draw("float32")];
   const error = int8.reduce((sum, v, i) => sum + (v - float32[i]!) ** 2, 0) / int8.length;
   expect(error).toBeGreaterThan(0);
-  // It was at 32, fifty others at 33 on average; weights of seven bits are at less, and another picture is at 10 to 20.
+  // Measured: 32 dB, and 33 dB on average over fifty others; seven-bit weights give less, and a different picture 10 to 20 dB.
   expect(10 * Math.log10(255 ** 2 / error)).toBeGreaterThan(24);
 });
 
-test("the graph of float32 is what it was without a table of layers, byte for byte", async () => {
+test("the float32 graph is the same with and without a table of layers, byte for byte", async () => {
   const { components, denoiser } = await openModel("dinghy");
   expect(denoiser.float32.unet).toBeInstanceOf(RegExp);
   const graph = (float32: Readonly<Record<string, RegExp>>) =>
@@ -104,7 +104,7 @@ test("the graph of float32 is what it was without a table of layers, byte for by
   expect(graph(denoiser.float32)).toEqual(graph({}));
 });
 
-test("on another device it is refused, and so is training", async () => {
+test("int8 is refused on other devices and in training", async () => {
   await expect(load({ device: "openvino" })).rejects.toMatchObject({
     code: expect.stringMatching(/unavailable|missing/),
   });

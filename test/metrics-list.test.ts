@@ -1,4 +1,4 @@
-/** One metric more, told by one object and one entry in the list, is shown wherever metrics are. */
+/** A new metric, added as one object and one entry in the list, is shown everywhere. */
 import { copyFile, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { startStudio } from "../src/server/index.ts";
 import { tiller } from "./fake-world.ts";
 import { fixture } from "./fixtures.ts";
 
-/** The nearest of the subject's pictures in the place of all. */
+/** Uses only the nearest reference picture. */
 vi.mock("../src/metrics/metrics.ts", async (original) => {
   const { metrics } = await original<typeof import("../src/metrics/metrics.ts")>();
   const { metric } = await import("../src/metrics/metric.ts");
@@ -19,7 +19,7 @@ vi.mock("../src/metrics/metrics.ts", async (original) => {
   const nearest = metric({
     name: "nearest",
     label: "NEAREST",
-    help: "a metric of this test alone",
+    help: "a metric for this test only",
     of: "subject",
     score: ({ picture, references }) => Math.max(...references.map(({ dino }) => cosine(picture.dino, dino))),
   });
@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(out, { recursive: true }));
 
-test("scores and their means have it", () => {
+test("scores and means include it", () => {
   const features = (x: number, y: number) => ({ clip: Float32Array.of(x, y), dino: Float32Array.of(x, y) });
   const references = [features(1, 0), features(0, 1)];
   const scores = [features(1, 0), features(-1, 0)].map((one) => scoresOf(one, references, Float32Array.of(1, 0)));
@@ -46,11 +46,11 @@ test("tiller eval shows it and writes it", async () => {
   await copyFile(fixture("encoders/pictures/0-reference.png"), join(images, "0.png"));
   const asked = ["eval", "--images", images, "--references", images, "--prompt", "a dog"];
   const { stdout } = await tiller(asked);
-  // The picture itself is its reference.
+  // The picture is its own reference.
   expect(stdout).toMatch(/^prompt +pictures +DINO +CLIP-I +CLIP-T +NEAREST\na dog +1 +1\.0000 .* 1\.0000$/m);
   expect((await tiller([...asked, "--json"])).json().scores.nearest).toBeCloseTo(1, 5);
   const help = (await tiller(["eval", "--help"])).stdout.replace(/\s+/g, " ");
-  expect(help).toContain("DINO and CLIP-I and NEAREST against its own pictures, CLIP-T against the text");
+  expect(help).toContain("DINO and CLIP-I and NEAREST against reference pictures, CLIP-T against the text");
 });
 
 const at = (mean: number) => ({ mean, low: mean - 0.1, high: mean + 0.1 });
@@ -83,7 +83,7 @@ test("an experiment's tables and report have its column", async () => {
     { text: "0.750", interval: "0.650 to 0.850" },
     { text: "+0.125", interval: "+0.025 to +0.225" },
   ]);
-  // The paper has its own three.
+  // The paper has only its three.
   expect(row!.at(-1)!.text).toBe("0.470 0.735 0.335");
   expect(pairsTable(results).rows[0]!.at(-1)!.text).toBe("-0.250");
   expect(resultLines(results)).toContain("NEAREST");
@@ -93,14 +93,14 @@ test("an experiment's tables and report have its column", async () => {
   expect(page).toContain("DINO and CLIP-I and NEAREST with the subject's pictures, CLIP-T with the prompt");
 });
 
-test("results of before it came have an empty place for it", () => {
+test("older results have an empty cell for it", () => {
   const { nearest: _, ...scores } = of(0) as Record<string, unknown>;
   const before = { ...results, arms: results.arms.map((one) => ({ ...one, scores, overCfg: scores })), pairs: [] };
   const { heads, rows } = resultsTable(before as unknown as Results);
   expect(rows[0]![heads.indexOf("NEAREST")]).toEqual({ text: "" });
 });
 
-test("the server tells it to its page and describes the scores with it", async () => {
+test("the server lists it and includes it in the description of scores", async () => {
   const models = [fixture("pipelines/sd15")];
   const studio = await startStudio({ data: join(out, "data"), models, port: 0, device: "cpu" });
   try {

@@ -1,4 +1,4 @@
-/** Nothing in an adapter's file is passed over: every tensor counts, is warned of, or is refused by its name. */
+/** No tensor of an adapter's file is silently ignored: it is applied, warned of, or refused by name. */
 import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -46,7 +46,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** What an adapter with these tensors changes, or how it is refused. */
+/** The changes made by an adapter with these tensors, or its refusal. */
 async function outcome(file: number, tensors: Tensors): Promise<string> {
   const { metadata, config } = files[file]!;
   const place = join(folder, String(serial++));
@@ -82,14 +82,14 @@ function summary({ lowRank, full, differences, tokens, warnings }: Adapter): str
   return JSON.stringify(plain({ lowRank, full, differences, tokens, warnings }));
 }
 
-/** LyCORIS takes alpha for the rank where LoKr's halves are whole, whatever it is. */
+/** LyCORIS ignores alpha if both of LoKr's factors are whole matrices. */
 const countsForNothing = (file: number, key: string): boolean => {
   const { tensors } = files[file]!;
   const module = key.replace(/\.alpha$/, "");
   return key.endsWith(".alpha") && tensors.has(`${module}.lokr_w1`) && tensors.has(`${module}.lokr_w2`);
 };
 
-test("a tensor whose numbers change changes what the adapter does", async () => {
+test("changing a tensor changes what the adapter does", async () => {
   const before = await Promise.all(files.map(({ tensors }, file) => outcome(file, tensors)));
   expect(before.filter((one) => one.startsWith("refused"))).toEqual([]);
   await fc.assert(
@@ -97,16 +97,16 @@ test("a tensor whose numbers change changes what the adapter does", async () => 
       const [file, key] = places[pick % places.length]!;
       if (countsForNothing(file, key)) return;
       const tensor = files[file]!.tensors.get(key)!;
-      // A switch that says 0 is turned on.
+      // A switch of 0 is turned on.
       const data = tensor.data.map((value) => (value === 0 ? 1 : value * factor));
       const after = await outcome(file, new Map([...files[file]!.tensors, [key, { ...tensor, data }]]));
-      expect(after === before[file], `${files[file]!.name}: ${key} counts for nothing`).toBe(false);
+      expect(after === before[file], `${files[file]!.name}: ${key} has no effect`).toBe(false);
     }),
     { numRuns: 60 },
   );
 });
 
-test("a tensor that is taken away is missed, or the adapter does something else", async () => {
+test("removing a tensor is refused or changes what the adapter does", async () => {
   const before = await Promise.all(files.map(({ tensors }, file) => outcome(file, tensors)));
   await fc.assert(
     fc.asyncProperty(fc.nat(), async (pick) => {
@@ -114,7 +114,7 @@ test("a tensor that is taken away is missed, or the adapter does something else"
       const { tensors } = files[file]!;
       if (countsForNothing(file, key) || tensors.size === 1) return;
       const after = await outcome(file, new Map([...tensors].filter(([name]) => name !== key)));
-      // Without an alpha it is the rank, without an on_input it is the output: what they may have said.
+      // These may have had the default value: the rank for alpha, the output for on_input.
       if (/\.(alpha|on_input)$/.test(key) && after === before[file]) return;
       expect(after === before[file], `${files[file]!.name}: ${key} is not missed`).toBe(false);
     }),
@@ -122,7 +122,7 @@ test("a tensor that is taken away is missed, or the adapter does something else"
   );
 });
 
-test("a tensor of no kind that is known is named", async () => {
+test("an unknown tensor is named", async () => {
   const ends = [
     "weight_g",
     "lora_C.weight",

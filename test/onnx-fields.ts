@@ -1,4 +1,4 @@
-/** Reads encoded ONNX models back, as far as tests look. Field numbers are those of the public onnx.proto. */
+/** Parses encoded ONNX models, as far as tests need. Field numbers are from the public onnx.proto. */
 
 /** Fields of a protobuf message: numbers for varints, bytes for the rest. */
 export function fields(bytes: Uint8Array): { field: number; value: number | Uint8Array }[] {
@@ -40,7 +40,7 @@ export const elementTypes: Readonly<Record<number, string>> = {
   16: "bfloat16",
 };
 
-/** A node with the element types of what it reads and gives; "" for an operand that is left out. */
+/** A node with the element types of its inputs and outputs; "" for an omitted operand. */
 export interface TypedNode {
   readonly type: string;
   readonly inputs: readonly string[];
@@ -51,12 +51,12 @@ export interface TypedNode {
 
 export interface TypedGraph {
   readonly nodes: readonly TypedNode[];
-  /** Element types by the name of a tensor; `initializers` have their bytes as well, none where they lie in a file. */
+  /** Element types by tensor name; `initializers` also have their bytes, or none if they are in a file. */
   readonly types: ReadonlyMap<string, string>;
   readonly initializers: ReadonlyMap<string, Uint8Array | undefined>;
 }
 
-/** The graph of an encoded model with the element type of every tensor, found from its inputs on. */
+/** The graph of an encoded model with the element type of every tensor, inferred from its inputs. */
 export function typedGraph(model: Uint8Array): TypedGraph {
   const [graph] = all(model, 7) as [Uint8Array];
   const types = new Map<string, string>();

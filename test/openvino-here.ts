@@ -1,4 +1,4 @@
-/** Whether OpenVINO is here: tests of it are skipped loudly elsewhere, and fail in CI. */
+/** Whether OpenVINO is installed: otherwise its tests are skipped with a message, and fail in CI. */
 import { findLibrary } from "../src/runtime/node/openvino/find.ts";
 
 export const openVinoMissing: string | undefined = await findLibrary().then(

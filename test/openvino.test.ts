@@ -1,4 +1,4 @@
-/** Pictures and training by the second engine, through the public API. */
+/** Pictures and training with the second engine, through the public API. */
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,11 +34,11 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
     expect(far / found.length).toBeLessThan(0.001);
   });
 
-  test("in bfloat16: nearly the same picture, omega 1 is cfg, and a batch is its single pictures, bit for bit", async () => {
+  test("in bfloat16: nearly the same picture; omega 1 equals cfg and a batch equals single pictures, bit for bit", async () => {
     const pipeline = await load({ device: "openvino", precision: "bfloat16" });
     expect(pipeline.precision).toBe("bfloat16");
     const [found] = (await pixels(pipeline, request)) as [Uint8Array];
-    // Random weights amplify what a trained network damps; dinghy's pictures are nearer, below.
+    // Random weights amplify errors that a trained network damps; dinghy's pictures, below, are closer.
     expect(psnr(found, expected)).toBeGreaterThan(20);
     const [dial] = await pixels(pipeline, { ...request, omega: 1 });
     const [cfg] = await pixels(pipeline, { ...request, guidance: "cfg" });
@@ -49,7 +49,7 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
     await pipeline.close();
   });
 
-  test("in bfloat16 a trained network's picture is float32's to the eye", async () => {
+  test("in bfloat16 a trained network's picture looks the same as in float32", async () => {
     const drawn: Uint8Array[] = [];
     for (const options of [{ device: "cpu" }, { device: "openvino", precision: "bfloat16" }] as const) {
       const pipeline = await Pipeline.load("dinghy", options);
@@ -88,7 +88,7 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
       return values;
     }
 
-    test("in float32 learns what ONNX Runtime learns", async () => {
+    test("in float32 training gives the same result as ONNX Runtime", async () => {
       const [ours, theirs] = [
         await learned("cpu", { device: "cpu" }),
         await learned("openvino", { device: "openvino" }),
@@ -101,7 +101,7 @@ describe.skipIf(openVinoMissing !== undefined)("OpenVINO", () => {
           size += value ** 2;
         });
       }
-      // Three steps of AdamW, which divides by the gradient's own size: small differences in small gradients count.
+      // Three steps of AdamW, which divides by the gradient's magnitude, so small differences in small gradients matter.
       expect(Math.sqrt(difference / size)).toBeLessThan(1e-3);
     });
   });

@@ -6,7 +6,7 @@ import { buildDenoiser, type Denoiser, type EncodedRows } from "../src/pipelines
 import { type Engine, type Kept, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
 
-/** Sums in another order than the reference's differ by some float32 units; the house's limit is 1e-4. */
+/** Summation order differs from the reference's by some float32 units; the limit is 1e-4. */
 const tolerance = 1e-4;
 
 let engine: Engine;
@@ -68,8 +68,8 @@ describe.each([
     });
 });
 
-/** Strong and weak rows in one batch predict what they predict apart. */
-test("rows of different strength do not touch each other", async () => {
+/** Strong and weak rows predict the same in one batch as separately. */
+test("rows of different strength do not affect each other", async () => {
   const model = await openModel(fixture("pipelines/sd15"));
   const adapter = await readAdapter(fixture("adapters/lora-peft.safetensors"), model);
   const denoiser = await buildDenoiser(engine, model, [{ adapter, strength: 1 }]);
@@ -91,13 +91,13 @@ test("rows of different strength do not touch each other", async () => {
   await denoiser.release();
 });
 
-/** Texts' encodings as the denoiser itself leaves them in the worker. */
+/** Encoded texts in the worker, as the denoiser leaves them. */
 async function encodedAs(strengths: readonly number[], text: Tensor): Promise<EncodedRows> {
   const kept = await engine.hold({ text });
   return { strengths, text: kept, release: () => engine.drop(kept) };
 }
 
-/** The kept tensor `text`, brought out by a graph that does nothing else. */
+/** Fetches the kept tensor `text` with an identity graph. */
 async function broughtOut(text: Kept): Promise<Tensor> {
   const shape = ["rows", "tokens", "width"].map(symbol);
   const session = await engine.compile("as it is", { same: multiply(input("text", shape), 1) });

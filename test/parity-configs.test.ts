@@ -1,4 +1,4 @@
-/** Configs whose null decides, read as Diffusers reads them (`parity/configs.py`). */
+/** Configs with significant nulls, read as in Diffusers (`parity/configs.py`). */
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,13 +38,13 @@ test("a distilled U-Net without a middle block runs as in Diffusers", async () =
     const kept = await engine.hold({ text: part(text, row) });
     const conditioning = await denoiser.condition({ strengths: [1], text: kept, release: () => engine.drop(kept) }, 1);
     const found = await denoiser.predict(part(latents, row), timestep, conditioning);
-    // Sums in another order than the reference's differ by some float32 units; the house's limit is 1e-4.
+    // Summation order differs from the reference's by some float32 units; the limit is 1e-4.
     expect(relativeError(found, part(prediction, row))).toBeLessThan(1e-4);
   }
   await denoiser.release();
 });
 
-test("a tokenizer's model_max_length is how long prompts are", async () => {
+test("a tokenizer's model_max_length limits prompts", async () => {
   const file = join(folder, "tokenizer", "tokenizer_config.json");
   const config = JSON.parse(await readFile(file, "utf8"));
   const lengths: number[] = [];

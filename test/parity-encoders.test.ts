@@ -23,14 +23,14 @@ async function open(name: string) {
 const features = await reference("../encoders/features.safetensors");
 const tolerance = 1e-4;
 
-test("CLIP's features of pictures are Transformers'", async () => {
+test("CLIP's picture features match Transformers'", async () => {
   const { module, config } = await open("clip");
   const session = await engine.compile("CLIP", clipVision(module, clipVisionConfig(config.vision_config)));
   const { features: found } = await session.run({ picture: await features("pictures") });
   expect(relativeError(found!, await features("picture_features"))).toBeLessThan(tolerance);
 });
 
-test("CLIP's features of texts are Transformers'", async () => {
+test("CLIP's text features match Transformers'", async () => {
   const { module, config } = await open("clip");
   const text = clipText(module, clipTextConfig(config.text_config)).text!;
   const session = await engine.compile("CLIP", { features: clipTextFeatures(module, text) });
@@ -46,7 +46,7 @@ test("CLIP's features of texts are Transformers'", async () => {
   expect(relativeError(found!, await features("text_features"))).toBeLessThan(tolerance);
 });
 
-test("the ViT's features are Transformers'", async () => {
+test("the ViT's features match Transformers'", async () => {
   const { module, config } = await open("vit");
   const session = await engine.compile("ViT", vit(module, vitConfig(config)));
   const { features: found } = await session.run({ picture: await features("pictures") });

@@ -1,4 +1,4 @@
-/** Kinds of adapters beside plain LoRA, written by LyCORIS and PEFT (`parity/adapter_kinds.py`), on the tiny SD 1.5. */
+/** Adapters other than plain LoRA, written by LyCORIS and PEFT (`parity/adapter_kinds.py`), on the tiny SD 1.5. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readAdapter } from "../src/adapters/index.ts";
 import type { Model } from "../src/families/family.ts";
@@ -8,7 +8,7 @@ import { buildDenoiser } from "../src/pipelines/denoiser.ts";
 import { type Engine, type Kept, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
 
-/** Sums in another order than the reference's differ by some float32 units; the house's limit is 1e-4. */
+/** Summation order differs from the reference's by some float32 units; the limit is 1e-4. */
 const tolerance = 1e-4;
 
 let engine: Engine;
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-/** Batches of one base row, one weak row and one strong row, as guidance sends them through. */
+/** Batches of a base row, a weak row and a strong row, as in guidance. */
 const rows = [0, 0.6, 1];
 
 describe.each([
@@ -83,7 +83,7 @@ describe.each([
   });
 });
 
-/** The kept tensor `text`, brought out by a graph that does nothing else. */
+/** Fetches the kept tensor `text` with an identity graph. */
 async function broughtOut(text: Kept): Promise<Tensor> {
   const shape = ["rows", "tokens", "width"].map(symbol);
   const session = await engine.compile("as it is", { same: multiply(input("text", shape), 1) });

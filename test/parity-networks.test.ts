@@ -7,7 +7,7 @@ import { textKeysValues, unet, unetConfig } from "../src/models/unet.ts";
 import { type Engine, float32, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
 
-/** Sums in another order than the reference's differ by some float32 units; the house's limit is 1e-4. */
+/** Summation order differs from the reference's by some float32 units; the limit is 1e-4. */
 const tolerance = 1e-4;
 
 let engine: Engine;

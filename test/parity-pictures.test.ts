@@ -19,7 +19,7 @@ async function generate({ pipeline, variant, request, ...rest }: PictureCase) {
   }
 }
 
-/** Share of the pixels whose every channel is within 1 of the reference's. */
+/** Share of the pixels with every channel within 1 of the reference. */
 function agreement(found: Uint8Array, expected: ArrayLike<number>): number {
   let close = 0;
   for (let pixel = 0; pixel < found.length; pixel += 3) {
@@ -28,7 +28,7 @@ function agreement(found: Uint8Array, expected: ArrayLike<number>): number {
   return (close * 3) / found.length;
 }
 
-describe("a picture from the same seed is Diffusers' picture:", () => {
+describe("the same seed gives Diffusers' picture:", () => {
   test.each(pictureCases.map((c) => [c.name, c] as const))("%s", async (name, pictureCase) => {
     const expected = await pictures(name);
     const found = await generate(pictureCase);

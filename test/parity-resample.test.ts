@@ -12,7 +12,7 @@ test.each([
   ["bicubic", 20, 15],
   ["bicubic", 133, 100],
   ["bicubic", 31, 70],
-] as const)("%s to %d x %d is PIL's, within 1 of 255", async (kernel: KernelName, width, height) => {
+] as const)("%s to %d x %d matches PIL within 1/255", async (kernel: KernelName, width, height) => {
   const { shape, data } = await fixture("picture");
   const picture = { width: shape[1]!, height: shape[0]!, data: Uint8Array.from(data) };
   const found = resized(picture, { width, height }, kernel);

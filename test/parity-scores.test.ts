@@ -1,4 +1,4 @@
-/** Scores of pictures from file to cosine against Transformers: fixtures of parity/encoders.py. */
+/** End-to-end scores of pictures against Transformers: fixtures of parity/encoders.py. */
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,14 +6,14 @@ import { expect, test } from "vitest";
 import { evaluate, evaluationProtocols } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
 
-/** The ViT as safetensors, and as its own hub repository has it: a pytorch_model.bin. */
+/** The ViT as safetensors, and as in its hub repository: a pytorch_model.bin. */
 const cases = [
   ...evaluationProtocols.map((one) => [one, "encoders/vit"] as const),
   ["dreambooth", "torch/vit"] as const,
 ];
 
 test.each(cases)(
-  "%s with %s: DINO, CLIP-I and CLIP-T of picture files are those of Transformers' processors and models, within 1e-3",
+  "%s with %s: DINO, CLIP-I and CLIP-T of picture files match Transformers' processors and models within 1e-3",
   async (protocol, vit) => {
     const { texts, scores } = JSON.parse(await readFile(fixture("encoders/scores.json"), "utf8"));
     const pictures = (await readdir(fixture("encoders/pictures"))).sort();

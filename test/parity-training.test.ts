@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-/** The fixtures' names have no component. */
+/** Removes the component, which the fixtures' names lack. */
 const bare = (name: string): string => name.slice(name.indexOf(":") + 1);
 const tokensOf = (ids: readonly number[]) => ({ inputs: { ids }, dropped: "" });
 
@@ -138,7 +138,7 @@ describe.each(cases.map((one) => [one.name, one] as const))("%s", (_, one) => {
     expect(Math.abs(gradientNorm(new Map(gradients)) / norm - 1)).toBeLessThan(1e-4);
   });
 
-  test("goes PyTorch's way for ten steps of AdamW, within 1e-3", async () => {
+  test("follows PyTorch for ten steps of AdamW, within 1e-3", async () => {
     const { tensor, values, objective } = await open(one);
     const settings = {
       steps: 10,

@@ -1,9 +1,9 @@
-/** A picture for tests that is no drawing of the world. */
+/** A synthetic photograph for tests. */
 import sharp from "sharp";
 
 /**
- * What stands for a photograph: light and colour that vary smoothly at every size at once, as in nature's pictures, whose
- * contrast falls with fineness. Made here, for no photograph is in the repository.
+ * Replaces a photograph: light and colour vary smoothly at all scales, with less contrast at finer ones, as in natural images.
+ * Synthesised, because the repository has no photographs.
  */
 export async function photograph(seed: number, file: string): Promise<void> {
   let state = seed + 1;

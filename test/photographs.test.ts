@@ -1,4 +1,4 @@
-/** Photographs are told from the drawn world, and what they need is said before anything is spent. */
+/** Photographs are distinguished from drawn pictures, and their requirements are reported before any work. */
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,8 +25,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-describe("photographs are told", () => {
-  test("from pictures of the drawn world, also as a small JPEG", async () => {
+describe("photographs are distinguished", () => {
+  test("from pictures of the drawn world, even as a small JPEG", async () => {
     expect(await arePhotographs(seen())).toBe(true);
     expect(await arePhotographs(drawn())).toBe(false);
     const small = join(folder, "small");
@@ -51,7 +51,7 @@ describe("photographs are told", () => {
     expect(await arePhotographs(own)).toBe(false);
   });
 
-  test("by what most of a folder's pictures are", async () => {
+  test("by the majority of a folder's pictures", async () => {
     const mixed = join(folder, "mixed");
     await drawReferences({ ...embeddedConcept("black_cat"), references: 2 }, mixed);
     await photograph(7, join(mixed, "a.jpg"));
@@ -70,32 +70,32 @@ test("fine differences do not count, broad ones do", () => {
       16,
     ),
   ).toBe(7);
-  // One patch of four.
+  // One of four patches.
   const corner = grey.map((value, i) => value + (Math.floor(i / 3) % 16 < 8 && i < 16 * 8 * 3 ? 10 : 0));
   expect(patchError(grey, corner, 16)).toBe(5);
 });
 
-describe("what photographs need", () => {
+describe("the requirements of photographs", () => {
   const advice = { pictures: "These pictures", instead: "name another model", insist: "name dinghy" };
   const asked = { token: "sks", class: "cat", out: "cat.safetensors" };
   const needs = (machine: { cores: number; memory: number }, more: object = {}) =>
     refusePhotographs("dreambooth", { ...asked, images: seen(), ...more }, machine, advice);
   const machine = { cores: 2, memory: 16 * 2 ** 30 };
 
-  test("is said with the other model's size, memory and time, and how to insist", async () => {
+  test("include the other model's size, memory and time, and how to insist", async () => {
     // 500 steps of two rows at 12.4 s, and 100 pictures of 50 steps at 9 s, on the two cores these were measured on.
     const hours = (500 * 2 * 12.4 + 100 * 50 * 9) / 3600;
     const facts = ["4.3 GB", "10.4 GiB", "16 GiB", `${Math.round(hours)} hours`, "2 cores", "name dinghy"];
     await expect(needs(machine)).rejects.toEqual(refusal("photographs-on-dinghy", ...facts));
   });
 
-  test("takes less time on more cores and with less to do, and more memory than a small machine has", async () => {
+  test("include less time with more cores or less work, and exceed a small machine's memory", async () => {
     const some = needs({ cores: 8, memory: 4 * 2 ** 30 }, { steps: 100, prior: false });
     const minutes = Math.round((100 * 12.4) / 4 / 60);
     await expect(some).rejects.toEqual(refusal("photographs-on-dinghy", "4 GiB", `${minutes} minutes`, "8 cores"));
   });
 
-  test("is nothing where the pictures are drawn", async () => {
+  test("do not apply to drawn pictures", async () => {
     await refusePhotographs("dreambooth", { ...asked, images: drawn() }, machine, advice);
   });
 });
@@ -111,7 +111,7 @@ describe("tiller train", () => {
     return { ...(await tiller([...cat, "--images", images, "--json", ...more], { train })), models };
   };
 
-  test("without a model refuses photographs, naming one and how to insist, before anything is learned", async () => {
+  test("without --model refuses photographs before training, naming a model and how to insist", async () => {
     const { code, json, models } = await learnt(seen());
     expect([code, models]).toEqual([2, []]);
     expect(json().error).toEqual(
@@ -119,7 +119,7 @@ describe("tiller train", () => {
     );
   });
 
-  test("learns them where dinghy is named, and drawn pictures without", async () => {
+  test("trains on them if dinghy is named, and on drawn pictures without", async () => {
     expect(await learnt(seen(), "--model", "dinghy")).toMatchObject({ code: 0, models: ["dinghy"] });
     expect(await learnt(drawn())).toMatchObject({ code: 0, models: ["dinghy"] });
   });
@@ -154,7 +154,7 @@ describe("Studio's server", () => {
     expect((await learn(upload, { model: "dinghy" })).status).toBe(201);
   });
 
-  test("takes drawn pictures as they come", async () => {
+  test("accepts drawn pictures", async () => {
     expect((await learn(await brought(drawn(), ["0.png"]))).status).toBe(201);
   });
 });

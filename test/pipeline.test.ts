@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => pipeline.close());
 
 describe("the dial", () => {
-  test("at omega 1 gives exactly the picture of cfg", async () => {
+  test("at omega 1 gives exactly cfg's picture", async () => {
     const [dial, cfg] = [
       { ...request, omega: 1 },
       { ...request, guidance: "cfg" as const },
@@ -42,7 +42,7 @@ describe("the dial", () => {
     expect(bytes(await pictures(pipeline, dial))).toEqual(bytes(await pictures(pipeline, cfg)));
   });
 
-  test("changes the picture on the way to omega 0", async () => {
+  test("changes the picture as omega goes to 0", async () => {
     const [a, b] = [
       await pictures(pipeline, { ...request, omega: 0 }),
       await pictures(pipeline, { ...request, omega: 1 }),
@@ -50,7 +50,7 @@ describe("the dial", () => {
     expect(bytes(a)).not.toEqual(bytes(b));
   });
 
-  test("costs the rows of cfg", async () => {
+  test("costs as many rows as cfg", async () => {
     const rows = async (guidance: PictureRequest["guidance"]) => {
       for await (const event of pipeline.generate({ ...request, guidance, steps: 1 }))
         if (event.type === "step") return event.rows;
@@ -78,7 +78,7 @@ describe("the dial", () => {
 describe("fewer evaluations", () => {
   const fewer: PictureRequest = { ...request, guidanceEvery: 3, guidanceBetween: "extrapolated", guidanceTo: 0.9 };
 
-  test("draw another picture, in the mean of rows that they say", async () => {
+  test("draw a different picture, with the reported mean rows", async () => {
     const rows = async (asked: PictureRequest) => {
       const seen: number[] = [];
       for await (const event of pipeline.generate(asked)) if (event.type === "step") seen.push(event.rows);
@@ -89,19 +89,19 @@ describe("fewer evaluations", () => {
     expect(bytes(held)).not.toEqual(bytes(full));
   });
 
-  test("in a batch of four are four single runs", async () => {
+  test("in a batch of four equal four single runs", async () => {
     const four = await pictures(pipeline, { ...fewer, count: 4 }, 4);
     const singles = [];
     for (const seed of [3, 4, 5, 6]) singles.push(...(await pictures(pipeline, { ...fewer, seed })));
     expect(bytes(four)).toEqual(bytes(singles));
   });
 
-  test("with no step left to guide are no guidance, bit for bit", async () => {
+  test("with no guided step equal no guidance, bit for bit", async () => {
     const none = await pictures(pipeline, { ...request, guidance: "none" });
     expect(bytes(await pictures(pipeline, { ...request, guidanceFrom: 0.9 }))).toEqual(bytes(none));
   });
 
-  test("stand in the recipe where they are asked for, and repeat the picture", async () => {
+  test("are in the recipe if requested, and reproduce the picture", async () => {
     const [plain] = await pictures(pipeline, { ...request, guidanceEvery: 1, guidanceFrom: 0 });
     expect(Object.keys(plain!.recipe.request).filter((key) => /^guidance./.test(key))).toEqual([]);
     const [picture] = await pictures(pipeline, fewer);
@@ -130,7 +130,7 @@ describe("a batch", () => {
 });
 
 describe("adapters", () => {
-  test("of the usual kind come and go without a new session", async () => {
+  test("of attention modules come and go without a new session", async () => {
     const own = await load();
     try {
       const first = await pictures(own, request);
@@ -149,7 +149,7 @@ describe("adapters", () => {
     }
   });
 
-  test("with convolutions extend the networks once, when they come first", async () => {
+  test("with convolutions extend the networks once, on first use", async () => {
     const own = await load();
     try {
       await own.setAdapters([fixture("adapters/lora-kohya.safetensors")]);
@@ -162,10 +162,10 @@ describe("adapters", () => {
     }
   });
 
-  test("give the picture that the same change merged into the weights gives", async () => {
+  test("give the same picture as merged weights", async () => {
     const merged = await load({ adapters: [await mergedModelAdapter()] });
     try {
-      // The merged matrices go in whole, as replaced keys and values; sums in another order move few pixels by 1.
+      // The merged matrices replace keys and values; a different summation order changes few pixels by 1.
       const cfg: PictureRequest = { ...request, guidance: "cfg" };
       const found = (await pictures(merged, cfg))[0]!.data;
       const own = await load({ adapters: [await keysAndValuesOf(lora)] });
@@ -185,7 +185,7 @@ describe("adapters", () => {
     await Promise.all([off.close(), none.close()]);
   });
 
-  test("that are refused leave those of before", async () => {
+  test("that are refused leave the previous ones", async () => {
     const own = await load();
     try {
       const before = bytes(await pictures(own, request));
@@ -200,7 +200,7 @@ describe("adapters", () => {
     }
   });
 
-  test("that define one token twice are refused, whatever its case", async () => {
+  test("that define the same token are refused, whatever its case", async () => {
     const [one, other] = [await embedding("one", "<Cat>"), await embedding("other", "<cat>")];
     await expect(load({ adapters: [one, other] })).rejects.toThrow(refusal("token-defined-twice", one, other, "<Cat>"));
   });
@@ -213,7 +213,7 @@ describe("adapters", () => {
       if (event.type === "warning") warnings.push(event.message);
     }
     await own.close();
-    expect(warnings).toEqual([`the strength 0.4 of ${file} does nothing: it is an embedding`]);
+    expect(warnings).toEqual([`the strength 0.4 of ${file} has no effect: it is an embedding`]);
   });
 
   test("of another base model are refused with the first key that the model lacks", async () => {
@@ -223,7 +223,7 @@ describe("adapters", () => {
 });
 
 describe("a full fine-tune with its base", () => {
-  test("at omega 1 is cfg on the fine-tune, at omega 0 its weak rows are the base's, and without these no guidance", async () => {
+  test("at omega 1 equals cfg on the fine-tune, at omega 0 has the base's weak rows, and without these equals no guidance", async () => {
     const own = await Pipeline.load(model, { base: fixture("pipelines/sd15-fp16"), device: "cpu" });
     const alone = await load({ adapters: [] });
     try {
@@ -266,11 +266,11 @@ describe("a full fine-tune with its base", () => {
   });
 });
 
-test("numbers too large for a picture are told of, not drawn black", async () => {
+test("non-finite pictures are an error, not drawn black", async () => {
   await expect(pictures(pipeline, { ...request, scale: 1e308 })).rejects.toThrow(refusal("picture-not-finite"));
 });
 
-test("a run that is stopped stops within a step", async () => {
+test("a cancelled run stops within a step", async () => {
   const controller = new AbortController();
   const steps: number[] = [];
   const run = async () => {
@@ -284,7 +284,7 @@ test("a run that is stopped stops within a step", async () => {
   expect(steps.at(-1)).toBe(3);
 });
 
-test("a preview shows a picture of the final size before the run is over", async () => {
+test("a preview has the final size before the run ends", async () => {
   for await (const event of pipeline.generate(request)) {
     if (event.type !== "step" || event.step < 3) continue;
     const [preview] = await event.preview();
@@ -293,7 +293,7 @@ test("a preview shows a picture of the final size before the run is over", async
   }
 });
 
-test("a decoder that could not be built is built when the next picture is due", async () => {
+test("a decoder that could not be built is retried for the next picture", async () => {
   const engine = await startEngine();
   try {
     const short: Engine = { ...engine, compile: vi.fn(engine.compile).mockRejectedValueOnce(new Error("no memory")) };
@@ -306,10 +306,10 @@ test("a decoder that could not be built is built when the next picture is due", 
   }
 });
 
-describe("the settings at which a method is another", () => {
+describe("the settings at which a method equals its baseline", () => {
   const ending = guidanceMethods.filter(({ isBaselineAt, needs }) => isBaselineAt && !needs.includes("learned token"));
   const most = (a: Uint8Array, b: Uint8Array) => a.reduce((found, v, i) => Math.max(found, Math.abs(v - b[i]!)), 0);
-  // Another number of rows is another shape of product, whose sums may be rounded otherwise: by one level in 255 at most.
+  // A different number of rows changes the shape of products and so their rounding: by at most 1/255.
   test.each(ending.map(({ name, baseline, isBaselineAt }) => [name, isBaselineAt, baseline] as const))(
     "%s at %j draws the picture of %s",
     async (guidance, at, baseline) => {
@@ -319,7 +319,7 @@ describe("the settings at which a method is another", () => {
     },
   );
 
-  test("output-interpolation at omega 0 draws pg's picture, and another in between", async () => {
+  test("output-interpolation draws pg's picture at omega 0, and a different one in between", async () => {
     const at = async (guidance: GuidanceName, omega: number) =>
       (await pictures(pipeline, { ...request, guidance, omega }))[0]!.data;
     expect(most(await at("output-interpolation", 0), await at("pg", 0))).toBeLessThanOrEqual(1);
@@ -349,7 +349,7 @@ describe("a wrong request is refused:", () => {
     await expect(run).rejects.toThrow(refusal(code, ...facts));
   });
 
-  test("and an omega outside 0 to 1 is a warning", async () => {
+  test("but an omega outside 0 to 1 is a warning", async () => {
     const warnings: string[] = [];
     for await (const event of pipeline.generate({ ...request, omega: 1.5, steps: 1 })) {
       if (event.type === "warning") warnings.push(event.message);
@@ -358,7 +358,7 @@ describe("a wrong request is refused:", () => {
   });
 });
 
-/** The LoRA's keys and values alone, as a LoRA file. */
+/** The LoRA's keys and values only, as a LoRA file. */
 async function keysAndValuesOf(file: string): Promise<string> {
   const { adapter } = await opened(file);
   const tensors = [];
@@ -397,7 +397,7 @@ async function mergedModelAdapter(): Promise<string> {
   return save("merged.safetensors", tensors);
 }
 
-/** A LoRA on a matrix of which the network takes rows and makes no product. */
+/** A LoRA on an embedding table, which the network does not multiply with. */
 async function loraOnTokenTable(): Promise<string> {
   const path = "text_model.embeddings.token_embedding";
   const [out, width] = (await openModel(model)).components.get("text_encoder")!.weights.get(`${path}.weight`)!
@@ -418,7 +418,7 @@ async function embedding(name: string, token: string): Promise<string> {
   return file;
 }
 
-/** A model whose U-Net and text encoder lie in one file, as the community shares them. */
+/** A model with U-Net and text encoder in a single file. */
 async function inOneFile(folder: string): Promise<Model> {
   const source = await openModel(folder, { variant: folder.endsWith("fp16") ? "fp16" : undefined });
   const tensors = [];

@@ -1,4 +1,4 @@
-/** What a command leaves behind: nothing but what it was asked for. Everything runs in a process with an empty home. */
+/** Commands write only the requested files. Everything runs in a process with an empty home folder. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs node with a home and a temporary folder of its own, and lists the files it left there. */
+/** Runs node with its own home and temporary folders, and lists the files it left there. */
 async function leftBy(...args: string[]): Promise<string[]> {
   const home = await mkdtemp(join(folder, "home-"));
   const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...env } = process.env;
@@ -31,17 +31,17 @@ async function leftBy(...args: string[]): Promise<string[]> {
 const main = dist("cli/main.js");
 
 describe("ONNX Runtime's telemetry", () => {
-  test("leaves nothing beside a picture", async () => {
+  test("drawing leaves nothing but the picture", async () => {
     expect(await leftBy(main, "generate", "--prompt", "a cat", "--steps", "1", "--out", join(folder, "out"))).toEqual(
       [],
     );
   });
 
-  test("leaves nothing beside a look at the devices", async () => {
+  test("probing devices leaves nothing", async () => {
     expect(await leftBy(main, "doctor")).toEqual([]);
   });
 
-  test("leaves nothing where the library is used", async () => {
+  test("using the library leaves nothing", async () => {
     const program = `
       const { Pipeline } = await import(${JSON.stringify(dist("index.js"))});
       const pipeline = await Pipeline.load("dinghy", { device: "cpu" });
@@ -56,7 +56,7 @@ describe("ONNX Runtime's telemetry", () => {
     expect(await readdir(join(folder, "long"))).toEqual(["tiller-0-cfg.png"]);
   });
 
-  test("is refused in a worker thread that cannot switch it off", async () => {
+  test("loading is refused in a worker thread that cannot disable telemetry", async () => {
     const program = `
       const { parentPort } = require("node:worker_threads");
       import(${JSON.stringify(dist("index.js"))})

@@ -1,10 +1,10 @@
-/** What tests expect of a failure: its code, and the facts that its message must name. */
+/** Matchers for errors: the code, and facts in the message. */
 import type { ErrorCode } from "../src/errors/index.ts";
 
 /**
- * Matches a TillerError with this code, and whatever tells of one: the command line's `error`, an answer of the server, a job.
+ * Matches a TillerError with this code, and its serialised forms: the command line's `error`, a server's answer, a job.
  *
- * @param facts What the message must hold: a file, a key, an option, a number; never the words around it.
+ * @param facts What the message must contain: a file, a key, an option, a number; never its wording.
  */
 export const refusal = (code: ErrorCode, ...facts: readonly string[]) => ({
   $$typeof: Symbol.for("jest.asymmetricMatcher"),

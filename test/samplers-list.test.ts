@@ -1,4 +1,4 @@
-/** One sampler more, told by one object and one entry in the list, is known wherever samplers are. */
+/** A new sampler, added as one object and one entry in the list, works everywhere. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { tiller } from "./fake-world.ts";
 import { fixture } from "./fixtures.ts";
 import { refusal } from "./refusal.ts";
 
-/** Euler, leaving the second half of its steps out. */
+/** Euler without the second half of its steps. */
 vi.mock("../src/samplers/samplers.ts", async (original) => {
   const { samplers } = await original<typeof import("../src/samplers/samplers.ts")>();
   const { samplerKind } = await import("../src/samplers/kind.ts");
@@ -30,7 +30,7 @@ vi.mock("../src/samplers/samplers.ts", async (original) => {
   });
   return { samplers: [...samplers, hasty] };
 });
-/** As the types do not know it. */
+/** Cast, because it is not in the types. */
 const name = "hasty" as SamplerName;
 
 let out: string;
@@ -39,7 +39,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(out, { recursive: true }));
 
-test("it reads its keys of a scheduler config, and Karras spacing from it or from the request", () => {
+test("reads its keys from a scheduler config, and Karras spacing from the config or the request", () => {
   expect(parseConfig(name, { interpolation_type: "cubic" })).not.toHaveProperty("interpolation_type");
   expect(() => parseConfig(name, { final_sigmas_type: "one" })).toThrow(
     refusal("scheduler-unsupported", "final_sigmas_type", "hasty"),
@@ -57,7 +57,7 @@ test("it reads its keys of a scheduler config, and Karras spacing from it or fro
   );
 });
 
-test("pictures are drawn by it and say so", async () => {
+test("pictures are drawn with it and record it", async () => {
   const pipeline = await Pipeline.load(fixture("pipelines/sd15"), { device: "cpu" });
   try {
     const steps: number[] = [];
@@ -73,7 +73,7 @@ test("pictures are drawn by it and say so", async () => {
   }
 });
 
-test("the command line takes it and names it in help", async () => {
+test("the command line accepts it and lists it in help", async () => {
   for (const command of ["generate", "sweep"]) {
     const help = (await tiller([command, "--help"])).stdout.replace(/\s+/g, " ");
     expect(help).toContain("ddim, dpm++, euler, euler-a, hasty");
@@ -85,7 +85,7 @@ test("the command line takes it and names it in help", async () => {
   expect([code, requests[0]?.sampler]).toEqual([0, "hasty"]);
 });
 
-test("requests and experiments take it", () => {
+test("requests and experiments accept it", () => {
   expect(pictureRequestSchema.parse({ prompt: "a cat", sampler: "hasty" }).sampler).toBe("hasty");
   const experiment = { name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }] };
   expect(parseExperiment({ ...experiment, sampler: "hasty" }).sampler).toBe("hasty");
@@ -101,7 +101,7 @@ describe("the server", () => {
   // biome-ignore lint/suspicious/noExplicitAny: what comes over the wire.
   const get = async (path: string): Promise<any> => (await fetch(new URL(path, studio.url))).json();
 
-  test("offers it to its page and describes it", async () => {
+  test("lists it and describes it", async () => {
     expect(await get("/api/samplers")).toContainEqual({ name: "hasty", label: "Hasty", karras: true });
     const described = await get("/api/openapi.json");
     for (const path of ["/api/jobs", "/v1/images/generations"]) {
@@ -109,7 +109,7 @@ describe("the server", () => {
     }
   });
 
-  test("offers it to the community's clients under its labels", async () => {
+  test("offers it to web UI clients under its labels", async () => {
     const names = (await get("/sdapi/v1/samplers")).map((one: { name: string }) => one.name);
     expect(names.slice(-3)).toEqual(["Euler a", "Hasty", "Hasty Karras"]);
   });

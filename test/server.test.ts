@@ -1,4 +1,4 @@
-/** The server over HTTP, on a tiny model, as its page, an OpenAI client and a community client use it. */
+/** The server over HTTP on a tiny model, used by its page, an OpenAI client and a web UI client. */
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { request as rawRequest } from "node:http";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { fixture } from "./fixtures.ts";
 import { refusal } from "./refusal.ts";
 
 let root: string;
-/** The server's folder, in one that is not its own. */
+/** The server's data folder, inside another folder. */
 let data: string;
 let studio: Studio;
 const options = () => ({
@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(root, { recursive: true });
 });
 
-/** A request for a path as it stands here: fetch would resolve its dots. */
+/** A request for a path as written: fetch would resolve its dots. */
 const asWritten = (method: string, path: string) =>
   new Promise<{ status: number; body: string }>((done, fail) => {
     const asked = rawRequest({ port: new URL(studio.url).port, method, path }, (answer) => {
@@ -49,7 +49,7 @@ const post = (path: string, body: unknown) =>
   fetch(at(path), { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 const pictures = (request: object, more: object = {}) =>
   post("/api/jobs", { request: { prompt: "a red cat", steps: 2, ...request }, ...more });
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever is there.
+// biome-ignore lint/suspicious/noExplicitAny: tests read arbitrary answers.
 const json = async (answer: Response | Promise<Response>): Promise<any> => (await answer).json();
 const job = (id: string): Promise<Job> => json(fetch(at(`/api/jobs/${id}`)));
 
@@ -62,7 +62,7 @@ async function over(id: string): Promise<Job> {
 }
 
 describe("jobs", () => {
-  test("a sweep makes its pictures in order, each with a recipe that holds no path", async () => {
+  test("a sweep makes its pictures in order, each with a recipe without paths", async () => {
     const asked = await pictures({ seed: 3 }, { variations: [{ omega: 0, guidance: "pg" }, { guidance: "cfg" }] });
     expect(asked.status).toBe(201);
     const done = await over((await json(asked)).id);
@@ -80,7 +80,7 @@ describe("jobs", () => {
     expect(gallery).toHaveLength(1);
   });
 
-  test("events tell a job's way from waiting to done", async () => {
+  test("events follow a job from queued to done", async () => {
     const { id } = await json(pictures({ count: 2 }));
     const stream = await fetch(at(`/api/jobs/${id}/events`));
     const states: string[] = [];
@@ -99,20 +99,20 @@ describe("jobs", () => {
     expect(states.indexOf("running")).toBeLessThan(states.indexOf("done"));
   });
 
-  test("a job that runs ends within a step, one that waits never begins", async () => {
+  test("a running job is cancelled within a step, a waiting one never starts", async () => {
     const { id } = await json(pictures({ steps: 900, count: 8 }));
     const { id: second, position } = await json(pictures({}));
     expect(position).toBe(1);
     await fetch(at(`/api/jobs/${second}`), { method: "DELETE" });
     const stop = () => json(fetch(at(`/api/jobs/${id}/stop`), { method: "POST" }));
     expect(await stop()).toMatchObject({ id, state: "cancelled" });
-    // Once more changes nothing, nor is the job forgotten.
+    // Cancelling again has no effect and does not delete the job.
     expect(await stop()).toMatchObject({ id, state: "cancelled" });
     expect((await over(id)).state).toBe("cancelled");
     expect(await over(second)).toMatchObject({ state: "cancelled", pictures: [] });
   });
 
-  test("a server that starts again goes on with what waited and what ran", async () => {
+  test("a restarted server continues waiting and running jobs", async () => {
     const { id } = await json(pictures({ steps: 300 }));
     const { id: second } = await json(pictures({ seed: 9 }));
     while ((await job(id)).progress === undefined) await new Promise((done) => setTimeout(done, 10));
@@ -122,7 +122,7 @@ describe("jobs", () => {
     expect((await over(second)).state).toBe("done");
   });
 
-  test("copies that a person made of a job's file do not count, nor keep the server from starting", async () => {
+  test("copies of a job's file are ignored", async () => {
     const { id } = await over((await json(pictures({ steps: 1 }))).id);
     for (const name of ["copy (1)", "copy"]) {
       await copyFile(join(data, "jobs", `${id}.json`), join(data, "jobs", `${name}.json`));
@@ -133,7 +133,7 @@ describe("jobs", () => {
     expect(await json(fetch(at("/api/jobs")))).toEqual(before);
   });
 
-  test("a second server on the same port or the same folder leaves the jobs of the first alone", async () => {
+  test("a second server on the same port or folder does not touch the first one's jobs", async () => {
     const { id } = await json(pictures({ steps: 400 }));
     const port = Number(new URL(studio.url).port);
     await expect(startStudio({ ...options(), port })).rejects.toThrow(
@@ -165,7 +165,7 @@ describe("jobs", () => {
       prior: false,
       sampleEvery: 1,
     };
-    // A run that was stopped does not stand in the way of one of the same name with other settings.
+    // A stopped run does not block one with the same name and other settings.
     const { id: stopped } = await json(post("/api/jobs", { ...training, steps: 500, sampleEvery: 500 }));
     while ((await job(stopped)).losses === undefined) await new Promise((done) => setTimeout(done, 10));
     await fetch(at(`/api/jobs/${stopped}/stop`), { method: "POST" });
@@ -177,7 +177,7 @@ describe("jobs", () => {
       expect(JSON.stringify(await json(fetch(at(`/api/pictures/${picture}`))))).not.toContain(data);
     }
     expect(await json(fetch(at("/api/adapters")))).toEqual([{ name: "my-cat" }]);
-    // Of the run nothing is left but the pictures it learned from.
+    // Only the training pictures are left of the run.
     expect(await readdir(join(data, "uploads"))).toEqual([upload.id]);
     const drawn = await over((await json(pictures({}, { adapters: [{ name: "my-cat" }] }))).id);
     expect(drawn).toMatchObject({ state: "done", pictures: [expect.any(String)] });
@@ -198,7 +198,7 @@ test.each([
   await rm(folder, { recursive: true });
 });
 
-test("a server removes what one that was killed left half-done, and nothing else", async () => {
+test("a server removes the unfinished files of a killed one, and nothing else", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   const [id, part] = ["mif10zq0-0123456789", "0123abcd.tmp"];
   const left = [
@@ -231,7 +231,7 @@ test("a server removes what one that was killed left half-done, and nothing else
       .filter((one) => one.isFile())
       .map(({ parentPath, name }) => relative(folder, join(parentPath, name)));
   };
-  // As long as another server works here they may be its own.
+  // While another server uses the folder they may be its own.
   const first = await startStudio({ ...options(), data: folder });
   for (const file of left) {
     await mkdir(dirname(join(folder, file)), { recursive: true });
@@ -254,21 +254,24 @@ test("a server is not started in a folder that is a file", async () => {
   await rm(folder, { recursive: true });
 });
 
-describe("a client that waits for a job", () => {
-  test.each(["/v1/images/generations", "/sdapi/v1/txt2img"])("of %s is told that it was cancelled", async (path) => {
-    const asked = post(path, { prompt: "a cat", steps: 900 });
-    const running = async () =>
-      ((await json(fetch(at("/api/jobs")))) as Job[]).find(({ state, ended }) => state === "running" && !ended);
-    let found = await running();
-    while (!found) {
-      await new Promise((done) => setTimeout(done, 10));
-      found = await running();
-    }
-    await fetch(at(`/api/jobs/${found.id}/stop`), { method: "POST" });
-    const answer = await asked;
-    const told = await json(answer);
-    expect([answer.status, told.error?.code ?? told.code]).toEqual([409, "job-cancelled"]);
-  });
+describe("a client waiting for a job", () => {
+  test.each(["/v1/images/generations", "/sdapi/v1/txt2img"])(
+    "on %s gets an error when it is cancelled",
+    async (path) => {
+      const asked = post(path, { prompt: "a cat", steps: 900 });
+      const running = async () =>
+        ((await json(fetch(at("/api/jobs")))) as Job[]).find(({ state, ended }) => state === "running" && !ended);
+      let found = await running();
+      while (!found) {
+        await new Promise((done) => setTimeout(done, 10));
+        found = await running();
+      }
+      await fetch(at(`/api/jobs/${found.id}/stop`), { method: "POST" });
+      const answer = await asked;
+      const told = await json(answer);
+      expect([answer.status, told.error?.code ?? told.code]).toEqual([409, "job-cancelled"]);
+    },
+  );
 });
 
 describe("clients of other servers", () => {
@@ -276,7 +279,7 @@ describe("clients of other servers", () => {
     expect((await post("/v1/images/generations", { prompt: "a cat", steps: 1, size: "0x128" })).status).toBe(400);
   });
 
-  test("without a seed OpenAI's form draws another picture each time", async () => {
+  test("without a seed OpenAI's API draws a different picture each time", async () => {
     const draw = async () =>
       (await json(post("/v1/images/generations", { prompt: "a cat", steps: 1 }))).data[0].b64_json;
     expect(await draw()).not.toBe(await draw());
@@ -287,7 +290,7 @@ describe("clients of other servers", () => {
     const { data: made } = await client.images.generate({
       prompt: "a red cat",
       n: 2,
-      // Tiller's own fields beside OpenAI's.
+      // Tiller's additional fields.
       ...({ steps: 2, guidance: "pg", omega: 0.6, seed: 1 } as object),
     });
     expect(made).toHaveLength(2);
@@ -301,7 +304,7 @@ describe("clients of other servers", () => {
     });
   });
 
-  test("a client of the community's web UI gets pictures", async () => {
+  test("a client of the web UI gets pictures", async () => {
     const answer = await json(
       post("/sdapi/v1/txt2img", {
         prompt: "a red cat",
@@ -322,7 +325,7 @@ describe("clients of other servers", () => {
   });
 });
 
-/** A study of one picture by each of two methods. */
+/** A study with one picture for each of two methods. */
 async function makeStudy() {
   const arms = ["cfg", "none"];
   const asked = await json(pictures({ steps: 1 }, { variations: arms.map((guidance) => ({ guidance })) }));
@@ -330,8 +333,8 @@ async function makeStudy() {
   return json(post("/api/studies", { title: "x", job: asked.id, arms, seeds: 1 }));
 }
 
-describe("where the server's folders are", () => {
-  /** What clients were told, in their bodies. */
+describe("the server's paths", () => {
+  /** The bodies of all answers. */
   let bodies: string[];
   let words: string[];
   const listen = (warning: Error) => words.push(String(warning));
@@ -343,7 +346,7 @@ describe("where the server's folders are", () => {
     process.off("warning", listen);
     expect(bodies.join("\n")).not.toContain(root);
   });
-  /** The answer's status and what it holds. */
+  /** The answer's status and body. */
   const told = async (asked: Response | Promise<Response>) => {
     const answer = await asked;
     const body = await answer.text();
@@ -356,7 +359,7 @@ describe("where the server's folders are", () => {
     return job;
   };
 
-  test("is not told of files that are damaged", async () => {
+  test("are hidden in errors about damaged files", async () => {
     await writeFile(join(data, "studies", "broken.json"), "{");
     await writeFile(join(data, "pictures", "broken.png"), "no picture");
     await writeFile(join(data, "adapters", "broken.safetensors"), "no adapter");
@@ -381,7 +384,7 @@ describe("where the server's folders are", () => {
     }
   });
 
-  test("is not told where the disk refuses", async () => {
+  test("are hidden in errors about the disk", async () => {
     const here = join(data, "pictures");
     await rename(here, `${here}-away`);
     await writeFile(here, "a file");
@@ -390,7 +393,7 @@ describe("where the server's folders are", () => {
     await rename(`${here}-away`, here);
   });
 
-  test("is told to the server's own output where it meets what it does not know", async () => {
+  test("appear in the server's own output for unexpected errors", async () => {
     const here = join(data, "studies");
     await rename(here, `${here}-away`);
     const [status, answer] = await told(fetch(at("/api/studies")));
@@ -399,7 +402,7 @@ describe("where the server's folders are", () => {
     await rename(`${here}-away`, here);
   });
 
-  test("is not told in warnings", async () => {
+  test("are hidden in warnings", async () => {
     const file = join(data, "adapters", "embedding.safetensors");
     await copyFile(fixture("adapters/ti.safetensors"), file);
     const { warnings } = await failed(pictures({ steps: 1 }, { adapters: [{ name: "embedding", strength: 0.5 }] }));
@@ -407,7 +410,7 @@ describe("where the server's folders are", () => {
     await rm(file);
   });
 
-  test("is not told of pictures to measure against that there are none of", async () => {
+  test("are hidden in errors about missing reference pictures", async () => {
     const folder = join(root, "measuring");
     const own = await startStudio({ data: folder, port: 0, device: "cpu", threads: 2 });
     try {
@@ -434,7 +437,7 @@ test("dinghy's encoders do not measure another model's pictures", async () => {
   expect([answer.status, await json(answer)]).toEqual([400, refusal("encoders-needed", "--clip", "--dino")]);
 });
 
-test("a study that is damaged, and a copy of one, leave the list and the deletion of pictures as they were", async () => {
+test("a damaged study or a copy of one does not affect the list or deleting pictures", async () => {
   const study = await makeStudy();
   const before = await json(fetch(at("/api/studies")));
   const studies = join(data, "studies");
@@ -448,15 +451,15 @@ test("a study that is damaged, and a copy of one, leave the list and the deletio
   expect((await remove("another")).status).toBe(204);
 });
 
-describe("what is wrong is refused, and nothing else happens", () => {
-  test("a study of pictures of which one was deleted", async () => {
+describe("refuses without side effects", () => {
+  test("a study with a deleted picture", async () => {
     const made = await over((await json(pictures({}, { variations: [{ guidance: "cfg" }, { guidance: "none" }] }))).id);
     await fetch(at(`/api/pictures/${made.pictures[1]}`), { method: "DELETE" });
     const answer = await post("/api/studies", { title: "x", job: made.id, arms: ["cfg", "none"], seeds: 1 });
     expect([answer.status, await json(answer)]).toEqual([400, refusal("pictures-gone")]);
   });
 
-  test("answers of which two are about the same set of a study", async () => {
+  test("two answers for the same set of a study", async () => {
     const { id } = await makeStudy();
     const one = { set: 0, subject: 1, text: null };
     const send = (answers: object[]) => post(`/api/studies/${id}/answers`, { person: "a", answers });
@@ -466,7 +469,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
   });
 
   test.each([
-    ["JSON that is none", "{", "request-invalid", ""],
+    ["invalid JSON", "{", "request-invalid", ""],
     ["a wrong setting", '{"request":{"prompt":"x","steps":0}}', "request-invalid", "steps"],
     ["an unknown model", '{"model":"x","request":{"prompt":"x"}}', "model-unknown", "sd15"],
     [
@@ -481,7 +484,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
     expect([answer.status, await json(answer)]).toEqual([400, refusal(code, fact)]);
   });
 
-  test("an upload of a format that draws", async () => {
+  test("an upload of a vector format", async () => {
     const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="9" height="9"/></svg>';
     const form = new FormData();
     form.append("pictures", new File([svg], "drawn.png"));
@@ -490,7 +493,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
     expect((await readdir(join(data, "uploads"))).filter((name) => name.startsWith("."))).toEqual([]);
   });
 
-  test("an upload that never says how long it is, and never ends", async () => {
+  test("an endless upload without a length", async () => {
     const endless = new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(1 << 20)) });
     const answer = await fetch(at("/api/uploads"), {
       method: "POST",
@@ -501,22 +504,22 @@ describe("what is wrong is refused, and nothing else happens", () => {
     expect(answer.status).toBe(413);
   });
 
-  test("a request of more than a megabyte, ten thousand prompts say", async () => {
+  test("a request of more than a megabyte", async () => {
     const answer = await post("/api/jobs", { request: { prompt: "a cat ".repeat(200_000) } });
     expect(answer.status).toBe(413);
   });
 
-  test("a sampler that there is not, in the community's form", async () => {
+  test("an unknown sampler in the web UI's API", async () => {
     const answer = await post("/sdapi/v1/txt2img", { prompt: "a cat", sampler_name: "Heun" });
     expect([answer.status, await json(answer)]).toEqual([400, refusal("sampler-unknown", "Heun")]);
   });
 
-  test("what a run of training keeps beside the uploads", async () => {
+  test("a request for a training run's files beside the uploads", async () => {
     const answer = await fetch(at("/api/uploads/1.cat.run/checkpoint.safetensors"));
     expect([answer.status, await json(answer)]).toEqual([400, refusal("name-invalid")]);
   });
 
-  test("names that cannot be decoded, and forms that are none", async () => {
+  test("names that cannot be decoded, and invalid forms", async () => {
     const name = await fetch(at("/pictures/%zz.png"));
     expect([name.status, await json(name)]).toEqual([400, refusal("name-invalid", "%zz")]);
     const upload = await fetch(at("/api/uploads"), {
@@ -528,7 +531,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
     expect((await fetch(at("/api/jobs"), { headers: { origin: "foo" } })).status).toBe(403);
   });
 
-  test("paths that climb out of the folders that hold what they name, to files that are there", async () => {
+  test("paths that leave their folder for existing files", async () => {
     const outside = [join(root, "outside"), join(data, "outside"), join(data, "uploads", "outside")];
     const picture = await sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } })
       .png()
@@ -548,7 +551,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
       ...climbs.flatMap((name) => [`/pictures/${name}.png`, `/api/pictures/${name}`, `/api/studies/${name}`]),
       ...["/api/uploads/kept/..%2f00.png", "/api/uploads/kept/..%2foutside.png", "/api/uploads/%2e/00.png"],
       ...["/api/uploads/..%2fuploads/00.png", "/api/uploads/kept%2f../00.png", "/api/uploads/../outside.png"],
-      // Beside the page lies the server's own code.
+      // The server's own code is beside the page.
       ...[
         "/..%2fserver%2findex.js",
         "/%2e%2e%2fserver%2findex.js",
@@ -577,7 +580,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
     await rm(join(data, "uploads", "kept"), { recursive: true });
   });
 
-  test("uploads whose names are paths are kept under names of the server's own", async () => {
+  test("paths as file names in an upload, by storing them under its own names", async () => {
     const jpeg = await sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } })
       .jpeg()
       .toBuffer();
@@ -593,7 +596,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
     await rm(join(data, "uploads", id), { recursive: true });
   });
 
-  test("training on an upload, or under a name, that is a path", async () => {
+  test("training with a path as upload or name", async () => {
     const training = { kind: "training", name: "cat", upload: "x", class: "cat" };
     for (const path of ["../x", "..", "/etc", "a/../../x"]) {
       for (const key of ["name", "upload"]) {
@@ -602,7 +605,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
     }
   });
 
-  test("uploads that are no pictures, and a picture that would not fit into memory", async () => {
+  test("uploads that are not pictures, and a picture that would not fit into memory", async () => {
     const bomb = await sharp({ create: { width: 12_000, height: 12_000, channels: 3, background: "red" } })
       .png()
       .toBuffer();
@@ -614,8 +617,8 @@ describe("what is wrong is refused, and nothing else happens", () => {
     }
   });
 
-  test("too many jobs at once: 429, and those before are all done", async () => {
-    // Until it is stopped no other job ends: twenty may wait, ten are too many.
+  test("too many jobs at once: 429, and earlier ones are all done", async () => {
+    // No other job ends until it is stopped: twenty may wait, ten are too many.
     const { id: first } = await json(pictures({ steps: 900, count: 8 }));
     while ((await job(first)).state !== "running") await new Promise((done) => setTimeout(done, 10));
     const answers = await Promise.all(Array.from({ length: 30 }, () => pictures({ steps: 1 })));
@@ -630,7 +633,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
     }
   });
 
-  test("a name that is not this machine's, and a page of another origin", async () => {
+  test("a foreign host name, and a page of another origin", async () => {
     const { port } = new URL(studio.url);
     const status = (headers: Record<string, string>) =>
       new Promise<number>((done) => {
@@ -645,7 +648,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
   });
 });
 
-test("on another address than loopback the token is needed", async () => {
+test("an address other than loopback requires the token", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   const start = () => startStudio({ ...options(), data: folder, host: "0.0.0.0" });
   let open = await start();
@@ -658,11 +661,11 @@ test("on another address than loopback the token is needed", async () => {
     expect((await fetch(without, { headers: { authorization: `Bearer ${open.token}` } })).status).toBe(200);
     const page = await fetch(new URL(`/api/models?token=${open.token}`, open.url));
     expect(page.headers.get("set-cookie")).toContain("HttpOnly");
-    // The community's clients send a user and a password.
+    // Web UI clients send a user and a password.
     const basic = (password: string | undefined) => Buffer.from(`user:${password}`).toString("base64");
     expect((await fetch(without, { headers: { authorization: `Basic ${basic("wrong")}` } })).status).toBe(401);
     expect((await fetch(without, { headers: { authorization: `Basic ${basic(open.token)}` } })).status).toBe(200);
-    // A page that is open stays signed in when the server starts again.
+    // An open page stays signed in across a restart.
     const { token } = open;
     await open.close();
     open = await start();
@@ -673,7 +676,7 @@ test("on another address than loopback the token is needed", async () => {
   }
 });
 
-test("comparisons are measured on the server's device", async () => {
+test("scores are computed on the server's device", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   const foreign = process.platform === "darwin" ? "dml" : "coreml";
   const other = await startStudio({ data: folder, port: 0, device: foreign });
@@ -681,7 +684,7 @@ test("comparisons are measured on the server's device", async () => {
     await mkdir(join(folder, "uploads", "cat"));
     const { id } = await json(post(new URL("/api/jobs", other.url).href, { request: { prompt: "a cat" } }));
     const answer = await fetch(new URL(`/api/jobs/${id}/scores?references=cat`, other.url));
-    // Pictures elsewhere on the disk are none to measure against.
+    // Pictures elsewhere on the disk cannot be references.
     await mkdir(join(folder, "outside"));
     expect((await fetch(new URL(`/api/jobs/${id}/scores?references=..%2foutside`, other.url))).status).toBe(400);
     expect([answer.status, await json(answer)]).toEqual([422, refusal("device-unavailable", foreign)]);
@@ -691,7 +694,7 @@ test("comparisons are measured on the server's device", async () => {
   }
 });
 
-test("how much one request may ask for is for who starts the server to say", async () => {
+test("the server's option limits the work of a request", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   const strict = await startStudio({ ...options(), data: folder, mostWork: 0.01 });
   try {
@@ -700,7 +703,7 @@ test("how much one request may ask for is for who starts the server to say", asy
     const request = { prompt: "a cat", steps: 2, count: 2 };
     expect((await json(post(jobs, { request: { ...request, ...size } }))).code).toBe("work-too-large");
     expect((await post(jobs, { request: { ...request, ...size, count: 1 } })).status).toBe(201);
-    // What its size is the model says.
+    // The size is the model's default.
     const { id } = await json(post(jobs, { request: { ...request, count: 20 } }));
     await expect
       .poll(() => json(fetch(`${jobs}/${id}`)))
@@ -711,7 +714,7 @@ test("how much one request may ask for is for who starts the server to say", asy
   }
 });
 
-test("every answer says that it is what it says, and what its page may load", async () => {
+test("every answer has security headers", async () => {
   const { pictures: made } = await over((await json(pictures({ steps: 1 }))).id);
   const answers = [
     "/",
@@ -731,10 +734,10 @@ test("every answer says that it is what it says, and what its page may load", as
       .split("; ")
       .map((line) => line.split(" "));
     const rules = new Map(policy.map(([kind, ...from]) => [kind, from]));
-    // No page of another origin gets hold of what is here, nor of the window it is in.
+    // Pages of other origins cannot load answers or access the window.
     for (const one of ["cross-origin-resource-policy", "cross-origin-opener-policy"])
       expect([path, headers.get(one)]).toEqual([path, "same-origin"]);
-    // Scripts come from the server alone, and no other page frames it.
+    // Scripts come only from the server, and no other page can frame it.
     expect([rules.get("default-src"), rules.get("script-src"), rules.get("frame-ancestors")], path).toEqual([
       ["'self'"],
       undefined,

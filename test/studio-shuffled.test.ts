@@ -13,7 +13,7 @@ test("a study shows its methods in every order about equally often", () => {
       seen.set(order, (seen.get(order) ?? 0) + 1);
     }
     expect(seen.size).toBe(orders);
-    // Six standard deviations of a fair count.
+    // Six standard deviations of the expected count.
     const reach = 6 * Math.sqrt((draws / orders) * (1 - 1 / orders));
     for (const times of seen.values()) expect(Math.abs(times - draws / orders)).toBeLessThan(reach);
   }

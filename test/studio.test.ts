@@ -1,4 +1,4 @@
-/** Tiller Studio's page in Chromium, on the embedded model: what a person does there, from first picture to study. */
+/** Tiller Studio's page in Chromium on the embedded model, from the first picture to a study. */
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -21,7 +21,7 @@ let studio: Studio;
 let browser: Browser;
 let page: Page;
 const problems: string[] = [];
-/** Milliseconds; against what hangs, for how long pictures, uploads and scores take depends on what else the machine does. */
+/** Timeout in milliseconds, only against hangs: durations depend on the machine's load. */
 const patience = 300_000;
 
 describe.skipIf(without)("the page", () => {
@@ -48,10 +48,10 @@ describe.skipIf(without)("the page", () => {
   const done = () => page.getByText("done", { exact: true }).waitFor();
   const pictures = () => page.locator(".strip .stop img").count();
 
-  test("Create draws one picture where there is no adapter, and says what the dial needs", async () => {
+  test("Create draws one picture without an adapter, and says what the dial needs", async () => {
     await fill("Prompt", "a dog in the snow");
     await fill("Steps", 3);
-    // However often it is pressed, one job is begun.
+    // However often it is clicked, only one job starts.
     await page.getByRole("button", { name: "Draw" }).dblclick();
     await done();
     await page.getByText("The dial needs an adapter").waitFor();
@@ -69,15 +69,15 @@ describe.skipIf(without)("the page", () => {
     });
     await page.route("**/api/uploads", (route) => held.then(() => route.continue()));
     await page.locator("input[type=file]").setInputFiles(files);
-    await page.getByText("3 pictures are on the way").waitFor();
+    await page.getByText("3 pictures are being uploaded").waitFor();
     expect(await page.getByRole("button", { name: "Learn" }).isDisabled()).toBe(true);
     arrive();
-    await page.getByText("3 pictures are here").waitFor();
+    await page.getByText("3 pictures are uploaded").waitFor();
     await page.unroute("**/api/uploads");
     await fill("Name", "my-dog");
     await fill("Steps", 3);
     await page.getByRole("button", { name: "Learn" }).click();
-    await page.getByText("Learned.").waitFor();
+    await page.getByText("Use the adapter").waitFor();
     await page.getByText("loss, 3 steps").waitFor();
     await page.getByRole("img", { name: "step 3", exact: true }).waitFor();
     await page.getByRole("button", { name: "Draw with it" }).click();
@@ -86,12 +86,12 @@ describe.skipIf(without)("the page", () => {
   });
 
   test("Create draws the dial's stops from one seed, the chosen one first, and the dial shows each", async () => {
-    // Every movement of the layout that is nobody's doing.
+    // Layout shifts that no input caused.
     await page.evaluate(`globalThis.moved = 0;
       new PerformanceObserver((list) => {
         for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) globalThis.moved += value;
       }).observe({ type: "layout-shift" });`);
-    // How few pictures the page ever showed, once there was one.
+    // The fewest pictures the page showed after the first.
     await page.evaluate(`globalThis.fewest = Infinity;
       new MutationObserver(() => {
         const shown = document.querySelectorAll(".strip .stop img").length;
@@ -121,12 +121,12 @@ describe.skipIf(without)("the page", () => {
     await page.getByText("cancelled", { exact: true }).waitFor();
   });
 
-  test("Compare draws methods against seeds and places them on the plane", async () => {
+  test("Compare draws methods by seeds and plots them", async () => {
     await open("Compare");
     await page.getByLabel("Adapter").selectOption("my-dog");
     await fill("Steps", 2);
     await fill("Seeds", 2);
-    // The same pictures can be taken away and brought again.
+    // The same pictures can be removed and added again.
     for (const time of [1, 2]) {
       const chooser = page.waitForEvent("filechooser");
       await page.locator("input[type=file]").click();
@@ -140,14 +140,14 @@ describe.skipIf(without)("the page", () => {
     await page.locator(".plane circle").nth(2).waitFor();
   });
 
-  test("Study asks two questions of every set, and tells the shares", async () => {
+  test("Study asks two questions for every set, and shows the shares", async () => {
     await open("Study");
     await page.getByRole("button", { name: "Make a study" }).click();
     for (const set of [1, 2]) {
       await page.getByRole("heading", { name: `${set} of 2` }).waitFor();
       if (set === 2) expect(await page.evaluate("document.activeElement.tagName")).toBe("H2");
       await page.locator("input[name=subject]").first().check();
-      // What was answered is there again, in the same order.
+      // Earlier answers are shown again, in the same order.
       const order = () => page.locator(".choice img").evaluateAll((images) => images.map((i) => i.getAttribute("src")));
       const before = await order();
       await page.reload();
@@ -165,18 +165,18 @@ describe.skipIf(without)("the page", () => {
     expect(csv).toContain('"undecided"');
   });
 
-  test("Gallery shows every picture; one is used again, one is deleted", async () => {
+  test("Gallery shows every picture; pictures can be used again and deleted", async () => {
     await open("Gallery");
     await page.locator(".tiles button").first().waitFor();
     const count = await page.locator(".tiles button").count();
     await page.locator(".tiles button").first().click();
-    // What a study shows stays.
+    // A picture in a study cannot be deleted.
     await page.getByRole("button", { name: "Delete" }).click();
-    await page.getByRole("button", { name: "Delete for ever" }).click();
+    await page.getByRole("button", { name: "Delete forever" }).click();
     await page.getByRole("alert").getByText("shows this picture").waitFor();
     problems.splice(0);
     await page.getByRole("button", { name: "Close" }).click();
-    // The focus is where it was, or at what took the place of what is gone.
+    // The focus stays, or moves to what replaced the deleted picture.
     const focus = (tile: string) =>
       expect
         .poll(() => page.locator(`.tiles button:${tile}`).evaluate((e) => e === e.ownerDocument.activeElement))
@@ -184,7 +184,7 @@ describe.skipIf(without)("the page", () => {
     await focus("first-child");
     await page.locator(".tiles button").last().click();
     await page.getByRole("button", { name: "Delete" }).click();
-    await page.getByRole("button", { name: "Delete for ever" }).click();
+    await page.getByRole("button", { name: "Delete forever" }).click();
     await expect.poll(() => page.locator(".tiles button").count()).toBe(count - 1);
     await focus("last-child");
     await page.locator(".tiles button").nth(-2).click();
@@ -196,7 +196,7 @@ describe.skipIf(without)("the page", () => {
     await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
   });
 
-  test("what the server no longer has is said, and can be left", async () => {
+  test("missing things are reported, and the user can go on", async () => {
     await page.evaluate(`localStorage.setItem("tiller.study", '{"id":"gone","results":false}');
       localStorage.setItem("tiller.create", '{"adapter":"gone"}')`);
     await page.reload();
@@ -208,24 +208,24 @@ describe.skipIf(without)("the page", () => {
     const chosen = page.getByLabel("Adapter").locator("option:checked");
     await expect.poll(() => chosen.textContent()).toBe("gone (no longer here)");
     await page.getByLabel("Adapter").selectOption("none");
-    // The request that found nothing is in the console, as it should be.
+    // The failed request is in the console, as expected.
     expect(problems.splice(0)).toEqual([expect.stringContaining("404")]);
   });
 
-  test("a run of training that was stopped goes on with its curve and its samples, also after a reload", async () => {
+  test("a stopped training run resumes with its curve and samples, even after a reload", async () => {
     await open("Personalise");
     await fill("Name", "stopped");
-    // Long enough for the stop to come before the end.
+    // Long enough to be stopped before the end.
     await fill("Steps", 5);
     await page.getByRole("button", { name: "Learn" }).click();
     await page.getByRole("img", { name: "step 1", exact: true }).waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByText("cancelled", { exact: true }).waitFor();
     await page.reload();
-    await page.getByRole("button", { name: "Go on learning" }).click();
-    await page.getByText("Learned.").waitFor();
+    await page.getByRole("button", { name: "Resume learning" }).click();
+    await page.getByText("Use the adapter").waitFor();
     await page.getByText("loss, 5 steps").waitFor();
-    // A step that was in flight at the stop has no sample; what was seen before it stays, and none comes twice.
+    // A step interrupted by the stop has no sample; earlier samples stay, and none appears twice.
     const samples = (step: number) => page.getByRole("img", { name: `step ${step}`, exact: true }).count();
     expect(await samples(1)).toBe(1);
     expect(await samples(2)).toBeLessThanOrEqual(1);
@@ -233,34 +233,34 @@ describe.skipIf(without)("the page", () => {
     await fill("Name", "my-dog");
   });
 
-  test("photographs are learned on dinghy only after what they need was said", async () => {
+  test("dinghy is trained on photographs only after a warning", async () => {
     await open("Personalise");
     for (const i of [0, 1, 2]) await photograph(i, join(folder, `${i}.jpg`));
     await page.locator("input[type=file]").setInputFiles([0, 1, 2].map((i) => join(folder, `${i}.jpg`)));
-    await page.getByText("3 pictures are here").waitFor();
+    await page.getByText("3 pictures are uploaded").waitFor();
     await fill("Name", "photographs");
     await fill("Steps", 500);
     await page.getByRole("button", { name: "Learn", exact: true }).click();
     await page.getByRole("alert").getByText("stable-diffusion-v1-5/stable-diffusion-v1-5").waitFor();
-    await page.getByRole("button", { name: "all the same" }).click();
+    await page.getByRole("button", { name: "anyway" }).click();
     await page.getByRole("progressbar").waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByText("cancelled", { exact: true }).waitFor();
-    // What was refused is in the console, as it should be.
+    // The refused request is in the console, as expected.
     expect(problems.splice(0)).toEqual([expect.stringContaining("400")]);
     await page.locator("input[type=file]").setInputFiles([0, 1, 2].map((i) => join(folder, "dog", `${i}.png`)));
-    await page.getByText("3 pictures are here").waitFor();
+    await page.getByText("3 pictures are uploaded").waitFor();
     await fill("Name", "my-dog");
   });
 
-  test("a name that an adapter has is taken only when asked twice", async () => {
+  test("an existing adapter is replaced only after a second click", async () => {
     await open("Personalise");
     expect(await page.getByAltText(/^your subject/).count()).toBe(3);
     await page.getByRole("button", { name: "Learn" }).click();
-    await page.getByRole("alert").getByText("there is an adapter my-dog already").waitFor();
+    await page.getByRole("alert").getByText("there is already an adapter my-dog").waitFor();
   });
 
-  test("a page of another origin, another port of this machine, gets nothing, sends nothing and may link to it", async () => {
+  test("a page of another origin (another port) can neither read nor send, but may link", async () => {
     const jobs = async () => ((await (await fetch(new URL("/api/jobs", studio.url))).json()) as Job[]).length;
     const before = await jobs();
     const { pictures } = (await (await fetch(new URL("/api/pictures", studio.url))).json()) as {
@@ -287,7 +287,7 @@ describe.skipIf(without)("the page", () => {
       for (const type of ["text/plain", "application/json"]) {
         expect(await tried({ headers: { "content-type": type } })).toBe("refused");
       }
-      // Sent it is, but neither its answer nor a job comes of it.
+      // It is sent, but gives neither a readable answer nor a job.
       expect(await tried({ mode: "no-cors", headers: { "content-type": "text/plain" } })).toMatch(/refused|opaque/);
       expect(await tried({ mode: "no-cors", credentials: "include" })).toMatch(/refused|opaque/);
       const shown = await other.evaluate(
@@ -308,7 +308,7 @@ describe.skipIf(without)("the page", () => {
     }
   });
 
-  test("fits a narrow screen, and nothing went wrong on the way", async () => {
+  test("fits a narrow screen, and there were no errors in the console", async () => {
     await page.setViewportSize({ width: 390, height: 800 });
     for (const name of ["Create", "Personalise", "Compare", "Gallery", "Study"]) {
       await open(name);

@@ -1,4 +1,4 @@
-/** Whole training runs on the tiny pipeline: what they learn, what they leave, how they end and go on. */
+/** Whole training runs on the tiny pipeline: results, files, interruption and resuming. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -90,7 +90,7 @@ async function pictureWith(adapters: readonly string[], prompt: string): Promise
 }
 
 describe.each(trainingMethodNames)("%s", (method) => {
-  test("leaves an adapter that generation takes at once, a log, a curve and a checkpoint", async () => {
+  test("writes a usable adapter, a log, a loss curve and a checkpoint", async () => {
     const asked = request(`${method}.safetensors`, { learningRate: 1e-2 });
     const events = await run(method, asked);
     const steps = events.filter((event) => event.type === "step");
@@ -106,7 +106,7 @@ describe.each(trainingMethodNames)("%s", (method) => {
 });
 
 describe("a run", () => {
-  test("that was interrupted leaves its adapter and goes on to the same file, byte for byte", async () => {
+  test("that was interrupted saves its adapter and resumes to the same file, byte for byte", async () => {
     const whole = request("whole.safetensors", { textEncoder: true });
     await run("dreambooth-ti", whole);
     const parted = request("parted.safetensors", { textEncoder: true });
@@ -126,7 +126,7 @@ describe("a run", () => {
     }
   });
 
-  test("that was killed outright goes on to the same file, byte for byte", async () => {
+  test("that was killed resumes to the same file, byte for byte", async () => {
     const out = join(folder, "killed.safetensors");
     const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
     const words = `--model ${model} --images ${images} --token <cat> --class cat --steps 1000000 --prior-count 2 --checkpoint-every 5 --class-images ${join(folder, "class")} --device cpu --out ${out}`;
@@ -137,7 +137,7 @@ describe("a run", () => {
     child.kill("SIGKILL");
     await ended;
     expect(existsSync(out)).toBe(false);
-    // It may have come further than its first checkpoint before it was killed.
+    // It may have passed its first checkpoint before it was killed.
     const kept = Number((await readSafetensors(checkpoint)).metadata.step);
     const steps = kept + 12;
     const events = await run("dreambooth", request("killed.safetensors", { steps, resume: true }));
@@ -149,7 +149,7 @@ describe("a run", () => {
     expect(log.map((line) => JSON.parse(line).step)).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
   });
 
-  test("is not begun over another, nor resumed with other settings", async () => {
+  test("does not overwrite another, and is not resumed with other settings", async () => {
     const asked = request("guarded.safetensors", { steps: 2 });
     await run("dreambooth", asked);
     await expect(run("dreambooth", asked)).rejects.toThrow(refusal("run-exists", runFolderOf(asked.out), "--resume"));
@@ -160,7 +160,7 @@ describe("a run", () => {
     expect(events.filter((event) => event.type === "step").map(({ step }) => step)).toEqual([3]);
   });
 
-  test("is not resumed to fewer steps than it has; to as many, there is nothing left to do", async () => {
+  test("is not resumed with fewer steps than done; with as many, there is nothing left to do", async () => {
     const asked = request("longer.safetensors", { steps: 3, resume: true });
     await run("dreambooth", asked);
     await expect(run("dreambooth", { ...asked, steps: 2 })).rejects.toThrow(
@@ -169,7 +169,7 @@ describe("a run", () => {
     expect(saved(await run("dreambooth", asked))).toMatchObject({ step: 3 });
   });
 
-  test("is refused while another works on the same adapter, however that one ends", async () => {
+  test("is refused while another trains the same adapter, however that one ends", async () => {
     const asked = request("shared.safetensors", { steps: 2 });
     const first = train("dreambooth", asked, { device: "cpu" });
     await first.next();
@@ -183,14 +183,14 @@ describe("a run", () => {
     expect(existsSync(lock)).toBe(false);
   });
 
-  test("whose adapter would lie where a folder is, is refused before class pictures are drawn", async () => {
+  test("whose output path is a folder is refused before class images are drawn", async () => {
     const asked = request("folder.safetensors", { classImages: undefined });
     await mkdir(asked.out);
     await expect(run("dreambooth", asked)).rejects.toThrow(refusal("file-not-written", asked.out, "--out"));
     expect(await readdir(runFolderOf(asked.out))).toEqual([]);
   });
 
-  test("whose texts all lack the token that it learns is refused before class pictures are drawn", async () => {
+  test("whose texts all lack the learned token is refused before class images are drawn", async () => {
     const asked = request("untaught.safetensors", { prompt: "a photo of a {class}", classImages: undefined });
     await expect(run("dreambooth-ti", asked)).rejects.toThrow(
       refusal("caption-without-token", "a photo of a cat", "<cat>", "{token}"),
@@ -205,11 +205,11 @@ describe("a run", () => {
     await writeFile(join(captioned, "two.txt"), "a <CAT> asleep");
     const events = await run("textual-inversion", { ...asked, images: captioned, steps: 1 });
     expect(events.filter((event) => event.type === "warning").map(({ message }) => message)).toEqual([
-      `2 of 3 pictures teach nothing of <cat>, which their text lacks, such as that of ${join(captioned, "one.jpg")}`,
+      `2 of 3 pictures do not train <cat>, because their text lacks it, such as that of ${join(captioned, "one.jpg")}`,
     ]);
   });
 
-  test("is not resumed with other pictures or captions under the names of before", async () => {
+  test("is not resumed with changed pictures or captions of the same names", async () => {
     const own = join(folder, "own");
     await mkdir(own);
     const paint = (background: string) =>
@@ -227,7 +227,7 @@ describe("a run", () => {
     expect(saved(await run("dreambooth", again))).toMatchObject({ step: 3 });
   });
 
-  test("is not resumed with other class pictures that it is given", async () => {
+  test("is not resumed with other given class images", async () => {
     const given = join(folder, "given");
     await mkdir(given);
     const paint = (background: string) =>
@@ -237,10 +237,10 @@ describe("a run", () => {
     await run("dreambooth", asked);
     await paint("blue");
     const again = { ...asked, resume: true, steps: 3 };
-    await expect(run("dreambooth", again)).rejects.toThrow(refusal("resume-mismatch", "class pictures"));
+    await expect(run("dreambooth", again)).rejects.toThrow(refusal("resume-mismatch", "class images"));
   });
 
-  test("that was ended before its first checkpoint leaves no class pictures to a run with other settings", async () => {
+  test("that stopped before its first checkpoint does not pass its class images to a run with other settings", async () => {
     const asked = request("early.safetensors", { steps: 2, classImages: undefined });
     const controller = new AbortController();
     const interrupted = (async () => {
@@ -259,28 +259,28 @@ describe("a run", () => {
     expect(await prompts()).toEqual(["a tabby", "a tabby"]);
   });
 
-  test("says when class pictures that it was given show something else", async () => {
+  test("warns if given class images were drawn with another prompt", async () => {
     await run("dreambooth", request("cats.safetensors", { steps: 2 }));
     const events = await run("dreambooth", request("tabbies.safetensors", { steps: 2, classPrompt: "a tabby" }));
     expect(events.filter((event) => event.type === "warning").map(({ message }) => message)).toEqual([
-      expect.stringMatching(/class-0000\.png was drawn as "a cat", but is to show "a tabby"/),
+      expect.stringMatching(/class-0000\.png was drawn with the prompt "a cat" instead of "a tabby"/),
     ]);
   });
 
-  test("that diverges stops, and leaves no broken adapter", async () => {
+  test("that diverges stops without a broken adapter", async () => {
     const asked = request("diverged.safetensors", { learningRate: 1e38, prior: false });
     await expect(run("custom-diffusion", asked)).rejects.toThrow(refusal("training-diverged", "step", "1e+38"));
     expect(existsSync(asked.out)).toBe(false);
   });
 
-  test("tells how far the whole run is in one total: class pictures, steps and samples, and what was done before", async () => {
+  test("reports progress with one total over class images, steps and samples, resumed runs included", async () => {
     const asked = request("paced.safetensors", {
       steps: 4,
       sampleEvery: 2,
       classImages: join(folder, "class-paced"),
       resume: true,
     });
-    // Two class pictures of fifty steps, four steps, and two samples of twenty-five.
+    // Two class images of fifty steps, four steps, and two samples of twenty-five.
     const total = 2 * 50 + 4 + 2 * 25;
     const pacesOf = (events: TrainingEvent[]) =>
       events.flatMap((event) => ("pace" in event && event.pace ? [event.pace] : []));
@@ -289,16 +289,16 @@ describe("a run", () => {
     const done = paces.map((pace) => pace.done);
     expect(done).toEqual(done.toSorted((a, b) => a - b));
     expect([done[0], done.at(-1)]).toEqual([0, total]);
-    // The first thing heard of a stage is nothing to tell time by.
+    // Nothing is timed yet.
     expect(paces[0]!.secondsLeft).toBeUndefined();
 
-    // Gone on with, it has no class pictures to draw, and begins where it was.
+    // Resumed, it draws no class images and starts where it stopped.
     const resumed = pacesOf(await run("dreambooth", { ...asked, steps: 6 }));
     expect(resumed.map((pace) => pace.total)).toEqual(resumed.map(() => 6 + 3 * 25));
     expect([resumed[0]!.done, resumed.at(-1)!.done]).toEqual([4 + 2 * 25, 6 + 3 * 25]);
   });
 
-  test("draws samples on the way", async () => {
+  test("draws samples during training", async () => {
     const asked = request("sampled.safetensors", { steps: 4, sampleEvery: 2, samplePrompts: ["a <cat> cat", "a cat"] });
     const events = await run("dreambooth-ti", asked);
     expect(events.filter((event) => event.type === "sample").map(({ step }) => step)).toEqual([2, 2, 4, 4]);
@@ -310,14 +310,14 @@ describe("a run", () => {
     ]);
   });
 
-  test("that is interrupted while it draws samples leaves its adapter and goes on", async () => {
+  test("that is interrupted while drawing samples saves its adapter and resumes", async () => {
     const asked = request("unsampled.safetensors", { steps: 4, sampleEvery: 2, checkpointEvery: 100 });
     const controller = new AbortController();
     const events: TrainingEvent[] = [];
     const interrupted = (async () => {
       for await (const event of train("dreambooth", asked, { device: "cpu", signal: controller.signal })) {
         events.push(event);
-        // After this turn: by then the samples of step 2 are due.
+        // In the next turn of the event loop, when the samples of step 2 are due.
         if (event.type === "step" && event.step === 2) setImmediate(() => controller.abort());
       }
     })();
@@ -328,7 +328,7 @@ describe("a run", () => {
     expect(more.filter((event) => event.type === "step").map(({ step }) => step)).toEqual([3, 4]);
   });
 
-  test("whose samples fail keeps what it learned", async () => {
+  test("whose samples fail keeps its checkpoint", async () => {
     const asked = request("unwritable.safetensors", { steps: 2, sampleEvery: 2 });
     await mkdir(runFolderOf(asked.out));
     const inTheWay = join(runFolderOf(asked.out), "samples");
@@ -340,16 +340,16 @@ describe("a run", () => {
     expect(saved(events)).toMatchObject({ step: 2 });
   });
 
-  test("augments pictures for any method that is asked to", async () => {
+  test("augments pictures for any method if requested", async () => {
     const events = await run("dreambooth", request("augmented.safetensors", { augmentation: true, flip: true }));
     expect(events.filter((event) => event.type === "step")).toHaveLength(12);
   });
 
-  test("takes what is learned in several evaluations for one step", async () => {
+  test("accumulates gradients over several evaluations", async () => {
     const accumulated = await run("dreambooth", request("sum.safetensors", { steps: 1, accumulate: 2 }));
     const batched = await run("dreambooth", request("batch.safetensors", { steps: 1, batch: 2 }));
     const [a, b] = [accumulated, batched].map((events) => events.find((event) => event.type === "step")!);
-    // The draws are the same; only the order of sums differs.
+    // The draws are the same; only the summation order differs.
     expect(a!.loss).toBeCloseTo(b!.loss, 5);
     expect(a!.gradientNorm).toBeCloseTo(b!.gradientNorm, 5);
   });
@@ -368,8 +368,8 @@ describe("a run", () => {
 });
 
 /**
- * One picture, one draw of noise, 200 steps. The tiny network's frozen last layer cannot give values as large as unit noise
- * (its best is a fifth of the loss), so the noise is quieter: then only learning is in question.
+ * One picture, one draw of noise, 200 steps. The tiny network's frozen last layer cannot output values as large as unit noise (at
+ * best a fifth of the loss), so the noise is scaled down to test only the training.
  */
 describe("on one picture the loss falls at least tenfold in 200 steps:", () => {
   let engine: Engine;

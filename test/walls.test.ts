@@ -1,4 +1,4 @@
-/** The lint rule that keeps the house as it is drawn: what `scripts/walls.js` finds, and that it finds what is planted. */
+/** `scripts/walls.js` finds no violations in src/, and finds planted ones. */
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -8,11 +8,11 @@ import { codeIn, violations } from "../scripts/walls.js";
 const src = fileURLToPath(new URL("../src", import.meta.url));
 const house = codeIn(src);
 
-test("the house is as it is drawn", () => {
+test("src/ follows the plan", () => {
   expect(violations(house)).toEqual([]);
 });
 
-test("every room is drawn, and no other", () => {
+test("the plan lists exactly the rooms that exist", () => {
   const folders = readdirSync(src, { withFileTypes: true });
   expect(
     folders
@@ -45,12 +45,7 @@ test.each([
     'import { readRecipe } from "../recipe/read-recipe.ts";',
     /models may/,
   ],
-  [
-    "a port that is not the room's to ask",
-    "guidance/pg.ts",
-    'import { exists } from "#bytes";',
-    /guidance may import no/,
-  ],
+  ["a port that the room may not use", "guidance/pg.ts", 'import { exists } from "#bytes";', /guidance may import no/],
   ["Node in the core", "training/run/train.ts", 'import { join } from "node:path";', /the core has no Node in it/],
   [
     "a native package in the core",
@@ -59,13 +54,18 @@ test.each([
     /the core has no Node/,
   ],
   [
-    "the inside of the library in the command line",
+    "the library's internals in the command line",
     "cli/run.ts",
     'import { fill } from "../pipelines/fill.ts";',
     /cli may/,
   ],
-  ["ground that stands on something", "errors/index.ts", 'import { version } from "../index.ts";', /stands on nothing/],
-  ["a circle", "graph/dim.ts", 'import { apply } from "./value.ts";', /in a circle: .*graph\/dim\.ts/],
+  [
+    "a ground file that imports a room",
+    "errors/index.ts",
+    'import { version } from "../index.ts";',
+    /stands on nothing/,
+  ],
+  ["an import cycle", "graph/dim.ts", 'import { apply } from "./value.ts";', /in a circle: .*graph\/dim\.ts/],
 ])("%s is found", (_, file, line, sentence) => {
   const planted = new Map([...house, [file, `${line}\n${house.get(file)}`]]);
   expect(violations(planted)).toContainEqual(expect.stringMatching(sentence));

@@ -1,4 +1,4 @@
-/** The library in a browser: it bundles without a word of Node, and its runtime computes in real Chromium. */
+/** The library in a browser: it bundles without Node modules, and its runtime works in Chromium. */
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Bundles a page's script as an application would, and lists what it asks of Node. */
+/** Bundles a page's script as an application would, and lists its Node imports. */
 async function bundle(entry: string, outDir: string): Promise<string[]> {
   const ofNode: string[] = [];
   const watching: Plugin = {
@@ -43,7 +43,7 @@ test('import "tillerjs" bundles for the browser with no Node module in it', asyn
   expect(await bundle(page("library.js"), out)).toEqual([]);
   const code = await readFile(join(out, "page.js"), "utf8");
   expect(code).toContain("load");
-  // Vite's stand-in for a module that a browser lacks.
+  // Vite's placeholder for Node modules.
   expect(code).not.toMatch(/__vite-browser-external|externalized for browser/);
 });
 
@@ -53,7 +53,7 @@ test("tillerjs/client bundles for the browser with nothing of the server or the 
   const code = await readFile(join(out, "page.js"), "utf8");
   expect(code).toContain("/api/jobs");
   expect(code).not.toMatch(/zod|hono|onnx/i);
-  // Some fetches by name: bytes.
+  // In bytes: only a few fetch calls.
   expect(code.length).toBeLessThan(10_000);
 });
 
@@ -82,7 +82,7 @@ describe.skipIf(without)("the browser's runtime", () => {
   });
   afterAll(() => server.close());
 
-  test("compiles and runs a graph whose weights are handed over, from the page's own files", async () => {
+  test("compiles and runs a graph with weights in memory, from the page's own files", async () => {
     const browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
     try {
       const tab = await browser.newPage();

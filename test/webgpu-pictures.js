@@ -1,11 +1,11 @@
 /**
- * Draws pictures on the WebGPU device as a process of its own, since a driver is found when a process starts and may take
- * the process with it. Prints { detail, pictures: base64[], warnings, operators } for requests given as JSON.
+ * Draws pictures on the WebGPU device in a separate process, because drivers are loaded at process start and may crash it. Prints
+ * { detail, pictures: base64[], warnings, operators } for requests given as JSON.
  *
  *     node test/webgpu-pictures.js MODEL '[{ "adapters": [], "request": {} }]'
  */
 
-// Named so that types are checked before there is a build, too.
+// A computed URL, so that type checking also works without a build.
 const build = new URL("../dist/index.js", import.meta.url).href;
 /** @type {typeof import("../src/index.ts")} */
 const { Pipeline, probeDevice } = await import(build);
@@ -16,7 +16,7 @@ const { ok, detail } = await probeDevice("webgpu");
 const pictures = [];
 const warnings = new Set();
 const operators = new Set();
-// One pipeline that takes other adapters: most of the time goes into building networks on the device.
+// One pipeline whose adapters are replaced: building networks on the device takes most of the time.
 const [first, ...rest] = JSON.parse(cases);
 if (first) {
   const pipeline = await Pipeline.load(model, { adapters: first.adapters, device: "webgpu", profile: true });

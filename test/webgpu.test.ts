@@ -1,4 +1,4 @@
-/** The GPU path on a software Vulkan device: SwiftShader, as Debian's chromium brings it. */
+/** The GPU path on a software Vulkan device: SwiftShader from Debian's chromium. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -45,24 +45,24 @@ interface Drawn {
   /** RGB bytes in base64. */
   readonly pictures: string[];
   readonly warnings: string[];
-  /** Names of the operators that computed. */
+  /** Names of the operators that ran. */
   readonly operators: string[];
 }
 
 async function onWebGpu(icd: string, asked: typeof cases): Promise<Drawn> {
   const script = fileURLToPath(new URL("./webgpu-pictures.js", import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [script, model, JSON.stringify(asked)], {
-    // The loader takes the newer name first; either could be set around the test.
+    // The loader prefers the newer name; either could be set in the environment.
     env: { ...process.env, VK_ICD_FILENAMES: icd, VK_DRIVER_FILES: icd },
     maxBuffer: 1 << 26,
   });
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as Drawn;
 }
 
-test.skipIf(without)("on WebGPU pictures are the CPU's, with and without adapters", async () => {
+test.skipIf(without)("WebGPU draws the CPU's pictures, with and without adapters", async () => {
   const { ok, detail, pictures, warnings, operators } = await onWebGpu(driver, cases);
   expect({ ok, detail }).toEqual({ ok: true, detail: expect.stringMatching(/^works/) });
-  // Where the provider's attention is wrong the person is told, and it is not used; elsewhere it is used in silence.
+  // If the provider's attention is wrong, it is not used and there is a warning; otherwise it is used without one.
   const wrong = detail.includes("attention is wrong");
   expect(warnings.filter((message) => message.includes("attention is wrong"))).toHaveLength(wrong ? 1 : 0);
   expect(operators.includes("MultiHeadAttention")).toBe(!wrong);
@@ -70,14 +70,14 @@ test.skipIf(without)("on WebGPU pictures are the CPU's, with and without adapter
     const expected = await onCpu(one);
     const found = Buffer.from(pictures[i]!, "base64");
     expect(found.length).toBe(expected.length);
-    // GPU arithmetic rounds differently, most in sines of large angles: two steps of 255 on all but a thousandth.
+    // GPU arithmetic rounds differently, mostly in sines of large angles: within 2/255 on all but a thousandth.
     const close = expected.filter((value, at) => Math.abs(value - found[at]!) <= 2).length;
     expect(close / expected.length).toBeGreaterThanOrEqual(0.999);
   }
 });
 
-// Elsewhere than on Linux no Vulkan driver is needed.
-test.skipIf(process.platform !== "linux")("a machine without a GPU driver is told so", async () => {
+// A Vulkan driver is only needed on Linux.
+test.skipIf(process.platform !== "linux")("a missing GPU driver is reported", async () => {
   const { ok, detail } = await onWebGpu("/there/is/no/driver.json", []);
   expect({ ok, detail }).toEqual({ ok: false, detail: expect.stringMatching(/adapter/) });
 });

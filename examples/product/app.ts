@@ -1,4 +1,4 @@
-/** A small product: customers bring pictures of a subject, the model learns it, and draws it in the scenes they ask for. */
+/** A small product: customers upload pictures of a subject, the model learns it and draws it in new scenes. */
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -17,10 +17,10 @@ import {
 import { createQueue } from "./queue.ts";
 
 export interface ProductOptions {
-  /** The folder that subjects are kept in. */
+  /** The folder of the subjects. */
   readonly data: string;
   readonly model: string;
-  /** Settings of training and drawing, where the method's and the model's own do not suit. */
+  /** Settings that override the defaults of training and drawing. */
   readonly training?: Partial<TrainingRequest>;
   readonly drawing?: Partial<PictureRequest>;
 }
@@ -30,7 +30,7 @@ const extensions: Readonly<Record<string, string>> = { "image/jpeg": "jpg", "ima
 export async function createApp({ data, model, training, drawing }: ProductOptions): Promise<Hono> {
   const inTurn = createQueue();
   const pipeline = await Pipeline.load(model);
-  /** How far those are that are being learned, or why they could not be. */
+  /** Progress of subjects in training, or why training failed. */
   const underWay = new Map<string, { step?: number; steps?: number; error?: string }>();
   const picturesOf = (id: string) => join(data, id, "pictures");
   const adapterOf = (id: string) => join(data, id, "adapter.safetensors");
@@ -72,13 +72,13 @@ export async function createApp({ data, model, training, drawing }: ProductOptio
   app.post("/subjects/:id{[0-9a-f-]{36}}/pictures", bodyLimit({ maxSize: 10_000 }), async (c) => {
     const id = c.req.param("id");
     if (underWay.has(id) || !existsSync(adapterOf(id))) return c.notFound();
-    // What is wrong with a prompt, the pipeline says.
+    // The pipeline validates the prompt.
     const { prompt, seed } = await c.req.json().catch(() => ({}));
     return inTurn(async () => {
       await pipeline.setAdapters([adapterOf(id)]);
       const request = { ...drawing, prompt, seed };
       for await (const event of pipeline.generate(request, { signal: c.req.raw.signal })) {
-        // Without its recipe, which names files of this machine.
+        // Without the recipe, which has paths of this machine.
         if (event.type === "picture") return c.body(await encodePng(event), 200, { "content-type": "image/png" });
       }
       return c.notFound();

@@ -1,4 +1,4 @@
-/** One piece of work at a time: each takes the whole machine. */
+/** Runs one task at a time: each uses the whole machine. */
 export function createQueue(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {

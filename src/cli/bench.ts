@@ -34,24 +34,20 @@ export function addBench(
   const bench = program.command("bench").description("run an experiment, print its table, write its report");
   const run = bench
     .command("run")
-    .description("do what is missing of an experiment: train, draw, measure")
-    .argument("<experiment.json>", "what is personalised, how it is guided, on which concepts and prompts")
-    .option("--out <folder>", "where its units are kept; several calls may share one; default: tiller-bench/NAME")
-    .option(
-      "--shard <i/n>",
-      "do every n-th concept (of every way of fine-tuning) from the i-th on: for several machines",
-      parseShard,
-    );
+    .description("run the missing parts of an experiment: train, draw, measure")
+    .argument("<experiment.json>", "the experiment: fine-tuning methods, guidance methods, concepts and prompts")
+    .option("--out <folder>", "where results are kept; several processes may share it; default: tiller-bench/NAME")
+    .option("--shard <i/n>", "do only every n-th concept, starting with the i-th: for several machines", parseShard);
   addCommonOptions(run).action((path, options) => act("run", path, options));
   const table = bench
     .command("table")
-    .description("print the table of what is finished")
-    .argument("<folder>", "of the experiment");
+    .description("print the table of finished results")
+    .argument("<folder>", "the experiment's folder");
   addCommonOptions(table).action((path, options) => act("table", path, options));
   const report = bench
     .command("report")
-    .description("write report.html of what is finished: one page that needs nothing beside it")
-    .argument("<folder>", "of the experiment");
+    .description("write report.html with the finished results: one self-contained page")
+    .argument("<folder>", "the experiment's folder");
   addCommonOptions(report).action((path, options) => act("report", path, options));
 }
 
@@ -95,12 +91,12 @@ async function runBench(
   output.say(`${results.units.done} of ${results.units.total} units in ${shortTime(Number(output.result.seconds))}`);
 }
 
-/** The results as they are now: other calls may have gone on since they were written. */
+/** The current results: other processes may have continued since results.json was written. */
 async function regathered(folder: string, { device, threads }: CommonOptions): Promise<Results> {
   return gatherResults(await experimentIn(folder), folder, { device, threads });
 }
 
-/** Likewise; of a folder to which results.json alone was copied, those in it. */
+/** The same, but a folder with only a results.json gives the results in it. */
 async function tabulated(folder: string, options: CommonOptions): Promise<Results> {
   const begun = existsSync(join(folder, "experiment.json"));
   return (begun ? undefined : await keptResults(folder)) ?? regathered(folder, options);
@@ -113,7 +109,7 @@ function say(results: Results, output: Output): void {
 
 const pageOf = ({ experiment }: Results, file: string, folder: string) => ({
   title: experiment.name,
-  lead: "Personalised models under each guidance method: how near their pictures are to the subject and to the prompt.",
+  lead: "Personalised models under each guidance method: how close their pictures are to the subject and to the prompt.",
   commands: [`tiller bench run ${quoted(file)} --out ${quoted(folder)}`],
 });
 

@@ -1,4 +1,4 @@
-/** `tiller demo`: the whole story on the embedded model. */
+/** `tiller demo`: everything in one command, on the embedded model. */
 
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -18,13 +18,13 @@ interface DemoOptions extends CommonOptions {
 export function addDemo(program: Command, act: (concept: string, options: DemoOptions) => Promise<void>): void {
   const command = program
     .command("demo")
-    .description("learn an individual from a few pictures and compare the guidance methods, on the embedded model")
-    .argument("[concept]", "one of the embedded world, such as black_cat or red_teapot", "brown_dog")
-    .option("--out <folder>", "where everything goes; what is there already is not done again", "tiller-demo");
+    .description("learn a subject from a few pictures and compare the guidance methods, on the embedded model")
+    .argument("[concept]", "a concept of the embedded world, such as black_cat or red_teapot", "brown_dog")
+    .option("--out <folder>", "where everything is kept; finished parts are not done again", "tiller-demo");
   addCommonOptions(command).action(act);
 }
 
-/** Small enough for two minutes on two cores. */
+/** Takes two minutes on two cores. */
 const settings = {
   name: "demo",
   personalisation: [{ method: "dreambooth", steps: 400, rank: 16, learningRate: 1.5e-3, batch: 2, priorCount: 16 }],

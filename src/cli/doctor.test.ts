@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { tiller } from "../../test/fake-world.ts";
 
-test("tiller doctor tells versions, memory, disk, and which devices work and why others don't", async () => {
+test("tiller doctor reports versions, memory, disk, which devices work and why others don't", async () => {
   const devices = {
     cuda: { ok: false, detail: "libcudnn.so.9 is missing\n#0 stack" },
     webgpu: { ok: true, detail: "works" },
@@ -25,13 +25,13 @@ test("tiller doctor tells versions, memory, disk, and which devices work and why
   ]);
 });
 
-test("for a person it says how to get what is not there", async () => {
+test("without --json it says how to get what is missing", async () => {
   const { stdout } = await tiller(["doctor"]);
   expect(stdout).toMatch(/cuda +not here: not in this build\n +It needs .*CUDA 12/);
   expect(stdout).toMatch(/cpu +works/);
 });
 
-test("a CPU that does not compute is reported as missing", async () => {
+test("a CPU device that does not work is reported as missing", async () => {
   const { json } = await tiller(["doctor", "--json"], { devices: { cpu: { ok: false, detail: "computed 7" } } });
   expect(json().missing.join()).toContain("the CPU device");
 });

@@ -1,4 +1,4 @@
-/** `tiller doctor`: what this machine offers, and what is missing. */
+/** `tiller doctor`: what works on this machine, and what is missing. */
 
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
@@ -13,9 +13,9 @@ import type { Output } from "./output.ts";
 import { printable, quoted, shortBytes, table } from "./printable.ts";
 import type { World } from "./world.ts";
 
-/** What the package asks for: `engines` in package.json. */
+/** The least Node version: `engines` in package.json. */
 const leastNode = [20, 19] as const;
-/** Below these, Stable Diffusion at 512 x 512 in 32 bits is a squeeze, and its download does not fit. */
+/** The memory that Stable Diffusion at 512 x 512 in float32 needs, and the disk space for its download. */
 const leastMemory = 6 * 2 ** 30;
 const leastDisk = 8 * 2 ** 30;
 
@@ -28,16 +28,16 @@ const remedies: Readonly<Record<Exclude<Device, "cpu">, () => string>> = {
     "apt install libvulkan1",
   dml: () => "It is DirectML, on Windows.",
   coreml: () => "It is Core ML, on macOS.",
-  openvino: () => "tiller openvino install gets it, through your own pip.",
+  openvino: () => "Install it with tiller openvino install, which uses your pip.",
   "openvino:gpu": () => "It needs an Intel graphics processor and its compute driver.",
   "openvino:npu": () => "It needs an Intel NPU and its driver.",
 };
 
-/** ONNX Runtime's own script that fetches its CUDA libraries, which npm runs unless scripts are off. */
+/** ONNX Runtime's script that fetches its CUDA libraries; npm runs it unless install scripts are disabled. */
 const cudaScript = () => createRequire(import.meta.url).resolve("onnxruntime-node/script/install.js");
 
 export function addDoctor(program: Command, act: () => Promise<void>): void {
-  const command = program.command("doctor").description("tell what this machine offers, and what is missing");
+  const command = program.command("doctor").description("show what works on this machine, and what is missing");
   addCommonOptions(command).addHelpText("after", "\nExample:\n  tiller doctor --json").action(act);
 }
 
@@ -62,10 +62,10 @@ export async function doctor(world: World, output: Output): Promise<void> {
   const missing = [
     ...(oldNode ? [`Node ${leastNode.join(".")} or newer: install it from https://nodejs.org`] : []),
     ...(devices.some(({ name, ok }) => name === "cpu" && !ok)
-      ? ["the CPU device: install Tiller again on this machine"]
+      ? ["the CPU device: reinstall Tiller on this machine"]
       : []),
     ...(memory < leastMemory
-      ? [`memory: Stable Diffusion at 512 x 512 wants ${shortBytes(leastMemory)}; make smaller pictures`]
+      ? [`memory: Stable Diffusion at 512 x 512 needs ${shortBytes(leastMemory)}; generate smaller pictures`]
       : []),
     ...(freeDisk !== undefined && freeDisk < leastDisk
       ? [`disk: a model from the hub takes some GiB, and ${shortBytes(freeDisk)} are free; set HF_HOME to another disk`]
@@ -104,7 +104,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
   output.say(missing.length === 0 ? "\nNothing is missing." : `\nMissing\n${missing.map((m) => `  ${m}`).join("\n")}`);
 }
 
-/** Of the runtime's reports the first line, without the place in its own source code. */
+/** The first line of the runtime's message, without its source location. */
 function withoutSource(detail: string): string {
   const [line = ""] = detail.split("\n");
   return line.replace(/\/\S+\.(cc|cpp|h):\d+ .* was false\. /, "").trim();

@@ -1,8 +1,8 @@
-/** Files, folders and names given as "": what a shell makes of a variable that is not set. */
+/** Refuses empty files, folders and names, which shells pass for unset variables. */
 import type { Command } from "commander";
 import { TillerError } from "../index.ts";
 
-/** What a command takes as it is, empty or not: `<text>` of `--prompt <text>`. */
+/** The placeholder of values that may be empty: `<text>` in `--prompt <text>`. */
 const mayBeEmpty = "<text>";
 
 /** @throws TillerError naming the first option or argument of the call that is empty. */

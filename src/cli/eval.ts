@@ -1,4 +1,4 @@
-/** `tiller eval`: how near a folder of pictures is to its subject and to its texts. */
+/** `tiller eval`: how close a folder of pictures is to its subject and to its texts. */
 
 import type { Command } from "commander";
 import {
@@ -26,21 +26,21 @@ export function addEval(program: Command, act: (options: EvalOptions) => Promise
   const command = program
     .command("eval")
     .description(
-      `measure pictures of a subject: ${metricLabels("subject")} against its own pictures, ${metricLabels("text")} against the text`,
+      `measure pictures of a subject: ${metricLabels("subject")} against reference pictures, ${metricLabels("text")} against the text`,
     )
-    .option("--images <folder>", "the pictures; their texts are in their recipes or in .txt files beside them")
-    .option("--references <folder>", "the subject's own pictures")
+    .option("--images <folder>", "the pictures; texts come from their recipes or .txt files beside them")
+    .option("--references <folder>", "reference pictures of the subject")
     .option(
       "--prompts <file>",
-      "the pictures' texts: a line for each in the order of their names, or a .json object by name",
+      "the pictures' texts: one line each in the order of their names, or a .json object by name",
     )
-    .option("--prompt <text>", "the text of pictures that have none")
-    .option("--token <word>", "leave the subject's token out of the texts, since CLIP does not know it")
-    .option("--protocol <name>", `how pictures are prepared: ${evaluationProtocols.join(", ")}`, (text) =>
+    .option("--prompt <text>", "the text for pictures without one")
+    .option("--token <word>", "the subject's token, left out of the texts because CLIP does not know it")
+    .option("--protocol <name>", `preprocessing of pictures: ${evaluationProtocols.join(", ")}`, (text) =>
       parseChoice("--protocol", text, evaluationProtocols),
     )
-    .option("--clip <model>", "a CLIP: its folder, or a hub id as openai/clip-vit-base-patch32; default: dinghy's")
-    .option("--dino <model>", "a ViT: its folder, or a hub id as facebook/dino-vits16; default: dinghy's");
+    .option("--clip <model>", "a CLIP folder or hub id, such as openai/clip-vit-base-patch32; default: dinghy's")
+    .option("--dino <model>", "a ViT folder or hub id, such as facebook/dino-vits16; default: dinghy's");
   addCommonOptions(command)
     .addHelpText(
       "after",
@@ -56,7 +56,10 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
   if (images === undefined)
     throw new TillerError("option-missing", "--images is missing: name the folder of pictures to measure.");
   if (references === undefined)
-    throw new TillerError("option-missing", "--references is missing: name the folder of the subject's own pictures.");
+    throw new TillerError(
+      "option-missing",
+      "--references is missing: name the folder of reference pictures of the subject.",
+    );
   const onDownload: EvaluationRequest["onDownload"] = ({ file, received, total }) =>
     output.progress.downloading(`downloading ${file}`, received, total);
   const request = {
@@ -80,7 +83,7 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
   const encoders = { clip: clip ?? embeddedModel, dino: dino ?? embeddedModel };
   Object.assign(output.result, result, { protocol: protocol ?? evaluationProtocols[0], encoders });
   for (const { dropped } of result.prompts) {
-    if (dropped !== undefined) output.warn(`a prompt is longer than CLIP reads; left out: "${dropped}"`);
+    if (dropped !== undefined) output.warn(`a prompt is too long for CLIP; cut off: "${dropped}"`);
   }
   const row = (name: string, pictures: number, scores: Scores) => [
     printable(name).replaceAll("\n", " "),
@@ -96,7 +99,7 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
   );
   if (Object.values(encoders).includes(embeddedModel)) {
     output.say(
-      "\nmeasured with dinghy's own encoders, which know its drawn world alone; name others by --clip and --dino",
+      "\nmeasured with dinghy's own encoders, which only know its drawn world; choose others with --clip and --dino",
     );
   }
 }

@@ -1,4 +1,4 @@
-/** How experiments are told: what runs, and what came of it. */
+/** Prints the progress and results of experiments. */
 
 import { pairsTable, type Results, type RunProgress, resultsTable, type Table } from "../experiments/index.ts";
 import { metrics } from "../index.ts";
@@ -13,7 +13,7 @@ export const tellProgress =
     Object.assign(output.result, { done, total });
   };
 
-/** The table of results, with a line for each method and intervals in brackets, and below it the pairs that are compared. */
+/** The table of results, one line per method with intervals in brackets, followed by the compared pairs. */
 export function resultLines(results: Results): string {
   const lines = ({ heads, rows }: Table) =>
     table([
@@ -27,7 +27,7 @@ export function resultLines(results: Results): string {
   return lines(resultsTable(results)) + compared;
 }
 
-/** A line for each method: its scores alone; none where results were kept before there was the metric. */
+/** One line per method with its scores; a metric is left out if the results are older than it. */
 export const shortResultLines = ({ arms }: Results): string =>
   table([
     ["guidance", ...metrics.map(({ label }) => label), "s/picture"],

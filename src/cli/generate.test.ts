@@ -19,7 +19,7 @@ const cat = ["generate", "--model", "owner/sd", "--prompt", "a red cat", "--step
 const files = async () => (await readdir(out)).sort();
 
 describe("tiller generate", () => {
-  test("writes pictures named by seed, method and omega, and says where", async () => {
+  test("names pictures by seed, method and omega, and prints where they are", async () => {
     const { code, stdout, stderr } = await tiller([
       ...cat,
       "--guidance",
@@ -68,7 +68,7 @@ describe("tiller generate", () => {
     ["dinghy", "main"],
     ["owner/sd@main", "v1"],
     ["owner/sd", "../x"],
-  ])("a revision of %s that cannot be: %s", async (model, revision) => {
+  ])("for %s refuses the revision %s", async (model, revision) => {
     const failed = await refused(["generate", "--model", model, "--revision", revision, "--prompt", "a", "--out", out]);
     expect([failed.code, failed.error]).toEqual([2, refusal("option-invalid", "--revision", model)]);
   });
@@ -110,7 +110,7 @@ describe("tiller generate", () => {
     expect(stdout).toMatch(/Conv +2000 ms +80\.0 % +25 calls/);
   });
 
-  test("--from repeats a picture, and options given beside it win", async () => {
+  test("--from repeats a picture; other options override its recipe", async () => {
     const argv = [
       "--guidance",
       "pg",
@@ -148,7 +148,7 @@ describe("tiller generate", () => {
     expect(other.loads[0]?.options.adapters).toEqual([{ file: "owner/dog" }]);
   });
 
-  test("--from with a method of the other kind leaves the recipe's scale behind", async () => {
+  test("--from with a method whose scale means something else drops the recipe's scale", async () => {
     await tiller([...cat, "--guidance", "cfg", "--scale", "9", "--out", out]);
     const picture = join(out, "tiller-0-cfg.png");
     const kin = await tiller(["generate", "--from", picture, "--guidance", "pg", "--out", out]);
@@ -156,7 +156,7 @@ describe("tiller generate", () => {
     expect([kin.requests[0]?.scale, other.requests[0]?.scale]).toEqual([9, 0.4]);
   });
 
-  test("--guidance-every and its kin reach the request, the file's name and the recipe; --from another method leaves them", async () => {
+  test("--guidance-every and related options reach the request, the file name and the recipe; --from with another method drops them", async () => {
     const fewer = "--guidance pg --guidance-every 3 --guidance-between extrapolated --guidance-to 0.8".split(" ");
     const { code } = await tiller([...cat, ...fewer, "--out", out]);
     const picture = join(out, "tiller-0-pg-w0.6-every3-extrapolated-to0.8.png");
@@ -180,7 +180,7 @@ describe("tiller generate", () => {
     expect(error).toEqual(refusal("option-invalid", ...facts));
   });
 
-  test("--from says so when the adapter file has changed", async () => {
+  test("--from warns if the adapter file has changed", async () => {
     const argv = [...cat, "--adapter", "owner/cat", "--out", out];
     await tiller(argv, { sha256: "a".repeat(64) });
     const from = ["generate", "--from", join(out, "tiller-0-pg-w0.6.png"), "--out", out];
@@ -188,7 +188,7 @@ describe("tiller generate", () => {
     expect((await tiller(from, { sha256: "a".repeat(64) })).stderr).not.toContain("changed");
   });
 
-  test("--preview writes what the pictures look like on the way, without a recipe", async () => {
+  test("--preview writes intermediate pictures without a recipe", async () => {
     const argv = [
       "generate",
       "--model",
@@ -216,19 +216,19 @@ describe("tiller generate", () => {
     expect((await readPicture(join(out, "previews", previews[0]!))).recipe).toBeUndefined();
   });
 
-  test("warns of options that the method takes no notice of", async () => {
+  test("warns of options without effect on the method", async () => {
     const { code, stderr } = await tiller([...cat, "--omega", "0.3", "--out", out]);
     expect(code).toBe(0);
-    expect(stderr).toContain("warning: --omega changes nothing with --guidance cfg; it works with pg");
+    expect(stderr).toContain("warning: --omega has no effect with --guidance cfg; it works with pg");
   });
 
-  describe("where time is the test's own", () => {
+  describe("with a mocked clock", () => {
     beforeEach(() => void vi.useFakeTimers({ toFake: ["Date", "performance"] }));
     afterEach(() => void vi.useRealTimers());
 
     const slow = { onStep: () => void vi.advanceTimersByTime(400) };
 
-    test("without a terminal tells progress in a plain line every ten seconds, and of what is over soon nothing", async () => {
+    test("without a terminal prints a line of progress every ten seconds, and none for short work", async () => {
       const { stderr } = await tiller([...cat, "--steps", "80", "--out", out], slow);
       expect(stderr).toBe(
         "drawing: step 25 of 80, 2.5 steps/s, 22 s left, picture 1 of 1\n" +
@@ -246,7 +246,7 @@ describe("tiller generate", () => {
       expect(stderr.split("\n")).toHaveLength(1);
     });
 
-    test("a picture took its share of its batch", async () => {
+    test("a picture's time is its share of its batch's", async () => {
       const { json } = await tiller([...cat, "--count", "4", "--json", "--out", out], { ...slow, batch: 4 });
       expect(json().pictures.map(({ seconds }: { seconds: number }) => seconds)).toEqual([0.2, 0.2, 0.2, 0.2]);
     });
@@ -288,7 +288,7 @@ describe("a wrong call of tiller generate ends with exit code 2 and one line tha
     expect([code, error]).toEqual([2, refusal("option-missing", "--prompt")]);
   });
 
-  test("standard output has the failure under --json, and else nothing", async () => {
+  test("standard output has the error with --json, else nothing", async () => {
     const argv = [...cat, "--steps", "0", "--out", out];
     const message = expect.stringContaining("--steps 0");
     expect((await tiller([...argv, "--json"])).json()).toEqual({
@@ -304,7 +304,7 @@ describe("a wrong call of tiller generate ends with exit code 2 and one line tha
 });
 
 describe("a failure of tiller generate ends with exit code 1", () => {
-  test("an --out that cannot be written to is found before anything is loaded", async () => {
+  test("an --out that is not writable is found before anything is loaded", async () => {
     await writeFile(join(folder, "file"), "");
     for (const place of [join(folder, "file"), join(folder, "file", "below")]) {
       const { code, error, loads } = await refused([...cat, "--out", place]);
@@ -312,7 +312,7 @@ describe("a failure of tiller generate ends with exit code 1", () => {
     }
   });
 
-  test("what the pipeline says is passed on, without a stack", async () => {
+  test("the pipeline's message is printed without a stack", async () => {
     const { code, stderr } = await tiller([...cat, "--out", out], {
       loadError: new TillerError("model-not-found", "There is no model sd."),
     });
@@ -324,7 +324,7 @@ describe("a failure of tiller generate ends with exit code 1", () => {
     const { stderr } = await tiller([...cat, "--verbose", "--out", out], { loadError: new Error("oops") });
     expect(stderr).toContain("    at ");
     const short = await refused([...cat, "--out", out], { loadError: new Error("oops") });
-    // A defect has no code: there is nothing that a person could do.
+    // A defect has no code: there is nothing the user could do.
     expect([short.code, short.error.code]).toEqual([1, undefined]);
     expect(short.stderr).toContain("oops");
     expect(short.stderr).toContain("--verbose");
@@ -343,7 +343,7 @@ describe("a failure of tiller generate ends with exit code 1", () => {
     expect(await files()).toEqual(["tiller-0-cfg.png", "tiller-1-cfg.png"]);
   });
 
-  test("a --from that is missing, or no picture of Tiller's", async () => {
+  test("a --from file that is missing or not made by Tiller", async () => {
     const [none, gif] = [join(folder, "no.png"), join(folder, "a.png")];
     const missing = await refused(["generate", "--from", none, "--out", out]);
     expect([missing.code, missing.error]).toEqual([1, refusal("file-missing", none)]);
@@ -353,7 +353,7 @@ describe("a failure of tiller generate ends with exit code 1", () => {
   });
 });
 
-test("Ctrl-C stops within a step with exit code 130; finished pictures stay, nothing half-written does", async () => {
+test("Ctrl-C stops within a step with exit code 130; finished pictures stay, partial files do not", async () => {
   const controller = new AbortController();
   let steps = 0;
   const onStep = () => {
@@ -367,14 +367,14 @@ test("Ctrl-C stops within a step with exit code 130; finished pictures stay, not
 });
 
 describe("help", () => {
-  test.each(["generate", "sweep", "inspect", "doctor"])("tiller %s --help holds an example", async (command) => {
+  test.each(["generate", "sweep", "inspect", "doctor"])("tiller %s --help has an example", async (command) => {
     const { code, stdout } = await tiller([command, "--help"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(new RegExp(`Example:\\n  tiller ${command}`));
     for (const option of ["--json", "--device", "--threads", "--verbose"]) expect(stdout).toContain(option);
   });
 
-  test("without a command it is shown, and the exit code is 2", async () => {
+  test("is printed without a command, with exit code 2", async () => {
     const { code, stderr } = await tiller([]);
     expect([code, stderr]).toEqual([2, expect.stringContaining("Usage: tiller")]);
   });
@@ -393,13 +393,13 @@ describe("an adapter of another model", () => {
   const draw = (...more: string[]) => tiller(["generate", "--prompt", "a", "--json", "--out", out, ...more], wrong());
   const own = "--model stable-diffusion-v1-5/stable-diffusion-v1-5";
 
-  test("without --model is told that the model is dinghy, and how to name its own", async () => {
+  test("without --model gives an error that says the model is dinghy and how to choose another", async () => {
     const { code, json } = await draw("--adapter", "cat.safetensors");
     expect(code).toBe(1);
     expect(json().error).toEqual(refusal("adapter-other-model", "cat.safetensors", "dinghy", own));
   });
 
-  test("with one is told what the model says", async () => {
+  test("with --model gives the model's own error", async () => {
     const { json } = await draw("--adapter", "cat.safetensors", "--model", "dinghy");
     expect(json().error.message).not.toContain(own);
   });

@@ -1,4 +1,4 @@
-/** `tiller generate`: pictures from a prompt. */
+/** `tiller generate`: draws pictures from a prompt. */
 
 import type { Command } from "commander";
 import { type GuidanceName, guidanceNames, type Recipe, type SamplerName, samplerNames } from "../index.ts";
@@ -40,9 +40,11 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
   );
   addSettingOptions(command, "one")
     .option("--sampler <name>", `${samplerNames.join(", ")}; default: the model's, usually ddim`, parseSampler)
-    .option("--steps <n>", "default: the model's, usually 50", (text) => parseWhole("--steps", text))
-    .option("--seed <n>", "default: 0; the same as in Diffusers on the CPU", (text) => parseWhole("--seed", text))
-    .option("--preview <n>", "also write what the picture looks like every n steps, to previews/", (text) =>
+    .option("--steps <n>", "sampler steps; default: the model's, usually 50", (text) => parseWhole("--steps", text))
+    .option("--seed <n>", "first seed; gives the same noise as Diffusers on the CPU; default: 0", (text) =>
+      parseWhole("--seed", text),
+    )
+    .option("--preview <n>", "also write a preview every n steps, to previews/", (text) =>
       parseWhole("--preview", text, 1),
     );
   addCommonOptions(command)
@@ -99,7 +101,7 @@ export async function generate(options: GenerateOptions, world: World, output: O
   output.say(`${files} in ${shortTime((performance.now() - began) / 1000)}, loading included`);
 }
 
-/** The same adapter file as in the recipe repeated, but with other bytes in it. */
+/** Warns if an adapter file has changed since the repeated recipe. */
 function warnOfChange(from: Recipe | undefined, now: Recipe, output: Output): void {
   for (const { file, sha256 } of from?.adapters ?? []) {
     const same = now.adapters.find((adapter) => adapter.file === file);

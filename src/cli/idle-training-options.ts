@@ -1,8 +1,8 @@
-/** Options of `tiller train` that change nothing as the others are. */
+/** Warns of options of `tiller train` without effect given the others. */
 import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../index.ts";
 import type { Output } from "./output.ts";
 
-/** Each option with the parts of a method that take notice of it: one of them suffices. */
+/** Each option with the parts of a method that use it; one of them suffices. */
 const options = [
   ["rank", "--rank", ["lora"]],
   ["alpha", "--alpha", ["lora"]],
@@ -18,7 +18,7 @@ type Given = Partial<Record<(typeof options)[number][0] | "prior" | "samplePromp
 const listed = (names: readonly string[]): string =>
   new Intl.ListFormat("en-GB", { type: "disjunction" }).format(names);
 
-/** Warns of each such option that was given, since the person who gave it expects to see a difference. */
+/** Warns of each given option without effect. */
 export function warnOfIdleTraining(method: TrainingMethodName, given: Given, output: Output): void {
   for (const [setting, option, parts] of options) {
     if (given[setting] === undefined) continue;
@@ -26,12 +26,12 @@ export function warnOfIdleTraining(method: TrainingMethodName, given: Given, out
       parts.some((part) => trainingMethods[name][part] && (prior || part !== "prior"));
     if (!noticed(method)) {
       const others = listed(trainingMethodNames.filter((name) => noticed(name)));
-      output.warn(`${option} changes nothing with ${method}; it works with ${others}`);
+      output.warn(`${option} has no effect with ${method}; it works with ${others}`);
     } else if (!noticed(method, given.prior !== false)) {
-      output.warn(`${option} changes nothing with --no-prior; it works with class pictures`);
+      output.warn(`${option} has no effect with --no-prior; it works with class images`);
     }
   }
   if (given.samplePrompt !== undefined && given.sampleEvery === undefined) {
-    output.warn("--sample-prompt changes nothing by itself; it works with --sample-every");
+    output.warn("--sample-prompt has no effect by itself; it works with --sample-every");
   }
 }

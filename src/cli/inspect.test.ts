@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Writes a safetensors file of zeros (a number as shape: a scalar of that value), so that every byte of it is ours. */
+/** Writes a safetensors file of zeros; a number in place of a shape is a scalar of that value. */
 async function tensors(
   name: string,
   shapes: Readonly<Record<string, readonly number[] | number>>,
@@ -47,7 +47,7 @@ async function report(file: string) {
 }
 
 describe("tiller inspect of a LoRA", () => {
-  test("in PEFT form: rank, modules by group, the base model it fits", async () => {
+  test("in PEFT format: rank, modules by group, the matching base model", async () => {
     const block = "unet.down_blocks.0.attentions.0.transformer_blocks.0";
     const file = await tensors("peft.safetensors", {
       [`${block}.attn1.to_q.lora_A.weight`]: [4, 320],
@@ -83,7 +83,7 @@ describe("tiller inspect of a LoRA", () => {
     expect((await report(file)).groups[0].alphas).toEqual([8]);
   });
 
-  test("with an alpha of the text encoder's in PEFT's metadata", async () => {
+  test("with an alpha for the text encoder in PEFT's metadata", async () => {
     const module = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj";
     const file = await tensors(
       "text-alpha.safetensors",
@@ -93,7 +93,7 @@ describe("tiller inspect of a LoRA", () => {
     expect((await report(file)).groups).toMatchObject([{ part: "text encoder", alphas: [16] }]);
   });
 
-  test("for a model that Tiller does not run: its parts, and that it does not", async () => {
+  test("for a model Tiller does not run: its parts, and that it is unsupported", async () => {
     const file = await tensors("sdxl.safetensors", {
       "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": [4, 1280],
       "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": [5120, 4],
@@ -103,7 +103,7 @@ describe("tiller inspect of a LoRA", () => {
     expect(obstacles).toEqual([expect.stringContaining("Stable Diffusion XL")]);
   });
 
-  test("as PEFT's reference fixture has it: alpha 8 at rank 4", async () => {
+  test("PEFT's reference fixture: alpha 8 at rank 4", async () => {
     const file = fileURLToPath(new URL("../../parity/fixtures/adapters/lora-peft.safetensors", import.meta.url));
     const { groups } = await report(file);
     expect(groups.map(({ ranks, alphas }: Record<string, unknown>) => [ranks, alphas])).toEqual([
@@ -113,10 +113,10 @@ describe("tiller inspect of a LoRA", () => {
   });
 
   test.each([
-    ["that is DoRA's", '{"unet.r": 4, "unet.use_dora": true}', /DoRA/],
+    ["of DoRA", '{"unet.r": 4, "unet.use_dora": true}', /DoRA/],
     ["that is not JSON", "{", /lora_adapter_metadata that is not JSON/],
-    ["with an alpha that is no number", '{"unet.lora_alpha": "8"}', /PEFT configuration/],
-  ])("with metadata %s: still described, with what stands in Tiller's way", async (_, text, obstacle) => {
+    ["with an alpha that is not a number", '{"unet.lora_alpha": "8"}', /PEFT configuration/],
+  ])("with metadata %s: still described, with why Tiller cannot run it", async (_, text, obstacle) => {
     const module = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
     const file = await tensors(
       "metadata.safetensors",
@@ -128,7 +128,7 @@ describe("tiller inspect of a LoRA", () => {
     expect(obstacles).toEqual([expect.stringMatching(obstacle)]);
   });
 
-  test("in kohya form: alphas, convolutions, the trainer's metadata", async () => {
+  test("in kohya format: alphas, convolutions, the trainer's metadata", async () => {
     const file = await tensors(
       "kohya.safetensors",
       {
@@ -173,7 +173,7 @@ describe("tiller inspect of a LoRA", () => {
     expect({ kind, format, ranks, modules }).toEqual({ kind: "lora", format: form, ranks: [4], modules: 1 });
   });
 
-  test("says what Tiller cannot run in it", async () => {
+  test("with unsupported parts lists them", async () => {
     const file = await tensors("dora.safetensors", {
       "unet.a.attn1.to_q.lora_A.weight": [4, 8],
       "unet.a.attn1.to_q.lora_B.weight": [8, 4],
@@ -227,7 +227,7 @@ describe("tiller inspect of other files", () => {
     ]);
   });
 
-  test("tensors of no known kind are listed", async () => {
+  test("unknown tensors are listed", async () => {
     const { kind, first } = await report(await tensors("odd.safetensors", { "a.b": [2, 3], "c.d": [4] }));
     expect([kind, first[0]]).toEqual(["tensors", { key: "a.b", shape: [2, 3], dtype: "float32" }]);
   });
@@ -286,7 +286,7 @@ describe("tiller inspect of other files", () => {
     expect((await tiller(["inspect", file])).stdout).toMatch(/prompt +a cat/);
   });
 
-  test("a picture of another tool shows its parameters", async () => {
+  test("a picture by another tool: its parameters", async () => {
     const png = await encodePng({ width: 1, height: 1, data: new Uint8Array(3) });
     const file = join(folder, "other.png");
     await writeFile(file, withTexts(png, { parameters: "a dog\nSteps: 20, Seed: 1" }));
@@ -308,7 +308,7 @@ describe("tiller inspect of other files", () => {
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
   });
 
-  test("several files: each is told, and --json gives a list; one that fails is the answer", async () => {
+  test("several files: each is described, --json gives a list, and a failure is the result", async () => {
     const one = await tensors("several/one.safetensors", { "a.b": [2, 3] });
     const two = await tensors("several/two.safetensors", { "<cat>": [768] });
     expect((await tiller(["inspect", one, two, "--json"])).json()).toMatchObject([
@@ -322,7 +322,7 @@ describe("tiller inspect of other files", () => {
     expect([code, json().error]).toEqual([1, refusal("file-missing", gone)]);
   });
 
-  test("a folder without a model names the files worth inspecting", async () => {
+  test("a folder without a model: the files worth inspecting", async () => {
     await tensors("loras/cat.safetensors", { a: [1] });
     const { error } = await refused(["inspect", join(folder, "loras")]);
     expect(error).toEqual(refusal("model-not-found", join(folder, "loras"), "cat.safetensors"));

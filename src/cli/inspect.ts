@@ -1,4 +1,4 @@
-/** `tiller inspect`: what a checkpoint, an adapter or a picture holds. */
+/** `tiller inspect`: describes checkpoints, adapters and pictures. */
 
 import type { Command } from "commander";
 import {
@@ -17,13 +17,13 @@ import { printable, quoted, shortBytes, shortCount, table } from "./printable.ts
 export function addInspect(program: Command, act: (files: readonly string[]) => Promise<void>): void {
   const command = program
     .command("inspect")
-    .description("tell what checkpoints, adapters, embeddings or pictures hold")
-    .argument("<file|folder...>", "models' folders, .safetensors files, or PNGs");
+    .description("describe checkpoints, adapters, embeddings or pictures")
+    .argument("<file|folder...>", "model folders, .safetensors files, or PNGs");
   addCommonOptions(command)
     .addHelpText(
       "after",
       `
-Under --json one file gives an object, and several give a list of them.
+With --json one file gives an object, several give a list.
 
 Example:
   tiller inspect cat.safetensors
@@ -32,7 +32,7 @@ Example:
     .action(act);
 }
 
-/** @throws TillerError naming the first file that cannot be read, or is none of these. */
+/** @throws TillerError naming the first file that cannot be read or recognised. */
 export async function inspect(files: readonly string[], output: Output): Promise<void> {
   const all: object[] = [];
   for (const file of files) {
@@ -89,14 +89,14 @@ function fileLines(report: FileInspection): string[] {
   return [...told(report, file, fits), amount, ...(facts.length > 0 ? ["", "metadata", ...facts] : [])];
 }
 
-/** What kind of file it is, and the table of its parts. */
+/** The kind of file, and the table of its parts. */
 function told(report: FileInspection, file: string, fits: string): string[] {
   switch (report.kind) {
     case "lora":
       return [
         `${file}: ${report.kinds.join(", ") || "LoRA"}${fits}, ${report.format} form, ${report.modules} modules${report.ranks.length > 0 ? `, rank ${report.ranks.join(", ")}` : ""}`,
-        ...(report.tokens.length > 0 ? [`learned tokens bundled with it: ${report.tokens.join(", ")}`] : []),
-        ...report.obstacles.map((obstacle) => `not for Tiller: ${obstacle}`),
+        ...(report.tokens.length > 0 ? [`bundled learned tokens: ${report.tokens.join(", ")}`] : []),
+        ...report.obstacles.map((obstacle) => `not supported: ${obstacle}`),
         "",
         table([
           ["part", "group", "modules", "rank", "alpha", "parameters"],
@@ -139,7 +139,7 @@ function told(report: FileInspection, file: string, fits: string): string[] {
       ];
     case "tensors":
       return [
-        `${file}: ${report.looksLike ?? "tensors of no kind that Tiller knows"}`,
+        `${file}: ${report.looksLike ?? "unknown tensors"}`,
         "",
         table(report.first.map(({ key, shape, dtype }) => [key, `[${shape.join(", ")}]`, dtype])),
         ...(report.tensors > report.first.length ? [`and ${report.tensors - report.first.length} more`] : []),
@@ -171,7 +171,7 @@ function amountCells(amount: Amount): string[] {
   return [shortCount(amount.parameters), dtypesOf(amount), shortBytes(amount.bytes)];
 }
 
-/** The dtype, or all of them, the most frequent first. */
+/** The dtypes, most frequent first. */
 function dtypesOf({ dtypes }: Amount): string {
   return Object.entries(dtypes)
     .sort(([, a], [, b]) => b - a)

@@ -12,13 +12,13 @@ describe("Ctrl-C", () => {
     process.emit(name);
     expect([signal.aborted, kill.mock.calls]).toEqual([true, []]);
     process.emit(name);
-    // What cleans up at the end of a process has its turn first, and nobody listens for the signal any more.
+    // Exit handlers run first, and no listener for the signal is left.
     expect(exiting.mock.calls).toEqual([[130]]);
     expect(process.listenerCount("SIGINT")).toBe(0);
     expect(kill.mock.calls).toEqual([[7, "SIGINT"]]);
   });
 
-  test("does not wait for a model that is loading, and closes it when it comes", async () => {
+  test("does not wait for a model that is loading, and closes it once loaded", async () => {
     const controller = new AbortController();
     const close = vi.fn();
     const closed = new Promise<void>((resolve) => close.mockImplementation(() => resolve()));
@@ -32,7 +32,7 @@ describe("Ctrl-C", () => {
     expect(close).toHaveBeenCalledWith("late");
   });
 
-  test("changes nothing where it does not come", async () => {
+  test("without a signal nothing changes", async () => {
     const { signal } = new AbortController();
     expect(await orInterrupted(Promise.resolve(7), signal, () => {})).toBe(7);
     await expect(orInterrupted(Promise.reject(new Error("broken")), signal, () => {})).rejects.toThrow("broken");

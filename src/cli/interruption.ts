@@ -1,6 +1,6 @@
-/** Ctrl-C and its kin. */
+/** Handles SIGINT and SIGTERM. */
 
-/** What of a process is needed here. */
+/** The parts of `process` used here. */
 export interface Interruptible {
   readonly pid: number;
   on(event: "SIGINT" | "SIGTERM", listener: () => void): unknown;
@@ -22,10 +22,10 @@ export function interruptionOf(process: Interruptible): AbortSignal {
 }
 
 /**
- * Ends the process as Ctrl-C ends one that does not listen for it, which shells report as 130.
+ * Ends the process as an unhandled Ctrl-C would, which shells report as 130.
  *
- * `process.exit` would stop the engine's thread first, and ONNX Runtime's binding aborts the whole process if its thread
- * is stopped while it builds or runs a network.
+ * `process.exit` would stop the engine's thread first, and ONNX Runtime's binding aborts the process if its thread is stopped
+ * while building or running a network.
  */
 export function endNow(process: Interruptible): void {
   process.emit("exit", 130);
@@ -34,8 +34,7 @@ export function endNow(process: Interruptible): void {
 }
 
 /**
- * What `work` gives, unless the signal is aborted first: then its reason is thrown at once, and what comes of the work
- * later goes to `discard`.
+ * The result of `work`; if the signal is aborted first, throws its reason at once and passes the later result to `discard`.
  */
 export async function orInterrupted<T>(
   work: Promise<T>,

@@ -1,4 +1,4 @@
-/** The built command as a shell calls it. `npm run build` comes first; without it there is nothing to test here. */
+/** The built command, called as from a shell. Skipped without `npm run build`. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-// A tiny random model that parity/make_fixtures.py saved with Diffusers.
+// A tiny random model, saved with Diffusers by parity/make_fixtures.py.
 const model = fileURLToPath(new URL("../../parity/fixtures/pipelines/sd15", import.meta.url));
 
 let folder: string;
@@ -54,7 +54,7 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
     expect(stderr).not.toContain("    at ");
   });
 
-  test("is not upset by a reader that goes away", async () => {
+  test("does not fail if the reader of a pipe exits", async () => {
     const { child, said, ended } = tiller(["generate", "--help"]);
     child.stdout!.destroy();
     const { code } = await ended;
@@ -62,7 +62,7 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
   });
 
   test.skipIf(!existsSync("/dev/full"))(
-    "does its work where nothing more can be said, and fails in a line",
+    "finishes its work if standard output is full, and fails with one line",
     async () => {
       const full = await open("/dev/full", "w");
       const out = join(folder, "unsaid");
@@ -81,45 +81,42 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
     ["inspect", `inspect ${model}`],
     ["doctor --json", "doctor --json"],
     ["generate --json", `generate ${one} --json --out OUT`],
-  ])("%s fails in a sentence where what it has to say cannot be written", async (_, argv) => {
+  ])("%s fails with one sentence if standard output cannot be written", async (_, argv) => {
     const full = await open("/dev/full", "w");
     const { code, stderr } = await tiller(argv.replace("OUT", join(folder, "unsaid-json")).split(" "), full.fd).ended;
     await full.close();
     expect([code, stderr]).toEqual([1, expect.stringContaining("tiller: standard output could not be written")]);
   });
 
-  // What goes on at each moment depends on the machine: start-up, networks being built, a step. None is to end otherwise.
+  // What runs at each moment depends on the machine: start-up, building networks, a step. The outcome must be the same.
   test.skipIf(!existsSync(model)).each([
     [500, "generate"],
     [1500, "generate"],
     [4000, "generate"],
     [1500, "train"],
     [4000, "train"],
-  ])(
-    "ends at once when it is interrupted twice, after %i ms of tiller %s, as Ctrl-C ends a process",
-    async (delay, what) => {
-      const out = join(folder, `twice-${what}-${delay}`);
-      await mkdir(out);
-      const long =
-        what === "train"
-          ? `train dreambooth --model ${model} --token sks --class cat --no-prior --steps 5000`
-          : `generate ${one.replace("--steps 1", "--steps 900 --count 100")}`;
-      const { child, ended } = tiller([
-        ...long.split(" "),
-        ...(what === "train" ? ["--images", pictures, "--out", join(out, "a.safetensors")] : ["--out", out]),
-      ]);
-      await wait(delay);
-      child.kill("SIGTERM");
-      child.kill("SIGINT");
-      const { code, stderr } = await ended;
-      // What shells call 130; the first may have ended it before the second came, or before anything listened.
-      expect(child.signalCode ?? code).toBeOneOf(["SIGINT", 130, "SIGTERM"]);
-      expect(stderr).not.toContain("terminate called");
-      expect((await readdir(out)).filter((name) => name.startsWith("."))).toEqual([]);
-    },
-  );
+  ])("ends at once, as by Ctrl-C, when interrupted twice after %i ms of tiller %s", async (delay, what) => {
+    const out = join(folder, `twice-${what}-${delay}`);
+    await mkdir(out);
+    const long =
+      what === "train"
+        ? `train dreambooth --model ${model} --token sks --class cat --no-prior --steps 5000`
+        : `generate ${one.replace("--steps 1", "--steps 900 --count 100")}`;
+    const { child, ended } = tiller([
+      ...long.split(" "),
+      ...(what === "train" ? ["--images", pictures, "--out", join(out, "a.safetensors")] : ["--out", out]),
+    ]);
+    await wait(delay);
+    child.kill("SIGTERM");
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    // Shells report 130; the first signal may already have ended the process.
+    expect(child.signalCode ?? code).toBeOneOf(["SIGINT", 130, "SIGTERM"]);
+    expect(stderr).not.toContain("terminate called");
+    expect((await readdir(out)).filter((name) => name.startsWith("."))).toEqual([]);
+  });
 
-  test("studio --json says where it is while it serves", async () => {
+  test("studio --json prints its URL while it runs", async () => {
     const { child, said, ended } = tiller(["studio", "--json", "--port", "0", "--data", join(folder, "studio")]);
     const line = new Promise<void>((done) => child.stdout!.on("data", () => said.stdout.includes("\n") && done()));
     await Promise.race([line, ended]);
@@ -128,7 +125,7 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
     expect((await ended).stdout.split("\n")).toHaveLength(2);
   });
 
-  test.skipIf(!existsSync(model))("stops on Ctrl-C with exit code 130, and leaves whole pictures alone", async () => {
+  test.skipIf(!existsSync(model))("stops on Ctrl-C with exit code 130, and leaves only complete pictures", async () => {
     const out = join(folder, "stopped");
     const argv = `generate --model ${model} --prompt a --steps 20 --count 5000 --device cpu --threads 1 --json --out ${out}`;
     const { child, ended } = tiller(argv.split(" "));
@@ -148,7 +145,7 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
     const out = join(folder, "stopped-within");
     const argv = `generate --model ${model} --prompt a --steps 900 --preview 1 --device cpu --threads 1 --out ${out}`;
     const { child, ended } = tiller(argv.split(" "));
-    // The first of 900 steps is done when its preview lies there.
+    // The first of 900 steps is done once its preview exists.
     const previews = join(out, "previews");
     while (child.exitCode === null && (await readdir(previews).catch(() => [])).length === 0) {
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-/** The `tiller` command: ties the command line to this process. */
+/** The `tiller` command: runs the command line in this process. */
 import { Pipeline, probeDevice, train } from "../index.ts";
 import { refusal } from "../internal.ts";
 import { endNow, interruptionOf } from "./interruption.ts";
 import { run } from "./run.ts";
 
-// What cannot be said is dropped, the work goes on. That the reader has gone (`tiller inspect … | head`) is no failure.
+// If output cannot be written, the work continues. A reader that has exited (`tiller inspect … | head`) is not a failure.
 let unsaid: unknown;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") unsaid ??= refusal(error, "standard output");
@@ -20,11 +20,11 @@ process.exitCode = await run(process.argv.slice(2), {
   train,
   probeDevice,
 });
-// What was written last may have failed a moment ago.
+// Wait: the last write may still fail.
 await new Promise((done) => process.stdout.write("", () => setImmediate(done)));
 if (unsaid !== undefined) {
   process.exitCode ||= 1;
   process.stderr.write(`tiller: ${unsaid instanceof Error ? unsaid.message : unsaid}\n`);
 }
-// Interrupted while a model is loading, which cannot be stopped: what takes longer than this is not waited for.
+// Loading a model cannot be aborted: after an interruption, wait for it no longer than this.
 if (process.exitCode === 130) setTimeout(() => endNow(process), 1000).unref();

@@ -1,4 +1,4 @@
-/** Runs one request and puts its pictures on disk as they come. */
+/** Runs one request and writes its pictures as they are finished. */
 
 import { join } from "node:path";
 import { encodePng, type FullRequest, type Pace, type Pixels, type Recipe } from "../index.ts";
@@ -12,32 +12,32 @@ export interface MadePicture {
   readonly seed: number;
   readonly width: number;
   readonly height: number;
-  /** Wall time: its share of its batch's steps, and its own decoding. */
+  /** Wall time: its share of its batch's steps, plus its own decoding. */
   readonly seconds: number;
   readonly recipe: Recipe;
 }
 
 export interface MakeOptions {
   readonly folder: string;
-  /** Settings to tell in file names besides the usual ones. */
+  /** Additional settings to include in file names. */
   readonly naming?: readonly (SettingName | "steps" | "sampler")[];
-  /** Write what the pictures look like every so many steps, into the folder `previews` there: they are no results. */
+  /** Steps between previews, which are written to the subfolder `previews`. */
   readonly previewEvery?: number | undefined;
-  /** Steps of pictures that came before this request, and what tells how far those of all requests are. */
+  /** Steps of earlier requests, and the progress of all requests. */
   readonly steps: { readonly before: number; readonly pace: (done: number) => Pace };
-  /** Pictures that came before it, and those of all requests. */
+  /** Pictures of earlier requests, and of all requests. */
   readonly pictures: { readonly before: number; readonly total: number };
   onPicture(made: MadePicture, picture: Pixels, index: number): Promise<void> | void;
 }
 
-/** Tells how far the drawing of so many steps of pictures is. */
+/** The progress of drawing with so many steps in all. */
 export function drawingPace(steps: number): (done: number) => Pace {
   const at = paceOf({ drawing: { steps, weight: 1 } });
   return (done) => at("drawing", done);
 }
 
 /**
- * @throws The signal's reason once it is aborted; pictures that are finished stay.
+ * @throws The signal's reason once aborted; finished pictures stay.
  */
 export async function makePictures(
   pipeline: LoadedPipeline,
@@ -50,7 +50,7 @@ export async function makePictures(
   const previewFolder = join(folder, "previews");
   if (previewEvery !== undefined) await prepareFolder(previewFolder);
   let batch = { first: -1, length: 1, share: 0 };
-  /** When the last step of a batch, or the picture before, was done. */
+  /** When the last step of a batch or the previous picture was done. */
   let last = performance.now();
   for await (const event of pipeline.generate(request, { signal })) {
     if (event.type === "warning") {
@@ -83,7 +83,7 @@ export async function makePictures(
   }
 }
 
-/** `tiller-<seed>-<guidance>[-w<omega>]`, and the further settings that are changed or asked for. */
+/** `tiller-<seed>-<guidance>[-w<omega>]`, followed by settings that are changed or requested. */
 function stemOf(request: FullRequest, naming: MakeOptions["naming"] = []): string {
   const { seed, guidance, steps, sampler } = request;
   const parts = [`tiller-${seed}-${guidance}`];

@@ -1,4 +1,4 @@
-/** `tiller openvino install`: the second engine. */
+/** `tiller openvino install`: installs the second engine. */
 import type { Command } from "commander";
 import { installOpenVino } from "../node.ts";
 import type { Output } from "./output.ts";
@@ -11,11 +11,11 @@ interface OpenVinoOptions {
 export function addOpenVino(program: Command, act: (options: OpenVinoOptions) => Promise<void>): void {
   program
     .command("openvino")
-    .description("OpenVINO, which computes in bfloat16 on processors that have it")
+    .description("OpenVINO, which computes in bfloat16 on processors that support it")
     .command("install")
-    .description("get it through your own pip (about 100 MB), for Tiller alone")
-    .option("--wheel <file>", "a wheel of OpenVINO that is here already")
-    .option("--json", "print one JSON object on standard output and nothing else there")
+    .description("install it with your pip (about 100 MB), for Tiller only")
+    .option("--wheel <file>", "a local OpenVINO wheel")
+    .option("--json", "print one JSON object to standard output and nothing else")
     .option("--verbose", "print stack traces of errors")
     .addHelpText(
       "after",

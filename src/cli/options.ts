@@ -1,4 +1,4 @@
-/** The options that commands share, and what becomes of them: a model to load and a request to it. */
+/** The options that commands share, parsed to a model to load and a request. */
 
 import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
@@ -33,7 +33,7 @@ import {
 } from "../internal.ts";
 import { optionOf, parseChoice, parseWhole } from "./values.ts";
 
-/** Every command's. */
+/** Options of every command. */
 export interface CommonOptions {
   json?: true;
   device: DeviceName;
@@ -42,7 +42,7 @@ export interface CommonOptions {
   verbose?: true;
 }
 
-/** What `generate` and `sweep` take besides the settings a sweep varies. */
+/** Options of `generate` and `sweep` except the settings that a sweep varies. */
 export interface PictureOptions extends CommonOptions {
   model?: string;
   prompt?: string;
@@ -63,24 +63,24 @@ export interface PictureOptions extends CommonOptions {
   profile?: true;
 }
 
-/** More than there are cores gain nothing, and thousands take minutes to start. */
+/** More threads than cores gain nothing, and thousands take minutes to start. */
 const mostThreads = Math.max(64, availableParallelism());
 
 export function addCommonOptions(command: Command): Command {
   return command
-    .option("--json", "print one JSON object on standard output and nothing else there")
+    .option("--json", "print one JSON object to standard output and nothing else")
     .option(
       "--device <name>",
-      `what computes: ${deviceNames.join(", ")}`,
+      `device to run on: ${deviceNames.join(", ")}`,
       (text) => parseChoice("--device", text, deviceNames),
       "auto" as const,
     )
     .option(
       "--precision <name>",
-      `what products are computed in: ${precisionNames.join(", ")}; default: float32`,
+      `number type of matrix products: ${precisionNames.join(", ")}; default: float32`,
       (text) => parseChoice("--precision", text, precisionNames),
     )
-    .option("--threads <n>", "threads of one operator; default: one for each core", (text) =>
+    .option("--threads <n>", "threads per operator; default: one per core", (text) =>
       parseWhole("--threads", text, 1, mostThreads),
     )
     .option("--verbose", "print stack traces of errors");
@@ -93,32 +93,34 @@ export function addPictureOptions(command: Command): Command {
       "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy, which comes with Tiller",
     )
     .option("--prompt <text>", "what to draw")
-    .option("--negative <text>", "what to avoid, in the place of the empty prompt")
+    .option("--negative <text>", "negative prompt: what to avoid; default: empty")
     .option(
       "--adapter <file[:strength]>",
       "a LoRA, Custom Diffusion or embedding file; repeatable; default strength: 1",
       (text, before: AdapterChoice[] = []) => [...before, adapterOption(text)],
     )
-    .option("--base <model>", "the pre-trained model that a full fine-tune given as --model came from")
+    .option("--base <model>", "the pre-trained base of --model, if that is a full fine-tune")
     .option("--revision <name>", "branch, tag or commit of a hub id, as owner/name@NAME")
-    .option("--variant <name>", "which spelling of the weights, such as fp16")
-    .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
+    .option("--variant <name>", "variant of the weights, such as fp16")
+    .option("--config <model>", "a folder or hub id with a single-file model's configs and tokenizer")
     .addOption(predictionOption())
     .option("--karras", `space the noise levels as Karras et al. do (${karrasSamplerNames.join(" and ")})`)
-    .option("--clip-skip <n>", "last layers of the text encoder to leave out; default: 0", (text) =>
+    .option("--clip-skip <n>", "last layers of the text encoder to skip; default: 0", (text) =>
       parseWhole("--clip-skip", text, 0),
     )
-    .option("--count <n>", "pictures, each with the next seed; default: 1", (text) => parseWhole("--count", text, 1))
+    .option("--count <n>", "number of pictures, each with the next seed; default: 1", (text) =>
+      parseWhole("--count", text, 1),
+    )
     .option("--width <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--width", text))
     .option("--height <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--height", text))
-    .option("--from <picture.png>", "repeat the recipe inside a picture; options given beside it win")
-    .option("--out <folder>", "where pictures go; none there is overwritten", "tiller-out")
-    .option("--profile", "print the time every operator took");
+    .option("--from <picture.png>", "repeat the recipe of a picture; other options override it")
+    .option("--out <folder>", "where pictures are written; nothing is overwritten", "tiller-out")
+    .option("--profile", "print the time per operator");
 }
 
-/** What the network predicts: for files that do not say. */
+/** What the network predicts, for files that do not say. */
 export const predictionOption = (): Option =>
-  new Option("--prediction <what>", "what the network predicts, where its files do not say or are wrong").choices([
+  new Option("--prediction <what>", "what the network predicts, if its files do not say so or are wrong").choices([
     "epsilon",
     "v_prediction",
   ]);
@@ -132,25 +134,25 @@ function adapterOption(text: string): AdapterChoice {
   }
 }
 
-/** A model and its adapters, as named on the command line or in a recipe. */
+/** A model and its adapters, from the command line or a recipe. */
 export interface ModelChoice {
   readonly model: string;
-  /** Neither named it: it is the embedded one. */
+  /** Whether neither named a model, so it is the embedded one. */
   readonly unnamed: boolean;
   readonly load: Pick<LoadOptions, "base" | "variant" | "config" | "prediction"> & {
     readonly adapters: readonly AdapterChoice[];
   };
 }
 
-/** The picture's recipe that `--from` names, if it does. */
+/** The recipe of the picture in `--from`, if given. */
 export async function recipeFrom({ from }: PictureOptions): Promise<Recipe | undefined> {
   return from === undefined ? undefined : readRecipe(from);
 }
 
 /**
- * A hub id with its revision, under which recipes keep it.
+ * A hub id with its revision, as recipes record it.
  *
- * @throws TillerError if the model is no hub id, or has a revision.
+ * @throws TillerError if the model is not a hub id, or already has a revision.
  */
 export function atRevision(model: string, revision: string | undefined): string {
   if (revision === undefined) return model;
@@ -160,15 +162,16 @@ export function atRevision(model: string, revision: string | undefined): string 
   if (!hub || hub.revision !== undefined || !named) {
     throw new TillerError(
       "option-invalid",
-      `--revision goes with a model's hub id, owner/name; it is ${revision} for ${model}.`,
+      `--revision ${revision} needs a --model that is a hub id, owner/name, without a revision; it is ${model}.`,
     );
   }
   return `${id}@${revision}${file === undefined ? "" : `:${file}`}`;
 }
 
 /**
- * The model of the command line, else the recipe's, else the embedded one. A model given anew leaves the recipe's base, variant, config and prediction behind:
- * they belong to its own. Local paths become absolute, so that recipes hold from any folder.
+ * The model of the command line, else the recipe's, else the embedded one. A model from the command line drops the recipe's base,
+ * variant, config and prediction, which belong to the recipe's model. Local paths become absolute, so that recipes work from any
+ * folder.
  */
 export function chooseModel(options: PictureOptions, recipe: Recipe | undefined): ModelChoice {
   const model = atRevision(options.model ?? recipe?.model ?? embeddedModel, options.revision);
@@ -191,7 +194,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
   };
 }
 
-/** Request settings as given; what is absent here comes from the recipe, then from the model. */
+/** Request settings as given; absent ones come from the recipe, then from the model. */
 export type RequestOptions = { [K in keyof PictureRequest]?: PictureRequest[K] | undefined };
 
 export function givenRequest(options: PictureOptions): RequestOptions {
@@ -200,7 +203,7 @@ export function givenRequest(options: PictureOptions): RequestOptions {
 }
 
 /**
- * The request of options and recipe; what both leave open is the model's.
+ * The request from options and recipe; settings in neither are left to the model.
  *
  * @throws TillerError naming the option that is missing or out of range.
  */
@@ -208,8 +211,8 @@ export function requestOf(given: RequestOptions, recipe: Recipe | undefined): Gi
   const request: RequestOptions = { ...recipe?.request };
   const [from, to] = [recipe?.request.guidance, given.guidance];
   if (from && to) {
-    // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: what the recipe's method did not have as the same is left behind,
-    // and so are settings that the other method does not have and recipes tell of none without.
+    // A scale of 7.5 means nothing to cfg++, nor 0.4 to cfg: settings that mean something else to the recipe's method are
+    // dropped, and so are settings that the new method does not have and that recipes record only when changed.
     for (const name of settingNames) {
       const isLater = settingsNamed(name)[0].told === "when changed";
       if (settingOf(to, name) ? !comparable(name, from, to) : isLater) delete request[name];
@@ -221,7 +224,7 @@ export function requestOf(given: RequestOptions, recipe: Recipe | undefined): Gi
   }
   const parsed = pictureRequestSchema.safeParse(request);
   if (parsed.success) {
-    // Without a method named, the pipeline knows which it is, and says the same.
+    // Without --guidance, the pipeline chooses the method and gives the same error.
     const unmet = parsed.data.guidance && unmetEvaluations(parsed.data.guidance, parsed.data);
     if (unmet) throw new TillerError("option-invalid", `${optionOf(unmet.name)} ${unmet.why}.`);
     refuseInexactSeeds(parsed.data);
@@ -243,14 +246,14 @@ type Issue = NonNullable<ReturnType<typeof pictureRequestSchema.safeParse>["erro
 function explained(issue: Issue): string {
   switch (issue.code) {
     case "too_small":
-      return `is too small: ${issue.minimum} is the least`;
+      return `is too small: the minimum is ${issue.minimum}`;
     case "too_big":
-      return `is too large: ${issue.maximum} is the most`;
+      return `is too large: the maximum is ${issue.maximum}`;
     case "not_multiple_of":
       return `is not divisible by ${issue.divisor}`;
     case "invalid_type":
       return issue.expected === "int" ? "is not a whole number" : `is not a ${issue.expected}`;
     default:
-      return `is not possible: ${issue.message}`;
+      return `is invalid: ${issue.message}`;
   }
 }

@@ -1,4 +1,4 @@
-/** The folder that pictures go to, made and tried before anything is computed. */
+/** Makes the output folder and checks that it is writable before anything is computed. */
 
 import { randomUUID } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { TillerError } from "../index.ts";
 import { makeFolder, refusal } from "../internal.ts";
 
-/** @throws TillerError if the folder cannot be made, or a file in it cannot. */
+/** @throws TillerError if the folder or a file in it cannot be made. */
 export async function prepareFolder(folder: string): Promise<void> {
   const trial = join(folder, `.tiller-${randomUUID().slice(0, 8)}`);
   try {

@@ -1,18 +1,18 @@
-/** What a command says: results on standard output, warnings and progress on standard error. */
+/** A command's output: results on standard output, warnings and progress on standard error. */
 import { type Progress, startProgress } from "./progress.ts";
 import type { World } from "./world.ts";
 
 export interface Output {
   readonly json: boolean;
-  /** Filled by the command, printed once, under `--json`: when it ends, however it ends, or when it says so. */
+  /** Filled by the command; with `--json` printed once, when the command ends in any way or prints it itself. */
   readonly result: Record<string, unknown>;
-  /** What is printed in its place by a command that gives a list, unless it fails. */
+  /** Printed instead by a command that returns a list, unless it fails. */
   list: readonly object[] | undefined;
   printResult(): void;
   readonly progress: Progress;
-  /** A line for a person; under `--json` not printed. */
+  /** Prints a line, except with `--json`. */
   say(line: string): void;
-  /** The same warning is given once. */
+  /** Prints a warning, the same one only once. */
   warn(message: string): void;
 }
 

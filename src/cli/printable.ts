@@ -1,7 +1,7 @@
 /** Text from files, made safe for a terminal. */
 import { clockText } from "../internal.ts";
 
-/** Control characters as escapes: what a stranger wrote into a file must not steer the terminal. Line breaks may stay. */
+/** Escapes control characters, so that text from a file cannot control the terminal. Line breaks stay. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (c) =>
     c === "\n" ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -20,7 +20,7 @@ export function shortCount(count: number): string {
   return String(count);
 }
 
-/** Bytes in binary units, as disks and memory are spoken of. */
+/** Bytes in binary units. */
 export function shortBytes(bytes: number): string {
   for (const [unit, sign] of [
     [2 ** 30, "GiB"],
@@ -51,7 +51,7 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** A word of a command, for a POSIX shell; in double quotes, which Windows takes too, unless it holds what these let through. */
+/** Quotes a word for a POSIX shell: in double quotes, which Windows accepts too, unless it has characters special in these. */
 export function quoted(word: string): string {
   if (/^[\w./@:+-]+$/.test(word)) return word;
   if (process.platform === "win32" || !/["$`\\!]/.test(word)) return `"${word}"`;

@@ -6,19 +6,19 @@ import { shortBytes } from "./printable.ts";
 import type { World } from "./world.ts";
 
 export interface Progress {
-  /** Something long goes on; `share` of it, 0 to 1, is done, where that is known; `detail` stands in the place of a percentage. */
+  /** Shows an operation with the `share` done, 0 to 1, if known; `detail` replaces the percentage. */
   doing(what: string, share?: number, detail?: string): void;
-  /** The same with its steps, the rate and the time left. */
+  /** The same with steps, rate and time left. */
   steps(what: string, pace: Pace, detail?: string): void;
-  /** A download: how much there is stands beside how much of it has come. */
+  /** A download, with its size and the bytes received. */
   downloading(what: string, received: number, total: number): void;
   /** A line that stays. */
   note(line: string): void;
-  /** Takes the line away. */
+  /** Clears the line. */
   end(): void;
 }
 
-/** Seconds between two lines where they can't be redrawn, and before the first: what is over soon needs none. */
+/** Seconds between lines that cannot be redrawn, and before the first: short work needs none. */
 const quiet = 10;
 
 export function startProgress({ stderr }: Pick<World, "stderr">): Progress {
@@ -26,7 +26,7 @@ export function startProgress({ stderr }: Pick<World, "stderr">): Progress {
   return {
     doing: (what, share, detail = share === undefined ? "" : `${Math.floor(share * 100)} %`) =>
       show.line(what, share, detail),
-    // Details come last: a narrow terminal shows a line's beginning.
+    // Details come last, because a narrow terminal cuts the end.
     steps: (what, pace, detail) =>
       show.line(what, pace.done / pace.total, detail ? `${paceText(pace)}, ${detail}` : paceText(pace)),
     downloading(what, received, total) {

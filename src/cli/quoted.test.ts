@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { quoted } from "./printable.ts";
 
-test("words of a command are quoted where they must be", () => {
+test("words of a command are quoted if necessary", () => {
   expect(["cat.safetensors:0.9", "a sks cat", "it's", "a $5 cat"].map(quoted)).toEqual([
     "cat.safetensors:0.9",
     '"a sks cat"',
@@ -12,7 +12,7 @@ test("words of a command are quoted where they must be", () => {
   ]);
 });
 
-test.skipIf(process.platform === "win32")("a shell reads any word as it was", () => {
+test.skipIf(process.platform === "win32")("a shell reads any quoted word unchanged", () => {
   const word = fc.string({ unit: "grapheme-ascii", maxLength: 20 });
   fc.assert(
     fc.property(fc.array(word, { minLength: 1, maxLength: 5 }), (words) => {

@@ -4,7 +4,7 @@ import { refusal } from "../../test/refusal.ts";
 import { parseNumbers } from "./ranges.ts";
 
 describe("lists and ranges of numbers", () => {
-  test("0:1:0.1 gives eleven values as a person would write them", () => {
+  test("0:1:0.1 gives eleven values without rounding errors", () => {
     expect(parseNumbers("--omega", "0:1:0.1")).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
   });
 
@@ -39,7 +39,7 @@ describe("lists and ranges of numbers", () => {
     expect(() => parseNumbers("--omega", text)).toThrow(refusal("option-invalid", "--omega", fact));
   });
 
-  test("every value of a decimal range is the nearest number to what the person means", () => {
+  test("every value of a decimal range is the double closest to the exact decimal", () => {
     const tenths = fc.integer({ min: -500, max: 500 });
     fc.assert(
       fc.property(tenths, fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1, max: 30 }), (first, count, step) => {

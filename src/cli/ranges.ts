@@ -2,14 +2,14 @@
 import { TillerError } from "../index.ts";
 import { parseNumber, parseWhole } from "./values.ts";
 
-/** More values than this on one axis are a slip of the keyboard. */
+/** More values than this on one axis are a typo. */
 const mostValues = 10_000;
 
 /**
- * The numbers of `a,b,c` and of `first:last[:step]`, last included when a step falls on it, each number once. Steps are
- * counted in decimals, so 0:1:0.1 gives 0.3 and not 0.30000000000000004.
+ * The numbers of `a,b,c` and of `first:last[:step]`, including the last if a step falls on it, each number once. Steps are
+ * computed in decimal, so 0:1:0.1 gives 0.3 and not 0.30000000000000004.
  *
- * @param parse How a number is read.
+ * @param parse Parses a number.
  * @throws TillerError naming `option`.
  */
 export function parseNumbers(option: string, text: string, parse = parseNumber): number[] {
@@ -26,7 +26,7 @@ export function parseNumbers(option: string, text: string, parse = parseNumber):
   return [...values];
 }
 
-/** As {@link parseNumbers}, of whole numbers in digits. */
+/** Like {@link parseNumbers}, for whole numbers in digits. */
 export const parseWholes = (option: string, text: string): number[] => parseNumbers(option, text, parseWhole);
 
 function parseRange(option: string, text: string, parse: typeof parseNumber): number[] {
@@ -51,7 +51,7 @@ function parseRange(option: string, text: string, parse: typeof parseNumber): nu
   return Array.from({ length: count }, (_, index) => Number(((from + index * by) / unit).toFixed(decimals)));
 }
 
-/** Digits after the point, as written; an exponent moves the point. Beyond 15 a double has none to give. */
+/** Digits after the decimal point, as written; an exponent moves the point. Doubles have no more than 15. */
 function decimalsOf(text: string): number {
   const [, fraction = "", exponent = "0"] = /^[+-]?\d*\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text) ?? [];
   return Math.min(15, Math.max(0, fraction.length - Number(exponent)));

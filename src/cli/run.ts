@@ -22,10 +22,10 @@ import type { World } from "./world.ts";
 export type ExitCode = 0 | 1 | 2 | 130;
 
 /**
- * Runs the command that `argv` (without node and script) names. Never throws: what goes wrong is told in one sentence on
- * standard error, and under `--json` in the object's `error` as well.
+ * Runs the command in `argv` (without node and script). Never throws: an error is one sentence on standard error, and with
+ * `--json` also in the object's `error`.
  *
- * @returns 0 done, 1 it failed, 2 the call was wrong, 130 interrupted.
+ * @returns 0 success, 1 failure, 2 wrong usage, 130 interrupted.
  */
 export async function run(argv: readonly string[], world: World): Promise<ExitCode> {
   const output = startOutput(world, argv.includes("--json"));
@@ -44,7 +44,7 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
   return code;
 }
 
-/** Every command; what one does is handed to `acting`. */
+/** Defines all commands; their actions are passed to `acting`. */
 export function programFor(world: World, output: Output, acting: (act: () => Promise<void>) => Promise<void>): Command {
   const program = new Command("tiller");
   program
@@ -54,7 +54,7 @@ export function programFor(world: World, output: Output, acting: (act: () => Pro
     .hook("preAction", (_, command) => refuseEmpty(command))
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
-      // Of errors one sentence is made below; what else comes here is the help shown where no command is given.
+      // Errors become one sentence below; anything else here is the help, printed when no command is given.
       writeErr: (text) => world.stderr.write(text),
       outputError: () => {},
     })
@@ -65,7 +65,7 @@ export function programFor(world: World, output: Output, acting: (act: () => Pro
 Example:
   tiller generate --model ./sd15 --prompt "a red cat in the snow"
 
-Exit codes: 0 done, 1 it failed, 2 the call was wrong, 130 interrupted.`,
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
     );
   addDemo(program, (concept, options) => acting(() => demo(concept, options, world, output)));
   addGenerate(program, (options) => acting(() => generate(options, world, output)));
@@ -95,7 +95,7 @@ function told(error: unknown, argv: readonly string[], world: World, output: Out
 
 interface Outcome {
   readonly exitCode: ExitCode;
-  /** One of docs/errors.md; none for an interruption or a defect. */
+  /** A code of docs/errors.md; undefined for an interruption or a defect. */
   readonly code?: string;
   readonly message: string;
 }
@@ -108,7 +108,7 @@ function outcome(error: unknown, argv: readonly string[], { signal }: World, out
     if (adapters) {
       return {
         exitCode: 130,
-        message: `interrupted after step ${step}; learned so far: ${adapters.join(", ")}; --resume goes on.`,
+        message: `interrupted after step ${step}; saved: ${adapters.join(", ")}; continue with --resume.`,
       };
     }
     const pictures = (output.result.pictures as unknown[] | undefined)?.length ?? 0;
@@ -121,7 +121,7 @@ function outcome(error: unknown, argv: readonly string[], { signal }: World, out
     return { exitCode: error.kind === "usage" ? 2 : 1, code: error.code, message: error.message };
   }
   const what = error instanceof Error ? error.message : String(error);
-  const more = argv.includes("--verbose") ? "" : "; --verbose shows where";
+  const more = argv.includes("--verbose") ? "" : "; --verbose shows the stack trace";
   return { exitCode: 1, message: `this is a defect of Tiller: ${what}${more}.` };
 }
 
@@ -135,5 +135,5 @@ function callMessage({ message }: CommanderError, argv: readonly string[]): stri
   );
   const help = `see tiller ${command === undefined ? "" : `${command} `}--help.`;
   const meant = /Did you mean (.*)\?/.exec(hint ?? "")?.[1];
-  return `${what.replace(/\.$/, "")}: ${meant === undefined ? help : `did you mean ${meant}? Else ${help}`}`;
+  return `${what.replace(/\.$/, "")}: ${meant === undefined ? help : `did you mean ${meant}? Otherwise ${help}`}`;
 }

@@ -1,4 +1,4 @@
-/** Seeds that a JavaScript number does not tell exactly are refused before anything is loaded. */
+/** Seeds that a JavaScript number cannot represent exactly are refused before anything is loaded. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ test.each(["generate", "sweep"])("tiller %s draws the picture of seed 2^53 - 1",
   expect([code, requests.map(({ seed }) => seed)]).toEqual([0, [Number.MAX_SAFE_INTEGER]]);
 });
 
-test("tiller train, whose class pictures have the next seeds", async () => {
+test("tiller train, whose class images use the following seeds", async () => {
   const argv = ["train", "dreambooth", ...training, "--seed", most, "--out", join(out, "a.safetensors"), "--json"];
   const { code, json } = await tiller(argv);
   expect([code, json().error.code]).toEqual([2, "seed-invalid"]);

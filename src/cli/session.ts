@@ -1,4 +1,4 @@
-/** A pipeline for as long as a command needs it: loaded with progress, closed however the command ends. */
+/** Loads a pipeline with progress and closes it however the command ends. */
 import { embeddedModel, type OperatorTime, TillerError } from "../index.ts";
 import { photographsModel } from "../internal.ts";
 import { orInterrupted } from "./interruption.ts";
@@ -7,7 +7,7 @@ import type { Output } from "./output.ts";
 import { table } from "./printable.ts";
 import type { LoadedPipeline, World } from "./world.ts";
 
-/** Runs `use` with the model loaded. With `--profile`, what the operators took is told afterwards. */
+/** Runs `use` with the model loaded. With `--profile`, prints the operators' times afterwards. */
 export async function withPipeline(
   { model, load, unnamed }: ModelChoice,
   { device, precision, threads, profile }: PictureOptions,
@@ -46,19 +46,19 @@ export async function withPipeline(
   }
 }
 
-/** Of an adapter that does not fit the embedded model, where nobody named that: what model it is, and how to name another. */
+/** If an adapter does not fit the embedded model that was used by default, makes the error say so and how to choose another. */
 export function withModelNamed(error: unknown): unknown {
   if (!(error instanceof TillerError) || error.code !== "adapter-other-model") return error;
   const [file] = error.paths;
   return new TillerError(
     error.code,
-    `${file} is not for ${embeddedModel}, the model where no --model is given: name the one it was trained on, ` +
-      `such as --model ${photographsModel}; tiller inspect shows what it was made for.`,
+    `${file} is not for ${embeddedModel}, the default model: name the model it was trained on, ` +
+      `such as --model ${photographsModel}; tiller inspect shows which it is.`,
     { paths: error.paths, cause: error },
   );
 }
 
-/** Operators together over all graphs, the costliest first. */
+/** Prints the operators of all graphs together, slowest first. */
 function tellProfile(times: readonly OperatorTime[], output: Output): void {
   const byOperator = new Map<string, { milliseconds: number; calls: number }>();
   for (const { operator, milliseconds, calls } of times) {

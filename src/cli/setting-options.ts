@@ -1,4 +1,4 @@
-/** Options for the settings of guidance methods, made from what the methods say of them. */
+/** Options for the settings of guidance methods, generated from the methods' descriptions. */
 
 import type { Command } from "commander";
 import { type GuidanceName, guidanceNames } from "../index.ts";
@@ -11,7 +11,7 @@ import { optionOf, parseChoice, parseNumber } from "./values.ts";
 export const methodHelp = (): string =>
   `\nGuidance methods:\n${guidanceNames.map((name) => `  ${name.padEnd(22)}${methodOf(name).help}`).join("\n")}`;
 
-/** One option for each setting: of one value, or of a list of them. */
+/** Adds one option for each setting, taking one value or a list. */
 export function addSettingOptions(command: Command, takes: "one" | "list"): Command {
   for (const name of settingNames) {
     const option = optionOf(name);
@@ -34,18 +34,18 @@ export function addSettingOptions(command: Command, takes: "one" | "list"): Comm
   return command;
 }
 
-/** Of options, those that are settings. */
+/** The options that are settings. */
 export const givenSettings = <T extends { [N in SettingName]?: unknown }>(options: T): Pick<T, SettingName & keyof T> =>
   Object.fromEntries(settingNames.map((name) => [name, options[name]])) as Pick<T, SettingName & keyof T>;
 
-/** The methods that take notice of a setting, in words. */
+/** The methods that use a setting, in words. */
 export function methodsWith(name: SettingName): string {
   const having = (method: GuidanceName) => settingOf(method, name) !== undefined;
   const [those, others] = [guidanceNames.filter(having), guidanceNames.filter((method) => !having(method))];
-  return others.length < those.length ? `any but ${listed(others, "disjunction")}` : listed(those, "disjunction");
+  return others.length < those.length ? `any except ${listed(others, "disjunction")}` : listed(those, "disjunction");
 }
 
-/** Warns of each setting that was given and that no method chosen has: the person who gave it expects to see a difference. */
+/** Warns of each given setting that no chosen method uses. */
 export function warnOfIdle(
   given: { readonly [N in keyof GivenSettings]?: unknown },
   guidance: readonly GuidanceName[],
@@ -54,9 +54,7 @@ export function warnOfIdle(
   for (const name of settingNames) {
     if (given[name] !== undefined && !guidance.some((method) => settingOf(method, name))) {
       const option = optionOf(name);
-      output.warn(
-        `${option} changes nothing with --guidance ${guidance.join(",")}; it works with ${methodsWith(name)}`,
-      );
+      output.warn(`${option} has no effect with --guidance ${guidance.join(",")}; it works with ${methodsWith(name)}`);
     }
   }
 }

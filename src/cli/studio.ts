@@ -24,14 +24,14 @@ export function addStudio(program: Command, act: (options: StudioOptions) => Pro
       "a model to offer; repeatable; default: dinghy, which comes with Tiller",
       (text, before: string[] = []) => [...before, text],
     )
-    .option("--clip <model>", "the CLIP that comparisons are measured with, a folder or a hub id; default: dinghy's")
-    .option("--dino <model>", "the ViT that comparisons are measured with, a folder or a hub id; default: dinghy's")
+    .option("--clip <model>", "the CLIP for scores: a folder or a hub id; default: dinghy's")
+    .option("--dino <model>", "the ViT for scores: a folder or a hub id; default: dinghy's")
     .option("--data <folder>", "where pictures, adapters and jobs are kept", "tiller-studio")
-    .option("--port <n>", "0 for any that is free", (text) => parseWhole("--port", text, 0), 7860)
-    .option("--host <address>", "answer other machines too, which then need the token that is printed")
+    .option("--port <n>", "port; 0 for any free one", (text) => parseWhole("--port", text, 0), 7860)
+    .option("--host <address>", "accept other machines too, which then need the printed token")
     .option(
       "--max-work <n>",
-      "the most that one request may ask for, in megapixel-steps: pictures x steps x megapixels; default: 20000, some 1,500 pictures of 512 x 512 in 50 steps",
+      "limit on one request in megapixel-steps (pictures x steps x megapixels); default: 20000, some 1,500 pictures of 512 x 512 in 50 steps",
       (text) => parseWhole("--max-work", text, 1),
     );
   addCommonOptions(command).action(act);
@@ -53,10 +53,10 @@ export async function studio(options: StudioOptions, { signal }: World, output: 
     threads,
   });
   output.result.url = started.url;
-  // A program that started it wants to know where it is, not that it has ended.
+  // A program that started it needs the URL now, not at the end.
   output.printResult();
   output.say(`Tiller Studio: ${started.url}`);
-  output.say(`the API is described at ${new URL("/api", started.url).href}; Ctrl-C ends it`);
+  output.say(`the API is described at ${new URL("/api", started.url).href}; Ctrl-C stops it`);
   await new Promise<void>((done) => {
     if (signal.aborted) done();
     signal.addEventListener("abort", () => done(), { once: true });

@@ -16,7 +16,7 @@ const axes = (given: Partial<Axes>): Axes => ({
 const planSweep = (given: Axes, usual = { scale: 7.5, omega: 0.6 }) => planOf(given, usual);
 
 describe("the pictures of a sweep", () => {
-  test("omega varies under pg alone, and the scale not under none", () => {
+  test("omega varies only under pg, and scale not under none", () => {
     const { settings } = planSweep(axes({ guidance: ["none", "cfg", "pg"], omega: [0, 0.5], scale: [5, 7.5] }));
     expect(settings.map(({ guidance, scale, omega }) => [guidance, scale, omega])).toEqual([
       ["none", undefined, undefined],
@@ -29,7 +29,7 @@ describe("the pictures of a sweep", () => {
     ]);
   });
 
-  test("the autoguidance scale varies where there is one", () => {
+  test("the autoguidance scale varies for methods that have one", () => {
     const { settings } = planSweep(axes({ guidance: ["cfg", "ag", "cfg+ag"], agScale: [2, 3] }));
     expect(settings.map(({ guidance, agScale }) => [guidance, agScale])).toEqual([
       ["cfg", undefined],
@@ -40,7 +40,7 @@ describe("the pictures of a sweep", () => {
     ]);
   });
 
-  test("beside other methods, cfg++ and pg++ take scales of theirs, else their default", () => {
+  test("beside other methods, cfg++ and pg++ take the scales in their range, else their default", () => {
     const scales = (scale: number[]) =>
       planSweep(axes({ guidance: ["pg", "pg++"], scale })).settings.map((setting) => [setting.guidance, setting.scale]);
     expect(scales([5, 7.5])).toEqual([
@@ -54,7 +54,7 @@ describe("the pictures of a sweep", () => {
     ]);
   });
 
-  test("an axis that changes nothing is refused, naming what to add", () => {
+  test("an axis without effect is refused, naming the methods to add", () => {
     expect(() => planSweep(axes({ omega: [0, 1] }))).toThrow(
       refusal("sweep-idle-axis", "--omega", "--guidance cfg", "pg"),
     );
@@ -81,7 +81,7 @@ describe("the sheet of a sweep", () => {
     expect(plan.place(2, 1)).toEqual([2, 1]);
   });
 
-  test("two varied axes make a grid, the longer one across", () => {
+  test("two varied axes make a grid, the longer one horizontal", () => {
     const plan = planSweep(axes({ guidance: ["pg"], omega: [0, 0.5, 1], scale: [5, 7.5] }));
     expect(plan.sheet).toEqual({
       rows: 2,
@@ -93,7 +93,7 @@ describe("the sheet of a sweep", () => {
     expect(plan.place(at, 0)).toEqual([0, 2]);
   });
 
-  test("methods stand below each other, however many", () => {
+  test("methods are rows, however many", () => {
     const { sheet } = planSweep(axes({ guidance: ["cfg", "none", "sag"], steps: [20, 50] }));
     expect([sheet.rows, sheet.rowLabels, sheet.columnLabels]).toEqual([
       3,
@@ -102,7 +102,7 @@ describe("the sheet of a sweep", () => {
     ]);
   });
 
-  test("anything else stands in reading order, a caption each", () => {
+  test("anything else is in reading order with captions", () => {
     const ragged = planSweep(axes({ guidance: ["cfg", "pg"], omega: [0, 0.5], scale: [5, 7.5] }));
     expect(ragged.sheet.captions).toEqual([
       "cfg 5",
@@ -117,7 +117,7 @@ describe("the sheet of a sweep", () => {
     expect(line.place(10, 0)).toEqual([2, 2]);
   });
 
-  test("one picture is called by its method", () => {
+  test("a single picture is labelled by its method", () => {
     expect(planSweep(axes({})).sheet).toEqual({ rows: 1, columns: 1, captions: ["cfg"] });
   });
 });

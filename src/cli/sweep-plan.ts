@@ -1,4 +1,4 @@
-/** Which pictures a sweep makes, and where each stands on the sheet. */
+/** Plans the pictures of a sweep and their cells on the sheet. */
 import { type GuidanceName, type SamplerName, TillerError } from "../index.ts";
 import {
   comparable,
@@ -15,7 +15,7 @@ import type { SheetPlan } from "../node.ts";
 import { methodsWith } from "./setting-options.ts";
 import { optionOf } from "./values.ts";
 
-/** The values to combine. Of a setting without any, every method takes its or the model's default. */
+/** The values to combine. A setting without values gets the method's or the model's default. */
 export type Axes = { readonly [N in SettingName]?: readonly SettingValues[N][] } & {
   readonly guidance: readonly GuidanceName[];
   readonly sampler: readonly SamplerName[];
@@ -25,7 +25,7 @@ export type Axes = { readonly [N in SettingName]?: readonly SettingValues[N][] }
 
 export type AxisName = "guidance" | SettingName | "sampler" | "steps";
 
-/** One combination; a setting that its method takes no notice of is absent. */
+/** One combination, without settings that its method does not use. */
 export type Setting = GivenSettings & {
   readonly guidance: GuidanceName;
   readonly sampler: SamplerName;
@@ -42,20 +42,20 @@ export interface SweepPlan {
   place(setting: number, seed: number): readonly [row: number, column: number];
 }
 
-/** More pictures than this in one call are a slip of the keyboard. */
+/** More pictures than this in one call are a typo. */
 const mostPictures = 10_000;
-/** A single row of pictures up to this many; more are wrapped. */
+/** Up to this many pictures form a single row; more are wrapped. */
 const mostAbreast = 6;
 
 /**
- * Every combination that makes a difference, once: a setting varies only under methods that have it, and where it is not the
- * same for all of them (the scale of cfg, the lambda of cfg++) each takes those in its range, or its default.
+ * Every distinct combination: a setting varies only under methods that have it, and if it means different things to them (cfg's
+ * scale, cfg++'s lambda) each takes the values in its range, or its default.
  *
- * Several seeds are the columns of the sheet, settings its rows. With one seed, two varied axes make a grid, and anything
- * else stands in reading order with a caption each.
+ * Several seeds are the columns of the sheet, settings its rows. With one seed, two varied axes make a grid, and anything else is
+ * in reading order with captions.
  *
- * @param usual What the model has where an axis is empty.
- * @throws TillerError if an axis varies that no method given takes notice of, or there are more than 10,000 pictures.
+ * @param usual The model's defaults for empty axes.
+ * @throws TillerError if an axis varies that none of the methods uses, or there are more than 10,000 pictures.
  */
 export function planSweep(axes: Axes, usual: Pick<UsualSettings, "scale" | "omega">): SweepPlan {
   for (const name of settingNames) {
@@ -128,14 +128,14 @@ function arrange(settings: readonly Setting[], seeds: readonly number[], varied:
   return asGrid(settings, varied) ?? inReadingOrder(settings, varied);
 }
 
-/** Two axes that are both varied in full; undefined if it is not so. */
+/** The grid of two fully varied axes; undefined otherwise. */
 function asGrid(settings: readonly Setting[], varied: readonly AxisName[]): Arrangement | undefined {
   const [a, b] = varied;
   if (a === undefined || b === undefined || varied.length > 2) return undefined;
   const valuesOf = (axis: AxisName) => [...new Set(settings.map((setting) => setting[axis]))];
   if (valuesOf(a).includes(undefined) || valuesOf(b).includes(undefined)) return undefined;
   if (valuesOf(a).length * valuesOf(b).length !== settings.length) return undefined;
-  // Methods stand below each other; of two numbers the one with more values runs across.
+  // Methods are rows; of two numeric axes the one with more values is horizontal.
   const across = a === "guidance" || valuesOf(b).length >= valuesOf(a).length ? b : a;
   const down = across === b ? a : b;
   const [rows, columns] = [valuesOf(down), valuesOf(across)];
@@ -154,7 +154,7 @@ function asGrid(settings: readonly Setting[], varied: readonly AxisName[]): Arra
 function inReadingOrder(settings: readonly Setting[], varied: readonly AxisName[]): Arrangement {
   const count = settings.length;
   const wrapped = Math.ceil(Math.sqrt(count * 1.4));
-  // As wide as it may be without a last row of one or two.
+  // As wide as possible without a last row of one or two.
   const columns = count <= mostAbreast ? count : Math.ceil(count / Math.ceil(count / wrapped));
   return {
     sheet: {
@@ -166,10 +166,10 @@ function inReadingOrder(settings: readonly Setting[], varied: readonly AxisName[
   };
 }
 
-/** What tells a setting from the others, in a few words; the method alone if nothing does. */
+/** A short label of what is special about a setting; just the method if nothing varies. */
 export function labelParts(setting: Setting, varied: readonly AxisName[]): string[] {
   const shown = varied.filter((axis) => setting[axis] !== undefined);
-  // "cfg 7.5" says in two words what "cfg, scale 7.5" says in three.
+  // "cfg 7.5" is short for "cfg, scale 7.5".
   const scaled = shown.includes("scale");
   const rest = shown.filter((axis) => axis !== "guidance" && axis !== "scale").map((axis) => axisLabel(axis, setting));
   if (scaled) return [`${setting.guidance} ${setting.scale}`, ...rest];
@@ -188,5 +188,5 @@ function axisLabel(axis: AxisName, setting: Setting): string {
   }
 }
 
-/** `ag-scale 2`: as the option has it. */
+/** `ag-scale 2`, named like the option. */
 export const axisText = (name: SettingName, value: number | string): string => `${optionOf(name).slice(2)} ${value}`;

@@ -18,7 +18,7 @@ test("tiller sweep writes every picture, a sheet of them and a record", async ()
   const argv = ["--guidance", "cfg,pg", "--omega", "0:1:0.5", "--seed", "0,1,5", "--out", out, "--json"];
   const { code, requests, json } = await tiller([...sweep, ...argv], { batch: 2 });
   expect(code).toBe(0);
-  // Seeds that follow each other are one request.
+  // Consecutive seeds are one request.
   expect(requests.map(({ guidance, omega, seed, count }) => [guidance, omega, seed, count])).toEqual([
     ["cfg", 0.6, 0, 2],
     ["cfg", 0.6, 5, 1],
@@ -47,7 +47,7 @@ test("tiller sweep writes every picture, a sheet of them and a record", async ()
   expect(height).toBeGreaterThan(4 * 64);
 });
 
-test("file names tell the settings that vary", async () => {
+test("file names include the settings that vary", async () => {
   await tiller([...sweep, "--scale", "5,7.5", "--sampler", "ddim,euler", "--out", out]);
   expect((await readdir(out)).filter((name) => name.startsWith("tiller"))).toEqual([
     "tiller-0-cfg-s5-ddim.png",
@@ -57,7 +57,7 @@ test("file names tell the settings that vary", async () => {
   ]);
 });
 
-test("--from gives what is not varied", async () => {
+test("--from gives the settings that are not varied", async () => {
   await tiller([
     "generate",
     "--model",
@@ -98,7 +98,7 @@ test("a second sweep into the same folder overwrites nothing", async () => {
   ]);
 });
 
-test("interrupted, it leaves a sheet and a record of what was made", async () => {
+test("an interrupted sweep leaves a sheet and a record of its pictures", async () => {
   const controller = new AbortController();
   let steps = 0;
   const onStep = () => {

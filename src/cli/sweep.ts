@@ -52,7 +52,7 @@ export function addSweep(program: Command, act: (options: SweepOptions) => Promi
     (text: string) => [...new Set(text.split(",").map((part) => parseChoice(option, part.trim(), choices)))];
   const command = program
     .command("sweep")
-    .description("make pictures of every combination of settings, and a labelled contact sheet");
+    .description("make pictures with every combination of settings, and a labelled contact sheet");
   addPictureOptions(command).option(
     "--guidance <methods>",
     `a list of ${guidanceNames.join(", ")}; default: pg with an adapter, else cfg`,
@@ -60,16 +60,16 @@ export function addSweep(program: Command, act: (options: SweepOptions) => Promi
   );
   addSettingOptions(command, "list")
     .option("--sampler <names>", `a list of ${samplerNames.join(", ")}`, names("--sampler", samplerNames))
-    .option("--steps <list>", "numbers of steps", numbers("--steps"))
-    .option("--seed <list>", "seeds; with --count, so many from each on", numbers("--seed"));
+    .option("--steps <list>", "a list of step counts", numbers("--steps"))
+    .option("--seed <list>", "a list of seeds; with --count, that many from each", numbers("--seed"));
   addCommonOptions(command)
     .addHelpText(
       "after",
       `${methodHelp()}
 
-A list is 5,7.5,10 or a range first:last:step, such as 0:1:0.1, or both mixed. Combinations that make no
-difference are left out: omega varies under ${methodsWith("omega")} only. Into the folder
-given by --out go the pictures, sheet.png and sweep.json.
+A list is 5,7.5,10, a range first:last:step such as 0:1:0.1, or a mix of both. Combinations that make no
+difference are skipped: omega only varies under ${methodsWith("omega")}. The --out folder
+gets the pictures, sheet.png and sweep.json.
 
 Example:
   tiller sweep --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow" \\
@@ -91,7 +91,7 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
     );
     return { axes, plan, requests };
   };
-  // What is wrong is told before the model, whose defaults these stand for, is loaded.
+  // Checks the axes before loading the model; these stand in for its defaults.
   const guidance = choice.load.adapters.length > 0 || choice.load.base !== undefined ? "pg" : "cfg";
   planned({ guidance, sampler: "ddim", steps: 50, scale: 1, omega: 1 });
   await prepareFolder(options.out);
@@ -107,11 +107,11 @@ interface PlannedSweep {
   /** For each of the plan's settings. */
   readonly requests: readonly FullRequest[];
   readonly choice: ModelChoice;
-  /** When the command began, as `performance.now` tells it. */
+  /** When the command began, by `performance.now`. */
   readonly began: number;
 }
 
-/** The pictures, their sheet and their record: these of what was made so far, too, when it is interrupted or fails. */
+/** Makes the pictures, the sheet and the record; after an interruption or failure, of the pictures so far. */
 async function makeSweep(
   pipeline: LoadedPipeline,
   { plan, requests, choice, began }: PlannedSweep,
@@ -168,7 +168,7 @@ async function makeSweep(
   }
 }
 
-/** The lists given; what is not given is the recipe's, or the model's. */
+/** The given lists; other settings come from the recipe or the model. */
 function axesOf(options: SweepOptions, recipe: Recipe | undefined, usual: UsualSettings): Axes {
   const defaults = completed(requestOf({ prompt: "" }, recipe), usual);
   const guidance = options.guidance ?? [defaults.guidance];
@@ -178,7 +178,7 @@ function axesOf(options: SweepOptions, recipe: Recipe | undefined, usual: UsualS
     throw new TillerError("too-many-pictures", `--count ${count} is too large: the limit is 10000 pictures.`);
   for (const seed of firsts) requestOf({ prompt: "", seed, count }, recipe);
   const seeds = firsts.flatMap((seed) => Array.from({ length: count }, (_, i) => seed + i));
-  // A recipe's scale is one for methods that have the same scale.
+  // A recipe's scale is used only for methods to which it means the same.
   const kept = (name: SettingName) =>
     recipe && guidance.every((one) => !settingOf(one, name) || comparable(name, defaults.guidance, one))
       ? defaults[name]
@@ -196,7 +196,7 @@ function axesOf(options: SweepOptions, recipe: Recipe | undefined, usual: UsualS
   };
 }
 
-/** The sheet takes its cells' shape from the first picture. */
+/** A sheet whose cells take their shape from the first picture. */
 function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
   let sheet: ContactSheet | undefined;
   return {
@@ -210,7 +210,7 @@ function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
   };
 }
 
-/** What all pictures share. */
+/** The settings that all pictures share. */
 function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, { width, height }: Pixels): string {
   const varies = (axis: keyof Setting) => (plan.varied as readonly string[]).includes(axis);
   const { guidance, sampler, steps } = request;
@@ -227,7 +227,7 @@ function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, 
   ].join(" · ");
 }
 
-/** Values by axis, as far as there are several. */
+/** The values of each axis that has several. */
 function variedAxes({ settings, seeds, varied }: SweepPlan): Record<string, unknown[]> {
   const axes: Record<string, unknown[]> = {};
   for (const axis of varied) {
@@ -237,7 +237,7 @@ function variedAxes({ settings, seeds, varied }: SweepPlan): Record<string, unkn
   return axes;
 }
 
-/** Seeds that follow each other go together, as one request. */
+/** Groups consecutive seeds into one request. */
 function consecutive(seeds: readonly number[]): { first: number; length: number; at: number }[] {
   const runs: { first: number; length: number; at: number }[] = [];
   for (const [at, seed] of seeds.entries()) {

@@ -4,19 +4,19 @@ import type { TrainingEvent, TrainingRequest } from "../index.ts";
 
 const cat = ["--model", "dinghy", "--images", "my-cat", "--token", "sks", "--class", "cat"];
 
-/** Training that does nothing but say that a run of so many steps is complete. */
+/** Training that only reports a complete run of so many steps. */
 const complete = (step: number) =>
   async function* (_: string, { out }: TrainingRequest): AsyncGenerator<TrainingEvent, void, undefined> {
     yield { type: "saved", step, folder: "cat.run", adapters: [out], copies: [] };
   };
 
 describe("tiller train", () => {
-  test("of a run that was complete says how many steps it has", async () => {
+  test("of a complete run prints its number of steps", async () => {
     const { stdout } = await tiller(["train", "dreambooth", ...cat, "--resume"], { train: complete(500) });
     expect(stdout).toMatch(/^500 steps in /);
   });
 
-  test("tells the next command as a shell takes it, with all that the model was opened with", async () => {
+  test("prints the next command quoted for a shell, with all options of the model", async () => {
     const argv = ["train", "dreambooth", ...cat, "--model", "my models/sd.safetensors", "--out", "a b/c.safetensors"];
     const { stdout } = await tiller([...argv, "--config", "my configs", "--variant", "fp16"], { train: complete(1) });
     expect(stdout).toContain(
@@ -28,32 +28,32 @@ describe("tiller train", () => {
     [
       "textual-inversion --rank 64 --alpha 9 --semantic-weight 7 --prior-weight 4 --prior-count 7 --class-prompt z --class-images y",
       [
-        "--rank changes nothing with textual-inversion; it works with dreambooth or dreambooth-ti",
-        "--alpha changes nothing with textual-inversion; it works with dreambooth or dreambooth-ti",
-        "--semantic-weight changes nothing with textual-inversion; it works with class-diffusion",
-        "--prior-weight changes nothing with textual-inversion; it works with dreambooth, dreambooth-ti or custom-diffusion",
-        "--prior-count changes nothing with textual-inversion; it works with dreambooth, dreambooth-ti or custom-diffusion",
-        "--class-images changes nothing with textual-inversion; it works with dreambooth, dreambooth-ti or custom-diffusion",
-        "--class-prompt changes nothing with textual-inversion; it works with dreambooth, dreambooth-ti, class-diffusion or custom-diffusion",
+        "--rank has no effect with textual-inversion; it works with dreambooth or dreambooth-ti",
+        "--alpha has no effect with textual-inversion; it works with dreambooth or dreambooth-ti",
+        "--semantic-weight has no effect with textual-inversion; it works with class-diffusion",
+        "--prior-weight has no effect with textual-inversion; it works with dreambooth, dreambooth-ti or custom-diffusion",
+        "--prior-count has no effect with textual-inversion; it works with dreambooth, dreambooth-ti or custom-diffusion",
+        "--class-images has no effect with textual-inversion; it works with dreambooth, dreambooth-ti or custom-diffusion",
+        "--class-prompt has no effect with textual-inversion; it works with dreambooth, dreambooth-ti, class-diffusion or custom-diffusion",
       ],
     ],
     [
       "class-diffusion --rank 8 --semantic-weight 2 --class-prompt z",
-      ["--rank changes nothing with class-diffusion; it works with dreambooth or dreambooth-ti"],
+      ["--rank has no effect with class-diffusion; it works with dreambooth or dreambooth-ti"],
     ],
     [
       "dreambooth --no-prior --prior-count 7 --class-prompt z --rank 8",
       [
-        "--prior-count changes nothing with --no-prior; it works with class pictures",
-        "--class-prompt changes nothing with --no-prior; it works with class pictures",
+        "--prior-count has no effect with --no-prior; it works with class images",
+        "--class-prompt has no effect with --no-prior; it works with class images",
       ],
     ],
-    ["dreambooth --sample-prompt z", ["--sample-prompt changes nothing by itself; it works with --sample-every"]],
+    ["dreambooth --sample-prompt z", ["--sample-prompt has no effect by itself; it works with --sample-every"]],
     [
       "custom-diffusion --prior-weight 2 --prior-count 7 --class-images y --sample-prompt z --sample-every 5",
       undefined,
     ],
-  ])("warns of options that take no effect: %s", async (words, warnings) => {
+  ])("warns of options without effect: %s", async (words, warnings) => {
     const argv = ["train", ...words.split(" "), ...cat, "--json"];
     const { code, json } = await tiller(argv, { train: complete(1) });
     expect([code, json().warnings]).toEqual([0, warnings]);

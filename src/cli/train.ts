@@ -1,4 +1,4 @@
-/** `tiller train`: a folder of pictures to an adapter. */
+/** `tiller train`: trains an adapter on a folder of pictures. */
 
 import { availableParallelism, totalmem } from "node:os";
 import type { Command } from "commander";
@@ -40,61 +40,67 @@ export function addTrain(
       "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy, which cannot learn photographs",
     )
     .option("--images <folder>", "the subject's pictures; a .txt file beside one is its caption")
-    .option("--token <word>", 'what the subject is called in prompts, such as sks or "<cat>"')
-    .option("--class <noun>", "what kind of thing it is, such as cat")
+    .option("--token <word>", 'the subject\'s token in prompts, such as sks or "<cat>"')
+    .option("--class <noun>", "the class noun, such as cat")
     .option(
       "--out <file>",
-      "the adapter; the run's log, samples and checkpoint go beside it",
+      "the adapter file; the run's log, samples and checkpoint go beside it",
       "tiller-out/adapter.safetensors",
     )
-    .option("--steps <n>", "default: the method's (500 for dreambooth)", whole("--steps"))
-    .option("--resume", "go on from the run's last checkpoint, if there is one")
+    .option("--steps <n>", "training steps; default: the method's (500 for dreambooth)", whole("--steps"))
+    .option("--resume", "resume from the run's last checkpoint, if any")
     .option("--rank <n>", "rank of the LoRA; default: 4", whole("--rank"))
-    .option("--alpha <a>", "the LoRA counts alpha / rank; default: the rank", number("--alpha"))
+    .option("--alpha <a>", "the LoRA is scaled by alpha / rank; default: the rank", number("--alpha"))
     .option("--text-encoder", "train the text encoder's LoRA too")
-    .option("--learning-rate <r>", "default: the method's (1e-4 for dreambooth)", number("--learning-rate"))
-    .option("--schedule <name>", learningRateSchedules.join(", "), (text) =>
-      parseChoice("--schedule", text, learningRateSchedules),
+    .option(
+      "--learning-rate <r>",
+      "AdamW's learning rate; default: the method's (1e-4 for dreambooth)",
+      number("--learning-rate"),
     )
-    .option("--warmup <n>", "steps over which the learning rate rises; default: 0", whole("--warmup", 0))
-    .option("--batch <n>", "the subject's pictures in one evaluation; default: the method's", whole("--batch"))
-    .option("--accumulate <n>", "evaluations in one step; default: 1", whole("--accumulate"))
-    .option("--weight-decay <d>", "default: 0.01", number("--weight-decay"))
-    .option("--clip <length>", "what the gradient is shortened to; default: 1", number("--clip"))
+    .option(
+      "--schedule <name>",
+      `learning rate schedule: ${learningRateSchedules.join(", ")}; default: constant`,
+      (text) => parseChoice("--schedule", text, learningRateSchedules),
+    )
+    .option("--warmup <n>", "steps of learning rate warm-up; default: 0", whole("--warmup", 0))
+    .option("--batch <n>", "instance images per evaluation; default: the method's", whole("--batch"))
+    .option("--accumulate <n>", "gradient accumulation: evaluations per step; default: 1", whole("--accumulate"))
+    .option("--weight-decay <d>", "AdamW's weight decay; default: 0.01", number("--weight-decay"))
+    .option("--clip <norm>", "gradient clipping: maximum norm; default: 1", number("--clip"))
     .option("--snr-gamma <g>", "min-SNR weighting, usually 5; default: off", number("--snr-gamma"))
-    .option("--resolution <pixels>", "default: the model's own", whole("--resolution", 8))
-    .option("--seed <n>", "default: 0", whole("--seed", 0))
-    .option("--prompt <text>", 'a picture without a caption; default: "a {token} {class}"')
-    .option("--class-prompt <text>", 'a class picture; default: "a {class}"')
-    .option("--no-prior", "train without class pictures")
-    .option("--prior-weight <w>", "what the class pictures count; default: 1", number("--prior-weight"))
+    .option("--resolution <pixels>", "side of the training pictures; default: the model's", whole("--resolution", 8))
+    .option("--seed <n>", "seed of noise, timesteps and initial values; default: 0", whole("--seed", 0))
+    .option("--prompt <text>", 'text of pictures without a caption; default: "a {token} {class}"')
+    .option("--class-prompt <text>", 'text of class images; default: "a {class}"')
+    .option("--no-prior", "train without prior preservation (no class images)")
+    .option("--prior-weight <w>", "weight of the prior preservation loss; default: 1", number("--prior-weight"))
     .option(
       "--prior-count <n>",
-      "class pictures; the model draws those that are missing; default: 100",
+      "number of class images; the model draws missing ones; default: 100",
       whole("--prior-count"),
     )
-    .option("--class-images <folder>", "where class pictures are or shall be; default: in the run's folder")
-    .option("--vectors <n>", "embeddings of the learned token; default: the method's", whole("--vectors"))
+    .option("--class-images <folder>", "folder of class images, existing or new; default: in the run's folder")
+    .option("--vectors <n>", "number of embeddings of the learned token; default: the method's", whole("--vectors"))
     .option("--initializer <word>", "the word that the learned token starts from; default: the method's")
     .option(
       "--semantic-weight <w>",
-      "class-diffusion: what its semantic loss counts; default: 1",
+      "class-diffusion: weight of the semantic loss; default: 1",
       number("--semantic-weight"),
     )
     .option("--flip", "mirror half of the pictures; default: the method's")
-    .option("--no-flip", "mirror none")
-    .option("--augmentation", "Custom Diffusion's smaller and larger pictures; default: the method's")
-    .option("--no-augmentation", "pictures as they are")
+    .option("--no-flip", "do not mirror pictures")
+    .option("--augmentation", "Custom Diffusion's augmentation by scaling; default: the method's")
+    .option("--no-augmentation", "train without augmentation")
     .option("--sample-every <n>", "draw samples every n steps", whole("--sample-every"))
     .option(
       "--sample-prompt <text>",
-      "what samples show; repeatable; default: the training prompt",
+      "prompt of the samples; repeatable; default: the training prompt",
       (text, before: string[] = []) => [...before, text],
     )
     .option("--checkpoint-every <n>", "steps between checkpoints; default: 25", whole("--checkpoint-every"))
     .option("--revision <name>", "branch, tag or commit of a hub id, as owner/name@NAME")
-    .option("--variant <name>", "which spelling of the weights, such as fp16")
-    .option("--config <model>", "a folder or hub id with the configs and tokenizer of a single-file model")
+    .option("--variant <name>", "variant of the weights, such as fp16")
+    .option("--config <model>", "a folder or hub id with a single-file model's configs and tokenizer")
     .addOption(predictionOption());
   addCommonOptions(command)
     .addHelpText(
@@ -110,7 +116,7 @@ Example:
     .action(act);
 }
 
-/** Before anything is spent: dinghy was not asked for by name, and may not be meant. */
+/** Checks for photographs before training on dinghy, unless dinghy was named. */
 async function lookAtPictures(
   method: TrainingMethodName,
   request: TrainingRequest,
@@ -118,7 +124,7 @@ async function lookAtPictures(
   { signal }: World,
   output: Output,
 ): Promise<void> {
-  output.progress.doing("looking at the pictures");
+  output.progress.doing("checking the pictures");
   const machine = { cores: availableParallelism(), memory: totalmem() };
   const advice = {
     pictures: `The pictures in ${request.images}`,
@@ -145,7 +151,7 @@ export async function train(
       throw new TillerError("option-missing", `--${name} is missing; see tiller train --help.`);
   }
   warnOfIdleTraining(method, { ...given, samplePrompt }, output);
-  // Commander gives a --no-option its positive form as a default: only the negative one was said.
+  // Commander sets the positive form of a --no-option by default; only the negative one was given.
   const { prior, ...rest } = given;
   const request = {
     ...rest,
@@ -196,7 +202,7 @@ export async function train(
   const model = `${quoted(request.model)}${spelling}${config}${prediction}`;
   output.result.seconds = (performance.now() - began) / 1000;
   output.say(
-    `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the curve of the loss is ${output.result.folder}/loss.svg`,
+    `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the loss curve is ${output.result.folder}/loss.svg`,
   );
   output.say(`next: tiller generate --model ${model}${adapters} --prompt ${prompt}`);
 }

@@ -1,4 +1,4 @@
-/** What `tiller tune` refuses before it begins. */
+/** `tiller tune` refuses at once: */
 import { expect, test } from "vitest";
 import { refused } from "../../test/fake-world.ts";
 import { refusal } from "../../test/refusal.ts";
@@ -12,12 +12,12 @@ test.each(Object.keys(given))("no %s", async (option) => {
   expect([code, error]).toEqual([2, refusal("option-missing", option)]);
 });
 
-test("one of two encoders", async () => {
+test("only one of the two encoders", async () => {
   const { code, error } = await tune({ ...given, "--clip": "clip" });
   expect([code, error]).toEqual([2, refusal("option-missing", "--clip", "--dino")]);
 });
 
-test("another model than dinghy, measured with dinghy's own encoders", async () => {
+test("a model other than dinghy with dinghy's encoders", async () => {
   const { code, error } = await tune({ ...given, "--model": "owner/sd" });
   expect([code, error]).toEqual([2, refusal("encoders-needed", "--clip", "--dino")]);
 });

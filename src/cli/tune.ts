@@ -1,4 +1,4 @@
-/** `tiller tune`: the best omega of an adapter. */
+/** `tiller tune`: finds the best omega for an adapter. */
 
 import { join, parse } from "node:path";
 import type { Command } from "commander";
@@ -33,22 +33,25 @@ interface TuneOptions extends CommonOptions {
 export function addTune(program: Command, act: (options: TuneOptions) => Promise<void>): void {
   const command = program
     .command("tune")
-    .description("find an adapter's best omega: the most like the subject that keeps the text")
+    .description("find the best omega for an adapter: highest subject fidelity that keeps text fidelity")
     .option("--model <model>", "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy")
     .option("--adapter <file>", "the adapter; repeatable", (text, before: string[] = []) => [...before, text])
-    .option("--images <folder>", "the subject's own pictures")
-    .option("--class <noun>", "what kind of thing it is, such as cat")
-    .option("--token <word>", "what the subject is called in prompts", "sks")
-    .option("--thing", "neither person nor animal: prompts without clothes")
-    .option("--budget <n>", "pictures that may be drawn", (text) => parseWhole("--budget", text, 1), 120)
+    .option("--images <folder>", "reference pictures of the subject")
+    .option("--class <noun>", "the class noun, such as cat")
+    .option("--token <word>", "the subject's token in prompts", "sks")
+    .option("--thing", "the subject is a thing, not a person or animal: use prompts without clothes")
+    .option("--budget <n>", "the most pictures to draw", (text) => parseWhole("--budget", text, 1), 120)
     .option("--scale <list>", "guidance scales to try; default: the model's", (text) => parseNumbers("--scale", text))
     .option("--floor <share>", "share of cfg's CLIP-T to keep", (text) => parseNumber("--floor", text), 0.98)
-    .option("--steps <n>", "of a picture; default: the model's", (text) => parseWhole("--steps", text, 1))
-    .option("--clip <model>", "a CLIP: its folder, or a hub id as openai/clip-vit-base-patch32; for dinghy: dinghy's")
-    .option("--dino <model>", "a ViT: its folder, or a hub id as facebook/dino-vits16; for dinghy: dinghy's")
+    .option("--steps <n>", "sampler steps; default: the model's", (text) => parseWhole("--steps", text, 1))
+    .option(
+      "--clip <model>",
+      "a CLIP folder or hub id, such as openai/clip-vit-base-patch32; default for dinghy: dinghy's",
+    )
+    .option("--dino <model>", "a ViT folder or hub id, such as facebook/dino-vits16; default for dinghy: dinghy's")
     .option(
       "--out <folder>",
-      "where pictures go; those there already are not drawn again; default: beside the adapter",
+      "where pictures are kept; existing ones are not drawn again; default: beside the adapter",
     );
   addCommonOptions(command)
     .addHelpText(
@@ -78,9 +81,12 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
   } = options;
   if (!adapter) throw new TillerError("option-missing", "--adapter is missing: name the adapter file.");
   if (images === undefined)
-    throw new TillerError("option-missing", "--images is missing: name the folder of the subject's own pictures.");
+    throw new TillerError(
+      "option-missing",
+      "--images is missing: name the folder of reference pictures of the subject.",
+    );
   if (options.class === undefined)
-    throw new TillerError("option-missing", "--class is missing: say what kind of thing it is, such as cat.");
+    throw new TillerError("option-missing", "--class is missing: give the class noun, such as cat.");
   if (model !== embeddedModel && (clip === undefined || vit === undefined))
     throw new TillerError(
       "encoders-needed",
@@ -139,8 +145,8 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
   const text = percent(chosen.scores.clipT.mean / cfg.scores.clipT.mean);
   output.say(
     omega === 1
-      ? `\nbest: cfg, which is omega 1: no other keeps ${floor * 100} % of its CLIP-T and is more like the subject`
-      : `\nbest: omega ${omega} at scale ${best}: DINO ${dino}, CLIP-T ${text} against cfg`,
+      ? `\nbest: cfg (omega 1): no other omega keeps ${floor * 100} % of its CLIP-T with higher subject fidelity`
+      : `\nbest: omega ${omega} at scale ${best}: DINO ${dino}, CLIP-T ${text} compared with cfg`,
   );
   const guidance = omega === 1 ? "cfg" : `pg --omega ${omega}`;
   const adapters = adapter.map((file) => ` --adapter ${quoted(file)}`).join("");

@@ -1,8 +1,8 @@
-/** Option values, from what a person types to what the code takes. Every refusal names the option. */
+/** Parses option values. Every error names the option. */
 import { TillerError } from "../index.ts";
 import { settingNames, settingsNamed } from "../internal.ts";
 
-/** The option of a request's field: `--ag-scale` of `agScale`. */
+/** The option of a request's field: `--ag-scale` for `agScale`. */
 export const optionOf = (field: string): string =>
   `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
@@ -42,7 +42,7 @@ export function parseChoice<T extends string>(option: string, text: string, choi
   throw new TillerError("option-invalid", `${option} ${shown(text)} is unknown: choose one of ${choices.join(", ")}.`);
 }
 
-/** A value in a message: empty ones visible, line breaks and escape codes harmless. */
+/** Formats a value for a message: empty values visible, control characters escaped. */
 function shown(text: string): string {
   return text === "" || /[\s\p{Cc}]/u.test(text) ? JSON.stringify(text) : text;
 }

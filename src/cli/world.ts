@@ -1,4 +1,4 @@
-/** All that the command line touches outside itself, so that a test can stand in for it. */
+/** Everything outside that the command line uses, so that tests can replace it. */
 import type { Device, LoadOptions, Pipeline, train } from "../index.ts";
 
 export interface World {
@@ -11,7 +11,7 @@ export interface World {
   probeDevice(device: Device): Promise<{ ok: boolean; detail: string }>;
 }
 
-/** What the command line asks of a `Pipeline`. */
+/** The parts of `Pipeline` that the command line uses. */
 export type LoadedPipeline = Pick<
   Pipeline,
   "generate" | "defaults" | "sessionsBuilt" | "device" | "precision" | "close"

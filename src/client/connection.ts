@@ -2,9 +2,9 @@
 import { ApiError, errorOf } from "./error.ts";
 import type { Answer, Body, RouteName } from "./routes.ts";
 
-/** What of a request is not in its path. */
+/** The parts of a request besides its path. */
 interface Asked<Given> {
-  /** Stands in the place of `{id}`. */
+  /** Replaces `{id}` in the path. */
   readonly id?: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly body?: Given;
@@ -13,15 +13,15 @@ interface Asked<Given> {
 }
 
 export interface Connection {
-  /** The address of a path of the server; of `{id}` in it, too. */
+  /** The URL of a path, with `{id}` filled in. */
   url(path: string, asked?: Pick<Asked<never>, "id" | "query">): string;
-  /** Asks for JSON. @throws ApiError */
+  /** Requests JSON. @throws ApiError */
   ask<R extends RouteName>(route: R, asked?: Asked<Body<R>>): Promise<Answer<R>>;
-  /** Asks for anything else. @throws ApiError */
+  /** Requests anything else. @throws ApiError */
   open(path: string, asked?: Pick<Asked<never>, "id" | "signal">): Promise<Response>;
 }
 
-/** @param address As the server prints it, with its token if it has one; "" in a page of the server's own. */
+/** @param address The URL that the server prints, with its token if any; "" in the server's own pages. */
 export function connect(address: string | URL): Connection {
   const { base, token } = parsed(address);
   const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };

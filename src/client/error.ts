@@ -1,4 +1,4 @@
-/** What goes wrong between a client and the server. */
+/** Errors of requests to the server. */
 import type { ErrorCode } from "../errors/index.ts";
 
 /** The server refused a request, failed at it, or did not answer. The message is one sentence that a person can act on. */
@@ -7,10 +7,10 @@ export class ApiError extends Error {
   override name = "ApiError";
   /** HTTP's status; undefined if the server did not answer. */
   readonly status: number | undefined;
-  /** Which failure it is, the same from version to version; undefined where the server gives none, as for a defect of its own. */
+  /** The error code, stable across versions; undefined if the server gives none, as for a defect. */
   readonly code: ErrorCode | (string & {}) | undefined;
 
-  /** Made by the client from what the server answers. */
+  /** Made by the client from the server's answer. */
   constructor(message: string, details: { status?: number; code?: string | undefined; cause?: unknown } = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.status = details.status;
@@ -18,7 +18,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The error of an answer that is no good one, in the server's own words where it has any. */
+/** The error for an unsuccessful answer, with the server's message if it has one. */
 export async function errorOf(answer: Response): Promise<ApiError> {
   const { error, code } = (await answer.json().catch(() => ({}))) as { error?: unknown; code?: unknown };
   return new ApiError(typeof error === "string" ? error : `the server answered ${answer.status}.`, {

@@ -23,7 +23,7 @@ const due = [
   { event: "alive", data: "" },
 ];
 
-test("events are the same however the stream is cut; one that is cut off is none", async () => {
+test("events are the same however the stream is split; an incomplete last one is dropped", async () => {
   const bytes = new TextEncoder().encode(text);
   for (let length = 1; length <= bytes.length; length++) {
     const pieces = Array.from({ length: Math.ceil(bytes.length / length) }, (_, i) =>
@@ -33,7 +33,7 @@ test("events are the same however the stream is cut; one that is cut off is none
   }
 });
 
-test("who leaves early closes the stream", async () => {
+test("leaving the loop early closes the stream", async () => {
   let closed = false;
   const endless = new ReadableStream<Uint8Array>({
     pull: (controller) => controller.enqueue(new TextEncoder().encode("data: one\n\n")),

@@ -1,11 +1,11 @@
-/** Server-sent events, as the HTML standard has them, read from an answer's body. */
+/** Parses server-sent events (HTML standard) from an answer's body. */
 
 export interface ServerEvent {
   readonly event: string;
   readonly data: string;
 }
 
-/** Each event as it comes; ends when the stream does. Left early, it closes the stream. */
+/** Yields each event until the stream ends. Leaving the loop early closes the stream. */
 export async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent, void, undefined> {
   const reader = body.getReader();
   const decoder = new TextDecoder();

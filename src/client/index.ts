@@ -1,5 +1,5 @@
 /**
- * A client of the server's own API: in a page, or in any program that has `fetch`.
+ * A client of the server's own API, for pages and any program with `fetch`.
  *
  * @module tillerjs/client
  */
@@ -46,112 +46,111 @@ export type {
   Variation,
 } from "./types.ts";
 
-/** What ends a wait early: the signal's reason is thrown then. */
+/** Options of watching. */
 export interface WatchOptions {
-  /** Ends the watching, not the job. */
+  /** Stops watching, not the job; the signal's reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Jobs: pictures to draw and subjects to learn, one after the other. */
+/** Jobs: drawing pictures and training, one at a time. */
 export interface Jobs {
-  /** Asks for pictures or for training; the job waits its turn. */
+  /** Queues a job: pictures or training. */
   add(request: JobRequest): Promise<Job>;
   /** All jobs, newest first. */
   list(): Promise<Job[]>;
-  /** A job as it is now. */
+  /** A job's current state. */
   get(id: string): Promise<Job>;
   /**
-   * A job as it is now and after each change, until it is over. Steps come some ten times a second at most.
+   * A job's current state and each change, until it ends. Steps come at most about ten times a second.
    *
-   * @throws ApiError if the connection breaks: what was missed is in the first job of another call.
+   * @throws ApiError if the connection breaks: call again, and the first job includes what was missed.
    */
   watch(id: string, options?: WatchOptions): AsyncGenerator<Job, void, undefined>;
   /** Every change of every job from now on. */
   watchAll(options?: WatchOptions): AsyncGenerator<Job, void, undefined>;
-  /** Ends a job within a step, and gives it as it is then; one that is over stays as it is. */
+  /** Cancels a job within a step and returns it; a job that has ended stays as it is. */
   stop(id: string): Promise<Job>;
-  /** Ends a job; one that is over is forgotten. Its pictures stay. */
+  /** Cancels a job, or deletes one that has ended. Its pictures stay. */
   remove(id: string): Promise<void>;
   /**
    * Scores of a job's pictures so far, in their order.
    *
    * @param references The id of an upload with pictures of the subject.
-   * @param token A word of the prompt that is left out of the text: the subject's.
+   * @param token The subject's token, which is left out of the text.
    */
   scores(id: string, references: string, token?: string): Promise<Scores[]>;
 }
 
-/** Pictures to learn from, brought to the server. */
+/** Uploaded pictures for training. */
 export interface Uploads {
-  /** Brings pictures: JPEG, PNG, WebP, AVIF or TIFF, all or none of them. */
+  /** Uploads pictures (JPEG, PNG, WebP, AVIF or TIFF): all or none. */
   add(pictures: readonly Blob[]): Promise<Upload>;
-  /** Where an upload's pictures are, in order, as PNG files. */
+  /** The URLs of an upload's pictures, in order, as PNG files. */
   urls(upload: Upload): string[];
 }
 
-/** The pictures that the server has. */
+/** The server's pictures. */
 export interface Pictures {
-  /** Some of them, newest first: `count` (60 by default) from the `from`-th on, counted from 0. */
+  /** A page of them, newest first: `count` (60 by default) from index `from`. */
   list(page?: { readonly from?: number; readonly count?: number }): Promise<GalleryPage>;
   /** A picture's size and recipe. */
   get(id: string): Promise<GalleryPicture>;
   /** A picture's PNG file. */
   file(id: string): Promise<Blob>;
-  /** Where a picture's file is, for a page of the server's own. */
+  /** The URL of a picture's file, for the server's own pages. */
   url(id: string): string;
-  /** Deletes a picture, unless a study shows it. */
+  /** Deletes a picture, unless a study uses it. */
   remove(id: string): Promise<void>;
 }
 
 /** Blind preference studies. */
 export interface Studies {
-  /** Makes a study of a finished job's pictures. */
+  /** Creates a study from a finished job's pictures. */
   add(study: StudyRequest): Promise<Study>;
-  /** The studies there are, newest first. */
+  /** All studies, newest first. */
   list(): Promise<StudySummary[]>;
   /** A study, without the answers. */
   get(id: string): Promise<Study>;
-  /** Gives a person's answers; those that the person gave before are replaced. Returns the shares. */
+  /** Records a person's answers, replacing earlier ones. Returns the shares. */
   answer(id: string, answers: Answers): Promise<Shares>;
   /** Each arm's share of the answers so far. */
   results(id: string): Promise<Shares>;
-  /** Where a study is with its answers, as JSON, or a line for each answer, as CSV. */
+  /** The URL of a study with its answers, as JSON, or as CSV with one line per answer. */
   exportUrl(id: string, format: "json" | "csv"): string;
 }
 
-/** A server of Tiller's. Every function throws an {@link ApiError} if the server refuses, fails or does not answer. */
+/** A client of a Tiller server. Every function throws an {@link ApiError} if the server refuses, fails or does not answer. */
 export interface Client {
-  /** The models there are, the default one first. */
+  /** The models, the default first. */
   models(): Promise<{ name: string }[]>;
-  /** The adapters there are, by name. */
+  /** The adapters, by name. */
   adapters(): Promise<{ name: string }[]>;
-  /** What a picture of a model is made with where a request leaves it open: of the default model, if none is named. */
+  /** The defaults of picture requests for a model; for the default model if none is named. */
   defaults(of?: { readonly model?: string; readonly adapter?: string }): Promise<Defaults>;
-  /** The guidance methods there are. */
+  /** The guidance methods. */
   guidanceMethods(): Promise<GuidanceMethod[]>;
-  /** The samplers there are. */
+  /** The samplers. */
   samplers(): Promise<Sampler[]>;
-  /** The metrics there are. */
+  /** The metrics. */
   metrics(): Promise<Metric[]>;
-  /** Work that is asked for. */
+  /** Jobs. */
   readonly jobs: Jobs;
-  /** Pictures to learn from. */
+  /** Uploaded pictures for training. */
   readonly uploads: Uploads;
-  /** Pictures that were drawn. */
+  /** Generated pictures. */
   readonly pictures: Pictures;
   /** Preference studies. */
   readonly studies: Studies;
 }
 
-/** Whether a job will not change any more. */
+/** Whether a job has ended. */
 export const isOver = ({ state }: Pick<Job, "state">): boolean =>
   state === "done" || state === "failed" || state === "cancelled";
 
 /**
  * A client of a server.
  *
- * @param address Where the server is, as `tiller studio` prints it, with `?token=` if it has one. In a page of the server's
- *   own it may be left out.
+ * @param address The URL that `tiller studio` prints, with `?token=` if it has one. The server's own pages may leave it out.
  */
 export function createClient(address: string | URL = ""): Client {
   const { ask, open, url } = connect(address);

@@ -1,43 +1,43 @@
-/** What the server takes and gives, by name. */
+/** Names for the server's request and answer types. */
 import type { Answer, Body } from "./routes.ts";
 
 type JobBody = Body<"post /api/jobs">;
 type Element<List extends readonly unknown[]> = List[number];
 
-/** A request for pictures: what is left open has the server's default. */
+/** A request for pictures; omitted fields get the server's defaults. */
 export interface PicturesJob extends Exclude<JobBody, { kind: "training" }> {}
 
-/** Settings that take the place of a request's for some of its pictures. */
+/** Settings that replace the request's for some of its pictures. */
 export interface Variation extends Element<NonNullable<PicturesJob["variations"]>> {}
 
 /** A request to learn a subject from an upload. */
 export interface TrainingJob extends Extract<JobBody, { kind: "training" }> {}
 
-/** What a job can be asked for with. */
+/** A request for a job. */
 export type JobRequest = PicturesJob | TrainingJob;
 
-/** A job: what was asked for, how far it is, and what came of it. */
+/** A job: its request, progress and result. */
 export interface Job extends Answer<"get /api/jobs/{id}"> {}
 
 /** A picture of the server, with its recipe. */
 export interface GalleryPicture extends Answer<"get /api/pictures/{id}"> {}
 
-/** Some of the server's pictures, newest first, and how many there are in all. */
+/** A page of the server's pictures, newest first, and their total number. */
 export interface GalleryPage extends Answer<"get /api/pictures"> {}
 
-/** Pictures that were brought to the server. */
+/** Uploaded pictures. */
 export interface Upload extends Answer<"post /api/uploads"> {}
 
-/** What a picture is made with where a request leaves it open; empty if the model is still to be downloaded. */
+/** The defaults of picture requests; empty if the model has not been downloaded yet. */
 export interface Defaults extends Answer<"get /api/defaults"> {}
 
-/** A guidance method that the server has, with its settings. */
+/** A guidance method with its settings. */
 export interface GuidanceMethod extends Element<Answer<"get /api/methods">> {}
 
-/** A sampler that the server has. */
+/** A sampler. */
 export interface Sampler extends Element<Answer<"get /api/samplers">> {}
 
-/** A metric that the server has. */
+/** A metric. */
 export interface Metric extends Element<Answer<"get /api/metrics">> {}
 
 /** A picture's scores, by the metrics' names. */
@@ -49,10 +49,10 @@ export interface Study extends Answer<"get /api/studies/{id}"> {}
 /** A study in a list, with how many took part. */
 export interface StudySummary extends Element<Answer<"get /api/studies">> {}
 
-/** What a study is made of. */
+/** A request for a study. */
 export interface StudyRequest extends Body<"post /api/studies"> {}
 
-/** What one person chose: of each set an arm for each question, or null for undecided. */
+/** One person's choices: for each set, an arm for each question, or null for undecided. */
 export interface Answers extends Body<"post /api/studies/{id}/answers"> {}
 
 /** Each arm's share of a study's answers. */

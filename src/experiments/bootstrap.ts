@@ -6,17 +6,17 @@ import { randomStream } from "../random/streams.ts";
 export interface Interval {
   /** The mean. */
   readonly mean: number;
-  /** 95 % of resampled means lie from here on. */
+  /** Lower bound of the interval. */
   readonly low: number;
-  /** And up to here. */
+  /** Upper bound. */
   readonly high: number;
 }
 
 const resamples = 2000;
 
 /**
- * The mean over concepts of the means over their prompts, and its interval when concepts, and prompts within each, are drawn
- * anew with replacement. Every call draws the same ones: intervals of differences are paired.
+ * The mean over concepts of the means over their prompts, and its interval when concepts, and prompts within each, are resampled
+ * with replacement. Every call draws the same resamples, so intervals of differences are paired.
  *
  * @param values One list for each concept: a value for each prompt.
  */

@@ -1,4 +1,4 @@
-/** The concepts of an experiment: where their pictures are and which prompts they take. */
+/** The concepts of an experiment: their pictures and prompts. */
 import { join } from "node:path";
 import { exists, makeFolder } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
@@ -11,7 +11,7 @@ import type { Experiment } from "./experiment.ts";
 
 export interface BenchConcept {
   readonly name: string;
-  /** What kind of thing it is: `cat`. */
+  /** The class noun: `cat`. */
   readonly class: string;
   readonly live: boolean;
   /** The folder of its reference pictures. */
@@ -56,7 +56,7 @@ export function embeddedConcept(name: string): WorldConcept {
   throw new TillerError("concept-unknown", `There is no concept ${name}: choose one of ${names}.`);
 }
 
-/** The concept's reference pictures, in everyday places; those that are there already stay. */
+/** Draws the concept's reference pictures, in everyday places; existing ones stay. */
 export async function drawReferences({ individual, references }: WorldConcept, folder: string): Promise<void> {
   await makeFolder(folder);
   for (let i = 0; i < references; i++) {
@@ -67,13 +67,13 @@ export async function drawReferences({ individual, references }: WorldConcept, f
   }
 }
 
-/** Poses and places that neither pretraining nor its judging saw. */
+/** Gives poses and places unseen in pretraining and its evaluation. */
 const referenceSeed = 2 ** 31;
 
-/** The names of the prompts of live subjects, or of the others. */
+/** The names of the prompts for live subjects, or for the others. */
 export const promptNames = (live: boolean): string[] => [...themesOf({ live }).keys()];
 
-/** @throws TillerError if none of the prompts asked for suits the concept. */
+/** @throws TillerError if none of the requested prompts suits the concept. */
 function promptsFor({ name, live }: { name: string; live: boolean }, asked: Experiment["prompts"]): Prompt[] {
   const prompts = promptsOf(live, asked);
   if (prompts.length > 0) return prompts;

@@ -15,16 +15,16 @@ import { baselineOf } from "./results.ts";
 
 const least = { name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }] };
 
-test("what is not said is the published protocol: all concepts and prompts, eight pictures", () => {
+test("defaults are the published protocol: all concepts and prompts, eight pictures", () => {
   expect(parseExperiment(least)).toMatchObject({ model: "dinghy", concepts: "all", prompts: "all", pictures: 8 });
 });
 
-describe("steps, sampler, scales and omegas that are left out", () => {
+describe("omitted steps, sampler, scales and omegas", () => {
   const usual = { sampler: "euler", steps: 30, scale: 4, omegas: [0.7] } as const;
   const filled = (more: object, own: Partial<Parameters<typeof completedExperiment>[1]> = {}) =>
     completedExperiment(parseExperiment({ ...least, ...more }), { ...usual, ...own });
 
-  test("are the model's, and what is given stays", () => {
+  test("come from the model; given ones stay", () => {
     const guidance = [{ method: "none" }, { method: "cfg", scale: [2, 3] }, { method: "pg" }];
     const experiment = filled({ guidance, steps: 5 });
     expect(experiment).toMatchObject({ steps: 5, sampler: "euler" });
@@ -36,12 +36,12 @@ describe("steps, sampler, scales and omegas that are left out", () => {
     ]);
   });
 
-  test("never are the model's where the method means something else by them", () => {
+  test("do not come from the model if they mean something else to the method", () => {
     const guidance = [{ method: "pg++", omega: 0 }];
     expect(armsOf(filled({ guidance }, { sampler: "ddim" }))).toEqual([{ guidance: "pg++", scale: 0.4, omega: 0 }]);
   });
 
-  test("an omega cannot be left out where the ways of fine-tuning have different ones", () => {
+  test("omega cannot be omitted if the fine-tuning methods have different defaults", () => {
     const omegas = [0.6, 0];
     const pg = (omega: object) => () => filled({ guidance: [{ method: "pg", ...omega }] }, { omegas });
     expect(pg({})).toThrow(refusal("experiment-invalid"));
@@ -74,7 +74,7 @@ test.each([
 describe("arms", () => {
   const armsFor = (guidance: unknown[]) => armsOf(parseExperiment({ ...least, guidance }));
 
-  test("combine the values a method takes notice of, and no others", () => {
+  test("combine only the values a method uses", () => {
     expect(
       armsFor([
         { method: "none", omega: [0, 1] },
@@ -89,7 +89,7 @@ describe("arms", () => {
     ]);
   });
 
-  test("are named by what tells them apart", () => {
+  test("are named by what differs", () => {
     const arms = armsFor([{ method: "cfg" }, { method: "pg", omega: [0, 0.6], scale: [5, 7.5] }]);
     expect(arms.map((arm) => armName(arm, arms))).toEqual([
       "cfg",
@@ -101,10 +101,10 @@ describe("arms", () => {
   });
 });
 
-describe("what came to a method later", () => {
+describe("a setting added to a method later", () => {
   const armsFor = (...guidance: unknown[]) => armsOf(parseExperiment({ ...least, guidance }));
 
-  test("is in its arm, and in its name, where it is not the default: units of before keep their keys", () => {
+  test("appears in the arm and its name only if not the default, so older units keep their keys", () => {
     const arms = armsFor({ method: "cfg+ag", mix: ["sum", "outer"] });
     expect(JSON.stringify(arms)).toBe(
       '[{"guidance":"cfg+ag","scale":7.5,"agScale":2},{"guidance":"cfg+ag","scale":7.5,"agScale":2,"mix":"outer"}]',
@@ -112,7 +112,7 @@ describe("what came to a method later", () => {
     expect(arms.map((arm) => armName(arm, arms))).toEqual(["cfg+ag", "cfg+ag outer"]);
   });
 
-  test("tells fewer evaluations where they are changed: the full method keeps its key and its name", () => {
+  test("shows fewer evaluations only if changed: the full method keeps its key and its name", () => {
     const arms = armsFor(
       { method: "pg", guidanceEvery: [1, 3], guidanceBetween: ["difference", "extrapolated"] },
       { method: "pg", guidanceTo: 0.4 },
@@ -127,7 +127,7 @@ describe("what came to a method later", () => {
     ]);
   });
 
-  test("is compared with the same baseline, at the arm's own scale or the only one", () => {
+  test("keeps the baseline, at the arm's own scale or the only one", () => {
     const all = armsFor(
       { method: "cfg" },
       { method: "cfg+ag", scale: 5, mix: "outer" },
@@ -140,7 +140,7 @@ describe("what came to a method later", () => {
   });
 });
 
-test("ways of fine-tuning are named by what varies", () => {
+test("fine-tuning methods are named by what varies", () => {
   const { personalisation } = parseExperiment({
     ...least,
     personalisation: [
@@ -154,7 +154,7 @@ test("ways of fine-tuning are named by what varies", () => {
   ]);
 });
 
-test("the way of fine-tuning is its method, which files of before call its recipe", () => {
+test("the fine-tuning method may be called recipe, as in older files", () => {
   const asked = (one: object) => parseExperiment({ ...least, personalisation: [one] });
   const settings = { steps: 100, rank: 8 };
   expect(asked({ method: "dreambooth", ...settings })).toEqual(asked({ recipe: "dreambooth", ...settings }));
@@ -163,10 +163,10 @@ test("the way of fine-tuning is its method, which files of before call its recip
 const with_ = (more: object) =>
   parseExperiment({ name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }], ...more });
 
-describe("what is wrong is named where it is", () => {
+describe("a mistake is reported with its place", () => {
   test.each<[string, object, ...string[]]>([
-    ["a recipe that is none", { personalisation: [{ recipe: "dreamboot" }] }, "personalisation.0.recipe"],
-    ["a method that is none", { personalisation: [{ method: "dreamboot" }] }, "personalisation.0.method"],
+    ["an unknown recipe", { personalisation: [{ recipe: "dreamboot" }] }, "personalisation.0.recipe"],
+    ["an unknown method", { personalisation: [{ method: "dreamboot" }] }, "personalisation.0.method"],
     ["no method", { personalisation: [{ rank: 4 }] }, "personalisation.0.method"],
     [
       "a method and a recipe",
@@ -174,14 +174,14 @@ describe("what is wrong is named where it is", () => {
       "personalisation.0",
       '"recipe"',
     ],
-    ["a concept without all of its own", { concepts: [{ name: "c", images: "x", class: "cat" }] }, "concepts.0.live"],
-    ["a concept that is there twice", { concepts: ["black_cat", "black_cat"] }, "black_cat"],
-    ["an omega that is none", { guidance: [{ method: "pg", omega: [60] }] }, "guidance.0.omega"],
-    ["a lambda that is none", { guidance: [{ method: "pg++", scale: 7.5 }] }, "guidance.0.scale", "7.5", "0 to 1"],
-    ["a name that climbs out of its folder", { name: ".." }, "name"],
-    ["a mix that is none", { guidance: [{ method: "cfg+ag", mix: "product" }] }, "guidance.0.mix"],
+    ["an incomplete concept", { concepts: [{ name: "c", images: "x", class: "cat" }] }, "concepts.0.live"],
+    ["a duplicate concept", { concepts: ["black_cat", "black_cat"] }, "black_cat"],
+    ["an omega out of range", { guidance: [{ method: "pg", omega: [60] }] }, "guidance.0.omega"],
+    ["a lambda out of range", { guidance: [{ method: "pg++", scale: 7.5 }] }, "guidance.0.scale", "7.5", "0 to 1"],
+    ["a name that leaves its folder", { name: ".." }, "name"],
+    ["an unknown mix", { guidance: [{ method: "cfg+ag", mix: "product" }] }, "guidance.0.mix"],
     [
-      "a pair of which one is none",
+      "a pair with an unknown row",
       { guidance: [{ method: "cfg", scale: 5 }], compare: [["cfg", "pg 0.6"]] },
       "compare",
       "pg 0.6",
@@ -200,7 +200,7 @@ describe("what is wrong is named where it is", () => {
   });
 });
 
-test("the paper's numbers stand beside the same method's row, whatever our scale, rank and steps", () => {
+test("the paper's numbers appear in the same method's row, whatever our scale, rank and steps", () => {
   const lora = { recipe: "dreambooth", rank: 16, steps: 400 } as const;
   const one = with_({ personalisation: [lora], guidance: [{ method: "cfg" }, { method: "pg", omega: [0.3] }] });
   expect(published(lora, { guidance: "cfg", scale: 4 }, one)?.dino).toBe(0.4701);
@@ -212,7 +212,7 @@ test("the paper's numbers stand beside the same method's row, whatever our scale
   expect(published({ adapters: ["cat.safetensors"] }, { guidance: "cfg", scale: 4 }, one)).toBeUndefined();
 });
 
-test("where an experiment varies scale, rank or steps, the paper's numbers stand beside its own setting alone", () => {
+test("if an experiment varies scale, rank or steps, the paper's numbers appear only at the paper's setting", () => {
   const lora = { recipe: "dreambooth" } as const;
   const scales = with_({ guidance: [{ method: "cfg", scale: [5, 7.5] }] });
   expect(published(lora, { guidance: "cfg", scale: 7.5 }, scales)?.dino).toBe(0.4701);

@@ -1,4 +1,4 @@
-/** An experiment: what is personalised, how it is guided, on which concepts and prompts. One small JSON file. */
+/** An experiment file (JSON): fine-tuning methods, guidance methods, concepts and prompts. */
 import { basename } from "node:path";
 import { z } from "zod";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
@@ -37,7 +37,7 @@ const trainedFields = {
 };
 const trainingMethod = z.enum(trainingMethodNames as [TrainingMethodName, ...TrainingMethodName[]]);
 
-/** Files may call the method `recipe`, as they did at first; results on disk do, so it is called that from here on. */
+/** Files may call the method `recipe`, its old name; results on disk do, so the parsed experiment does too. */
 const trainedSchemas = [
   z
     .strictObject({ method: trainingMethod, ...trainedFields })
@@ -45,14 +45,14 @@ const trainedSchemas = [
   z.strictObject({ recipe: trainingMethod, ...trainedFields }),
 ] as const;
 
-/** Adapters that exist already, for a concept of one's own. */
+/** Existing adapters, for the user's own concept. */
 const givenSchema = z.strictObject({ adapters: z.array(z.string()).min(1) });
 
 type ValueFields = {
   [N in SettingName]: z.ZodOptional<z.ZodType<SettingValues[N][], SettingValues[N] | readonly SettingValues[N][]>>;
 };
 
-/** One value or several of each setting. */
+/** One or several values for each setting. */
 const valueFields = Object.fromEntries(
   settingNames.map((name) => {
     const one = settingFields[name].unwrap();
@@ -66,28 +66,28 @@ const ownConceptSchema = z.strictObject({
   name: z.string().regex(/^[\w.-]+$/, "must be made of letters, digits, dots, dashes and underscores"),
   /** The folder of its pictures. */
   images: z.string(),
-  /** What kind of thing it is: `cat`. */
+  /** The class noun: `cat`. */
   class: z.string().min(1),
-  /** Takes the prompts of people and animals, clothes among them. */
+  /** Whether it is a person or an animal, whose prompts include clothes. */
   live: z.boolean(),
 });
 
 export const experimentSchema = z.strictObject({
-  /** What it is called: of letters, digits, dots, dashes and underscores. */
+  /** Its name: letters, digits, dots, dashes and underscores. */
   name: z.string().regex(/^\w[\w.-]*$/, "must be made of letters, digits, dots, dashes and underscores"),
   /** A folder, a single file, a hub id, or `dinghy`. */
   model: z.string().default(embeddedModel),
-  /** Ways of fine-tuning, each with its settings; or adapters that exist already. */
+  /** Fine-tuning methods, each with its settings; or existing adapters. */
   personalisation: z.array(z.union([...trainedSchemas, givenSchema])).min(1),
-  /** Guidance methods, each with one value or several of each of its settings. */
+  /** Guidance methods, each with one or several values for each of its settings. */
   guidance: z.array(guidanceSchema).min(1),
-  /** Rows by their names, the first of each pair compared with the second: `["pg 0.6", "cfg+ag"]`. */
+  /** Pairs of rows by name, the first compared with the second: `["pg 0.6", "cfg+ag"]`. */
   compare: z.array(z.tuple([z.string(), z.string()])).optional(),
-  /** Concepts of the embedded world by name, or one's own; all of the world's by default. */
+  /** Concepts of the embedded world by name, or your own; all of the world's by default. */
   concepts: z.union([z.literal("all"), z.array(z.union([z.string(), ownConceptSchema])).min(1)]).default("all"),
-  /** Names of prompts, or how many of each list, evenly spread; all 31 by default. */
+  /** Names of prompts, or how many from each list, evenly spaced; all 31 by default. */
   prompts: z.union([z.literal("all"), whole, z.array(z.string()).min(1)]).default("all"),
-  /** Pictures a prompt: seeds from `seed` on. */
+  /** Pictures per prompt, with seeds from `seed` upwards. */
   pictures: whole.max(10_000).default(8),
   /** The first seed; 0 by default. */
   seed: z
@@ -96,13 +96,13 @@ export const experimentSchema = z.strictObject({
     .nonnegative()
     .max(2 ** 52)
     .default(0),
-  /** Sampler steps of a picture; the model's when absent, as are the sampler, scales and omegas. */
+  /** Sampler steps; the model's by default, like the sampler, scales and omegas. */
   steps: whole.max(1000).optional(),
-  /** One of the samplers; the model's when absent. */
+  /** One of the samplers; the model's by default. */
   sampler: z.enum(samplerNames).optional(),
-  /** The token of the subject in prompts. */
+  /** The subject's token in prompts. */
   token: z.string().regex(/^\S+$/).default("sks"),
-  /** CLIP-T is measured against the prompt with the class alone, or with the token as well. */
+  /** Whether CLIP-T uses the prompt with the class only, or with the token as well. */
   text: z.enum(["class", "token"]).default("class"),
   /** How pictures are prepared for the encoders. */
   protocol: z.enum(evaluationProtocols).default("dreambooth"),
@@ -110,20 +110,20 @@ export const experimentSchema = z.strictObject({
   encoders: z.strictObject({ clip: z.string(), dino: z.string() }).optional(),
 });
 
-/** An experiment as its file has it: defaults may be left out. */
+/** An experiment file: settings with defaults may be left out. */
 export interface ExperimentFile extends z.input<typeof experimentSchema> {}
-/** An experiment that was read. What depends on the model may still be open. */
+/** A parsed experiment. Settings that default to the model's may be undefined. */
 export interface GivenExperiment extends z.output<typeof experimentSchema> {}
-/** An experiment with all that its pictures are drawn with. */
+/** An experiment with all settings filled in. */
 export interface Experiment extends GivenExperiment {
-  /** Sampler steps of a picture. */
+  /** Sampler steps. */
   readonly steps: number;
   /** One of the samplers. */
   readonly sampler: SamplerName;
 }
 export type Personalisation = Experiment["personalisation"][number];
 
-/** One guidance method with one value for each setting it has, but for those that came later and have their default. */
+/** A guidance method with one value for each setting, except settings added later that have their default. */
 export interface Arm extends GivenSettings {
   /** The method. */
   readonly guidance: GuidanceName;
@@ -168,23 +168,23 @@ export function parseExperiment(value: unknown, where = "the experiment"): Given
   return experiment;
 }
 
-/** What an experiment leaves open, as its model has it. */
+/** The model's defaults for settings that an experiment leaves out. */
 export type OpenSettings = Pick<UsualSettings, "sampler" | "steps" | "scale"> & {
-  /** For each way of fine-tuning: where these differ, omega cannot be left out. */
+  /** For each fine-tuning method; if they differ, omega cannot be left out. */
   readonly omegas: readonly number[];
 };
 
-/** Whether nothing is left to the model. */
+/** Whether no setting is left to the model. */
 export const isWhole = (given: GivenExperiment): given is Experiment =>
   given.steps !== undefined &&
   given.sampler !== undefined &&
   given.guidance.every((one) => openSettings(one).length === 0);
 
 /**
- * The experiment with what its model has where the file leaves something open.
+ * Fills in the model's defaults for settings that the file leaves out.
  *
- * @throws TillerError if omega is left open and the ways of fine-tuning have different ones, if a method needs another
- *   sampler, or if rows are to be compared that there are not.
+ * @throws TillerError if omega is left out and the fine-tuning methods have different defaults, if a method needs another
+ * sampler, or if a row to compare does not exist.
  */
 export function completedExperiment(given: GivenExperiment, usual: OpenSettings): Experiment {
   const omegas = [...new Set(usual.omegas)];
@@ -194,7 +194,7 @@ export function completedExperiment(given: GivenExperiment, usual: OpenSettings)
     if (open.includes("omega") && omegas.length > 1) {
       throw new TillerError(
         "experiment-invalid",
-        `the experiment ${given.name}: guidance.${i}: name omega, for the ways of fine-tuning have different ones: ${omegas.join(", ")}.`,
+        `the experiment ${given.name}: guidance.${i}: set omega, because the fine-tuning methods have different defaults: ${omegas.join(", ")}.`,
       );
     }
     return { ...one, ...Object.fromEntries(open.map((name) => [name, [own[name]]])) };
@@ -209,7 +209,7 @@ export function completedExperiment(given: GivenExperiment, usual: OpenSettings)
   return experiment;
 }
 
-/** What settings that are known already make impossible. */
+/** Refuses combinations that cannot work, as far as settings are known. */
 function refuseImpossible({ guidance, sampler, compare = [] }: GivenExperiment, where: string): void {
   const undrawable = guidance.find(({ method }) => methodOf(method).needs.includes("ddim"));
   if (undrawable && sampler !== undefined && sampler !== "ddim") {
@@ -237,16 +237,16 @@ function refuseImpossible({ guidance, sampler, compare = [] }: GivenExperiment, 
   if (none === undefined) return;
   throw new TillerError(
     "experiment-invalid",
-    `${where}: compare: there is no row ${none}; there are ${rows.join(", ")}.`,
+    `${where}: compare: there is no row ${none}: choose from ${rows.join(", ")}.`,
     { paths: [where] },
   );
 }
 
-/** What one of the methods leaves to the model. */
+/** The settings of a method that are left to the model. */
 const openSettings = ({ method, ...values }: GivenExperiment["guidance"][number]) =>
   settingsOf(method).filter(({ name, ofModel }) => ofModel && values[name] === undefined);
 
-/** Every combination that makes a difference, once and in the order of the file. */
+/** Every distinct combination, in the order of the file. */
 export function armsOf({ guidance }: Pick<Experiment, "guidance">): Arm[] {
   const arms = guidance.flatMap(({ method, ...given }) => {
     let combined: GivenSettings[] = [{}];
@@ -259,7 +259,7 @@ export function armsOf({ guidance }: Pick<Experiment, "guidance">): Arm[] {
   return [...new Map(arms.map((arm) => [JSON.stringify(arm), arm])).values()];
 }
 
-/** What an arm is called: `pg 0.6`; the other settings too if the experiment varies or changes them. */
+/** The name of an arm: `pg 0.6`, with the other settings if the experiment varies or changes them. */
 export function armName(arm: Arm, arms: readonly Arm[]): string {
   const same = arms.filter(({ guidance }) => guidance === arm.guidance);
   const varies = (name: SettingName) => new Set(same.map((other) => other[name])).size > 1;
@@ -269,7 +269,7 @@ export function armName(arm: Arm, arms: readonly Arm[]): string {
   return [arm.guidance, ...settings].join(" ");
 }
 
-/** What a way of fine-tuning is called: the method, and what the experiment varies; of given adapters, their files. */
+/** The name of a fine-tuning method with the settings that the experiment varies; for given adapters, their files. */
 export function personalisationName(one: Personalisation, all: readonly Personalisation[]): string {
   if ("adapters" in one) {
     const given = all.filter((other) => "adapters" in other);

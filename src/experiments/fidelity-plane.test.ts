@@ -1,9 +1,9 @@
-/** What the plane of text against subject fidelity joins. */
+/** The plot of text fidelity against subject fidelity. */
 import { expect, test } from "vitest";
 import { fidelityPlane, paretoFront } from "./fidelity-plane.ts";
 import type { ArmResult } from "./results.ts";
 
-test("the front holds the points that no other beats in both, from the left", () => {
+test("the Pareto front has the points that no other beats in both, from the left", () => {
   const points = [
     [0.3, 0.5],
     [0.1, 0.9],
@@ -20,7 +20,7 @@ test("the front holds the points that no other beats in both, from the left", ()
   expect(paretoFront([])).toEqual([]);
 });
 
-test("no two ticks of an axis are named alike, however near the points", () => {
+test("tick labels of an axis are distinct, however close the points", () => {
   const armAt = (omega: number): ArmResult =>
     ({
       name: `pg ${omega}`,
@@ -39,7 +39,7 @@ test("no two ticks of an axis are named alike, however near the points", () => {
   expect(new Set(ticks).size).toBe(ticks.length);
 });
 
-test("each arm has a dot and its name, those with an omega in the curve's colour, joined up to their baseline", () => {
+test("each arm has a dot and its name; arms with an omega share a colour and are joined up to their baseline", () => {
   const arm = (name: string, guidance: "pg" | "cfg", clipT: number, dino: number, omega?: number): ArmResult =>
     ({
       name,

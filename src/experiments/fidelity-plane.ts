@@ -1,4 +1,4 @@
-/** Text fidelity against subject fidelity, the omegas of a method joined to a curve that ends in its baseline. */
+/** Plots text fidelity against subject fidelity; the omegas of a method form a curve that ends in its baseline. */
 import { methodOf } from "../guidance/index.ts";
 import { around, createPlot } from "../plots/plot.ts";
 import { dot, letters, line, type Point } from "../plots/svg.ts";
@@ -10,17 +10,17 @@ export interface Ink {
   readonly faint: string;
   readonly point: string;
   readonly curve: string;
-  /** The ground, where there is to be one. */
+  /** Background colour, if any. */
   readonly paper?: string;
 }
 
-/** The points that no other beats in both, from the left. */
+/** The Pareto front: the points that no other beats in both, from the left. */
 export const paretoFront = <P extends readonly [number, number]>(points: readonly P[]): P[] =>
   points
     .filter(([x, y]) => !points.some(([u, v]) => u >= x && v >= y && (u > x || v > y)))
     .toSorted(([x], [u]) => x - u);
 
-/** An SVG document: CLIP-T to the right, DINO upwards, both better the farther. */
+/** An SVG document with CLIP-T on x and DINO on y; higher is better. */
 export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { width: 760, height: 460 }): string {
   const at = ({ scores }: ArmResult): Point => [scores.clipT.mean, scores.dino.mean];
   const steered = arms.filter(({ arm }) => arm.omega !== undefined);
@@ -34,7 +34,7 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
       (other) =>
         other.personalisation === personalisation && other.arm.guidance === baseline && other.arm.scale === arm.scale,
     );
-    // One point for the two that are the same.
+    // The arm at omega 1 and the baseline are the same: one point.
     return [...those.filter((one) => one.arm.omega !== isBaselineAt?.omega || !end), ...(end ? [end] : [])].map(at);
   });
   const points = arms.map(at);
@@ -62,7 +62,7 @@ export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { wid
   ]);
 }
 
-/** The arms' names, each with what sets its way of fine-tuning apart from the others. */
+/** The arms' names, with the fine-tuning method where there are several. */
 function namesOf(arms: readonly ArmResult[]): string[] {
   const ways = [...new Set(arms.map(({ personalisation }) => personalisation))].map((way) => way.split(", "));
   return arms.map(({ personalisation, name }) => {

@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test("a folder of links, as a hub's cache has, is told by what they lead to", async () => {
+test("a folder of links, as in a hub's cache, is identified by the links' targets", async () => {
   const made: string[] = [];
   for (const text of ["one", "two"]) {
     await writeFile(join(folder, text), text);
@@ -21,7 +21,7 @@ test("a folder of links, as a hub's cache has, is told by what they lead to", as
   expect(made[0]).not.toBe(made[1]);
 });
 
-test("folders that have no part in it do not count, everything else does", async () => {
+test("excluded folders do not count, everything else does", async () => {
   await mkdir(join(folder, "vit"));
   await writeFile(join(folder, "unet"), "u");
   await writeFile(join(folder, "vit", "weights"), "v");

@@ -1,12 +1,12 @@
-/** What tells a model or an adapter from another of the same name. */
+/** A hash that tells models or adapters with the same name apart. */
 import { readdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { startHash } from "#bytes";
 import { hashFile } from "../bytes/hash-file.ts";
 
 /**
- * Of a model: a file, or a folder with all that is in it but the folders of `without`; a name that is neither stands for
- * itself.
+ * The hash of a model's file, or of everything in its folder except the folders in `without`; any other name is returned as it
+ * is.
  */
 export async function modelIdentity(model: string, without: readonly string[] = []): Promise<string> {
   const found = await stat(model).catch(() => undefined);

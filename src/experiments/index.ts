@@ -1,5 +1,5 @@
 /**
- * Experiments: personalise, draw, measure, compare; and the omega that suits an adapter.
+ * Experiments: personalise, draw, measure, compare; and tuning omega for an adapter.
  *
  * @module tillerjs/experiments
  */
@@ -33,7 +33,7 @@ export { gatherResults, runExperiment } from "./run-experiment.ts";
 export { pairsTable, resultsTable, type Table, type TableCell } from "./table.ts";
 export { type Tuned, type TuneRequest, tune } from "./tune.ts";
 
-/** Writes `report.html` into an experiment's folder: one page that needs nothing beside it. Returns its path. */
+/** Writes `report.html` into an experiment's folder: one self-contained page. Returns its path. */
 export async function writeReport(results: Results, folder: string, options: ReportOptions): Promise<string> {
   const concepts = await conceptsOf(results.experiment, join(folder, "references"));
   const file = join(folder, "report.html");
@@ -49,15 +49,15 @@ export async function writeSheet(results: Results, folder: string, title: string
 }
 
 /**
- * The experiment that a folder was begun for.
+ * The experiment of a folder.
  *
- * @throws TillerError if none was.
+ * @throws TillerError if the folder has none.
  */
 export async function experimentIn(folder: string): Promise<Experiment> {
   const file = join(folder, "experiment.json");
   if (await exists(file)) return keptExperiment(await readExperiment(file));
   const what = (await exists(join(folder, "results.json")))
-    ? "results.json alone, which tiller bench table shows; for the pictures of a report run tiller bench run"
+    ? "only results.json, which tiller bench table shows; for a report with pictures run tiller bench run"
     : "no experiment.json: tiller bench run makes one";
   throw new TillerError("experiment-missing", `${folder} has ${what}.`, { paths: [folder] });
 }

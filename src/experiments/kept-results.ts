@@ -1,4 +1,4 @@
-/** The results that lie in a folder, whether or not what made them lies there too. */
+/** Reads the results in a folder, whether or not the units that made them are there. */
 import { join } from "node:path";
 import { z } from "zod";
 import { exists } from "#bytes";
@@ -10,7 +10,7 @@ import { keptExperiment } from "./whole.ts";
 
 const intervals = z.record(z.string(), z.looseObject({ mean: z.number(), low: z.number(), high: z.number() }));
 
-/** What tables are made of; the rest is as it is written. */
+/** Checks what tables need; the rest is taken as it is. */
 const schema = z.looseObject({
   experiment: jsonObject,
   units: z.looseObject({ done: z.number(), total: z.number() }),
@@ -32,7 +32,7 @@ const schema = z.looseObject({
     .optional(),
 });
 
-/** Bytes beyond which a file is none of these: the largest of ours has three megabytes. */
+/** The largest results.json in bytes; ours have up to three megabytes. */
 const largest = 1 << 30;
 
 /**

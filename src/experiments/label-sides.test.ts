@@ -1,13 +1,13 @@
-/** Where names stand beside their points. */
+/** Placement of labels beside their points. */
 import { expect, test } from "vitest";
 import { labelPlace, labelSides } from "./label-sides.ts";
 
-test("a name stands to the right of its point when there is room", () => {
+test("a label is to the right of its point if there is room", () => {
   expect(labelSides([[50, 50]], ["cfg"], [], 200)).toEqual(["right"]);
   expect(labelSides([], [], [], 200)).toEqual([]);
 });
 
-test("names of points beside each other go where they meet neither point nor name", () => {
+test("labels of neighbouring points avoid points and other labels", () => {
   const points = [
     [100, 50],
     [115, 51],
@@ -16,17 +16,17 @@ test("names of points beside each other go where they meet neither point nor nam
   expect(labelSides(points, ["pg 0", "pg 0.2", "pg 0.4"], [], 300)).toEqual(["left", "top", "right"]);
 });
 
-test("three on one place take three sides", () => {
+test("three labels of one place take three sides", () => {
   const here = [100, 100] as const;
   expect(new Set(labelSides([here, here, here], ["a", "b", "c"], [], 200)).size).toBe(3);
 });
 
-test("a name does not leave the picture", () => {
+test("a label stays within the plot", () => {
   expect(labelSides([[180, 50]], ["dreambooth"], [], 200)).toEqual(["left"]);
   expect(labelSides([[5, 50]], ["dreambooth"], [], 200)).toEqual(["right"]);
 });
 
-test("of places that are free a name takes one that no line runs through", () => {
+test("among free places a label prefers one without a line", () => {
   const line = [
     [50, 50],
     [150, 50],
@@ -34,7 +34,7 @@ test("of places that are free a name takes one that no line runs through", () =>
   expect(labelSides([[50, 50]], ["pg 0"], [line], 200)).toEqual(["left"]);
 });
 
-test("a name stands clear of its point on whichever side", () => {
+test("a label keeps clear of its point on every side", () => {
   expect(labelPlace([100, 50], "right")).toEqual([[110, 50], "start"]);
   expect(labelPlace([100, 50], "left")).toEqual([[90, 50], "end"]);
   expect(labelPlace([100, 50], "top")).toEqual([[100, 34], "middle"]);

@@ -1,4 +1,4 @@
-/** On which side of its point a name stands, so that names do not run into each other. */
+/** Chooses on which side of its point each label goes, so that labels do not overlap. */
 import type { Point } from "../plots/svg.ts";
 
 export type Side = "right" | "left" | "top" | "bottom";
@@ -11,8 +11,8 @@ const away = 2 * dotRadius;
 type Box = readonly [left: number, top: number, right: number, bottom: number];
 
 /**
- * For each point, in pixels with y downwards, the first side on which its name meets the fewest points and names before it,
- * of these the first where it meets the fewest lines. Names stay within a picture's width.
+ * For each point, in pixels with y downwards, the side on which its label overlaps the fewest points and earlier labels, then the
+ * fewest lines. Labels stay within the plot's width.
  */
 export function labelSides(
   points: readonly Point[],
@@ -36,7 +36,7 @@ export function labelSides(
   });
 }
 
-/** Where a name on that side of a point stands, the middle of its height, and which part of it stands there. */
+/** The anchor position (vertically centred) and text anchor of a label on that side of a point. */
 export function labelPlace([x, y]: Point, side: Side): [Point, anchor: "start" | "middle" | "end"] {
   const places: Readonly<Record<Side, [Point, "start" | "middle" | "end"]>> = {
     right: [[x + away, y], "start"],
@@ -47,7 +47,7 @@ export function labelPlace([x, y]: Point, side: Side): [Point, anchor: "start" |
   return places[side];
 }
 
-/** Points of a line that are a few pixels apart. */
+/** Points along a line, a few pixels apart. */
 function alongLine(line: readonly Point[]): Point[] {
   return line.slice(1).flatMap(([x, y], i) => {
     const [x0, y0] = line[i]!;

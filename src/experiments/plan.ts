@@ -1,4 +1,4 @@
-/** The units of an experiment: an adapter for each concept and way of fine-tuning, and the pictures made with each. */
+/** The units of an experiment: an adapter for each concept and fine-tuning method, and the pictures made with each. */
 import { join, resolve } from "node:path";
 import { parseAdapter } from "../pipelines/adapter-spec.ts";
 import { picturesIdentity } from "../training/data/pictures-identity.ts";
@@ -9,14 +9,14 @@ import { type Arm, armsOf, type Experiment, type Personalisation } from "./exper
 import { modelIdentity } from "./identity.ts";
 import { keyOf } from "./store.ts";
 
-/** Part of every key: raised when units of before would come out otherwise. */
+/** Part of every key: raised when a change would alter the results of existing units. */
 const form = 1;
 
-/** A concept learned in one way, and all that is drawn with it. */
+/** A concept learned by one fine-tuning method, and all pictures drawn with it. */
 export interface Cell {
   readonly concept: BenchConcept;
   readonly personalisation: Personalisation;
-  /** What trains its adapters; undefined if they are given. */
+  /** The unit that trains its adapters; undefined if they are given. */
   readonly adapter: AdapterUnit | undefined;
   readonly units: readonly PictureUnit[];
 }
@@ -27,10 +27,10 @@ export interface AdapterUnit {
   readonly key: string;
   /** Holds the adapter and its run. */
   readonly folder: string;
-  /** The class's pictures, shared by the adapters of a class, and how many they are. */
+  /** The class images, shared by the adapters of a class, and their number. */
   readonly classFolder: string;
   readonly classPictures: number;
-  /** Steps of the run, and rows that one of them evaluates. */
+  /** Training steps, and rows evaluated per step. */
   readonly steps: number;
   readonly rows: number;
 }
@@ -39,13 +39,13 @@ export interface AdapterUnit {
 export interface PictureUnit {
   /** Holds `<seed>.png`. */
   readonly folder: string;
-  /** The file of what the experiment's encoders make of them. */
+  /** The file of their features from the experiment's encoders. */
   readonly features: string;
   readonly arm: Arm;
   readonly prompt: Prompt;
 }
 
-/** Contents of the networks of an experiment, as hashes. */
+/** Hashes of an experiment's networks. */
 export interface Identities {
   /** The model's. */
   readonly model: string;
@@ -98,14 +98,14 @@ function adapterUnit(
   { recipe, ...settings }: Extract<Personalisation, { recipe: TrainingMethodName }>,
   { images, references, class: noun }: BenchConcept & { readonly references: string },
 ): AdapterUnit {
-  // What the method fills in counts too; where things are does not.
+  // The key includes the method's defaults but no paths.
   const asked = { ...settings, token, class: noun };
   const contents = fillSettings(recipe, { ...asked, model: "", images: "", out: "adapter.safetensors" });
   const key = keyOf({ form, model, references, contents });
   const own = join(folder, "adapters", key);
   const request = { ...asked, model: name, images, out: join(own, "adapter.safetensors"), resume: true };
   const { prior, priorCount, steps, batch } = contents;
-  // A run that draws fewer class pictures than asked for needs no more.
+  // A short run may use fewer class images than asked for.
   const classPictures = prior ? Math.min(priorCount, steps * batch) : 0;
   const classFolder = join(folder, "class", keyOf({ form, model, class: noun, classPictures }));
   return {
@@ -120,6 +120,6 @@ function adapterUnit(
   };
 }
 
-/** What the subject is called in prompts: "sks cat". */
+/** The subject in prompts: "sks cat". */
 export const subjectOf = ({ token }: Pick<Experiment, "token">, concept: BenchConcept): string =>
   `${token} ${concept.class}`;

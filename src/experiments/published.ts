@@ -1,9 +1,9 @@
-/** Numbers of the paper (Steering Guidance for Personalized Text-to-Image Diffusion Models), for orientation beside ours. */
+/** The paper's numbers (Steering Guidance for Personalized Text-to-Image Diffusion Models), for comparison. */
 import { methodOf, settingsOf } from "../guidance/index.ts";
 import type { TrainingMethodName } from "../training/methods/index.ts";
 import type { Arm, Experiment, Personalisation } from "./experiment.ts";
 
-/** The metrics that the paper has. */
+/** The paper's metrics. */
 export interface PublishedScores {
   readonly dino: number;
   readonly clipI: number;
@@ -56,19 +56,19 @@ const sd15: Partial<Record<TrainingMethodName, readonly Row[]>> = {
   ],
 };
 
-/** Table 7: CFG on DB-LoRAs of other ranks. Its rows for PG do not say at which omega. */
+/** Table 7: CFG on DB-LoRAs of other ranks. Its rows for PG do not give omega. */
 const cfgByRank: Readonly<Record<number, readonly [dino: number, clipI: number, clipT: number]>> = {
   8: [0.49, 0.7445, 0.3335],
   16: [0.5105, 0.7519, 0.3337],
   32: [0.5468, 0.7644, 0.3309],
 };
 
-/** The paper's own settings; of guidance they are the methods' defaults. */
+/** The paper's training settings; those of guidance are the methods' defaults. */
 const own = { rank: 4, steps: 500 } as const;
 
 /**
- * What the paper has for a way of fine-tuning and a method on Stable Diffusion 1.5, for orientation beside ours of any scale,
- * rank and number of steps; where `experiment` varies one of these, only beside the row that has the paper's.
+ * The paper's numbers for a fine-tuning method and a guidance method on Stable Diffusion 1.5, shown beside ours whatever the
+ * scale, rank and number of steps; if `experiment` varies one of these, only in the row with the paper's value.
  */
 export function published(
   one: Personalisation,
@@ -88,7 +88,7 @@ export function published(
   const scaled = methods.some((other) => other.method === method && (other.scale?.length ?? 1) > 1);
   const settings = settingsOf(method);
   if (scaled && scale !== settings.find(({ name }) => name === "scale")?.default) return undefined;
-  // What a recipe tells only because it was changed, the paper did not have.
+  // The paper has no settings that recipes record only when changed.
   if (settings.some((setting) => setting.told === "when changed" && arm[setting.name] !== undefined)) return undefined;
   const rank = one.recipe !== "class-diffusion" && varies(rankOf) ? rankOf(one) : own.rank;
   const row =

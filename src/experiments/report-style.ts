@@ -1,4 +1,4 @@
-/** How reports look, in light and in dark. */
+/** The CSS of reports, light and dark. */
 export const style = `
 :root { color-scheme: light dark; --paper: #fbfaf8; --ink: #1d1c1a; --faint: #6f6b64; --line: #e3dfd8; --tint: #f3f0ea; }
 .dark { display: none; }

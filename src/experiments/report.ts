@@ -1,4 +1,4 @@
-/** Results as one HTML page that needs nothing beside it. */
+/** Results as one self-contained HTML page. */
 import { join } from "node:path";
 import sharp from "sharp";
 import { withSource } from "#bytes";
@@ -13,15 +13,15 @@ import { style } from "./report-style.ts";
 import type { ArmResult, PromptResult, Results } from "./results.ts";
 import { pairsTable, resultsTable, type Table } from "./table.ts";
 
-/** What a report says of itself. */
+/** Options of a report. */
 export interface ReportOptions {
   /** The page's title. */
   readonly title: string;
   /** A few sentences under the title. */
   readonly lead: string;
-  /** How the results come about again. */
+  /** Commands that reproduce the results. */
   readonly commands: readonly string[];
-  /** Concepts and prompts that the grid shows at most, 4 and 8 by default; of very many, some evenly spread. */
+  /** The most concepts and prompts in the grid, 4 and 8 by default; if there are more, an evenly spaced selection. */
   readonly grid?: { readonly concepts: number; readonly prompts: number };
 }
 
@@ -57,9 +57,9 @@ ${unfinished}
 ${await referencesOf(spread(concepts.filter(shown), grid.concepts))}
 <h2>Fidelity to the subject and to the text</h2>
 <figure>${planes.map(([theme, ink]) => `<div class="${theme}">${fidelityPlane(arms, ink)}</div>`).join("\n")}
-<figcaption>Up is nearer to the subject's pictures, right is nearer to the prompt. A curve joins the omegas of a method and ends in the one that it is at omega 1; the dashed line joins the points that no other beats in both.</figcaption></figure>
+<figcaption>Higher is closer to the subject's pictures, further right is closer to the prompt. A curve joins the omegas of a method and ends in its baseline, which it equals at omega 1; the dashed line is the Pareto front.</figcaption></figure>
 ${table(resultsTable(results), 2)}
-${results.pairs ? `<h2>What one has more than another</h2>\n${table(pairsTable(results), 3)}` : ""}
+${results.pairs ? `<h2>Differences</h2>\n${table(pairsTable(results), 3)}` : ""}
 <h2>The same seeds under each method</h2>
 ${await gridsOf(arms, grid, folder)}
 <h2>By concept</h2>
@@ -79,13 +79,13 @@ async function referencesOf(concepts: readonly BenchConcept[]): Promise<string> 
   const rows = await Promise.all(
     concepts.map(async ({ name, images }) => {
       const pictures = await Promise.all((await pictureNames(images)).map((file) => picture(join(images, file), name)));
-      return `<div class="strip">${pictures.join("")}</div><p class="note">${escaped(name)}: what was learned from</p>`;
+      return `<div class="strip">${pictures.join("")}</div><p class="note">${escaped(name)}: instance images</p>`;
     }),
   );
   return rows.join("\n");
 }
 
-/** A table whose first columns are names. */
+/** A table whose first `names` columns are names. */
 function table({ heads, rows: cells }: Table, names: number): string {
   const rows = cells.map((row) => {
     const shown = row.map(({ text, interval }, i) => {
@@ -97,7 +97,7 @@ function table({ heads, rows: cells }: Table, names: number): string {
   return `<div class="wide"><table><thead><tr>${heads.map((head) => `<th>${escaped(head)}</th>`).join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
 
-/** For each concept and way of fine-tuning: methods below each other, prompts side by side, at one seed. */
+/** For each concept and fine-tuning method, a grid at one seed: a row per guidance method, a column per prompt. */
 async function gridsOf(
   arms: readonly ArmResult[],
   most: { concepts: number; prompts: number },
@@ -131,7 +131,7 @@ async function gridsOf(
   return parts.join("\n");
 }
 
-/** DINO and CLIP-T of every method for every concept over all prompts, or the other way round. */
+/** DINO and CLIP-T of every method for every concept over all prompts, or for every prompt over all concepts. */
 function breakdown(arms: readonly ArmResult[], by: "concept" | "prompt"): string {
   const names = [...new Set(arms.flatMap((arm) => arm.prompts.map((one) => one[by])))];
   const heads = arms.map((arm) => `<th>${escaped(`${arm.personalisation}: ${arm.name}`)}</th>`).join("");
@@ -146,18 +146,18 @@ function breakdown(arms: readonly ArmResult[], by: "concept" | "prompt"): string
   return `<p class="note">${dino.label} · ${clipT.label}</p><div class="wide"><table><thead><tr><th>${by}</th>${heads}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
 
-/** The picture within the page, small enough that a page of hundreds opens. */
+/** Embeds the picture, small enough for a page of hundreds. */
 async function picture(file: string, alt: string): Promise<string> {
   const bytes = await withSource(file, ({ size, read }) => read(0, size));
   const webp = await sharp(bytes).resize({ width: 256, withoutEnlargement: true }).webp({ quality: 86 }).toBuffer();
   return `<img src="data:image/webp;base64,${webp.toString("base64")}" alt="${escaped(alt)}" title="${escaped(alt)}" loading="lazy">`;
 }
 
-/** Up to `count` of them, evenly spread. */
+/** Up to `count` of them, evenly spaced. */
 function spread<T>(all: readonly T[], count: number): T[] {
   if (all.length <= count) return [...all];
   return Array.from({ length: count }, (_, i) => all[Math.floor(((i + 0.5) * all.length) / count)]!);
 }
 
-/** So much of a digest as tells it from others. */
+/** Shortens a digest for display. */
 const short = (identity: string): string => escaped(/^[0-9a-f]{64}$/.test(identity) ? identity.slice(0, 12) : identity);

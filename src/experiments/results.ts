@@ -1,4 +1,4 @@
-/** What an experiment's finished units say together. */
+/** Gathers the results of an experiment's finished units. */
 import { join, relative } from "node:path";
 import { methodOf } from "../guidance/index.ts";
 import { readFolder } from "../images/folder.ts";
@@ -16,42 +16,41 @@ import { type AdapterRecord, featuresOfUnit, type PictureRecord, unpacked } from
 /** An interval by metric. */
 export type Intervals = Readonly<Record<MetricName, Interval>>;
 
-/** One method on one way of fine-tuning. */
+/** A guidance method with a fine-tuning method. */
 export interface ArmResult {
-  /** What the way of fine-tuning is called. */
+  /** Name of the fine-tuning method. */
   readonly personalisation: string;
-  /** What the method and its settings are called: "pg 0.6". */
+  /** Name of the guidance method and its settings: "pg 0.6". */
   readonly name: string;
   /** The method and its settings. */
   readonly arm: Arm;
   /** Means over concepts of means over prompts, each with its 95 % interval. */
   readonly scores: Intervals;
-  /** What it has more than its method's baseline (cfg; of pg++ cfg++) has, on the same concepts, prompts and seeds. */
+  /** Its difference to the method's baseline (cfg, or cfg++ for pg++) on the same concepts, prompts and seeds. */
   readonly overCfg?: Intervals | undefined;
-  /** Network evaluations a picture and step. */
+  /** Network evaluations per picture and step. */
   readonly rows: number;
-  /** Wall time of a picture. */
+  /** Wall time per picture. */
   readonly secondsPerPicture: number;
   /**
-   * Bytes: the most that the process held during a unit, of the unit where that was least, for a process keeps what earlier
-   * work took.
+   * Peak memory of the process in bytes: the minimum over units, because a process keeps what earlier work allocated.
    */
   readonly memory: number;
-  /** How many pictures it has. */
+  /** Number of pictures. */
   readonly pictures: number;
   /** Its scores prompt by prompt. */
   readonly prompts: readonly PromptResult[];
 }
 
-/** What one row has more than another, on the same concepts, prompts and seeds, as the experiment asks to have compared. */
+/** The difference between two rows on the same concepts, prompts and seeds, as requested by the experiment. */
 export interface PairResult {
-  /** What the way of fine-tuning is called. */
+  /** Name of the fine-tuning method. */
   readonly personalisation: string;
-  /** The row that is compared. */
+  /** The row. */
   readonly name: string;
-  /** The row that it is compared with. */
+  /** The row it is compared with. */
   readonly over: string;
-  /** What it has more, each with its 95 % interval. */
+  /** Differences, each with its 95 % interval. */
   readonly differences: Intervals;
 }
 
@@ -63,35 +62,35 @@ export interface PromptResult {
   readonly prompt: string;
   /** Means over its pictures. */
   readonly scores: Scores;
-  /** The unit's folder, from the experiment's. */
+  /** The unit's folder, relative to the experiment's. */
   readonly folder: string;
   /** The pictures' seeds, in order. */
   readonly seeds: readonly number[];
 }
 
-/** What an experiment's finished units say together. */
+/** The results of an experiment's finished units. */
 export interface Results {
-  /** The version of Tiller that gathered them. */
+  /** Tiller's version. */
   readonly tiller: string;
-  /** What ran it. */
+  /** Versions of Node and ONNX Runtime. */
   readonly versions: { readonly node: string; readonly onnxruntime: string };
-  /** What tells the model and the encoders from others of the same name. */
+  /** Hashes of the model and the encoders. */
   readonly identities: Identities;
-  /** The experiment, its defaults filled in. */
+  /** The experiment with its defaults filled in. */
   readonly experiment: Experiment;
-  /** Units finished of all; results are of the finished ones. */
+  /** Finished units and all units; results are of the finished ones. */
   readonly units: { readonly done: number; readonly total: number };
   /** Wall time of all training. */
   readonly trainingSeconds: number;
-  /** The adapters' files, from the experiment's folder. */
+  /** The adapters' files, relative to the experiment's folder. */
   readonly adapters: readonly string[];
-  /** A result for each way of fine-tuning and method. */
+  /** A result for each fine-tuning method and guidance method. */
   readonly arms: readonly ArmResult[];
-  /** What the experiment asks to have compared; absent if nothing. */
+  /** The comparisons requested by the experiment, if any. */
   readonly pairs?: readonly PairResult[] | undefined;
 }
 
-/** Gathers what is finished. Arms are compared over the prompts that all of a way of fine-tuning have. */
+/** Gathers finished units. Arms are compared over the prompts finished for all arms of a fine-tuning method. */
 export async function gather(
   cells: readonly Cell[],
   experiment: Experiment,
@@ -194,17 +193,17 @@ export async function gather(
   };
 }
 
-/** The baseline of an arm's method at the arm's own scale, or the only one there is. */
+/** The baseline of an arm's method at the arm's own scale, or else the only one. */
 export function baselineOf({ guidance, scale }: Arm, arms: readonly Arm[]): Arm | undefined {
   const those = arms.filter((other) => other.guidance === methodOf(guidance).baseline);
   return those.length === 1 ? those[0] : those.find((other) => other.scale === scale);
 }
 
-/** Of the prompts' scores, or of what they have more than those of `less`, prompt by prompt. */
+/** Intervals of the prompts' scores, or of their differences to those of `less`, prompt by prompt. */
 const intervals = (prompts: readonly PromptResult[], less?: readonly PromptResult[]): Intervals =>
   byMetric(({ name }) => bootstrap(valuesByConcept(prompts, name, less)));
 
-/** For each concept its prompts' scores by a metric, or what they have more than those of `less`, prompt by prompt. */
+/** For each concept its prompts' scores by a metric, or their differences to those of `less`, prompt by prompt. */
 export function valuesByConcept(
   prompts: readonly PromptResult[],
   metric: MetricName,

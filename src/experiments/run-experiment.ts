@@ -1,4 +1,4 @@
-/** An experiment from its file to its results. */
+/** Runs an experiment and writes its results. */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -13,8 +13,8 @@ import { identitiesOf, openEncoders, openPlan, type RunOptions, type RunProgress
 import { wholeExperiment } from "./whole.ts";
 
 /**
- * Does what is missing of an experiment in `options.folder` and writes `results.json` there, and `experiment.json` before
- * it begins. Interrupted, the next call goes on; several calls at once share the work.
+ * Does the missing units of an experiment in `options.folder`; writes `experiment.json` there first and `results.json` at the
+ * end. After an interruption the next call continues; concurrent calls share the work.
  */
 export async function runExperiment(
   given: GivenExperiment,
@@ -32,10 +32,10 @@ export async function runExperiment(
 }
 
 /**
- * Gathers what is finished of an experiment, and writes it to `results.json` in the folder.
+ * Gathers the finished units of an experiment and writes them to `results.json` in the folder.
  *
- * Results of the same experiment that are there already, of more finished units, are given back in their place: what made
- * them is no longer here.
+ * If results.json is of the same experiment and has more finished units, it is kept and returned: the units that made it are no
+ * longer here.
  */
 export async function gatherResults(
   given: GivenExperiment,
@@ -68,17 +68,17 @@ async function gathered(
   }
 }
 
-/** The experiment with its paths as they are from everywhere; a name that is no path here stands for itself. */
+/** The experiment with absolute paths; names that are not paths here are kept. */
 const placed = (experiment: Experiment): Experiment =>
   withPaths(experiment, (name) => {
     const [, file = name, strength = ""] = (!existsSync(name) && /^(.+)(:[^:]+)$/.exec(name)) || [];
     return `${placeOf(file)}${strength}`;
   });
 
-/** The experiment as it is told from others, wherever its files lie. */
+/** The experiment without folders in its paths, for comparison with others. */
 const named = (experiment: Experiment): Experiment => withPaths(experiment, (name) => basename(name));
 
-/** The experiment with its paths told otherwise, an adapter's with its strength. */
+/** The experiment with its paths mapped by `path`; an adapter's path comes with its strength. */
 function withPaths(experiment: Experiment, path: (name: string) => string): Experiment {
   const { model, personalisation, concepts, encoders } = experiment;
   return {

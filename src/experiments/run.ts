@@ -1,4 +1,4 @@
-/** Runs an experiment: does what is missing of its units, in a folder that several processes may share. */
+/** Runs the missing units of an experiment, in a folder that several processes may share. */
 import { join } from "node:path";
 import { makeFolder } from "#bytes";
 import { TillerError } from "../errors/index.ts";
@@ -29,51 +29,51 @@ import { classPlace, isMeasured, unitsLeft } from "./units-left.ts";
 
 /** Where and how an experiment is run. */
 export interface RunOptions {
-  /** Where units are kept; what is there already is not done again. */
+  /** Where units are kept; finished ones are not done again. */
   readonly folder: string;
-  /** This process does every `of`-th concept, from number `part` (1 to `of`) on. */
+  /** This process does every `of`-th concept, starting with number `part` (1 to `of`). */
   readonly shard?: { readonly part: number; readonly of: number } | undefined;
-  /** What computes: `auto` by default, which takes a GPU where one works. */
+  /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
-  /** Threads of one operator; by default one for each core. */
+  /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
-  /** Stops within a step by throwing the signal's reason; finished units stay. */
+  /** Aborts within a step, throwing the signal's reason; finished units stay. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How far an experiment is. */
+/** Progress of an experiment. */
 export interface RunProgress {
-  /** Units done of all that this process is to see done. */
+  /** Units done, of those in this process's shard. */
   readonly done: number;
-  /** All of them. */
+  /** All units of the shard. */
   readonly total: number;
-  /** The same in steps, those of class pictures counted in. */
+  /** Progress in steps, including those of class images. */
   readonly pace: Pace;
-  /** What is running. */
+  /** What is being done. */
   readonly doing: string;
-  /** What of it exactly. */
+  /** Which part of it. */
   readonly detail: string;
 }
 
-/** Folders of the encoders that an experiment measures with; those of the hub are brought here. */
+/** Folders of an experiment's encoders; those on the hub are downloaded. */
 async function encodersOf({ encoders }: Experiment): Promise<{ clip: string; dino: string }> {
   const { clip, dino } = encoders ?? { clip: embedded("clip"), dino: embedded("vit") };
   return { clip: await encoderFolder(clip), dino: await encoderFolder(dino) };
 }
 
-/** The networks of an experiment. */
+/** Hashes an experiment's networks. */
 export async function identitiesOf(experiment: Experiment): Promise<Identities> {
   const { clip, dino } = await encodersOf(experiment);
   const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
   return {
-    // The embedded model's folder holds encoders too, which have no part in its pictures. A model's own defaults have: class
-    // pictures are drawn with them.
+    // The embedded model's folder also holds encoders, which do not affect its pictures. Its tiller.json counts: class images
+    // are drawn with its defaults.
     model: await modelIdentity(model, ["clip", "vit"]),
     encoders: [await modelIdentity(clip), await modelIdentity(dino), experiment.protocol],
   };
 }
 
-/** The plan of an experiment in a folder; embedded concepts' pictures are drawn. */
+/** The plan of an experiment in a folder; draws the embedded concepts' pictures. */
 export async function openPlan(experiment: Experiment, identities: Identities, folder: string): Promise<Cell[]> {
   await makeFolder(folder);
   return planOf(experiment, await conceptsOf(experiment, join(folder, "references")), identities, folder);
@@ -92,10 +92,10 @@ export async function openEncoders(
 }
 
 /**
- * Does every unit of `cells` that is not done, concept by concept. A unit that another process holds is left to it and
- * looked at again later, so that at the end all are done; one that fails does not keep the others from being done.
+ * Does every unfinished unit of `cells`, concept by concept. A unit held by another process is left to it and checked again
+ * later, so that at the end all are done; a unit that fails does not stop the others.
  *
- * @throws TillerError at the end if units of some concepts failed; what failed, if all did.
+ * @throws TillerError at the end if units of some concepts failed; if all failed, the first failure.
  */
 export async function runCells(
   cells: readonly Cell[],
@@ -126,7 +126,7 @@ export async function runCells(
   const doCell = async (cell: Cell, encoders: Encoders): Promise<"done" | "held"> => {
     const { adapter, concept, personalisation } = cell;
     if (adapter && !(await readDone(adapter.folder))) {
-      // Training takes memory of its own.
+      // Free the memory for training.
       await pipeline?.close();
       pipeline = undefined;
       const options = { device, threads, signal };
@@ -169,7 +169,7 @@ export async function runCells(
         } catch (error) {
           signal?.throwIfAborted();
           failures.push({ concept: cell.concept.name, error });
-          // Whatever failed, the next cell begins with networks that are whole.
+          // After a failure the next cell starts with a fresh pipeline.
           await pipeline?.close();
           pipeline = undefined;
         }
@@ -185,12 +185,12 @@ export async function runCells(
     await engine.close();
   }
   const [first] = failures;
-  // What fails everywhere is one mistake, and says best itself what it is.
+  // If everything failed there is one cause: report it directly.
   if (first && failures.length === todo) throw first.error;
   if (first) {
     const names = failures.map(({ concept }) => concept).join(", ");
     const why = first.error instanceof Error ? first.error.message : String(first.error);
-    throw new TillerError("experiment-incomplete", `all is done but what failed, of ${names}: ${why}`, {
+    throw new TillerError("experiment-incomplete", `everything is done except failed units of ${names}: ${why}`, {
       cause: first.error,
     });
   }
@@ -202,7 +202,7 @@ async function isDone({ adapter, units }: Cell): Promise<boolean> {
   return true;
 }
 
-/** Those of `all` that are not done. */
+/** The elements of `all` that are not done. */
 async function without<T>(all: readonly T[], isDone: (one: T) => Promise<boolean>): Promise<T[]> {
   const left: T[] = [];
   for (const one of all) if (!(await isDone(one))) left.push(one);

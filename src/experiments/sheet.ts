@@ -1,4 +1,4 @@
-/** An experiment's pictures on one sheet: methods below each other, prompts side by side, the same seed throughout. */
+/** An experiment's pictures on one sheet at one seed: a row per method, a column per prompt. */
 import { join } from "node:path";
 import { readPixels } from "#images";
 import { createContactSheet } from "../images/node/contact-sheet.ts";

@@ -1,4 +1,4 @@
-/** A unit of work that another process finishes between the look and the lock. */
+/** A unit that another process finishes between the check and the lock. */
 import { writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ vi.mock("../bytes/node/lock.ts", async (original) => {
   };
 });
 
-test("is not done again, and its lock is given back", async () => {
+test("is not done again, and its lock is released", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   const work = vi.fn();
   expect(await doOnce(folder, work)).toBe("done");

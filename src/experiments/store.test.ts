@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe("a unit of work", () => {
-  test("is done once, and says what came of it", async () => {
+  test("is done once, and its record can be read", async () => {
     let times = 0;
     const work = async () => ({ times: ++times });
     expect(await doOnce(folder, work)).toBe("done");
@@ -22,19 +22,19 @@ describe("a unit of work", () => {
     expect(await readdir(folder)).toEqual(["done.json"]);
   });
 
-  test("whose record is damaged is named", async () => {
+  test("with a damaged record is named in the error", async () => {
     await writeFile(join(folder, "done.json"), "{");
     await expect(readDone(folder)).rejects.toThrow(refusal("json-invalid", join(folder, "done.json")));
   });
 
-  test("is left to the process that is at it", async () => {
-    // A living process that is not this one.
+  test("is left to the process that holds it", async () => {
+    // Another live process.
     await writeFile(join(folder, "lock"), JSON.stringify({ pid: process.ppid, host: hostname() }));
     expect(await doOnce(folder, async () => ({}))).toBe("held");
     expect(await readDone(folder)).toBeUndefined();
   });
 
-  test("is taken over where another process has the holder's number since", async () => {
+  test("is taken over if another process has reused the holder's pid", async () => {
     const lock = join(folder, "lock");
     await writeFile(lock, JSON.stringify({ pid: process.ppid, host: hostname() }));
     const before = new Date(Date.now() - 601_000);
@@ -49,7 +49,7 @@ describe("a unit of work", () => {
     expect(await readDone(folder)).toEqual({ mine: true });
   });
 
-  test("is taken over from another machine that has been silent for over a minute, not before", async () => {
+  test("is taken over from another machine after more than a minute of silence, not before", async () => {
     const lock = join(folder, "lock");
     await writeFile(lock, JSON.stringify({ pid: 1, host: "another" }));
     expect(await doOnce(folder, async () => ({}))).toBe("held");
@@ -58,12 +58,12 @@ describe("a unit of work", () => {
     expect(await doOnce(folder, async () => ({}))).toBe("done");
   });
 
-  test("that fails is free to be tried again", async () => {
+  test("can be retried after a failure", async () => {
     await expect(doOnce(folder, () => Promise.reject(new Error("no room")))).rejects.toThrow("no room");
     expect(await doOnce(folder, async () => ({}))).toBe("done");
   });
 
-  test("has one taker of many that find its holder dead", async () => {
+  test("is taken over by only one of several processes that find its holder dead", async () => {
     const { pid } = spawnSync(process.execPath, ["-e", ""]);
     await writeFile(join(folder, "lock"), JSON.stringify({ pid, host: hostname() }));
     let times = 0;
@@ -76,7 +76,7 @@ describe("a unit of work", () => {
   });
 });
 
-test("a key tells contents apart and is the same for the same", () => {
+test("a key is the same for equal contents and differs for others", () => {
   expect(keyOf({ omega: 0.6 })).toBe(keyOf({ omega: 0.6 }));
   expect(keyOf({ omega: 0.6 })).not.toBe(keyOf({ omega: 0.7 }));
 });

@@ -5,19 +5,19 @@ import { personalisationName } from "./experiment.ts";
 import { published } from "./published.ts";
 import type { Intervals, Results } from "./results.ts";
 
-/** A cell: what is shown first, and its interval. */
+/** A cell: its text and interval. */
 export interface TableCell {
-  /** A number or a name, as it is shown. */
+  /** A number or a name, formatted. */
   readonly text: string;
-  /** Its 95 % interval, as it is shown: "0.512 to 0.538". */
+  /** Its 95 % interval, formatted: "0.512 to 0.538". */
   readonly interval?: string;
 }
 
-/** A table, to be drawn in whatever way. */
+/** A table, independent of how it is shown. */
 export interface Table {
   /** The columns' names. */
   readonly heads: readonly string[];
-  /** Cells row by row, one a column. */
+  /** Cells row by row. */
   readonly rows: readonly (readonly TableCell[])[];
 }
 
@@ -32,8 +32,8 @@ const heads: readonly string[] = [
 ];
 
 /**
- * A row for each method: the way of fine-tuning and the method, each score with its interval and with what it is over cfg
- * (of pg++: over cfg++), the rows of a step, the time of a picture, the memory, and the paper's DINO, CLIP-I and CLIP-T.
+ * A row for each method: the fine-tuning method and the guidance method, each score with its interval and its difference to cfg
+ * (for pg++: to cfg++), rows per step, time per picture, memory, and the paper's DINO, CLIP-I and CLIP-T.
  */
 export function resultsTable({ arms, experiment }: Results): Table {
   const rows = arms.map((result): TableCell[] => {
@@ -59,7 +59,7 @@ export function resultsTable({ arms, experiment }: Results): Table {
 
 const pairHeads: readonly string[] = ["fine-tuning", "guidance", "over", ...metrics.map(({ label }) => label)];
 
-/** A row for each pair that the experiment asks to have compared: what the first has more than the second. */
+/** A row for each pair that the experiment compares: the first minus the second. */
 export const pairsTable = ({ pairs = [] }: Results): Table => ({
   heads: pairHeads,
   rows: pairs.map(({ personalisation, name, over, differences }) => [
@@ -74,7 +74,7 @@ const score = (scores: Intervals, metric: MetricName): TableCell => cell(scores[
 
 const difference = (differences: Intervals, metric: MetricName): TableCell => cell(differences[metric], signed);
 
-/** Empty where results were kept before there was the metric. */
+/** Empty if the results are older than the metric. */
 const cell = (interval: Interval | undefined, written: (value: number) => string): TableCell =>
   interval
     ? { text: written(interval.mean), interval: `${written(interval.low)} to ${written(interval.high)}` }

@@ -1,4 +1,4 @@
-/** Finds the omega of one adapter: the most faithful to the subject that keeps the text. */
+/** Finds omega for an adapter: the most faithful to the subject that stays faithful to the text. */
 import { join } from "node:path";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
@@ -10,7 +10,7 @@ import type { ArmResult } from "./results.ts";
 import type { RunOptions, RunProgress } from "./run.ts";
 import { runExperiment } from "./run-experiment.ts";
 
-/** What an omega is looked for with. */
+/** The request of a search for omega. */
 export interface TuneRequest {
   /** A folder, a single file, a hub id, or `dinghy`. */
   readonly model: string;
@@ -18,51 +18,51 @@ export interface TuneRequest {
   readonly adapters: readonly string[];
   /** The folder of the subject's own pictures. */
   readonly images: string;
-  /** What the subject is called in prompts. */
+  /** The subject's token in prompts. */
   readonly token: string;
-  /** What kind of thing it is: `cat`. */
+  /** The class noun: `cat`. */
   readonly class: string;
-  /** Whether it is a person or an animal, whose prompts have clothes. */
+  /** Whether it is a person or an animal, whose prompts include clothes. */
   readonly live: boolean;
-  /** Pictures that may be drawn. */
+  /** The most pictures to draw. */
   readonly budget: number;
-  /** Scales tried beside each other; the model's by default. */
+  /** Guidance scales to try; the model's by default. */
   readonly scales?: readonly number[] | undefined;
-  /** The share of cfg's CLIP-T that is to be kept, 0 to 1. */
+  /** The least share of cfg's CLIP-T to keep, 0 to 1. */
   readonly floor: number;
-  /** Sampler steps of a picture; the model's by default. */
+  /** Sampler steps; the model's by default. */
   readonly steps?: number | undefined;
-  /** Folders of a CLIP and a ViT; the embedded ones by default, which know the embedded world alone. */
+  /** Folders of a CLIP and a ViT; the embedded ones by default, which only know the embedded world. */
   readonly encoders?: Experiment["encoders"];
 }
 
-/** The omega that was found, and what it was found by. */
+/** The omega found, with the measurements. */
 export interface Tuned {
-  /** 1, which is cfg, where no other omega is better and keeps the text. */
+  /** 1, which is cfg, if no other omega is better and keeps the text. */
   readonly omega: number;
   /** The guidance scale that goes with it. */
   readonly scale: number;
-  /** The result of the setting proposed. */
+  /** The result at the proposed setting. */
   readonly chosen: ArmResult;
   /** The result of cfg on the same prompts and seeds. */
   readonly cfg: ArmResult;
   /** Every setting that was measured. */
   readonly arms: readonly ArmResult[];
-  /** How many pictures that took, those of earlier calls among them. */
+  /** Number of pictures used, including those of earlier calls. */
   readonly pictures: number;
-  /** The file with the curve drawn: text against subject fidelity. */
+  /** The file of the plot: text fidelity against subject fidelity. */
   readonly curve: string;
 }
 
 const coarse = [0, 0.2, 0.4, 0.6, 0.8];
-/** Seeds a prompt. */
+/** Seeds per prompt. */
 const seeds = 2;
 
 /**
- * First some omegas far apart on some prompts; then those beside the best, on those prompts; then the few best on as many
- * more prompts as the budget allows. Pictures drawn once are not drawn again, also not by a later call on the same folder.
+ * First tries a few omegas far apart on some prompts; then the neighbours of the best on the same prompts; then the best few on
+ * as many more prompts as the budget allows. Pictures are never drawn twice, even by a later call on the same folder.
  *
- * @throws TillerError if the budget is too small for the first round, or the floor is no share.
+ * @throws TillerError if the budget is too small for the first round, or the floor is not a share.
  */
 export async function tune(
   request: TuneRequest,
@@ -74,7 +74,7 @@ export async function tune(
     throw new TillerError("option-invalid", `--floor ${floor} must be a share: above 0 and at most 1.`);
   const prompts = spreadPrompts(request.live);
   const scales = request.scales ?? [(await openModel(request.model)).defaults.scale];
-  // A third of the budget for the first round; cfg is drawn at every scale too.
+  // The first round gets a third of the budget; cfg is drawn at every scale too.
   const first = Math.min(prompts.length, Math.floor(budget / 3 / ((coarse.length + 1) * scales.length * seeds)));
   if (first < 1) {
     const least = 3 * (coarse.length + 1) * scales.length * seeds;
@@ -85,7 +85,7 @@ export async function tune(
   }
   const all = plannedPictures({ budget, scales: scales.length, first, prompts: prompts.length });
   let before = 0;
-  /** A round; `fresh` of its pictures are of no earlier one. */
+  /** Runs a round; `fresh` of its pictures are new. */
   const measure = async (omegas: readonly number[], at: readonly number[], count: number, fresh: number) => {
     const experiment = experimentOf(request, omegas, at, prompts.slice(0, count));
     const pictures = (omegas.length + 1) * at.length * count * seeds;
@@ -126,7 +126,7 @@ export async function tune(
   };
 }
 
-/** Pictures of all rounds, as far as is known before the first: most often two omegas lie beside the best. */
+/** An estimate of the pictures of all rounds: usually the best omega has two neighbours. */
 function plannedPictures(round: { budget: number; scales: number; first: number; prompts: number }): number {
   const { budget, scales, first, prompts } = round;
   const known = ((coarse.length + 1) * scales + 2) * first * seeds;
@@ -136,14 +136,14 @@ function plannedPictures(round: { budget: number; scales: number; first: number;
 }
 
 interface Round {
-  /** Pictures of all rounds, of those before this one, of this one, and those of it that are of no earlier one. */
+  /** Pictures of all rounds, of earlier rounds, of this one, and the new ones of this one. */
   readonly all: number;
   readonly before: number;
   readonly pictures: number;
   readonly fresh: number;
 }
 
-/** How far a round is, told as how far all rounds are. */
+/** Converts the progress of a round to that of all rounds. */
 function withinAll({ pace, ...progress }: RunProgress, { all, before, pictures, fresh }: Round): RunProgress {
   const steps = pace.total / pictures;
   const total = all * steps;
@@ -181,10 +181,10 @@ function experimentOf(
   });
 }
 
-/** All prompts, in an order whose beginnings are spread over the whole list. */
+/** All prompts, in an order whose every prefix is spread over the whole list. */
 function spreadPrompts(live: boolean): string[] {
   const names = promptNames(live);
-  // 31 is prime: steps of 12 reach every one.
+  // 31 is prime, so steps of 12 reach every prompt.
   return names.map((_, i) => names[(i * 12) % names.length]!);
 }
 
@@ -195,8 +195,7 @@ const cfgOf = (arms: readonly ArmResult[], { arm }: ArmResult): ArmResult =>
 const omegaOf = ({ arm }: ArmResult): number => arm.omega ?? 1;
 
 /**
- * Those that keep the text first, each by its likeness to the subject; then the others by how nearly they keep it. Cfg is
- * among the first.
+ * Arms that keep the text first, by subject fidelity; then the others by how close they come. Cfg is among the former.
  */
 function ranked(arms: readonly ArmResult[], floor: number): ArmResult[] {
   const kept = (one: ArmResult) => one.scores.clipT.mean / cfgOf(arms, one).scores.clipT.mean;

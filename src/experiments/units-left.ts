@@ -1,13 +1,13 @@
-/** What is left of an experiment's units, by whomever they are done, and how long that will take. */
+/** An experiment's remaining units, whichever process does them, and how long they will take. */
 import { exists, join } from "#bytes";
 import { guide } from "../guidance/index.ts";
 import { type Pace, paceOf } from "../pace.ts";
 import type { AdapterUnit, Cell, PictureUnit } from "./plan.ts";
 import { readDone } from "./store.ts";
 
-/** A unit, or the pictures of a class, which are no unit of their own. */
+/** A unit, or the pictures of a class, which are not a unit. */
 interface Work {
-  /** Where it is done: no other has the same. */
+  /** Its folder, which identifies it. */
   readonly place: string;
   /** Steps of one stage take equally long. */
   readonly stage: string;
@@ -17,30 +17,30 @@ interface Work {
 }
 
 export interface UnitsLeft {
-  /** Units done of all. */
+  /** Units done, and all units. */
   readonly units: { readonly done: number; readonly total: number };
-  /** So many steps of what is done at a place are. */
+  /** Progress when so many steps of the work at a place are done. */
   at(place: string, done: number): Pace;
-  /** How far it was when that was last told. */
+  /** The last progress. */
   readonly pace: Pace;
-  /** All that is done at a place is; now and then it is looked what others have done. */
+  /** Marks the work at a place as finished; now and then checks what other processes have finished. */
   finished(place: string): Promise<void>;
 }
 
-/** How far apart looks at what other processes have done are, in milliseconds. */
+/** Milliseconds between checks of what other processes have finished. */
 const lookEvery = 60_000;
 
-/** A gradient costs twice what its evaluation does. */
+/** A gradient costs twice as much as the evaluation, three evaluations in all. */
 const evaluationsOfGradient = 3;
 
-/** Where the pictures of an adapter's class are drawn. */
+/** The place of the class images of an adapter. */
 export const classPlace = ({ classFolder }: AdapterUnit): string => join(classFolder, ".drawn");
 
 export const isMeasured = async ({ folder, features }: PictureUnit): Promise<boolean> =>
   (await exists(features)) && (await readDone(folder)) !== undefined;
 
 /**
- * @param picture Steps of a unit's pictures together, and of a class picture.
+ * @param picture Sampler steps of all of a unit's pictures, and of one class image.
  */
 export async function unitsLeft(
   cells: readonly Cell[],
@@ -87,7 +87,7 @@ export async function unitsLeft(
   };
 }
 
-/** Methods of as many rows are one stage. */
+/** Methods with the same number of rows are one stage. */
 const stageOf = ({ arm }: PictureUnit): string => `${rowsOf(arm)} rows`;
 const rowsOf = ({ guidance, ...settings }: PictureUnit["arm"]): number => guide(guidance, settings).rows.length;
 
@@ -108,7 +108,7 @@ function workOf(
   return [{ place, stage: "class", steps: classPictures * classSteps, unit: false, isDone: known(place) }, ...works];
 }
 
-/** What a step of each of a cell's stages evaluates, in rows. */
+/** Rows evaluated per step of each of a cell's stages. */
 function weightsOf({ adapter, units }: Cell): [string, number][] {
   const drawing = units.map((one): [string, number] => [stageOf(one), rowsOf(one.arm)]);
   return adapter ? [...drawing, ["class", 2], ["training", adapter.rows * evaluationsOfGradient]] : drawing;

@@ -1,4 +1,4 @@
-/** How each kind of unit is done. */
+/** Does each kind of unit. */
 import { join, relative } from "node:path";
 import { z } from "zod";
 import { exists } from "#bytes";
@@ -22,34 +22,34 @@ export interface Encoders {
   readonly dino: PictureEncoder;
 }
 
-/** What a finished adapter unit says. */
+/** The record of a finished adapter unit. */
 export interface AdapterRecord {
-  /** The adapter's files, from the unit's folder. */
+  /** The adapter's files, relative to the unit's folder. */
   readonly adapters: readonly string[];
   readonly seconds: number;
 }
 
-/** What a finished picture unit says. */
+/** The record of a finished picture unit. */
 export interface PictureRecord {
   readonly seeds: readonly number[];
   readonly seconds: number;
-  /** Rows a picture and step, and the most memory the process held meanwhile, in bytes. */
+  /** Rows per picture and step, and the process's peak memory in bytes. */
   readonly rows: number;
   readonly memory: number;
 }
 
-/** What encoders make of a unit's pictures; features as base64 of float32. */
+/** The features of a unit's pictures, as base64 of float32. */
 export interface FeatureRecord {
   readonly clip: readonly string[];
   readonly dino: readonly string[];
-  /** Of the prompt with the class alone, and with the token as well. */
+  /** Of the prompt with the class only, and with the token as well. */
   readonly text: { readonly class: string; readonly token: string };
 }
 
-/** So many of a unit's steps are done; what goes on, and what of it exactly. */
+/** Reports the steps done of a unit, what is being done, and which part of it. */
 export type OnStep = (done: number, doing: string, detail: string) => void;
 
-/** Draws the pictures of an adapter's class, which other adapters share; nothing where it has none. */
+/** Draws the class images of an adapter, which other adapters share; does nothing if it has none. */
 export async function drawClass(
   adapter: AdapterUnit,
   { class: noun }: BenchConcept,
@@ -72,7 +72,7 @@ export async function drawClass(
   });
 }
 
-/** Trains a concept's adapter, going on with an unfinished run. */
+/** Trains a concept's adapter, resuming an unfinished run. */
 export async function doAdapter(
   adapter: AdapterUnit,
   concept: BenchConcept,
@@ -123,7 +123,7 @@ export async function doPictures(
   });
 }
 
-/** What the encoders make of a unit's pictures: read, or computed from the files and kept. */
+/** The features of a unit's pictures: read, or computed from the files and stored. */
 export async function featuresOfUnit(
   { folder, features, prompt }: PictureUnit,
   { seeds }: PictureRecord,

@@ -1,4 +1,4 @@
-/** What an experiment leaves to its model, asked of the model. */
+/** Fills in an experiment's defaults from its model. */
 import { openModel } from "../families/open-model.ts";
 import { parseAdapter } from "../pipelines/adapter-spec.ts";
 import { defaultsWith, trainedBy } from "../pipelines/defaults.ts";
@@ -6,7 +6,7 @@ import { usualBefore } from "../recipe/request.ts";
 import { completedExperiment, type Experiment, type GivenExperiment, isWhole } from "./experiment.ts";
 
 /**
- * The experiment with nothing left open; the model is opened only if something is.
+ * The experiment with all settings filled in; the model is opened only if one is missing.
  *
  * @throws TillerError as {@link completedExperiment} does, and if the model or an adapter cannot be opened.
  */
@@ -23,6 +23,6 @@ export async function wholeExperiment(given: GivenExperiment): Promise<Experimen
   return completedExperiment(given, { ...defaults, omegas });
 }
 
-/** An experiment as a folder keeps it: what one of before leaves open is what it meant then. */
+/** An experiment read from its folder: settings missing in old files get the defaults of that time. */
 export const keptExperiment = (given: GivenExperiment): Experiment =>
   completedExperiment(given, { ...usualBefore, omegas: [usualBefore.omega] });

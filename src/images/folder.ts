@@ -20,7 +20,7 @@ export async function pictureNames(folder: string): Promise<string[]> {
   return pictures;
 }
 
-/** The same, of a folder that may have none. */
+/** Like {@link pictureNames}, but the folder may have none. */
 export async function picturesIn(folder: string): Promise<string[]> {
   const names = await list(folder).catch((error: { readonly code?: string }) => {
     const why = error.code === "ENOTDIR" ? "is a file" : error.code === "ENOENT" ? "does not exist" : "cannot be read";
@@ -33,13 +33,13 @@ export async function picturesIn(folder: string): Promise<string[]> {
   return names.filter((name) => !name.startsWith(".") && extensions.has(extname(name).toLowerCase())).sort();
 }
 
-/** Pictures of kinds that are not read, such as a phone's HEIC, sorted by name. */
+/** Pictures in unsupported formats, such as a phone's HEIC, sorted by name. */
 export async function unreadPictures(folder: string): Promise<string[]> {
   const unread = /\.(heic|heif|gif|bmp|jxl|jp2|svg|psd|dng|cr2|nef|arw)$/i;
   return (await list(folder)).filter((name) => !name.startsWith(".") && unread.test(name)).sort();
 }
 
-/** The file of a picture's caption, which need not be there. */
+/** The file of a picture's caption, which may not exist. */
 export const captionFileOf = (picture: string): string => `${picture.slice(0, -extname(picture).length)}.txt`;
 
 /** The pictures of a folder in the order of their names. */

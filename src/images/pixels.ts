@@ -19,7 +19,7 @@ export interface Planes {
 /** Interleaved RGB bytes to planes in -1..1. */
 export function planesOf(bytes: Uint8Array, size: number): Planes {
   const pixels = size * size;
-  if (bytes.length !== 3 * pixels) throw new Error(`${bytes.length / pixels} channels in the place of 3`);
+  if (bytes.length !== 3 * pixels) throw new Error(`${bytes.length / pixels} channels instead of 3`);
   const data = new Float32Array(3 * pixels);
   for (let i = 0; i < pixels; i++) {
     for (let channel = 0; channel < 3; channel++) data[channel * pixels + i] = bytes[3 * i + channel]! / 127.5 - 1;

@@ -1,4 +1,4 @@
-/** Resizing as PIL does it: a kernel as wide as the reduction, its weights brought to a sum of 1. */
+/** Resizes like PIL: the kernel widens with the reduction, and its weights are normalised to sum to 1. */
 
 import type { Pixels } from "./pixels.ts";
 
@@ -10,7 +10,7 @@ interface Kernel {
 
 const kernels = {
   bilinear: { support: 1, at: (x: number) => Math.max(0, 1 - Math.abs(x)) },
-  /** Catmull and Rom's, a = -1/2. */
+  /** Catmull-Rom, a = -1/2. */
   bicubic: {
     support: 2,
     at(x: number) {
@@ -23,13 +23,13 @@ const kernels = {
 
 export type KernelName = keyof typeof kernels;
 
-/** What an output pixel is made of: the first input pixel, and weights from there on. */
+/** The inputs of an output pixel: the first input pixel, and the weights from there on. */
 export interface Taps {
   readonly first: number;
   readonly weights: readonly number[];
 }
 
-/** The taps of every pixel of a row of `to` pixels made from one of `from`. */
+/** The taps for each pixel when resizing a row from `from` to `to` pixels. */
 export function tapsOf(from: number, to: number, name: KernelName): Taps[] {
   const kernel = kernels[name];
   const scale = from / to;
@@ -45,7 +45,7 @@ export function tapsOf(from: number, to: number, name: KernelName): Taps[] {
   });
 }
 
-/** A picture at another size, equal to PIL's `resize` within 1 of 255: rows first, then columns, rounded in between. */
+/** Resizes a picture, equal to PIL's `resize` within 1/255: rows first, then columns, rounding in between. */
 export function resized(
   { width, height, data }: Pixels,
   to: { width: number; height: number },
@@ -73,7 +73,7 @@ export function resized(
   return { ...to, data: new Uint8Array(result.buffer) };
 }
 
-/** The size with the shorter side as `size`, the longer in proportion, rounded down. */
+/** The size whose shorter side is `size` and whose longer side is in proportion, rounded down. */
 export const coverSize = ({ width, height }: { width: number; height: number }, size: number) =>
   width < height
     ? { width: size, height: Math.floor((size * height) / width) }

@@ -1,4 +1,4 @@
-/** What one file of weights holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
+/** Describes a weights file: a whole model, an adapter, an embedding, or unknown tensors. */
 import { basename, extname } from "#bytes";
 import { otherThing } from "../adapters/naming.ts";
 import { readTensors } from "../bytes/read-tensors.ts";
@@ -11,23 +11,23 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { isLora, type LoraDetails, loraDetails } from "./lora.ts";
 import { type Amount, amountOf, elements, familyByWidth } from "./tensors.ts";
 
-/** What every file of weights has. */
+/** Facts about any weights file. */
 export interface TensorFile extends Amount {
-  /** As it was named. */
+  /** The path as given. */
   readonly file: string;
-  /** The text in its header, or beside the tensors in a PyTorch file: a trainer's settings, for instance. */
+  /** The metadata in its header, or beside the tensors in a PyTorch file, such as a trainer's settings. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Key and value matrices that take the place of the model's own (Custom Diffusion, ClassDiffusion). */
+/** Key and value matrices that replace the model's (Custom Diffusion, ClassDiffusion). */
 export interface CustomDiffusionDetails {
   /** Which kind of file it is. */
   readonly kind: "custom-diffusion";
-  /** The base model that its widths fit, if that can be told. */
+  /** The base model that its widths match, if known. */
   readonly family: string | undefined;
-  /** How many matrices. */
+  /** Number of matrices. */
   readonly matrices: number;
-  /** Which they are: "to_k", "to_v". */
+  /** Their names: "to_k", "to_v". */
   readonly parts: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export interface CustomDiffusionDetails {
 export interface TextualInversionDetails {
   /** Which kind of file it is. */
   readonly kind: "textual-inversion";
-  /** The base model that their width fits, if that can be told. */
+  /** The base model that their width matches, if known. */
   readonly family: string | undefined;
   /** The tokens, how many embeddings each has, and how wide these are. */
   readonly tokens: readonly { readonly token: string; readonly vectors: number; readonly width: number }[];
@@ -45,19 +45,19 @@ export interface TextualInversionDetails {
 export interface SingleFileModelDetails {
   /** Which kind of file it is. */
   readonly kind: "single-file model";
-  /** What model it is, as far as its keys tell: "Stable Diffusion 1.x". */
+  /** The model family by its keys: "Stable Diffusion 1.x". */
   readonly family: string;
-  /** What its network predicts, as the .yaml beside it, its marks or its metadata say; undefined if nothing does. */
+  /** What its network predicts, by the .yaml beside it, marker keys or metadata; undefined if unknown. */
   readonly predicts: "epsilon" | "v_prediction" | "sample" | undefined;
-  /** Its parts and how much each is. */
+  /** Its parts with their sizes. */
   readonly parts: readonly ({ readonly part: string } & Amount)[];
 }
 
-/** Tensors of no kind that Tiller knows. */
+/** Unknown tensors. */
 export interface OtherTensors {
   /** Which kind of file it is. */
   readonly kind: "tensors";
-  /** What it looks like, if its keys tell: "a ControlNet". */
+  /** A guess by its keys: "a ControlNet". */
   readonly looksLike: string | undefined;
   /** Its first tensors. */
   readonly first: readonly { readonly key: string; readonly shape: readonly number[]; readonly dtype: DType }[];
@@ -67,7 +67,7 @@ export interface OtherTensors {
 export type FileInspection = TensorFile &
   (LoraDetails | CustomDiffusionDetails | TextualInversionDetails | SingleFileModelDetails | OtherTensors);
 
-/** @throws TillerError if the file holds no weights that Tiller reads; the message says what it is. */
+/** @throws TillerError if the file has no weights that Tiller can read; the message says what it is. */
 export async function inspectFile(file: string): Promise<FileInspection> {
   const { tensors, metadata } = await readTensors(file);
   return { file, metadata, ...amountOf(tensors), ...(await detailsOf(tensors, metadata, file)) };
@@ -115,7 +115,7 @@ function textualInversion(tensors: Checkpoint, file: string): TextualInversionDe
   };
 }
 
-/** Parts of single files by prefix, in the order they are told. */
+/** Parts of single-file models by key prefix, in the order they are listed. */
 const prefixes = [
   ["U-Net", /^model\.diffusion_model\./],
   ["autoencoder", /^(first_stage_model|vae)\./],

@@ -1,19 +1,19 @@
-/** What a folder holds: a model as Diffusers saves it, or one component of a model. */
+/** Describes a folder: a Diffusers model, or one component of a model. */
 import { basename, join, kindOf, list, resolve } from "#bytes";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { TillerError } from "../errors/index.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { type Amount, amountOf, familyByWidth } from "./tensors.ts";
 
-/** One part of a model's folder. */
+/** One component of a model's folder. */
 export interface ComponentInspection {
   /** Its folder's name: "unet". */
   readonly component: string;
   /** Its class in Diffusers or Transformers. */
   readonly class: string;
-  /** Absent where a component has no weights, as tokenizers and schedulers. */
+  /** Absent for components without weights, such as tokenizers and schedulers. */
   readonly weights?: Amount;
-  /** Other spellings of the weights that lie there, such as "fp16". */
+  /** Other variants of the weights in the folder, such as "fp16". */
   readonly variants?: readonly string[];
   /** Why its weights cannot be opened. */
   readonly problem?: string;
@@ -23,17 +23,17 @@ export interface ComponentInspection {
 export interface FolderInspection {
   /** Which kind of folder it is. */
   readonly kind: "model" | "component";
-  /** As it was named. */
+  /** The path as given. */
   readonly folder: string;
   /** The folder's own name. */
   readonly name: string;
   /** The pipeline's or the component's class: "StableDiffusionPipeline". */
   readonly class: string;
-  /** What model it is, as far as its configs tell: "Stable Diffusion 1.x". */
+  /** The model family by its configs: "Stable Diffusion 1.x". */
   readonly family: string;
   /** Elements of all weights. */
   readonly parameters: number;
-  /** Their size on the disk. */
+  /** Their size on disk. */
   readonly bytes: number;
   /** Its parts, in the order of its index. */
   readonly components: readonly ComponentInspection[];
@@ -85,8 +85,8 @@ export async function inspectFolder(folder: string): Promise<FolderInspection> {
   throw new TillerError(
     "model-not-found",
     files.length > 0
-      ? `${folder} is no model folder; inspect one of its files: ${files.slice(0, 5).join(", ")}.`
-      : `${folder} holds no model: there is no model_index.json, config.json or .safetensors file in it.`,
+      ? `${folder} is not a model folder; inspect one of its files: ${files.slice(0, 5).join(", ")}.`
+      : `${folder} contains no model: it has no model_index.json, config.json or .safetensors file.`,
     { paths: [folder] },
   );
 }
@@ -124,7 +124,7 @@ function totals(components: readonly ComponentInspection[]): { parameters: numbe
   return { parameters: sum("parameters"), bytes: sum("bytes") };
 }
 
-/** Told by the width of the text features, and by what the network predicts. */
+/** Identified by the width of the text features and by what the network predicts. */
 async function family(folder: string): Promise<string> {
   const unet = await readJson(join(folder, "unet", "config.json"), jsonObject).catch(
     () => ({}) as Record<string, unknown>,

@@ -1,28 +1,28 @@
-/** What a model, an adapter or a picture holds. */
+/** Describes models, adapters and pictures. */
 import { exists, join, kindOf, withSource } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { type PictureFile, readPicture } from "../recipe/read-recipe.ts";
 import { type FileInspection, inspectFile } from "./file.ts";
 import { type FolderInspection, inspectFolder } from "./folder.ts";
 
-/** A PNG picture: its size, and what it says of how it was made. */
+/** A PNG picture: its size, and its recipe or parameters. */
 export interface PictureInspection extends PictureFile {
   /** Which kind of file or folder it is. */
   readonly kind: "picture";
-  /** As it was named. */
+  /** The path as given. */
   readonly file: string;
 }
 
-/** What {@link inspect} finds; `kind` says which of these it is. */
+/** The result of {@link inspect}, distinguished by `kind`. */
 export type Inspection = FolderInspection | FileInspection | PictureInspection;
 
 /**
- * Says what a model's folder, a safetensors file or a PNG picture holds, whether Tiller can run it or not. Of weights only
- * the headers are read.
+ * Describes a model folder, a weights file or a PNG picture, whether Tiller can run it or not. Only the headers of weights are
+ * read.
  *
- * @param path A folder as Diffusers saves it, one component of it, or an adapter's; a single-file model, an adapter or an
+ * @param path A Diffusers folder, one of its components, or an adapter's folder; a single-file model, an adapter or an
  *   embedding; or a picture.
- * @throws TillerError if it is missing, damaged, or none of these.
+ * @throws TillerError if it is missing, damaged or unknown.
  */
 export async function inspect(path: string): Promise<Inspection> {
   const kind = await kindOf(path);
@@ -36,7 +36,7 @@ export async function inspect(path: string): Promise<Inspection> {
   return inspectFile(path);
 }
 
-/** The file of an adapter's folder, as PEFT and Diffusers save one. */
+/** The file in an adapter's folder, as saved by PEFT and Diffusers. */
 async function adapterIn(folder: string): Promise<string | undefined> {
   for (const name of ["adapter_model", "pytorch_lora_weights", "pytorch_custom_diffusion_weights"]) {
     const file = join(folder, `${name}.safetensors`);
@@ -45,7 +45,7 @@ async function adapterIn(folder: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** By its name, so that a damaged picture is called one, or by its first bytes. */
+/** By its name, so that a damaged picture is reported as a picture, or by its first bytes. */
 async function isPicture(file: string): Promise<boolean> {
   if (/\.(jpe?g|webp|gif|avif)$/i.test(file)) {
     throw new TillerError("recipe-missing", `${file} has no recipe: only PNG pictures carry one.`, { paths: [file] });

@@ -1,4 +1,4 @@
-/** What a LoRA file holds, whatever program wrote it; nothing is refused here. */
+/** Describes a LoRA file in any format; nothing is refused here. */
 import type { AlphaRule } from "../adapters/kind.ts";
 import { type LoraKey, parseLoraKey } from "../adapters/lora-keys.ts";
 import { bundledEmbedding, keyEndOf, kindsIn, type Role } from "../adapters/naming.ts";
@@ -15,21 +15,21 @@ import { elements, familyByWidth } from "./tensors.ts";
 export interface LoraDetails {
   /** Which kind of file it is. */
   readonly kind: "lora";
-  /** Whose spelling its keys are in, for people: "PEFT", "Diffusers", "kohya". */
+  /** The format of its keys: "PEFT", "Diffusers", "kohya". */
   readonly format: string;
-  /** What kinds of change it holds, by their usual names: "LoRA", "LoHa", "trained norms". */
+  /** The kinds of changes: "LoRA", "LoHa", "trained norms". */
   readonly kinds: readonly string[];
-  /** Learned tokens that are bundled with it. */
+  /** Bundled learned tokens. */
   readonly tokens: readonly string[];
-  /** The base model that its widths fit, if that can be told: "Stable Diffusion 1.x". */
+  /** The base model that its widths match, if known: "Stable Diffusion 1.x". */
   readonly family: string | undefined;
-  /** How many modules it changes. */
+  /** Number of modules it changes. */
   readonly modules: number;
   /** Their ranks, each once, ascending. */
   readonly ranks: readonly number[];
-  /** Its modules by part of the model and by what they do there. */
+  /** Its modules by part of the model and by function. */
   readonly groups: readonly LoraGroup[];
-  /** What Tiller cannot run in it, a sentence each. */
+  /** What Tiller cannot run, one sentence each. */
   readonly obstacles: readonly string[];
 }
 
@@ -39,11 +39,11 @@ export interface LoraGroup {
   readonly part: string;
   /** What the modules are: "cross-attention". */
   readonly group: string;
-  /** How many. */
+  /** Number of modules. */
   readonly modules: number;
   /** Their ranks, each once, ascending. */
   readonly ranks: readonly number[];
-  /** As stored with the module or in PEFT's metadata; empty where the file has none, which means alpha = rank. */
+  /** As stored with the module or in PEFT's metadata; empty if the file has none, which means alpha = rank. */
   readonly alphas: readonly number[];
   /** Elements of all of them. */
   readonly parameters: number;
@@ -56,7 +56,7 @@ const formats: Readonly<Record<LoraKey["spelling"], string>> = {
   kohya: "kohya",
 };
 
-/** Prefixes of models that Tiller does not run, before those that it knows. */
+/** Key prefixes; those of models that Tiller does not run come first. */
 const prefixes: readonly KeyPrefix[] = [
   { pattern: /^lora_te2_/, component: "text_encoder_2", flat: true },
   { pattern: /^lora_transformer_/, component: "transformer", flat: true },
@@ -72,7 +72,7 @@ const parts: Readonly<Record<string, string>> = {
   transformer: "transformer",
 };
 
-/** What modules do, by their paths; the first that fits counts. */
+/** The functions of modules by path; the first match counts. */
 const groups: readonly (readonly [RegExp, string])[] = [
   [/norm\w*$/, "norms"],
   [/attn1/, "self-attention"],
@@ -100,7 +100,7 @@ interface Module {
   parameters: number;
 }
 
-/** Describes a file that {@link isLora} knows. */
+/** Describes a file that {@link isLora} recognises. */
 export async function loraDetails(
   file: string,
   checkpoint: Checkpoint,
@@ -159,7 +159,7 @@ export async function loraDetails(
     })),
     obstacles: [
       ...(unread === undefined ? [] : [`it is ${unread}`]),
-      ...(unknown.length === 0 ? [] : [`it has keys of a kind that is not known: ${unknown.slice(0, 3).join(", ")}`]),
+      ...(unknown.length === 0 ? [] : [`it has unknown keys: ${unknown.slice(0, 3).join(", ")}`]),
       ...refusal,
       ...(decomposed && !kinds.includes("DoRA")
         ? ["its configuration says DoRA, but it has no lora_magnitude_vector"]
@@ -168,7 +168,7 @@ export async function loraDetails(
   };
 }
 
-/** What PEFT's configuration, beside the file or in it, says of alphas; where Tiller refuses it, its sentence. */
+/** The alphas in PEFT's configuration, beside the file or in it; if Tiller refuses it, the message. */
 async function alphasTold(
   file: string,
   checkpoint: Checkpoint,

@@ -3,7 +3,7 @@ import { refusal } from "../../test/refusal.ts";
 import { readFloat32 } from "../bytes/safetensors.ts";
 import { openModel } from "./open-model.ts";
 
-test("a model tells what it is, what suits it, and each tensor of each of its networks", async () => {
+test("a model has its family, its defaults, and each tensor of each network", async () => {
   const { name, kind, family, defaults, components } = await openModel("dinghy");
   expect([name, kind, family]).toEqual(["dinghy", "folder", "Stable Diffusion"]);
   expect([defaults.width, defaults.height]).toEqual([128, 128]);
@@ -14,6 +14,6 @@ test("a model tells what it is, what suits it, and each tensor of each of its ne
   expect(await readFloat32(first)).toHaveLength(first.shape.reduce((a, b) => a * b, 1));
 });
 
-test("what is no model is refused", async () => {
+test("anything but a model is refused", async () => {
   await expect(openModel("no/such/model/anywhere")).rejects.toThrow(refusal("model-not-found", "no/such/model"));
 });

@@ -1,4 +1,4 @@
-/** A model for those who look at it rather than draw with it. */
+/** Opens a model for inspection, without drawing. */
 import type { Component, Model, ModelDefaults } from "../families/family.ts";
 import { type OpenModelOptions, openModel as open } from "../families/open-model.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -11,26 +11,26 @@ export interface ModelComponent {
   readonly tensors: Checkpoint;
 }
 
-/** A model that is found, downloaded if need be, and known to run. */
+/** A model that was found, downloaded if necessary, and checked to be supported. */
 export interface OpenedModel {
   /** The folder's or file's name, or the hub id. */
   readonly name: string;
-  /** Where it lies. */
+  /** Whether it is a folder, a file or on the hub. */
   readonly kind: Model["kind"];
-  /** The family it is of: "Stable Diffusion". */
+  /** Its family: "Stable Diffusion". */
   readonly family: string;
   /** Its networks, by the names of a folder's sub-folders: `unet`, `vae`, `text_encoder`. */
   readonly components: ReadonlyMap<string, ModelComponent>;
-  /** What pictures are made with where a request leaves it open. */
+  /** The defaults of picture requests. */
   readonly defaults: ModelDefaults;
 }
 
 /**
- * Finds a model, downloads it if need be, and checks that Tiller can run it. No weights are read: {@link readFloat32} reads
- * one. To draw, give the name to `Pipeline.load`.
+ * Finds a model, downloads it if necessary, and checks that Tiller can run it. No weights are read: use {@link readFloat32} for
+ * that. To draw, pass the name to `Pipeline.load`.
  *
  * @param model A Diffusers folder, a single-file checkpoint, a hub id, or {@link embeddedModel}.
- * @throws TillerError if none of these fits, or a part is missing, damaged or of a kind that Tiller does not run.
+ * @throws TillerError if it is none of these, or a part is missing, damaged or unsupported.
  */
 export async function openModel(model: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
   const { name, kind, family, components, defaults } = await open(model, options);

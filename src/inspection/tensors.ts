@@ -1,13 +1,13 @@
-/** What a set of tensors amounts to, and which base model their widths belong to. */
+/** The size of a set of tensors, and the base model by their widths. */
 import type { Checkpoint } from "../weights/checkpoint.ts";
 
-/** How much a set of tensors is. */
+/** The size of a set of tensors. */
 export interface Amount {
-  /** How many tensors. */
+  /** Number of tensors. */
   readonly tensors: number;
   /** Elements of all of them. */
   readonly parameters: number;
-  /** Their size in the file. */
+  /** Bytes in the file. */
   readonly bytes: number;
   /** Parameters by dtype. */
   readonly dtypes: Readonly<Record<string, number>>;
@@ -26,7 +26,7 @@ export function amountOf(checkpoint: Checkpoint): Amount {
 
 export const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** The base model that text features of this width come from. */
+/** The base model with text features of this width. */
 export function familyByWidth(width: number | undefined): string | undefined {
   return { 768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL" }[width ?? 0];
 }

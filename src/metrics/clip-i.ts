@@ -1,11 +1,11 @@
-/** CLIP-I (textual inversion, arXiv 2208.01618, section 5): likeness to the subject, by CLIP. */
+/** CLIP-I (textual inversion, arXiv 2208.01618, section 5): similarity to the subject, by CLIP. */
 import { cosine, mean } from "./features.ts";
 import { metric } from "./metric.ts";
 
 export const clipI = metric({
   name: "clipI",
   label: "CLIP-I",
-  help: "cosine of CLIP's features with each of the subject's pictures, on average",
+  help: "mean cosine similarity of CLIP features with the reference pictures",
   of: "subject",
   score: ({ picture, references }) => mean(references.map((reference) => cosine(picture.clip, reference.clip))),
 });

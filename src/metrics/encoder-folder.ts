@@ -1,4 +1,4 @@
-/** Encoders by name: folders as they are, and repositories of the hub, brought here first. */
+/** Finds encoders by name: local folders, or hub repositories, which are downloaded. */
 import { kindOf } from "#bytes";
 import { fetchSnapshot } from "#hub";
 import { TillerError } from "../errors/index.ts";
@@ -10,9 +10,9 @@ import { chooseWeightFiles } from "../weights/weight-files.ts";
 /**
  * The folder of an encoder.
  *
- * @param name A folder, or a repository as `openai/clip-vit-base-patch32` or `facebook/dino-vits16`, of which config, weights,
- *   tokenizer and what says how pictures are prepared are downloaded.
- * @throws TillerError if the repository cannot be read, or has no weights that Tiller reads.
+ * @param name A folder, or a repository such as `openai/clip-vit-base-patch32` or `facebook/dino-vits16`, of which config,
+ * weights, tokenizer and preprocessor config are downloaded.
+ * @throws TillerError if the repository cannot be read, or has no weights that Tiller can read.
  */
 export async function encoderFolder(name: string, options?: HubOptions): Promise<string> {
   const hub = (await kindOf(name)) === undefined ? parseHubName(name) : undefined;
@@ -20,7 +20,7 @@ export async function encoderFolder(name: string, options?: HubOptions): Promise
   return fetchSnapshot(hub, (names) => encoderFiles(repositoryName(hub), names), options);
 }
 
-/** Transformers' names of what is no weights. */
+/** Transformers' names of the other files. */
 const beside =
   /^(config|preprocessor_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json$|^merges\.txt$/;
 

@@ -21,7 +21,7 @@ import {
   preprocessingOf,
 } from "./preprocess.ts";
 
-/** How pictures are prepared: as DreamBooth's evaluation does it, or DreamMatcher's. */
+/** How pictures are preprocessed: as in DreamBooth's evaluation, or in DreamMatcher's. */
 export const evaluationProtocols = ["dreambooth", "dreammatcher"] as const;
 /**
  * One of the {@link evaluationProtocols}.
@@ -35,16 +35,16 @@ export interface PictureEncoder {
 }
 
 export interface ClipEncoder extends PictureEncoder {
-  /** Of a text that is too long its end is not seen. */
+  /** Texts that are too long are truncated. */
   texts(texts: readonly string[]): Promise<Features[]>;
-  /** The words at a text's end that are not seen; "" if all are. */
+  /** The words truncated from a text's end; "" if none. */
   dropped(text: string): string;
 }
 
 /**
  * Opens a CLIP folder (Transformers' CLIPModel).
  *
- * @param tokenizerFolder Where its tokenizer is: usually the folder itself.
+ * @param tokenizerFolder Its tokenizer's folder: usually the same.
  */
 export async function openClip(
   engine: Engine,
@@ -86,7 +86,7 @@ export async function openClip(
   };
 }
 
-/** Opens a ViT folder in DINO's form (Transformers' ViTModel). */
+/** Opens a ViT folder like DINO's (Transformers' ViTModel). */
 export async function openViT(engine: Engine, folder: string, protocol: EvaluationProtocol): Promise<PictureEncoder> {
   const config = vitConfig(await readJson(join(folder, "config.json"), jsonObject));
   const own = protocol === "dreambooth";

@@ -1,4 +1,4 @@
-/** Means over pictures and prompts, with encoders that see a picture's first pixel and nothing else. */
+/** Means over pictures and prompts, with encoders that only read a picture's first pixel. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Red counts, as hundredths: a cosine with the text or with a reference of red 100 is that share. */
+/** The feature is red / 100, so the cosine with the text or with a reference of red 100 is that. */
 const pictures = async (all: readonly Pixels[]) => all.map(({ data }) => Float32Array.of(data[0]! / 100));
 const clip = {
   pictures,

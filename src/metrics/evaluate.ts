@@ -1,4 +1,4 @@
-/** Measures pictures of a subject: how near they are to the subject's own pictures, and to their texts. */
+/** Measures how close pictures are to a subject's reference pictures and to their texts. */
 import { basename } from "#bytes";
 import { readPixels } from "#images";
 import type { Pixels } from "../images/pixels.ts";
@@ -10,7 +10,7 @@ import { meanScores, type Scores, scoresOf } from "./fidelity.ts";
 export interface MeasuredPicture {
   /** The file's name, without its folder. */
   readonly file: string;
-  /** What it was measured against. */
+  /** The text it was measured against. */
   readonly text: string;
   /** By metric. */
   readonly scores: Scores;
@@ -18,30 +18,30 @@ export interface MeasuredPicture {
 
 /** The pictures of one text. */
 export interface MeasuredPrompt {
-  /** What they were measured against. */
+  /** The text they were measured against. */
   readonly text: string;
-  /** The words at its end that CLIP had no room for. */
+  /** The words at its end that were truncated for CLIP. */
   readonly dropped?: string;
-  /** How many they are. */
+  /** Number of pictures. */
   readonly pictures: number;
   /** Means over them. */
   readonly scores: Scores;
 }
 
-/** What a folder of pictures comes to. */
+/** The results for a folder of pictures. */
 export interface Evaluation {
   /** The mean over prompts of the means over their pictures. */
   readonly scores: Scores;
-  /** The same text by text. */
+  /** The scores of each text. */
   readonly prompts: readonly MeasuredPrompt[];
-  /** Each picture by itself. */
+  /** The scores of each picture. */
   readonly pictures: readonly MeasuredPicture[];
 }
 
 /**
  * Measures each picture by every metric.
  *
- * @param onPicture Told after every picture.
+ * @param onPicture Called after every picture.
  */
 export async function measure(
   pictures: readonly { readonly file: string; readonly text: string }[],

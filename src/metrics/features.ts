@@ -1,4 +1,4 @@
-/** What encoders make of pictures and texts, and how near two of these are. */
+/** Encoder features and their similarity. */
 
 /** Of length 1. */
 export type Features = Float32Array;

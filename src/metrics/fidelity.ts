@@ -1,4 +1,4 @@
-/** What follows from the list of metrics: their names, and a picture's scores by all of them. */
+/** Derived from the list of metrics: their names, and a picture's scores. */
 import { type Features, mean, type PictureFeatures } from "./features.ts";
 import type { Metric } from "./metric.ts";
 import { metrics as listed } from "./metrics.ts";
@@ -10,23 +10,23 @@ import { metrics as listed } from "./metrics.ts";
  */
 export type MetricName = (typeof listed)[number]["name"];
 
-/** By metric. All are cosines, higher is nearer. */
+/** By metric. All are cosine similarities. */
 export type Scores = Readonly<Record<MetricName, number>>;
 
-/** A metric as people read it. */
+/** A metric's description. */
 export interface MetricDescription extends Omit<Metric<MetricName>, "score"> {}
 
-/** The metrics there are. */
+/** The metrics. */
 export const metrics: readonly MetricDescription[] = listed.map(({ score: _, ...described }) => described);
 
 /** Their names. */
 export const metricNames: readonly MetricName[] = metrics.map(({ name }) => name);
 
-/** The labels of those that are fidelity to the subject or to the text, for a sentence. */
+/** The labels of subject or text fidelity metrics, joined for a sentence. */
 export const metricLabels = (of: Metric["of"]): string =>
   metrics.flatMap((one) => (one.of === of ? one.label : [])).join(" and ");
 
-/** Something for each metric, in their order. */
+/** A value for each metric, in order. */
 export const byMetric = <T>(value: (metric: Metric<MetricName>) => T): Readonly<Record<MetricName, T>> =>
   Object.fromEntries(listed.map((metric) => [metric.name, value(metric)])) as Record<MetricName, T>;
 

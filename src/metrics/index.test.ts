@@ -19,7 +19,7 @@ const draw = (file: string) =>
     .png()
     .toFile(file);
 
-test("references without a readable picture are refused, and read anew when there is one", async () => {
+test("references without a readable picture are refused, and retried later", async () => {
   const [picture, references] = [join(folder, "a.png"), join(folder, "references")];
   await draw(picture);
   await mkdir(references);
@@ -27,7 +27,7 @@ test("references without a readable picture are refused, and read anew when ther
   try {
     await expect(score(picture, references, "a dog")).rejects.toThrow(refusal("pictures-missing", references));
     await draw(join(references, "b.png"));
-    // The same picture: the cosine is 1 but for float32's rounding.
+    // The same picture: the cosine is 1 up to float32 rounding.
     expect((await score(picture, references, "a dog")).dino).toBeCloseTo(1, 5);
   } finally {
     await close();
@@ -39,7 +39,7 @@ test("a device that does not work here is named", async () => {
   await expect(openScorer({ device: foreign })).rejects.toThrow(refusal("device-unavailable", foreign));
 });
 
-test("a start that fails leaves no thread behind", async () => {
+test("a failed start leaves no thread behind", async () => {
   const workers: Worker[] = [];
   const see = (worker: Worker) => workers.push(worker);
   process.on("worker", see);
@@ -50,6 +50,6 @@ test("a start that fails leaves no thread behind", async () => {
   } finally {
     process.off("worker", see);
   }
-  // A thread that has ended is number -1.
+  // A thread that has exited has id -1.
   expect(workers.map(({ threadId }) => threadId)).toEqual([-1]);
 });

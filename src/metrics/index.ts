@@ -25,41 +25,41 @@ export {
 } from "./fidelity.ts";
 export { withoutToken } from "./texts.ts";
 
-/** What is measured, and against what. */
+/** A request to measure a folder of pictures. */
 export interface EvaluationRequest {
   /** The folder of pictures to measure. */
   readonly images: string;
-  /** The folder of the subject's own pictures. */
+  /** The folder of reference pictures of the subject. */
   readonly references: string;
   /**
-   * A file with the pictures' texts: a JSON object by their names, or a line for each in the order of their names. Without
-   * it, texts are in `.txt` files beside the pictures, or in their recipes.
+   * A file with the pictures' texts: a JSON object by their names, or one line each in the order of their names. Without it,
+   * texts come from `.txt` files beside the pictures or from their recipes.
    */
   readonly prompts?: string | undefined;
-  /** The text of a picture that has none. */
+  /** The text for pictures without one. */
   readonly prompt?: string | undefined;
-  /** A word that texts are measured without: the subject's token, which CLIP does not know. */
+  /** The subject's token, left out of the texts because CLIP does not know it. */
   readonly token?: string | undefined;
   /**
-   * A CLIP in Transformers' form: its folder, or its hub id, which is downloaded; the embedded one by default, which knows the
-   * embedded world alone.
+   * A CLIP in Transformers' format: its folder, or its hub id, which is downloaded; the embedded one by default, which only knows
+   * the embedded world.
    */
   readonly clip?: string | undefined;
-  /** The ViT, likewise. */
+  /** A ViT, likewise. */
   readonly dino?: string | undefined;
-  /** How pictures are prepared for the encoders; `dreambooth` by default. */
+  /** How pictures are preprocessed for the encoders; `dreambooth` by default. */
   readonly protocol?: EvaluationProtocol | undefined;
-  /** What computes: `auto` by default, which takes a GPU where one works. */
+  /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
-  /** Threads of one operator; by default one for each core. */
+  /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
-  /** Stops before the next picture by throwing its reason. */
+  /** Aborts before the next picture; the signal's reason is thrown. */
   readonly signal?: AbortSignal | undefined;
-  /** Told as an encoder is downloaded; before its first byte comes, how much there is. */
+  /** Called while an encoder is downloaded; first with its size, before any byte is received. */
   readonly onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
-/** What measures, and on what. */
+/** The options for encoders and device. */
 export type ScorerOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" | "threads" | "onDownload">;
 
 /**
@@ -72,7 +72,7 @@ export async function evaluate(
   onPicture: (done: number, total: number) => void = () => {},
 ): Promise<Evaluation> {
   const { signal, token } = request;
-  // Every text is found before the first picture is measured.
+  // All texts are read before the first picture is measured.
   const pictures = (await textsOf(request)).map(({ file, text }) => ({
     file,
     text: token === undefined ? text : withoutToken(text, token),
@@ -89,23 +89,23 @@ export async function evaluate(
   }
 }
 
-/** Measures single pictures, its encoders kept loaded. */
+/** Measures single pictures, keeping its encoders loaded. */
 export interface Scorer {
   /**
-   * A picture's scores. References are encoded once a folder.
+   * A picture's scores. References are encoded once per folder.
    *
    * @param file The picture.
-   * @param references The folder of the subject's own pictures.
-   * @param text What the picture was to show, without the subject's token.
+   * @param references The folder of reference pictures of the subject.
+   * @param text The picture's prompt, without the subject's token.
    * @throws TillerError if a picture cannot be read.
    */
   score(file: string, references: string, text: string): Promise<Scores>;
-  /** Gives back the encoders' memory. */
+  /** Frees the encoders' memory. */
   close(): Promise<void>;
 }
 
 /**
- * Opens what measures single pictures as they come; {@link evaluate} measures a whole folder.
+ * Opens a scorer for single pictures; {@link evaluate} measures a whole folder.
  *
  * @throws TillerError if the device does not work or an encoder cannot be opened.
  */
@@ -126,7 +126,7 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
     if (!features) {
       features = encodeFolder(folder);
       folders.set(folder, features);
-      // Another time they may be readable.
+      // A later attempt may succeed.
       features.catch(() => folders.delete(folder));
     }
     return features;
@@ -141,7 +141,7 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
   };
 }
 
-/** The encoders in an engine of their own, which does not stay when one of them cannot be opened. */
+/** Opens the encoders in an engine of their own, which is closed if one of them cannot be opened. */
 async function startEncoders({
   clip = embedded("clip"),
   dino = embedded("vit"),
@@ -166,7 +166,7 @@ async function startEncoders({
   }
 }
 
-/** CLIP folders bring their tokenizer; the embedded one's is the model's. */
+/** CLIP folders contain their tokenizer; the embedded CLIP uses the model's. */
 export async function tokenizerOf(clip: string): Promise<string> {
   const own = (await exists(join(clip, "vocab.json"))) || (await exists(join(clip, "tokenizer.json")));
   return own ? clip : join(clip, "..", "tokenizer");

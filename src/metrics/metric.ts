@@ -1,30 +1,30 @@
 /**
- * What a metric is: all there is to know about it, as data and one function. The command line, experiments, the server and
- * Studio read it; `metrics.ts` lists those there are.
+ * The definition of a metric, as data and one function. The command line, experiments, the server and Studio use it; `metrics.ts`
+ * lists all metrics.
  */
 import type { Features, PictureFeatures } from "./features.ts";
 
-/** One picture with what it is measured against, as the encoders see them. */
+/** The features of a picture and of what it is measured against. */
 export interface Measured {
   readonly picture: PictureFeatures;
-  /** The subject's own pictures; at least one. */
+  /** Reference pictures of the subject; at least one. */
   readonly references: readonly PictureFeatures[];
   readonly text: Features;
 }
 
-/** A metric: its description, and how it is computed. */
+/** A metric: its description and computation. */
 export interface Metric<N extends string = string> {
   /** Its key in results. */
   readonly name: N;
-  /** In the heads of tables. */
+  /** Its label in tables. */
   readonly label: string;
   /** One line. */
   readonly help: string;
-  /** What it is fidelity to. */
+  /** Whether it measures fidelity to the subject or to the text. */
   readonly of: "subject" | "text";
-  /** A cosine, or a mean of cosines: higher is nearer. */
+  /** A cosine similarity, or a mean of them. */
   score(measured: Measured): number;
 }
 
-/** A metric, its name's type taken from what is written. */
+/** Infers the literal type of a metric's name. */
 export const metric = <const N extends string>(one: Metric<N>): Metric<N> => one;

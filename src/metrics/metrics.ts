@@ -1,4 +1,4 @@
-/** Every metric, in the order in which they are listed. Each is one file, and that file is all there is to know of it. */
+/** All metrics, in display order. Each is defined in one file. */
 import { clipI } from "./clip-i.ts";
 import { clipT } from "./clip-t.ts";
 import { dino } from "./dino.ts";

@@ -1,4 +1,4 @@
-/** Pictures as the encoders of the metrics take them: what their reference processors do. */
+/** Preprocesses pictures for the metrics' encoders, like the reference processors. */
 
 import { z } from "zod";
 import { exists, join } from "#bytes";
@@ -8,11 +8,11 @@ import { resized } from "../images/resample.ts";
 import { float32, type Tensor } from "../runtime/index.ts";
 
 export interface Preprocessing {
-  /** The whole picture is first brought to a square of this side, whatever its shape (bicubic). */
+  /** The whole picture is first resized to a square of this side, whatever its shape (bicubic). */
   readonly square?: number;
   /** The shorter side is resized to this (bicubic). */
   readonly resize: number;
-  /** The side of the square cut from the middle. */
+  /** The side of the centre crop. */
   readonly crop: number;
   readonly mean: readonly number[];
   readonly std: readonly number[];
@@ -26,7 +26,7 @@ export const clipPreprocessing = (size: number): Preprocessing => ({
   std: [0.26862954, 0.26130258, 0.27577711],
 });
 
-/** DINO's evaluation: 256, then 224, and ImageNet's mean and deviation; in proportion for other sizes. */
+/** DINO's evaluation: resize to 256, crop to 224, ImageNet's mean and standard deviation; in proportion for other sizes. */
 export const dinoPreprocessing = (size: number): Preprocessing => ({
   resize: Math.round((size * 256) / 224),
   crop: size,
@@ -34,7 +34,7 @@ export const dinoPreprocessing = (size: number): Preprocessing => ({
   std: [0.229, 0.224, 0.225],
 });
 
-/** How DreamMatcher's evaluation prepares pictures: a square of 256 first, which DINO takes as it is, in -1 to 1. */
+/** DreamMatcher's evaluation first resizes to a square of 256, which DINO takes as it is, in -1 to 1. */
 export const dreamMatcherClip = (usual: Preprocessing): Preprocessing => ({ ...usual, square: 256 });
 export const dreamMatcherDino = (size: number): Preprocessing => ({
   square: size,
@@ -57,8 +57,8 @@ const schema = z.looseObject({
 });
 
 /**
- * What the folder's preprocessor_config.json says, else `usual`. One that names no crop, as ViTs' do, leaves sizes as they
- * are usual: the protocol resizes and cuts.
+ * The settings of the folder's preprocessor_config.json, else `usual`. If it has no crop, as for ViTs, the usual sizes are kept:
+ * the protocol resizes and crops.
  */
 export async function preprocessingOf(folder: string, usual: Preprocessing): Promise<Preprocessing> {
   const file = join(folder, "preprocessor_config.json");
@@ -91,7 +91,7 @@ export function preprocess(pictures: readonly Pixels[], { square, resize, crop, 
   return float32([pictures.length, 3, crop, crop], data);
 }
 
-/** The shorter side at `size`, the longer in proportion, rounded down. */
+/** The size whose shorter side is `size` and whose longer side is in proportion, rounded down. */
 const cover = ({ width, height }: Pixels, size: number) =>
   width < height
     ? { width: size, height: Math.floor((size * height) / width) }

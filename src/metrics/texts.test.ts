@@ -1,4 +1,4 @@
-/** Where the texts of measured pictures come from. */
+/** The sources of measured pictures' texts. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,14 +9,14 @@ import { textsOf, withoutToken } from "./texts.ts";
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
-  // Texts are found without a look at the pixels.
+  // Texts are found without reading pixels.
   for (const name of ["a.png", "b.jpg", "sheet.png", "sheet-2.png"]) await writeFile(join(folder, name), "no picture");
 });
 afterEach(() => rm(folder, { recursive: true }));
 
 const texts = async (request: object) => (await textsOf({ images: folder, ...request })).map(({ text }) => text);
 
-test("contact sheets are no pictures, and what has no text of its own has the one given", async () => {
+test("contact sheets are skipped, and pictures without a text get the given one", async () => {
   expect(await texts({ prompt: "a cat" })).toEqual(["a cat", "a cat"]);
 });
 
@@ -26,12 +26,12 @@ test("a caption beside a picture comes first, unless it is empty", async () => {
   expect(await texts({ prompt: "a cat" })).toEqual(["a cat in the snow", "a cat"]);
 });
 
-test("a picture without any is named", async () => {
+test("a picture without a text is named in the error", async () => {
   await rm(join(folder, "a.png"));
   await expect(texts({})).rejects.toThrow(refusal("text-missing", "b.jpg", "b.txt", "--prompt"));
 });
 
-test("a file of prompts has a line for each picture, or texts by name", async () => {
+test("a prompts file has one line per picture, or texts by name", async () => {
   const [lines, json] = [join(folder, "prompts.txt"), join(folder, "prompts.json")];
   await writeFile(lines, "a cat\r\n\na dog\n");
   expect(await texts({ prompts: lines })).toEqual(["a cat", "a dog"]);

@@ -13,12 +13,12 @@ export interface PictureText {
 }
 
 /**
- * A folder's pictures in the order of their names, contact sheets of `tiller sweep` left out, each with its text: from the
- * file `prompts` (a JSON object of texts by picture's name, or a line for each picture in their order), or from the `.txt` file
- * beside the picture, or its recipe, or `prompt`.
+ * A folder's pictures in the order of their names, without the contact sheets of `tiller sweep`, each with its text: from the
+ * file `prompts` (a JSON object of texts by picture name, or one line per picture in order), else from the `.txt` file beside the
+ * picture, its recipe, or `prompt`.
  *
- * @throws TillerError naming a picture without a text, or `prompts` if its lines are not as many as the pictures; or if
- *   `prompts` is JSON of another form.
+ * @throws TillerError naming a picture without a text, or `prompts` if it has the wrong number of lines or is JSON of another
+ * form.
  */
 export async function textsOf({
   images,
@@ -48,7 +48,7 @@ async function readPrompts(file: string, names: readonly string[]): Promise<Read
   if (lines.length !== names.length) {
     throw new TillerError(
       "texts-mismatch",
-      `${file} has ${lines.length} lines for ${names.length} pictures: give one line for each, or a .json file of texts by name.`,
+      `${file} has ${lines.length} lines for ${names.length} pictures: give one line per picture, or a .json file of texts by name.`,
       { paths: [file] },
     );
   }
@@ -68,7 +68,7 @@ async function textOf(file: string, usual: string | undefined): Promise<string> 
   );
 }
 
-/** The prompt in a picture's recipe. What cannot be read of it is no matter where there is a `usual` text. */
+/** The prompt in a picture's recipe. An unreadable recipe is ignored if there is a `usual` text. */
 async function promptIn(file: string, usual: string | undefined): Promise<string | undefined> {
   if (!file.toLowerCase().endsWith(".png")) return undefined;
   try {
@@ -80,10 +80,9 @@ async function promptIn(file: string, usual: string | undefined): Promise<string
 }
 
 /**
- * A prompt as pictures are measured against it: without the subject's token, which CLIP does not know. A comma, a full stop
- * and the like may follow the token, and stay.
+ * Removes the subject's token, which CLIP does not know, from a prompt. Punctuation after the token stays.
  *
- * @param token one word, such as `sks` or `<cat>`; nothing is left out if it is empty.
+ * @param token One word, such as `sks` or `<cat>`; if empty, nothing is removed.
  */
 export function withoutToken(text: string, token: string): string {
   if (token === "") return text;

@@ -1,4 +1,4 @@
-/** The loaded adapters as the inputs of one compiled graph: factors stacked by rank, strengths by batch row. */
+/** The loaded adapters as inputs of a compiled graph: factors stacked along the rank, strengths by batch row. */
 import { type Adapter, stackSite, stackVectors, strengthRow } from "../adapters/index.ts";
 import type { Components } from "../families/family.ts";
 import { scoped, splitScope } from "../models/components.ts";
@@ -7,11 +7,11 @@ import { type Engine, float32, type Kept, type Session, stackRows, type Tensor }
 
 type Feeds = Readonly<Record<string, Tensor | Kept>>;
 
-/** Adapters at one graph's sites, their factors already in the worker. */
+/** Adapters at one graph's sites; their factors are already in the worker. */
 export interface AdapterInputs {
   /** The factors; the same for every batch. */
   readonly factors: Feeds;
-  /** The strengths for a batch whose rows have these shares of the adapters' own. */
+  /** The strengths for a batch; each row's is a multiple of the adapters' own. */
   strengths(rowStrengths: readonly number[]): Readonly<Record<string, Tensor>>;
   drop(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export async function loadAdapterInputs(
   const strengths = loaded.map(({ strength }) => strength);
   const factors: Record<string, Tensor> = {};
   const owners = new Map<string, Int32Array>();
-  // The WebGPU provider does not survive an empty tensor.
+  // The WebGPU provider crashes on an empty tensor.
   const leastRank = engine.device === "webgpu" ? 1 : 0;
   for (const { component, path } of sitesOf(session.inputs)) {
     const vector = vectorInputs(scoped(component, path));

@@ -1,24 +1,24 @@
 /** An adapter as a person writes it: `FILE`, or `FILE:strength`. */
 import { TillerError } from "../errors/index.ts";
 
-/** An adapter's file, and how strongly it counts: 1 where it is left open. */
+/** An adapter's file and its strength. */
 export interface AdapterChoice {
   /** A file or a folder. */
   readonly file: string;
-  /** 1 is the adapter as it was trained, 0 leaves it out; negative strengths turn it around. */
+  /** 1 (the default) is the adapter as trained, 0 leaves it out, negative values invert it. */
   readonly strength?: number | undefined;
 }
 
-/** An adapter as text (`cat.safetensors`, `cat.safetensors:0.8`), or its file and strength apart. */
+/** An adapter as text (`cat.safetensors`, `cat.safetensors:0.8`), or as an object with file and strength. */
 export type AdapterSpec = string | AdapterChoice;
 
 const number = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /**
  * Splits at the last colon if a number follows it: `C:\\cat.safetensors` is a file, and `cat.safetensors:-0.5` has a strength.
- * A file whose own name ends so takes a strength after it: `a:0.5:1`.
+ * A file whose own name ends in a colon and a number needs an explicit strength: `a:0.5:1`.
  *
- * @throws TillerError if no file is named, or a weights file is followed by a colon and no number.
+ * @throws TillerError if no file is named, or if what follows the colon after a weights file is not a number.
  */
 export function parseAdapter(text: string): AdapterChoice {
   const colon = text.lastIndexOf(":");

@@ -1,4 +1,4 @@
-/** Latents to pictures. */
+/** Decodes latents to pictures. */
 import { areComputable } from "../bytes/computable.ts";
 import { TillerError } from "../errors/index.ts";
 import type { LatentCodec, Model } from "../families/family.ts";
@@ -11,7 +11,7 @@ export interface Decoder {
   decode(latents: Float32Array, height: number, width: number): Promise<Pixels>;
 }
 
-/** The codec's decoder, built when the first picture is due. */
+/** The codec's decoder, built when first needed. */
 export function lazyDecoder(
   engine: Engine,
   { components, latents: codec }: Pick<Model, "components"> & { readonly latents: LatentCodec },
@@ -20,7 +20,7 @@ export function lazyDecoder(
   return {
     async decode(latents, height, width) {
       session ??= engine.compile("decoder", codec.decode(modulesOf(components))).catch((error) => {
-        // Another time there may be memory for it.
+        // A later attempt may find enough memory.
         session = undefined;
         throw error;
       });

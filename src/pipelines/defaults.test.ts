@@ -17,8 +17,8 @@ const sd = (width: number) => ({
 });
 const [sd15, sd21] = [sd(768), sd(1024)];
 
-describe("what a request leaves open", () => {
-  test("is guided by cfg, and once there is an adapter or a base by pg", () => {
+describe("the defaults of a request", () => {
+  test("guide by cfg, and by pg with an adapter or a base", () => {
     expect(defaultsWith(sd15, []).guidance).toBe("cfg");
     expect(defaultsWith(sd15, [undefined]).guidance).toBe("pg");
     expect(defaultsWith(sd15, [], true).guidance).toBe("pg");
@@ -33,26 +33,26 @@ describe("what a request leaves open", () => {
     [sd21, "dreambooth", 0.6],
     [sd21, "dreambooth-ti", 0.6],
     [sd21, "class-diffusion", 0],
-    // A file of another tool says nothing of its method, and one may say anything.
+    // Another tool's file may name no method, or any.
     [sd15, undefined, 0.6],
     [sd15, "constructor", 0.6],
-  ])("has the omega that is published for the base and the method: %#", (model, method, omega) => {
+  ])("take the omega published for the base and the method: %#", (model, method, omega) => {
     expect(defaultsWith(model, [method]).omega).toBe(omega);
   });
 
-  test("has the omega of the first adapter that names its method", () => {
+  test("take omega from the first adapter that names its method", () => {
     expect(defaultsWith(sd15, [undefined, "dreambooth-ti", "class-diffusion"]).omega).toBe(0.7);
   });
 });
 
-describe("a model's defaults, told without loading it", () => {
+describe("a model's defaults, without loading it", () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  test("are its family's where its own tiller.json says nothing, and its adapters' methods count", async () => {
+  test("come from its tiller.json, else from its family, and depend on its adapters' methods", async () => {
     const file = join(folder, "cat.safetensors");
     const vectors = new Map([["<cat>", [new Float32Array(4)]]]);
     await writeEmbeddings(file, vectors, "learned_embeds", madeBy("class-diffusion", {}));
@@ -65,7 +65,7 @@ describe("a model's defaults, told without loading it", () => {
     expect(await defaultsOf("dinghy", [file])).toMatchObject({ guidance: "pg", scale, steps, omega: 0 });
   });
 
-  test("are not known of a model that would have to be downloaded", async () => {
+  test("are unknown for a model that would have to be downloaded", async () => {
     expect(await defaultsOf("nobody/nothing", [], { cacheFolder: folder })).toBeUndefined();
   });
 });

@@ -1,11 +1,11 @@
-/** What a request is completed with: what the model usually has, as its adapters and its base make it. */
+/** The defaults of a request, which depend on the model, its adapters and its base. */
 import { readMetadata, trainingMethodOf } from "../adapters/index.ts";
 import type { FamilyDefaults, ModelDefaults } from "../families/family.ts";
 import { type OpenModelOptions, openModelHere } from "../families/open-model.ts";
 
 /**
- * A model's defaults with adapters, or with a base: the guidance method that compares the two models, and the omega published
- * for what trained the first adapter that says so.
+ * A model's defaults with adapters or with a base: the guidance method that compares the two models, and the omega published for
+ * the training method of the first adapter that names one.
  *
  * @param trainedBy Each adapter's training method; undefined where its file names none.
  */
@@ -21,10 +21,10 @@ export function defaultsWith(
 }
 
 /**
- * What pictures of a model are made with where a request leaves it open, without loading it.
+ * A model's defaults for requests, without loading it.
  *
  * @param adapters Files of adapters.
- * @returns Undefined for a model of the hub that is not on this machine.
+ * @returns Undefined for a hub model that has not been downloaded.
  * @throws TillerError if the model or an adapter cannot be opened.
  */
 export async function defaultsOf(

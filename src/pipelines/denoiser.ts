@@ -1,8 +1,8 @@
 /**
- * The networks one set of weights needs to predict: the text's, what is prepared once a prompt, and the denoiser.
+ * The networks that predict with one set of weights: the text encoders, what is prepared once per prompt, and the denoiser.
  *
- * A batch is rows of (text, share of the adapters' strength); strong, weak and base rows go through together. What one
- * network gives another stays in the worker.
+ * A batch consists of rows of (text, multiple of the adapters' strength); strong, weak and base rows go through together. Tensors
+ * passed from one network to another stay in the worker.
  */
 import { type Adapter, sites as touchedSites } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
@@ -13,13 +13,13 @@ import { type Engine, float32, int32, type Kept, type Session, type Tensor } fro
 import { type AdapterInputs, type LoadedAdapter, loadAdapterInputs, sitesOf } from "./adapter-inputs.ts";
 import { inInt8 } from "./int8-weights.ts";
 
-/** What predicts of a model. */
+/** The parts of a model that predict. */
 export type DenoiserSource = Pick<Model, "components" | "steered" | "text" | "denoiser" | "adapters">;
 
 /** A row as the networks see it. */
 export interface TextRow {
   readonly tokens: Tokens;
-  /** Share of the adapters' strength: 1, omega or 0. */
+  /** Multiple of the adapters' strength: 1, omega or 0. */
   readonly strength: number;
 }
 
@@ -30,7 +30,7 @@ export interface EncodedRows {
   release(): Promise<void>;
 }
 
-/** Everything but latents and timestep that the denoiser is given for one batch; lives in the worker. */
+/** All inputs of the denoiser for one batch except latents and timestep; lives in the worker. */
 export interface Conditioning {
   readonly feeds: Readonly<Record<string, Kept>>;
   release(): Promise<void>;
@@ -38,20 +38,20 @@ export interface Conditioning {
 
 export interface Denoiser {
   /**
-   * Takes other adapters; sessions are rebuilt only if these touch modules that no graph has a branch for yet.
+   * Replaces the adapters; sessions are rebuilt only if the new ones touch modules that have no branch in any graph yet.
    *
-   * @throws TillerError if an adapter changes what the networks do not compute with; those of before stay.
+   * @throws TillerError if an adapter changes a module that the networks do not use; the previous adapters then stay.
    */
   setAdapters(loaded: readonly LoadedAdapter[]): Promise<void>;
   encode(rows: readonly TextRow[], clipSkip: number): Promise<EncodedRows>;
-  /** Conditioning of `pictures` pictures, each with all rows, or these of them: picture 0's rows first. */
+  /** Conditioning for `pictures` pictures, each with all rows or only the `chosen` ones: picture 0's rows first. */
   condition(rows: EncodedRows, pictures: number, chosen?: readonly number[]): Promise<Conditioning>;
   /** latents [pictures * rows, channels, h, w] at one timestep to the prediction of the same shape. */
   predict(latents: Tensor, timestep: number, conditioning: Conditioning): Promise<Tensor>;
   release(): Promise<void>;
 }
 
-/** Something of each network. */
+/** One value for each network. */
 interface ByNetwork<T> {
   readonly text: T;
   readonly prepare: T;
@@ -59,7 +59,7 @@ interface ByNetwork<T> {
 }
 
 const networks = ["text", "prepare", "predict"] as const;
-/** What errors and profiles call them. */
+/** Their names in errors and profiles. */
 const labels: ByNetwork<string> = { text: "text encoder", prepare: "text keys and values", predict: "denoiser" };
 
 const ofEach = async <T>(make: (network: keyof ByNetwork<T>) => Promise<T>): Promise<ByNetwork<T>> => ({
@@ -80,7 +80,7 @@ export async function buildDenoiser(
   const { components, text } = source;
   const fewerLayers = new Map<number, Promise<{ session: Session; inputs: AdapterInputs }>>();
 
-  /** @throws TillerError if an adapter changes what the networks do not compute with. */
+  /** @throws TillerError if an adapter changes a module that the networks do not use. */
   const design = (adapters: readonly Adapter[]): { graphs: ByNetwork<Outputs>; sites: Sites } => {
     const touched = touchedSites(adapters);
     const sites = new Map(
@@ -140,12 +140,12 @@ export async function buildDenoiser(
     const session = await engine.compile(labels.text, text.graph(modulesOf(components, { sites }), { clipSkip }));
     return { session, inputs: await loadAdapterInputs(engine, session, components, current) };
   };
-  /** Requests at the same time wait for the same network. */
+  /** Concurrent requests share one network. */
   const textEncoderSkipping = async (clipSkip: number) => {
     if (clipSkip === 0) return { session: sessions.text, inputs: inputs.text };
     const skipping = fewerLayers.get(clipSkip) ?? buildSkipping(clipSkip);
     fewerLayers.set(clipSkip, skipping);
-    // Another time it may go well: there may be memory for it.
+    // A later attempt may find enough memory.
     return skipping.catch((error: unknown) => {
       fewerLayers.delete(clipSkip);
       throw error;
@@ -156,7 +156,7 @@ export async function buildDenoiser(
     async setAdapters(next) {
       const adapters = adaptersOf(next);
       const covered = [...touchedSites(adapters)].every(([name, paths]) => isSubset(paths, sites.get(name)));
-      // Only what is known to fit takes the place of what there is; two sets of networks may be more than memory holds.
+      // Check that the new adapters fit before closing the old networks: two sets may not fit in memory.
       const wanted = covered ? undefined : design(adapters);
       if (wanted) {
         await releaseInputs();
@@ -220,8 +220,8 @@ export async function buildDenoiser(
 const adaptersOf = (loaded: readonly LoadedAdapter[]): Adapter[] => loaded.map(({ adapter }) => adapter);
 
 /**
- * A graph that is told a row of its inputs for each row of the batch, by its input `row` [batch]: the texts of a method
- * are encoded once, and taken as often as there are pictures.
+ * A graph with an additional input `row` [batch] that picks a row of its inputs for each row of the batch: a method's texts are
+ * encoded once and repeated for every picture.
  */
 function byRow(outputs: Outputs): Outputs {
   const row = input("row", [symbol("batch")], "int32");
@@ -233,7 +233,7 @@ function byRow(outputs: Outputs): Outputs {
   return connect(outputs, taken);
 }
 
-/** The embeddings of all adapters' learned tokens in order, [n, width]; one row of zeros when there are none. */
+/** The embeddings of all adapters' learned tokens, in order, [n, width]; one row of zeros if there are none. */
 function learnedEmbeddings(
   { components, text }: DenoiserSource,
   adapters: readonly Adapter[],

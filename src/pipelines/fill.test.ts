@@ -1,4 +1,4 @@
-/** What of a request depends on the model. */
+/** The parts of a request that depend on the model. */
 import { expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { usualDefaults } from "../families/stable-diffusion/defaults.ts";
@@ -8,7 +8,7 @@ import type { Parts } from "./load.ts";
 const defaults = { ...usualDefaults, omegas: {}, width: 512, height: 512, sideMultiple: 32 };
 const parts = { model: { defaults }, adapters: [] } as unknown as Parts;
 
-test("every picture's seed is a number that is exact", () => {
+test("every picture's seed is an exact integer", () => {
   const seed = Number.MAX_SAFE_INTEGER - 3;
   expect(fill(parts, { prompt: "a cat", seed, count: 4 })).toMatchObject({ seed, count: 4 });
   expect(() => fill(parts, { prompt: "a cat", seed, count: 5 })).toThrow(refusal("seed-invalid", String(seed), "5"));
@@ -19,7 +19,7 @@ test("sides are multiples of what the model needs", () => {
   expect(() => fill(parts, { prompt: "a cat", height: 104 })).toThrow(refusal("size-invalid", "height", "104", "32"));
 });
 
-test("a scale left out is the model's, but CFG++'s lambda is its own", () => {
+test("the scale defaults to the model's, but CFG++'s lambda to its own", () => {
   expect(fill(parts, { prompt: "a cat", guidance: "cfg" }).scale).toBe(defaults.scale);
   for (const guidance of ["cfg++", "pg++"] as const) {
     expect(fill(parts, { prompt: "a cat", guidance }).scale).toBe(0.4);

@@ -1,4 +1,4 @@
-/** A request with everything in it, what is doubtful about it, and the recipe that repeats it. */
+/** Completes a request, and gives the warnings about it and the recipe that repeats it. */
 import { type Adapter, sites, trainingMethodOf } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
 import type { ModelDefaults } from "../families/family.ts";
@@ -41,7 +41,7 @@ export function fill(parts: Parts, request: PictureRequest): Filled {
   return filled;
 }
 
-/** What a request that leaves it open gets, with the adapters that are there now. */
+/** The defaults of a request with the current adapters. */
 export const usualOf = ({ model, base, adapters }: Parts): ModelDefaults =>
   defaultsWith(
     model.defaults,
@@ -49,7 +49,7 @@ export const usualOf = ({ model, base, adapters }: Parts): ModelDefaults =>
     base !== undefined,
   );
 
-/** What is allowed and probably not meant. */
+/** Warnings about settings that are allowed but probably not intended. */
 export function doubts({ model, base, adapters }: Parts, request: Filled): string[] {
   const { guidance, sampler } = request;
   const { needs } = methodOf(guidance);
@@ -68,15 +68,15 @@ export function doubts({ model, base, adapters }: Parts, request: Filled): strin
   ];
 }
 
-/** An embedding is there or not; a strength finds nothing in it to weigh. */
+/** An embedding is either used or not: a strength has nothing to scale. */
 const idleStrengths = (adapters: readonly OpenAdapter[]): string[] =>
   adapters
     .filter(({ adapter, strength }) => strength !== 1 && isEmbedding(adapter))
-    .map(({ file, strength }) => `the strength ${strength} of ${file} does nothing: it is an embedding`);
+    .map(({ file, strength }) => `the strength ${strength} of ${file} has no effect: it is an embedding`);
 
 const isEmbedding = (adapter: Adapter): boolean => adapter.tokens.size > 0 && sites([adapter]).size === 0;
 
-/** What makes the picture again. */
+/** What reproduces the picture. */
 export const recipeOf = ({ name: model, options, adapters, engine }: Parts, request: FullRequest): Recipe => ({
   tiller: version,
   model,

@@ -3,13 +3,13 @@ import { cacheFolder, exists, join, makeFolder, stampOf, startHash } from "#byte
 import { int8Weights, type Outputs, quantised, type TensorRef } from "../graph/index.ts";
 import { int8Keys, openInt8, quantiseWeights } from "../weights/quantise.ts";
 
-/** Goes with the way in which weights are quantised and laid out. */
+/** Version of how weights are quantised and laid out; part of the cache key. */
 const form = 1;
 
 /**
- * `outputs` as a target computes them whose int8 weights reach to `reach`.
+ * Rewrites `outputs` for a target with int8 weights in -`reach`..`reach`.
  *
- * @throws TillerError if a weight cannot be read, or the cache folder not written.
+ * @throws TillerError if a weight cannot be read or the cache folder cannot be written.
  */
 export async function inInt8(outputs: Outputs, reach: number): Promise<Outputs> {
   const weights = int8Weights(outputs);
@@ -24,7 +24,7 @@ export async function inInt8(outputs: Outputs, reach: number): Promise<Outputs> 
   });
 }
 
-/** Names the weights by their files, these files' sizes and times, and where in them each lies. */
+/** A key made of the weights' files, their sizes and times, and each weight's offset. */
 async function contentKey(weights: readonly TensorRef[], reach: number): Promise<string> {
   const hash = startHash();
   hash.update(`${form}|${reach}`);

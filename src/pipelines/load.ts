@@ -1,4 +1,4 @@
-/** Opens what a pipeline is made of: model, adapters, tokenizer, engine. */
+/** Opens the parts of a pipeline: model, adapters, tokenizer, engine. */
 import { type Adapter, learnedTokens, readAdapter } from "../adapters/index.ts";
 import { sha256Of } from "../bytes/hash-file.ts";
 import { TillerError } from "../errors/index.ts";
@@ -14,39 +14,39 @@ import { refuseStrength } from "./adapter-strength.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
 import { buildPredictor, type Predictor } from "./predictor.ts";
 
-/** What loading is at. */
+/** Progress of loading. */
 export interface LoadProgress {
   /** What is being done, in words. */
   readonly what: string;
-  /** Bytes of a download that have come. */
+  /** Bytes downloaded so far. */
   readonly loaded?: number;
-  /** Bytes of all of it. */
+  /** Bytes of the whole download. */
   readonly total?: number;
 }
 
-/** What is loaded beside the model, and where it computes. */
+/** What is loaded besides the model, and where it runs. */
 export interface LoadOptions {
-  /** LoRA, Custom Diffusion and textual inversion files or hub ids, each with a strength (default 1). */
+  /** Files or hub ids of LoRA, Custom Diffusion and textual inversion, each with a strength (default 1). */
   readonly adapters?: readonly AdapterSpec[] | undefined;
   /** The pre-trained model, when the model itself is a full fine-tune of it. */
   readonly base?: string | undefined;
-  /** Which spelling of the weights to take, such as `fp16`. */
+  /** Which variant of the weights to use, such as `fp16`. */
   readonly variant?: string | undefined;
   /** Where a single-file model's tokenizer and configs come from: a Diffusers folder or a hub id. */
   readonly config?: string | undefined;
-  /** What the network predicts, where its files do not say or are wrong. */
+  /** What the network predicts, if its files do not say so or are wrong. */
   readonly prediction?: "epsilon" | "v_prediction" | undefined;
-  /** What computes: `auto` by default, which takes a GPU where one works. */
+  /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
-  /** What products are computed in: float32 by default. */
+  /** The number type of matrix products: float32 by default. */
   readonly precision?: PrecisionName | undefined;
-  /** Threads of one operator; by default one for each core. */
+  /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
   /** Record the time of every operator; `close` returns it. */
   readonly profile?: boolean | undefined;
-  /** Told what takes long: bytes of a download, or the step of loading that begins. */
+  /** Called with the bytes of a download, or with the stage of loading that begins. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Stops loading by throwing its reason. */
+  /** Aborts loading; the signal's reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -129,7 +129,7 @@ async function openAdapters(specs: readonly AdapterSpec[], model: Model, downloa
   return opened;
 }
 
-/** A prompt's word stands for one adapter's embedding only; case does not tell tokens apart. */
+/** A token can stand for one adapter's embedding only; tokens are compared without regard to case. */
 function refuseSameTokens(opened: readonly OpenAdapter[], adapter: Adapter, file: string): void {
   const tokens = new Set([...learnedTokens([adapter]).keys()].map((token) => token.toLowerCase()));
   for (const other of opened) {

@@ -11,23 +11,23 @@ export type { GenerateEvent, GenerateOptions, PictureEvent, StepEvent, WarningEv
 
 /** A model that is open and draws. */
 export interface Pipeline {
-  /** Sessions built so far: moving omega, the prompt, the method or covered adapters builds none. */
+  /** Sessions built so far: changing omega, the prompt, the method, or adapters of the same modules builds none. */
   readonly sessionsBuilt: number;
-  /** What a request that leaves it open gets: the model's, with the adapters that are there now. */
+  /** The defaults of a request: the model's, with the current adapters. */
   readonly defaults: ModelDefaults;
-  /** The device that computes. */
+  /** The device it runs on. */
   readonly device: Device;
-  /** What products are computed in. */
+  /** The number type of matrix products. */
   readonly precision: Precision;
   /**
-   * Generates pictures, step by step. Several may be under way at once, but only one where there is a base.
+   * Generates pictures, step by step. Several calls may run at once, but only one with a base model.
    *
    * @throws TillerError if the request is wrong, before anything is computed.
    */
   generate(request: PictureRequest, options?: GenerateOptions): AsyncGenerator<GenerateEvent, void, undefined>;
-  /** Takes other adapters (`file`, `file:strength`, or both apart). */
+  /** Replaces the adapters (`file`, `file:strength`, or objects). */
   setAdapters(adapters: LoadOptions["adapters"]): Promise<void>;
-  /** Releases everything; with `profile`, the time per operator. */
+  /** Releases everything; with `profile`, returns the time per operator. */
   close(): Promise<readonly OperatorTime[]>;
 }
 
@@ -37,7 +37,7 @@ export const Pipeline = {
    * Opens a model and its adapters and builds its networks.
    *
    * @param model A Diffusers folder, a single-file checkpoint, or a hub id.
-   * @throws TillerError naming the file and what to do, if a part is missing or does not fit.
+   * @throws TillerError if a part is missing or does not fit, naming the file and what to do.
    */
   load: async (model: string, options: LoadOptions = {}): Promise<Pipeline> =>
     pipelineOf(await loadParts(model, options)),
@@ -55,9 +55,9 @@ function pipelineOf(parts: Parts): Pipeline {
       return parts.engine.sessionsBuilt;
     },
     async *generate(request, options = {}) {
-      // The network between model and base is rebuilt for another omega.
+      // The network that blends model and base is rebuilt whenever omega changes.
       if (parts.base && running > 0)
-        throw new TillerError("pipeline-busy", "With a base model, wait until the pictures under way are finished.");
+        throw new TillerError("pipeline-busy", "With a base model, wait until the pictures in progress are finished.");
       running++;
       try {
         yield* textToImage(parts, fill(parts, request), options);

@@ -1,8 +1,8 @@
 /**
- * Predictions for all rows of a guidance method, whichever networks they need.
+ * Predicts all rows of a guidance method, with the networks they need.
  *
- * With adapters alone one network serves every row. A full fine-tune has another network for every strength: the model
- * itself at 1, its base at 0, and between them their blend, theta_omega = omega theta_ft + (1 - omega) theta_pre.
+ * With adapters, one network serves every row. A full fine-tune needs a network for each strength: the model itself at 1, its
+ * base at 0, and in between their blend, theta_omega = omega theta_ft + (1 - omega) theta_pre.
  */
 import { cacheFolder, exists, join, makeFolder, stampOf, startHash } from "#bytes";
 import { readSafetensors } from "../bytes/safetensors.ts";
@@ -14,7 +14,7 @@ import { blendCheckpoints } from "../weights/blend.ts";
 import type { LoadedAdapter } from "./adapter-inputs.ts";
 import { buildDenoiser, type Conditioning, type Denoiser, type DenoiserSource } from "./denoiser.ts";
 
-/** The rows' text side, computed; good for any number of pictures. It stays in the worker until it is released. */
+/** The rows' encoded texts, for any number of pictures. They stay in the worker until released. */
 export interface EncodedMethod {
   readonly parts: readonly EncodedPart[];
   release(): Promise<void>;
@@ -27,14 +27,14 @@ interface EncodedPart {
   readonly encoded: Awaited<ReturnType<Denoiser["encode"]>>;
 }
 
-/** A network's share of a method's rows, for a number of pictures. */
+/** The rows of a method that one network predicts, for a number of pictures. */
 interface PreparedPart extends Omit<EncodedPart, "encoded"> {
   readonly conditioning: Conditioning;
 }
 
 /** Predicts for the pictures of one batch. */
 export interface BatchPredictor {
-  /** One latents tensor [1, channels, h, w] a picture to its predictions, one a row of all, or of the first alone. */
+  /** Maps each picture's latents [1, channels, h, w] to its predictions: one for each row, or for the first row alone. */
   predict(pictures: readonly Tensor[], timestep: number, computed: ComputedRows): Promise<Float32Array[][]>;
   release(): Promise<void>;
 }
@@ -95,7 +95,7 @@ export async function buildPredictor(
         }
         return parts;
       };
-      // The strong row alone is prepared when it is first asked for: most methods never do.
+      // The strong row alone is prepared on first use: most methods never need it.
       const prepared = new Map<ComputedRows, readonly PreparedPart[]>([["all", await prepare("all")]]);
       return {
         async predict(pictures, timestep, computed) {
@@ -125,7 +125,7 @@ export async function buildPredictor(
   };
 }
 
-/** The model at a strength between `base` (0) and `model` (1); a blend is written once, to the user's cache folder. */
+/** The model at a strength between `base` (0) and `model` (1); each blend is written once to the user's cache folder. */
 async function between(model: Model, base: Model, strength: number): Promise<DenoiserSource> {
   if (strength === 0) return base;
   const components = new Map(model.components);
@@ -145,7 +145,7 @@ async function cachedBlend(part: string, model: Component, base: Component, stre
     : blendCheckpoints(model.weights, base.weights, strength, file);
 }
 
-/** Names a blend by its part of the model (one file may hold them all), its sources' files, their sizes and times, and the strength. */
+/** A key of the part of the model (one file may hold them all), the source files, their sizes and times, and the strength. */
 async function contentKey(part: string, components: readonly Component[], strength: number): Promise<string> {
   const hash = startHash();
   hash.update(`${part}|${strength}`);

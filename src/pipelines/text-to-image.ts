@@ -14,7 +14,7 @@ import { doubts, type Filled, recipeOf } from "./fill.ts";
 import type { Parts } from "./load.ts";
 import { tokenizeTexts } from "./texts.ts";
 
-/** Something about the request that is odd, but no error. */
+/** A warning about the request. */
 export interface WarningEvent {
   /** Tells events apart. */
   readonly type: "warning";
@@ -26,17 +26,17 @@ export interface WarningEvent {
 export interface StepEvent {
   /** Tells events apart. */
   readonly type: "step";
-  /** Steps done of {@link steps} for the batch in flight. */
+  /** Steps done of {@link steps} for the current batch. */
   readonly step: number;
-  /** Steps of a picture. */
+  /** Steps per picture. */
   readonly steps: number;
-  /** Index of the first picture of the batch in flight. */
+  /** Index of the first picture of the current batch. */
   readonly picture: number;
   /** Pictures in the batch. */
   readonly batch: number;
-  /** Network evaluations a picture and step: the mean over all steps of a picture. */
+  /** Network evaluations per picture and step, averaged over the steps of a picture. */
   readonly rows: number;
-  /** Decodes what the pictures of the batch look like so far; costs a decoding each. */
+  /** Decodes the pictures of the batch as they look so far, which costs one decoding each. */
   preview(): Promise<Pixels[]>;
 }
 
@@ -44,22 +44,22 @@ export interface StepEvent {
 export interface PictureEvent extends Pixels {
   /** Tells events apart. */
   readonly type: "picture";
-  /** Which picture of the request it is, from 0 on. */
+  /** Index of the picture in the request, from 0. */
   readonly index: number;
   /** The seed of its noise: the request's, plus the index. */
   readonly seed: number;
-  /** Repeats the picture: for `encodePng`. */
+  /** Reproduces the picture: for `encodePng`. */
   readonly recipe: Recipe;
 }
 
-/** What drawing tells, in the order in which it happens. */
+/** The events of generation, in order. */
 export type GenerateEvent = WarningEvent | StepEvent | PictureEvent;
 
-/** How pictures are drawn, where it makes no difference to what they are. */
+/** Options that do not change the pictures. */
 export interface GenerateOptions {
   /** Stops before the next step by throwing the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Pictures computed together; the pictures are the same whatever it is. */
+  /** Pictures computed together; does not change the pictures. */
   readonly batch?: number | undefined;
 }
 
@@ -140,7 +140,7 @@ export async function* textToImage(
   }
 }
 
-/** @throws TillerError at the step at which a picture's numbers end in NaN or infinity, or will. */
+/** @throws TillerError at the step at which a picture's latents become non-finite, or are about to. */
 function refuseUncomputable({ seed, latents }: PictureState): void {
   if (areComputable(latents)) return;
   throw new TillerError(

@@ -8,9 +8,9 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import type { OpenAdapter } from "./load.ts";
 
 /**
- * Tokens for every kind of text a guidance method asks for, and a warning for each text that had to be cut.
+ * Tokens for every kind of text a guidance method needs, and a warning for each text that was truncated.
  *
- * Learned tokens count on from the vocabulary in the order of the adapters, as the text networks' inputs do.
+ * Learned tokens are numbered after the vocabulary in the order of the adapters, as in the text networks' inputs.
  *
  * @throws TillerError if the method needs a learned token and the prompt has none.
  */

@@ -1,4 +1,4 @@
-/** Where the points of a plot lie, and what its document holds. */
+/** The positions of a plot's points, and the document. */
 import { expect, test } from "vitest";
 import { around, createPlot } from "./plot.ts";
 import { dot, letters, line } from "./svg.ts";
@@ -12,7 +12,7 @@ const frame = {
   ink,
 };
 
-test("greater is to the right and up, and what is halfway lies halfway", () => {
+test("greater is to the right and up, and the scale is linear", () => {
   const { at } = createPlot(frame);
   const [low, middle, high] = [at([0, -1]), at([5, 0]), at([10, 1])];
   expect(low[0]).toBeGreaterThan(0);
@@ -24,7 +24,7 @@ test("greater is to the right and up, and what is halfway lies halfway", () => {
   expect(middle).toEqual([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2]);
 });
 
-test("a tick's name stands where its value lies", () => {
+test("a tick's label is at its value", () => {
   const plot = createPlot(frame);
   const svg = plot.document([]);
   for (const [tick, point] of [
@@ -35,7 +35,7 @@ test("a tick's name stands where its value lies", () => {
   expect(svg).toMatch(new RegExp(`<text[^>]* y="${plot.at([0, 0.5])[1]}"[^>]*>0\\.5</text>`));
 });
 
-test("ticks' names stand outside of the axes, the axes' names farther out in their middle, all within the picture", () => {
+test("tick labels are outside the axes, axis titles centred farther out, all within the picture", () => {
   const plot = createPlot(frame);
   const texts = [
     ...plot.document([]).matchAll(/<text x="([^"]+)" y="([^"]+)"[^>]*?( transform="rotate[^>]*)?>([^<]*)</g),
@@ -61,7 +61,7 @@ test("ticks' names stand outside of the axes, the axes' names farther out in the
   expect(other!.x).toBeGreaterThan(0);
 });
 
-test("a line is solid and opaque unless asked otherwise", () => {
+test("a line is solid and opaque by default", () => {
   const stroke = { colour: "#c30", width: 2 };
   const plain = '<polyline points="1,2 3,4" fill="none" stroke="#c30" stroke-width="2" stroke-linejoin="round"';
   const points = [
@@ -74,7 +74,7 @@ test("a line is solid and opaque unless asked otherwise", () => {
   );
 });
 
-test("parts lie over the axes in their order, names are escaped, the ground is drawn where there is one", () => {
+test("parts are drawn over the axes in order, names are escaped, the background is drawn if given", () => {
   const [from, to] = [
     [1, 2],
     [3, 4.06],
@@ -88,13 +88,13 @@ test("parts lie over the axes in their order, names are escaped, the ground is d
   expect(createPlot({ ...frame, ink: { ...ink, paper: "#fff" } }).document([])).toContain('<rect width="500"');
 });
 
-test("a text that reads upwards is turned about its own place", () => {
+test("vertical text is rotated about its own position", () => {
   expect(letters([16, 40], '"loss"', { colour: "#000", size: 12, anchor: "middle", upwards: true })).toBe(
     '<text x="16" y="40" dy="0.35em" font-size="12" fill="#000" text-anchor="middle" transform="rotate(-90 16 40)">&quot;loss&quot;</text>',
   );
 });
 
-test("a range reaches around its points, and is never empty", () => {
+test("a range covers its points with a margin, and is never empty", () => {
   const points = [
     [0, 5],
     [10, 7],

@@ -1,11 +1,11 @@
-/** A plot as an SVG document: two axes with round ticks, and the lines, dots and letters laid over them. */
+/** A plot as an SVG document: two axes with round ticks, with lines, dots and text over them. */
 import { letters, line, type Point } from "./svg.ts";
 import { ticks } from "./ticks.ts";
 
 export interface Axis {
   readonly name: string;
   readonly range: readonly [low: number, high: number];
-  /** How near together its ticks may be. */
+  /** The least distance between ticks. */
   readonly leastStep?: number;
 }
 
@@ -13,20 +13,20 @@ export interface Frame {
   /** Pixels. */
   readonly width: number;
   readonly height: number;
-  /** To the right. */
+  /** Horizontal. */
   readonly x: Axis;
-  /** Upwards. */
+  /** Vertical. */
   readonly y: Axis;
   readonly ink: {
     readonly text: string;
     readonly faint: string;
-    /** The ground, where there is to be one. */
+    /** Background colour, if any. */
     readonly paper?: string;
   };
 }
 
 export interface Plot {
-  /** Where a point of the data lies, in pixels. */
+  /** The position of a data point, in pixels. */
   at(point: Point): Point;
   /** The document, with these parts over the axes. */
   document(parts: readonly string[]): string;
@@ -35,8 +35,7 @@ export interface Plot {
 const margin = { left: 78, right: 48, top: 32, bottom: 58 };
 
 /**
- * From the least of the points' values along x (0) or y (1) to the greatest, and a share of their distance beyond; equal
- * values get room as well.
+ * The range of the points' values along x (0) or y (1), extended by a share of itself on each side; never empty.
  */
 export function around(points: readonly Point[], along: 0 | 1, share: number): [low: number, high: number] {
   const low = points.reduce((least, point) => Math.min(least, point[along]), Number.POSITIVE_INFINITY);

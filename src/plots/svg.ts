@@ -1,4 +1,4 @@
-/** The parts that plots are made of, as SVG. Points are in pixels, y downwards. */
+/** SVG elements of plots. Points are in pixels, y downwards. */
 export type Point = readonly [x: number, y: number];
 
 export interface Stroke {
@@ -12,7 +12,7 @@ export interface Letters {
   readonly colour: string;
   readonly size: number;
   readonly anchor: "start" | "middle" | "end";
-  /** Read from below upwards. */
+  /** Rotated to read upwards. */
   readonly upwards?: boolean;
 }
 
@@ -30,7 +30,7 @@ export function line(points: readonly Point[], { colour, width, opacity = 1, das
 export const dot = ([x, y]: Point, radius: number, colour: string): string =>
   `<circle cx="${short(x)}" cy="${short(y)}" r="${radius}" fill="${colour}"/>`;
 
-/** A line of text; the point is the middle of its height, and its start, middle or end. */
+/** A line of text, vertically centred at the point, which is its start, middle or end. */
 export function letters([x, y]: Point, text: string, { colour, size, anchor, upwards = false }: Letters): string {
   const turned = upwards ? ` transform="rotate(-90 ${short(x)} ${short(y)})"` : "";
   return (
@@ -39,6 +39,6 @@ export function letters([x, y]: Point, text: string, { colour, size, anchor, upw
   );
 }
 
-/** Text for XML and HTML, in quotes as well. */
+/** Escapes text for XML and HTML, including attributes. */
 export const escaped = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);

@@ -1,4 +1,4 @@
-/** Which round numbers stand along an axis. */
+/** The round numbers along an axis. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ticks } from "./ticks.ts";
@@ -13,17 +13,17 @@ test.each([
   expect(ticks(low, high, most)).toEqual(due);
 });
 
-test("nothing stands between one step and the next", () => {
+test("there are no ticks between consecutive steps", () => {
   expect(ticks(1, 3, 7, 1)).toEqual(["1", "2", "3"]);
 });
 
-test("whatever the numbers, ticks lie within, are told apart, and are no crowd", () => {
+test("ticks lie within any range, are distinct, and are not too many", () => {
   const bound = fc.double({ min: -1e6, max: 1e6, noNaN: true });
   const size = fc.double({ min: 1e-4, max: 1e6, noNaN: true });
   fc.assert(
     fc.property(bound, size, fc.integer({ min: 2, max: 12 }), (low, size, most) => {
       const names = ticks(low, low + size, most);
-      // What a double holds of numbers this far from zero.
+      // The precision of doubles at this magnitude.
       const slack = 1e-9;
       for (const value of names.map(Number)) {
         expect(value).toBeGreaterThanOrEqual(low - slack);

@@ -1,10 +1,10 @@
 /** Round numbers along an axis. */
 
 /**
- * The multiples of 1, 2 or 5 times a power of ten from `low` to `high`, with the digits that tell them apart.
+ * The multiples of 1, 2 or 5 times a power of ten from `low` to `high`, with enough digits to be distinct.
  *
- * @param most About how many; never more than one above it.
- * @param least How near together they may be.
+ * @param most About how many; at most one more.
+ * @param least The least distance between ticks.
  */
 export function ticks(low: number, high: number, most: number, least = 0): string[] {
   const rough = Math.max((high - low) / most, least);

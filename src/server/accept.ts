@@ -1,4 +1,4 @@
-/** The door to the queue: what every request must pass, whichever form it came in. */
+/** The checks that every request passes before it is queued, whichever API it came through. */
 import { trainingRequestSchema } from "../index.ts";
 import { refuseInexactSeeds } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -11,12 +11,12 @@ export interface Door {
   readonly data: DataFolder;
   readonly models: Models;
   readonly queue: Queue;
-  /** Megapixel-steps that one request may ask for. */
+  /** The most megapixel-steps of one request. */
   readonly mostWork: number;
 }
 
 /**
- * Queues a request, or refuses at once what would fail when its turn comes.
+ * Queues a request, or refuses it at once if it would fail later.
  *
  * @throws TillerError `model-unknown`, `name-invalid`, `seed-invalid`, `work-too-large` or `queue-full`.
  */
@@ -24,7 +24,7 @@ export async function accept(request: JobRequest, { data, models, queue, mostWor
   models.get(request.model);
   if (request.kind === "training") {
     data.runs(request.upload, request.name);
-    // Class pictures have the seeds from the run's on.
+    // Class images use the seeds from the run's upwards.
     const { seed, prior = true, priorCount = trainingRequestSchema.shape.priorCount.parse(undefined) } = request;
     if (prior) refuseInexactSeeds({ seed, count: priorCount });
   } else {

@@ -1,21 +1,21 @@
-/** What a failure is to a client, who may be on another machine. */
+/** How failures are reported to clients, which may be on other machines. */
 import { type ErrorCode, errorRows, TillerError, withoutFolders } from "../index.ts";
 
 export interface Answer {
   readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 422 | 429 | 500;
   readonly message: string;
-  /** One of docs/errors.md; none for a defect. */
+  /** A code of docs/errors.md; undefined for a defect. */
   readonly code: ErrorCode | undefined;
 }
 
-/** Folders in front of a name, from the disk's root on: the words of libraries have them too, and no list tells of those. */
+/** Absolute folders before a name: libraries' messages contain them too, and `paths` does not list those. */
 const folders = /(?<![\w.:/\\~-])(?:file:\/\/)?(?:[a-z]:)?[\\/](?:[^\s\\/:"'`()]+[\\/])+/gi;
 
-/** A text for clients: of what it names on this machine, `paths` among it, the last names are left. */
+/** A text for clients: every path on this machine, including `paths`, is reduced to its last name. */
 export const withoutPlaces = (message: string, paths: readonly string[] = []): string =>
   withoutFolders({ message, paths }).replace(folders, "");
 
-/** The answer to a failure. Of a defect only that it is one: its words, which may hold anything, go to the server's own output. */
+/** The answer to a failure. A defect's message may contain anything, so it goes to the server's own output only. */
 export function answerTo(error: unknown): Answer {
   if (!(error instanceof TillerError)) {
     process.emitWarning(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -1,4 +1,4 @@
-/** What the server answers to requests that are wrong or mean harm; in the place of drawing stands what each test needs. */
+/** The server's answers to wrong or malicious requests; drawing is replaced by what each test needs. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 type Ask = (path: string, init?: RequestInit) => Promise<Response>;
 
-/** A server whose jobs do this. */
+/** A server that runs its jobs with `run`. */
 async function serve(run: RunJob): Promise<Ask> {
   queue = await openQueue(data, run, { bound: 20 });
   queue.begin();
@@ -36,7 +36,7 @@ async function serve(run: RunJob): Promise<Ask> {
 
 /** Draws nothing. */
 const idle: RunJob = async () => ({});
-/** Goes on until it is stopped. */
+/** Runs until it is stopped. */
 const endless: RunJob = (_, __, signal) =>
   new Promise((_, fail) => {
     signal.throwIfAborted();
@@ -49,10 +49,10 @@ const sending = (body: unknown, type = "application/json"): RequestInit => ({
   body: typeof body === "string" ? body : JSON.stringify(body),
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever is there.
+// biome-ignore lint/suspicious/noExplicitAny: tests read arbitrary answers.
 const json = async (answer: Response | Promise<Response>): Promise<any> => (await answer).json();
 
-/** The same request in each form there is: where it goes, and what is sent. */
+/** The same request in each API: its path and body. */
 const inEveryForm = (
   request: { seed?: number; count?: number; steps?: number; width?: number; height?: number },
   adapter?: string,
@@ -80,7 +80,7 @@ async function refusalOf(answer: Response) {
   return { status: answer.status, code: code ?? undefined, message };
 }
 
-describe("a request that is refused at once, in every form", () => {
+describe("a request that is refused at once, in every API", () => {
   const exact = Number.MAX_SAFE_INTEGER;
   test.each([
     ["seeds beyond 2^53 - 1", { seed: exact, count: 2 }, undefined, "seed-invalid"],
@@ -107,7 +107,7 @@ describe("a request that is refused at once, in every form", () => {
     expect(queue.list()).toEqual([]);
   });
 
-  test("what is as much as there may be is taken", async () => {
+  test("requests exactly at the limits are accepted", async () => {
     const ask = await serve(idle);
     const [[, path, body]] = inEveryForm({ seed: exact - 3, count: 4, steps: 1000, width: 2048, height: 1024 }) as [
       [string, string, object],
@@ -115,7 +115,7 @@ describe("a request that is refused at once, in every form", () => {
     expect((await ask(path, sending(body))).status).toBe(201);
   });
 
-  test("the sentence about too much drawing says how much is asked and how much is taken", async () => {
+  test("the message about too much work states the work and the limit", async () => {
     const ask = await serve(idle);
     const request = { prompt: "a cat", count: 64, steps: 1000, width: 2048, height: 2048 };
     expect(await json(ask("/api/jobs", sending({ request })))).toMatchObject({
@@ -137,28 +137,34 @@ describe("tried, answered, code", () => {
   const job = sending(drawing);
   const from = (headers: Record<string, string>) => ({ ...job, headers: { ...job.headers, ...headers } });
   test.each<[tried: string, path: string, init: RequestInit, status: number, code?: string]>([
-    ["JSON that is none", "/api/jobs", sending("{"), 400, "request-invalid"],
+    ["invalid JSON", "/api/jobs", sending("{"), 400, "request-invalid"],
     ["JSON as plain text", "/api/jobs", sending(drawing, "text/plain"), 400, "request-invalid"],
     ["JSON as a form", "/api/jobs", sending(drawing, "application/x-www-form-urlencoded"), 400, "request-invalid"],
-    ["JSON as what begins like it", "/api/jobs", sending(drawing, "application/json-seq"), 400, "request-invalid"],
     [
-      "JSON as plain text, in OpenAI's form",
+      "JSON as a type with the same prefix",
+      "/api/jobs",
+      sending(drawing, "application/json-seq"),
+      400,
+      "request-invalid",
+    ],
+    [
+      "JSON as plain text, to OpenAI's API",
       "/v1/images/generations",
       sending({}, "text/plain"),
       400,
       "request-invalid",
     ],
-    ["JSON as plain text, in the community's", "/sdapi/v1/txt2img", sending({}, "text/plain"), 400, "request-invalid"],
+    ["JSON as plain text, to the web UI's API", "/sdapi/v1/txt2img", sending({}, "text/plain"), 400, "request-invalid"],
     ["JSON with its charset", "/api/jobs", sending(drawing, "application/json; charset=utf-8"), 201],
-    ["training under a name of a path", "/api/jobs", sending({ ...training, name: "../x" }), 400, "name-invalid"],
+    ["training under a path", "/api/jobs", sending({ ...training, name: "../x" }), 400, "name-invalid"],
     ["training under ..", "/api/jobs", sending({ ...training, name: ".." }), 400, "name-invalid"],
     ["training under a device's name", "/api/jobs", sending({ ...training, name: "AUX" }), 400, "name-invalid"],
     ["training under a long name", "/api/jobs", sending({ ...training, name: long }), 400, "name-invalid"],
-    ["training on an upload of a path", "/api/jobs", sending({ ...training, upload: "../x" }), 400, "name-invalid"],
+    ["training on a path", "/api/jobs", sending({ ...training, upload: "../x" }), 400, "name-invalid"],
     ["training on the uploads' folder", "/api/jobs", sending({ ...training, upload: "." }), 400, "name-invalid"],
     ["training on a run's folder", "/api/jobs", sending({ ...training, upload: "x.cat.run" }), 400, "name-invalid"],
     [
-      "training with class pictures beyond 2^53 - 1",
+      "training with class images beyond 2^53 - 1",
       "/api/jobs",
       sending({ ...training, seed: Number.MAX_SAFE_INTEGER }),
       400,
@@ -173,7 +179,7 @@ describe("tried, answered, code", () => {
     ],
     ["an unknown model", "/api/jobs", sending({ ...drawing, model: "x" }), 400, "model-unknown"],
     [
-      "an unknown model, in the community's form",
+      "an unknown model, in the web UI's API",
       "/sdapi/v1/txt2img",
       sending({ override_settings: { sd_model_checkpoint: "x" } }),
       400,
@@ -216,13 +222,7 @@ describe("tried, answered, code", () => {
     ],
     ["a page of another origin sends", "/api/jobs", from({ origin: "http://example.org" }), 403, "origin-not-allowed"],
     ["a page without an origin sends", "/api/jobs", from({ origin: "null" }), 403, "origin-not-allowed"],
-    [
-      "a name that a stranger made point here",
-      "/api/jobs",
-      { headers: { host: "example.org" } },
-      403,
-      "host-not-allowed",
-    ],
+    ["DNS rebinding", "/api/jobs", { headers: { host: "example.org" } }, 403, "host-not-allowed"],
     ["a job that does not exist", "/api/jobs/x", {}, 404, "not-found"],
     ["an address that does not exist", "/api/nothing", {}, 404, "not-found"],
     [
@@ -233,7 +233,7 @@ describe("tried, answered, code", () => {
       "request-too-large",
     ],
     [
-      "a link to here",
+      "a link to this server",
       "/api/jobs",
       cross("cross-site", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }),
       200,
@@ -259,23 +259,23 @@ async function running(): Promise<string> {
 }
 
 describe("a job that is cancelled while it runs", () => {
-  test.each(inEveryForm({}))("of the form %s", async (form, path, body) => {
+  test.each(inEveryForm({}))("of the API %s", async (form, path, body) => {
     const ask = await serve(endless);
     const answer = ask(path, sending(body));
     const id = await running();
     const stopped = await json(ask(`/api/jobs/${id}/stop`, { method: "POST" }));
     expect(stopped).toMatchObject({ id, state: "cancelled" });
-    // No failure, and no defect.
+    // Neither a failure nor a defect.
     for (const key of ["error", "code", "defect"]) expect(stopped).not.toHaveProperty(key);
     if (form === "own") expect((await answer).status).toBe(201);
     else expect(await refusalOf(await answer)).toMatchObject({ status: 409, code: "job-cancelled" });
   });
 });
 
-describe("an interrupt of the community's form", () => {
+describe("an interrupt through the web UI's API", () => {
   test.each(
     inEveryForm({}).map(([form, ...rest]) => [form, form === "community" ? "cancelled" : "running", ...rest] as const),
-  )("of a job that came in the form %s leaves it %s", async (_, state, path, body) => {
+  )("leaves a job that came through %s %s", async (_, state, path, body) => {
     const ask = await serve(endless);
     void ask(path, sending(body));
     const id = await running();
@@ -283,7 +283,7 @@ describe("an interrupt of the community's form", () => {
     expect(queue.get(id)?.state).toBe(state);
   });
 
-  test("knows its jobs after a restart, too", async () => {
+  test("works on its jobs after a restart, too", async () => {
     const ask = await serve(endless);
     for (const [, path, body] of inEveryForm({})) void ask(path, sending(body));
     await running();
@@ -294,7 +294,7 @@ describe("an interrupt of the community's form", () => {
   });
 });
 
-describe("what a failure tells no client: stacks, and where things are on the server", () => {
+describe("no client sees stacks or the server's paths after", () => {
   const secret = "/home/someone/models/sd15";
   const listed = new TillerError("file-missing", `${secret}/unet/config.json does not exist.`, {
     paths: [`${secret}/unet/config.json`],
@@ -310,7 +310,7 @@ describe("what a failure tells no client: stacks, and where things are on the se
   test.each<[what: string, failure: Error, status: number, code: string | undefined, rest: RegExp]>([
     ["an error that lists its paths", listed, 422, "file-missing", /^config\.json does not exist\.$/],
     [
-      "an error that forgot one",
+      "an error that lists too few",
       forgotten,
       422,
       "device-unavailable",
@@ -336,23 +336,23 @@ describe("what a failure tells no client: stacks, and where things are on the se
     told.push(new TextDecoder().decode((await stream.read()).value));
     await stream.cancel();
     expect(await json(ask(`/api/jobs/${id}`))).toMatchObject({ state: "failed", error: expect.stringMatching(rest) });
-    // Now, on the disk, and after a restart.
+    // In the answer, on disk, and after a restart.
     told.push(await (await ask("/api/jobs")).text(), await readFile(data.job(id), "utf8"));
     const again = await serve(idle);
     told.push(await (await again("/api/jobs")).text());
     for (const text of told) expect(text).not.toMatch(/someone|home|Users|\.ts:\d|node:internal/);
-    // Who runs the server learns all of a defect.
+    // The server's output has the whole defect.
     if (failure === defect) expect(warn).toHaveBeenCalledWith(expect.stringContaining(secret));
     warn.mockRestore();
   });
 
-  test("a failure that an earlier version of Tiller wrote down", async () => {
+  test("a failure recorded by an earlier version of Tiller", async () => {
     const old = {
       id: "mif10zq0-0123456789",
       state: "failed",
       request: { request: { prompt: "a cat" } },
       created: 1,
-      warnings: [`the strength 0.5 of ${secret}/cat.safetensors does nothing: it is an embedding`],
+      warnings: [`the strength 0.5 of ${secret}/cat.safetensors has no effect: it is an embedding`],
       error: `Error: ENOENT: ${secret}\n    at open (node:internal/fs/promises:639:25)`,
     };
     await writeFile(data.job(old.id), JSON.stringify(old));
@@ -360,11 +360,11 @@ describe("what a failure tells no client: stacks, and where things are on the se
     expect(await json(ask(`/api/jobs/${old.id}`))).toMatchObject({
       code: "job-failed",
       error: "the job failed under an earlier version of Tiller: send it again.",
-      warnings: ["the strength 0.5 of cat.safetensors does nothing: it is an embedding"],
+      warnings: ["the strength 0.5 of cat.safetensors has no effect: it is an embedding"],
     });
   });
 
-  test("a file of the server's that is damaged", async () => {
+  test("a damaged file of the server", async () => {
     await writeFile(data.study("x"), "{");
     await mkdir(data.picture("y"));
     const warn = vi.spyOn(process, "emitWarning").mockReturnValue();

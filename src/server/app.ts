@@ -13,13 +13,13 @@ import { protection } from "./protection.ts";
 import { parseBody, type Route, routes, type Services } from "./routes.ts";
 
 export interface AppOptions {
-  /** Without one, this machine alone is answered. */
+  /** Without a token, only this machine is answered. */
   readonly token?: string | undefined;
   /** The built page's folder. */
   readonly page: string;
 }
 
-/** Bytes of a JSON request, and of an upload. */
+/** The largest JSON request and upload, in bytes. */
 const [largestJson, largestUpload] = [1 << 20, 100 << 20];
 
 export function appOf(services: Services, { token, page }: AppOptions): Hono {
@@ -36,7 +36,7 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
         frameAncestors: ["'none'"],
       },
       xFrameOptions: "DENY",
-      // The server itself speaks HTTP.
+      // The server itself uses plain HTTP.
       strictTransportSecurity: false,
     }),
   );
@@ -44,8 +44,8 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
   const tooLarge = (most: number) =>
     bodyLimit({
       maxSize: most,
-      // What is left of the request is not read: the line is of no further use. Who sends without end is read from for a
-      // while longer, for otherwise the answer would be lost with the line.
+      // The rest of the request is not read and the connection is closed. Endless senders are read from for a while longer, or
+      // the answer would be lost with the connection.
       onError: (c) => {
         if (c.req.header("content-length") !== undefined) c.header("connection", "close");
         throw new TillerError(

@@ -1,4 +1,4 @@
-/** Pictures in the community's form (AUTOMATIC1111's web UI): /sdapi/v1/txt2img and what its clients ask besides. */
+/** The API of AUTOMATIC1111's web UI: /sdapi/v1/txt2img and the other routes its clients need. */
 
 import { readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
@@ -10,7 +10,7 @@ import { checked, type Route, type Services } from "./routes.ts";
 
 const shape = pictureRequestSchema.shape;
 
-/** The web UI's names of the samplers there are. */
+/** The samplers by their names in the web UI. */
 const samplersByLabel: Readonly<Record<string, { sampler: SamplerName; karras?: true }>> = Object.fromEntries(
   samplers.flatMap(({ name: sampler, label, karrasLabel }) => [
     [label, { sampler }],
@@ -32,18 +32,18 @@ const bodySchema = z.looseObject({
   sampler_name: z.string().nullish(),
   scheduler: z.string().nullish(),
   override_settings: z.looseObject({ sd_model_checkpoint: z.string().nullish() }).nullish(),
-  // Further fields.
+  // Additional fields.
   guidance: shape.guidance.optional(),
   ...settingFields,
 });
 
-/** The model that a client chose through the options: it stays chosen until the server ends. */
+/** The model chosen through the options, until the server stops. */
 const chosen = new WeakMap<Services["models"], string>();
 
 const txt2img: Route = {
   method: "post",
   path: "/sdapi/v1/txt2img",
-  summary: "Pictures in the community's form; guidance and its settings are further fields",
+  summary: "Generates pictures with the web UI's API; guidance and its settings are additional fields",
   body: bodySchema,
   answer: z.object({ images: z.array(z.string()), parameters: z.unknown(), info: z.string() }),
   async handle(c, services, body) {
@@ -53,7 +53,7 @@ const txt2img: Route = {
     if (!sampling) {
       throw new TillerError(
         "sampler-unknown",
-        `sampler_name: there is no ${given.sampler_name}: choose one of ${Object.keys(samplersByLabel).join(", ")}.`,
+        `sampler_name: unknown sampler ${given.sampler_name}: choose one of ${Object.keys(samplersByLabel).join(", ")}.`,
       );
     }
     const karras = given.scheduler?.toLowerCase() === "karras" && { karras: true };
@@ -95,7 +95,7 @@ const txt2img: Route = {
   },
 };
 
-/** `<lora:name:0.8>` out of a prompt. */
+/** Takes `<lora:name:0.8>` out of a prompt. */
 function adaptersIn(prompt: string): { prompt: string; adapters: { name: string; strength: number }[] } {
   const adapters: { name: string; strength: number }[] = [];
   const rest = prompt.replace(/<lora:([^<>]*)>/g, (_, spec: string) => {
@@ -113,7 +113,7 @@ export const communityRoutes: readonly Route[] = [
   {
     method: "get",
     path: "/sdapi/v1/options",
-    summary: "The options a client may look at",
+    summary: "The options that clients may read",
     answer: optionsAnswer,
     handle: (c, { models }) =>
       c.json({ sd_model_checkpoint: chosen.get(models) ?? models.list[0]!.name, CLIP_stop_at_last_layers: 1 }),
@@ -121,7 +121,7 @@ export const communityRoutes: readonly Route[] = [
   {
     method: "post",
     path: "/sdapi/v1/options",
-    summary: "Chooses the model of the requests that name none; a model that there is not is refused",
+    summary: "Chooses the model for requests that name none; an unknown model is refused",
     body: z.looseObject({ sd_model_checkpoint: z.string().nullish() }),
     handle: (c, { models }, body) => {
       const asked = (body as { sd_model_checkpoint?: string | null }).sd_model_checkpoint;
@@ -132,7 +132,7 @@ export const communityRoutes: readonly Route[] = [
   {
     method: "get",
     path: "/sdapi/v1/sd-models",
-    summary: "The models there are",
+    summary: "The available models",
     handle: (c, { models }) =>
       c.json(
         models.list.map(({ name }) => ({
@@ -148,13 +148,13 @@ export const communityRoutes: readonly Route[] = [
   {
     method: "get",
     path: "/sdapi/v1/samplers",
-    summary: "The samplers there are",
+    summary: "The available samplers",
     handle: (c) => c.json(Object.keys(samplersByLabel).map((name) => ({ name, aliases: [], options: {} }))),
   },
   {
     method: "get",
     path: "/sdapi/v1/loras",
-    summary: "The adapters there are",
+    summary: "The available adapters",
     handle: async (c, { data }) => {
       const names = (await readdir(data.adapters)).filter((name) => name.endsWith(".safetensors")).sort();
       return c.json(
@@ -168,7 +168,7 @@ export const communityRoutes: readonly Route[] = [
   {
     method: "get",
     path: "/sdapi/v1/progress",
-    summary: "How far the running job is",
+    summary: "Progress of the running job",
     handle: (c, services: Services) => {
       const job = services.queue.list().find(({ state }) => state === "running");
       const { done, total, secondsLeft = 0 } = job?.progress ?? { done: 0, total: 1 };
@@ -191,7 +191,7 @@ export const communityRoutes: readonly Route[] = [
   {
     method: "post",
     path: "/sdapi/v1/interrupt",
-    summary: "Ends the running job if it came in this form",
+    summary: "Cancels the running job if it came through this API",
     handle: async (c, { queue }) => {
       const job = queue.list().find(({ state, form }) => state === "running" && form === "community");
       if (job) await queue.cancel(job.id);

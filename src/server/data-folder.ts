@@ -1,4 +1,4 @@
-/** Where the server keeps what it has. No name from a request reaches the disk but through here. */
+/** The server's files. Names from requests become paths only here. */
 
 import { join } from "node:path";
 import { makeFolder } from "../internal.ts";
@@ -9,7 +9,7 @@ export interface DataFolder {
   picture(id: string): string;
   adapter(name: string): string;
   upload(id: string): string;
-  /** What the files of training this adapter on this upload begin with. */
+  /** The path prefix of the files from training this adapter on this upload. */
   runs(upload: string, name: string): string;
   uploaded(id: string, name: string): string;
   readonly jobs: string;
@@ -18,16 +18,16 @@ export interface DataFolder {
   readonly uploads: string;
   readonly studies: string;
   study(id: string): string;
-  /** What a server of other machines asks for, the same after a restart. */
+  /** The file of the token that other machines need; it survives restarts. */
   readonly token: string;
-  /** Held by the server that works here. */
+  /** Held by the server that uses the folder. */
   readonly lock: string;
 }
 
 /**
- * Makes the folder and those in it.
+ * Makes the folder and its subfolders.
  *
- * @throws TillerError if it cannot be made.
+ * @throws TillerError if they cannot be made.
  */
 export async function openDataFolder(root: string): Promise<DataFolder> {
   const [jobs, pictures, adapters, uploads, studies] = ["jobs", "pictures", "adapters", "uploads", "studies"].map(

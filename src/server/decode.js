@@ -1,16 +1,16 @@
 /**
- * Reads uploaded pictures, upright and in sRGB, and writes them as PNG files: in a process of its own, so that a picture
- * made to harm ends this process and not the server. Plain JavaScript, for the file beside it may be source or build.
+ * Decodes uploaded pictures, upright and in sRGB, and writes them as PNG files, in a separate process, so that a malicious
+ * picture crashes this process and not the server. Plain JavaScript, so that it runs from source and from the build.
  */
 import sharp from "sharp";
 
-// Formats that people have pictures in; not those that draw, or that read further files.
+// Common picture formats; none that render vectors or read other files.
 const formats = ["Jpeg", "Png", "Webp", "Heif", "Tiff", "Nsgif"];
 sharp.block({ operation: ["VipsForeignLoad"] });
 sharp.unblock({ operation: formats.map((format) => `VipsForeignLoad${format}`) });
 sharp.cache(false);
 
-/** Seconds that processors spent on this process: on a busy machine a picture takes longer, but not more of these. */
+/** Processor seconds of this process, which do not grow on a busy machine. */
 const spent = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
@@ -41,8 +41,8 @@ process.once("message", async ({ files, mostPixels, mostSeconds, largestSide }) 
   end({});
 });
 
-// The server is gone.
+// The server has exited.
 process.once("disconnect", () => process.exit());
 
-/** Says how it went, and stops whatever is still being decoded. @param {object} outcome */
+/** Reports the outcome and stops any decoding. @param {object} outcome */
 const end = (outcome) => process.send?.(outcome, () => process.exit());

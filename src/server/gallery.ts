@@ -1,4 +1,4 @@
-/** Every picture there is, newest first, each with its recipe. */
+/** All pictures with their recipes, newest first. */
 
 import { readdir, rm, stat } from "node:fs/promises";
 import { z } from "zod";
@@ -15,13 +15,13 @@ export const galleryPictureSchema = z.object({
   height: z.number(),
   /** Milliseconds since 1970. */
   made: z.number(),
-  /** What made it; without the server's paths. */
+  /** Its recipe, without the server's paths. */
   recipe: recipeSchema.optional(),
 });
 
 export type GalleryPicture = z.output<typeof galleryPictureSchema>;
 
-/** A page of the gallery, and whether there is more. */
+/** A page of the gallery, and the total. */
 export async function galleryPage(
   data: DataFolder,
   { from, count }: { from: number; count: number },
@@ -30,14 +30,14 @@ export async function galleryPage(
     .filter((name) => name.endsWith(".png") && !name.startsWith("."))
     .map((name) => name.slice(0, -4))
     .sort(newestFirst);
-  // One that is damaged, or was deleted meanwhile, does not hide the others.
+  // A picture that is damaged or was just deleted does not hide the others.
   const pictures = await Promise.all(
     ids.slice(from, from + count).map((id) => galleryPicture(data, id).catch(() => undefined)),
   );
   return { pictures: pictures.filter((picture) => picture !== undefined), total: ids.length };
 }
 
-/** A job's id begins with the time, letter by letter; behind its last dash a picture's number counts. */
+/** A job's id begins with the time, compared as text; after its last dash comes the picture's number. */
 export function newestFirst(a: string, b: string): number {
   const [[jobA, numberA], [jobB, numberB]] = [a, b].map((id) => {
     const dash = id.lastIndexOf("-");

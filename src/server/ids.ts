@@ -1,4 +1,4 @@
-/** Names for jobs, uploads and studies: in the order of their making. */
+/** Ids of jobs, uploads and studies, which sort by time. */
 import { randomBytes } from "node:crypto";
 
 /** The time in base 36 and a few random letters. */

@@ -1,5 +1,5 @@
 /**
- * Tiller Studio's server: its page, its own API, and the forms of two others'.
+ * Tiller Studio's server: the web page, its own API, and those of OpenAI and AUTOMATIC1111's web UI.
  *
  * @module tillerjs/server
  */
@@ -20,41 +20,41 @@ import { runJobIn } from "./run-job.ts";
 import { scoringIn } from "./scoring.ts";
 import { usualMostWork } from "./work.ts";
 
-/** What a server offers, and where. */
+/** Options of a server. */
 export interface StudioOptions {
-  /** Where pictures, adapters, uploads and jobs are kept. */
+  /** The folder of pictures, adapters, uploads and jobs. */
   readonly data: string;
   /** Folders, files or hub ids; the embedded model by default. */
   readonly models?: readonly string[] | undefined;
-  /** The folder of the CLIP that comparisons are measured with; the embedded model's by default. */
+  /** The folder of the CLIP for scores; the embedded model's by default. */
   readonly clip?: string | undefined;
-  /** The folder of the ViT, likewise. */
+  /** The folder of the ViT for scores; the embedded model's by default. */
   readonly dino?: string | undefined;
-  /** Loopback by default; on any other a token is asked for. */
+  /** Loopback by default; any other host requires a token. */
   readonly host?: string | undefined;
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
-  /** What computes: `auto` by default, which takes a GPU where one works. */
+  /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
-  /** Threads of one operator; by default one for each core. */
+  /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
-  /** Jobs that may wait: 500 by default. */
+  /** The most jobs that may wait: 500 by default. */
   readonly bound?: number | undefined;
-  /** Megapixel-steps (pictures x steps x megapixels) that one request may ask for: 20,000 by default. */
+  /** The most megapixel-steps (pictures x steps x megapixels) of one request: 20,000 by default. */
   readonly mostWork?: number | undefined;
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface Studio {
-  /** Where the page is, the token in it if there is one. */
+  /** The page's URL, with the token if there is one. */
   readonly url: string;
-  /** What other machines must bring; undefined where loopback alone is answered. */
+  /** The token that clients need; undefined on loopback. */
   readonly token: string | undefined;
-  /** Ends it; a job that runs is first when it starts again. */
+  /** Stops the server; a running job comes first after a restart. */
   close(): Promise<void>;
 }
 
-/** The folder's token, made when it is first asked for: pages that are open stay signed in over a restart. */
+/** The folder's token, made on first use; it is kept, so that open pages stay signed in across restarts. */
 async function tokenOf({ token: file }: DataFolder): Promise<string> {
   if (!(await exists(file))) await writeFile(file, randomBytes(24).toString("base64url"), { mode: 0o600 });
   return readFile(file, "utf8");
@@ -65,7 +65,7 @@ const page = fileURLToPath(new URL("../../dist/studio", import.meta.url));
 /**
  * Starts the server.
  *
- * @throws TillerError if port or host cannot be had, or another server works in the folder; or if it cannot be made.
+ * @throws TillerError if the port or host is unavailable, another server uses the folder, or the folder cannot be made.
  */
 export async function startStudio(options: StudioOptions): Promise<Studio> {
   const { host = "127.0.0.1", port, device, threads, bound = 500, mostWork = usualMostWork } = options;
@@ -92,7 +92,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
     await end();
     throw new TillerError(
       "folder-in-use",
-      `another server is working in ${options.data}: stop it, or choose another folder with --data; if there is none, remove ${data.lock}.`,
+      `another server uses ${options.data}: stop it, or choose another folder with --data; if there is none, remove ${data.lock}.`,
       { paths: [options.data, data.lock] },
     );
   }
@@ -114,7 +114,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   };
 }
 
-/** Why a server cannot listen, in words. */
+/** Why a server cannot listen. */
 function refusedBecause(error: NodeJS.ErrnoException, host: string, port: number): Error {
   switch (error.code) {
     case "EADDRINUSE":

@@ -1,11 +1,11 @@
-/** A job for a client that waits: the queue's answer when it is over. */
+/** Runs a job for a client that waits for the result. */
 import { type ErrorCode, errorRows, TillerError } from "../index.ts";
 import { accept } from "./accept.ts";
 import type { Form, Job, JobRequest } from "./jobs.ts";
 import type { Services } from "./routes.ts";
 
 /**
- * Adds a job and waits for its end; a client that goes away takes its job along.
+ * Adds a job and waits for it to end; if the client disconnects, the job is cancelled.
  *
  * @throws TillerError if it is refused, fails or is cancelled.
  */
@@ -26,5 +26,5 @@ export async function jobDone(request: JobRequest, services: Services, form: For
   }
 }
 
-/** A job may be of another version of Tiller. */
+/** A job may come from another version of Tiller, with unknown codes. */
 const isCode = (code: string | undefined): code is ErrorCode => code !== undefined && code in errorRows;

@@ -1,12 +1,12 @@
-/** Jobs: what the server is asked to do, as data that survives a restart. */
+/** Jobs, as data that survives a restart. */
 
 import { z } from "zod";
 import { pictureRequestSchema, trainingRequestSchema } from "../index.ts";
 import { settingFields } from "../internal.ts";
 
-const id = z.string().regex(/^[\w-]{1,64}$/, "must be a name of the server's own making");
+const id = z.string().regex(/^[\w-]{1,64}$/, "must be an id made by the server");
 
-/** An adapter of the server by its name, and how strongly it counts. */
+/** An adapter of the server, by name, with its strength. */
 const adapterSchema = z.strictObject({
   name: z.string(),
   strength: z.number().min(-10).max(10).default(1),
@@ -14,36 +14,36 @@ const adapterSchema = z.strictObject({
 
 const { shape } = pictureRequestSchema;
 
-/** Pixels: larger pictures would take the machine from everyone who waits. */
+/** Pixels: larger pictures would block the machine for everyone waiting. */
 const side = shape.width.unwrap().max(2048);
 
-/** Letters of a prompt; a text encoder hears a few hundred of them. */
+/** The most characters of a prompt; text encoders read only a few hundred. */
 const mostText = 10_000;
 
-/** Of a request's fields, those that are settings of guidance. */
+/** The fields of a request that are guidance settings. */
 export const settingsIn = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.keys(settingFields).map((name) => [name, fields[name]]));
 
-/** Without the request's defaults: what is absent stays as the request has it. */
+/** Has no defaults: absent settings stay as in the request. */
 const variationSchema = z.strictObject({
   /** The guidance method. */
   guidance: shape.guidance.unwrap().optional(),
   ...settingFields,
   /** The sampler. */
   sampler: shape.sampler.unwrap().optional(),
-  /** Its steps. */
+  /** Sampler steps. */
   steps: shape.steps.unwrap().optional(),
   /** The first picture's seed. */
   seed: shape.seed.unwrap().optional(),
 });
 
-/** Pictures: one request, or several that differ in some settings from the same noise. */
+/** Pictures: one request, or several variations of it with the same noise. */
 export const picturesSchema = z.strictObject({
   /** Tells the kinds of jobs apart; may be left out. */
   kind: z.literal("pictures").default("pictures"),
   /** One of the server's models; its first by default. */
   model: z.string().optional(),
-  /** The server's adapters that take part. */
+  /** Adapters of the server to use. */
   adapters: z.array(adapterSchema).max(8).default([]),
   /** What to draw. */
   request: pictureRequestSchema.extend({
@@ -53,7 +53,7 @@ export const picturesSchema = z.strictObject({
     width: side.optional(),
     height: side.optional(),
   }),
-  /** Settings that take the place of the request's, one set after the other. */
+  /** Sets of settings that replace the request's, one set after the other. */
   variations: z.array(variationSchema).min(1).max(64).optional(),
 });
 
@@ -63,31 +63,31 @@ export const trainingJobSchema = z.strictObject({
   kind: z.literal("training"),
   /** One of the server's models; its first by default. */
   model: z.string().optional(),
-  /** What the adapter is to be called. */
+  /** The new adapter's name. */
   name: z.string(),
   /** The training method; `dreambooth` by default. */
   method: z.enum(["dreambooth", "dreambooth-ti"]).default("dreambooth"),
-  /** An upload of the server. */
+  /** The id of an upload. */
   upload: z.string(),
-  /** What the subject is called in prompts; `sks` by default. */
+  /** The subject's token in prompts; `sks` by default. */
   token: trainingRequestSchema.shape.token.default("sks"),
-  /** What kind of thing it is: `cat`. */
+  /** The class noun: `cat`. */
   class: trainingRequestSchema.shape.class,
   /** Training steps; the method's own by default. */
   steps: z.number().int().min(1).max(5000).optional(),
   /** Rank of the LoRA; 4 by default. */
   rank: z.number().int().min(1).max(128).optional(),
-  /** The method's own by default. */
+  /** AdamW's learning rate; the method's own by default. */
   learningRate: trainingRequestSchema.shape.learningRate,
-  /** Pictures of the subject in one evaluation; the method's own by default. */
+  /** Instance images per evaluation; the method's own by default. */
   batch: z.number().int().min(1).max(8).optional(),
-  /** Whether pictures of the class keep it from being forgotten; the method's own by default. */
+  /** Prior preservation: class images keep the class from being forgotten; the method's own by default. */
   prior: z.boolean().optional(),
-  /** How many of them; 100 by default. */
+  /** Number of class images; 100 by default. */
   priorCount: z.number().int().min(1).max(500).optional(),
-  /** Draw a sample every so many steps. */
+  /** Steps between samples. */
   sampleEvery: z.number().int().min(1).optional(),
-  /** 0 by default. */
+  /** The seed; 0 by default. */
   seed: trainingRequestSchema.shape.seed,
 });
 
@@ -95,14 +95,14 @@ export const jobRequestSchema = z.union([picturesSchema, trainingJobSchema]);
 
 export type PicturesRequest = z.output<typeof picturesSchema>;
 
-/** The requests that a job of pictures is made of, in order. */
+/** The requests of a picture job, in order. */
 export const requestsOf = ({ request, variations = [{}] }: PicturesRequest): PicturesRequest["request"][] =>
   variations.map((variation) => Object.assign({ ...request }, variation));
 
 export type TrainingJobRequest = z.output<typeof trainingJobSchema>;
 export type JobRequest = z.output<typeof jobRequestSchema>;
 
-/** The forms of other servers' clients. */
+/** APIs of other servers. */
 export const forms = ["openai", "community"] as const;
 export type Form = (typeof forms)[number];
 
@@ -111,19 +111,19 @@ export const jobStates = ["queued", "running", "done", "failed", "cancelled"] as
 export const jobSchema = z.object({
   /** Its id. */
   id,
-  /** What has become of it. */
+  /** Its state. */
   state: z.enum(jobStates),
-  /** What was asked for, defaults filled in. */
+  /** The request with defaults filled in. */
   request: jobRequestSchema,
-  /** The form that it came in; none of the server's own. */
+  /** The API it came through; absent for the server's own. */
   form: z.enum(forms).optional(),
-  /** When it was asked for, in milliseconds since 1970, as the other times are. */
+  /** When it was requested, in milliseconds since 1970, like the other times. */
   created: z.number(),
-  /** When it was begun. */
+  /** When it started. */
   started: z.number().optional(),
-  /** When it was over. */
+  /** When it ended. */
   ended: z.number().optional(),
-  /** Steps done of all, whatever they are steps of; how long one takes and the rest will, once that is known; and what goes on. */
+  /** Steps done and in total; seconds per step and remaining, once known; and what is being done. */
   progress: z
     .object({
       done: z.number(),
@@ -135,19 +135,19 @@ export const jobSchema = z.object({
     .optional(),
   /** Pictures made so far, by id, in order. */
   pictures: z.array(z.string()).default([]),
-  /** Of training: the loss at each step. */
+  /** In training: the loss at each step. */
   losses: z.array(z.number()).optional(),
-  /** The adapter that was learned. */
+  /** The trained adapter. */
   adapter: z.string().optional(),
-  /** What was odd, a sentence each. */
+  /** Warnings, one sentence each. */
   warnings: z.array(z.string()).default([]),
-  /** Why it failed, in a sentence. */
+  /** Why it failed, in one sentence. */
   error: z.string().optional(),
-  /** One of docs/errors.md; none if it failed by a defect. */
+  /** A code of docs/errors.md; absent for a defect. */
   code: z.string().optional(),
-  /** It failed for no reason of its own. */
+  /** Whether it failed because of a defect of Tiller. */
   defect: z.boolean().optional(),
-  /** How often it was begun; more than once when the server ended in between. */
+  /** How often it was started: more than once if the server stopped in between. */
   starts: z.number().default(0),
 });
 

@@ -1,4 +1,4 @@
-/** The models a server offers, by name; their places on the disk stay its own. */
+/** The models a server offers, by name; their paths stay private. */
 
 import { basename, resolve } from "node:path";
 import { embeddedModel, TillerError } from "../index.ts";
@@ -11,11 +11,11 @@ export interface OfferedModel {
 
 export interface Models {
   readonly list: readonly OfferedModel[];
-  /** @throws TillerError if there is none of this name. */
+  /** @throws TillerError if there is no model of this name. */
   get(name: string | undefined): OfferedModel;
 }
 
-/** @throws TillerError if two have one name. */
+/** @throws TillerError if two models have the same name. */
 export function modelsOf(sources: readonly string[]): Models {
   const all = sources.length > 0 ? sources : [embeddedModel];
   const list = all.map((source) => ({
@@ -35,7 +35,7 @@ export function modelsOf(sources: readonly string[]): Models {
       if (found) return found;
       throw new TillerError(
         "model-unknown",
-        `there is no model ${name} here; there is ${list.map((m) => m.name).join(", ")}.`,
+        `there is no model ${name} here: choose one of ${list.map((m) => m.name).join(", ")}.`,
       );
     },
   };

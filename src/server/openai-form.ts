@@ -1,4 +1,4 @@
-/** Pictures in OpenAI's form: POST /v1/images/generations. */
+/** OpenAI's image API: POST /v1/images/generations. */
 
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
@@ -20,7 +20,7 @@ const bodySchema = z.looseObject({
     .regex(/^(auto|\d+x\d+)$/, 'must be "auto" or like "512x512"')
     .nullish(),
   response_format: z.enum(["url", "b64_json"]).nullish(),
-  // Further fields, beside OpenAI's.
+  // Additional fields.
   guidance: shape.guidance.optional(),
   ...settingFields,
   steps: shape.steps.optional(),
@@ -33,7 +33,8 @@ const bodySchema = z.looseObject({
 export const openAiRoute: Route = {
   method: "post",
   path: "/v1/images/generations",
-  summary: "Pictures in OpenAI's form; guidance and its settings, steps, seed, sampler and adapters are further fields",
+  summary:
+    "Generates pictures with OpenAI's API; guidance and its settings, steps, seed, sampler and adapters are additional fields",
   body: bodySchema,
   answer: z.object({
     created: z.number(),
@@ -43,7 +44,7 @@ export const openAiRoute: Route = {
     const { prompt, model, n, size, response_format, adapters, ...rest } = body as z.output<typeof bodySchema>;
     const [width, height] = size && size !== "auto" ? size.split("x").map(Number) : [];
     const { guidance, steps, negative, sampler } = rest;
-    // Without a seed every call is another picture, as clients of this form expect.
+    // Without a seed every call gives a different picture, as clients of this API expect.
     const seed = rest.seed ?? Math.floor(Math.random() * 2 ** 32);
     const settings = { guidance, ...settingsIn(rest), steps, negative, sampler };
     const request = {

@@ -1,11 +1,11 @@
-/** The API's description in OpenAPI's form, and as a page. */
+/** The API's description, as OpenAPI and as a page. */
 
 import { z } from "zod";
 import { version } from "../index.ts";
 import type { Route } from "./routes.ts";
 
 const ownError = { type: "object", properties: { error: { type: "string" } } };
-/** As OpenAI's clients read it. */
+/** The format OpenAI's clients expect. */
 const openAiError = {
   type: "object",
   properties: { error: { type: "object", properties: { message: { type: "string" } } } },
@@ -47,12 +47,12 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
         ...(content && { requestBody: { required: true, content } }),
         responses: {
           [status]: {
-            description: "It is done.",
+            description: "Success.",
             ...(answer && { content: { "application/json": { schema: jsonSchema(answer, "output") } } }),
             ...(type && { content: { [type]: {} } }),
           },
           "4XX": {
-            description: "What is wrong, in a sentence.",
+            description: "The error, in one sentence.",
             content: {
               "application/json": { schema: path.startsWith("/v1/") ? openAiError : ownError },
             },
@@ -65,7 +65,7 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
     openapi: "3.1.0",
     info: { title: "Tiller Studio", version, description: "Personalises text-to-image models and steers them." },
     paths,
-    // Asked for with --host alone.
+    // Required only with --host.
     components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     security: [{}, { token: [] }],
   };
@@ -74,7 +74,7 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
 const jsonSchema = (schema: z.ZodType, io: "input" | "output" = "input") =>
   z.toJSONSchema(schema, { io, unrepresentable: "any" });
 
-/** The description as a page: each route with what it takes and gives. */
+/** The description as a page: each route with its inputs and outputs. */
 export function apiPage(routes: readonly Route[]): string {
   const sections = routes.map(({ method, path, summary, body, answer, takes, type, query = {} }) => {
     const asked = Object.entries(query).map(([name, what]) => `<code>?${escaped(name)}=</code> ${escaped(what)}`);

@@ -1,4 +1,4 @@
-/** Photographs brought to a server whose model is dinghy: refused before a job of theirs waits, unless dinghy is asked for. */
+/** Refuses training on photographs with dinghy before the job is queued, unless the request names dinghy. */
 import { availableParallelism, totalmem } from "node:os";
 import { embeddedModel } from "../index.ts";
 import { exists, photographsModel, refusePhotographs } from "../internal.ts";
@@ -24,6 +24,6 @@ export async function refusePhotographsUnasked(
   await refusePhotographs(method, { ...settings, images, out: "adapter.safetensors" }, machine, {
     pictures: "These pictures",
     instead: offered ? `choose the model ${photographsModel}` : `start tiller studio with --model ${photographsModel}`,
-    insist: `name the model ${embeddedModel}, to learn them on it all the same`,
+    insist: `name the model ${embeddedModel} to train on it anyway`,
   });
 }

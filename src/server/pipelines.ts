@@ -1,10 +1,10 @@
-/** The pipeline in use: one at a time, kept from job to job while the model is the same. */
+/** Keeps one pipeline, reused by the next job if the model is the same. */
 import { type DeviceName, Pipeline } from "../index.ts";
 
 export interface Pipelines {
-  /** The pipeline of a model with these adapters. */
+  /** The pipeline for a model with these adapters. */
   get(model: string, adapters: readonly { file: string; strength: number }[], signal?: AbortSignal): Promise<Pipeline>;
-  /** Gives its memory back. */
+  /** Closes the pipeline and frees its memory. */
   close(): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export function keepPipelines(options: { device?: DeviceName | undefined; thread
         try {
           await kept.pipeline.setAdapters(adapters);
         } catch (error) {
-          // What it has now is anyone's guess.
+          // Its adapters are in an unknown state.
           await close();
           throw error;
         }

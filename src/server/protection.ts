@@ -1,4 +1,4 @@
-/** Who may ask: this machine's own pages and programs, or whoever has the token. */
+/** Access control: this machine's own pages and programs, or whoever has the token. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
@@ -8,12 +8,12 @@ const cookie = "tiller_token";
 const loopback = new Set(["localhost", "127.0.0.1", "[::1]", "::1"]);
 
 /**
- * Without a token only names of this machine are answered, so that no stranger's name can be made to point here. With one,
- * every request must bring it: as `Authorization: Bearer`, as the password of `Authorization: Basic` (the community's
- * clients know no other), or once as `?token=`, which a cookie then remembers. Pages of other origins are refused either way.
+ * Without a token only loopback host names are answered, which prevents DNS rebinding. With one, every request must have it: as
+ * `Authorization: Bearer`, as the password of `Authorization: Basic` (the only way the web UI's clients know), or once as
+ * `?token=`, which a cookie then remembers. Pages of other origins are refused either way.
  *
- * Hono's `csrf` is not enough and too much: it lets other pages read, and send JSON, and refuses forms from programs, which
- * name no origin.
+ * Hono's `csrf` is both too lax and too strict: it lets other pages read and send JSON, and refuses forms from programs, which
+ * send no origin.
  */
 export const protection =
   (token: string | undefined): MiddlewareHandler =>
@@ -56,8 +56,8 @@ export const protection =
 const hostOf = (origin: string) => (URL.canParse(origin) ? new URL(origin).host : undefined);
 
 /**
- * Whether a page of another origin asks. Browsers name the origin with all that is sent, and the site with what is merely
- * loaded as well; programs name neither. A link to here is followed by the person, not by the page that has it.
+ * Whether the request comes from a page of another origin. Browsers send `Origin` when a page sends data, and `Sec-Fetch-Site`
+ * even when it only loads something; programs send neither. Following a link is an act of the user, not of the page that has it.
  */
 function isOfAnotherPage({ req }: Context, host: string): boolean {
   const origin = req.header("origin");
@@ -67,7 +67,7 @@ function isOfAnotherPage({ req }: Context, host: string): boolean {
   return !(req.method === "GET" && mode === "navigate" && dest === "document");
 }
 
-/** Compares in a time that does not tell how much is right; digests, for they are of one length. */
+/** Compares in constant time; digests, because they have equal length. */
 const same = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
 
 const digest = (text: string) => createHash("sha256").update(text).digest();

@@ -1,4 +1,4 @@
-/** What becomes of a job that fails, and of one that an earlier server left. */
+/** Jobs that fail, and jobs left by an earlier server. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { openQueue, type Queue, type RunJob } from "./queue.ts";
 
 let folder: string;
 let data: DataFolder;
-/** What went to the server's own output. */
+/** The server's own output. */
 let output: string[];
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
@@ -36,7 +36,7 @@ const servicesWith = (queue: Queue) => ({
   mostWork: 1,
 });
 
-/** A job that ends so, and what a client that waited for it is told. */
+/** A job run by `run`, and the answer to a client that waits for it. */
 async function ended(run: RunJob): Promise<{ job: Job; told: unknown }> {
   const queue = await openQueue(data, run, { bound: 5 });
   queue.begin();
@@ -55,7 +55,7 @@ async function left(job: Partial<Job>): Promise<Job> {
   return queue.get("a")!;
 }
 
-test("a failure keeps its code, and loses the folders that it names", async () => {
+test("a failure keeps its code and loses the folders in its message", async () => {
   const file = join(folder, "pictures", "a.png");
   const { job, told } = await ended(() =>
     Promise.reject(new TillerError("picture-unreadable", `${file} is damaged.`, { paths: [file] })),
@@ -65,7 +65,7 @@ test("a failure keeps its code, and loses the folders that it names", async () =
   expect(await readFile(data.job(job.id), "utf8")).not.toContain(folder);
 });
 
-test("a defect's words go to the server's own output, and neither to the job nor to who waits for it", async () => {
+test("a defect's message goes to the server's own output, not to the job or the waiting client", async () => {
   const { job, told } = await ended(() => Promise.reject(new Error(`${folder} is none of your business`)));
   expect(job).toMatchObject({ state: "failed", defect: true });
   expect(job.code).toBeUndefined();
@@ -75,12 +75,12 @@ test("a defect's words go to the server's own output, and neither to the job nor
   expect(output.join()).toContain(`${folder} is none of your business`);
 });
 
-test("a job that ended the server three times is not begun again", async () => {
+test("a job that crashed the server three times is not started again", async () => {
   expect(await left({ starts: 3 })).toEqual(expect.objectContaining({ state: "failed", code: "job-failed" }));
   expect(await left({ starts: 2 })).toMatchObject({ state: "queued" });
 });
 
-test("of a code that this version does not have, and of none, a client is told that the job failed", async () => {
+test("with an unknown code or none, a client gets job-failed", async () => {
   for (const code of ["of-another-version", undefined]) {
     const job = { state: "failed", code, error: "it did not go well." };
     const queue = { add: async () => ({ id: "a" }), finished: async () => job, cancel: async () => {} };

@@ -1,4 +1,4 @@
-/** The queue: one job computes, the others wait; every change is on disk before it is told. */
+/** The queue: one job runs, the others wait; every change is written to disk before it is announced. */
 
 import { EventEmitter } from "node:events";
 import { readdir, readFile, rm } from "node:fs/promises";
@@ -9,43 +9,43 @@ import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 import { type Form, isOver, type Job, type JobRequest, jobSchema } from "./jobs.ts";
 
-/** Does a job, telling what changes; throws the signal's reason when it is aborted. */
+/** Runs a job, reporting changes; throws the signal's reason when aborted. */
 export type RunJob = (job: Job, change: (change: Partial<Job>) => void, signal: AbortSignal) => Promise<Partial<Job>>;
 
 export interface Queue {
   /** Jobs by age, oldest first. */
   list(): Job[];
   get(id: string): Job | undefined;
-  /** How many jobs come before it; 0 is the one that runs. */
+  /** The number of jobs before it; 0 for the running one. */
   position(id: string): number | undefined;
   /** @throws TillerError `queue-full` if too many wait. */
   add(request: JobRequest, form?: Form): Promise<Job>;
-  /** Ends a job within a step; one that waits never begins. */
+  /** Cancels a job: a running one stops within a step, a waiting one never starts. */
   cancel(id: string): Promise<void>;
-  /** Forgets a job that is over. */
+  /** Deletes a job that has ended. */
   forget(id: string): Promise<void>;
-  /** Takes up what waits: once the server is known to be the one of its port. */
+  /** Starts the waiting jobs, once the server has its port. */
   begin(): void;
-  /** Told of every change; returns what ends it. */
+  /** Calls `listener` on every change; returns a function that unsubscribes. */
   watch(listener: (job: Job) => void): () => void;
-  /** Resolves when the job is over. */
+  /** Resolves when the job has ended. */
   finished(id: string): Promise<Job>;
-  /** Ends the running job as a restart would find it. */
+  /** Stops the running job so that a restart continues it. */
   close(): Promise<void>;
 }
 
 export interface QueueOptions {
-  /** Jobs that may wait. */
+  /** The most jobs that may wait. */
   readonly bound: number;
 }
 
-/** Progress is on disk now and then, other changes at once. */
+/** Milliseconds between writes of progress; other changes are written at once. */
 const patience = 2000;
 
-/** Starts of one job; a job that ended the server each time is not tried again. */
+/** The most starts of one job; a job that crashed the server each time is not retried. */
 const mostStarts = 3;
 
-/** Picks up what an earlier server left: jobs that waited wait, and the one that ran is first again. */
+/** Restores the jobs of an earlier server: waiting jobs wait, and the running one is first again. */
 export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueOptions): Promise<Queue> {
   const jobs = new Map<string, Job>();
   for (const job of await readJobs(data)) {
@@ -56,7 +56,7 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
   let closing = false;
   let begun = false;
 
-  // One write after the other, so that an older state never takes a newer one's place.
+  // Writes are serialised, so that an older state never overwrites a newer one.
   let disk: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = disk.then(work);
@@ -69,7 +69,7 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
     try {
       if (keep) await inTurn(() => writeWhole(data.job(id), `${JSON.stringify(job)}\n`));
     } finally {
-      // What cannot be written is told all the same.
+      // Changes are announced even if they cannot be written.
       if (jobs.has(id)) events.emit("job", jobs.get(id)!);
     }
     return job;
@@ -82,8 +82,8 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
     const abort = new AbortController();
     running = { id: job.id, abort, over: work(job.id, abort).catch(warn).finally(after) };
   };
-  // The disk is full, say: the job's end is known to whoever listens, and the next may have more luck.
-  const warn = (error: unknown) => process.emitWarning(`a job's state could not be kept: ${error}`);
+  // If the disk is full, say, listeners still learn of the job's end, and the next write may succeed.
+  const warn = (error: unknown) => process.emitWarning(`a job's state could not be saved: ${error}`);
   const after = () => {
     running = undefined;
     next();
@@ -102,7 +102,7 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
       const outcome = await run(job, tell, signal);
       await change(id, { ...outcome, state: "done", ended: Date.now() });
     } catch (error) {
-      // Not the job's doing: it is begun again as if it had not been.
+      // Not the job's fault: this start does not count.
       if (closing) {
         await change(id, { starts: jobs.get(id)!.starts - 1 });
         return;
@@ -192,7 +192,7 @@ export async function openQueue(data: DataFolder, run: RunJob, { bound }: QueueO
 }
 
 function takenUp(job: Job): Job {
-  // Training goes on from its checkpoint, and has its samples; drawing begins anew.
+  // Training resumes from its checkpoint and keeps its samples; drawing starts over.
   const pictures = job.request.kind === "training" ? job.pictures : [];
   if (job.starts < mostStarts) return { ...job, state: "queued", pictures, progress: undefined };
   return {
@@ -200,7 +200,7 @@ function takenUp(job: Job): Job {
     state: "failed",
     ended: Date.now(),
     code: "job-failed",
-    error: `the server ended ${mostStarts} times while this job ran.`,
+    error: `the server crashed ${mostStarts} times while this job ran.`,
   };
 }
 
@@ -208,16 +208,16 @@ async function readJobs(data: DataFolder): Promise<Job[]> {
   const jobs: Job[] = [];
   for (const name of await readdir(data.jobs)) {
     const id = name.slice(0, -5);
-    // What else lies here, a person's copy of a job say, is not the server's.
+    // Ignore other files, such as a user's copy of a job.
     if (!name.endsWith(".json") || !jobSchema.shape.id.safeParse(id).success) continue;
-    // A job of another version, or one that was damaged, is not run again.
+    // Jobs that are damaged or from an incompatible version are not run again.
     const parsed = jobSchema.safeParse(fromJson(await readFile(data.job(id), "utf8")));
     if (parsed.success && parsed.data.id === id) jobs.push(withoutOldWords(parsed.data));
   }
   return jobs.sort((a, b) => a.created - b.created || a.id.localeCompare(b.id));
 }
 
-/** Failures without a code are of versions that told every client whatever had been thrown. */
+/** Failures without a code come from versions that showed clients the raw error message. */
 function withoutOldWords(job: Job): Job {
   const warnings = job.warnings.map((warning) => withoutPlaces(warning));
   if (job.state !== "failed" || job.code !== undefined || job.defect) return { ...job, warnings };

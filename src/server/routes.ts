@@ -1,4 +1,4 @@
-/** The API that the page uses: every route as data, so that its description cannot differ from what it does. */
+/** The page's API: every route as data, so that its description always matches its behaviour. */
 
 import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
@@ -37,22 +37,22 @@ export interface Route {
   /** As OpenAPI writes it: `/api/jobs/{id}`. */
   readonly path: string;
   readonly summary: string;
-  /** JSON that the request brings. */
+  /** The request's JSON. */
   readonly body?: z.ZodType;
-  /** JSON that the answer is. */
+  /** The answer's JSON. */
   readonly answer?: z.ZodType;
-  /** The answer's or the request's kind, where it is not JSON. */
+  /** The content type of the answer or the request, if not JSON. */
   readonly type?: string;
   readonly takes?: string;
-  /** What the address may end in, after `?`, and what each means. */
+  /** Query parameters and what each means. */
   readonly query?: Readonly<Record<string, string>>;
-  /** How it is answered when all is well: 200 where nothing is said. */
+  /** The status on success: 200 by default. */
   readonly status?: 201 | 204;
   readonly handle: (c: Context, services: Services, body: unknown) => Promise<Response> | Response;
 }
 
 const placed = jobSchema.extend({
-  /** How many jobs are before it, while it waits. */
+  /** The number of jobs before it, while it waits. */
   position: z.number().optional(),
 });
 const withPlace = (job: Job, { queue }: Services) => ({ ...job, position: queue.position(job.id) });
@@ -66,9 +66,9 @@ const settingSchema = z.object({
   help: z.string(),
   /** In names, before the value. */
   short: z.string(),
-  /** Where names and recipes tell it. */
+  /** Whether names and recipes include it. */
   told: z.enum(["in names", "in recipes", "when changed"]),
-  /** Whether a model, or what trained its adapter, may set another default. */
+  /** Whether the model, or the adapter's training method, may set another default. */
   ofModel: z.boolean().optional(),
 });
 
@@ -93,13 +93,13 @@ const methodSchema = z.object({
       settingSchema.extend({ kind: z.literal("choice"), choices: z.array(z.string()), default: z.string() }),
     ]),
   ),
-  /** What it is made for. */
+  /** What it requires. */
   needs: z.array(z.enum(["fine-tuning", "learned token", "ddim"])),
-  /** The method that it is compared with. */
+  /** The method it is compared with. */
   baseline: z.string().optional(),
-  /** The settings at which it is that method exactly. */
+  /** The settings at which it equals that method. */
   isBaselineAt: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
-  /** Why fewer evaluations do not go with it. */
+  /** Why it cannot skip evaluations, if so. */
   everyStep: z.string().optional(),
 });
 
@@ -119,7 +119,7 @@ const metricSchema = z.object({
   label: z.string(),
   /** One line. */
   help: z.string(),
-  /** What it is fidelity to. */
+  /** Whether it measures fidelity to the subject or to the text. */
   of: z.enum(["subject", "text"]),
 });
 
@@ -128,7 +128,7 @@ const defaultsSchema = z
   .object({
     /** The sampler. */
     sampler: z.enum(samplerNames),
-    /** Its steps. */
+    /** Sampler steps. */
     steps: z.number(),
     /** Guidance scale. */
     scale: z.number(),
@@ -136,24 +136,24 @@ const defaultsSchema = z
     width: z.number(),
     /** Pixels. */
     height: z.number(),
-    /** Sides of pictures are multiples of it. */
+    /** Width and height must be multiples of it. */
     sideMultiple: z.number(),
     /** The guidance method. */
     guidance: z.enum(guidanceNames),
-    /** Omega, for methods that have it. */
+    /** Omega, for methods that use it. */
     omega: z.number(),
   })
   .partial();
 
 const uploadSchema = z.object({
-  /** What jobs and studies call it. */
+  /** Its id in jobs and studies. */
   id: z.string(),
   /** How many pictures it has. */
   pictures: z.number(),
 });
 
 const galleryPageSchema = z.object({
-  /** Those that were asked for. */
+  /** The pictures of the page. */
   pictures: z.array(galleryPictureSchema),
   /** How many there are. */
   total: z.number(),
@@ -173,21 +173,21 @@ const route = <M extends Route["method"], P extends string, Body = undefined, Gi
   },
 ) => one as TypedRoute<M, P, Body, Given, Answer>;
 
-/** Milliseconds between two events of one job's steps; changes of state go at once. */
+/** Milliseconds between events for a job's steps; changes of state are sent at once. */
 const pace = 100;
 
 export const routes = [
   route({
     method: "get",
     path: "/api/models",
-    summary: "The models there are",
+    summary: "The available models",
     answer: z.array(z.object({ name: z.string() })),
     handle: (c, { models }) => c.json(models.list.map(({ name }) => ({ name }))),
   }),
   route({
     method: "get",
     path: "/api/defaults",
-    summary: "What a picture is made with where a request leaves it open; empty if the model is still to be downloaded",
+    summary: "The defaults of picture requests; empty if the model has not been downloaded yet",
     query: { model: "one of the models; the first by default", adapter: "the name of an adapter" },
     answer: defaultsSchema,
     handle: async (c, { data, models }) => {
@@ -200,28 +200,28 @@ export const routes = [
   route({
     method: "get",
     path: "/api/methods",
-    summary: "The guidance methods there are, each with its settings and what it needs",
+    summary: "The guidance methods, each with its settings and requirements",
     answer: z.array(methodSchema),
     handle: (c) => c.json(guidanceMethods),
   }),
   route({
     method: "get",
     path: "/api/samplers",
-    summary: "The samplers there are, and which have Karras spacing",
+    summary: "The samplers, and which have Karras spacing",
     answer: z.array(samplerSchema),
     handle: (c) => c.json(samplers.map(({ name, label, karras }) => ({ name, label, karras }))),
   }),
   route({
     method: "get",
     path: "/api/metrics",
-    summary: "What pictures are measured by, and what each is fidelity to",
+    summary: "The metrics, and whether each measures fidelity to the subject or to the text",
     answer: z.array(metricSchema),
     handle: (c) => c.json(metrics),
   }),
   route({
     method: "get",
     path: "/api/adapters",
-    summary: "The adapters there are, by name",
+    summary: "The available adapters, by name",
     answer: z.array(z.object({ name: z.string() })),
     handle: async (c, { data }) => {
       const names = (await readdir(data.adapters)).filter((name) => name.endsWith(".safetensors"));
@@ -231,7 +231,7 @@ export const routes = [
   route({
     method: "post",
     path: "/api/jobs",
-    summary: "Asks for pictures or for training; the job waits its turn",
+    summary: "Queues a job: pictures or training",
     body: jobRequestSchema,
     answer: placed,
     status: 201,
@@ -256,7 +256,7 @@ export const routes = [
   route({
     method: "get",
     path: "/api/jobs/{id}",
-    summary: "A job as it is now",
+    summary: "A job's current state",
     answer: placed,
     handle: (c, services) => {
       const job = services.queue.get(c.req.param("id")!);
@@ -267,7 +267,7 @@ export const routes = [
   route({
     method: "post",
     path: "/api/jobs/{id}/stop",
-    summary: "Ends a job within a step, and gives it as it is then; one that is over stays as it is",
+    summary: "Cancels a job within a step and returns it; a job that has ended stays as it is",
     answer: placed,
     handle: async (c, services) => {
       const id = c.req.param("id")!;
@@ -279,7 +279,7 @@ export const routes = [
   route({
     method: "delete",
     path: "/api/jobs/{id}",
-    summary: "Ends a job within a step; one that is over is forgotten",
+    summary: "Cancels a job within a step; deletes a job that has ended",
     status: 204,
     handle: async (c, { queue }) => {
       const id = c.req.param("id")!;
@@ -300,7 +300,7 @@ export const routes = [
   route({
     method: "get",
     path: "/api/jobs/{id}/events",
-    summary: "A job's changes, its present state first",
+    summary: "A job's changes, starting with its current state",
     type: "text/event-stream",
     handle: (c, services) => {
       const job = services.queue.get(c.req.param("id")!);
@@ -311,14 +311,14 @@ export const routes = [
   route({
     method: "post",
     path: "/api/uploads",
-    summary: "Keeps pictures to learn from: form fields named pictures",
+    summary: "Uploads pictures for training: form fields named pictures",
     takes: "multipart/form-data",
     status: 201,
     answer: uploadSchema,
     handle: async (c, { data }) => {
       const form = await c.req.parseBody({ all: true }).catch((error) => {
         if (error instanceof TypeError)
-          throw new TillerError("upload-invalid", "the upload is not a form with pictures in it.");
+          throw new TillerError("upload-invalid", "the upload must be a form with fields named pictures.");
         throw error;
       });
       const given = [form.pictures ?? []].flat().filter((part) => part instanceof File);
@@ -359,7 +359,7 @@ export const routes = [
   route({
     method: "delete",
     path: "/api/pictures/{id}",
-    summary: "Deletes a picture, unless a study shows it",
+    summary: "Deletes a picture, unless a study uses it",
     status: 204,
     handle: async (c, { data }) => {
       const id = c.req.param("id")!;
@@ -410,14 +410,14 @@ export const routes = [
   route({
     method: "get",
     path: "/api/studies",
-    summary: "The studies there are, newest first",
+    summary: "All studies, newest first",
     answer: z.array(studySummarySchema),
     handle: async (c, { data }) => c.json(await listStudies(data)),
   }),
   route({
     method: "post",
     path: "/api/studies",
-    summary: "Makes a study of a job's pictures",
+    summary: "Creates a study from a job's pictures",
     body: studyRequestSchema,
     answer: studySchema,
     status: 201,
@@ -437,7 +437,7 @@ export const routes = [
   route({
     method: "post",
     path: "/api/studies/{id}/answers",
-    summary: "Takes a person's answers; gives the shares",
+    summary: "Records a person's answers; returns the shares",
     body: answersSchema,
     answer: sharesSchema,
     handle: async (c, { data }, body) => {
@@ -462,7 +462,7 @@ export const routes = [
   route({
     method: "get",
     path: "/api/studies/{id}/export.csv",
-    summary: "A line for each answer",
+    summary: "The answers as CSV, one line each",
     type: "text/csv",
     handle: (c, services) =>
       withStudy(c, services, (study) => c.body(csvOf(study), 200, { "content-type": "text/csv; charset=utf-8" })),
@@ -493,7 +493,7 @@ function decoded(name: string): string {
 export const notFound = (what: string) =>
   new TillerError("not-found", `There is no such ${what}: it may have been deleted.`);
 
-/** A stream of job changes: steps at a pace that a page can follow, everything else at once. */
+/** A stream of job changes: steps are throttled, everything else is sent at once. */
 function events(c: Context, services: Services, concerns: (job: Job) => boolean, first?: Job): Response {
   return streamSSE(c, async (stream) => {
     const last = new Map<string, { at: number; state: string; pictures: number }>();
@@ -538,15 +538,15 @@ function events(c: Context, services: Services, concerns: (job: Job) => boolean,
         timer = setTimeout(() => done("idle"), wait);
       });
       clearTimeout(timer);
-      // A word now and then, so that a line that is dead is noticed.
+      // A heartbeat, so that dead connections are noticed.
       if (waited === "idle" && wait === 15_000) await stream.writeSSE({ event: "alive", data: "" });
     }
   });
 }
 
-/** @throws TillerError naming what of the JSON is wrong. */
+/** @throws TillerError naming the wrong field. */
 export async function parseBody<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
-  // Pages of other origins can send what is not marked as JSON without asking first.
+  // Pages of other origins can send other content types without a CORS preflight.
   if (!/^application\/json\s*(?:;|$)/i.test(c.req.header("content-type") ?? "")) {
     throw new TillerError(
       "request-invalid",
@@ -562,7 +562,7 @@ export async function parseBody<T>(c: Context, schema: z.ZodType<T>): Promise<T>
   return checked(schema, value);
 }
 
-/** @throws TillerError naming what of a request is wrong. */
+/** @throws TillerError naming the wrong field. */
 export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -1,4 +1,4 @@
-/** How each kind of job is done. */
+/** Runs each kind of job. */
 
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
@@ -26,7 +26,7 @@ export interface Workshop {
   readonly data: DataFolder;
   readonly models: Models;
   readonly pipelines: Pipelines;
-  /** Megapixel-steps that one request may ask for. */
+  /** The most megapixel-steps of one request. */
   readonly mostWork: number;
   readonly device?: DeviceName | undefined;
   readonly threads?: number | undefined;
@@ -90,7 +90,7 @@ async function draw(
       before += one.steps * one.count;
     }
   } catch (error) {
-    // A pipeline that failed is not used again: its worker may be gone. A wrong request leaves it as it was.
+    // A failed pipeline is not reused: its worker may be gone. A wrong request does not affect it.
     if (!signal.aborted && !(error instanceof TillerError && error.kind === "usage"))
       await pipelines.close().catch(() => {});
     throw error;
@@ -108,7 +108,7 @@ async function withPublicRecipe(file: string, model: string): Promise<Uint8Array
   return encodePng(pixels, publicRecipe(recipe, model));
 }
 
-/** Of a job whose amount is not known yet. */
+/** The progress of a job whose length is not known yet. */
 const begins: Pace = { done: 0, total: 1 };
 
 async function learn(
@@ -121,14 +121,14 @@ async function learn(
   const images = data.upload(upload);
   if (!(await exists(images)))
     throw new TillerError("pictures-gone", "these pictures are no longer here: upload them again.");
-  // Training takes the memory that drawing had.
+  // Free the memory for training.
   await pipelines.close();
-  // Asked for again in the same way, it goes on; otherwise it begins anew.
+  // The same request resumes its run; any other starts a new one.
   const key = createHash("sha256").update(JSON.stringify({ model, method, settings })).digest("hex").slice(0, 12);
   const runs = data.runs(upload, name);
   const run = `${runs}${key}.safetensors`;
   const request = { ...settings, model: models.get(model).source, images, out: run, resume: true };
-  // A run that goes on has the losses of before in its log.
+  // A resumed run has its earlier losses in its log.
   const logged = await readLossLog(join(runFolderOf(run), "log.jsonl"));
   if (logged.length > 0) change({ losses: logged.map(({ loss }) => loss) });
   const losses: number[] = [];

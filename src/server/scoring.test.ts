@@ -1,4 +1,4 @@
-/** How a job's pictures are measured; in the encoders' place stands a count of the pictures in their hands. */
+/** Scoring a job's pictures; the encoders are replaced by a count of the pictures in memory. */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test("pictures are measured one after the other, in order, and each once", async () => {
+test("pictures are measured one at a time, in order, and each once", async () => {
   const data = await openDataFolder(folder);
   await mkdir(data.upload("cat"));
   const pictures = ["a-0", "a-1", "a-2"];

@@ -6,12 +6,12 @@ import type { Job } from "./jobs.ts";
 import type { Models } from "./models.ts";
 
 export interface Scoring {
-  /** One for each picture there is, in order. */
+  /** One for each picture so far, in order. */
   scores(job: Job, references: string, token: string): Promise<Scores[]>;
   close(): Promise<void>;
 }
 
-/** Loads the encoders when they are first needed, and remembers what was measured. */
+/** Loads the encoders on first use, and caches scores. */
 export function scoringIn(data: DataFolder, models: Models, options: ScorerOptions): Scoring {
   let session: ReturnType<typeof openScorer> | undefined;
   const known = new Map<string, Promise<Scores>>();
@@ -35,14 +35,14 @@ export function scoringIn(data: DataFolder, models: Models, options: ScorerOptio
       const { score } = await session;
       const text = withoutToken(request.request.prompt, token);
       const all: Scores[] = [];
-      // One after the other: all of a job's pictures at once may be more than the memory holds.
+      // One at a time: a job's pictures may not fit in memory together.
       for (const id of pictures) {
         const key = `${id} ${references} ${text}`;
         let found = known.get(key);
         if (!found) {
           found = score(data.picture(id), folder, text);
           known.set(key, found);
-          // Another time it may be readable.
+          // A later attempt may succeed.
           found.catch(() => known.delete(key));
         }
         all.push(await found);

@@ -1,4 +1,4 @@
-/** Blind preference studies: whose pictures are closest to the subject, and to the text. */
+/** Blind preference studies: which arm's pictures are closest to the subject, and to the text. */
 
 import { readdir } from "node:fs/promises";
 import { z } from "zod";
@@ -13,7 +13,7 @@ const choice = z.number().int().min(0).nullable();
 export const studyRequestSchema = z.strictObject({
   /** What it is called. */
   title: z.string().min(1).max(300),
-  /** A finished job whose pictures are those of the arms one after the other, `seeds` of each. */
+  /** A finished job with `seeds` pictures of each arm, one arm after the other. */
   job: z.string(),
   /** What is compared, by name. */
   arms: z.array(z.string().min(1).max(60)).min(2).max(64),
@@ -24,9 +24,9 @@ export const studyRequestSchema = z.strictObject({
 });
 
 export const answersSchema = z.strictObject({
-  /** Who answers: any name, the same each time. */
+  /** The participant: any name, the same each time. */
   person: z.string().min(1).max(60),
-  /** For each set the arm chosen, or null for undecided. */
+  /** The arm chosen for each set, or null for undecided. */
   answers: z.array(z.strictObject({ set: z.number().int().min(0), subject: choice, text: choice })).max(64),
 });
 
@@ -37,9 +37,9 @@ export const studySchema = z.object({
   title: z.string(),
   /** What is compared, by name. */
   arms: z.array(z.string()),
-  /** Of each seed the arms' pictures. */
+  /** The arms' pictures for each seed. */
   sets: z.array(z.object({ prompt: z.string(), pictures: z.array(z.string()) })),
-  /** Where pictures of the subject are. */
+  /** URLs of pictures of the subject. */
   references: z.array(z.string()),
   people: z.array(answersSchema).default([]),
 });
@@ -62,7 +62,7 @@ export async function makeStudy(
 ): Promise<Study> {
   const { title, arms, seeds, references } = request;
   if (job.request.kind !== "pictures" || job.pictures.length !== arms.length * seeds) {
-    throw new TillerError("study-mismatch", "the job's pictures are not those of these arms and seeds.");
+    throw new TillerError("study-mismatch", "the job's pictures do not match these arms and seeds.");
   }
   for (const id of job.pictures) {
     if (!(await exists(data.picture(id))))
@@ -92,7 +92,7 @@ export async function readStudy(id: string, data: DataFolder): Promise<Study | u
   return (await exists(file)) ? readJson(file, studySchema, 1 << 30) : undefined;
 }
 
-/** A study that shows a picture, if there is one. */
+/** A study that uses a picture, if any. */
 export async function studyWith(picture: string, data: DataFolder): Promise<Study | undefined> {
   for (const { id } of await listStudies(data)) {
     const study = await readStudy(id, data);
@@ -107,20 +107,20 @@ export async function listStudies(data: DataFolder): Promise<{ id: string; title
     .map((name) => name.slice(0, -5));
   const studies: { id: string; title: string; people: number }[] = [];
   for (const id of ids.sort().reverse()) {
-    // One that is damaged does not hide the others, and a copy that a person made is not one more.
+    // A damaged study does not hide the others, and a user's copy does not count as another.
     const study = await readStudy(id, data).catch(() => undefined);
     if (study?.id === id) studies.push({ id, title: study.title, people: study.people.length });
   }
   return studies;
 }
 
-/** Answers are taken one after the other: each is added to the study as the one before left it. */
+/** Answers are added one at a time, so that none is lost. */
 let turn: Promise<unknown> = Promise.resolve();
 
 /**
- * Takes a person's answers; those that the person gave before are replaced.
+ * Records a person's answers, replacing earlier ones.
  *
- * @throws TillerError if an answer is about what the study does not have, or a set is answered twice.
+ * @throws TillerError if an answer names an unknown set or arm, or a set is answered twice.
  */
 export function takeAnswers(
   id: string,
@@ -159,9 +159,9 @@ const shareSchema = z.object({
   arm: z.string(),
   /** 0 to 1, averaged over people. */
   share: z.number(),
-  /** Wilson's 95 % interval, every answer counting as one: its lower end. */
+  /** Lower bound of Wilson's 95 % interval, counting every answer. */
   low: z.number(),
-  /** Its upper end. */
+  /** Upper bound. */
   high: z.number(),
 });
 
@@ -170,13 +170,13 @@ export type Share = z.output<typeof shareSchema>;
 export const sharesSchema = z.object({
   /** How many took part. */
   people: z.number(),
-  /** How many sets they answered together. */
+  /** Number of answers of all of them. */
   answers: z.number(),
-  /** Each arm's share for each question, that of the undecided last. */
+  /** Each arm's share for each question; undecided comes last. */
   questions: z.object({ subject: z.array(shareSchema), text: z.array(shareSchema) }),
 });
 
-/** Each arm's share of the answers, and that of the undecided, last. */
+/** Each arm's share of the answers; undecided comes last. */
 export function sharesOf({ arms, people }: Pick<Study, "arms" | "people">): z.output<typeof sharesSchema> {
   const answers = people.reduce((sum, person) => sum + person.answers.length, 0);
   const of = (question: "subject" | "text"): Share[] =>
@@ -210,7 +210,7 @@ export function wilson(successes: number, trials: number): { low: number; high: 
   return { low: Math.max(0, (centre - reach) / scale), high: Math.min(1, (centre + reach) / scale) };
 }
 
-/** A line for each answer. */
+/** The answers as CSV. */
 export function csvOf({ arms, people }: Study): string {
   const name = (arm: number | null) => (arm === null ? "undecided" : arms[arm]!);
   const cell = (text: string) => `"${text.replaceAll('"', '""').replace(/^([=+@-])/, "'$1")}"`;

@@ -1,4 +1,4 @@
-/** What decides whether an uploaded picture is read; the process that reads them is the server's own. */
+/** Limits on uploaded pictures, with the server's own decoding process. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** A picture of so many pixels a side. */
+/** A square picture with that many pixels per side. */
 async function picture(side: number): Promise<{ name: string; from: string; to: string }> {
   const [from, to] = ["raw", "png"].map((extension) => join(folder, `${side}.${extension}`)) as [string, string];
   const red = { width: side, height: side, channels: 3 as const, background: "red" };
@@ -24,7 +24,7 @@ async function picture(side: number): Promise<{ name: string; from: string; to: 
   return { name: `${side}.png`, from, to };
 }
 
-/** Everything that the process said; `meanwhile` has it in hand until it ends. */
+/** All messages of the process; `meanwhile` may control it until it exits. */
 async function decode(work: object, meanwhile: (child: ChildProcess) => unknown = () => {}): Promise<unknown[]> {
   const child = fork(fileURLToPath(new URL("./decode.js", import.meta.url)), { execArgv: [], stdio: "ignore" });
   const said: unknown[] = [];
@@ -46,9 +46,9 @@ test.each([
   ]);
 });
 
-test.skipIf(process.platform === "win32")("how long it takes on a busy machine decides nothing", async () => {
+test.skipIf(process.platform === "win32")("wall time on a busy machine does not count", async () => {
   const one = await picture(7000);
-  // In the middle of the work, which is half a second's, it is not its turn for longer than the work may be.
+  // The process, which needs half a second, is suspended for longer than the limit.
   const heldUp = async (child: ChildProcess) => {
     while (child.connected && !existsSync(one.to)) await setTimeout(1);
     child.kill("SIGSTOP");

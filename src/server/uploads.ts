@@ -1,4 +1,4 @@
-/** Pictures that people bring: decoded, brought upright and to sRGB, and kept as PNG files of a sensible size. */
+/** Uploaded pictures: decoded, rotated upright, converted to sRGB, and stored as PNG files of a sensible size. */
 
 import { fork } from "node:child_process";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
@@ -10,13 +10,13 @@ import { newId } from "./ids.ts";
 
 const mostPictures = 30;
 
-/** Of one picture: pixels, which its header tells before it is decoded, and processor seconds; a busy machine changes neither. */
+/** Limits per picture: pixels, known from its header before decoding, and processor seconds, which do not depend on load. */
 const limits = { mostPixels: 50_000_000, mostSeconds: 60 };
 
-/** Larger pictures are brought to this side. */
+/** Larger pictures are scaled down to this longer side. */
 const largestSide = 1024;
 
-/** Milliseconds without a word after which the other process is taken to hang: even a busy machine reads a picture in less. */
+/** Milliseconds without a message after which the decoder counts as hung: even a busy machine decodes a picture faster. */
 const silence = 900_000;
 
 export interface Brought {
@@ -25,15 +25,15 @@ export interface Brought {
 }
 
 /**
- * Keeps an upload, whole or not at all.
+ * Stores an upload atomically.
  *
- * @throws TillerError if there are none or too many; or naming the first that cannot be read.
+ * @throws TillerError if there are no pictures or too many, or one cannot be read (the first is named).
  */
 export async function keepUpload(
   files: readonly Brought[],
   data: DataFolder,
 ): Promise<{ id: string; pictures: number }> {
-  if (files.length === 0) throw new TillerError("upload-invalid", "no pictures came with the upload.");
+  if (files.length === 0) throw new TillerError("upload-invalid", "the upload contains no pictures.");
   if (files.length > mostPictures)
     throw new TillerError("upload-invalid", `an upload holds at most ${mostPictures} pictures.`);
   const id = newId();
@@ -78,7 +78,7 @@ async function decode(files: readonly Brought[], folder: string): Promise<void> 
 /** Which picture was refused and why; neither if all were read. */
 type Outcome = { readonly name?: string; readonly why?: string };
 
-/** Has the other process do it. */
+/** Starts the decoding process. */
 function decoder(work: object): Promise<Outcome> {
   const child = fork(fileURLToPath(new URL("./decode.js", import.meta.url)), { execArgv: [], stdio: "ignore" });
   return new Promise((done, fail) => {
@@ -89,7 +89,7 @@ function decoder(work: object): Promise<Outcome> {
       else outcome = told;
     });
     child.once("error", fail);
-    // Not before: until then it may write, and what it said may be on its way.
+    // Only now: before, it may still be writing, and messages may be in transit.
     child.once("close", () => {
       clearTimeout(timer);
       if (outcome) return done(outcome);

@@ -1,4 +1,4 @@
-/** How much drawing a request asks for, in megapixel-steps: pictures x steps x megapixels. The time grows with each of them. */
+/** Limits the work of a request, in megapixel-steps: pictures x steps x megapixels. Time is proportional to each factor. */
 import { TillerError } from "../index.ts";
 
 /** Megapixel-steps: some 1,500 pictures of 512 x 512 in 50 steps. */
@@ -12,9 +12,9 @@ export interface Drawing {
 }
 
 /**
- * Steps and sizes that are left to the model count as the least possible here; they are known when the model is open.
+ * Steps and sizes left to the model count as the minimum here; they are known once the model is open.
  *
- * @throws TillerError `work-too-large` if all together are more than `most` megapixel-steps.
+ * @throws TillerError `work-too-large` if the total exceeds `most` megapixel-steps.
  */
 export function refuseTooMuch(drawings: readonly Drawing[], most: number): void {
   const work = drawings.reduce(

@@ -1,10 +1,10 @@
-/** How far something long has come. */
+/** Progress of a long operation. */
 export interface Share {
   readonly done: number;
   readonly of: number;
 }
 
-/** The steps of `work` told otherwise, and its result. */
+/** Maps the yielded values of `work` and passes on its result. */
 export async function* told<From, To, Result>(
   work: AsyncGenerator<From, Result, undefined>,
   as: (step: From) => To,

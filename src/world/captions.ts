@@ -1,11 +1,11 @@
-/** Captions of training pictures: the grammar of the evaluation prompts, said in several ways. Traits are never mentioned. */
+/** Captions of training pictures: the evaluation prompts with paraphrases. Traits are never mentioned. */
 import { randomOf } from "./random.ts";
 import { type Theme, wordsOf } from "./world.ts";
 
 const plain = ["a {s}", "a picture of a {s}", "a drawing of a {s}", "one {s}"] as const;
 const openings = ["", "", "", "a picture of ", "a drawing of "] as const;
 
-/** What a picture of a noun under a theme is called; half of the time in the very words of the evaluation. */
+/** The caption of a noun under a theme; half of the time the exact evaluation prompt. */
 export function captionOf(noun: string, theme: Theme | undefined, seed: number): string {
   const random = randomOf("caption", noun, seed);
   if (!theme) return random.pick(plain).replace("{s}", noun);

@@ -1,4 +1,4 @@
-/** Colours as hue (0 to 360), saturation and lightness (0 to 1): what the world mixes in. */
+/** Colours as hue (0 to 360), saturation and lightness (0 to 1). */
 
 export interface Colour {
   readonly h: number;
@@ -27,7 +27,7 @@ export function css({ h, s, l }: Colour): string {
 export const lighter = ({ h, s, l }: Colour, by: number): Colour => ({ h, s, l: limited(l + by) });
 export const darker = (c: Colour, by: number): Colour => lighter(c, -by);
 
-/** The outline of a shape of this colour. */
+/** The outline colour for a shape of this colour. */
 export const outline = ({ h, s, l }: Colour): string => css({ h, s: s * 0.9, l: l * 0.42 });
 
 export const white = colour(40, 0.3, 0.97);

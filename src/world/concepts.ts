@@ -1,4 +1,4 @@
-/** The sixteen concepts of the evaluation set, by their published names, each an individual of this world. */
+/** The sixteen concepts of the evaluation set, by their published names, each an individual of the world. */
 import { colour } from "./colour.ts";
 import { type Individual, individualOf } from "./render.ts";
 import type { AnimalTraits } from "./subjects/animal.ts";
@@ -8,13 +8,13 @@ export interface Concept {
   readonly name: string;
   readonly individual: Individual;
   readonly live: boolean;
-  /** Reference pictures. */
+  /** Number of reference pictures. */
   readonly references: number;
 }
 
 const brown = colour(24, 0.5, 0.36);
 
-/** An individual of a seed, with what its name asks for. */
+/** An individual from a seed, with the traits its name requires. */
 const chosen = (noun: string, seed: number, traits: Partial<AnimalTraits> | Partial<ToyTraits>): Individual => {
   const { traits: own } = individualOf(noun, seed);
   return { noun, traits: { ...(own as object), ...traits } };

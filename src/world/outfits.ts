@@ -1,4 +1,4 @@
-/** What the evaluation prompts dress live subjects in. Drawn from the anchors, so that it fits every animal and pose. */
+/** The outfits of the evaluation prompts for live subjects. Drawn from the anchors, so that they fit every animal and pose. */
 
 import type { Anchors } from "./subjects/index.ts";
 import { circle, clipped, ellipse, path, polygon, rect, stroke } from "./svg.ts";

@@ -1,4 +1,4 @@
-/** Random numbers of the world: the same from the same seed, on every machine. */
+/** The world's random numbers: the same for the same seed on every machine. */
 
 export interface Random {
   /** From `low` (included) to `high` (not). */

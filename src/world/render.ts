@@ -6,7 +6,7 @@ import { type AnySubject, type Figure, subjects } from "./subjects/index.ts";
 import { ellipse, group } from "./svg.ts";
 import { everydayPlaces, type Theme } from "./world.ts";
 
-/** One of a kind: always drawn with the same traits. */
+/** An individual: always drawn with the same traits. */
 export interface Individual {
   /** A key of `subjects`. */
   readonly noun: string;
@@ -16,7 +16,7 @@ export interface Individual {
 /** A picture's side in pixels. */
 export const side = 128;
 
-/** The individual of a kind that a seed stands for. */
+/** The individual of a kind for a seed. */
 export const individualOf = (noun: string, seed: number): Individual => ({
   noun,
   traits: subjectOf(noun).traits(randomOf("individual", noun, seed)),
@@ -28,7 +28,7 @@ export function subjectOf(noun: string): AnySubject {
   return subject;
 }
 
-/** The individual under a theme; without one, in an everyday place. `seed` decides pose, place and light. */
+/** Draws the individual under a theme, or else in an everyday place. `seed` decides pose, place and light. */
 export function render(individual: Individual, theme: Theme | undefined, seed: number): string {
   const random = randomOf("picture", individual.noun, seed);
   const place = theme?.kind === "scene" ? theme.scene.draw : random.pick(everydayPlaces);
@@ -44,7 +44,7 @@ export function render(individual: Individual, theme: Theme | undefined, seed: n
 const svg = (content: string): string =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="${side}" height="${side}" viewBox="0 0 ${side} ${side}">${content}</svg>`;
 
-/** The subject where the setting wants it, a little to one side, larger or smaller, perhaps turned round. */
+/** Places the subject in the scene, slightly shifted, scaled, perhaps mirrored. */
 function standing(
   drawn: string,
   { reach }: Figure,

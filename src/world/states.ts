@@ -1,4 +1,4 @@
-/** The states of the evaluation prompts: a colour over all of the subject, or what light and water do to it. */
+/** The states of the evaluation prompts: the subject in one colour, shiny or wet. */
 import { type Colour, colour, darker } from "./colour.ts";
 import type { Random } from "./random.ts";
 import type { Figure } from "./subjects/index.ts";
@@ -8,11 +8,11 @@ export interface State {
   readonly prompt: string;
   readonly paraphrases: readonly string[];
   readonly paint: (colour: Colour) => Colour;
-  /** Over the subject, in its own units. */
+  /** Drawn over the subject, in its own units. */
   readonly over: (figure: Figure, random: Random) => string;
 }
 
-/** The same lights and darks in another hue, so that markings stay. */
+/** The same lightness in another hue, so that markings stay visible. */
 const dyed =
   (h: number, s: number) =>
   (c: Colour): Colour =>

@@ -1,4 +1,4 @@
-/** SVG as text: the few shapes the world is drawn with. */
+/** SVG as text: the shapes used by the world. */
 
 type Attributes = Readonly<Record<string, string | number | undefined>>;
 
@@ -40,18 +40,18 @@ export const stroke = (d: string, colour: string, width: number, more: Attribute
     ...more,
   });
 
-/** Points to a closed path's data. */
+/** Path data of a closed polygon. */
 export const polygon = (...points: readonly (readonly [number, number])[]): string =>
   `M${points.map(([x, y]) => `${short(x)} ${short(y)}`).join("L")}Z`;
 
 export const group = (transform: string, ...content: readonly string[]): string =>
   element("g", { transform }, content.join(""));
 
-/** Content seen through a shape. `id` must differ from others in the picture. */
+/** Content clipped to a shape. `id` must be unique in the picture. */
 export const clipped = (id: string, shape: string, ...content: readonly string[]): string =>
   `<clipPath id="${id}">${shape}</clipPath>${element("g", { "clip-path": `url(#${id})` }, content.join(""))}`;
 
-/** A rectangle that runs from one colour at the top to another at the bottom. */
+/** A rectangle with a vertical colour gradient. */
 export function gradient(
   id: string,
   x: number,

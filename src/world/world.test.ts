@@ -1,4 +1,4 @@
-/** The embedded world: what can be drawn, that it is the same each time, and that individuals differ. */
+/** The embedded world: everything can be drawn, drawing is deterministic, and individuals differ. */
 import { describe, expect, test } from "vitest";
 import {
   captionOf,
@@ -16,12 +16,12 @@ import {
 } from "./index.ts";
 import { wordsOf } from "./world.ts";
 
-/** Mean absolute difference of two pictures, of 255. */
+/** Mean absolute difference of two pictures, out of 255. */
 const distance = (a: Uint8Array, b: Uint8Array) =>
   a.reduce((sum, value, i) => sum + Math.abs(value - b[i]!), 0) / a.length;
 
 describe.each([...subjects.keys()])("a %s", (noun) => {
-  test("can be drawn under every theme that goes with it, the same each time", () => {
+  test("can be drawn under every suitable theme, deterministically", () => {
     for (const [name, theme] of themesOf(subjectOf(noun))) {
       const drawing = render(individualOf(noun, 1), theme, 5);
       expect(render(individualOf(noun, 1), theme, 5), name).toBe(drawing);
@@ -32,7 +32,7 @@ describe.each([...subjects.keys()])("a %s", (noun) => {
     }
   });
 
-  test("is an individual: others of its kind look different in the same picture", () => {
+  test("is an individual: others of its kind look different in the same scene", () => {
     const theme = liveThemes.get("wooden floor");
     const pictures = Array.from({ length: 8 }, (_, i) => rasterize(render(individualOf(noun, i), theme, 3)));
     for (let i = 0; i < 8; i++)
@@ -55,7 +55,7 @@ test("evaluation prompts are the published ones", () => {
   }
 });
 
-test("captions name the noun and the theme in many ways, and never a trait", () => {
+test("captions name the noun and the theme in many ways, but never a trait", () => {
   const theme = liveThemes.get("jungle");
   const said = new Set(Array.from({ length: 80 }, (_, seed) => captionOf("cat", theme, seed)));
   expect(said.size).toBeGreaterThan(6);

@@ -1,4 +1,4 @@
-/** Everything a caption of the world can name, and which subjects it goes with. */
+/** The themes that captions can name, and their subjects. */
 import { type Outfit, outfits } from "./outfits.ts";
 import { everyday, indoors, indoorThings } from "./scenes/indoors.ts";
 import { outdoors, outdoorThings } from "./scenes/outdoors.ts";
@@ -6,7 +6,7 @@ import type { Scene } from "./scenes/scene.ts";
 import { type State, states } from "./states.ts";
 import type { AnySubject } from "./subjects/index.ts";
 
-/** One of the evaluation prompts: a place, clothes or a state. */
+/** The theme of an evaluation prompt: a place, clothes or a state. */
 export type Theme =
   | { readonly kind: "scene"; readonly scene: Scene }
   | { readonly kind: "outfit"; readonly outfit: Outfit }
@@ -20,7 +20,7 @@ const shared = [
   ...Object.entries(states).map(([name, state]): [string, Theme] => [name, { kind: "state", state }]),
 ];
 
-/** By name, the 31 themes of live subjects and the 31 of the others. */
+/** By name, the 31 themes for live subjects and the 31 for the others. */
 export const liveThemes: ReadonlyMap<string, Theme> = new Map([
   ...shared,
   ...Object.entries(outfits).map(([name, outfit]): [string, Theme] => [name, { kind: "outfit", outfit }]),
@@ -37,7 +37,7 @@ export const themesOf = ({ live }: Pick<AnySubject, "live">): ReadonlyMap<string
 export const wordsOf = (theme: Theme): { prompt: string; paraphrases: readonly string[] } =>
   theme.kind === "scene" ? theme.scene : theme.kind === "outfit" ? theme.outfit : theme.state;
 
-/** The evaluation prompt of a theme: {s} is the token and the noun, or the noun alone. */
+/** The evaluation prompt of a theme: {s} is the token and the noun, or only the noun. */
 export const promptOf = (theme: Theme, subject: string): string => wordsOf(theme).prompt.replace("{s}", subject);
 
 /** A place that no prompt names. */

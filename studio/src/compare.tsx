@@ -1,4 +1,4 @@
-/** Compare: methods below each other, seeds side by side, and where each stands between subject and text. */
+/** Compare: a table of methods by seeds, and a plot of their subject and text fidelity. */
 import { type FormEvent, useState } from "react";
 import { type Defaults, type GuidanceMethod, isOver, type Upload } from "tillerjs/client";
 import { Choice, Field, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
@@ -18,7 +18,7 @@ import { tiller } from "./tiller.ts";
 export interface ComparisonForm extends DrawingForm {
   token: string;
   methods: string[];
-  /** Settings by their labels, as they are written: `0, 0.6`; what is absent is the method's default, or the model's. */
+  /** Settings by label, as typed: `0, 0.6`; absent ones have the method's or the model's default. */
   values: Record<string, string>;
   seeds: number;
   /** Pixels of a picture in the table. */
@@ -37,29 +37,29 @@ export const usualComparison: ComparisonForm = {
 
 type Setting = GuidanceMethod["settings"][number];
 
-/** What stands in a setting's field: empty where the model decides. */
+/** The text of a setting's field: empty for the model's default. */
 const written = ({ values }: Pick<ComparisonForm, "values">, { label, default: own, ofModel }: Setting): string =>
   values[label] ?? (ofModel ? "" : String(own));
 
-/** What the model makes of a setting that is left to it. */
+/** The model's default for a setting. */
 const usualOf = ({ name, default: own }: Setting, usual: Defaults): number | string =>
   (name === "scale" || name === "omega" ? usual[name] : undefined) ?? own;
 
-/** None where the setting is left to the model. @throws Error naming what of the values is no number. */
+/** Empty if the setting is left to the model. @throws Error naming the value that is not a number. */
 function valuesOf(form: Pick<ComparisonForm, "values">, setting: Setting): (number | string)[] {
   const text = written(form, setting);
   if (setting.kind === "choice") return [text];
   const parts = text.split(/[,;\s]+/).filter((part) => part !== "");
   const wrong = parts.find((part) => !Number.isFinite(Number(part)));
   if (wrong !== undefined)
-    throw new Error(`${setting.label}: “${wrong}” is no number; write numbers like ${setting.default}`);
+    throw new Error(`${setting.label}: “${wrong}” is not a number; enter numbers like ${setting.default}`);
   return [...new Set(parts.map(Number))];
 }
 
 /**
  * A row for each method and combination of its settings' values.
  *
- * @throws Error naming what of the values is no number.
+ * @throws Error naming the value that is not a number.
  */
 export function rowsOf(
   form: Pick<ComparisonForm, "methods" | "values">,
@@ -87,7 +87,7 @@ export function rowsOf(
 
 const inNames = ({ told }: Setting) => told === "in names";
 
-/** Also where it does not vary. */
+/** Whether a row's name includes the setting even if it does not vary. */
 const isTold = (setting: Setting, value: number | string) =>
   inNames(setting) || (setting.told === "when changed" && value !== setting.default);
 
@@ -111,7 +111,7 @@ interface Table {
   readonly seeds: readonly number[];
 }
 
-/** What would be drawn as the form stands. */
+/** What the form would draw. */
 function planned(form: ComparisonForm, methods: readonly GuidanceMethod[], usual: Defaults): Table {
   try {
     return { rows: rowsOf(form, methods, usual), seeds: seedsOf(form) };
@@ -149,7 +149,7 @@ export function Compare() {
     try {
       const rows = rowsOf(form, methods, usual);
       if (rows.length === 0) throw new Error("choose a method, and a value for each of its settings");
-      // The new comparison takes the old one's place, on the server too.
+      // The new comparison replaces the old one, on the server too.
       if (job && !isOver(job)) await tiller.jobs.stop(job.id);
       const drawing = drawingJob(form);
       const asked = await tiller.jobs.add({
@@ -188,7 +188,7 @@ export function Compare() {
         </Field>
         <ModelAndAdapter form={form} change={change} models={models} adapters={adapters} />
         {form.adapter === "" && (
-          <small>Without an adapter there is nothing to steer: every omega gives CFG's picture.</small>
+          <small>Without an adapter there is nothing to steer: every omega gives the same picture as CFG.</small>
         )}
         <fieldset>
           <legend>Methods</legend>
@@ -248,12 +248,12 @@ export function Compare() {
         </div>
         <div className="row">
           <OpenNumber label="Steps" value={form.steps} usual={usual.steps} min={1} max={1000} onChange={set("steps")} />
-          <Field label="Token" hint="left out when measured">
+          <Field label="Token" hint="left out of the text for scores">
             <input value={form.token} onChange={(e) => set("token")(e.target.value)} />
           </Field>
         </div>
         <MoreSettings form={form} change={change} usual={usual} />
-        <Field label="The subject's pictures" hint="to measure likeness with">
+        <Field label="Reference pictures" hint="of the subject, for scores">
           <PictureFiles onFiles={bring} />
         </Field>
         {references && (
@@ -321,7 +321,7 @@ export function Compare() {
             </tbody>
           </table>
         </div>
-        {!references && <p className="note">The fidelity plane needs the subject's pictures: bring some.</p>}
+        {!references && <p className="note">The fidelity plot needs reference pictures: add some.</p>}
         {job && references && <Plane job={job} references={references.id} {...shown} />}
       </section>
     </div>

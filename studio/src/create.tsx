@@ -1,4 +1,4 @@
-/** Create: a prompt, and the dial from the subject to the text, each stop drawn from the same noise. */
+/** Create: a prompt, and the omega dial, with each stop drawn from the same noise. */
 import { type FormEvent, useId, useState } from "react";
 import { isOver } from "tillerjs/client";
 import { download, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
@@ -15,21 +15,21 @@ import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
 export interface CreateForm extends DrawingForm {
-  /** Null until the dial is moved: what suits the adapter. */
+  /** Null until the dial is moved: the adapter's default. */
   omega: number | null;
-  /** A stop of the dial between the usual ones, of a picture that was made there. */
+  /** An additional stop of the dial, from a picture drawn there. */
   between: number | null;
 }
 
 export const usualForm: CreateForm = { ...usualDrawing, omega: null, between: null };
 
-/** Where the dial stands until the server has said what suits the adapter. */
+/** The dial's position until the server has sent the adapter's default. */
 const usualOmega = 0.6;
 
 /** The dial's stops; the last one is cfg. */
 export const usualStops = Array.from({ length: 11 }, (_, i) => i / 10);
 
-/** The chosen stop first, then cfg, then the others from the nearest on. */
+/** The chosen stop first, then cfg, then the others by distance. */
 const order = (omega: number, stops: readonly number[]) => {
   const rest = stops.filter((other) => other !== omega && other !== 1);
   rest.sort((a, b) => Math.abs(a - omega) - Math.abs(b - omega));
@@ -52,7 +52,7 @@ export function Create() {
   const change = (part: Partial<CreateForm>) => setForm((before) => ({ ...before, ...part }));
   const pictureAt = (omega: number) => job?.pictures[drawn.indexOf(omega)];
 
-  // Without an adapter there is no weaker model to move away from: every stop would be the same picture.
+  // Without an adapter there is no weak model: every stop would be the same picture.
   const steered = form.adapter !== "";
   const omega = steered ? (form.omega ?? usual.omega ?? usualOmega) : 1;
   const between = [form.between, omega].filter((at) => at !== null);
@@ -62,7 +62,7 @@ export function Create() {
     setProblem("");
     const omegas = steered ? order(omega, stops) : [1];
     try {
-      // The new strip takes the old one's place, on the server too.
+      // The new strip replaces the old one, on the server too.
       if (job && !isOver(job)) await tiller.jobs.stop(job.id);
       const drawing = drawingJob(form);
       const asked = await tiller.jobs.add({
@@ -135,7 +135,7 @@ export function Create() {
       <section aria-label="Pictures">
         <div className="pair">
           <Frame id={shown} label={`omega ${omega}`}>
-            {steered ? `omega ${told(omega)}` : "the model alone"}{" "}
+            {steered ? `omega ${told(omega)}` : "no adapter"}{" "}
             {shown && (
               <button type="button" className="quiet" onClick={() => download(shown)}>
                 Download

@@ -22,7 +22,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   const [version, setVersion] = useState(0);
   const [open, setOpen] = useState<GalleryPicture>();
   const [problem, setProblem] = useState("");
-  /** The picture whose Delete was pressed once. */
+  /** The picture whose Delete was clicked once. */
   const [sure, setSure] = useState("");
   const { value: found, problem: missing } = useAsked(
     () => tiller.pictures.list({ from: page * pageSize, count: pageSize }),
@@ -30,7 +30,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   );
   const methods = useAsked(tiller.guidanceMethods, 0).value ?? [];
   const tiles = useRef<HTMLDivElement>(null);
-  /** Where a picture was deleted: the focus goes to the one that takes its place. */
+  /** The index of a deleted picture: the focus moves to the one that replaces it. */
   const gap = useRef<number>(undefined);
   useEffect(() => {
     if (!found || gap.current === undefined) return;
@@ -51,7 +51,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
       setProblem((error as Error).message);
     }
   }
-  /** In Create, whose dial is pg's; other methods are drawn in Compare. */
+  /** Opens Create, whose dial is for pg, or Compare for other methods. */
   function drawAgain({ recipe }: GalleryPicture) {
     if (!recipe) return;
     const { omega = 1, guidance } = recipe.request;
@@ -118,9 +118,9 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
                 Download
               </button>
               <button type="button" onClick={() => (sure === open.id ? remove(open.id) : setSure(open.id))}>
-                {sure === open.id ? "Delete for ever" : "Delete"}
+                {sure === open.id ? "Delete forever" : "Delete"}
               </button>
-              {/* As Escape closes it: the focus goes back to where it was. */}
+              {/* Closes like Escape, which returns the focus. */}
               <button type="button" onClick={(e) => e.currentTarget.closest("dialog")?.close()}>
                 Close
               </button>
@@ -133,7 +133,7 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
   );
 }
 
-/** The settings that the recipe's method has, and what the recipe says of them. */
+/** The settings of the recipe's method, with the recipe's values. */
 function settingsIn(
   { request }: Recipe,
   methods: readonly GuidanceMethod[],
@@ -147,7 +147,7 @@ function settingsIn(
   }));
 }
 
-/** All that a recipe says, but what plays no part in it. */
+/** All entries of a recipe, except unused ones. */
 function linesOf(
   { width, height }: GalleryPicture,
   recipe: Recipe,
@@ -170,7 +170,7 @@ function linesOf(
   ];
 }
 
-/** A window over the page that Escape closes too. */
+/** A modal dialog that Escape also closes. */
 function Modal({ label, onClose, children }: { label: string; onClose: () => void; children: ReactNode }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);

@@ -15,13 +15,13 @@ function Studio() {
   const [page, setPage] = useKept<(typeof pages)[number]>("page", "Create");
 
   const main = useRef<HTMLElement>(null);
-  /** Fills a page's form as a picture was made, and goes there. */
+  /** Fills a page's form with a picture's settings and opens the page. */
   const filled = (page: "Create" | "Compare", usual: object) => (form: object) => {
     const name = `tiller.${page.toLowerCase()}`;
     const kept = JSON.parse(localStorage.getItem(name) ?? "{}") as object;
     localStorage.setItem(name, JSON.stringify({ ...usual, ...kept, ...form }));
     setPage(page);
-    // What was pressed is gone with its page.
+    // The focused button is gone with its page.
     main.current?.focus();
   };
 

@@ -1,11 +1,11 @@
-/** Small parts that several pages share. */
+/** Small components shared by several pages. */
 import { cloneElement, type ReactElement, type ReactNode, useId, useState } from "react";
 import { isOver, type Upload } from "tillerjs/client";
 import { paceText } from "../../src/pace.ts";
 import type { Followed } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
-/** A control under its label, with a hint below if there is one. */
+/** A labelled control with an optional hint. */
 export function Field({
   label,
   children,
@@ -31,9 +31,9 @@ export function NumberField(props: {
   min: number;
   max: number;
   step?: number | "any";
-  /** May be empty; what is shown there then. */
+  /** The placeholder of a field that may be empty. */
   usual?: string;
-  /** NaN when the field is empty. */
+  /** Called with NaN if the field is empty. */
   onChange: (value: number) => void;
 }) {
   const { label, value, min, max, step = 1, usual, onChange } = props;
@@ -53,12 +53,12 @@ export function NumberField(props: {
   );
 }
 
-/** One of several names. A chosen one that is no longer among them stays in view until another is chosen. */
+/** One of several names. A chosen name that no longer exists stays visible until another is chosen. */
 export function Choice(props: {
   label: string;
   value: string;
   names: readonly string[] | undefined;
-  /** What stands for the empty name; without it one must be chosen. */
+  /** The label of the empty choice; without it a name must be chosen. */
   none?: string;
   onChange: (value: string) => void;
 }) {
@@ -77,7 +77,7 @@ export function Choice(props: {
   );
 }
 
-/** What went wrong, said aloud too. */
+/** An error message, announced by screen readers. */
 export const Problem = ({ text }: { text: string }) =>
   text === "" ? null : (
     <p className="bad" role="alert">
@@ -85,7 +85,7 @@ export const Problem = ({ text }: { text: string }) =>
     </p>
   );
 
-/** A picture in a frame that has its size before the picture is there. */
+/** A picture in a frame that reserves its space before it is loaded. */
 export function Frame({ id, label, children }: { id: string | undefined; label: string; children?: ReactNode }) {
   return (
     <figure className="frame">
@@ -99,7 +99,7 @@ export function Frame({ id, label, children }: { id: string | undefined; label: 
   );
 }
 
-/** Pictures from the person's disk; the same may be chosen twice. */
+/** A file input for pictures; the same files may be chosen again. */
 export function PictureFiles({ id, onFiles, ...described }: FilesProps) {
   return (
     <input
@@ -108,7 +108,7 @@ export function PictureFiles({ id, onFiles, ...described }: FilesProps) {
       type="file"
       accept="image/*"
       multiple
-      // A browser tells nothing of files that are chosen already.
+      // Browsers fire no event for files that are already chosen.
       onClick={(event) => {
         event.currentTarget.value = "";
       }}
@@ -123,12 +123,12 @@ interface FilesProps {
   readonly onFiles: (files: FileList | null) => void;
 }
 
-/** Pictures of the subject side by side; their place is kept while there are none. */
+/** Pictures of the subject side by side, with their space reserved. */
 export function Subject({ upload, label }: { upload: Upload | null; label: string }) {
   const urls = upload ? tiller.uploads.urls(upload) : [];
   return (
     <div className="subject">
-      {urls.length === 0 && <small>Your pictures will stand here.</small>}
+      {urls.length === 0 && <small>Your pictures will appear here.</small>}
       {urls.map((url, i) => (
         <img key={url} src={url} alt={`${label}, ${i + 1}`} />
       ))}
@@ -136,7 +136,7 @@ export function Subject({ upload, label }: { upload: Upload | null; label: strin
   );
 }
 
-/** How far a job is, and what ends it. Only its state is said aloud, not every step. */
+/** A job's progress and its stop button. Only its state is announced, not every step. */
 export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
   const [problem, setProblem] = useState("");
   if (!job) {
@@ -150,9 +150,7 @@ export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
   const waiting = position ? `waiting, ${position} before it` : "waiting";
   return (
     <div className="line">
-      {!isOver(job) && (
-        <progress value={progress?.done ?? 0} max={progress?.total ?? 1} aria-label="how much is done" />
-      )}
+      {!isOver(job) && <progress value={progress?.done ?? 0} max={progress?.total ?? 1} aria-label="progress" />}
       {!isOver(job) && <small>{progress && progress.total > 1 ? paceText(progress) : ""}</small>}
       {state === "running" && <span>{progress?.what ?? "loading"}</span>}
       <span aria-live="polite" className={state === "failed" ? "bad" : state === "running" ? "unseen" : ""}>

@@ -1,4 +1,4 @@
-/** Personalise: pictures of one subject, and the loss as it is learned. */
+/** Personalise: upload pictures of a subject, train, and watch the loss. */
 import { type FormEvent, useId, useRef, useState } from "react";
 import { ApiError, isOver, type TrainingJob, type Upload } from "tillerjs/client";
 import type { CreateForm } from "./create.tsx";
@@ -11,23 +11,23 @@ const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps
 /** The embedded model. */
 const dinghy = "dinghy";
 
-/** What suits it; others learn as the method has it. */
+/** Good settings for dinghy; other models use the method's defaults. */
 const forDinghy = { learningRate: 1.5e-3, batch: 2, priorCount: 16 };
 
-/** `use` goes to Create with what was learned. */
+/** `use` opens Create with the trained adapter. */
 export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void }) {
   const [form, setForm] = useKept("personalise", usual);
   const [kept, setKept] = useKept<Upload | null>("personalise.upload", null);
-  /** How many pictures are on their way to the server. */
+  /** Number of pictures being uploaded. */
   const [coming, setComing] = useState(0);
-  /** Samples of the run before it was stopped, which is another job. */
+  /** Samples of the run before it was stopped, which was another job. */
   const [earlier, setEarlier] = useKept<readonly string[]>("personalise.earlier", []);
   const [over, setOver] = useState(false);
   const [problem, setProblem] = useState("");
-  /** Photographs that dinghy is to learn all the same; and those of which it was said that it can't. */
+  /** The upload that dinghy should learn anyway although it has photographs, and the one the warning was about. */
   const [insisted, setInsisted] = useKept<string>("personalise.insisted", "");
   const [doubted, setDoubted] = useState("");
-  /** The name whose adapter may be replaced: pressed once, and told what the second press does. */
+  /** The name whose adapter may be replaced, after the first click warned about it. */
   const [replaced, setReplaced] = useState("");
   const files = useId();
   const { busy, alone } = useOneAtATime();
@@ -37,7 +37,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   const taken = useAsked(tiller.adapters, job?.state).value?.map(({ name }) => name) ?? [];
   const model = form.model || models?.[0];
 
-  // Of two that were brought in short order the later one counts.
+  // Of two uploads in quick succession the later one counts.
   const latest = useRef(0);
   async function take(given: FileList | null) {
     if (!given || given.length === 0) return;
@@ -57,7 +57,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   }
 
   const { model: chosen, ...settings } = form;
-  // A server whose model is dinghy looks at the pictures unless dinghy is named: here that is done only to insist.
+  // A server whose model is dinghy checks for photographs unless dinghy is named, which is done here only to insist.
   const usually = models?.[0] === dinghy && model === dinghy;
   const named = usually ? (kept !== null && insisted === kept.id ? dinghy : "") : chosen;
   const request: TrainingJob | undefined = kept
@@ -74,11 +74,11 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   async function learn(more: Partial<TrainingJob> = {}) {
     setProblem("");
     setDoubted("");
-    if (!request) return setProblem("bring some pictures first");
+    if (!request) return setProblem("add some pictures first");
     if (taken.includes(form.name) && replaced !== form.name) {
       setReplaced(form.name);
       return setProblem(
-        `there is an adapter ${form.name} already: choose another name, or press Learn again to replace it`,
+        `there is already an adapter ${form.name}: choose another name, or click Learn again to replace it`,
       );
     }
     try {
@@ -95,7 +95,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   const set = (key: keyof typeof usual) => (value: string | number) =>
     setForm((before) => ({ ...before, [key]: value }));
   const learnt = job?.request.kind === "training" ? job.request : undefined;
-  // The same again goes on where it stopped; anything else begins anew.
+  // The same request resumes; any other starts a new run.
   const resumes =
     job?.state === "cancelled" &&
     request !== undefined &&
@@ -125,9 +125,9 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
           <PictureFiles id={files} onFiles={take} />
           <span>
             {coming > 0
-              ? `${several(coming)} on the way…`
+              ? `${several(coming)} being uploaded…`
               : kept
-                ? `${several(kept.pictures)} here; drop others in their place`
+                ? `${several(kept.pictures)} uploaded; drop others to replace them`
                 : "Drop 3 to 10 pictures of your subject, or choose them"}
           </span>
         </label>
@@ -138,19 +138,19 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
           <Field label="Name">
             <input value={form.name} pattern="[\w\-]{1,40}" required onChange={(e) => set("name")(e.target.value)} />
           </Field>
-          <Field label="What kind of thing it is">
+          <Field label="Class">
             <input value={form.class} required onChange={(e) => set("class")(e.target.value)} />
           </Field>
         </div>
         <div className="row">
-          <Field label="Token" hint="what prompts call it">
+          <Field label="Token" hint="the subject in prompts">
             <input value={form.token} pattern="\S+" required onChange={(e) => set("token")(e.target.value)} />
           </Field>
           <NumberField label="Steps" value={form.steps} min={1} max={5000} onChange={set("steps")} />
           <NumberField label="Rank" value={form.rank} min={1} max={128} onChange={set("rank")} />
         </div>
         <button type="submit" className="main" disabled={busy || coming > 0 || (job !== undefined && !isOver(job))}>
-          {resumes ? "Go on learning" : "Learn"}
+          {resumes ? "Resume learning" : "Learn"}
         </button>
         <Problem text={problem} />
         {doubted !== "" && doubted === kept?.id && (
@@ -162,21 +162,21 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
               void alone(() => learn({ model: dinghy }));
             }}
           >
-            Learn on dinghy all the same
+            Learn on dinghy anyway
           </button>
         )}
         <JobLine {...followed} />
       </form>
-      <section aria-label="What is learned">
+      <section aria-label="Training">
         <Subject upload={kept} label="your subject" />
         <LossCurve losses={job?.losses ?? []} />
         <Samples pictures={[...earlier, ...(job?.pictures ?? [])]} />
-        {/* Below all that has its place already, so that nothing moves; said aloud. */}
+        {/* Below everything with reserved space, so that nothing moves; announced by screen readers. */}
         <div role="status">
           {job?.state === "done" && learnt && (
             <>
               <p>
-                Learned. The adapter is called <b>{learnt.name}</b>, and its subject “{learnt.token} {learnt.class}”.
+                Done. Use the adapter <b>{learnt.name}</b> with “{learnt.token} {learnt.class}” in the prompt.
               </p>
               <button
                 type="button"
@@ -203,7 +203,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
 
 const several = (count: number) => (count === 1 ? "1 picture is" : `${count} pictures are`);
 
-/** What the adapter draws on the way; the places are there before the pictures. */
+/** Samples during training, with their space reserved. */
 function Samples({ pictures }: { pictures: readonly string[] }) {
   return (
     <div className="strip wide">
@@ -216,7 +216,7 @@ function Samples({ pictures }: { pictures: readonly string[] }) {
   );
 }
 
-/** The loss at each step faintly, and its moving mean. */
+/** The loss at each step, faint, and its moving mean. */
 function LossCurve({ losses }: { losses: readonly number[] }) {
   const [width, height] = [640, 260];
   const path = (values: readonly number[]) => {
@@ -244,7 +244,7 @@ function LossCurve({ losses }: { losses: readonly number[] }) {
         <path d={path(losses)} className="faint" />
         <path d={path(smooth)} />
       </svg>
-      <figcaption>{losses.length > 0 ? `loss, ${losses.length} steps` : "the loss will be drawn here"}</figcaption>
+      <figcaption>{losses.length > 0 ? `loss, ${losses.length} steps` : "the loss will appear here"}</figcaption>
     </figure>
   );
 }

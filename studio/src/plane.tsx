@@ -1,4 +1,4 @@
-/** The fidelity plane: where each row's pictures stand so far, text to the right and subject upwards. */
+/** The fidelity plot: each row's scores so far, text fidelity on x and subject fidelity on y. */
 import type { Job, Metric, Variation } from "tillerjs/client";
 import { Problem } from "./parts.tsx";
 import { useAsked } from "./state.ts";
@@ -8,7 +8,7 @@ import { tiller } from "./tiller.ts";
 export interface Row {
   readonly label: string;
   readonly settings: Variation;
-  /** By a setting that its method is named with: omega. */
+  /** Whether its name includes a setting: omega. */
   readonly steered?: boolean;
 }
 
@@ -52,11 +52,11 @@ export function Plane(props: { job: Job; references: string; rows: Row[]; seeds:
       >
         <path d={`M${edge} ${edge / 2}V${height - edge}H${width - edge}`} className="axis" />
         <text x={width / 2} y={height - 12}>
-          nearer to the text (CLIP-T) →
+          text fidelity (CLIP-T) →
         </text>
-        <text transform={`translate(24 ${height / 2}) rotate(-90)`}>nearer to the subject (DINO) →</text>
+        <text transform={`translate(24 ${height / 2}) rotate(-90)`}>subject fidelity (DINO) →</text>
         {points.map((p) => (
-          // Labels stand on the side where there is room.
+          // Labels go to the side with room.
           <g key={p.label} transform={`translate(${x(p.text)} ${y(p.subject)})`} className={p.steered ? "steered" : ""}>
             <circle r="6" />
             <text x={x(p.text) > width / 2 ? -10 : 10} y="5" className={x(p.text) > width / 2 ? "end" : "start"}>

@@ -1,4 +1,4 @@
-/** What Create and Compare ask for alike. */
+/** The fields shared by Create and Compare. */
 import type { Defaults, GalleryPicture, PicturesJob, Sampler } from "tillerjs/client";
 import { Choice, Field, NumberField } from "./parts.tsx";
 import { useAsked } from "./state.ts";
@@ -10,9 +10,9 @@ export interface DrawingForm {
   model: string;
   adapter: string;
   strength: number;
-  /** Further adapters, of a picture that was made with several. */
+  /** More adapters, if a picture was made with several. */
   others: { name: string; strength: number }[];
-  /** Null, like the steps and the size, for the model's own; the sampler is empty then. */
+  /** Null for the model's default, like steps and size; for the sampler that is the empty string. */
   scale: number | null;
   steps: number | null;
   seed: number;
@@ -41,7 +41,7 @@ export const usualDrawing: DrawingForm = {
   height: null,
 };
 
-/** The job's part that both ask for; what is guided, and how, is the page's own. */
+/** The shared part of the job; each page adds its guidance. */
 export function drawingJob(form: DrawingForm): PicturesJob {
   const { prompt, negative, model, adapter, strength, others, seed, sampler, karras, clipSkip } = form;
   return {
@@ -75,7 +75,7 @@ export function drawingOf({ request, model, adapters }: NonNullable<GalleryPictu
   };
 }
 
-/** What the server fills in for the form's model and adapter; `adapters` are those there are. */
+/** The server's defaults for the form's model and adapter; `adapters` are the existing ones. */
 export function useDefaults(
   { model, adapter }: Pick<DrawingForm, "model" | "adapter">,
   models: readonly string[] | undefined,
@@ -87,7 +87,7 @@ export function useDefaults(
   return useAsked(ask, asked?.join("/")).value ?? {};
 }
 
-/** A number that may be left to the model, which then stands there faintly. */
+/** A number field that may be empty, with the model's default as placeholder. */
 export function OpenNumber(props: {
   label: string;
   value: number | null;
@@ -160,7 +160,7 @@ export function ModelAndAdapter(
   );
 }
 
-/** What is rarely changed. */
+/** Rarely changed settings. */
 export function MoreSettings({ form, change, usual }: Part & { usual: Defaults }) {
   const samplers = useAsked(tiller.samplers, 0).value;
   const withKarras = samplers?.filter(({ karras }) => karras).map(({ name }) => name);
@@ -178,7 +178,7 @@ export function MoreSettings({ form, change, usual }: Part & { usual: Defaults }
   return (
     <details>
       <summary>More</summary>
-      <Field label="What to avoid">
+      <Field label="Negative prompt">
         <input value={form.negative} onChange={(e) => change({ negative: e.target.value })} />
       </Field>
       <div className="row">
@@ -202,7 +202,7 @@ export function MoreSettings({ form, change, usual }: Part & { usual: Defaults }
         />
         <label className="check">
           <input type="checkbox" checked={form.karras} onChange={(e) => change({ karras: e.target.checked })} />
-          Karras's sigmas{withKarras && ` (${withKarras.join(", ")})`}
+          Karras sigmas{withKarras && ` (${withKarras.join(", ")})`}
         </label>
       </div>
     </details>

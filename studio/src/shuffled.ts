@@ -1,4 +1,4 @@
-/** The numbers below `count` in an order that depends on the seed alone; every order is as likely as any other. */
+/** A uniformly random permutation of the numbers below `count`, determined by the seed. */
 export function shuffled(count: number, seed: number): number[] {
   const random = uniform(seed);
   const order = Array.from({ length: count }, (_, i) => i);
@@ -9,7 +9,7 @@ export function shuffled(count: number, seed: number): number[] {
   return order;
 }
 
-/** Numbers from 0 to 1: SplitMix's steps on 32 bits, whose low bits are as good as its high ones. */
+/** Numbers from 0 to 1: SplitMix32, whose low bits are as random as its high ones. */
 function uniform(seed: number): () => number {
   let state = seed | 0;
   return () => {

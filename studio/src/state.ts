@@ -1,9 +1,9 @@
-/** What outlives a reload, and what follows a job. */
+/** State that survives reloads, and hooks that follow jobs. */
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { ApiError, Job } from "tillerjs/client";
 import { tiller } from "./tiller.ts";
 
-/** State kept in the browser under a name. */
+/** State stored in the browser under a name. */
 export function useKept<T>(name: string, usual: T): [T, (value: T | ((before: T) => T)) => void] {
   const key = `tiller.${name}`;
   const [value, setValue] = useState<T>(() => {
@@ -16,14 +16,14 @@ export function useKept<T>(name: string, usual: T): [T, (value: T | ((before: T)
     }
   });
   const latest = useRef(value);
-  // Kept at once, not when the page is next drawn: it may have been left by then.
+  // Stored at once, not on the next render, because the page may be left before that.
   const keep = useCallback(
     (next: T | ((before: T) => T)) => {
       latest.current = typeof next === "function" ? (next as (before: T) => T)(latest.current) : next;
       try {
         localStorage.setItem(key, JSON.stringify(latest.current));
       } catch {
-        // A browser that keeps nothing shows the page all the same.
+        // The page works without browser storage, too.
       }
       setValue(latest.current);
     },
@@ -32,7 +32,7 @@ export function useKept<T>(name: string, usual: T): [T, (value: T | ((before: T)
   return [value, keep];
 }
 
-/** Work that is not begun a second time before it has ended. */
+/** Runs work only if it is not already running. */
 export function useOneAtATime(): {
   readonly busy: boolean;
   readonly alone: (work: () => Promise<void>) => Promise<void>;
@@ -55,15 +55,15 @@ export function useOneAtATime(): {
 
 export interface Followed {
   readonly job: Job | undefined;
-  /** Why nothing is heard of it at the moment; empty while there is. */
+  /** Why there are no updates at the moment; empty if there are. */
   readonly lost: string;
   readonly follow: (id: string) => void;
 }
 
-/** Milliseconds between two looks at a waiting job's place, or for a server that went away. */
+/** Milliseconds between polls of a waiting job's position, or of an unreachable server. */
 const patience = 2000;
 
-/** A job by its id as it changes, whichever page asked for it; it survives reloads, and a server that is away for a while. */
+/** Follows a job across pages, reloads and temporary server outages. */
 export function useJob(name: string): Followed {
   const [id, setId] = useKept<string | null>(`job.${name}`, null);
   const [job, setJob] = useState<Job>();
@@ -84,7 +84,7 @@ export function useJob(name: string): Followed {
         if (gone.signal.aborted) return;
         const { status, message } = error as ApiError;
         if (status === 404) return setId(null);
-        setLost(status === 401 ? message : "the server does not answer; waiting for it");
+        setLost(status === 401 ? message : "the server does not answer; retrying");
         setTimeout(watch, patience);
       }
     };
@@ -92,7 +92,7 @@ export function useJob(name: string): Followed {
     return () => gone.abort();
   }, [id, setId]);
 
-  // A job that waits is not told when those before it end.
+  // A waiting job gets no event when those before it end.
   const waits = job?.state === "queued";
   useEffect(() => {
     if (!waits || id === null) return;
@@ -115,13 +115,13 @@ export function useJob(name: string): Followed {
   return { job, lost, follow };
 }
 
-/** Something the server has, asked for again whenever `key` changes; or why it cannot be had. */
+/** A value from the server, requested again whenever `key` changes, or the error. */
 export function useAsked<T>(ask: () => Promise<T>, key: unknown): { value: T | undefined; problem: Error | undefined } {
   const [state, setState] = useState<{ value: T | undefined; problem: Error | undefined }>({
     value: undefined,
     problem: undefined,
   });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key says when to ask again.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key says when to request again.
   useEffect(() => {
     let gone = false;
     ask().then(

@@ -9,7 +9,7 @@ import { tiller } from "./tiller.ts";
 
 interface Opened {
   readonly id: string;
-  /** Its shares, for who asks; who takes part sees them at the end. */
+  /** Whether to show the shares at once; participants see them at the end. */
   readonly results: boolean;
 }
 
@@ -58,7 +58,7 @@ function List({ onOpen }: { onOpen: (study: Opened) => void }) {
       <button type="button" className="main" disabled={!ready} onClick={make}>
         Make a study of the last comparison
       </button>
-      {!ready && <p className="note">Draw a comparison of two methods or more first.</p>}
+      {!ready && <p className="note">First draw a comparison of two or more methods.</p>}
       <Problem text={problem || (missing?.message ?? "")} />
       <ul className="list">
         {found?.map(({ id, title, people }) => (
@@ -93,7 +93,7 @@ function Sitting({ id }: { id: string }) {
   const [problem, setProblem] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
   const at = answers.length;
-  // The next set begins where the eye, the keyboard and the voice should be.
+  // Move focus and scroll position to the next set, also for screen readers.
   useEffect(() => {
     if (at > 0) heading.current?.focus();
   }, [at]);
@@ -110,8 +110,8 @@ function Sitting({ id }: { id: string }) {
       if (last) await tiller.studies.answer(id, { person: String(person), answers: all });
       setSitting({ person, answers: all, now: {}, sent: last });
     } catch (error) {
-      // The last set stays in view, to be sent again.
-      setProblem(`${(error as Error).message}; press Done to send your answers again`);
+      // The last set stays visible, so that the answers can be sent again.
+      setProblem(`${(error as Error).message}; click Done to send your answers again`);
     }
   }
 

@@ -1,4 +1,4 @@
-/** The server that this page is of. */
+/** The client of the page's own server. */
 import { createClient } from "tillerjs/client";
 
 export const tiller = createClient();

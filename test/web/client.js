@@ -1,4 +1,4 @@
-/** What a page does with the client: makes one. */
+/** A page that creates a client. */
 import { createClient } from "tillerjs/client";
 
 globalThis.tiller = createClient();

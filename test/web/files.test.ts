@@ -1,4 +1,4 @@
-/** Files as a browser has them, read by the browser's side of the port: addresses, and the page's private file system. */
+/** The browser's side of the file port: URLs, and the page's private file system. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -17,21 +17,21 @@ describe("an address", () => {
   });
   afterAll(() => server.close());
 
-  test("at which there is nothing", async () => {
+  test("without a file", async () => {
     await expect(read(url)).rejects.toThrow(refusal("address-unreachable", url, "404"));
   });
 
-  test("that no server answers", async () => {
+  test("of an unreachable server", async () => {
     const silent = "http://127.0.0.1:9/model.safetensors";
     await expect(read(silent)).rejects.toThrow(refusal("address-unreachable", silent));
   });
 
-  test("is no folder that could be listed", async () => {
+  test("cannot be listed as a folder", async () => {
     await expect(list(url)).rejects.toThrow(refusal("address-unreachable", url));
   });
 });
 
-describe("a name in the page's own file system that is not there", () => {
+describe("a missing name in the page's own file system", () => {
   const absent = async () => {
     throw new Error("NotFoundError");
   };
@@ -41,12 +41,12 @@ describe("a name in the page's own file system that is not there", () => {
   });
   afterAll(() => void vi.unstubAllGlobals());
 
-  test("is a missing file to who reads it", async () => {
+  test("is reported as a missing file when read", async () => {
     await expect(read("opfs:/cat.safetensors")).rejects.toThrow(refusal("file-missing", "opfs:/cat.safetensors"));
     expect(await kindOf("opfs:/cat.safetensors")).toBeUndefined();
   });
 
-  test("is to who lists it what a folder is that Node does not find", async () => {
+  test("gives the same error when listed as a missing folder in Node", async () => {
     await expect(list("opfs:/cats")).rejects.toMatchObject({ code: "ENOENT" });
   });
 });

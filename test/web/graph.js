@@ -1,8 +1,8 @@
-/** Compiles and runs one small graph in the browser; the page's title says what came out. */
+/** Compiles and runs one small graph in the browser; the page's title is the result. */
 import { add, constant, groupNorm, input, linear, parameter, reshape, silu } from "../../dist/graph/index.js";
 import { startEngine } from "../../dist/runtime/web/index.js";
 
-/** Weights that lie in memory, as those of a file that a person picked. */
+/** Weights in memory, like those of a file chosen by the user. */
 const weights = Float32Array.from({ length: 8 }, (_, i) => i / 4 - 1);
 const source = {
   name: "picked.safetensors",

@@ -1,4 +1,4 @@
-/** What a page does with the library: imports it. The test looks at what comes of that. */
+/** A page that imports the library; the test checks the bundle. */
 import { Pipeline } from "tillerjs";
 
 globalThis.load = Pipeline.load;

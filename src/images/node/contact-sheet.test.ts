@@ -106,7 +106,7 @@ describe("a contact sheet", () => {
 });
 
 describe("headings", () => {
-  test("break between words, fit their width, and end with an ellipsis where they must", () => {
+  test("break between words, fit their width, and end with an ellipsis if cut", () => {
     const text = "a photo of a red cat in the snow, highly detailed, with mountains far behind it and a blue house";
     const lines = breakLines(text, 300, 16, 2);
     expect(lines).toHaveLength(2);

@@ -3,7 +3,7 @@ import sharp from "sharp";
 import type { Pixels } from "../pixels.ts";
 import { breakLines, drawLines, type Line, measure } from "./lettering.ts";
 
-/** What a sheet is made of, but for its pictures. */
+/** Everything on a sheet except its pictures. */
 export interface SheetPlan {
   /** Above the pictures. */
   readonly title: string;
@@ -13,9 +13,9 @@ export interface SheetPlan {
   readonly rows: number;
   /** Cells side by side. */
   readonly columns: number;
-  /** One a row; the parts of a label may stand below each other. */
+  /** One per row; the parts of a label may be stacked. */
   readonly rowLabels?: readonly (readonly string[])[];
-  /** One a column. */
+  /** One per column. */
   readonly columnLabels?: readonly string[];
   /** Below the pictures, row by row. */
   readonly captions?: readonly string[];
@@ -23,18 +23,18 @@ export interface SheetPlan {
   readonly picture: { readonly width: number; readonly height: number };
 }
 
-/** A sheet that pictures are put on as they come. */
+/** A sheet that is filled picture by picture. */
 export interface ContactSheet {
-  /** Puts a picture into its cell, scaled. Pictures are not kept: a sheet of thousands needs the memory of one sheet. */
+  /** Draws a picture into its cell, scaled. Pictures are not kept, so memory does not grow with their number. */
   place(row: number, column: number, picture: Pixels): Promise<void>;
   /** The sheet as a PNG file. Cells without a picture stay empty. */
   render(): Promise<Uint8Array>;
 }
 
-/** Pixels of all cells together, and of the sheet's longer side. Keeps a sheet openable. */
+/** Limits on the pixels of all cells together and of the sheet's longer side, so that viewers can open it. */
 const mostPixels = 36_000_000;
 const longestSide = 16_000;
-/** Smaller pictures are enlarged by a whole factor, their pixels kept square. */
+/** Smaller pictures are enlarged by an integer factor, without smoothing. */
 const smallestCell = 128;
 const narrowestSheet = 520;
 
@@ -102,7 +102,7 @@ function layOut(plan: SheetPlan) {
   const margin = letters * 2;
   const titleSize = Math.round(letters * 1.35);
 
-  // Row labels: below each other where the cell is tall enough, else on one line.
+  // The parts of a row label are stacked if the cell is tall enough, else they share a line.
   const tall = Math.max(0, ...(rowLabels ?? []).map((parts) => parts.length)) * leading <= cell.height;
   const rowLines = (rowLabels ?? []).map((parts) => (tall ? parts : [parts.join("  ")]));
   const rowSize = Math.min(letters, Math.max(6, Math.floor((cell.height + gutter) * 0.8)));

@@ -1,18 +1,18 @@
-/** Picture files in and out, by sharp, which is loaded when it is first needed. */
+/** Reads and writes picture files with sharp, which is loaded on first use. */
 import type { Sharp, SharpOptions } from "sharp";
 import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
 import type { Pixels } from "../pixels.ts";
 import { coverSize } from "../resample.ts";
 
-/** Sides up to this are read; more is an attack or a mistake. */
+/** The longest side that is read, in pixels; anything longer is an attack or a mistake. */
 const largestSide = 30_000;
 
 const open = async (file: string | Uint8Array, options: SharpOptions = {}): Promise<Sharp> =>
   (await import("sharp")).default(file, options);
 
 /**
- * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white.
+ * A picture file as RGB: rotated by its EXIF orientation, converted to sRGB, transparency blended onto white.
  *
  * @throws TillerError if it cannot be decoded.
  */
@@ -29,9 +29,8 @@ export async function readPixels(file: string): Promise<Pixels> {
 }
 
 /**
- * A picture file's bytes as size x size: as {@link readPixels}, the shorter side resized to `size` (bilinear, antialiased), the
- * middle cut out. Resizing and cutting are those of torchvision's Resize and CenterCrop, as Diffusers' training scripts use
- * them.
+ * A picture file's bytes as size x size: like {@link readPixels}, then the shorter side resized to `size` (bilinear, antialiased)
+ * and the centre cropped, like torchvision's Resize and CenterCrop in Diffusers' training scripts.
  *
  * @throws TillerError naming the file if it cannot be decoded.
  */

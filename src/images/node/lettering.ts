@@ -1,4 +1,4 @@
-/** Text as pixels: measured and drawn with DejaVu Sans, which ships with Tiller, so that sheets look alike everywhere. */
+/** Measures and draws text with DejaVu Sans, which ships with Tiller, so that sheets look the same everywhere. */
 
 import { Resvg, type ResvgRenderOptions } from "@resvg/resvg-js";
 import { join, packageFile } from "#bytes";
@@ -8,7 +8,7 @@ export interface Line {
   readonly text: string;
   readonly x: number;
   readonly y: number;
-  /** Of the letters, in pixels. */
+  /** Font size in pixels. */
   readonly size: number;
   readonly colour: string;
   readonly anchor?: "start" | "middle" | "end";
@@ -17,7 +17,7 @@ export interface Line {
 
 const family = "DejaVu Sans";
 
-/** The widest of these texts, in pixels, at a size of letters. */
+/** The width of the widest of these texts at a font size, in pixels. */
 export function measure(texts: readonly string[], size: number, bold = false): number {
   const lines = texts.map((text) => ({ text, x: 0, y: 0, size, bold, colour: "#000" }));
   return new Resvg(svg(lines, 1, 1), options()).getBBox()?.width ?? 0;
@@ -29,9 +29,9 @@ export function drawLines(lines: readonly Line[], width: number, height: number)
 }
 
 /**
- * Breaks a text at spaces into lines no wider than `width`; what does not fit into `most` lines is cut, with an ellipsis.
+ * Breaks a text at spaces into lines no wider than `width`; beyond `most` lines it is cut with an ellipsis.
  *
- * Letters count as equally wide, with a little to spare: good enough for a heading.
+ * All letters count as equally wide, with some margin: good enough for a heading.
  */
 export function breakLines(text: string, width: number, size: number, most: number, bold = false): string[] {
   const flat = text.replace(/\s+/g, " ").trim();
@@ -72,7 +72,7 @@ function svg(lines: readonly Line[], width: number, height: number): string {
   );
 }
 
-/** Prompts may hold what XML cannot: control characters, halves of surrogate pairs. */
+/** Prompts may contain characters that XML forbids: control characters, lone surrogates. */
 function escaped(text: string): string {
   const valid = Buffer.from(text, "utf8").toString("utf8");
   return valid

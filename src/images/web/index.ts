@@ -1,4 +1,4 @@
-/** Pictures by the browser's own decoders. */
+/** Reads and writes pictures with the browser's own decoders. */
 import { withSource } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
@@ -6,7 +6,7 @@ import type { Pixels } from "../pixels.ts";
 import { coverSize, resized } from "../resample.ts";
 
 /**
- * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white.
+ * A picture file as RGB: rotated by its EXIF orientation, converted to sRGB, transparency blended onto white.
  *
  * @throws TillerError naming the file if it cannot be decoded.
  */
@@ -33,7 +33,7 @@ async function decoded(file: string, bytes: Uint8Array): Promise<Pixels> {
   return { width, height, data };
 }
 
-/** The same, its shorter side resized to `size` (bilinear, as PIL), the middle cut out. */
+/** The same, with the shorter side resized to `size` (bilinear, like PIL) and the centre cropped. */
 export async function decodeCovering(file: string, bytes: Uint8Array, size: number): Promise<Pixels> {
   const whole = await decoded(file, bytes);
   const { width, height, data } = resized(whole, coverSize(whole, size), "bilinear");

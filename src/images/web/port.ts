@@ -1,4 +1,4 @@
-/** This side of the port has all that the port asks for, or this file has an error. */
+/** Type-checks that this side exports everything the port requires. */
 import type { ImagesPort } from "../port.ts";
 import * as side from "./index.ts";
 

@@ -1,27 +1,27 @@
 /**
- * Custom Diffusion's augmentation: the picture smaller on an empty canvas, larger and cut, with words for it in the prompt.
+ * Custom Diffusion's augmentation: the picture is shrunk onto an empty canvas or enlarged and cropped, and the prompt says so.
  *
- * A picture is shrunk to between a third of its size and all of it in 66 of 100 draws, and enlarged by 1.2 to 1.4 in the
- * others. Pictures arrive square: unlike the reference's they are not squashed.
+ * In 66 of 100 draws a picture is scaled to between a third and all of its size, in the others by 1.2 to 1.4. Pictures arrive
+ * square, so unlike the reference's they are not distorted.
  */
 
 import type { Planes } from "../../images/pixels.ts";
 import { tapsOf } from "../../images/resample.ts";
 import type { RandomStream } from "../../random/streams.ts";
 
-/** What a picture's prompt may begin with, by what was done to it. */
+/** Prefixes of the prompt, by what was done to the picture. */
 const words = { none: [""], smaller: ["a far away ", "very small "], larger: ["zoomed in ", "close up "] } as const;
 export const augmentationWords: readonly string[] = Object.values(words).flat();
 
 export interface Augmented {
   readonly planes: Planes;
-  /** Goes before the prompt, with its space; "" mostly. */
+  /** Prefix of the prompt, with its trailing space; mostly "". */
   readonly words: string;
-  /** 1 where the loss counts, by latent pixel, row by row. */
+  /** 1 at latent pixels that count in the loss, row by row. */
   readonly mask: Float32Array;
 }
 
-/** One draw. `pixelsPerLatent` is the side of the mask's squares. */
+/** One draw. `pixelsPerLatent` is the side of the mask's cells. */
 export function augment(picture: Planes, pixelsPerLatent: number, random: RandomStream): Augmented {
   const { size } = picture;
   const third = Math.floor(size / 3);
@@ -46,7 +46,7 @@ export function augment(picture: Planes, pixelsPerLatent: number, random: Random
   };
 }
 
-/** The squares that the picture covers, less one at each side; one square at least, so that there is a loss. */
+/** The cells that the picture covers, minus one on each side; at least one cell, so that there is a loss. */
 function maskOf(cells: number, pixelsPerLatent: number, scale: number, top: number, left: number): Float32Array {
   const range = (start: number): [number, number] => {
     const from = Math.min(cells - 1, Math.floor(start / pixelsPerLatent) + 1);
@@ -80,7 +80,7 @@ function cut({ size: outer, data }: Planes, size: number, top: number, left: num
   return { size, data: window };
 }
 
-/** Bilinear, as PIL resizes, in floating point: rows, then columns. */
+/** Resizes bilinearly like PIL, in floating point: rows, then columns. */
 function resize({ size, data }: Planes, to: number): Planes {
   if (to === size) return { size, data };
   const taps = tapsOf(size, to, "bilinear");

@@ -1,4 +1,4 @@
-/** Which class pictures are drawn and which are there already. */
+/** Which class images are drawn and which are reused. */
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,14 +29,14 @@ const make = async (count: number, { seed = 0, own = false } = {}) => {
   for await (const { done, of } of making) expect(done).toBeLessThanOrEqual(of);
 };
 
-test("pictures of one's own count, their captions and other files do not", async () => {
+test("the user's own pictures count, captions and other files do not", async () => {
   for (const name of ["mine.jpg", "mine.txt", "notes.md"]) await writeFile(join(folder, name), "");
   await make(3);
   const drawn = (await readdir(folder)).filter((name) => name.startsWith("class-")).sort();
   expect(drawn).toEqual(["class-0000.png", "class-0001.png"]);
 });
 
-test("a run's own are drawn anew with other settings, and there are no more of them than asked for", async () => {
+test("a run's own are redrawn if settings change, and never exceed the number asked for", async () => {
   const seedOf = async (name: string) => (await readRecipe(join(folder, name))).request.seed;
   await make(2, { own: true });
   const { mtimeMs } = await stat(join(folder, "class-0000.png"));
@@ -47,7 +47,7 @@ test("a run's own are drawn anew with other settings, and there are no more of t
   expect([await seedOf("class-0000.png"), await seedOf("class-0001.png")]).toEqual([7, 8]);
 });
 
-test("those that several runs share stay, whatever the settings", async () => {
+test("those shared by several runs stay, whatever the settings", async () => {
   await make(2);
   const before = await readFile(join(folder, "class-0000.png"));
   await make(1, { seed: 7 });

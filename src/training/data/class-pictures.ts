@@ -1,4 +1,4 @@
-/** Pictures of the class, drawn by the model itself before it is trained: what prior preservation holds on to. */
+/** Class images for prior preservation, drawn by the model itself before training. */
 import { basename, exists, join, makeFolder, remove } from "#bytes";
 import { readText } from "../../bytes/json-file.ts";
 import { writeWhole } from "../../bytes/write-whole.ts";
@@ -15,23 +15,22 @@ export interface ClassPictureOptions {
   readonly prompt: string;
   readonly resolution: number | undefined;
   readonly seed: number;
-  /** All that decides how the pictures look, if those drawn otherwise are to be drawn anew; else every picture there stays. */
+  /** What affects the pictures: those drawn with other values are redrawn. If undefined, all existing ones stay. */
   readonly drawnAs?: Readonly<Record<string, unknown>> | undefined;
   readonly load: LoadOptions;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Steps of pictures done of those that are drawn, and which pictures these are: "pictures 1 to 4 of 16". */
+/** Steps done, and which pictures are being drawn: "pictures 1 to 4 of 16". */
 export interface ClassPicturesDone extends Share {
   readonly which: string;
 }
 
 /**
- * Makes the pictures that the folder lacks: `class-<n>.png`, each from a seed of its own, so that it does not matter when
- * it is made. Pictures of other names in the folder count too. Yields how far it has come, before the first step and after
- * every one.
+ * Draws the pictures that the folder lacks: `class-<n>.png`, each from its own seed, so that it does not matter when it is drawn.
+ * Pictures with other names in the folder count too. Yields the progress before the first step and after each.
  *
- * @throws TillerError if the disk or the folder refuses, or the model fails.
+ * @throws TillerError if the folder cannot be written or the model fails.
  */
 export async function* makeClassPictures(
   model: string,
@@ -52,7 +51,7 @@ export async function* makeClassPictures(
   try {
     yield { done: 0, of, which: "pictures" };
     let before = 0;
-    // A run of missing numbers is one request; usually there is one.
+    // Consecutive missing numbers are one request; usually there is only one.
     for (const [first, length] of runsOf(missing)) {
       const request = {
         prompt,
@@ -78,16 +77,16 @@ export async function* makeClassPictures(
   }
 }
 
-/** A sentence about the first class picture that Tiller drew to show something else than `prompt`; undefined if there is none. */
+/** A warning about the first class image that Tiller drew with a prompt other than `prompt`; undefined if there is none. */
 export function strangeClassPicture(pictures: readonly TrainingPicture[], prompt: string): string | undefined {
   for (const { file, caption, drawnAs = prompt } of pictures) {
     if (caption !== undefined || drawnAs === prompt || !drawn.test(basename(file))) continue;
-    return `${file} was drawn as "${drawnAs}", but is to show "${prompt}": remove such pictures, or choose another folder`;
+    return `${file} was drawn with the prompt "${drawnAs}" instead of "${prompt}": remove such pictures, or choose another folder`;
   }
   return undefined;
 }
 
-/** Removes pictures that were drawn otherwise than `drawnAs`, or beyond `count`. */
+/** Removes pictures drawn with settings other than `drawnAs`, or beyond `count`. */
 async function removeOthers(
   folder: string,
   count: number,

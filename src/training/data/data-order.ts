@@ -1,7 +1,7 @@
-/** Which picture is drawn when: each epoch a new order, every picture once. */
+/** The order of the pictures: each epoch is a new permutation. */
 import { randomStream } from "../../random/streams.ts";
 
-/** The order as a function of the draw's number, 0 upwards, so that a resumed run goes on with it. */
+/** The order as a function of the draw's index, from 0, so that a resumed run continues it. */
 export function dataOrder(seed: number, purpose: string, count: number): (draw: number) => number {
   let epoch = -1;
   let order: number[] = [];
@@ -14,7 +14,7 @@ export function dataOrder(seed: number, purpose: string, count: number): (draw: 
   };
 }
 
-/** Fisher and Yates. */
+/** Fisher-Yates. */
 function shuffled(seed: number, purpose: string, epoch: number, count: number): number[] {
   const random = randomStream(seed, `order of ${purpose}`, epoch);
   const order = Array.from({ length: count }, (_, i) => i);

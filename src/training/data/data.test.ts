@@ -1,4 +1,4 @@
-/** What a run reads and draws: pictures of every kind, orders, random streams. */
+/** The inputs of a run: pictures in every format, their order, random streams. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ const readPlanes = async (file: string, size: number) =>
   planesOf((await decodeCovering(file, await readFile(file), size)).data, size);
 
 describe("a picture", () => {
-  test("is resized by its shorter side and cut in the middle", async () => {
+  test("is resized by its shorter side and centre-cropped", async () => {
     const file = join(folder, "wide.png");
     await redBlue().png().toFile(file);
     const planes = await readPlanes(file, 16);
@@ -44,9 +44,9 @@ describe("a picture", () => {
     expect(pixel(planes, 15, 8)).toEqual([0, 0, 255]);
   });
 
-  test("that has an odd column or row too many loses the one that torchvision's CenterCrop cuts off", async () => {
+  test("with an odd number of excess rows or columns is cropped like torchvision's CenterCrop", async () => {
     const file = join(folder, "odd.png");
-    // Python's round halves to even: of 1 too many it cuts round(0.5) = 0 at the left, of 3 round(1.5) = 2.
+    // Python rounds half to even: of 1 excess column it cuts round(0.5) = 0 at the left, of 3 round(1.5) = 2.
     for (const [more, cut] of [
       [1, 0],
       [3, 2],
@@ -62,9 +62,9 @@ describe("a picture", () => {
     }
   });
 
-  test("is turned as its EXIF orientation says", async () => {
+  test("is rotated by its EXIF orientation", async () => {
     const file = join(folder, "turned.jpg");
-    // Orientation 6: the camera was turned a quarter; shown upright, the stored left half is at the top.
+    // Orientation 6: the camera was rotated by 90 degrees; upright, the stored left half is at the top.
     await redBlue().withMetadata({ orientation: 6 }).jpeg({ quality: 100, chromaSubsampling: "4:4:4" }).toFile(file);
     const planes = await readPlanes(file, 16);
     const [top, bottom] = [pixel(planes, 8, 1), pixel(planes, 8, 14)];
@@ -80,13 +80,13 @@ describe("a picture", () => {
     const file = join(folder, `${name}.img`);
     await convert(sharp({ create: { width: 20, height: 20, channels: 3, background: "red" } })).toFile(file);
     const read = pixel(await readPlanes(file, 8), 4, 4);
-    // How red a print's red is depends on the profile: within a third of the range.
+    // CMYK's red depends on the profile: within a third of the range.
     const tolerance = name === "CMYK" ? 40 : name === "greyscale" ? 80 : 1;
     for (const [i, value] of read.entries()) expect(Math.abs(value - colour[i]!)).toBeLessThanOrEqual(tolerance);
     if (name === "greyscale") expect(new Set(read).size).toBe(1);
   });
 
-  test("with transparency lies on white", async () => {
+  test("with transparency is blended onto white", async () => {
     const file = join(folder, "clear.png");
     await sharp({ create: { width: 20, height: 20, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } })
       .png()
@@ -103,7 +103,7 @@ describe("a picture", () => {
     expect([red! < 5, Math.abs(green! - 128) < 5, blue! < 5]).toEqual([true, true, true]);
   });
 
-  test("is mirrored left to right, twice back to itself", async () => {
+  test("is mirrored left to right, and twice gives itself", async () => {
     const file = join(folder, "wide.png");
     const planes = await readPlanes(file, 16);
     expect(pixel(mirrored(planes), 0, 8)).toEqual([0, 0, 255]);
@@ -112,7 +112,7 @@ describe("a picture", () => {
 });
 
 describe("a folder of pictures", () => {
-  test("is read in the order of names, with captions beside", async () => {
+  test("is read in the order of names, with captions", async () => {
     const own = await mkdtemp(join(folder, "own-"));
     for (const name of ["b.PNG", "a.webp"]) {
       await sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } })
@@ -121,7 +121,7 @@ describe("a folder of pictures", () => {
     }
     await writeFile(join(own, "a.txt"), " a sks cat asleep \n");
     await writeFile(join(own, "notes.md"), "not a picture");
-    await writeFile(join(own, "IMG_1.HEIC"), "a picture of a kind that is not read");
+    await writeFile(join(own, "IMG_1.HEIC"), "a picture in an unsupported format");
     const { pictures } = await readPictures(own, 8);
     expect(pictures.map(({ file, caption }) => [file.slice(own.length + 1), caption])).toEqual([
       ["a.webp", "a sks cat asleep"],
@@ -130,7 +130,7 @@ describe("a folder of pictures", () => {
     expect(await unreadPictures(own)).toEqual(["IMG_1.HEIC"]);
   });
 
-  test("with a broken picture is refused, and the picture named", async () => {
+  test("with a broken picture is refused, naming it", async () => {
     const broken = await mkdtemp(join(folder, "broken-"));
     const whole = await redBlue().jpeg().toBuffer();
     await writeFile(join(broken, "cut.jpg"), whole.subarray(0, 200));
@@ -144,7 +144,7 @@ describe("a folder of pictures", () => {
   });
 });
 
-test("every epoch shows every picture once, in an order that the seed decides", () => {
+test("every epoch has every picture once, in an order that depends on the seed", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 1000 }), (count, seed) => {
       const order = dataOrder(seed, "subject", count);
@@ -163,7 +163,7 @@ test("every epoch shows every picture once, in an order that the seed decides", 
   expect(new Set(orders).size).toBe(8);
 });
 
-test("streams depend on seed, purpose and number alone, and look random", () => {
+test("streams depend only on seed, purpose and index, and look random", () => {
   expect(normalValues(1, "noise", 5, 32)).toEqual(normalValues(1, "noise", 5, 32));
   for (const [seed, purpose, number] of [
     [2, "noise", 5],
@@ -179,7 +179,7 @@ test("streams depend on seed, purpose and number alone, and look random", () => 
   expect(new Set(draws.map((d) => Math.floor(d / 100))).size).toBe(10);
 });
 
-test("learning rates rise and fall as Diffusers' schedules do", () => {
+test("learning rates follow Diffusers' schedules", () => {
   const at = (name: "constant" | "linear" | "cosine", step: number) =>
     learningRateFactor(name, step, { steps: 100, warmup: 10 });
   expect([0, 5, 10, 99].map((step) => at("constant", step))).toEqual([0, 0.5, 1, 1]);
@@ -188,7 +188,7 @@ test("learning rates rise and fall as Diffusers' schedules do", () => {
   expect(at("cosine", 100)).toBeCloseTo(0, 12);
 });
 
-test("augmented pictures keep their size; where the canvas is empty the loss does not count", () => {
+test("augmented pictures keep their size, and the empty canvas does not count in the loss", () => {
   const picture = { size: 64, data: new Float32Array(3 * 64 * 64).fill(0.5) };
   const kinds = new Set<string>();
   for (let i = 0; i < 200; i++) {
@@ -200,7 +200,7 @@ test("augmented pictures keep their size; where the canvas is empty the loss doe
     for (const [cell, counts] of mask.entries()) {
       if (counts === 0) continue;
       const [y, x] = [Math.floor(cell / 8) * 8, (cell % 8) * 8];
-      // The middle of a square that counts shows the picture.
+      // The middle of a cell that counts shows the picture.
       expect(planes.data[(y + 4) * 64 + x + 4]).toBeCloseTo(0.5, 5);
     }
     if (words === "zoomed in " || words === "close up ") expect(mask.every((m) => m === 1)).toBe(true);
@@ -210,7 +210,7 @@ test("augmented pictures keep their size; where the canvas is empty the loss doe
 
 test("augmented pictures are the right way up, every channel in its place", () => {
   const size = 64;
-  // Darker from the top to the bottom, each channel in a range of its own.
+  // A gradient from top to bottom, each channel in its own range.
   const data = Float32Array.from(
     { length: 3 * size * size },
     (_, i) => 10 * (1 + Math.floor(i / size ** 2)) + (Math.floor(i / size) % size) / size,

@@ -1,4 +1,4 @@
-/** The batches of a run: which pictures, how changed, with what noise; all a function of the seed and the draw's number. */
+/** The batches of a run: pictures, augmentation and noise, all a function of the seed and the draw's index. */
 
 import { mirrored, type Planes } from "../../images/pixels.ts";
 import { normalValues, randomStream } from "../../random/streams.ts";
@@ -9,7 +9,7 @@ import type { Share } from "../progress.ts";
 import { augment } from "./augmentation.ts";
 import { dataOrder } from "./data-order.ts";
 
-/** Pictures that are drawn together: the subject's, or the class's. */
+/** Pictures that are drawn together: instance images or class images. */
 export interface Source {
   readonly purpose: "subject" | "class";
   readonly pictures: readonly { readonly planes: Planes; readonly prompt: string }[];
@@ -19,12 +19,12 @@ export interface Source {
 
 export interface DrawOptions {
   readonly seed: number;
-  /** Pictures of each source. */
+  /** Pictures per batch from each source. */
   readonly batch: number;
   readonly encoder: LatentEncoder;
   readonly noising: Noising;
   readonly text: (prompt: string) => Sample["text"];
-  /** What a pixel's error counts, before the batch's mean is taken. */
+  /** The weight of a pixel's error, before the mean over the batch. */
   readonly weight: (at: {
     purpose: Source["purpose"];
     timestep: number;
@@ -33,7 +33,7 @@ export interface DrawOptions {
   }) => number;
 }
 
-/** Encodes what stays the same, yielding how far it has come, then draws batches: the subject's pictures first, then the class's. */
+/** Encodes what stays constant, yielding the progress, then draws batches: instance images first, then class images. */
 export async function* prepareDraws(
   sources: readonly Source[],
   { seed, batch, encoder, noising, text, weight }: DrawOptions,

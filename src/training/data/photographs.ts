@@ -1,8 +1,8 @@
 /**
- * Whether pictures are photographs, which the embedded model cannot learn.
+ * Detects photographs, which the embedded model cannot learn.
  *
- * Its autoencoder knows the drawn world alone. Of a photograph it gets even the broad colours wrong: what it makes of one is
- * compared in patches of 8x8 pixels, so that neither fine detail nor the traces of compression count.
+ * Its autoencoder knows only the drawn world and gets even the broad colours of a photograph wrong. Reconstructions are compared
+ * in patches of 8x8 pixels, so that neither fine detail nor compression artefacts count.
  */
 import { embeddedModel } from "../../families/embedded.ts";
 import { openModel } from "../../families/open-model.ts";
@@ -16,15 +16,15 @@ import { readPictures } from "./pictures.ts";
 const patch = 8;
 
 /**
- * The error of a patch's colour, of 255, from which on a picture is a photograph: a root mean square over patches.
+ * The least root-mean-square error of the patches' colours, out of 255, at which a picture counts as a photograph.
  *
- * Measured on 2,063 pictures of the drawn world and of dinghy's own, some as JPEG of quality 50 to 90 and some resized: 0.9 to
- * 4.9, with a median of 2.0. On 243 of 24 photographs, whole, cut, at 64 pixels, blurred and as JPEG of quality 30: 4.4 to 28,
- * with a median of 11. Of three pictures the middle one was never above 4.2, nor below 6.2 where photographs were whole.
+ * Measured on 2,063 pictures of the drawn world and by dinghy, some as JPEG of quality 50 to 90 and some resized: 0.9 to 4.9,
+ * median 2.0. On 243 versions of 24 photographs, whole, cropped, at 64 pixels, blurred and as JPEG of quality 30: 4.4 to 28,
+ * median 11. The median of three pictures was never above 4.2, nor below 6.2 for whole photographs.
  */
 const leastError = 5;
 
-/** Pictures that are looked at: the first ones of a folder. */
+/** Only the first pictures of a folder are checked. */
 const mostPictures = 16;
 
 export interface LookOptions {
@@ -33,9 +33,9 @@ export interface LookOptions {
 }
 
 /**
- * Whether most pictures of a folder are photographs; of people's own drawings it may be said or not.
+ * Whether most pictures of a folder are photographs; for people's own drawings the answer may be either.
  *
- * @throws TillerError if the folder is missing or has no pictures, or naming the first that cannot be read.
+ * @throws TillerError if the folder is missing or has no pictures, or a picture cannot be read (the first is named).
  */
 export async function arePhotographs(folder: string, { threads, signal }: LookOptions = {}): Promise<boolean> {
   const model = await openModel(embeddedModel);
@@ -59,7 +59,7 @@ export async function arePhotographs(folder: string, { threads, signal }: LookOp
   }
 }
 
-/** The root mean square of the differences of the patches' mean colours, of pictures of size x size pixels, [size, size, 3]. */
+/** The root-mean-square difference of the patches' mean colours between two pictures, [size, size, 3]. */
 export function patchError(one: Uint8Array, other: Uint8Array, size: number): number {
   const across = size / patch;
   const sums = new Float64Array(across * across * 3);

@@ -10,16 +10,16 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test("another caption makes other pictures", async () => {
+test("changes with a caption", async () => {
   await writeFile(join(folder, "a.png"), "p");
   const before = await picturesIdentity(folder);
   await writeFile(join(folder, "a.txt"), "a cat");
   expect(await picturesIdentity(folder)).not.toBe(before);
 });
 
-test("is what it was when the experiments of before were made", async () => {
+test("stays the same, so that earlier experiments are found", async () => {
   await writeFile(join(folder, "a.png"), "p");
   await writeFile(join(folder, "a.txt"), "a cat");
-  // Names, lengths and contents in a row: sha256("a.png" "1" "p" "a.txt" "5" "a cat").
+  // Names, lengths and contents concatenated: sha256("a.png" "1" "p" "a.txt" "5" "a cat").
   expect(await picturesIdentity(folder)).toBe("95734495fa78d9e29038433bbbc742ff947ed1b219e823c463b1612664c360b8");
 });

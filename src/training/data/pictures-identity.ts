@@ -1,11 +1,11 @@
-/** What tells a set of pictures from another of the same names. */
+/** A hash that tells sets of pictures with the same names apart. */
 
 import { basename, exists, join, startHash } from "#bytes";
 import { hashFile } from "../../bytes/hash-file.ts";
 import { captionFileOf, pictureNames } from "../../images/folder.ts";
 
 /**
- * Of the pictures in a folder and their captions. Experiments find by it what they have done: it stays as it is.
+ * Of the pictures in a folder and their captions. Experiments find finished work by it, so it must not change.
  *
  * @throws TillerError if the folder is missing or has no pictures, or one cannot be read.
  */

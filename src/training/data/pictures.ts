@@ -1,4 +1,4 @@
-/** A folder of a person's own pictures, read for training. */
+/** Reads a folder of pictures for training. */
 import { basename, exists, extname, join, startHash, withSource } from "#bytes";
 import { decodeCovering } from "#images";
 import { hashBytes } from "../../bytes/hash-file.ts";
@@ -12,7 +12,7 @@ export interface TrainingPicture {
   readonly planes: Planes;
   /** The text of the `.txt` file beside the picture. */
   readonly caption: string | undefined;
-  /** What Tiller drew it as, if it did; one that tells nothing of itself is a person's own. */
+  /** The prompt that Tiller drew it with; undefined if it has no recipe, and so is a user's own picture. */
   readonly drawnAs: string | undefined;
 }
 
@@ -23,11 +23,11 @@ export interface TrainingPictures {
 }
 
 /**
- * The pictures of a folder in the order of their names, each resized and cut to size x size.
+ * The pictures of a folder in the order of their names, each resized and cropped to size x size.
  *
- * Every picture is decoded here, so a broken one is known before training starts. Each file is opened once.
+ * Every picture is decoded here, so that a broken one is found before training starts. Each file is opened once.
  *
- * @throws TillerError if the folder is missing or has no pictures, or naming the first that cannot be read.
+ * @throws TillerError if the folder is missing or has no pictures, or a picture cannot be read (the first is named).
  */
 export async function readPictures(folder: string, size: number, signal?: AbortSignal): Promise<TrainingPictures> {
   const pictures: TrainingPicture[] = [];

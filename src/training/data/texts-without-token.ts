@@ -1,9 +1,9 @@
-/** Pictures whose text lacks the learned token: they teach it nothing, its gradient is 0. */
+/** Finds pictures whose text lacks the learned token: its gradient would be 0, so nothing is learned from them. */
 import { TillerError } from "../../errors/index.ts";
 import type { TrainingPicture } from "./pictures.ts";
 
 /**
- * A sentence about the pictures whose text lacks the token; undefined if there are none. `has` says whether a text has it.
+ * A warning about the pictures whose text lacks the token; undefined if there are none. `has` tests a text for it.
  *
  * @throws TillerError if every text lacks it.
  */
@@ -15,17 +15,17 @@ export function textsWithoutToken(
   const without = pictures.filter(({ caption }) => !has(caption ?? prompt));
   if (without.length === 0) return undefined;
   if (without.length < pictures.length) {
-    return `${without.length} of ${pictures.length} pictures teach nothing of ${token}, which their text lacks, such as that of ${without[0]!.file}`;
+    return `${without.length} of ${pictures.length} pictures do not train ${token}, because their text lacks it, such as that of ${without[0]!.file}`;
   }
   if (pictures.every(({ caption }) => caption === undefined)) {
     throw new TillerError(
       "caption-without-token",
-      `the prompt "${prompt}" does not contain ${token}, so it would not be learned: put {token} into it.`,
+      `the prompt "${prompt}" does not contain ${token}, so it would not be learned: add {token} to it.`,
     );
   }
   throw new TillerError(
     "caption-without-token",
-    `the captions in ${images} do not contain ${token}, so it would not be learned: put it into them.`,
+    `the captions in ${images} do not contain ${token}, so it would not be learned: add it to them.`,
     { paths: [images] },
   );
 }

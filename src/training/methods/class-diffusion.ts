@@ -1,8 +1,8 @@
 /**
- * ClassDiffusion: Custom Diffusion without prior pictures, and the semantic preservation loss in their place.
+ * ClassDiffusion: Custom Diffusion with the semantic preservation loss in place of class images.
  *
- * The rate is that of the released settings: 1e-5 for each of the batch's two pictures. Texts are pooled at their end token,
- * as the paper says; the released code pools the personal prompt at the new token, whose id is the largest.
+ * The learning rate is that of the released settings: 1e-5 for each of the batch's two pictures. Texts are pooled at their end
+ * token, as in the paper; the released code pools the personal prompt at the new token, whose id is the largest.
  */
 import { customDiffusion } from "./custom-diffusion.ts";
 import type { TrainingMethod } from "./method.ts";

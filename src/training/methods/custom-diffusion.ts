@@ -1,4 +1,4 @@
-/** Custom Diffusion: the cross-attentions' key and value matrices and one token, with prior pictures. */
+/** Custom Diffusion: the cross-attention key and value matrices and one token, with class images. */
 import type { TrainingMethod } from "./method.ts";
 
 export const customDiffusion: TrainingMethod = {

@@ -1,4 +1,4 @@
-/** DB-LoRA and textual inversion at once: two embeddings learned at the LoRA's own rate. */
+/** DB-LoRA with textual inversion: two embeddings learned at the LoRA's learning rate. */
 import { dreambooth } from "./dreambooth.ts";
 import type { TrainingMethod } from "./method.ts";
 

@@ -1,4 +1,4 @@
-/** DreamBooth with LoRA (DB-LoRA), set as the paper sets it: 500 steps at 1e-4, batch 1, prior preservation. */
+/** DreamBooth with LoRA (DB-LoRA), with the paper's settings: 500 steps at 1e-4, batch 1, prior preservation. */
 import type { TrainingMethod } from "./method.ts";
 
 export const dreambooth: TrainingMethod = {

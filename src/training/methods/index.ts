@@ -1,4 +1,4 @@
-/** The personalisation methods by the names of the command line. */
+/** The personalisation methods, by their names on the command line. */
 import { classDiffusion } from "./class-diffusion.ts";
 import { customDiffusion } from "./custom-diffusion.ts";
 import { dreambooth } from "./dreambooth.ts";
@@ -8,7 +8,7 @@ import { textualInversion } from "./textual-inversion.ts";
 
 export type { Initializer, TrainingMethod } from "./method.ts";
 
-/** The training methods there are, each with what it trains and the settings it was published with. */
+/** The training methods, each with what it trains and its published settings. */
 export const trainingMethods = {
   dreambooth,
   "dreambooth-ti": dreamboothTi,

@@ -1,12 +1,12 @@
 /** What a personalisation method trains and how, as data; the loop is the same for all. */
 
-/** Where a learned token's embeddings start. */
+/** The initial value of a learned token's embeddings. */
 export type Initializer =
-  /** The class noun's. */
+  /** The class noun's embedding. */
   | "noun"
-  /** Normal, as widely spread as the model's own. */
+  /** Normal, with the standard deviation of the model's own. */
   | "random"
-  /** A word's. */
+  /** A word's embedding. */
   | {
       /** The word, which must be one token. */
       readonly word: string;
@@ -20,22 +20,22 @@ export interface TrainingMethod {
   readonly lora: boolean;
   /** The cross-attentions' key and value matrices, whole. */
   readonly matrices: boolean;
-  /** Embeddings of a learned token; absent where the token is a word the model knows. */
+  /** Embeddings of a learned token; absent if the token is a word the model knows. */
   readonly learned?: { readonly vectors: number; readonly initializer: Initializer } | undefined;
-  /** Pictures of the class beside the subject's, so that the class is not forgotten. */
+  /** Prior preservation: class images besides the instance images, so that the class is not forgotten. */
   readonly prior: boolean;
   /** ClassDiffusion's semantic preservation loss. */
   readonly semantic: boolean;
-  /** Custom Diffusion's augmentation, with the loss of each picture a mean over its mask. */
+  /** Custom Diffusion's augmentation, with each picture's loss averaged over its mask. */
   readonly augmentation: boolean;
   /** Whether half of the pictures are mirrored. */
   readonly flip: boolean;
-  /** Pictures of the subject in one evaluation. */
+  /** Instance images per evaluation. */
   readonly batch: number;
-  /** Of AdamW. */
+  /** AdamW's learning rate. */
   readonly learningRate: number;
-  /** How many. */
+  /** Training steps. */
   readonly steps: number;
-  /** The text of a picture without a caption; {token} and {class} stand for what the person names. */
+  /** The text of a picture without a caption; {token} and {class} are filled in from the request. */
   readonly prompt: string;
 }

@@ -1,8 +1,8 @@
-/** Textual inversion: nothing but the embeddings of a token. */
+/** Textual inversion: only the embeddings of a token. */
 import type { TrainingMethod } from "./method.ts";
 
 export const textualInversion: TrainingMethod = {
-  summary: "new token embeddings alone",
+  summary: "new token embeddings only",
   lora: false,
   matrices: false,
   learned: { vectors: 1, initializer: "noun" },

@@ -1,18 +1,18 @@
-/** Pictures to latents, by the latent codec's encoder. */
+/** Encodes pictures to latents. */
 import type { Model } from "../../families/family.ts";
 import type { Planes } from "../../images/pixels.ts";
 import { modulesOf } from "../../models/components.ts";
 import { type Engine, float32 } from "../../runtime/index.ts";
 
-/** What the encoder gives of a picture, from which its latents are drawn. */
+/** The encoder's output for a picture, from which its latents are sampled. */
 export type Encoded = Float32Array;
 
 export interface LatentEncoder {
   readonly pixelsPerLatent: number;
-  /** Of latents, for pictures of one size: [channels, h, w]. */
+  /** Shape of the latents for a picture size: [channels, h, w]. */
   shape(size: number): readonly [number, number, number];
   encode(picture: Planes): Promise<Encoded>;
-  /** Latents as the denoiser sees them, from as many normal numbers. */
+  /** Latents as the denoiser sees them, sampled with as many normal values. */
   sample(encoded: Encoded, noise: Float32Array): Float32Array;
   release(): Promise<void>;
 }

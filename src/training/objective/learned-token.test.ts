@@ -1,4 +1,4 @@
-/** What a learned token starts from. */
+/** The initial value of a learned token. */
 import { beforeAll, expect, test } from "vitest";
 import { fixture } from "../../../test/fixtures.ts";
 import { refusal } from "../../../test/refusal.ts";
@@ -18,12 +18,12 @@ beforeAll(async () => {
 const from = (word: string) =>
   initialEmbeddings(model, tokenizer, { vectors: 1, initializer: { word }, noun: "cat", seed: 1 });
 
-test("a word of the text encoder is its embedding", async () => {
+test("a word starts from its embedding", async () => {
   const [tensor] = Object.values(await from("cat"));
   expect(tensor!.shape[0]).toBe(1);
   expect(tensor!.data.some((value) => value !== 0)).toBe(true);
 });
 
-test("what the tokenizer makes nothing of is refused", async () => {
+test("a word without tokens is refused", async () => {
   await expect(from(" ")).rejects.toThrow(refusal("initializer-unknown", '" "'));
 });

@@ -1,4 +1,4 @@
-/** Where a learned token's embeddings start. */
+/** The initial value of a learned token's embeddings. */
 
 import { readFloat32 } from "../../bytes/safetensors.ts";
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
@@ -18,8 +18,8 @@ export interface Initial {
 }
 
 /**
- * For each table that the text networks have (by its input), `vectors` embeddings [vectors, width]: each a word's (of several tokens, their mean), or normal values as widely spread as
- * the model's own table.
+ * For each embedding table of the text networks (by its input), `vectors` embeddings [vectors, width]: a word's (the mean, if it
+ * has several tokens), or normal values with the table's own standard deviation.
  *
  * @throws TillerError if the word has no tokens.
  */
@@ -53,7 +53,10 @@ async function initialTable(
   const word = initializer === "noun" ? noun : initializer.word;
   const ids = tokenizer.encode(word);
   if (ids.length === 0)
-    throw new TillerError("initializer-unknown", `the initializer "${word}" is not a word the text encoder knows.`);
+    throw new TillerError(
+      "initializer-unknown",
+      `the initializer "${word}" is not a word the text encoder knows: choose another.`,
+    );
   const mean = new Float32Array(width);
   for (const id of ids) {
     const row = await readFloat32(rows(table, id, id + 1));

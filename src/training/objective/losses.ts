@@ -1,4 +1,4 @@
-/** What training makes small, as graphs. */
+/** The training losses, as graphs. */
 
 import type { Model } from "../../families/family.ts";
 import {
@@ -18,14 +18,14 @@ import {
 import { modulesOf } from "../../models/components.ts";
 import { type Trained, trainsText } from "./trained.ts";
 
-/** What losses are recorded of. */
+/** The parts of a model that the losses use. */
 export type LossModel = Pick<Model, "components" | "text" | "denoiser">;
 
 /**
  * The denoising loss: the sum over pictures, channels and pixels of weights * (prediction - target)^2.
  *
- * The weights carry all that methods differ in: the mean, the prior's share, min-SNR weighting, masks. Inputs beside the
- * denoiser's: `target` like the latents, `weights` [batch, 1, h, w], and the text networks' inputs where the text side is
+ * The weights carry everything in which methods differ: the mean, the prior's weight, min-SNR weighting, masks. Inputs besides
+ * the denoiser's: `target` shaped like the latents, `weights` [batch, 1, h, w], and the text networks' inputs if the text side is
  * trained, else their outputs.
  */
 export function denoisingLoss(model: LossModel, trained: Trained): Value {
@@ -39,10 +39,10 @@ export function denoisingLoss(model: LossModel, trained: Trained): Value {
 }
 
 /**
- * ClassDiffusion's semantic preservation loss: 1 - cos of the pooled texts of two prompts, the personal one and its class.
+ * ClassDiffusion's semantic preservation loss: 1 - cos of the pooled texts of two prompts, the personalised one and that of its
+ * class.
  *
- * Inputs: the text networks' for two rows, and `pooled` [2, positions, 1], which is 1 at the position that stands for the
- * whole text.
+ * Inputs: the text networks' for two rows, and `pooled` [2, positions, 1], which is 1 at the position to pool.
  */
 export function semanticLoss(model: LossModel, trained: Trained): Value {
   const { text } = model.text.graph(trainedModules(model, trained));
@@ -57,7 +57,7 @@ const trainedModules = ({ components }: LossModel, { lowRank, matrices }: Traine
 
 export const gradientOf = (name: string): string => `gradient of ${name}`;
 
-/** The loss with its gradients by those of `names` that it depends on. */
+/** The loss with its gradients with respect to those of `names` that it depends on. */
 export function withGradients(loss: Value, names: Iterable<string>): Outputs {
   const inputs = inputsOf({ loss });
   const wrt = [...names].filter((name) => inputs.has(name));

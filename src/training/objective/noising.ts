@@ -1,12 +1,12 @@
-/** What the network sees of a picture and what it is to predict: the training side of the noise schedule. */
+/** The noised input of the network and its target: the training side of the noise schedule. */
 import type { Schedule } from "../../schedules/level.ts";
 
 export interface Noising {
-  /** Timesteps of training: 0 to this - 1. */
+  /** Number of training timesteps. */
   readonly timesteps: number;
   /** x_t = alpha x0 + sigma eps. */
   noised(clean: Float32Array, noise: Float32Array, timestep: number): Float32Array;
-  /** eps, v = alpha eps - sigma x0, or x0, as the model predicts. */
+  /** eps, v = alpha eps - sigma x0, or x0, by what the model predicts. */
   target(clean: Float32Array, noise: Float32Array, timestep: number): Float32Array;
   /** The factor of min-SNR weighting (arXiv 2303.09556): min(snr, gamma) / snr for eps, / (snr + 1) for v. */
   minSnrWeight(timestep: number, gamma: number): number;

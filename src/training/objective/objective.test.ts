@@ -1,4 +1,4 @@
-/** What a picture counts in the loss of a run: of a network that predicts nothing it is the weighted square of the target. */
+/** The weight of a picture in a run's loss: if the network predicts 0, the loss is the weighted square of the target. */
 import { beforeAll, expect, test } from "vitest";
 import { fixture } from "../../../test/fixtures.ts";
 import type { Model } from "../../families/family.ts";
@@ -23,7 +23,7 @@ beforeAll(async () => {
   noising = noisingOf(source.schedule);
 });
 
-/** Sessions of every kind that training compiles, and nothing computed: moments and texts are zeros. */
+/** Stubs every session that training compiles: moments and texts are zeros. */
 const engine = {
   compile: async (name: string): Promise<Partial<Session>> => ({
     inputs: new Map(name === "training step" ? [["text", { shape: [1, 1, 8] }]] : []),
@@ -73,13 +73,13 @@ async function lossOf(more: Partial<TrainingRequest>, draw = 0): Promise<number>
   return (await next.value(draw)).loss;
 }
 
-/** The mean square of the noise that a draw has, which is what the tiny pipeline is to predict. */
+/** The mean square of a draw's noise, the target of the tiny pipeline. */
 function meanSquare(purpose: Source["purpose"], draw = 0): number {
   const noise = normalValues(0, `noise of ${purpose}`, draw, 64);
   return noise.reduce((sum, value) => sum + value ** 2, 0) / noise.length;
 }
 
-test("class pictures count the prior's weight, beside the subject's whole loss", async () => {
+test("class images are weighted by the prior's weight, instance images by 1", async () => {
   const [subject, prior] = [meanSquare("subject"), meanSquare("class")];
   expect(await lossOf({ prior: false })).toBeCloseTo(subject, 5);
   for (const priorWeight of [0, 0.5, 1, 3]) {
@@ -87,7 +87,7 @@ test("class pictures count the prior's weight, beside the subject's whole loss",
   }
 });
 
-test("min-SNR weighting is for the subject's pictures; those of the class keep their weight", async () => {
+test("min-SNR weighting applies to instance images only", async () => {
   const timestep = randomStream(0, "subject", 0).integer(noising.timesteps);
   // So low that it counts at every timestep.
   const snrGamma = 1e-3;
@@ -98,15 +98,15 @@ test("min-SNR weighting is for the subject's pictures; those of the class keep t
   expect(await lossOf({ snrGamma, priorWeight: 2 })).toBeCloseTo(weight * subject + 2 * prior, 5);
 });
 
-test("a batch's loss is the mean over its pictures, those of the subject and those of the class", async () => {
+test("a batch's loss is the mean over its instance images plus the mean over its class images", async () => {
   const of = (purpose: Source["purpose"]) => (meanSquare(purpose, 0) + meanSquare(purpose, 1)) / 2;
   expect(await lossOf({ batch: 2 })).toBeCloseTo(of("subject") + of("class"), 5);
-  // The next batch goes on where this one ended.
+  // The next batch continues where this one ended.
   const next = (meanSquare("subject", 2) + meanSquare("subject", 3)) / 2;
   expect(await lossOf({ batch: 2, prior: false }, 1)).toBeCloseTo(next, 5);
 });
 
-test("of an augmented picture the squares are summed over channels and the mean is over the pixels that count", async () => {
+test("an augmented picture's loss is summed over channels and averaged over the mask", async () => {
   // As Diffusers' train_custom_diffusion.py has it: (loss * mask).sum() / mask.sum(), the mask of one channel.
   let masked = 0;
   for (let draw = 0; draw < 10; draw++) {

@@ -1,4 +1,4 @@
-/** The loss of a run's draws: denoising, and the method's semantic term where it has one. */
+/** The loss of a run's draws: denoising, and the semantic term if the method has one. */
 
 import type { Model } from "../../families/family.ts";
 import type { Engine, Tensor } from "../../runtime/index.ts";
@@ -19,7 +19,7 @@ export interface ObjectiveParts {
   readonly model: Model;
   readonly settings: TrainingSettings;
   readonly trained: Trained;
-  /** What is trained, read anew at each evaluation. */
+  /** The trained tensors, read again at each evaluation. */
   readonly values: ReadonlyMap<string, Tensor>;
   readonly sources: readonly Source[];
   readonly resolution: number;
@@ -27,8 +27,8 @@ export interface ObjectiveParts {
 }
 
 /**
- * Encodes what stays the same, yielding how far it has come, compiles the terms, and gives the loss and its gradients by the
- * draw's number.
+ * Encodes what stays constant, yielding the progress, compiles the terms, and returns a function from the draw's index to the
+ * loss and its gradients.
  */
 export async function* buildObjective({
   engine,
@@ -73,7 +73,7 @@ export async function* buildObjective({
   };
 }
 
-/** Every prompt that the sources' pictures can have, augmentation's words included. */
+/** Every prompt that the sources' pictures can have, with the prefixes of augmentation. */
 const promptsOf = (sources: readonly Source[]): string[] =>
   sources.flatMap(({ pictures, augmentation }) =>
     pictures.flatMap(({ prompt }) => (augmentation ? augmentationWords.map((words) => words + prompt) : [prompt])),

@@ -1,4 +1,4 @@
-/** The terms of a run's loss, compiled: each gives its value and its gradients by what is trained. */
+/** The compiled terms of a run's loss: each returns its value and its gradients. */
 
 import type { Model, Tokens } from "../../families/family.ts";
 import { scoped } from "../../models/components.ts";
@@ -12,7 +12,7 @@ import { type Trained, trainsText } from "./trained.ts";
 
 export interface Evaluated {
   readonly loss: number;
-  /** The reader's own, to change in place. */
+  /** Owned by the caller, who may change them in place. */
   readonly gradients: TensorValues;
 }
 
@@ -23,19 +23,19 @@ export interface Sample {
   /** eps, shaped alike. */
   readonly noise: Float32Array;
   readonly timestep: number;
-  /** What a latent pixel's squared error counts, [h, w]. */
+  /** The weight of each latent pixel's squared error, [h, w]. */
   readonly weights: Float32Array;
-  /** Tokens where the text side is trained, else what the text networks give. */
+  /** Tokens if the text side is trained, else the text networks' outputs. */
   readonly text: Tokens | EncodedText;
 }
 
 export interface Terms {
   denoising(samples: readonly Sample[], shape: readonly [number, number, number]): Promise<Evaluated>;
-  /** See `semanticLoss`: the two prompts, and the positions that stand for them. */
+  /** See `semanticLoss`: the two prompts, and the positions to pool. */
   semantic(tokens: readonly [Tokens, Tokens], pooled: readonly [number, number]): Promise<Evaluated>;
 }
 
-/** Compiles the terms for tensors `values`, which are read anew at each evaluation. */
+/** Compiles the terms for tensors `values`, which are read again at each evaluation. */
 export async function compileTerms(
   engine: Engine,
   model: Model,
@@ -69,7 +69,7 @@ export async function compileTerms(
     return Object.fromEntries(names.filter((name) => session.inputs.has(name)).map((name) => [name, strength]));
   };
   const learnsText = trainsText(model, trained);
-  /** Of those the graph has. */
+  /** Only the inputs that the graph has. */
   const among = (session: Session, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
     Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.has(name)));
   const idleEmbeddings = Object.fromEntries(Object.entries(noEmbeddings(model)).filter(([name]) => !values.has(name)));

@@ -6,9 +6,9 @@ import type { Tokenizer } from "../../text/tokenizer.ts";
 
 export interface TrainingTexts {
   tokens(prompt: string): Tokens;
-  /** Whether a learned token is among the words of a prompt that fit. */
+  /** Whether the prompt, once truncated, contains a learned token. */
   hasLearned(prompt: string): boolean;
-  /** The position of the token that ends the prompt: the text encoder's state there stands for all of it. */
+  /** The position of the token that ends the prompt: the text encoder's state there represents the whole prompt. */
   end(prompt: string): number;
 }
 
@@ -43,7 +43,7 @@ export function tokenRows(rows: readonly Tokens[]): Record<string, Tensor> {
   );
 }
 
-/** The text graph has inputs for learned embeddings even where none is learned. */
+/** The text graph has inputs for learned embeddings even if there are none. */
 export function noEmbeddings({ components, text }: Pick<Model, "components" | "text">): Record<string, Tensor> {
   return Object.fromEntries(
     text.embeddings.map(({ component, key, input }) => {
@@ -53,7 +53,7 @@ export function noEmbeddings({ components, text }: Pick<Model, "components" | "t
   );
 }
 
-/** What the text networks give for a prompt, each [1, ...], by name. */
+/** The text networks' outputs for a prompt, each [1, ...], by name. */
 export type EncodedText = Readonly<Record<string, Tensor>>;
 
 /** The encodings of prompts that training does not change, computed once. */

@@ -1,4 +1,4 @@
-/** What a run trains, as inputs of the graph: low-rank factors, whole matrices, embeddings. */
+/** The trained tensors, as inputs of the graph: low-rank factors, whole matrices, embeddings. */
 import type { LowRank } from "../../adapters/index.ts";
 import { readFloat32 } from "../../bytes/safetensors.ts";
 import type { Components, Model } from "../../families/family.ts";
@@ -18,11 +18,11 @@ export interface Trained {
   readonly vectors: number;
 }
 
-/** Whether the text networks' outputs change as training goes on. */
+/** Whether the text networks' outputs change during training. */
 export const trainsText = ({ text }: Pick<Model, "text">, { lowRank, vectors }: Trained): boolean =>
   vectors > 0 || text.embeddings.some(({ component }) => (lowRank.get(component)?.size ?? 0) > 0);
 
-/** The modules of a component that LoRA trains: what Diffusers' scripts train. */
+/** The modules of a component that LoRA trains, as in Diffusers' scripts. */
 export const projections = ({ components, adapters }: Model, component: string): Set<string> =>
   modulesMatching(components.get(component)!.weights.keys(), adapters.trained[component]!);
 
@@ -34,13 +34,13 @@ const modulesMatching = (keys: Iterable<string>, pattern: RegExp): Set<string> =
       .filter((path) => pattern.test(path)),
   );
 
-/** Keys and values of the cross-attentions: what Custom Diffusion trains. */
+/** The cross-attention keys and values, which Custom Diffusion trains. */
 export const textMatrices = ({ adapters }: Model): ByComponent<ReadonlySet<string>> =>
   new Map(Object.entries(adapters.keysValues).map(([component, keys]) => [component, new Set(keys)]));
 
 /**
- * The tensors at the start: A normal with standard deviation 1 / rank and B zero (PEFT's "gaussian"), matrices as the model
- * has them, embeddings as given, by the names of their inputs.
+ * The initial tensors by the names of their inputs: A normal with standard deviation 1 / rank and B zero (PEFT's "gaussian"),
+ * matrices as in the model, embeddings as given.
  */
 export async function initialValues(
   components: Components,
@@ -68,7 +68,7 @@ export async function initialValues(
   return values;
 }
 
-/** The factors as an adapter file has them: A [rank, in], B [out, rank]. */
+/** The factors as in an adapter file: A [rank, in], B [out, rank]. */
 export function factorsOf({ lowRank, rank, alpha }: Trained, values: ReadonlyMap<string, Tensor>) {
   const all = new Map<string, Map<string, LowRank>>();
   for (const [component, paths] of lowRank) {

@@ -15,7 +15,7 @@ export interface AdamWState {
   steps: number;
 }
 
-/** A rule that changes `values` and `state` by `gradients`, in place. */
+/** An optimiser step: updates `values` and `state` in place from `gradients`. */
 export type Update = (
   values: TensorValues,
   gradients: TensorValues,
@@ -53,14 +53,14 @@ export function adamWStep(
   }
 }
 
-/** The length of all gradients as one vector. */
+/** The global norm of all gradients. */
 export function gradientNorm(gradients: TensorValues): number {
   let sum = 0;
   for (const data of gradients.values()) for (let i = 0; i < data.length; i++) sum += data[i]! * data[i]!;
   return Math.sqrt(sum);
 }
 
-/** Shortens the gradients, taken as one vector of length `norm`, to at most `limit`, as PyTorch's clip_grad_norm_. */
+/** Clips gradients of global norm `norm` to at most `limit`, like PyTorch's clip_grad_norm_. */
 export function clipGradients(gradients: TensorValues, norm: number, limit: number): void {
   const factor = limit / (norm + 1e-6);
   if (factor >= 1) return;

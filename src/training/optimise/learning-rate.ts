@@ -1,4 +1,4 @@
-/** The learning rate over a run, as Diffusers' schedules of these names have it. */
+/** Learning rate schedules, like Diffusers' of the same names. */
 
 /** How the learning rate changes over a run, after its warm-up. */
 export const learningRateSchedules = ["constant", "linear", "cosine"] as const;
@@ -10,8 +10,8 @@ export const learningRateSchedules = ["constant", "linear", "cosine"] as const;
 export type LearningRateSchedule = (typeof learningRateSchedules)[number];
 
 /**
- * The factor on the learning rate at a step, 0 upwards: a line up from 0 over `warmup` steps, then constant, or falling to
- * 0 at `steps` in a line or along half a cosine.
+ * The factor on the learning rate at a step, from 0: rising linearly from 0 over `warmup` steps, then constant, or falling to 0
+ * at `steps` linearly or along half a cosine.
  */
 export function learningRateFactor(
   schedule: LearningRateSchedule,

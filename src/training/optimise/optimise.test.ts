@@ -1,4 +1,4 @@
-/** The training loop around a loss that is written down. */
+/** The training loop with a prescribed loss. */
 import { expect, test } from "vitest";
 import { refusal } from "../../../test/refusal.ts";
 import { float32 } from "../../runtime/index.ts";
@@ -33,13 +33,13 @@ async function run(objective: (draw: number) => Evaluated, more: Partial<Optimis
   return { steps, updates };
 }
 
-/** Loss and gradient of the n-th draw: n + 1 and 10 (n + 1). */
+/** Loss n + 1 and gradient 10 (n + 1) for draw n. */
 const counting = (draw: number): Evaluated => ({
   loss: draw + 1,
   gradients: new Map([["w", Float32Array.of(10 * (draw + 1))]]),
 });
 
-test("a step takes the mean of the draws that it accumulates, and every draw once", async () => {
+test("a step averages the draws it accumulates, and uses every draw once", async () => {
   const draws: number[] = [];
   const { steps, updates } = await run(
     (draw) => {
@@ -56,12 +56,12 @@ test("a step takes the mean of the draws that it accumulates, and every draw onc
   expect(updates.map(({ gradient }) => gradient)).toEqual([25, 65]);
 });
 
-test("a run that goes on takes up the draws and the learning rate where it was", async () => {
+test("a resumed run continues with the next draw and its learning rate", async () => {
   const { steps } = await run(counting, { accumulate: 2 }, 1);
   expect(steps).toEqual([{ step: 2, loss: 3.5, learningRate: 0.05, gradientNorm: 35 }]);
 });
 
-test("the gradient is shortened, but reported as it was; rate and decay go to the update", async () => {
+test("the gradient is clipped but its norm reported before clipping; learning rate and decay reach the update", async () => {
   const { steps, updates } = await run(counting, { clip: 5 });
   expect(steps.map(({ gradientNorm }) => gradientNorm)).toEqual([10, 20]);
   expect(updates).toEqual([
@@ -73,12 +73,12 @@ test("the gradient is shortened, but reported as it was; rate and decay go to th
 test.each([
   ["loss", { loss: Number.NaN, gradients: new Map([["w", Float32Array.of(1)]]) }],
   ["gradient", { loss: 1, gradients: new Map([["w", Float32Array.of(Number.POSITIVE_INFINITY)]]) }],
-])("a %s that is no number ends training before the update", async (name, evaluated) => {
+])("a non-finite %s stops training before the update", async (name, evaluated) => {
   await expect(run(() => evaluated)).rejects.toThrow(refusal("training-diverged", "step 1", name, "0.1"));
 });
 
 test.each([Number.NaN, Number.NEGATIVE_INFINITY, 1e30])(
-  "a step to %d ends training, also the last",
+  "a step to %d stops training, even the last",
   async (reached) => {
     const values = new Map([["w", float32([2], [1, 1])]]);
     const update: Update = (flat, _, of) => {

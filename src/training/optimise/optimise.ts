@@ -1,4 +1,4 @@
-/** The one training loop: gradients, clipping, the optimiser's step, and an end where numbers are no longer finite. */
+/** The training loop: gradients, clipping, the optimiser's step, and a stop at non-finite numbers. */
 import { areComputable } from "../../bytes/computable.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Tensor } from "../../runtime/index.ts";
@@ -14,12 +14,12 @@ export interface OptimiserSettings {
   readonly schedule: LearningRateSchedule;
   readonly warmup: number;
   readonly weightDecay: number;
-  /** The length that the gradient is shortened to. */
+  /** The maximum norm of the gradient. */
   readonly clip: number;
 }
 
 export interface StepDone {
-  /** Steps done, 1 upwards. */
+  /** Steps done, from 1. */
   readonly step: number;
   readonly loss: number;
   readonly learningRate: number;
@@ -27,16 +27,16 @@ export interface StepDone {
   readonly gradientNorm: number;
 }
 
-/** AdamW as every script here is told to use it. */
+/** AdamW's constants, the same for every method. */
 const adamW = { betas: [0.9, 0.999], epsilon: 1e-8 } as const;
 
 /**
- * Trains `values` in place from the step that `state` has reached to the last; yields after every step.
+ * Trains `values` in place from the step in `state` to the last; yields after every step.
  *
- * `objective(draw)` evaluates the loss on the draw of that number, 0 upwards. `update` is AdamW unless given.
+ * `objective(draw)` evaluates the loss on draw 0, 1 and so on. `update` is AdamW by default.
  *
- * @throws TillerError if the loss or a gradient is no longer finite, and `values` are then as after the step before; or if
- *   the step makes a value that cannot be computed with.
+ * @throws TillerError if the loss or a gradient is non-finite (`values` are then as after the previous step), or if the step
+ * makes a value non-finite or too large.
  */
 export async function* optimise(
   values: ReadonlyMap<string, Tensor>,
@@ -60,7 +60,7 @@ export async function* optimise(
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       throw new TillerError(
         "training-diverged",
-        `training diverged at step ${step + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a number; lower the learning rate (${settings.learningRate}).`,
+        `training diverged at step ${step + 1}: the ${Number.isFinite(loss) ? "gradient" : "loss"} is not finite; lower the learning rate (${settings.learningRate}).`,
       );
     }
     clipGradients(gradients, norm, settings.clip);
@@ -70,7 +70,7 @@ export async function* optimise(
       if (areComputable(data)) continue;
       throw new TillerError(
         "training-diverged",
-        `training diverged at step ${step + 1}: ${name} is no longer finite, or too large to compute with; lower the learning rate (${settings.learningRate}).`,
+        `training diverged at step ${step + 1}: ${name} is non-finite or too large; lower the learning rate (${settings.learningRate}).`,
       );
     }
     yield { step: step + 1, loss, learningRate, gradientNorm: norm };

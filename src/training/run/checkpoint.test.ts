@@ -1,4 +1,4 @@
-/** Which checkpoints a run goes on from. */
+/** Which checkpoints a run resumes from. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const contents = { pictureContents: "1a", classPictureContents: "2b" };
 
-/** The step that a run goes on from, which was `before` when its checkpoint was written. */
+/** The step that a run resumes from, with the identity `before` in its checkpoint. */
 async function resumed(before: Identity, now: Identity): Promise<number> {
   const file = join(folder, "checkpoint.safetensors");
   const data = Float32Array.of(1);
@@ -27,15 +27,15 @@ async function resumed(before: Identity, now: Identity): Promise<number> {
   return state.steps;
 }
 
-test("one of the same settings and pictures", async () => {
+test("one with the same settings and pictures", async () => {
   expect(await resumed({ rank: 4, ...contents }, { rank: 4, ...contents })).toBe(5);
 });
 
-test("none of other settings", async () => {
+test("none with other settings", async () => {
   await expect(resumed({ rank: 4 }, { rank: 8 })).rejects.toThrow(refusal("resume-mismatch", "rank", "4", "8"));
 });
 
-test("none of another model, whose place is among the paths of the refusal", async () => {
+test("none of another model, whose path is among the error's paths", async () => {
   const [before, now] = [join(folder, "one", "model"), join(folder, "other", "model")];
   await expect(resumed({ model: before }, { model: now })).rejects.toMatchObject({
     code: "resume-mismatch",
@@ -45,17 +45,17 @@ test("none of another model, whose place is among the paths of the refusal", asy
 
 test.each([
   [{ ...contents, pictureContents: "3c" }, "other pictures"],
-  [{ ...contents, classPictureContents: "3c" }, "class pictures"],
-  [{ ...contents, classPictureContents: undefined }, "class pictures"],
+  [{ ...contents, classPictureContents: "3c" }, "class images"],
+  [{ ...contents, classPictureContents: undefined }, "class images"],
 ])("none of other pictures: %j", async (now, words) => {
   await expect(resumed(contents, now)).rejects.toThrow(refusal("resume-mismatch", words));
 });
 
 test.each([
   ["no settings", { step: "5" }, [1]],
-  ["settings that are damaged", { step: "5", identity: "{" }, [1]],
+  ["damaged settings", { step: "5", identity: "{" }, [1]],
   ["no step", { identity: "{}" }, [1]],
-  ["numbers of another shape", { step: "5", identity: "{}" }, [1, 2]],
+  ["tensors of another shape", { step: "5", identity: "{}" }, [1, 2]],
 ])("none with %s", async (_, metadata, numbers) => {
   const file = join(folder, "checkpoint.safetensors");
   const stored = new Uint8Array(Float32Array.from(numbers).buffer);
@@ -76,11 +76,11 @@ test.each([
   await expect(reading).rejects.toThrow(refusal("checkpoint-invalid", file));
 });
 
-test("one of before checkpoints told pictures by more than their names", async () => {
+test("an old one that identifies pictures by their names only", async () => {
   expect(await resumed({ rank: 4 }, { rank: 4, ...contents })).toBe(5);
 });
 
-test("one of before names had a component", async () => {
+test("an old one whose names lack the component", async () => {
   const file = join(folder, "checkpoint.safetensors");
   const old = Float32Array.of(7);
   await writeCheckpoint(

@@ -1,4 +1,4 @@
-/** A run's state on disk: what is trained, AdamW's means, the step. Whole or not there, whenever the run is ended. */
+/** A run's state on disk: trained tensors, AdamW's moments, the step. Written atomically. */
 
 import { z } from "zod";
 import { exists } from "#bytes";
@@ -8,7 +8,7 @@ import type { Tensor } from "../../runtime/index.ts";
 import type { AdamWState } from "../optimise/adamw.ts";
 import { dataOf, type TensorValues } from "../optimise/tensor-values.ts";
 
-/** Everything a run keeps for each of its tensors, by the part's name. */
+/** What a run keeps for each tensor, by the part's name. */
 export type Parts = Readonly<Record<string, TensorValues>>;
 
 const partsOf = (values: ReadonlyMap<string, Tensor>, { mean, square }: AdamWState, others: Parts): Parts => ({
@@ -18,16 +18,16 @@ const partsOf = (values: ReadonlyMap<string, Tensor>, { mean, square }: AdamWSta
   ...others,
 });
 
-/** What must be the same for a run to go on as if it had not stopped, by name. */
+/** What must be unchanged for a run to resume, by name. */
 export type Identity = Readonly<Record<string, unknown>>;
 
-/** Names that stand for what files hold, and what these are: the values say nothing to a person. */
+/** Entries that are hashes of files, and what to call those in messages. */
 const contents: Readonly<Record<string, string>> = {
   pictureContents: "pictures or captions",
-  classPictureContents: "class pictures or captions",
+  classPictureContents: "class images or captions",
 };
 
-/** `others` are what a run keeps beside, such as running averages. */
+/** `others` is additional state, such as running averages. */
 export async function writeCheckpoint(
   file: string,
   values: ReadonlyMap<string, Tensor>,
@@ -45,7 +45,7 @@ export async function writeCheckpoint(
   await writeSafetensors(file, tensors, { step: String(state.steps), identity: JSON.stringify(identity) });
 }
 
-/** Undefined where there is none that can be read. */
+/** Undefined if it is missing or unreadable. */
 function identityIn(json: string | undefined): Identity | undefined {
   try {
     return z.record(z.string(), z.unknown()).parse(JSON.parse(json ?? ""));
@@ -55,10 +55,10 @@ function identityIn(json: string | undefined): Identity | undefined {
 }
 
 /**
- * Puts a checkpoint's numbers into `values` and `state`. Nothing happens if there is no checkpoint.
+ * Loads a checkpoint into `values` and `state`; does nothing if there is none.
  *
- * @throws TillerError naming the first setting in which the checkpoint's run differs, or saying that its pictures do; or if
- *   the file is damaged, or holds numbers that training cannot go on from.
+ * @throws TillerError naming the first setting that differs from the checkpoint's run, or saying that its pictures do; or if the
+ * file is damaged or holds numbers that training cannot continue from.
  */
 export async function readCheckpoint(
   file: string,
@@ -82,7 +82,7 @@ export async function readCheckpoint(
     const [was, is] = [JSON.stringify(before[key]), JSON.stringify(now[key])];
     if (was !== is) {
       const files = contents[key];
-      // Checkpoints of before did not say.
+      // Old checkpoints lack these hashes.
       if (files !== undefined && before.pictureContents === undefined) continue;
       if (files !== undefined) {
         throw new TillerError(
@@ -93,22 +93,22 @@ export async function readCheckpoint(
       throw new TillerError(
         "resume-mismatch",
         `the run to resume had ${key} ${was ?? "unset"}, now it is ${is ?? "unset"}: resume with the same settings, or choose another --out.`,
-        // A model is named by where it lies.
+        // A model is named by its path.
         { paths: [before[key], now[key]].filter((value) => typeof value === "string") },
       );
     }
   }
   for (const [part, numbers] of Object.entries(partsOf(values, state, others))) {
     for (const [name, into] of numbers) {
-      // Checkpoints of before did not say whose a module is.
+      // Old checkpoints lack the component in names.
       const ref = tensors.get(`${part} ${name}`) ?? tensors.get(`${part} ${name.slice(name.indexOf(":") + 1)}`);
       const stored = ref && (await readFloat32(ref));
       if (stored?.length !== into.length) throw damaged();
-      // The optimiser takes roots of the means of squares.
+      // The optimiser takes square roots of the second moments.
       if (!stored.every(Number.isFinite) || (part === "square" && stored.some((value) => value < 0))) {
         throw new TillerError(
           "checkpoint-invalid",
-          `${file} holds numbers in ${part} ${name} that training cannot go on from: remove it to start again.`,
+          `${file} holds non-finite or negative numbers in ${part} ${name}: remove it to start again.`,
           { paths: [file] },
         );
       }

@@ -1,4 +1,4 @@
-/** A run whose disk refuses is told which file. */
+/** A run on a full disk says which file could not be written. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { refusal } from "../../../test/refusal.ts";
 import { makeClassPictures } from "../data/class-pictures.ts";
 import { openLossLog } from "./loss-log.ts";
 
-// Files are written as ever, but nothing can be added to them.
+// Files can be written, but not appended to.
 vi.mock("node:fs/promises", async (original) => ({
   ...(await original<typeof import("node:fs/promises")>()),
   appendFile: async () => {
@@ -29,7 +29,7 @@ test("a log on a full disk is named", async () => {
   );
 });
 
-test("class pictures where a file lies are refused before the model is opened", async () => {
+test("class images are refused before the model is opened if a file is in their folder's place", async () => {
   const file = join(folder, "class");
   await writeFile(file, "a file, not a folder");
   const options = { prompt: "a cat", count: 1, resolution: undefined, seed: 0, load: {} };

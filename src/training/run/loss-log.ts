@@ -1,4 +1,4 @@
-/** The run's log: one JSON object a step, and the curve drawn from them. */
+/** The run's log: one JSON object per step, and the loss curve drawn from it. */
 import { z } from "zod";
 import { appendText, exists } from "#bytes";
 import { readText } from "../../bytes/json-file.ts";
@@ -6,17 +6,17 @@ import { writeWhole } from "../../bytes/write-whole.ts";
 import type { StepDone } from "../optimise/optimise.ts";
 import { lossPlot } from "./loss-plot.ts";
 
-/** Bytes of a log: of a million steps. */
+/** The largest log in bytes: enough for a million steps. */
 const longest = 1 << 30;
 
 export interface LossLog {
-  /** @throws TillerError if the disk or the folder refuses. */
+  /** @throws TillerError if the file cannot be written. */
   add(done: StepDone & { readonly seconds: number }): Promise<void>;
   /** Writes the curve as an SVG file. */
   draw(file: string): Promise<void>;
 }
 
-/** Opens the log, keeping the lines of the first `step` steps and no others. */
+/** Opens the log, keeping only the lines of the first `step` steps. */
 export async function openLossLog(file: string, step: number): Promise<LossLog> {
   const entries = (await readLossLog(file)).filter((entry) => entry.step <= step);
   await writeWhole(file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
@@ -29,7 +29,7 @@ export async function openLossLog(file: string, step: number): Promise<LossLog> 
   };
 }
 
-/** The steps of a log; none if it is not there. */
+/** The steps of a log; none if there is no log. */
 export async function readLossLog(file: string): Promise<{ step: number; loss: number }[]> {
   const lines = (await exists(file)) ? (await readText(file, longest)).split("\n") : [];
   return lines.map(parsed).filter((entry) => entry !== undefined);
@@ -37,7 +37,7 @@ export async function readLossLog(file: string): Promise<{ step: number; loss: n
 
 const entry = z.looseObject({ step: z.number(), loss: z.number() });
 
-/** A line cut short by a killed run is no entry. */
+/** Undefined for a line cut short by a killed run. */
 function parsed(line: string): { step: number; loss: number } | undefined {
   try {
     return entry.parse(JSON.parse(line));

@@ -1,8 +1,8 @@
-/** The loss over a run, as a picture: every step faintly, their moving mean on top. */
+/** Plots the loss over a run: every step faintly, with the moving mean on top. */
 import { around, createPlot } from "../../plots/plot.ts";
 import { letters, line, type Point } from "../../plots/svg.ts";
 
-/** Share of the run that one point of the moving mean looks back over. */
+/** The window of the moving mean, as a share of the run. */
 const window = 0.05;
 
 const ink = { text: "#1d1c1a", faint: "#8b867d", paper: "#ffffff" };

@@ -1,4 +1,4 @@
-/** What a training run is asked for with: one schema for the command line and the library. */
+/** A training run's request: one schema for the command line and the library. */
 import { z } from "zod";
 import { TillerError } from "../../errors/index.ts";
 import { refuseInexactSeeds } from "../../recipe/request.ts";
@@ -8,71 +8,71 @@ import { learningRateSchedules } from "../optimise/learning-rate.ts";
 const positive = z.number().positive().finite();
 const whole = z.number().int().positive();
 
-/** What a request for training looks like: for an API of your own. */
+/** The schema of a training request, for use in your own API. */
 export const trainingRequestSchema = z.strictObject({
   /** A folder, a single file or a hub id. */
   model: z.string(),
-  /** Which spelling of the weights to take, such as `fp16`. */
+  /** Which variant of the weights to use, such as `fp16`. */
   variant: z.string().optional(),
   /** Where a single-file model's tokenizer and configs come from: a folder or a hub id. */
   config: z.string().optional(),
-  /** What the network predicts, where its files do not say or are wrong. */
+  /** What the network predicts, if its files do not say so or are wrong. */
   prediction: z.enum(["epsilon", "v_prediction"]).optional(),
   /** The folder of the subject's pictures. */
   images: z.string(),
   /** What the subject is called in prompts, such as `sks` or `<cat>`. */
   token: z.string().regex(/^\S+$/, "must be one word"),
-  /** What kind of thing it is: `cat`. */
+  /** The class noun: `cat`. */
   class: z.string().regex(/\S/, "must not be empty"),
-  /** The adapter's file; what belongs to it gets names derived from it. */
+  /** The adapter's file; the run's other files are named after it. */
   out: z.string().regex(/\.safetensors$/, "must end in .safetensors"),
-  /** The method's own by default. */
+  /** Training steps; the method's own by default. */
   steps: whole.optional(),
-  /** Pictures of the subject in one evaluation; with prior preservation as many of the class join them. */
+  /** Instance images per evaluation; prior preservation adds as many class images. */
   batch: whole.optional(),
-  /** Evaluations in one step. */
+  /** Gradient accumulation: evaluations per step. */
   accumulate: whole.default(1),
-  /** Of AdamW; the method's own by default. */
+  /** AdamW's learning rate; the method's own by default. */
   learningRate: positive.optional(),
-  /** How the learning rate changes; `constant` by default. */
+  /** The learning rate schedule; `constant` by default. */
   schedule: z.enum(learningRateSchedules).default("constant"),
   /** Steps over which the learning rate rises from 0. */
   warmup: z.number().int().nonnegative().default(0),
-  /** Of AdamW; 0.01 by default. */
+  /** AdamW's weight decay; 0.01 by default. */
   weightDecay: z.number().nonnegative().default(1e-2),
-  /** The length that the gradient is shortened to. */
+  /** Gradient clipping: the maximum norm; 1 by default. */
   clip: positive.default(1),
   /** min-SNR weighting of the subject's loss (arXiv 2303.09556), usually 5; off by default. */
   snrGamma: positive.optional(),
-  /** Of noise, timesteps and first values; 0 by default. */
+  /** Seed of noise, timesteps and initial values; 0 by default. */
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
   /** Side of the square pictures in pixels; the model's own by default. */
   resolution: z.number().int().min(8).multipleOf(8, "must be divisible by 8").optional(),
   /** Rank of the LoRA; 4 by default. */
   rank: whole.default(4),
-  /** The adapter counts alpha / rank; default: the rank. */
+  /** The LoRA is scaled by alpha / rank; alpha is the rank by default. */
   alpha: positive.optional(),
   /** Train the text encoder's attention projections too (LoRA methods). */
   textEncoder: z.boolean().default(false),
-  /** Embeddings of the learned token. */
+  /** Number of embeddings of the learned token. */
   vectors: whole.max(32).optional(),
   /** The word whose embedding the learned token starts from. */
   initializer: z.string().optional(),
-  /** What a picture without a caption is called; {token} and {class} stand for the two names. */
+  /** The text of a picture without a caption, with {token} and {class} as placeholders. */
   prompt: z.string().optional(),
-  /** The text of a picture of the class; "a {class}" by default. */
+  /** The text of class images; "a {class}" by default. */
   classPrompt: z.string().default("a {class}"),
-  /** Whether pictures of the class keep it from being forgotten; the method's own by default. */
+  /** Prior preservation: class images keep the class from being forgotten; the method's own by default. */
   prior: z.boolean().optional(),
-  /** What their loss counts; 1 by default. */
+  /** Weight of the prior preservation loss; 1 by default. */
   priorWeight: z.number().nonnegative().default(1),
-  /** Class pictures; missing ones are generated by the model. */
+  /** Number of class images; missing ones are generated by the model. */
   priorCount: whole.default(100),
-  /** A folder that has them, whoever made them, or shall have them; default: in the run's folder. */
+  /** Their folder, whether it has them already or not; in the run's folder by default. */
   classImages: z.string().optional(),
-  /** What ClassDiffusion's semantic loss counts; 1 by default. */
+  /** Weight of ClassDiffusion's semantic loss; 1 by default. */
   semanticWeight: z.number().nonnegative().default(1),
-  /** Custom Diffusion's smaller and larger pictures; the method's own by default. */
+  /** Custom Diffusion's augmentation by scaling; the method's own by default. */
   augmentation: z.boolean().optional(),
   /** Whether half of the pictures are mirrored; the method's own by default. */
   flip: z.boolean().optional(),
@@ -80,13 +80,13 @@ export const trainingRequestSchema = z.strictObject({
   checkpointEvery: whole.default(25),
   /** Draw samples every so many steps. */
   sampleEvery: whole.optional(),
-  /** What samples show; the training prompt by default. */
+  /** Prompts of the samples; the training prompt by default. */
   samplePrompts: z.array(z.string()).optional(),
-  /** Go on from the run's last checkpoint, if there is one. */
+  /** Resume from the run's last checkpoint, if there is one. */
   resume: z.boolean().default(false),
 });
 
-/** What training is asked for with: defaults may be left out. */
+/** A training request: settings with defaults may be left out. */
 export interface TrainingRequest extends z.input<typeof trainingRequestSchema> {}
 
 /** A request with the method's defaults filled in. */
@@ -109,18 +109,15 @@ export function fillSettings(name: TrainingMethodName, request: TrainingRequest)
     );
   }
   if (!learned && (given.vectors !== undefined || given.initializer !== undefined)) {
-    throw new TillerError(
-      "setting-invalid",
-      `${name} learns no token, so vectors and initializer have no meaning for it.`,
-    );
+    throw new TillerError("setting-invalid", `${name} learns no token, so it takes neither vectors nor initializer.`);
   }
   const prior = given.prior ?? method.prior;
-  // Class pictures have the seeds from the run's on.
+  // Class images use the seeds from the run's upwards.
   if (prior) refuseInexactSeeds({ seed: given.seed, count: given.priorCount });
   const named = (text: string) => text.replaceAll("{token}", given.token).replaceAll("{class}", given.class);
   return {
     ...given,
-    /** The method's name, by the key that checkpoints and experiments on disk were made with. */
+    /** The method's name; checkpoints and experiments on disk use the key `recipe`. */
     recipe: name,
     steps: given.steps ?? method.steps,
     batch: given.batch ?? method.batch,

@@ -1,14 +1,14 @@
-/** What photographs need that are to be learned, where no model was named. */
+/** What it takes to learn photographs, for requests that name no model. */
 import { TillerError } from "../../errors/index.ts";
 import { embeddedModel } from "../../families/embedded.ts";
 import { arePhotographs, type LookOptions } from "../data/photographs.ts";
 import type { TrainingMethodName } from "../methods/index.ts";
 import { fillSettings, type TrainingRequest } from "./options.ts";
 
-/** The model that photographs are learned on, and what it takes: README.md's table of speed, measured on two cores. */
+/** The model for photographs, and what it takes: README.md's table of speed, measured on two cores. */
 export const photographsModel = "stable-diffusion-v1-5/stable-diffusion-v1-5";
 const reference = { cores: 2, resolution: 512, pictureSteps: 50, secondsPerPictureStep: 9, secondsPerRow: 12.4 };
-/** More cores than this were not measured, and are not counted on. */
+/** Speed on more cores was not measured and is not assumed. */
 const mostCores = 16;
 const [download, memoryNeeded] = ["4.3 GB", 10.4 * 2 ** 30];
 
@@ -18,19 +18,19 @@ export interface Machine {
   readonly memory: number;
 }
 
-/** How the person who is told does what the sentence says. */
+/** The phrases of the message that depend on how the user runs Tiller. */
 export interface PhotographAdvice {
-  /** What the sentence begins with: "The pictures in my-cat". */
+  /** How the message begins: "The pictures in my-cat". */
   readonly pictures: string;
-  /** What gives the other model: "train with --model …". */
+  /** How to choose the other model: "train with --model …". */
   readonly instead: string;
-  /** What keeps dinghy all the same: "insist with --model dinghy". */
+  /** How to use dinghy anyway: "insist with --model dinghy". */
   readonly insist: string;
   readonly paths?: readonly string[] | undefined;
 }
 
 /**
- * Looks at the pictures of a request that names no model, and refuses it if they are photographs, which dinghy cannot learn.
+ * Refuses a request that names no model if its pictures are photographs, which dinghy cannot learn.
  *
  * @throws TillerError `photographs-on-dinghy`, saying what is needed; or if the pictures cannot be read.
  */
@@ -50,7 +50,7 @@ type Settings = ReturnType<typeof fillSettings>;
 
 function whatIsNeeded(settings: Settings, machine: Machine, { pictures, instead, insist }: PhotographAdvice): string {
   const { training, classPictures } = secondsOf(settings, machine.cores);
-  const without = classPictures > 0 ? ` (${timeText(training / 2)} without class pictures)` : "";
+  const without = classPictures > 0 ? ` (${timeText(training / 2)} without class images)` : "";
   const memory = `${gibibytes(memoryNeeded)} of memory`;
   const here =
     machine.memory < memoryNeeded
@@ -58,12 +58,12 @@ function whatIsNeeded(settings: Settings, machine: Machine, { pictures, instead,
       : `${memory} of this machine's ${gibibytes(machine.memory)}`;
   const cores = machine.cores === 1 ? "core" : `${machine.cores} cores`;
   return (
-    `${pictures} are photographs, and dinghy knows drawn pictures only: ${instead}, which takes a download of ${download} ` +
+    `${pictures} are photographs, and dinghy knows only drawn pictures: ${instead}, which takes a download of ${download} ` +
     `that stays on the disk, ${here}, and about ${timeText(training + classPictures)} on its ${cores}${without}, or ${insist}.`
   );
 }
 
-/** Seconds of a run on that model, by what was measured. */
+/** Seconds of a run on that model, estimated from the measurements. */
 function secondsOf(settings: Settings, cores: number): { training: number; classPictures: number } {
   const { steps, batch, accumulate, prior, priorCount, classImages, resolution = reference.resolution } = settings;
   const slower = (reference.cores / Math.min(cores, mostCores)) * (resolution / reference.resolution) ** 2;

@@ -1,14 +1,14 @@
-/** The folder of a run, which one run works in at a time. */
+/** The folder of a run, used by one run at a time. */
 import { hold, join, makeFolder, refuseUnwritable } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 
-/** The folder of a run's log, checkpoint, samples and class pictures: the adapter's name with `.run` for its extension. */
+/** The folder of a run's log, checkpoint, samples and class images: the adapter's name with the extension `.run`. */
 export const runFolderOf = (out: string): string => out.replace(/\.safetensors$/, ".run");
 
 /**
- * Makes the folder of the run that leaves `out`, takes it for this run alone, and returns what gives it back.
+ * Makes the folder of the run that writes `out`, locks it, and returns a function that unlocks it.
  *
- * @throws TillerError if another run works in it; or if the disk refuses, or will refuse `out`.
+ * @throws TillerError if another run uses it, or if the folder or `out` cannot be written.
  */
 export async function takeRunFolder(out: string): Promise<() => Promise<void>> {
   const folder = runFolderOf(out);

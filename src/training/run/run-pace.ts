@@ -1,24 +1,24 @@
-/** How far a whole run is: its class pictures, its steps and its samples as one. */
+/** Progress of a whole run: class images, training steps and samples together. */
 import { type Pace, paceOf } from "../../pace.ts";
 import type { TrainingSettings } from "./options.ts";
 import { stepsOfSamples } from "./samples.ts";
 
-/** Rows that a picture's step evaluates: with a prompt and without. */
+/** Rows evaluated per sampler step: with and without the prompt. */
 const rowsOfPicture = 2;
-/** A gradient costs twice what its evaluation does. */
+/** A gradient costs twice as much as the evaluation, three evaluations in all. */
 const evaluationsOfGradient = 3;
 
 export interface RunPace {
-  /** So many steps of the class pictures are done. */
+  /** After so many steps of the class images. */
   drawn(done: number): Pace;
   trained(step: number): Pace;
-  /** So many steps of the samples after a step of training are done. */
+  /** After so many steps of the samples that follow a training step. */
   sampled(step: number, done: number): Pace;
-  /** A run that has so many steps already goes on. */
+  /** When a run resumes after so many steps. */
   resumed(step: number): Pace;
 }
 
-/** @param classSteps Steps that the class pictures which are to be drawn take together. */
+/** @param classSteps Sampler steps for all missing class images together. */
 export function runPace(settings: TrainingSettings, classSteps: number): RunPace {
   const { steps, batch, accumulate, prior } = settings;
   const rows = batch * accumulate * (prior ? 2 : 1);

@@ -1,4 +1,4 @@
-/** What the adapter draws while it is being trained. */
+/** Samples drawn with the adapter during training. */
 import { join, makeFolder } from "#bytes";
 import { writeWhole } from "../../bytes/write-whole.ts";
 import type { LoadOptions } from "../../pipelines/load.ts";
@@ -7,19 +7,19 @@ import { encodePng } from "../../recipe/png.ts";
 import type { TrainingSettings } from "./options.ts";
 
 export interface Sampler {
-  /** Draws every sample prompt with the adapters; the files are named by step. Yields after each of its own steps. */
+  /** Draws every sample prompt with the adapters; the files are named by training step. Yields after each sampler step. */
   draw(adapters: readonly string[], step: number): AsyncGenerator<void, string[], undefined>;
   close(): Promise<void>;
 }
 
-/** Steps of a sample. */
+/** Sampler steps of a sample. */
 const sampleSteps = 25;
 
-/** Steps that all of a run's samples take together, up to a step of training. */
+/** Sampler steps of all of a run's samples up to a training step. */
 export const stepsOfSamples = ({ sampleEvery, samplePrompts }: TrainingSettings, step: number): number =>
   sampleEvery === undefined ? 0 : Math.floor(step / sampleEvery) * (samplePrompts?.length ?? 1) * sampleSteps;
 
-/** The model is opened when the first samples are due and stays open. */
+/** The model is opened for the first samples and stays open. */
 export function sampler(settings: TrainingSettings, folder: string, resolution: number, load: LoadOptions): Sampler {
   let pipeline: Pipeline | undefined;
   return {

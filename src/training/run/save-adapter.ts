@@ -1,4 +1,4 @@
-/** The files a run leaves: adapters as Diffusers and PEFT write them, embeddings in both common forms. */
+/** The files a run writes: adapters in the format of Diffusers and PEFT, embeddings in both common formats. */
 import { boundOf, type LowRank, writeCustomDiffusion, writeEmbeddings, writeLora } from "../../adapters/index.ts";
 import { areComputable, largest } from "../../bytes/computable.ts";
 import { TillerError } from "../../errors/index.ts";
@@ -11,14 +11,14 @@ import { factorsOf, type Trained } from "../objective/trained.ts";
 export interface SavedAdapter {
   /** To be loaded together: by `Pipeline.load`, or `--adapter` for each. */
   readonly adapters: readonly string[];
-  /** The embeddings once more, in the form of Diffusers' advanced scripts. */
+  /** The embeddings again, in the format of Diffusers' advanced scripts. */
   readonly copies: readonly string[];
 }
 
 /**
- * Writes what is trained; `metadata` says how it was made.
+ * Writes the trained tensors; `metadata` says how they were made.
  *
- * @throws TillerError before anything is written if no picture could be computed with it; or if the disk refuses.
+ * @throws TillerError before anything is written, if the adapter is unusable; or if the disk is full or not writable.
  */
 export async function saveAdapter(
   out: string,
@@ -72,6 +72,6 @@ function refuseDiverged(lowRank: ByComponent<ReadonlyMap<string, LowRank>>, valu
   if (!diverged) return;
   throw new TillerError(
     "training-diverged",
-    `training diverged: ${diverged[0]} has NaN, infinity or numbers too large to compute with, and is not saved; lower the learning rate or alpha.`,
+    `training diverged: ${diverged[0]} is non-finite or too large, and is not saved; lower the learning rate or alpha.`,
   );
 }

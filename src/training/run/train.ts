@@ -1,4 +1,4 @@
-/** Pictures of a subject to an adapter: the map of training. */
+/** From pictures of a subject to an adapter: the overview of training. */
 import { basename, exists, join, placeOf } from "#bytes";
 import { madeBy } from "../../adapters/index.ts";
 import { TillerError } from "../../errors/index.ts";
@@ -31,7 +31,7 @@ import { type RunPace, runPace } from "./run-pace.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
 
-/** Something about the run that is odd, but no error. */
+/** A warning about the run. */
 export interface TrainingWarning {
   /** Tells events apart. */
   readonly type: "warning";
@@ -39,15 +39,15 @@ export interface TrainingWarning {
   readonly message: string;
 }
 
-/** Something long before the first step, or between two. */
+/** A long operation before the first step or between steps. */
 export interface TrainingPreparation {
   /** Tells events apart. */
   readonly type: "doing";
   /** What, in words. */
   readonly what: string;
-  /** How much of it is done, 0 to 1, where that is known. */
+  /** How much of it is done, 0 to 1, if known. */
   readonly share?: number | undefined;
-  /** How far the whole run is, once its amount is known. */
+  /** Progress of the whole run, once its length is known. */
   readonly pace?: Pace | undefined;
 }
 
@@ -55,19 +55,19 @@ export interface TrainingPreparation {
 export interface TrainingStep {
   /** Tells events apart. */
   readonly type: "step";
-  /** Steps done of {@link steps}, those before a resumption included. */
+  /** Steps done of {@link steps}, including those before resuming. */
   readonly step: number;
   /** Steps of the run. */
   readonly steps: number;
   /** The step's loss. */
   readonly loss: number;
-  /** The learning rate that it was made at. */
+  /** The step's learning rate. */
   readonly learningRate: number;
-  /** Length of the gradient, before it was clipped. */
+  /** Norm of the gradient before clipping. */
   readonly gradientNorm: number;
   /** Wall time of the step. */
   readonly seconds: number;
-  /** How far the whole run is, steps of class pictures and samples counted in. */
+  /** Progress of the whole run, including class images and samples. */
   readonly pace: Pace;
 }
 
@@ -75,44 +75,44 @@ export interface TrainingStep {
 export interface TrainingSample {
   /** Tells events apart. */
   readonly type: "sample";
-  /** The step that it was drawn after. */
+  /** The training step after which it was drawn. */
   readonly step: number;
   /** The picture's file, a PNG with its recipe. */
   readonly file: string;
 }
 
-/** The adapter so far is on disk: at the end, and when training is interrupted. */
+/** The adapter has been saved: at the end, or when training is interrupted. */
 export interface TrainingSaved extends SavedAdapter {
   /** Tells events apart. */
   readonly type: "saved";
-  /** Steps that it has learned. */
+  /** Steps it was trained for. */
   readonly step: number;
   /** The folder of the run: its log, curve, samples and checkpoint. */
   readonly folder: string;
 }
 
-/** What training tells, in the order in which it happens. */
+/** The events of training, in order. */
 export type TrainingEvent = TrainingWarning | TrainingPreparation | TrainingStep | TrainingSample | TrainingSaved;
 
-/** Where training computes, and what ends it early. */
+/** Where training runs, and how to stop it early. */
 export interface TrainOptions {
-  /** What computes: `auto` by default, which takes a GPU where one works. */
+  /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
-  /** What products are computed in: float32 by default. Trained tensors, their optimiser and sums are float32 always. */
+  /** The number type of matrix products: float32 by default. Trained tensors, optimiser state and sums are always float32. */
   readonly precision?: PrecisionName | undefined;
-  /** Threads of one operator; by default one for each core. */
+  /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
-  /** Ends training after the step in flight, or amid samples; what is learned so far is saved, then its reason is thrown. */
+  /** Stops training after the current step or within samples; the adapter so far is saved, then the signal's reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Trains an adapter and writes it to `request.out`; what belongs to the run goes to a folder beside it, `.run` in the
- * place of `.safetensors`.
+ * Trains an adapter and writes it to `request.out`; the run's other files go to a folder beside it, with `.run` in place of
+ * `.safetensors`.
  *
- * On the CPU the same request gives the same adapter, byte for byte, also when it was ended at any moment and resumed.
+ * On the CPU the same request gives the same adapter, byte for byte, even if it was interrupted and resumed.
  *
- * @throws TillerError if a setting is wrong, the run to be resumed was another, or another works on the same adapter;
+ * @throws TillerError if a setting is wrong, the run to resume is a different one, or another run writes the same adapter;
  *   TillerError if a picture, the model or the disk fails, or training diverges.
  */
 export async function* train(
@@ -168,7 +168,7 @@ async function* learn(
   const { pictures, identity: pictureContents } = await readPictures(settings.images, resolution, signal);
   const unread = await unreadPictures(settings.images);
   if (unread.length > 0) {
-    const message = `nothing is learned from ${unread.join(", ")}: save them as JPEG or PNG`;
+    const message = `ignored ${unread.join(", ")}: save them as JPEG or PNG`;
     yield { type: "warning", message };
   }
   const trained = whatToTrain(settings, model);
@@ -188,7 +188,7 @@ async function* learn(
     signal,
   };
   const classFolder = settings.classImages ?? join(folder, "class");
-  // A run that draws fewer class pictures than asked for needs no more.
+  // A short run may use fewer class images than asked for.
   const drawn = settings.steps * settings.accumulate * settings.batch;
   let pace: RunPace | undefined;
   let drawnSoFar: Pace | undefined;
@@ -199,7 +199,7 @@ async function* learn(
       prompt: settings.classPrompt,
       resolution: settings.resolution,
       seed: settings.seed,
-      // Pictures in a folder that was given count whoever drew them, those of a checkpoint's run are its own.
+      // Pictures in a given folder count whoever drew them; those of a resumed run are its own.
       drawnAs: begun || settings.classImages !== undefined ? undefined : classPicturesOf(settings, resolution),
       load,
       signal,
@@ -235,7 +235,7 @@ async function* learn(
     const identity = identityOf(settings, resolution, {
       pictures: pictures.map(({ file }) => basename(file)),
       pictureContents,
-      // The run's own class pictures follow from its settings.
+      // The run's own class images follow from its settings.
       classPictureContents: settings.classImages === undefined ? undefined : ofClass?.identity,
     });
     await readCheckpoint(checkpoint, values, state, identity);
@@ -273,7 +273,7 @@ async function* learn(
     for (const prompt of prompts) {
       const { dropped } = texts.tokens(prompt);
       if (dropped !== "")
-        yield { type: "warning", message: `a caption is too long for the text encoder; left out: "${dropped}"` };
+        yield { type: "warning", message: `a caption is too long for the text encoder; cut off: "${dropped}"` };
     }
 
     const building = buildObjective({ engine, model, settings, trained, values, sources, resolution, texts });
@@ -282,7 +282,7 @@ async function* learn(
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
     const save = async (): Promise<TrainingEvent> => {
       const { out, token } = settings;
-      // First, for it refuses what has diverged.
+      // Saved first, because it refuses adapters that diverged.
       const saved = await saveAdapter(out, trained, tables, values, token, metadataOf(settings, model, state));
       await writeCheckpoint(checkpoint, values, state, identity);
       await log.draw(join(folder, "loss.svg"));
@@ -299,7 +299,7 @@ async function* learn(
         throw signal.reason;
       }
       const sampling = settings.sampleEvery !== undefined && done.step % settings.sampleEvery === 0;
-      // Before samples as well: they take long, and may fail.
+      // Also before samples, which take long and may fail.
       if (sampling || (done.step % settings.checkpointEvery === 0 && done.step < settings.steps)) {
         await writeCheckpoint(checkpoint, values, state, identity);
         await log.draw(join(folder, "loss.svg"));
@@ -329,7 +329,7 @@ async function* learn(
   }
 }
 
-/** Samples as they are drawn; none once training is interrupted. */
+/** Yields samples as they are drawn; none once training is interrupted. */
 async function* samples(
   drawing: AsyncGenerator<void, string[], undefined>,
   step: number,
@@ -355,7 +355,7 @@ const doing = (what: string, share: number | undefined, pace: Pace): TrainingEve
 function whatToTrain(settings: TrainingSettings, model: Model): Trained {
   const { lora, matrices } = trainingMethods[settings.recipe];
   const encoders = settings.textEncoder ? model.text.embeddings.map(({ component }) => component) : [];
-  // Those that are trained always, then the text encoders where they are asked for.
+  // The components that are always trained, then the text encoders if requested.
   const always = Object.keys(model.adapters.trained).filter(
     (name) => !model.text.embeddings.some(({ component }) => component === name),
   );
@@ -368,7 +368,7 @@ function whatToTrain(settings: TrainingSettings, model: Model): Trained {
   };
 }
 
-/** What decides how a run's class pictures look. */
+/** The settings that affect a run's class images. */
 function classPicturesOf(
   { model, variant, config, prediction, classPrompt, seed }: TrainingSettings,
   resolution: number,
@@ -376,7 +376,7 @@ function classPicturesOf(
   return { model: placeOf(model), variant, config, prediction, classPrompt, seed, resolution };
 }
 
-/** What decides the numbers of a run. */
+/** The settings that affect a run's numbers. */
 function identityOf(settings: TrainingSettings, resolution: number, contents: Readonly<Record<string, unknown>>) {
   const { out, resume, checkpointEvery, sampleEvery, samplePrompts, images, classImages, schedule, steps, ...rest } =
     settings;
@@ -386,12 +386,12 @@ function identityOf(settings: TrainingSettings, resolution: number, contents: Re
     resolution,
     ...contents,
     schedule,
-    // A constant rate does not know how long the run is, so it may be made longer.
+    // A constant learning rate does not depend on the run's length, so the run may be extended.
     steps: schedule === "constant" ? undefined : steps,
   };
 }
 
-/** How an adapter was made, for its file. Nothing in it changes from run to run. */
+/** The metadata of an adapter's file: how it was made. The same in repeated runs. */
 function metadataOf(settings: TrainingSettings, model: Model, { steps }: AdamWState): Record<string, string> {
   const { recipe, token, prompt, learningRate, batch, accumulate, seed } = settings;
   const rest = { token, class: settings.class, prompt, steps, learningRate, batch, accumulate, seed };

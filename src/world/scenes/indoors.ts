@@ -1,4 +1,4 @@
-/** Scenes under a roof, on a cloth or in a dream. */
+/** Scenes indoors, on surfaces and in a dream. */
 import { circle, ellipse, group, path, polygon, rect, stroke } from "../svg.ts";
 import { boards, flat, scattered, sky } from "./parts.ts";
 import type { Scene } from "./scene.ts";
@@ -158,7 +158,7 @@ export const indoorThings: Readonly<Record<string, Scene>> = {
   },
 };
 
-/** Where reference and class pictures are taken: everyday places that no prompt names. */
+/** Places for reference pictures: everyday ones that no prompt names. */
 export const everyday: readonly Scene["draw"][] = [
   (random) => ({
     ground: 106,

@@ -1,4 +1,4 @@
-/** Scenes under the sky, for every subject. */
+/** Outdoor scenes, for every subject. */
 import { circle, ellipse, group, path, polygon, rect, stroke } from "../svg.ts";
 import { buildings, cloud, fir, flat, hills, scattered, sky, sun, tree } from "./parts.ts";
 import type { Scene } from "./scene.ts";

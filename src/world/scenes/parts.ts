@@ -1,4 +1,4 @@
-/** What several scenes are built of. */
+/** Parts shared by several scenes. */
 import type { Random } from "../random.ts";
 import { circle, ellipse, gradient, group, path, polygon, rect, stroke } from "../svg.ts";
 
@@ -16,7 +16,7 @@ export const cloud = (x: number, y: number, size: number, fill = "#ffffff"): str
     circle(3, -5, 6.5, fill),
   );
 
-/** Rolling ground from y down. */
+/** Hilly ground from y down. */
 export const hills = (y: number, rise: number, fill: string, random: Random): string => {
   const [a, b] = [random.range(-rise, rise), random.range(-rise, rise)];
   return path(`M0 ${y}Q32 ${(y + a).toFixed(1)} 64 ${y}T128 ${(y + b / 3).toFixed(1)}L128 128L0 128Z`, fill);
@@ -40,7 +40,7 @@ export const tree = (x: number, y: number, size: number, fill: string, fill2: st
     circle(6, -27, 4, fill2),
   );
 
-/** A row of buildings with lit windows, their feet at y. */
+/** A row of buildings with lit windows, their base at y. */
 export function buildings(
   y: number,
   count: number,
@@ -69,7 +69,7 @@ export function buildings(
   }).join("");
 }
 
-/** Boards seen from above and afar, from y down. */
+/** Floorboards in perspective, from y down. */
 export const boards = (y: number, fill: string, line: string): string =>
   rect(0, y, 128, 128 - y, fill) +
   stroke(

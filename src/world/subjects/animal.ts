@@ -1,4 +1,4 @@
-/** Animals that sit or stand and look at you: dogs, cats and their kin differ in a few numbers and in their ears. */
+/** Sitting or standing animals facing the viewer: species differ in a few numbers and in their ears. */
 import { type Colour, colour, css, darker, lighter, outline } from "../colour.ts";
 import type { Random } from "../random.ts";
 import { circle, clipped, ellipse, group, path, stroke } from "../svg.ts";
@@ -14,7 +14,7 @@ export interface AnimalTraits {
   readonly inner: Colour;
   readonly eyes: Colour;
   readonly nose: Colour;
-  /** Of the body's width and the head's. */
+  /** Factor on the width of body and head. */
   readonly stout: number;
   readonly face: number;
   readonly muzzle: number;
@@ -47,7 +47,7 @@ const collars = [
   colour(320, 0.6, 0.55),
 ] as const;
 
-/** What a species leaves open and what it fixes. */
+/** The fixed and variable traits of a species. */
 interface Species {
   readonly noun: string;
   readonly ears: readonly AnimalTraits["ears"][];
@@ -89,7 +89,7 @@ function draw(species: Species, t: AnimalTraits, { paint, random }: Look): Figur
   const w = t.stout;
   const bib = t.bib || t.pattern === "mask" ? fur2 : css(lighter(coat, 0.07));
 
-  // The body, seen from the front when it sits and from the side when it stands.
+  // The body: sitting from the front, standing from the side.
   const torso = standing
     ? { x: -6, y: -24, rx: 21 * w, ry: 12.5 * Math.sqrt(w) }
     : { x: 0, y: -17, rx: 14.5 * w, ry: 17.5 };

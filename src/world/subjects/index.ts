@@ -1,4 +1,4 @@
-/** Everything that can be the subject of a picture. */
+/** All subjects. */
 import { bear, cat, dog, fox, rabbit } from "./animal.ts";
 import type { Subject } from "./subject.ts";
 import { alarmClock, backpack, barn, lamp, mug, sunglasses, teapot, toyCar, vase } from "./things.ts";
@@ -6,10 +6,10 @@ import { catStatue, duckToy, elephantStatue, gnome, monsterToy, robotToy, teddyB
 
 export type { Anchors, Figure, Look, Subject } from "./subject.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: a subject's traits are its own; the world only carries them.
+// biome-ignore lint/suspicious/noExplicitAny: traits are private to their subject; the world only passes them on.
 export type AnySubject = Subject<any>;
 
-/** By noun. The kinds of the evaluation set come first; the others are seen in base training alone. */
+/** By noun. The kinds of the evaluation set come first; the others occur only in base training. */
 export const subjects: ReadonlyMap<string, AnySubject> = new Map(
   (
     [

@@ -1,4 +1,4 @@
-/** Things of the house: a clock, glasses, pots and vases, a mug, a lamp, a backpack, a car, a barn. */
+/** Objects: a clock, glasses, pots and vases, a mug, a lamp, a backpack, a car, a barn. */
 import { css, darker, lighter, outline } from "../colour.ts";
 import { circle, clipped, ellipse, path, polygon, rect, stroke } from "../svg.ts";
 import type { Look, Subject } from "./subject.ts";
@@ -27,7 +27,7 @@ const thing = (
   draw: (t, look) => ({ head: "", ...draw(t, painted(t, look)) }),
 });
 
-/** Two bells, a dial whose hands stand where this clock's always stand. */
+/** Two bells, and a dial whose hands are fixed for each individual. */
 export const alarmClock = thing("alarm clock", (t, { fill, second, mark, dark, light, edge }) => {
   const r = 19 + 3 * t.build[0];
   const y = -r - 4;
@@ -74,7 +74,7 @@ export const alarmClock = thing("alarm clock", (t, { fill, second, mark, dark, l
   };
 });
 
-/** Folded out, seen from the front, standing on its lenses. */
+/** Unfolded, from the front, standing on the lenses. */
 export const sunglasses = thing("sunglasses", (t, { fill, second, mark, edge, own }) => {
   const w = 13 + 2.5 * t.build[0];
   const h = 10.5 + 3 * t.build[1];

@@ -1,10 +1,10 @@
-/** Toys and figures: statues, a duck, a monster, a bear of plush, a tortoise, a robot. */
+/** Toys and figures: statues, a duck, a monster, a teddy bear, a tortoise, a robot. */
 import { type Colour, colour, css, darker, lighter, outline } from "../colour.ts";
 import type { Random } from "../random.ts";
 import { circle, clipped, ellipse, group, path, polygon, rect, stroke } from "../svg.ts";
 import type { Look, Subject } from "./subject.ts";
 
-/** What all toys are told apart by. */
+/** Traits of all toys. */
 export interface ToyTraits {
   readonly main: Colour;
   readonly second: Colour;
@@ -12,7 +12,7 @@ export interface ToyTraits {
   readonly pattern: "plain" | "stripes" | "dots" | "star" | "heart" | "band";
   /** Small differences of build, 0 to 1 each. */
   readonly build: readonly [number, number, number];
-  /** Of the few forms a part may have. */
+  /** Index of the form of a part that has several. */
   readonly form: number;
 }
 
@@ -121,7 +121,7 @@ const toy = (noun: string, draw: Subject<ToyTraits>["draw"]): Subject<ToyTraits>
   draw,
 });
 
-/** A cat that sits upright on a plinth, one paw raised in some. */
+/** A cat sitting upright on a plinth, some with a raised paw. */
 export const catStatue = toy("cat statue", (t, look) => {
   const { fill, second, mark, light, dark, edge } = painted(t, look);
   const slim = 9 + 3 * t.build[0];
@@ -163,7 +163,7 @@ export const catStatue = toy("cat statue", (t, look) => {
   };
 });
 
-/** An elephant on four legs, seen from the side. */
+/** An elephant from the side. */
 export const elephantStatue = toy("elephant statue", (t, look) => {
   const { fill, second, mark, dark, edge } = painted(t, look);
   const own = id(look);
@@ -198,7 +198,7 @@ export const elephantStatue = toy("elephant statue", (t, look) => {
   };
 });
 
-/** A bath duck. */
+/** A rubber duck. */
 export const duckToy = toy("duck toy", (t, look) => {
   const { fill, second, mark, dark, edge } = painted(t, look);
   const own = id(look);
@@ -276,7 +276,7 @@ export const monsterToy = toy("monster toy", (t, look) => {
   };
 });
 
-/** A teddy bear that sits. */
+/** A sitting teddy bear. */
 export const teddyBear = toy("teddy bear", (t, look) => {
   const { fill, second, mark, light, edge } = painted(t, look);
   const own = id(look);
@@ -318,7 +318,7 @@ export const teddyBear = toy("teddy bear", (t, look) => {
   };
 });
 
-/** A tortoise of plush. */
+/** A plush tortoise. */
 export const tortoisePlushy = toy("tortoise plushy", (t, look) => {
   const { fill, second, mark, edge } = painted(t, look);
   const own = id(look);
@@ -369,7 +369,7 @@ export const tortoisePlushy = toy("tortoise plushy", (t, look) => {
   };
 });
 
-/** A robot of tin. */
+/** A tin robot. */
 export const robotToy = toy("robot toy", (t, look) => {
   const { fill, second, mark, dark, edge } = painted(t, look);
   const own = id(look);
@@ -402,7 +402,7 @@ export const robotToy = toy("robot toy", (t, look) => {
   };
 });
 
-/** A doll's standing figure to give the base model one more kind: a gnome. */
+/** A garden gnome, one more kind for the base model. */
 export const gnome = toy("garden gnome", (t, look) => {
   const { fill, second, mark, edge } = painted(t, look);
   const tall = 14 + 6 * t.build[0];

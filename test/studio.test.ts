@@ -82,7 +82,7 @@ describe.skipIf(without)("the page", () => {
     await page.getByRole("img", { name: "step 3", exact: true }).waitFor();
     await page.getByRole("button", { name: "Draw with it" }).click();
     expect(await page.getByLabel("Adapter").inputValue()).toBe("my-dog");
-    expect(await page.getByLabel("Prompt").inputValue()).toBe("a sks dog in the snow");
+    expect(await page.getByLabel("Prompt", { exact: true }).inputValue()).toBe("a sks dog in the snow");
   });
 
   test("Create draws the dial's stops from one seed, the chosen one first, and the dial shows each", async () => {
@@ -189,7 +189,7 @@ describe.skipIf(without)("the page", () => {
     await focus("last-child");
     await page.locator(".tiles button").nth(-2).click();
     await page.getByRole("button", { name: "Use again" }).click();
-    expect(await page.getByLabel("Prompt").inputValue()).toBe("a sks dog");
+    expect(await page.getByLabel("Prompt", { exact: true }).inputValue()).toBe("a sks dog");
     await open("Gallery");
     await page.locator(".tiles button").first().click();
     await page.keyboard.press("Escape");

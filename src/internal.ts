@@ -12,6 +12,7 @@ export { writeWhole } from "./bytes/write-whole.ts";
 export {
   comparable,
   doubtOf,
+  everyThird,
   type GivenSettings,
   methodOf,
   namingSettings,

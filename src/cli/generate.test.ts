@@ -156,6 +156,14 @@ describe("tiller generate", () => {
     expect([kin.requests[0]?.scale, other.requests[0]?.scale]).toEqual([9, 0.4]);
   });
 
+  test("--every-third names the setting that was measured; its parts given as well are refused", async () => {
+    const { requests } = await tiller([...cat, "--guidance", "pg", "--every-third", "--out", out]);
+    expect(requests[0]).toMatchObject({ guidanceEvery: 3, guidanceBetween: "extrapolated" });
+    const both = await tiller([...cat, "--guidance", "pg", "--every-third", "--guidance-every", "2", "--out", out]);
+    expect([both.code, both.requests]).toEqual([2, []]);
+    expect(both.stderr).toContain("--guidance-every");
+  });
+
   test("--guidance-every and related options reach the request, the file name and the recipe; --from with another method drops them", async () => {
     const fewer = "--guidance pg --guidance-every 3 --guidance-between extrapolated --guidance-to 0.8".split(" ");
     const { code } = await tiller([...cat, ...fewer, "--out", out]);

@@ -1,8 +1,15 @@
 /** `tiller generate`: draws pictures from a prompt. */
 
 import type { Command } from "commander";
-import { type GuidanceName, guidanceNames, type Recipe, type SamplerName, samplerNames } from "../index.ts";
-import { completed, type GivenSettings } from "../internal.ts";
+import {
+  type GuidanceName,
+  guidanceNames,
+  type Recipe,
+  type SamplerName,
+  samplerNames,
+  TillerError,
+} from "../index.ts";
+import { completed, everyThird, type GivenSettings } from "../internal.ts";
 import { drawingPace, type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
@@ -20,7 +27,7 @@ import { prepareFolder } from "./output-folder.ts";
 import { shortTime } from "./printable.ts";
 import { withPipeline } from "./session.ts";
 import { addSettingOptions, givenSettings, methodHelp, warnOfIdle } from "./setting-options.ts";
-import { parseWhole } from "./values.ts";
+import { optionOf, parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
 interface GenerateOptions extends PictureOptions, GivenSettings {
@@ -29,6 +36,7 @@ interface GenerateOptions extends PictureOptions, GivenSettings {
   steps?: number;
   seed?: number;
   preview?: number;
+  everyThird?: true;
 }
 
 export function addGenerate(program: Command, act: (options: GenerateOptions) => Promise<void>): void {
@@ -39,6 +47,10 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
     parseGuidance,
   );
   addSettingOptions(command, "one")
+    .option(
+      "--every-third",
+      "a third fewer evaluations, measured to be as good as full pg with 20 steps: short for --guidance-every 3 --guidance-between extrapolated",
+    )
     .option("--sampler <name>", `${samplerNames.join(", ")}; default: the model's, usually ddim`, parseSampler)
     .option("--steps <n>", "sampler steps; default: the model's, usually 50", (text) => parseWhole("--steps", text))
     .option("--seed <n>", "first seed; gives the same noise as Diffusers on the CPU; default: 0", (text) =>
@@ -57,7 +69,18 @@ Example:
                   --omega 0.3 --seed 7 --count 4
   tiller generate --from tiller-out/tiller-7-pg-w0.6.png --omega 0.3`,
     )
-    .action(act);
+    .action((options: GenerateOptions) => act(withEveryThird(options)));
+}
+
+/** @throws TillerError if a part of it is given as well. */
+function withEveryThird({ everyThird: asked, ...options }: GenerateOptions): GenerateOptions {
+  if (!asked) return options;
+  for (const name of Object.keys(everyThird) as (keyof typeof everyThird)[]) {
+    if (options[name] !== undefined) {
+      throw new TillerError("option-invalid", `--every-third sets ${optionOf(name)} itself: leave one of them out.`);
+    }
+  }
+  return { ...options, ...everyThird };
 }
 
 export async function generate(options: GenerateOptions, world: World, output: Output): Promise<void> {

@@ -7,6 +7,7 @@ import { methods } from "./methods.ts";
 import { evaluation, shared } from "./settings.ts";
 
 export type { ChoiceSetting, Method, Need, NumberSetting, Setting } from "./method.ts";
+export { everyThird } from "./settings.ts";
 
 type Listed = (typeof methods)[number];
 type ListedSetting = Listed["settings"][number];

@@ -94,5 +94,8 @@ const to = {
 /** Fewer evaluations (evaluations.ts): for every method whose strong prediction is the same at all steps. */
 export const evaluation = [every, between, from, to] as const;
 
+/** At 1.35 rows per step equivalent to full PG, measured with 20 steps (results/README.md). */
+export const everyThird = { guidanceEvery: 3, guidanceBetween: "extrapolated" } as const;
+
 /** These come first wherever settings are listed. */
 export const shared = [scale, omega, agScale] as const;

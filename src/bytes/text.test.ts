@@ -7,14 +7,14 @@ import { decodeText, decodeWords } from "./text.ts";
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex"));
 const utf16 = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "utf16le"));
 const swapped = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "utf16le").swap16());
-const after = (mark: string, rest: Uint8Array): Uint8Array => Uint8Array.from([...bytes(mark), ...rest]);
+const marked = (mark: string, rest: Uint8Array): Uint8Array => Uint8Array.from([...bytes(mark), ...rest]);
 
 describe("a text", () => {
   test.each([
     ["UTF-8", new TextEncoder().encode("a sks cat, é 猫 🐈")],
-    ["UTF-8 with its mark", after("efbbbf", new TextEncoder().encode("a sks cat, é 猫 🐈"))],
-    ["UTF-16 LE, Notepad's Unicode", after("fffe", utf16("a sks cat, é 猫 🐈"))],
-    ["UTF-16 BE", after("feff", swapped("a sks cat, é 猫 🐈"))],
+    ["UTF-8 with its mark", marked("efbbbf", new TextEncoder().encode("a sks cat, é 猫 🐈"))],
+    ["UTF-16 LE, Notepad's Unicode", marked("fffe", utf16("a sks cat, é 猫 🐈"))],
+    ["UTF-16 BE", marked("feff", swapped("a sks cat, é 猫 🐈"))],
   ])("in %s is read as what it says", (_, given) => {
     expect(decodeWords(given, "a.txt")).toBe("a sks cat, é 猫 🐈");
   });
@@ -43,7 +43,7 @@ describe("a text", () => {
   );
 
   test("that begins with a mark may mix scripts in a word", () => {
-    expect(decodeWords(after("efbbbf", new TextEncoder().encode("щéд")), "a.txt")).toBe("щéд");
+    expect(decodeWords(marked("efbbbf", new TextEncoder().encode("щéд")), "a.txt")).toBe("щéд");
   });
 });
 
@@ -58,14 +58,16 @@ test("20,000 mutated texts are the same bytes when they are written again, or ar
   let texts = 0;
   for (let i = 0; i < 20_000; i++) {
     const text = sources[random(3)]!;
-    const whole = [new TextEncoder().encode(text), after("fffe", utf16(text)), after("feff", swapped(text))][random(3)]!;
+    const whole = [new TextEncoder().encode(text), marked("fffe", utf16(text)), marked("feff", swapped(text))][
+      random(3)
+    ]!;
     const mutated = Buffer.from(whole);
     for (let edits = random(3); edits >= 0; edits--) mutated[random(mutated.length)] = random(256);
     const given = mutated.subarray(random(3), mutated.length - random(3));
     try {
       const read = decodeText(given, "a.txt");
       const utf8 = new TextEncoder().encode(read);
-      const again = [utf8, after("efbbbf", utf8), after("fffe", utf16(read)), after("feff", swapped(read))];
+      const again = [utf8, marked("efbbbf", utf8), marked("fffe", utf16(read)), marked("feff", swapped(read))];
       expect(again.some((one) => given.equals(one))).toBe(true);
       texts++;
     } catch (error) {

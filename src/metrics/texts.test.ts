@@ -14,7 +14,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const texts = async (request: object) => (await textsOf({ images: folder, ...request })).map(({ text }) => text);
+const texts = async (request: object) =>
+  (await textsOf({ images: folder, ...request })).pictures.map(({ text }) => text);
 
 test("contact sheets are no pictures, and what has no text of its own has the one given", async () => {
   expect(await texts({ prompt: "a cat" })).toEqual(["a cat", "a cat"]);

@@ -1,32 +1,29 @@
 /** Picture files in and out, by sharp, which is loaded when it is first needed. */
 import type { Sharp, SharpOptions } from "sharp";
+import { withSource } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
+import { refuseOtherKinds } from "../kinds.ts";
 import type { Pixels } from "../pixels.ts";
 import { coverSize } from "../resample.ts";
 
 /** Sides up to this are read; more is an attack or a mistake. */
 const largestSide = 30_000;
 
-const open = async (file: string | Uint8Array, options: SharpOptions = {}): Promise<Sharp> =>
-  (await import("sharp")).default(file, options);
+const open = async (bytes: Uint8Array, options: SharpOptions = {}): Promise<Sharp> =>
+  (await import("sharp")).default(bytes, options);
 
 /**
- * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white.
+ * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white; of several frames
+ * the first.
  *
- * @throws TillerError if it cannot be decoded.
+ * @throws TillerError if the file cannot be opened, is of a kind that is not read, or cannot be decoded.
  */
-export async function readPixels(file: string): Promise<Pixels> {
-  try {
-    return await pixelsOf(upright(await open(file)));
-  } catch (error) {
-    throw new TillerError(
-      "picture-unreadable",
-      `${file} is not a picture that can be read: ${(error as Error).message}.`,
-      { paths: [file], cause: error },
-    );
-  }
-}
+export const readPixels = (file: string): Promise<Pixels> =>
+  withSource(file, async (source) => {
+    const bytes = await source.read(0, source.size);
+    return decoding(file, bytes, async () => pixelsOf(upright(await open(bytes))));
+  });
 
 /**
  * A picture file's bytes as size x size: as {@link readPixels}, the shorter side resized to `size` (bilinear, antialiased), the
@@ -35,8 +32,8 @@ export async function readPixels(file: string): Promise<Pixels> {
  *
  * @throws TillerError naming the file if it cannot be decoded.
  */
-export async function decodeCovering(file: string, bytes: Uint8Array, size: number): Promise<Pixels> {
-  try {
+export const decodeCovering = (file: string, bytes: Uint8Array, size: number): Promise<Pixels> =>
+  decoding(file, bytes, async () => {
     const picture = await open(bytes, { limitInputPixels: largestSide ** 2 });
     const { width, height, orientation = 1 } = await picture.metadata();
     if (Math.max(width, height) > largestSide) throw new Error(`it is ${width} pixels wide and ${height} high`);
@@ -49,7 +46,14 @@ export async function decodeCovering(file: string, bytes: Uint8Array, size: numb
         width: size,
         height: size,
       });
-    return await pixelsOf(cut);
+    return pixelsOf(cut);
+  });
+
+/** @throws TillerError naming the file if its bytes are of a kind that is not read, or `decode` fails. */
+async function decoding(file: string, bytes: Uint8Array, decode: () => Promise<Pixels>): Promise<Pixels> {
+  refuseOtherKinds(file, bytes);
+  try {
+    return await decode();
   } catch (error) {
     const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw new TillerError(

@@ -144,6 +144,18 @@ describe("jobs", () => {
     await fetch(at(`/api/jobs/${id}`), { method: "DELETE" });
   });
 
+  test("keeps the first frame of an uploaded picture that moves, and says so", async () => {
+    const frames = Buffer.concat([Buffer.alloc(300, Buffer.from([255, 0, 0])), Buffer.alloc(300)]);
+    const raw = { width: 10, height: 20, channels: 3, pageHeight: 10 } as const;
+    const form = new FormData();
+    form.append("pictures", new File([new Uint8Array(await sharp(frames, { raw }).gif().toBuffer())], "moves.gif"));
+    const upload = await json(fetch(at("/api/uploads"), { method: "POST", body: form }));
+    expect(upload.warnings).toEqual([expect.stringContaining("moves.gif")]);
+    const kept = await fetch(at(`/api/uploads/${upload.id}/00.png`)).then((answer) => answer.arrayBuffer());
+    expect([...(await sharp(Buffer.from(kept)).raw().toBuffer())].slice(0, 3)).toEqual([255, 0, 0]);
+    await rm(join(data, "uploads", upload.id), { recursive: true });
+  });
+
   test("learns an adapter from uploaded pictures and draws with it", async () => {
     const form = new FormData();
     for (let i = 0; i < 2; i++) {
@@ -488,6 +500,18 @@ describe("what is wrong is refused, and nothing else happens", () => {
     const answer = await fetch(at("/api/uploads"), { method: "POST", body: form });
     expect([answer.status, await json(answer)]).toEqual([422, refusal("picture-unreadable", "drawn.png")]);
     expect((await readdir(join(data, "uploads"))).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  test.each([
+    ["IMG_1.jpg", "\0\0\0\x18ftypheic\0\0\0\0mif1heic", "picture-unreadable", "HEIC"],
+    ["a.jpg", "<!DOCTYPE html><html></html>", "web-page", "web page"],
+    ["a.txt", "a sks cat", "picture-unreadable", "no kind of picture"],
+  ] as const)("an upload of what is no picture that is read, and says what it is: %s %j", async (...given) => {
+    const [name, contents, code, fact] = given;
+    const form = new FormData();
+    form.append("pictures", new File([contents], name));
+    const answer = await fetch(at("/api/uploads"), { method: "POST", body: form });
+    expect([answer.status, await json(answer)]).toEqual([422, refusal(code, name, fact)]);
   });
 
   test("an upload that never says how long it is, and never ends", async () => {

@@ -53,25 +53,22 @@ export async function readLines(file: string): Promise<string[]> {
 
 const line = z.object({ file_name: z.string() }).catchall(z.unknown());
 
+/** What the field with the text is called, in data sets for the scripts of Diffusers. */
+const textFields = ["text", "caption", "prompt"];
+
 /**
  * Texts by picture's name, from the lines of a `metadata.jsonl`: `{"file_name": "a.png", "text": "a cat"}`. The text is the
- * field `text`, or the only other one that holds a string; pictures without are left out.
+ * field `text`, `caption` or `prompt`.
  *
  * @throws TillerError naming the file and the line that has another form.
  */
 export async function readMetadata(file: string): Promise<ReadonlyMap<string, string>> {
   const texts = new Map<string, string>();
   for (const [i, one] of (await readLines(file)).entries()) {
-    const { file_name, text, ...others } = parseLine(one, i + 1, file);
-    const strings = Object.entries(others).filter(([, value]) => typeof value === "string");
-    if (typeof text === "string") texts.set(file_name, text);
-    else if (strings.length === 1) texts.set(file_name, strings[0]![1] as string);
-    else
-      throw badLine(
-        file,
-        i + 1,
-        `has no field "text", and ${strings.length} others that may be the text; call it "text"`,
-      );
+    const fields = parseLine(one, i + 1, file);
+    const text = textFields.map((name) => fields[name]).find((value) => typeof value === "string");
+    if (typeof text !== "string") throw badLine(file, i + 1, `has no text in a field ${textFields.join(", ")}`);
+    texts.set(fields.file_name, text);
   }
   return texts;
 }

@@ -102,9 +102,19 @@ describe("captions", () => {
     expect(leftOut).toEqual(["metadata.jsonl: ../outside.jpg", "metadata.jsonl: gone.jpg", "train/d.jpg"]);
   });
 
+  test("in files that are nearly called so are not read, and named", async () => {
+    await put("a.jpg", ["metadata.json1", "{}"], ["metadata.csv", ""], ["meta_cap.json", "{}"]);
+    const { leftOut, warnings } = await found();
+    expect(leftOut).toEqual(["meta_cap.json", "metadata.csv", "metadata.json1"]);
+    expect(warnings).toEqual([expect.stringContaining("metadata.jsonl")]);
+  });
+
   test.each([
-    ['{"file_name": "a.jpg"}', "no field"],
-    ['{"file_name": "a.jpg", "one": "a", "two": "b"}', "2"],
+    // datasets#7337: another string than the text.
+    ['{"file_name": "a.jpg", "id": "GCC_train_1"}', "text"],
+    ['{"file_name": "a.jpg", "text": 1}', "text"],
+    // donut#69: several on a line.
+    ['{"file_name": "a.jpg", "text": "a"} {"file_name": "b.jpg", "text": "b"}', "JSON"],
     ['{"text": "a cat"}', "file_name"],
     ["{", "JSON"],
   ])("in a metadata.jsonl that does not say which they are are refused: %s", async (line, fact) => {

@@ -155,7 +155,7 @@ async function sortOut(folder: string, prefix: string): Promise<Sorted> {
     else if (name !== metadataName) {
       const kind = await kindOfFile(join(folder, name));
       if (kind && kind.unread === undefined) shown.push(name);
-      else leave(name, kind?.unread ?? "no picture", kind !== undefined);
+      else leave(name, kind?.unread ?? (likeMetadata.test(name) ? onlyMetadata : "no picture"), kind !== undefined);
     }
   }
 
@@ -199,6 +199,8 @@ async function sortOut(folder: string, prefix: string): Promise<Sorted> {
 }
 
 const metadataName = "metadata.jsonl";
+const likeMetadata = /^meta.*\.(json\w*|csv|parquet)$/i;
+const onlyMetadata = `of such files only ${metadataName} is read, for captions by picture's name`;
 
 async function namesIn(folder: string): Promise<string[]> {
   return list(folder).catch((error: { readonly code?: string }) => {

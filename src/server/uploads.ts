@@ -5,6 +5,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TillerError } from "../index.ts";
+import { firstFrames, hasMoreFrames, refuseOtherKinds } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 
@@ -32,21 +33,24 @@ export interface Brought {
 export async function keepUpload(
   files: readonly Brought[],
   data: DataFolder,
-): Promise<{ id: string; pictures: number }> {
+): Promise<{ id: string; pictures: number; warnings?: string[] }> {
   if (files.length === 0) throw new TillerError("upload-invalid", "no pictures came with the upload.");
   if (files.length > mostPictures)
     throw new TillerError("upload-invalid", `an upload holds at most ${mostPictures} pictures.`);
+  const named = files.map(({ name, bytes }) => ({ name: name.slice(0, 80), bytes }));
+  for (const { name, bytes } of named) refuseOtherKinds(name, bytes);
+  const warnings = firstFrames(named.filter(({ bytes }) => hasMoreFrames(bytes)).map(({ name }) => name));
   const id = newId();
   const folder = join(data.uploads, `.${id}`);
   await mkdir(folder);
   try {
-    await inTurn(() => decode(files, folder));
+    await inTurn(() => decode(named, folder));
     await rename(folder, data.upload(id));
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
-  return { id, pictures: files.length };
+  return { id, pictures: files.length, ...(warnings.length > 0 && { warnings }) };
 }
 
 /** One upload is decoded at a time. */
@@ -61,7 +65,7 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
 async function decode(files: readonly Brought[], folder: string): Promise<void> {
   const jobs = files.map(({ name }, i) => {
     const number = String(i).padStart(2, "0");
-    return { name: name.slice(0, 80), from: join(folder, `${number}.raw`), to: join(folder, `${number}.png`) };
+    return { name, from: join(folder, `${number}.raw`), to: join(folder, `${number}.png`) };
   });
   for (const [i, { from }] of jobs.entries()) await writeFile(from, files[i]!.bytes);
   const { name, why } = await decoder({ files: jobs, ...limits, largestSide });

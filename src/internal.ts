@@ -24,11 +24,11 @@ export {
   toldOf,
   unmetEvaluations,
 } from "./guidance/index.ts";
+// Names on the hub.
+export { parseHubName } from "./hub/id.ts";
 // Pictures: what their bytes are, and what is said of them.
 export { firstFrames } from "./images/folder.ts";
 export { hasMoreFrames, refuseOtherKinds } from "./images/kinds.ts";
-// Names on the hub.
-export { parseHubName } from "./hub/id.ts";
 // Words for people.
 export { metricLabels, withoutToken } from "./metrics/index.ts";
 // How far long work is.

@@ -4,14 +4,14 @@ export const pictureErrors = rows({
   "picture-unreadable": {
     kind: "failed",
     what: "A picture cannot be read.",
-    why: "The file is damaged, too large, or of a kind that is not read (HEIC, for example).",
+    why: "The file is damaged, too large, or of a kind that is not read (HEIC or a video, for example).",
     fix: "Save it again as JPEG or PNG, or remove it.",
   },
   "pictures-missing": {
     kind: "failed",
     what: "A folder of pictures is missing or has none.",
     why: "The path is wrong, or the pictures are of kinds that are not read.",
-    fix: "Give a folder of JPEG, PNG, WebP, AVIF or TIFF files.",
+    fix: "Give a folder of JPEG, PNG, WebP, AVIF, TIFF or GIF files.",
   },
   "recipe-missing": {
     kind: "failed",

@@ -136,6 +136,8 @@ describe("kohya's folders", () => {
     ]);
     expect(leftOut).toEqual(["0_off/", "10_sks cat/f.npz", "more/"]);
     expect(notes).toHaveLength(2);
+    const [inner] = (await pictureFolder(join(folder, "10_sks cat"))).pictures;
+    expect(inner).toMatchObject({ name: "a.jpg", repeats: 1, caption: undefined });
     expect(notes[1]).toMatch(/20_sks cat asleep.* 20 times.*"sks cat asleep"/);
   });
 

@@ -103,7 +103,13 @@ export async function* decoded({ pictures }: Pick<PictureFolder, "pictures">): A
   for (const { file } of pictures) yield await readPixels(file);
 }
 
-/** What a person is told of a folder whose pictures are measured; what is no picture there is no matter. */
+/** The folder without files that are no pictures: those of a folder that is not there for its pictures alone. */
+export const onlyPictures = ({ leftOut, ...rest }: PictureFolder): PictureFolder => ({
+  ...rest,
+  leftOut: leftOut.filter(({ picture }) => picture),
+});
+
+/** What a person is told of a folder. */
 export async function pictureWarnings({ pictures, leftOut, notes }: PictureFolder): Promise<string[]> {
   const moving: string[] = [];
   for (const { name, file } of pictures) {
@@ -112,7 +118,7 @@ export async function pictureWarnings({ pictures, leftOut, notes }: PictureFolde
       : await withSource(file, async (source) => hasMoreFrames(await source.read(0, source.size)));
     if (more) moving.push(name);
   }
-  return [...leftOutWarnings(leftOut.filter(({ picture }) => picture)), ...firstFrames(moving), ...notes];
+  return [...leftOutWarnings(leftOut), ...firstFrames(moving), ...notes];
 }
 
 /** The sentence about pictures of several frames; none if there are none. */

@@ -1,9 +1,11 @@
-/** What a model, an adapter or a picture holds. */
+/** What a model, an adapter, a picture or a folder of pictures holds. */
 import { exists, join, kindOf, withSource } from "#bytes";
 import { TillerError } from "../errors/index.ts";
+import { readName } from "../images/kinds.ts";
 import { type PictureFile, readPicture } from "../recipe/read-recipe.ts";
 import { type FileInspection, inspectFile } from "./file.ts";
-import { type FolderInspection, inspectFolder } from "./folder.ts";
+import { type FolderInspection, inspectFolder, isModelFolder } from "./folder.ts";
+import { inspectPictures, type PicturesInspection } from "./pictures.ts";
 
 /** A PNG picture: its size, and what it says of how it was made. */
 export interface PictureInspection extends PictureFile {
@@ -14,14 +16,14 @@ export interface PictureInspection extends PictureFile {
 }
 
 /** What {@link inspect} finds; `kind` says which of these it is. */
-export type Inspection = FolderInspection | FileInspection | PictureInspection;
+export type Inspection = FolderInspection | FileInspection | PictureInspection | PicturesInspection;
 
 /**
- * Says what a model's folder, a safetensors file or a PNG picture holds, whether Tiller can run it or not. Of weights only
- * the headers are read.
+ * Says what a model's folder, a safetensors file, a PNG picture or a folder of pictures holds, whether Tiller can run it or
+ * not. Of weights only the headers are read.
  *
  * @param path A folder as Diffusers saves it, one component of it, or an adapter's; a single-file model, an adapter or an
- *   embedding; or a picture.
+ *   embedding; or a picture, or a folder of pictures.
  * @throws TillerError if it is missing, damaged, or none of these.
  */
 export async function inspect(path: string): Promise<Inspection> {
@@ -30,7 +32,8 @@ export async function inspect(path: string): Promise<Inspection> {
     throw new TillerError("file-missing", `${path} does not exist.`, { paths: [path] });
   if (kind === "folder") {
     const adapter = await adapterIn(path);
-    return adapter === undefined ? inspectFolder(path) : inspectFile(adapter);
+    if (adapter !== undefined) return inspectFile(adapter);
+    return ((await isModelFolder(path)) ? undefined : await inspectPictures(path)) ?? inspectFolder(path);
   }
   if (await isPicture(path)) return { kind: "picture", file: path, ...(await readPicture(path)) };
   return inspectFile(path);
@@ -47,10 +50,10 @@ async function adapterIn(folder: string): Promise<string | undefined> {
 
 /** By its name, so that a damaged picture is called one, or by its first bytes. */
 async function isPicture(file: string): Promise<boolean> {
-  if (/\.(jpe?g|webp|gif|avif)$/i.test(file)) {
+  if (readName.test(file) && !/png$/i.test(file)) {
     throw new TillerError("recipe-missing", `${file} has no recipe: only PNG pictures carry one.`, { paths: [file] });
   }
-  if (/\.png$/i.test(file)) return true;
+  if (readName.test(file)) return true;
   const head = await withSource(file, (source) => source.read(0, Math.min(4, source.size)));
   return String.fromCharCode(...head) === "\x89PNG";
 }

@@ -3,7 +3,7 @@ import { exists, join } from "#bytes";
 import { readPixels } from "#images";
 import { embedded } from "../families/embedded.ts";
 import type { DownloadProgress } from "../hub/options.ts";
-import { decoded, pictureFolder, pictureWarnings } from "../images/folder.ts";
+import { decoded, onlyPictures, pictureFolder, pictureWarnings } from "../images/folder.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
 import { encoderFolder } from "./encoder-folder.ts";
@@ -79,7 +79,7 @@ export async function evaluate(
     text: token === undefined ? text : withoutToken(text, token),
   }));
   const references = await pictureFolder(request.references);
-  const warnings = [...found.warnings, ...(await pictureWarnings(references))];
+  const warnings = [...found.warnings, ...(await pictureWarnings(onlyPictures(references)))];
   const { engine, ...encoders } = await startEncoders(request);
   try {
     const measured = await measure(pictures, decoded(references), encoders, (done) => {

@@ -5,7 +5,7 @@ import { basename, extname } from "#bytes";
 import { readJson } from "../bytes/json-file.ts";
 import { TillerError } from "../errors/index.ts";
 import { readCaption, readLines, readMetadata } from "../images/captions.ts";
-import { type FolderPicture, pictureFolder, pictureWarnings } from "../images/folder.ts";
+import { type FolderPicture, onlyPictures, pictureFolder, pictureWarnings } from "../images/folder.ts";
 import { readPicture } from "../recipe/read-recipe.ts";
 
 export interface PictureText {
@@ -38,7 +38,7 @@ export async function textsOf({
 }): Promise<PictureTexts> {
   const folder = await pictureFolder(images);
   const shown = folder.pictures.filter(({ name }) => !/^sheet(-\d+)?\.png$/.test(name));
-  const warnings = await pictureWarnings({ ...folder, pictures: shown });
+  const warnings = await pictureWarnings(onlyPictures({ ...folder, pictures: shown }));
   const names = new Set(shown.map(({ name }) => name));
   const given = prompts === undefined ? undefined : await readPrompts(prompts, [...names]);
   const strangers = [...(given?.keys() ?? [])].filter((name) => !names.has(name));

@@ -1,5 +1,7 @@
 /** What the command line and the server take from the library's rooms and its users do not need: no part of the public API. */
 
+// Pictures: what their bytes are, and what is said of them.
+export { encodePixels } from "#images";
 // Files of this machine.
 export { jsonObject, readJson } from "./bytes/json-file.ts";
 export { isTemporary } from "./bytes/node/atomic-file.ts";
@@ -7,7 +9,6 @@ export { exists, hold, makeFolder, placeOf } from "./bytes/node/index.ts";
 export { refusal } from "./bytes/node/refusal.ts";
 export { writeNew } from "./bytes/node/write-new.ts";
 export { writeWhole } from "./bytes/write-whole.ts";
-
 // Settings of guidance methods, for options, schemas, names and warnings.
 export {
   comparable,
@@ -26,9 +27,9 @@ export {
 } from "./guidance/index.ts";
 // Names on the hub.
 export { parseHubName } from "./hub/id.ts";
-// Pictures: what their bytes are, and what is said of them.
+export { decodeBmp } from "./images/bmp.ts";
 export { firstFrames } from "./images/folder.ts";
-export { hasMoreFrames, refuseOtherKinds } from "./images/kinds.ts";
+export { hasMoreFrames, isBmp, refuseOtherKinds } from "./images/kinds.ts";
 // Words for people.
 export { metricLabels, withoutToken } from "./metrics/index.ts";
 // How far long work is.

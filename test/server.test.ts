@@ -144,15 +144,24 @@ describe("jobs", () => {
     await fetch(at(`/api/jobs/${id}`), { method: "DELETE" });
   });
 
-  test("keeps the first frame of an uploaded picture that moves, and says so", async () => {
+  test("keeps the first frame of an uploaded picture that moves, and says so; and bitmaps", async () => {
     const frames = Buffer.concat([Buffer.alloc(300, Buffer.from([255, 0, 0])), Buffer.alloc(300)]);
     const raw = { width: 10, height: 20, channels: 3, pageHeight: 10 } as const;
     const form = new FormData();
     form.append("pictures", new File([new Uint8Array(await sharp(frames, { raw }).gif().toBuffer())], "moves.gif"));
+    // A bitmap of one green pixel.
+    const header = [40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0, ...new Array(24).fill(0)];
+    const bitmap = [66, 77, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, ...header, 0, 255, 0, 0];
+    form.append("pictures", new File([Uint8Array.from(bitmap)], "green.bmp"));
     const upload = await json(fetch(at("/api/uploads"), { method: "POST", body: form }));
     expect(upload.warnings).toEqual([expect.stringContaining("moves.gif")]);
-    const kept = await fetch(at(`/api/uploads/${upload.id}/00.png`)).then((answer) => answer.arrayBuffer());
-    expect([...(await sharp(Buffer.from(kept)).raw().toBuffer())].slice(0, 3)).toEqual([255, 0, 0]);
+    for (const [name, colour] of [
+      ["00.png", [255, 0, 0]],
+      ["01.png", [0, 255, 0]],
+    ] as const) {
+      const kept = await fetch(at(`/api/uploads/${upload.id}/${name}`)).then((answer) => answer.arrayBuffer());
+      expect([...(await sharp(Buffer.from(kept)).raw().toBuffer())].slice(0, 3)).toEqual(colour);
+    }
     await rm(join(data, "uploads", upload.id), { recursive: true });
   });
 
@@ -506,6 +515,7 @@ describe("what is wrong is refused, and nothing else happens", () => {
     ["IMG_1.jpg", "\0\0\0\x18ftypheic\0\0\0\0mif1heic", "picture-unreadable", "HEIC"],
     ["a.jpg", "<!DOCTYPE html><html></html>", "web-page", "web page"],
     ["a.txt", "a sks cat", "picture-unreadable", "no kind of picture"],
+    ["a.bmp", "BM\0\0\0\0\0\0\0\0", "picture-unreadable", "cut short"],
   ] as const)("an upload of what is no picture that is read, and says what it is: %s %j", async (...given) => {
     const [name, contents, code, fact] = given;
     const form = new FormData();

@@ -50,14 +50,20 @@ test("captions in UTF-16 are read, in cp1252 or GBK they are refused by name", a
   }
 });
 
-test("every JPEG is learned whatever its name, other kinds are named", async () => {
+test("every JPEG is learned whatever its name, and bitmaps are; other kinds are named", async () => {
   for (const name of ["a.jpg", "b.jfif", "d.jpe"]) await put(name);
+  // A bitmap of one red pixel.
+  const header = [40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0, ...new Array(24).fill(0)];
+  await put("e.bmp", Uint8Array.from([66, 77, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, ...header, 0, 0, 255, 0]));
   await put("c.heic", "\0\0\0\x18ftypheic\0\0\0\0mif1heic");
-  await put("e.bmp", "BM\x36\0\0\0\0\0\0\0");
+  await put("f.mov", "\0\0\0\x14ftypqt  \0\0\0\0qt  ");
   const warnings = await learn();
-  expect(warnings).toEqual([expect.stringMatching(/c\.heic.*HEIC/), expect.stringMatching(/e\.bmp.*BMP/)]);
+  expect(warnings).toEqual([expect.stringMatching(/c\.heic.*HEIC/), expect.stringMatching(/f\.mov.*video/)]);
   const { pictures } = await readPictures(images, 64);
-  expect(pictures.map(({ name }) => name)).toEqual(["a.jpg", "b.jfif", "d.jpe"]);
+  const planes = await pictures[3]!.planes();
+  expect(pictures.map(({ name }) => name)).toEqual(["a.jpg", "b.jfif", "d.jpe", "e.bmp"]);
+  // Red alone, in -1..1.
+  expect([0, 64 * 64, 2 * 64 * 64].map((at) => planes.data[at])).toEqual([1, -1, -1]);
 });
 
 test("a run on kohya's folders goes on where its pictures and captions are the same, and only there", async () => {

@@ -11,7 +11,7 @@ export const pictureErrors = rows({
     kind: "failed",
     what: "A folder of pictures is missing or has none.",
     why: "The path is wrong, or the pictures are of kinds that are not read.",
-    fix: "Give a folder of JPEG, PNG, WebP, AVIF, TIFF or GIF files.",
+    fix: "Give a folder of JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF files.",
   },
   "recipe-missing": {
     kind: "failed",

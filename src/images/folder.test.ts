@@ -46,12 +46,12 @@ describe("a folder", () => {
   });
 
   test("names what it does not use, and what to do about it; files of systems are not spoken of", async () => {
-    await put("a.jpg", ["b.bmp", "BM\x36\0\0\0\0\0\0\0"], ["c.heic", "\0\0\0\x18ftypheic\0\0\0\0mif1heic"]);
+    await put("a.jpg", ["b.psd", "8BPS\0\x01"], ["c.heic", "\0\0\0\x18ftypheic\0\0\0\0mif1heic"]);
     await put(["d.mp4", "\0\0\0\x14ftypisom\0\0\0\0mp42"], ["e.npz", "PK\x03\x04"], ["notes.md", "# notes"]);
     await put([".DS_Store", ""], ["Thumbs.db", ""], ["desktop.ini", ""], ["._a.jpg", ""], "more/b.jpg");
     const { pictures, leftOut, warnings } = await found();
     expect(pictures).toEqual([["a.jpg", undefined, 1]]);
-    expect(leftOut).toEqual(["b.bmp", "c.heic", "d.mp4", "e.npz", "more/", "notes.md"]);
+    expect(leftOut).toEqual(["b.psd", "c.heic", "d.mp4", "e.npz", "more/", "notes.md"]);
     expect(warnings.find((warning) => warning.includes("c.heic"))).toMatch(/HEIC.*JPEG.*sips/);
     expect(warnings.find((warning) => warning.includes("e.npz"))).toContain("e.npz, notes.md");
   });

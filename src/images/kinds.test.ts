@@ -27,7 +27,7 @@ describe("the kind of a file is told", () => {
     [box("crx ", "isom"), "a.jpg", "CR3", "develop"],
     [bytes("II*\0\x10\0\0\0CR\x02\0"), "a.jpg", "CR2", "develop"],
     [bytes("II*\0\x08\0\0\0"), "a.dng", "raw", "develop"],
-    [bytes("BM\x36\0\0\0\0\0\0\0"), "a.jpg", "BMP", "JPEG or PNG"],
+    [bytes("\x76\x2f\x31\x01"), "a.jpg", "OpenEXR", "JPEG or PNG"],
     [bytes("8BPS\0\x01"), "a.png", "PSD", "JPEG or PNG"],
     [bytes("\xff\x0a\xfa"), "a.png", "JPEG XL", "JPEG or PNG"],
     [bytes('<?xml version="1.0"?>\n<svg xmlns="x">'), "a.png", "SVG", "JPEG or PNG"],

@@ -19,7 +19,9 @@ const saveAs = (name: string, fix = "save it as JPEG or PNG"): PictureKind => ({
 });
 const heic = saveAs("HEIC", "export it as JPEG (on a Mac: sips -s format jpeg *.heic --out .)");
 const video = (name: string) => saveAs(name, "save frames of the video as pictures");
-const [jpeg, png, webp, gif, tiff, avif] = ["JPEG", "PNG", "WebP", "GIF", "TIFF", "AVIF"].map((name) => ({ name }));
+const [jpeg, png, webp, gif, tiff, avif, bmp] = ["JPEG", "PNG", "WebP", "GIF", "TIFF", "AVIF", "BMP"].map((name) => ({
+  name,
+}));
 
 /** By the bytes at their beginning; a dot stands for any byte. */
 const marks: readonly (readonly [mark: string, kind: PictureKind])[] = [
@@ -34,7 +36,7 @@ const marks: readonly (readonly [mark: string, kind: PictureKind])[] = [
   ["MM\0*", tiff!],
   ["II+\0", tiff!],
   ["MM\0+", tiff!],
-  ["BM....\0\0\0\0", saveAs("BMP")],
+  ["BM....\0\0\0\0", bmp!],
   ["\0\0\x01\0", saveAs("ICO")],
   ["8BPS", saveAs("PSD")],
   ["\xff\x0a", saveAs("JPEG XL")],
@@ -60,7 +62,7 @@ const names: readonly (readonly [name: RegExp, kind: PictureKind])[] = [
 ];
 
 /** The extensions of kinds that are read: such a file is a picture, or it is refused. */
-export const readName = /\.(jpe?g|jpe|jfif|pjpeg|pjp|png|apng|webp|gif|avif|tiff?)$/i;
+export const readName = /\.(jpe?g|jpe|jfif|pjpeg|pjp|png|apng|webp|gif|avif|tiff?|bmp|dib)$/i;
 
 /** By the first bytes, then by the name; undefined where neither tells of a picture or a video. */
 export function kindOfPicture(head: Uint8Array, file: string): PictureKind | undefined {
@@ -83,6 +85,9 @@ function kindOfBox(head: Uint8Array): PictureKind | undefined {
 }
 
 const looksSvg = (head: Uint8Array): boolean => /^[^<]{0,9}(<\?xml[\s\S]*|<!--[\s\S]*)?<svg[\s>]/i.test(latin1(head));
+
+/** Whether the bytes are a Windows bitmap. */
+export const isBmp = (bytes: Uint8Array): boolean => kindOfPicture(bytes.subarray(0, headLength), "") === bmp;
 
 /** @throws TillerError saying what the bytes are, unless they are of a kind that is read. */
 export function refuseOtherKinds(file: string, bytes: Uint8Array): void {

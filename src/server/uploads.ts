@@ -5,7 +5,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TillerError } from "../index.ts";
-import { firstFrames, hasMoreFrames, refuseOtherKinds } from "../internal.ts";
+import { decodeBmp, encodePixels, firstFrames, hasMoreFrames, isBmp, refuseOtherKinds } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 
@@ -67,17 +67,29 @@ async function decode(files: readonly Brought[], folder: string): Promise<void> 
     const number = String(i).padStart(2, "0");
     return { name, from: join(folder, `${number}.raw`), to: join(folder, `${number}.png`) };
   });
-  for (const [i, { from }] of jobs.entries()) await writeFile(from, files[i]!.bytes);
+  for (const [i, { from, name }] of jobs.entries()) await writeFile(from, await withoutBmp(files[i]!.bytes, name));
   const { name, why } = await decoder({ files: jobs, ...limits, largestSide });
   if (why !== undefined) {
-    throw new TillerError(
-      "picture-unreadable",
-      `${name} cannot be read as a picture (${why}): save it again as JPEG or PNG.`,
-      { paths: jobs.flatMap(({ from, to }) => [from, to]) },
-    );
+    const paths = jobs.flatMap(({ from, to }) => [from, to]);
+    throw unreadable(name ?? "a picture", why, paths);
   }
   for (const { from } of jobs) await rm(from);
 }
+
+/** A bitmap as PNG, for sharp reads none; other bytes as they are. */
+async function withoutBmp(bytes: Uint8Array, name: string): Promise<Uint8Array> {
+  if (!isBmp(bytes)) return bytes;
+  try {
+    return await encodePixels(decodeBmp(bytes, limits.mostPixels));
+  } catch (error) {
+    throw unreadable(name, (error as Error).message);
+  }
+}
+
+const unreadable = (name: string, why: string, paths: readonly string[] = []): TillerError =>
+  new TillerError("picture-unreadable", `${name} cannot be read as a picture (${why}): save it again as JPEG or PNG.`, {
+    paths,
+  });
 
 /** Which picture was refused and why; neither if all were read. */
 type Outcome = { readonly name?: string; readonly why?: string };

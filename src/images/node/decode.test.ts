@@ -176,6 +176,9 @@ test("1,500 mutated pictures are read or refused, and none takes long", async ()
   const files: Buffer[] = [];
   for (const format of ["jpeg", "png", "webp", "gif", "tiff", "avif"] as const)
     files.push(await whole.clone().withIccProfile("p3").withMetadata({ orientation: 6 }).toFormat(format).toBuffer());
+  const header = [40, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 1, 0, 24, 0, ...new Array(24).fill(0)];
+  const bitmap = [66, 77, 102, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, ...header, ...noise.subarray(0, 48)];
+  files.push(Buffer.from(bitmap));
   let [read, longest] = [0, 0];
   for (let i = 0; i < 1500; i++) {
     let bytes = Buffer.from(files[i % files.length]!);

@@ -3,15 +3,26 @@ import type { Sharp, SharpOptions } from "sharp";
 import { withSource } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
-import { refuseOtherKinds } from "../kinds.ts";
+import { decodeBmp } from "../bmp.ts";
+import { isBmp, refuseOtherKinds } from "../kinds.ts";
 import type { Pixels } from "../pixels.ts";
 import { coverSize } from "../resample.ts";
 
 /** Sides up to this are read; more is an attack or a mistake. */
 const largestSide = 30_000;
 
+/** Of {@link readPixels}: sharp's own limit, some 268 million. */
+const mostPixels = 0x3fff ** 2;
+
 const open = async (bytes: Uint8Array, options: SharpOptions = {}): Promise<Sharp> =>
   (await import("sharp")).default(bytes, options);
+
+/** A picture file's bytes, of any kind that is read. */
+async function openPicture(bytes: Uint8Array, limitInputPixels: number): Promise<Sharp> {
+  if (!isBmp(bytes)) return open(bytes, { limitInputPixels });
+  const { width, height, data } = decodeBmp(bytes, limitInputPixels);
+  return open(data, { raw: { width, height, channels: 3 } });
+}
 
 /**
  * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white; of several frames
@@ -22,7 +33,7 @@ const open = async (bytes: Uint8Array, options: SharpOptions = {}): Promise<Shar
 export const readPixels = (file: string): Promise<Pixels> =>
   withSource(file, async (source) => {
     const bytes = await source.read(0, source.size);
-    return decoding(file, bytes, async () => pixelsOf(upright(await open(bytes))));
+    return decoding(file, bytes, async () => pixelsOf(upright(await openPicture(bytes, mostPixels))));
   });
 
 /**
@@ -34,7 +45,7 @@ export const readPixels = (file: string): Promise<Pixels> =>
  */
 export const decodeCovering = (file: string, bytes: Uint8Array, size: number): Promise<Pixels> =>
   decoding(file, bytes, async () => {
-    const picture = await open(bytes, { limitInputPixels: largestSide ** 2 });
+    const picture = await openPicture(bytes, largestSide ** 2);
     const { width, height, orientation = 1 } = await picture.metadata();
     if (Math.max(width, height) > largestSide) throw new Error(`it is ${width} pixels wide and ${height} high`);
     const scaled = coverSize(orientation >= 5 ? { width: height, height: width } : { width, height }, size);

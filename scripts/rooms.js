@@ -26,7 +26,7 @@ export const rooms = {
   recipe: ["bytes", "images", "samplers", "guidance"],
   families: ["bytes", "graph", "hub", "weights", "text", "models", "schedules", "samplers", "guidance"],
   adapters: ["bytes", "hub", "weights", "models", "families"],
-  inspection: ["bytes", "weights", "recipe", "families", "adapters"],
+  inspection: ["bytes", "images", "weights", "recipe", "families", "adapters"],
   pipelines: [
     ...["bytes", "random", "graph", "runtime", "images", "hub", "weights", "text", "models", "samplers", "guidance"],
     ...["recipe", "families", "adapters"],

@@ -51,6 +51,7 @@ export type { ComponentInspection, FolderInspection } from "./inspection/folder.
 export { type Inspection, inspect, type PictureInspection } from "./inspection/inspect.ts";
 export type { LoraDetails, LoraGroup } from "./inspection/lora.ts";
 export { type ModelComponent, type OpenedModel, openModel } from "./inspection/open-model.ts";
+export type { PicturesInspection } from "./inspection/pictures.ts";
 export type { Amount } from "./inspection/tensors.ts";
 
 // Measuring pictures.

@@ -1,5 +1,7 @@
 /** Exports for the command line and the server only: not part of the public API. */
 
+// Kinds of pictures, and warnings about them.
+export { encodePixels } from "#images";
 // Files of this machine.
 export { jsonObject, readJson } from "./bytes/json-file.ts";
 export { isTemporary } from "./bytes/node/atomic-file.ts";
@@ -7,7 +9,6 @@ export { exists, hold, makeFolder, placeOf } from "./bytes/node/index.ts";
 export { refusal } from "./bytes/node/refusal.ts";
 export { writeNew } from "./bytes/node/write-new.ts";
 export { writeWhole } from "./bytes/write-whole.ts";
-
 // Settings of guidance methods, for options, schemas, names and warnings.
 export {
   comparable,
@@ -27,6 +28,9 @@ export {
 } from "./guidance/index.ts";
 // Names on the hub.
 export { parseHubName } from "./hub/id.ts";
+export { decodeBmp } from "./images/bmp.ts";
+export { firstFrames } from "./images/folder.ts";
+export { hasMoreFrames, isBmp, refuseOtherKinds } from "./images/kinds.ts";
 // Texts for people.
 export { metricLabels, withoutToken } from "./metrics/index.ts";
 // Progress.

@@ -144,6 +144,27 @@ describe("jobs", () => {
     await fetch(at(`/api/jobs/${id}`), { method: "DELETE" });
   });
 
+  test("keeps the first frame of an uploaded picture that moves, and says so; and bitmaps", async () => {
+    const frames = Buffer.concat([Buffer.alloc(300, Buffer.from([255, 0, 0])), Buffer.alloc(300)]);
+    const raw = { width: 10, height: 20, channels: 3, pageHeight: 10 } as const;
+    const form = new FormData();
+    form.append("pictures", new File([new Uint8Array(await sharp(frames, { raw }).gif().toBuffer())], "moves.gif"));
+    // A bitmap of one green pixel.
+    const header = [40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0, ...new Array(24).fill(0)];
+    const bitmap = [66, 77, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, ...header, 0, 255, 0, 0];
+    form.append("pictures", new File([Uint8Array.from(bitmap)], "green.bmp"));
+    const upload = await json(fetch(at("/api/uploads"), { method: "POST", body: form }));
+    expect(upload.warnings).toEqual([expect.stringContaining("moves.gif")]);
+    for (const [name, colour] of [
+      ["00.png", [255, 0, 0]],
+      ["01.png", [0, 255, 0]],
+    ] as const) {
+      const kept = await fetch(at(`/api/uploads/${upload.id}/${name}`)).then((answer) => answer.arrayBuffer());
+      expect([...(await sharp(Buffer.from(kept)).raw().toBuffer())].slice(0, 3)).toEqual(colour);
+    }
+    await rm(join(data, "uploads", upload.id), { recursive: true });
+  });
+
   test("learns an adapter from uploaded pictures and draws with it", async () => {
     const form = new FormData();
     for (let i = 0; i < 2; i++) {
@@ -491,6 +512,19 @@ describe("refuses without side effects", () => {
     const answer = await fetch(at("/api/uploads"), { method: "POST", body: form });
     expect([answer.status, await json(answer)]).toEqual([422, refusal("picture-unreadable", "drawn.png")]);
     expect((await readdir(join(data, "uploads"))).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  test.each([
+    ["IMG_1.jpg", "\0\0\0\x18ftypheic\0\0\0\0mif1heic", "picture-unreadable", "HEIC"],
+    ["a.jpg", "<!DOCTYPE html><html></html>", "web-page", "web page"],
+    ["a.txt", "a sks cat", "picture-unreadable", "no kind of picture"],
+    ["a.bmp", "BM\0\0\0\0\0\0\0\0", "picture-unreadable", "cut short"],
+  ] as const)("an upload that is not a supported picture, naming its kind: %s %j", async (...given) => {
+    const [name, contents, code, fact] = given;
+    const form = new FormData();
+    form.append("pictures", new File([contents], name));
+    const answer = await fetch(at("/api/uploads"), { method: "POST", body: form });
+    expect([answer.status, await json(answer)]).toEqual([422, refusal(code, name, fact)]);
   });
 
   test("an endless upload without a length", async () => {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { withSource } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { refusalOf } from "./file-kind.ts";
+import { decodeText } from "./text.ts";
 
 /** Any JSON object: a `config.json` before its model parses it. */
 export const jsonObject = z.record(z.string(), z.unknown());
@@ -15,12 +16,12 @@ export const jsonObject = z.record(z.string(), z.unknown());
  *   match the schema.
  */
 export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16 << 20): Promise<T> {
-  const text = await readText(file, limit);
+  const bytes = await readSmall(file, limit);
   let value: unknown;
   try {
-    value = parsePythonJson(text);
+    value = parsePythonJson(decodeText(bytes, file));
   } catch (error) {
-    const other = refusalOf(new TextEncoder().encode(text.slice(0, 512)), text.length, file);
+    const other = refusalOf(bytes.subarray(0, 512), bytes.length, file);
     if (other.code === "lfs-pointer" || other.code === "web-page") throw other;
     throw new TillerError("json-invalid", `${file} is not valid JSON: ${onOneLine(error)}.`, {
       paths: [file],
@@ -39,11 +40,19 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
 }
 
 /**
- * Reads `file` as UTF-8 text.
+ * Reads `file` as text: UTF-8, or UTF-16 with its byte order mark.
+ *
+ * @throws TillerError if the file is missing or longer than `limit` bytes, or is no text.
+ */
+export const readText = async (file: string, limit: number): Promise<string> =>
+  decodeText(await readSmall(file, limit), file);
+
+/**
+ * All bytes of a small file.
  *
  * @throws TillerError if the file is missing or longer than `limit` bytes.
  */
-export const readText = (file: string, limit: number): Promise<string> =>
+export const readSmall = (file: string, limit: number): Promise<Uint8Array<ArrayBuffer>> =>
   withSource(file, async (source) => {
     const { size } = source;
     if (size > limit)
@@ -53,7 +62,7 @@ export const readText = (file: string, limit: number): Promise<string> =>
     const bytes = await source.read(0, size);
     if (bytes.length < size)
       throw new TillerError("file-changed", `${file} changed while it was being read: try again.`, { paths: [file] });
-    return new TextDecoder().decode(bytes);
+    return bytes;
   });
 
 /** A parser's message may quote several lines of the file. */

@@ -81,7 +81,9 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
   );
   output.progress.end();
   const encoders = { clip: clip ?? embeddedModel, dino: dino ?? embeddedModel };
-  Object.assign(output.result, result, { protocol: protocol ?? evaluationProtocols[0], encoders });
+  const { warnings, ...measured } = result;
+  for (const warning of warnings) output.warn(warning);
+  Object.assign(output.result, measured, { protocol: protocol ?? evaluationProtocols[0], encoders });
   for (const { dropped } of result.prompts) {
     if (dropped !== undefined) output.warn(`a prompt is too long for CLIP; cut off: "${dropped}"`);
   }

@@ -322,6 +322,22 @@ describe("tiller inspect of other files", () => {
     expect([code, json().error]).toEqual([1, refusal("file-missing", gone)]);
   });
 
+  test("a folder of pictures is described as training uses it", async () => {
+    const pictures = join(folder, "pictures");
+    await mkdir(pictures);
+    await writeFile(join(pictures, "a.jfif"), "\xff\xd8\xff");
+    await writeFile(join(pictures, "a.txt"), "a sks cat");
+    await writeFile(join(pictures, "b.png"), "\x89PNG\r\n\x1a\n");
+    await writeFile(join(pictures, "c.heic"), "\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+    const { stdout } = await tiller(["inspect", pictures]);
+    expect(stdout).toMatch(/pictures: 2 pictures, 1 with a caption\n.*c\.heic.*HEIC.*JPEG/);
+    const { json } = await tiller(["inspect", pictures, "--json"]);
+    expect(json()).toMatchObject({ kind: "pictures", pictures: 2, captions: 1, warnings: [expect.any(String)] });
+    await writeFile(join(pictures, "a.txt"), Buffer.from("a café", "latin1"));
+    const { error } = await refused(["inspect", pictures]);
+    expect(error).toEqual(refusal("text-encoding", join(pictures, "a.txt")));
+  });
+
   test("a folder without a model: the files worth inspecting", async () => {
     await tensors("loras/cat.safetensors", { a: [1] });
     const { error } = await refused(["inspect", join(folder, "loras")]);

@@ -8,6 +8,7 @@ import {
   type Inspection,
   inspect as inspectPath,
   type PictureInspection,
+  type PicturesInspection,
   type Recipe,
 } from "../index.ts";
 import { addCommonOptions } from "./options.ts";
@@ -18,7 +19,7 @@ export function addInspect(program: Command, act: (files: readonly string[]) => 
   const command = program
     .command("inspect")
     .description("describe checkpoints, adapters, embeddings or pictures")
-    .argument("<file|folder...>", "model folders, .safetensors files, or PNGs");
+    .argument("<file|folder...>", "model folders, .safetensors files, PNGs, or folders of pictures");
   addCommonOptions(command)
     .addHelpText(
       "after",
@@ -53,6 +54,8 @@ function linesOf(found: Inspection, repeat: string | undefined): string[] {
       return folderLines(found);
     case "picture":
       return pictureLines(found, repeat);
+    case "pictures":
+      return picturesLines(found);
     default:
       return fileLines(found);
   }
@@ -155,6 +158,11 @@ function pictureLines(
   const head = `${file}: picture, ${width} x ${height}`;
   if (!recipe) return [head, ...(parameters === undefined ? ["no recipe"] : ["parameters", parameters])];
   return [head, "", table(recipeRows(recipe)), "", `Again: ${repeat}`];
+}
+
+function picturesLines({ folder, pictures, captions, warnings }: PicturesInspection): string[] {
+  const count = pictures === 1 ? "1 picture" : `${pictures} pictures`;
+  return [`${folder}: ${count}, ${captions} with a caption`, ...warnings];
 }
 
 function recipeRows({ tiller, model, base, variant, config, prediction, adapters, request }: Recipe): string[][] {

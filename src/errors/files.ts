@@ -31,6 +31,12 @@ export const fileErrors = rows({
     why: "The disk is full or read-only, you may not write to the folder, or something that is not a file has the name.",
     fix: "Free space, or choose another place with `--out` (or `HF_HOME` for downloads).",
   },
+  "text-encoding": {
+    kind: "failed",
+    what: "A text file is not in UTF-8.",
+    why: "A caption or a file of prompts was saved in the code page of a system (Windows-1252, GBK, Shift-JIS), or is no text at all. Read as UTF-8 it would be learned as other letters. UTF-16 is read where it begins with its byte order mark.",
+    fix: "Save it as UTF-8, or convert it: `iconv -f CP1252 -t UTF-8 OLD > NEW`.",
+  },
   "json-invalid": {
     kind: "failed",
     what: "A file that should be JSON is not.",

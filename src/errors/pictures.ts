@@ -4,14 +4,14 @@ export const pictureErrors = rows({
   "picture-unreadable": {
     kind: "failed",
     what: "A picture cannot be read.",
-    why: "The file is damaged, too large, or in an unsupported format (HEIC, for example).",
+    why: "The file is damaged, too large, or in an unsupported format (HEIC or a video, for example).",
     fix: "Save it again as JPEG or PNG, or remove it.",
   },
   "pictures-missing": {
     kind: "failed",
     what: "A folder of pictures is missing or has none.",
     why: "The path is wrong, or the pictures are in unsupported formats.",
-    fix: "Give a folder of JPEG, PNG, WebP, AVIF or TIFF files.",
+    fix: "Give a folder of JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF files.",
   },
   "recipe-missing": {
     kind: "failed",

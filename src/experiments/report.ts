@@ -149,7 +149,11 @@ function breakdown(arms: readonly ArmResult[], by: "concept" | "prompt"): string
 /** Embeds the picture, small enough for a page of hundreds. */
 async function picture(file: string, alt: string): Promise<string> {
   const bytes = await withSource(file, ({ size, read }) => read(0, size));
-  const webp = await sharp(bytes).resize({ width: 256, withoutEnlargement: true }).webp({ quality: 86 }).toBuffer();
+  const webp = await sharp(bytes)
+    .autoOrient()
+    .resize({ width: 256, withoutEnlargement: true })
+    .webp({ quality: 86 })
+    .toBuffer();
   return `<img src="data:image/webp;base64,${webp.toString("base64")}" alt="${escaped(alt)}" title="${escaped(alt)}" loading="lazy">`;
 }
 

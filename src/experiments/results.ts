@@ -1,7 +1,7 @@
 /** Gathers the results of an experiment's finished units. */
 import { join, relative } from "node:path";
 import { methodOf } from "../guidance/index.ts";
-import { readFolder } from "../images/folder.ts";
+import { decoded, pictureFolder } from "../images/folder.ts";
 import type { ClipEncoder, PictureEncoder } from "../metrics/encoders.ts";
 import type { Features, PictureFeatures } from "../metrics/features.ts";
 import { byMetric, type MetricName, meanScores, type Scores, scoresOf } from "../metrics/fidelity.ts";
@@ -222,9 +222,8 @@ async function featuresOf(
   folder: string,
   { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
 ): Promise<PictureFeatures[]> {
-  const pixels = (await readFolder(folder)).map((picture) => picture.pixels);
   const features: PictureFeatures[] = [];
-  for (const one of pixels) {
+  for await (const one of decoded(await pictureFolder(folder))) {
     const [c, d]: [Features[], Features[]] = [await clip.pictures([one]), await dino.pictures([one])];
     features.push({ clip: c[0]!, dino: d[0]! });
   }

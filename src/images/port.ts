@@ -6,9 +6,10 @@ import type { Pixels } from "./pixels.ts";
 
 export interface ImagesPort {
   /**
-   * A picture file: rotated by its EXIF orientation, converted to sRGB, transparency blended onto white.
+   * A picture file: turned as its EXIF orientation says, brought to sRGB, transparency laid on white; of several frames the
+   * first.
    *
-   * @throws TillerError naming the file if it cannot be decoded.
+   * @throws TillerError naming the file if it is of a kind that is not read, or cannot be decoded.
    */
   readPixels(file: string): Promise<Pixels>;
   /**

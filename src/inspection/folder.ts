@@ -39,6 +39,15 @@ export interface FolderInspection {
   readonly components: readonly ComponentInspection[];
 }
 
+/** Whether the folder has what tells of a model, or weights: then any pictures there are its examples. */
+export async function isModelFolder(folder: string): Promise<boolean> {
+  const names = await list(folder).catch(() => undefined);
+  // What cannot be listed is refused where models are looked for.
+  return (
+    names === undefined || names.some((name) => /^(model_index|config)\.json$|\.(safetensors|ckpt|bin|pt)$/.test(name))
+  );
+}
+
 /** @throws TillerError if the folder is neither a model nor a component of one. */
 export async function inspectFolder(folder: string): Promise<FolderInspection> {
   const name = basename(resolve(folder));

@@ -1,9 +1,11 @@
-/** Describes models, adapters and pictures. */
+/** Describes models, adapters, pictures and folders of pictures. */
 import { exists, join, kindOf, withSource } from "#bytes";
 import { TillerError } from "../errors/index.ts";
+import { readName } from "../images/kinds.ts";
 import { type PictureFile, readPicture } from "../recipe/read-recipe.ts";
 import { type FileInspection, inspectFile } from "./file.ts";
-import { type FolderInspection, inspectFolder } from "./folder.ts";
+import { type FolderInspection, inspectFolder, isModelFolder } from "./folder.ts";
+import { inspectPictures, type PicturesInspection } from "./pictures.ts";
 
 /** A PNG picture: its size, and its recipe or parameters. */
 export interface PictureInspection extends PictureFile {
@@ -14,14 +16,14 @@ export interface PictureInspection extends PictureFile {
 }
 
 /** The result of {@link inspect}, distinguished by `kind`. */
-export type Inspection = FolderInspection | FileInspection | PictureInspection;
+export type Inspection = FolderInspection | FileInspection | PictureInspection | PicturesInspection;
 
 /**
- * Describes a model folder, a weights file or a PNG picture, whether Tiller can run it or not. Only the headers of weights are
- * read.
+ * Describes a model folder, a weights file, a PNG picture or a folder of pictures, whether Tiller can run it or not. Only the
+ * headers of weights are read.
  *
  * @param path A Diffusers folder, one of its components, or an adapter's folder; a single-file model, an adapter or an
- *   embedding; or a picture.
+ *   embedding; a picture, or a folder of pictures.
  * @throws TillerError if it is missing, damaged or unknown.
  */
 export async function inspect(path: string): Promise<Inspection> {
@@ -30,7 +32,8 @@ export async function inspect(path: string): Promise<Inspection> {
     throw new TillerError("file-missing", `${path} does not exist.`, { paths: [path] });
   if (kind === "folder") {
     const adapter = await adapterIn(path);
-    return adapter === undefined ? inspectFolder(path) : inspectFile(adapter);
+    if (adapter !== undefined) return inspectFile(adapter);
+    return ((await isModelFolder(path)) ? undefined : await inspectPictures(path)) ?? inspectFolder(path);
   }
   if (await isPicture(path)) return { kind: "picture", file: path, ...(await readPicture(path)) };
   return inspectFile(path);
@@ -47,10 +50,10 @@ async function adapterIn(folder: string): Promise<string | undefined> {
 
 /** By its name, so that a damaged picture is reported as a picture, or by its first bytes. */
 async function isPicture(file: string): Promise<boolean> {
-  if (/\.(jpe?g|webp|gif|avif)$/i.test(file)) {
+  if (readName.test(file) && !/png$/i.test(file)) {
     throw new TillerError("recipe-missing", `${file} has no recipe: only PNG pictures carry one.`, { paths: [file] });
   }
-  if (/\.png$/i.test(file)) return true;
+  if (readName.test(file)) return true;
   const head = await withSource(file, (source) => source.read(0, Math.min(4, source.size)));
   return String.fromCharCode(...head) === "\x89PNG";
 }

@@ -36,6 +36,8 @@ export interface Evaluation {
   readonly prompts: readonly MeasuredPrompt[];
   /** The scores of each picture. */
   readonly pictures: readonly MeasuredPicture[];
+  /** Sentences about pictures of the two folders that are left out, and texts that belong to none. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -45,16 +47,16 @@ export interface Evaluation {
  */
 export async function measure(
   pictures: readonly { readonly file: string; readonly text: string }[],
-  references: readonly Pixels[],
+  references: Iterable<Pixels> | AsyncIterable<Pixels>,
   { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
   onPicture: (done: number) => void = () => {},
-): Promise<Evaluation> {
+): Promise<Omit<Evaluation, "warnings">> {
   const featuresOf = async (pixels: Pixels): Promise<PictureFeatures> => ({
     clip: (await clip.pictures([pixels]))[0]!,
     dino: (await dino.pictures([pixels]))[0]!,
   });
   const known = [];
-  for (const reference of references) known.push(await featuresOf(reference));
+  for await (const reference of references) known.push(await featuresOf(reference));
   const texts = new Map<string, Features>();
   const byText = new Map<string, MeasuredPicture[]>();
   for (const [i, { file, text }] of pictures.entries()) {

@@ -3,7 +3,7 @@ import { exists, join } from "#bytes";
 import { readPixels } from "#images";
 import { embedded } from "../families/embedded.ts";
 import type { DownloadProgress } from "../hub/options.ts";
-import { readFolder } from "../images/folder.ts";
+import { decoded, onlyPictures, pictureFolder, pictureWarnings } from "../images/folder.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
 import { encoderFolder } from "./encoder-folder.ts";
@@ -73,17 +73,20 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { signal, token } = request;
   // All texts are read before the first picture is measured.
-  const pictures = (await textsOf(request)).map(({ file, text }) => ({
+  const found = await textsOf(request);
+  const pictures = found.pictures.map(({ file, text }) => ({
     file,
     text: token === undefined ? text : withoutToken(text, token),
   }));
-  const references = (await readFolder(request.references)).map(({ pixels }) => pixels);
+  const references = await pictureFolder(request.references);
+  const warnings = [...found.warnings, ...(await pictureWarnings(onlyPictures(references)))];
   const { engine, ...encoders } = await startEncoders(request);
   try {
-    return await measure(pictures, references, encoders, (done) => {
+    const measured = await measure(pictures, decoded(references), encoders, (done) => {
       signal?.throwIfAborted();
       onPicture(done, pictures.length);
     });
+    return { ...measured, warnings };
   } finally {
     await engine.close();
   }
@@ -118,7 +121,7 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
   const folders = new Map<string, Promise<PictureFeatures[]>>();
   const encodeFolder = async (folder: string) => {
     const features: PictureFeatures[] = [];
-    for (const { pixels } of await readFolder(folder)) features.push(await featuresOf(pixels));
+    for await (const pixels of decoded(await pictureFolder(folder))) features.push(await featuresOf(pixels));
     return features;
   };
   const referencesIn = (folder: string) => {

@@ -14,7 +14,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const texts = async (request: object) => (await textsOf({ images: folder, ...request })).map(({ text }) => text);
+const texts = async (request: object) =>
+  (await textsOf({ images: folder, ...request })).pictures.map(({ text }) => text);
 
 test("contact sheets are skipped, and pictures without a text get the given one", async () => {
   expect(await texts({ prompt: "a cat" })).toEqual(["a cat", "a cat"]);
@@ -44,6 +45,42 @@ test("a prompts file has one line per picture, or texts by name", async () => {
   await expect(texts({ prompts: json })).rejects.toThrow(refusal("json-unexpected", json));
   await writeFile(json, JSON.stringify({ "b.jpg": 1 }));
   await expect(texts({ prompts: json })).rejects.toThrow(refusal("json-unexpected", json, "b.jpg"));
+});
+
+test("a file of prompts may be Notepad's, and is never guessed at", async () => {
+  const file = join(folder, "prompts.txt");
+  await writeFile(file, Buffer.from("\ufeffa cat\r\na café\r\n", "utf16le"));
+  expect(await texts({ prompts: file })).toEqual(["a cat", "a café"]);
+  await writeFile(file, "\ufeffa cat\ra café");
+  expect(await texts({ prompts: file })).toEqual(["a cat", "a café"]);
+  for (const [name, json] of [
+    ["p.txt", "a cat\na café"],
+    ["p.json", '{"a.png": "a café"}'],
+    ["p.jsonl", '{"file_name": "a.png", "text": "a café"}'],
+  ] as const) {
+    const prompts = join(folder, name);
+    await writeFile(prompts, Buffer.from(json, "latin1"));
+    const code = name === "p.json" ? "json-invalid" : "text-encoding";
+    await expect(texts({ prompts, prompt: "a cat" })).rejects.toThrow(refusal(code, prompts, "UTF-8"));
+  }
+  const caption = join(folder, "b.caption");
+  await writeFile(caption, Buffer.from("a café", "latin1"));
+  await expect(texts({ prompt: "a cat" })).rejects.toThrow(refusal("text-encoding", caption));
+});
+
+test("texts by name are in a metadata.jsonl too, and those of no picture are told", async () => {
+  const prompts = join(folder, "p.jsonl");
+  await writeFile(prompts, '{"file_name": "b.jpg", "text": "a dog"}\n{"file_name": "c.jpg", "text": "a cow"}\n');
+  const { pictures, warnings } = await textsOf({ images: folder, prompts, prompt: "a cat" });
+  expect(pictures.map(({ text }) => text)).toEqual(["a cat", "a dog"]);
+  expect(warnings).toEqual([expect.stringContaining("c.jpg")]);
+});
+
+test("pictures that are not measured are told", async () => {
+  await writeFile(join(folder, "c.heic"), "\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+  await writeFile(join(folder, "notes.md"), "no picture, and none is missed");
+  const { warnings } = await textsOf({ images: folder, prompt: "a cat" });
+  expect(warnings).toEqual([expect.stringMatching(/c\.heic.*JPEG/)]);
 });
 
 test("a token is left out, whatever follows it", () => {

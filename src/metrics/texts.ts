@@ -1,10 +1,11 @@
 /** The texts that pictures are measured against. */
 
 import { z } from "zod";
-import { basename, exists, join } from "#bytes";
-import { readJson, readText } from "../bytes/json-file.ts";
+import { basename, extname } from "#bytes";
+import { readJson } from "../bytes/json-file.ts";
 import { TillerError } from "../errors/index.ts";
-import { captionFileOf, pictureNames } from "../images/folder.ts";
+import { readCaption, readLines, readMetadata } from "../images/captions.ts";
+import { type FolderPicture, onlyPictures, pictureFolder, pictureWarnings } from "../images/folder.ts";
 import { readPicture } from "../recipe/read-recipe.ts";
 
 export interface PictureText {
@@ -12,13 +13,19 @@ export interface PictureText {
   readonly text: string;
 }
 
+export interface PictureTexts {
+  readonly pictures: readonly PictureText[];
+  /** Sentences about pictures that are left out, and texts that belong to none. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * A folder's pictures in the order of their names, without the contact sheets of `tiller sweep`, each with its text: from the
- * file `prompts` (a JSON object of texts by picture name, or one line per picture in order), else from the `.txt` file beside the
- * picture, its recipe, or `prompt`.
+ * file `prompts` (a JSON object or `metadata.jsonl` of texts by picture name, or one line per picture in order), else from the
+ * caption beside the picture, its recipe, or `prompt`.
  *
- * @throws TillerError naming a picture without a text, or `prompts` if it has the wrong number of lines or is JSON of another
- * form.
+ * @throws TillerError naming a picture without a text; `prompts` if it has the wrong number of lines or is JSON of another
+ *   form; or a text file that is not UTF-8.
  */
 export async function textsOf({
   images,
@@ -28,23 +35,27 @@ export async function textsOf({
   readonly images: string;
   readonly prompts?: string | undefined;
   readonly prompt?: string | undefined;
-}): Promise<PictureText[]> {
-  const names = (await pictureNames(images)).filter((name) => !/^sheet(-\d+)?\.png$/.test(name));
-  const given = prompts === undefined ? undefined : await readPrompts(prompts, names);
+}): Promise<PictureTexts> {
+  const folder = await pictureFolder(images);
+  const shown = folder.pictures.filter(({ name }) => !/^sheet(-\d+)?\.png$/.test(name));
+  const warnings = await pictureWarnings(onlyPictures({ ...folder, pictures: shown }));
+  const names = new Set(shown.map(({ name }) => name));
+  const given = prompts === undefined ? undefined : await readPrompts(prompts, [...names]);
+  const strangers = [...(given?.keys() ?? [])].filter((name) => !names.has(name));
+  if (strangers.length > 0)
+    warnings.push(
+      `${prompts} has texts of ${strangers.length} pictures that are not in ${images}, such as ${strangers[0]}`,
+    );
   const pictures: PictureText[] = [];
-  for (const name of names) {
-    const file = join(images, name);
-    pictures.push({ file, text: given?.get(name) ?? (await textOf(file, prompt)) });
-  }
-  return pictures;
+  for (const picture of shown)
+    pictures.push({ file: picture.file, text: given?.get(picture.name) ?? (await textOf(picture, prompt)) });
+  return { pictures, warnings };
 }
 
 async function readPrompts(file: string, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  if (file.toLowerCase().endsWith(".json")) {
-    return new Map(Object.entries(await readJson(file, z.record(z.string(), z.string()))));
-  }
-  const text = await readText(file, 1 << 24);
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  if (/\.json$/i.test(file)) return new Map(Object.entries(await readJson(file, z.record(z.string(), z.string()))));
+  if (/\.jsonl$/i.test(file)) return readMetadata(file);
+  const lines = await readLines(file);
   if (lines.length !== names.length) {
     throw new TillerError(
       "texts-mismatch",
@@ -52,18 +63,15 @@ async function readPrompts(file: string, names: readonly string[]): Promise<Read
       { paths: [file] },
     );
   }
-  return new Map(names.map((name, i) => [name, lines[i]!.trim()]));
+  return new Map(names.map((name, i) => [name, lines[i]!]));
 }
 
-async function textOf(file: string, usual: string | undefined): Promise<string> {
-  const beside = captionFileOf(file);
-  const caption = (await exists(beside)) ? (await readText(beside, 1 << 20)).trim() : "";
-  if (caption !== "") return caption;
-  const text = (await promptIn(file, usual)) ?? usual;
+async function textOf({ file, caption }: FolderPicture, usual: string | undefined): Promise<string> {
+  const text = (caption && (await readCaption(caption))) ?? (await promptIn(file, usual)) ?? usual;
   if (text !== undefined) return text;
   throw new TillerError(
     "text-missing",
-    `${basename(file)} has no recipe, and there is no ${basename(captionFileOf(file))} beside it: give its text with --prompt or --prompts.`,
+    `${basename(file)} has no recipe, and there is no ${basename(file, extname(file))}.txt beside it: give its text with --prompt or --prompts.`,
     { paths: [file] },
   );
 }

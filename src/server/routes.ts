@@ -150,6 +150,8 @@ const uploadSchema = z.object({
   id: z.string(),
   /** How many pictures it has. */
   pictures: z.number(),
+  /** Sentences about pictures of which only the first frame is kept; absent if there are none. */
+  warnings: z.array(z.string()).optional(),
 });
 
 const galleryPageSchema = z.object({

@@ -5,6 +5,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TillerError } from "../index.ts";
+import { decodeBmp, encodePixels, firstFrames, hasMoreFrames, isBmp, refuseOtherKinds } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 
@@ -32,21 +33,24 @@ export interface Brought {
 export async function keepUpload(
   files: readonly Brought[],
   data: DataFolder,
-): Promise<{ id: string; pictures: number }> {
+): Promise<{ id: string; pictures: number; warnings?: string[] }> {
   if (files.length === 0) throw new TillerError("upload-invalid", "the upload contains no pictures.");
   if (files.length > mostPictures)
     throw new TillerError("upload-invalid", `an upload holds at most ${mostPictures} pictures.`);
+  const named = files.map(({ name, bytes }) => ({ name: name.slice(0, 80), bytes }));
+  for (const { name, bytes } of named) refuseOtherKinds(name, bytes);
+  const warnings = firstFrames(named.filter(({ bytes }) => hasMoreFrames(bytes)).map(({ name }) => name));
   const id = newId();
   const folder = join(data.uploads, `.${id}`);
   await mkdir(folder);
   try {
-    await inTurn(() => decode(files, folder));
+    await inTurn(() => decode(named, folder));
     await rename(folder, data.upload(id));
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
-  return { id, pictures: files.length };
+  return { id, pictures: files.length, ...(warnings.length > 0 && { warnings }) };
 }
 
 /** One upload is decoded at a time. */
@@ -61,19 +65,31 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
 async function decode(files: readonly Brought[], folder: string): Promise<void> {
   const jobs = files.map(({ name }, i) => {
     const number = String(i).padStart(2, "0");
-    return { name: name.slice(0, 80), from: join(folder, `${number}.raw`), to: join(folder, `${number}.png`) };
+    return { name, from: join(folder, `${number}.raw`), to: join(folder, `${number}.png`) };
   });
-  for (const [i, { from }] of jobs.entries()) await writeFile(from, files[i]!.bytes);
+  for (const [i, { from, name }] of jobs.entries()) await writeFile(from, await withoutBmp(files[i]!.bytes, name));
   const { name, why } = await decoder({ files: jobs, ...limits, largestSide });
   if (why !== undefined) {
-    throw new TillerError(
-      "picture-unreadable",
-      `${name} cannot be read as a picture (${why}): save it again as JPEG or PNG.`,
-      { paths: jobs.flatMap(({ from, to }) => [from, to]) },
-    );
+    const paths = jobs.flatMap(({ from, to }) => [from, to]);
+    throw unreadable(name ?? "a picture", why, paths);
   }
   for (const { from } of jobs) await rm(from);
 }
+
+/** A bitmap as PNG, for sharp reads none; other bytes as they are. */
+async function withoutBmp(bytes: Uint8Array, name: string): Promise<Uint8Array> {
+  if (!isBmp(bytes)) return bytes;
+  try {
+    return await encodePixels(decodeBmp(bytes, limits.mostPixels));
+  } catch (error) {
+    throw unreadable(name, (error as Error).message);
+  }
+}
+
+const unreadable = (name: string, why: string, paths: readonly string[] = []): TillerError =>
+  new TillerError("picture-unreadable", `${name} cannot be read as a picture (${why}): save it again as JPEG or PNG.`, {
+    paths,
+  });
 
 /** Which picture was refused and why; neither if all were read. */
 type Outcome = { readonly name?: string; readonly why?: string };

@@ -132,6 +132,9 @@ export function Subject({ upload, label }: { upload: Upload | null; label: strin
       {urls.map((url, i) => (
         <img key={url} src={url} alt={`${label}, ${i + 1}`} />
       ))}
+      {upload?.warnings?.map((warning) => (
+        <small key={warning}>{warning}</small>
+      ))}
     </div>
   );
 }

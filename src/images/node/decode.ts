@@ -1,32 +1,40 @@
 /** Reads and writes picture files with sharp, which is loaded on first use. */
 import type { Sharp, SharpOptions } from "sharp";
+import { withSource } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
+import { decodeBmp } from "../bmp.ts";
+import { isBmp, refuseOtherKinds } from "../kinds.ts";
 import type { Pixels } from "../pixels.ts";
 import { coverSize } from "../resample.ts";
 
 /** The longest side that is read, in pixels; anything longer is an attack or a mistake. */
 const largestSide = 30_000;
 
-const open = async (file: string | Uint8Array, options: SharpOptions = {}): Promise<Sharp> =>
-  (await import("sharp")).default(file, options);
+/** Of {@link readPixels}: sharp's own limit, some 268 million. */
+const mostPixels = 0x3fff ** 2;
+
+const open = async (bytes: Uint8Array, options: SharpOptions = {}): Promise<Sharp> =>
+  (await import("sharp")).default(bytes, options);
+
+/** A picture file's bytes, of any kind that is read. */
+async function openPicture(bytes: Uint8Array, limitInputPixels: number): Promise<Sharp> {
+  if (!isBmp(bytes)) return open(bytes, { limitInputPixels });
+  const { width, height, data } = decodeBmp(bytes, limitInputPixels);
+  return open(data, { raw: { width, height, channels: 3 } });
+}
 
 /**
- * A picture file as RGB: rotated by its EXIF orientation, converted to sRGB, transparency blended onto white.
+ * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white; of several frames
+ * the first.
  *
- * @throws TillerError if it cannot be decoded.
+ * @throws TillerError if the file cannot be opened, is of a kind that is not read, or cannot be decoded.
  */
-export async function readPixels(file: string): Promise<Pixels> {
-  try {
-    return await pixelsOf(upright(await open(file)));
-  } catch (error) {
-    throw new TillerError(
-      "picture-unreadable",
-      `${file} is not a picture that can be read: ${(error as Error).message}.`,
-      { paths: [file], cause: error },
-    );
-  }
-}
+export const readPixels = (file: string): Promise<Pixels> =>
+  withSource(file, async (source) => {
+    const bytes = await source.read(0, source.size);
+    return decoding(file, bytes, async () => pixelsOf(upright(await openPicture(bytes, mostPixels))));
+  });
 
 /**
  * A picture file's bytes as size x size: like {@link readPixels}, then the shorter side resized to `size` (bilinear, antialiased)
@@ -34,9 +42,9 @@ export async function readPixels(file: string): Promise<Pixels> {
  *
  * @throws TillerError naming the file if it cannot be decoded.
  */
-export async function decodeCovering(file: string, bytes: Uint8Array, size: number): Promise<Pixels> {
-  try {
-    const picture = await open(bytes, { limitInputPixels: largestSide ** 2 });
+export const decodeCovering = (file: string, bytes: Uint8Array, size: number): Promise<Pixels> =>
+  decoding(file, bytes, async () => {
+    const picture = await openPicture(bytes, largestSide ** 2);
     const { width, height, orientation = 1 } = await picture.metadata();
     if (Math.max(width, height) > largestSide) throw new Error(`it is ${width} pixels wide and ${height} high`);
     const scaled = coverSize(orientation >= 5 ? { width: height, height: width } : { width, height }, size);
@@ -48,7 +56,14 @@ export async function decodeCovering(file: string, bytes: Uint8Array, size: numb
         width: size,
         height: size,
       });
-    return await pixelsOf(cut);
+    return pixelsOf(cut);
+  });
+
+/** @throws TillerError naming the file if its bytes are of a kind that is not read, or `decode` fails. */
+async function decoding(file: string, bytes: Uint8Array, decode: () => Promise<Pixels>): Promise<Pixels> {
+  refuseOtherKinds(file, bytes);
+  try {
+    return await decode();
   } catch (error) {
     const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw new TillerError(

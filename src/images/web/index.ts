@@ -2,18 +2,21 @@
 import { withSource } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
+import { refuseOtherKinds } from "../kinds.ts";
 import type { Pixels } from "../pixels.ts";
 import { coverSize, resized } from "../resample.ts";
 
 /**
- * A picture file as RGB: rotated by its EXIF orientation, converted to sRGB, transparency blended onto white.
+ * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white; of several frames
+ * the first.
  *
- * @throws TillerError naming the file if it cannot be decoded.
+ * @throws TillerError naming the file if it is of a kind that is not read, or cannot be decoded.
  */
 export const readPixels = (file: string): Promise<Pixels> =>
   withSource(file, async (source) => decoded(file, await source.read(0, source.size)));
 
 async function decoded(file: string, bytes: Uint8Array): Promise<Pixels> {
+  refuseOtherKinds(file, bytes);
   const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
   const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" }).catch((error: unknown) => {
     throw new TillerError("picture-unreadable", `${file} is not a picture that can be read: save it as JPEG or PNG.`, {

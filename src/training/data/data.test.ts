@@ -7,7 +7,7 @@ import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeCovering } from "#images";
 import { refusal } from "../../../test/refusal.ts";
-import { pictureNames, unreadPictures } from "../../images/folder.ts";
+import { pictureNames } from "../../images/folder.ts";
 import { mirrored, type Planes, planesOf } from "../../images/pixels.ts";
 import { normalValues, randomStream } from "../../random/streams.ts";
 import { learningRateFactor } from "../optimise/learning-rate.ts";
@@ -121,13 +121,13 @@ describe("a folder of pictures", () => {
     }
     await writeFile(join(own, "a.txt"), " a sks cat asleep \n");
     await writeFile(join(own, "notes.md"), "not a picture");
-    await writeFile(join(own, "IMG_1.HEIC"), "a picture in an unsupported format");
-    const { pictures } = await readPictures(own, 8);
+    await writeFile(join(own, "IMG_1.HEIC"), "a picture of a kind that is not read");
+    const { pictures, warnings } = await readPictures(own, 8);
     expect(pictures.map(({ file, caption }) => [file.slice(own.length + 1), caption])).toEqual([
       ["a.webp", "a sks cat asleep"],
       ["b.PNG", undefined],
     ]);
-    expect(await unreadPictures(own)).toEqual(["IMG_1.HEIC"]);
+    expect(warnings).toEqual([expect.stringMatching(/IMG_1\.HEIC.*HEIC.*JPEG/), expect.stringContaining("notes.md")]);
   });
 
   test("with a broken picture is refused, naming it", async () => {

@@ -9,10 +9,21 @@ import type { Share } from "../progress.ts";
 import { augment } from "./augmentation.ts";
 import { dataOrder } from "./data-order.ts";
 
+/** A picture, decoded when it is needed. */
+export interface SourcePicture {
+  readonly planes: () => Promise<Planes>;
+  readonly prompt: string;
+  /** Times in each epoch; 1 by default. */
+  readonly repeats?: number;
+}
+
+/** Augmented pictures are decoded for every draw, except the first so many, which stay in memory. */
+const mostHeld = 32;
+
 /** Pictures that are drawn together: instance images or class images. */
 export interface Source {
   readonly purpose: "subject" | "class";
-  readonly pictures: readonly { readonly planes: Planes; readonly prompt: string }[];
+  readonly pictures: readonly SourcePicture[];
   readonly flip: boolean;
   readonly augmentation: boolean;
 }
@@ -21,6 +32,8 @@ export interface DrawOptions {
   readonly seed: number;
   /** Pictures per batch from each source. */
   readonly batch: number;
+  /** Side of the pictures in pixels. */
+  readonly resolution: number;
   readonly encoder: LatentEncoder;
   readonly noising: Noising;
   readonly text: (prompt: string) => Sample["text"];
@@ -36,32 +49,47 @@ export interface DrawOptions {
 /** Encodes what stays constant, yielding the progress, then draws batches: instance images first, then class images. */
 export async function* prepareDraws(
   sources: readonly Source[],
-  { seed, batch, encoder, noising, text, weight }: DrawOptions,
+  { seed, batch, resolution, encoder, noising, text, weight }: DrawOptions,
 ): AsyncGenerator<Share, (draw: number) => Promise<Sample[]>, undefined> {
   const known = new Map<string, Encoded>();
   const toEncode = sources.filter(({ augmentation }) => !augmentation);
   const total = toEncode.reduce((n, { pictures, flip }) => n + pictures.length * (flip ? 2 : 1), 0);
   for (const { purpose, pictures, flip } of toEncode) {
-    for (const [index, { planes }] of pictures.entries()) {
+    for (const [index, picture] of pictures.entries()) {
+      const planes = await picture.planes();
       known.set(`${purpose} ${index} false`, await encoder.encode(planes));
       if (flip) known.set(`${purpose} ${index} true`, await encoder.encode(mirrored(planes)));
       yield { done: known.size, of: total };
     }
   }
-  const orders = sources.map(({ purpose, pictures }) => dataOrder(seed, purpose, pictures.length));
+  const orders = sources.map(({ purpose, pictures }) => {
+    const shown = pictures.flatMap(({ repeats = 1 }, index) => new Array<number>(repeats).fill(index));
+    const order = dataOrder(seed, purpose, shown.length);
+    return (draw: number) => shown[order(draw)]!;
+  });
+  const held = new Map<string, Planes>();
+  const planesOf = async (purpose: string, index: number, { planes }: SourcePicture): Promise<Planes> => {
+    const key = `${purpose} ${index}`;
+    const decoded = held.get(key) ?? (await planes());
+    if (held.size < mostHeld) held.set(key, decoded);
+    return decoded;
+  };
 
   const sample = async (source: Source, order: (draw: number) => number, number: number): Promise<Sample> => {
     const { purpose, pictures, flip, augmentation } = source;
     const random = randomStream(seed, purpose, number);
     const index = order(number);
-    const { planes, prompt } = pictures[index]!;
+    const { prompt } = pictures[index]!;
     const flipped = flip && random.uniform() < 0.5;
     const timestep = random.integer(noising.timesteps);
-    const changed = augmentation
+    const planes = augmentation ? await planesOf(purpose, index, pictures[index]!) : undefined;
+    const changed = planes
       ? augment(flipped ? mirrored(planes) : planes, encoder.pixelsPerLatent, random)
       : { planes, words: "", mask: undefined };
-    const moments = augmentation ? await encoder.encode(changed.planes) : known.get(`${purpose} ${index} ${flipped}`)!;
-    const [channels, height, width] = encoder.shape(planes.size);
+    const moments = changed.planes
+      ? await encoder.encode(changed.planes)
+      : known.get(`${purpose} ${index} ${flipped}`)!;
+    const [channels, height, width] = encoder.shape(resolution);
     const pixels = height * width;
     const count = channels * pixels;
     const one = weight({ purpose, timestep, mask: changed.mask, elements: count }) / batch;

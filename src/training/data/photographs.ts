@@ -39,14 +39,15 @@ export interface LookOptions {
  */
 export async function arePhotographs(folder: string, { threads, signal }: LookOptions = {}): Promise<boolean> {
   const model = await openModel(embeddedModel);
-  const { pictures } = await readPictures(folder, model.defaults.height, signal);
+  const { pictures } = await readPictures(folder, model.defaults.height, { signal, most: mostPictures });
   const engine = await startEngine({ device: "cpu", threads });
   try {
     const encoder = await buildLatentEncoder(engine, model);
     const decoder = lazyDecoder(engine, model);
     const errors: number[] = [];
-    for (const { planes } of pictures.slice(0, mostPictures)) {
+    for (const picture of pictures) {
       signal?.throwIfAborted();
+      const planes = await picture.planes();
       const [channels, height, width] = encoder.shape(planes.size);
       const mean = new Float32Array(channels * height * width);
       const latents = encoder.sample(await encoder.encode(planes), mean);

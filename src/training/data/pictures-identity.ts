@@ -1,8 +1,9 @@
 /** A hash that tells sets of pictures with the same names apart. */
 
-import { basename, exists, join, startHash } from "#bytes";
-import { hashFile } from "../../bytes/hash-file.ts";
-import { captionFileOf, pictureNames } from "../../images/folder.ts";
+import { startHash } from "#bytes";
+import { hashBytes, hashFile } from "../../bytes/hash-file.ts";
+import { captionBytes } from "../../images/captions.ts";
+import { pictureFolder } from "../../images/folder.ts";
 
 /**
  * Of the pictures in a folder and their captions. Experiments find finished work by it, so it must not change.
@@ -11,12 +12,12 @@ import { captionFileOf, pictureNames } from "../../images/folder.ts";
  */
 export async function picturesIdentity(folder: string): Promise<string> {
   const hash = startHash();
-  for (const name of await pictureNames(folder)) {
-    const caption = captionFileOf(join(folder, name));
-    for (const file of [join(folder, name), ...((await exists(caption)) ? [caption] : [])]) {
-      hash.update(basename(file));
-      await hashFile(hash, file);
-    }
+  for (const { name, file, caption } of (await pictureFolder(folder)).pictures) {
+    hash.update(name);
+    await hashFile(hash, file);
+    if (!caption) continue;
+    hash.update(caption.name);
+    hashBytes(hash, await captionBytes(caption));
   }
   return hash.digest();
 }

@@ -1,16 +1,24 @@
 /** Reads a folder of pictures for training. */
-import { basename, exists, extname, join, startHash, withSource } from "#bytes";
+import { startHash, withSource } from "#bytes";
 import { decodeCovering } from "#images";
 import { hashBytes } from "../../bytes/hash-file.ts";
 import { sourceOf } from "../../bytes/source.ts";
-import { captionFileOf, pictureNames } from "../../images/folder.ts";
+import { TillerError } from "../../errors/index.ts";
+import { captionBytes, captionIn } from "../../images/captions.ts";
+import { firstFrames, leftOutWarnings, pictureFolder } from "../../images/folder.ts";
+import { hasMoreFrames } from "../../images/kinds.ts";
 import { type Planes, planesOf } from "../../images/pixels.ts";
 import { recipeIn } from "../../recipe/read-recipe.ts";
 
 export interface TrainingPicture {
+  /** From the folder on. */
+  readonly name: string;
   readonly file: string;
-  readonly planes: Planes;
-  /** The text of the `.txt` file beside the picture. */
+  /** Decodes the picture anew, so that a set of thousands is never in memory. @throws TillerError if it changed meanwhile. */
+  readonly planes: () => Promise<Planes>;
+  /** Times that it is shown while others are shown once. */
+  readonly repeats: number;
+  /** The text beside the picture, or what its folder's name says. */
   readonly caption: string | undefined;
   /** The prompt that Tiller drew it with; undefined if it has no recipe, and so is a user's own picture. */
   readonly drawnAs: string | undefined;
@@ -20,33 +28,59 @@ export interface TrainingPictures {
   readonly pictures: readonly TrainingPicture[];
   /** See `picturesIdentity`. */
   readonly identity: string;
+  /** Sentences about files and frames that are left out, and about folders that say how often their pictures are shown. */
+  readonly warnings: readonly string[];
 }
 
 /**
  * The pictures of a folder in the order of their names, each resized and cropped to size x size.
  *
- * Every picture is decoded here, so that a broken one is found before training starts. Each file is opened once.
+ * Every picture is decoded here once and released, so that a broken one is found before training starts.
  *
- * @throws TillerError if the folder is missing or has no pictures, or a picture cannot be read (the first is named).
+ * @param most Reads only the first so many pictures.
+ * @throws TillerError if the folder is missing or has no pictures, or naming the first picture or caption that cannot be read.
  */
-export async function readPictures(folder: string, size: number, signal?: AbortSignal): Promise<TrainingPictures> {
+export async function readPictures(
+  folder: string,
+  size: number,
+  { signal, most = Number.POSITIVE_INFINITY }: { signal?: AbortSignal | undefined; most?: number } = {},
+): Promise<TrainingPictures> {
+  const found = await pictureFolder(folder);
   const pictures: TrainingPicture[] = [];
+  const moving: string[] = [];
   const hash = startHash();
-  const read = async (file: string): Promise<Uint8Array<ArrayBuffer>> => {
-    const bytes = await withSource(file, (source) => source.read(0, source.size));
-    hash.update(basename(file));
-    hashBytes(hash, bytes);
-    return bytes;
-  };
-  for (const name of await pictureNames(folder)) {
+  for (const { name, file, repeats, caption: source } of found.pictures.slice(0, most)) {
     signal?.throwIfAborted();
-    const file = join(folder, name);
-    const bytes = await read(file);
-    const planes = planesOf((await decodeCovering(file, bytes, size)).data, size);
-    const drawnAs = extname(file) === ".png" ? (await recipeIn(sourceOf(file, bytes)))?.request.prompt : undefined;
-    const text = captionFileOf(file);
-    const caption = (await exists(text)) ? new TextDecoder().decode(await read(text)).trim() : "";
-    pictures.push({ file, planes, caption: caption === "" ? undefined : caption, drawnAs });
+    const bytes = await bytesOfFile(file);
+    hash.update(name);
+    hashBytes(hash, bytes);
+    await decodeCovering(file, bytes, size);
+    if (hasMoreFrames(bytes)) moving.push(name);
+    const drawnAs = file.endsWith(".png") ? (await recipeIn(sourceOf(file, bytes)))?.request.prompt : undefined;
+    let caption: string | undefined;
+    if (source) {
+      const words = await captionBytes(source);
+      hash.update(source.name);
+      hashBytes(hash, words);
+      caption = captionIn(words, source);
+    }
+    const identity = await identityOf(bytes);
+    const planes = async () => {
+      const again = await bytesOfFile(file);
+      if ((await identityOf(again)) !== identity)
+        throw new TillerError("file-changed", `${file} changed during training: start again.`, { paths: [file] });
+      return planesOf((await decodeCovering(file, again, size)).data, size);
+    };
+    pictures.push({ name, file, planes, repeats, caption, drawnAs });
   }
-  return { pictures, identity: await hash.digest() };
+  const warnings = [...leftOutWarnings(found.leftOut), ...firstFrames(moving), ...found.notes];
+  return { pictures, identity: await hash.digest(), warnings };
+}
+
+const bytesOfFile = (file: string) => withSource(file, (source) => source.read(0, source.size));
+
+async function identityOf(bytes: Uint8Array): Promise<string> {
+  const hash = startHash();
+  hash.update(bytes);
+  return hash.digest();
 }

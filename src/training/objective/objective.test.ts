@@ -46,7 +46,7 @@ const engine = {
 const black = { size: resolution, data: new Float32Array(3 * resolution ** 2).fill(-1) };
 const pictures = (purpose: Source["purpose"], { prompt, augmentation }: { prompt: string; augmentation: boolean }) => ({
   purpose,
-  pictures: [{ planes: black, prompt }],
+  pictures: [{ planes: async () => black, prompt }],
   flip: false,
   augmentation,
 });

@@ -49,6 +49,7 @@ export async function* buildObjective({
   const draws = yield* prepareDraws(sources, {
     seed: settings.seed,
     batch: settings.batch,
+    resolution,
     encoder,
     noising,
     text: (prompt): Sample["text"] => (encoded ? encoded.get(prompt)! : texts.tokens(prompt)),

@@ -1,11 +1,10 @@
 /** From pictures of a subject to an adapter: the overview of training. */
-import { basename, exists, join, placeOf } from "#bytes";
+import { exists, join, placeOf } from "#bytes";
 import { madeBy } from "../../adapters/index.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
 import { openModel } from "../../families/open-model.ts";
 import { largestNetwork } from "../../families/parameters.ts";
-import { unreadPictures } from "../../images/folder.ts";
 import type { Pace } from "../../pace.ts";
 import { type DeviceName, type PrecisionName, resolveCompute, startEngine } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
@@ -165,12 +164,9 @@ async function* learn(
     );
   }
   yield { type: "doing", what: "reading pictures" };
-  const { pictures, identity: pictureContents } = await readPictures(settings.images, resolution, signal);
-  const unread = await unreadPictures(settings.images);
-  if (unread.length > 0) {
-    const message = `ignored ${unread.join(", ")}: save them as JPEG or PNG`;
-    yield { type: "warning", message };
-  }
+  const found = await readPictures(settings.images, resolution, { signal });
+  const { pictures, identity: pictureContents } = found;
+  for (const message of found.warnings) yield { type: "warning", message };
   const trained = whatToTrain(settings, model);
   const learned = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
   const tables = model.text.embeddings;
@@ -211,8 +207,9 @@ async function* learn(
     });
   }
   pace ??= runPace(settings, 0);
-  const ofClass = settings.prior ? await readPictures(classFolder, resolution, signal) : undefined;
+  const ofClass = settings.prior ? await readPictures(classFolder, resolution, { signal }) : undefined;
   const classPictures = ofClass?.pictures ?? [];
+  for (const message of ofClass?.warnings ?? []) yield { type: "warning", message: `of the class: ${message}` };
   const strange = strangeClassPicture(classPictures, settings.classPrompt);
   if (strange) yield { type: "warning", message: strange };
 
@@ -233,7 +230,7 @@ async function* learn(
     const values = await initialValues(model.components, trained, start ?? {}, settings.seed);
     const state = newAdamWState(dataOf(values));
     const identity = identityOf(settings, resolution, {
-      pictures: pictures.map(({ file }) => basename(file)),
+      pictures: pictures.map(({ name }) => name),
       pictureContents,
       // The run's own class images follow from its settings.
       classPictureContents: settings.classImages === undefined ? undefined : ofClass?.identity,
@@ -251,7 +248,11 @@ async function* learn(
     const sources: Source[] = [
       {
         purpose: "subject",
-        pictures: pictures.map(({ planes, caption }) => ({ planes, prompt: caption ?? settings.prompt })),
+        pictures: pictures.map(({ planes, caption, repeats }) => ({
+          planes,
+          prompt: caption ?? settings.prompt,
+          repeats,
+        })),
         flip: settings.flip,
         augmentation: settings.augmentation,
       },
@@ -259,9 +260,10 @@ async function* learn(
         ? [
             {
               purpose: "class" as const,
-              pictures: classPictures.map(({ planes, caption }) => ({
+              pictures: classPictures.map(({ planes, caption, repeats }) => ({
                 planes,
                 prompt: caption ?? settings.classPrompt,
+                repeats,
               })),
               flip: settings.flip,
               augmentation: false,

@@ -1,0 +1,80 @@
+/** Captions and prompts in the encodings that people's editors write. */
+import { describe, expect, test } from "vitest";
+import { refusal } from "../../test/refusal.ts";
+import { TillerError } from "../errors/index.ts";
+import { decodeText, decodeWords } from "./text.ts";
+
+const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex"));
+const utf16 = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "utf16le"));
+const swapped = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "utf16le").swap16());
+const marked = (mark: string, rest: Uint8Array): Uint8Array => Uint8Array.from([...bytes(mark), ...rest]);
+
+describe("a text", () => {
+  test.each([
+    ["UTF-8", new TextEncoder().encode("a sks cat, é 猫 🐈")],
+    ["UTF-8 with its mark", marked("efbbbf", new TextEncoder().encode("a sks cat, é 猫 🐈"))],
+    ["UTF-16 LE, Notepad's Unicode", marked("fffe", utf16("a sks cat, é 猫 🐈"))],
+    ["UTF-16 BE", marked("feff", swapped("a sks cat, é 猫 🐈"))],
+  ])("in %s is read as what it says", (_, given) => {
+    expect(decodeWords(given, "a.txt")).toBe("a sks cat, é 猫 🐈");
+  });
+
+  // Made with Python's str.encode.
+  test.each([
+    ["cp1252: a café’s cat", "61 20 63 61 66 e9 92 73 20 63 61 74"],
+    ["latin-1: ein Kätzchen", "65 69 6e 20 4b e4 74 7a 63 68 65 6e"],
+    ["Shift-JIS: 猫, sks cat", "94 4c 2c 20 73 6b 73 20 63 61 74"],
+    ["GBK: 猫在雪地里", "c3 a8 d4 da d1 a9 b5 d8 c0 ef"],
+    ["GBK whose bytes are UTF-8 too: 一只猫, sks cat", "d2 bb d6 bb c3 a8 2c 20 73 6b 73 20 63 61 74"],
+    ["UTF-16 without its mark", "61 00 20 00 63 00 61 00 74 00"],
+    ["UTF-16 cut in half", "ff fe 61 00 20"],
+    ["UTF-16 with half a surrogate", "ff fe 3d d8"],
+    ["UTF-32", "ff fe 00 00 61 00 00 00"],
+    ["UTF-8 cut short", "61 20 e7 8c"],
+    ["a surrogate in UTF-8", "ed a0 bd"],
+    ["a binary file", "00 01 02 03"],
+  ])("in %s is refused by its file's name", (_, hex) => {
+    expect(() => decodeWords(bytes(hex), "a.txt")).toThrow(refusal("text-encoding", "a.txt", "UTF-8"));
+  });
+
+  test.each(["čeština, κόσμος, мир", "שלום, مرحبا", "naïve Müller", "5 µm, Ω", "кафе é"])(
+    "of many scripts, each in words of its own, is one: %s",
+    (text) => expect(decodeWords(new TextEncoder().encode(text), "a.txt")).toBe(text),
+  );
+
+  test("that begins with a mark may mix scripts in a word", () => {
+    expect(decodeWords(marked("efbbbf", new TextEncoder().encode("щéд")), "a.txt")).toBe("щéд");
+  });
+});
+
+test("20,000 mutated texts are the same bytes when they are written again, or are refused", () => {
+  let seed = 1;
+  const random = (below: number): number => {
+    // Park and Miller's minimal standard generator.
+    seed = (seed * 48_271) % 0x7fffffff;
+    return seed % below;
+  };
+  const sources = ["a sks cat, é 猫 🐈", "ein Kätzchen im Schnee", '{"file_name": "a.png", "text": "a cat"}'];
+  let texts = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const text = sources[random(3)]!;
+    const whole = [new TextEncoder().encode(text), marked("fffe", utf16(text)), marked("feff", swapped(text))][
+      random(3)
+    ]!;
+    const mutated = Buffer.from(whole);
+    for (let edits = random(3); edits >= 0; edits--) mutated[random(mutated.length)] = random(256);
+    const given = mutated.subarray(random(3), mutated.length - random(3));
+    try {
+      const read = decodeText(given, "a.txt");
+      const utf8 = new TextEncoder().encode(read);
+      const again = [utf8, marked("efbbbf", utf8), marked("fffe", utf16(read)), marked("feff", swapped(read))];
+      expect(again.some((one) => given.equals(one))).toBe(true);
+      texts++;
+    } catch (error) {
+      if (!(error instanceof TillerError)) throw new Error(`${error} for ${given.toString("hex")}`, { cause: error });
+    }
+  }
+  // Were all refused or all read, the mutations would test nothing.
+  expect(texts).toBeGreaterThan(2000);
+  expect(texts).toBeLessThan(18_000);
+});

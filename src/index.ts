@@ -87,7 +87,7 @@ export { type PictureFile, readPicture, readRecipe } from "./recipe/read-recipe.
 export { type Recipe, type RecipeAdapter, recipeSchema } from "./recipe/recipe.ts";
 export type { FullRequest } from "./recipe/request.ts";
 export { type PictureRequest, pictureRequestSchema } from "./recipe/request.ts";
-export { type PrecisionName, precisionNames } from "./runtime/compute.ts";
+export { type Compute, type PrecisionName, precisionNames } from "./runtime/compute.ts";
 export { type DeviceName, type DeviceProbe, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";
 export { runtimeVersion } from "./runtime/index.ts";

@@ -99,6 +99,7 @@ export type { Initializer, TrainingMethod } from "./training/methods/method.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
 export { type TrainingRequest, trainingRequestSchema } from "./training/run/options.ts";
 export {
+  type TrainingClassImages,
   type TrainingEvent,
   type TrainingPreparation,
   type TrainingSample,

@@ -67,7 +67,7 @@ export async function resolveDevice(name: DeviceName): Promise<Device> {
   if (!ok)
     throw new TillerError(
       "device-unavailable",
-      `device ${name} does not work here (${detail}): use --device cpu, or see tiller doctor.`,
+      `device ${name} does not work here (${detail.replace(/\.$/, "")}): use --device cpu, or see tiller doctor.`,
     );
   return name;
 }

@@ -48,7 +48,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
     world.signal.throwIfAborted();
     output.progress.doing(`trying ${name}`);
     const { ok, detail } = await world.probeDevice(name);
-    devices.push({ name, ok, detail: withoutSource(detail) });
+    devices.push({ name, ok, detail: detail.split("\n")[0]!.trim() });
   }
   output.progress.end();
 
@@ -97,12 +97,6 @@ export async function doctor(world: World, output: Output): Promise<void> {
   ];
   output.say(printable(table(rows)));
   output.say(missing.length === 0 ? "\nNothing is missing." : `\nMissing\n${missing.map((m) => `  ${m}`).join("\n")}`);
-}
-
-/** The first line of the runtime's message, without its source location. */
-function withoutSource(detail: string): string {
-  const [line = ""] = detail.split("\n");
-  return line.replace(/\/\S+\.(cc|cpp|h):\d+ .* was false\. /, "").trim();
 }
 
 /** Free bytes on the disk a folder is on, or will be on. */

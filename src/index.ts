@@ -71,6 +71,7 @@ export {
   type ScorerOptions,
   type Scores,
 } from "./metrics/index.ts";
+export type { AttentionForm } from "./models/unet.ts";
 export type { Pace } from "./pace.ts";
 export type { AdapterChoice, AdapterSpec } from "./pipelines/adapter-spec.ts";
 export type { LoadOptions, LoadProgress } from "./pipelines/load.ts";

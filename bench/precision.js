@@ -13,8 +13,10 @@ const options = parseOptions(5);
 await prepareModel(options);
 compare(options, {
   cfg: {
-    "Tiller float32": ["tiller-steps.js", [options.model, "cfg", "cpu", "float32"]],
-    "Tiller bfloat16": ["tiller-steps.js", [options.model, "cfg", "openvino", "bfloat16"]],
+    "Tiller float32": ["tiller-steps.js", [options.model, "cfg", "cpu", "float32", "exact"]],
+    "Tiller bfloat16": ["tiller-steps.js", [options.model, "cfg", "openvino", "bfloat16", "exact"]],
+    "averaged float32": ["tiller-steps.js", [options.model, "cfg", "cpu", "float32", "averaged"]],
+    "averaged bfloat16": ["tiller-steps.js", [options.model, "cfg", "openvino", "bfloat16", "averaged"]],
     "Diffusers float32": ["diffusers_steps.py", [options.model, "cfg", "float32"]],
     "Diffusers bfloat16": ["diffusers_steps.py", [options.model, "cfg", "bfloat16"]],
   },

@@ -11,7 +11,7 @@ import { beside, compare, parseOptions, prepareModel, run } from "./paired.js";
 const options = parseOptions(5);
 await prepareModel(options);
 const scripts = (method) => ({
-  Tiller: ["tiller-steps.js", [options.model, method, "cpu", "float32"]],
+  Tiller: ["tiller-steps.js", [options.model, method, "cpu", "float32", "exact"]],
   Diffusers: ["diffusers_steps.py", [options.model, method, "float32"]],
 });
 compare(options, { cfg: scripts("cfg"), pg: scripts("pg"), "cfg+ag": scripts("cfg+ag") });

@@ -72,6 +72,7 @@ export {
   type ScorerOptions,
   type Scores,
 } from "./metrics/index.ts";
+export type { AttentionForm } from "./models/unet.ts";
 export type { Pace } from "./pace.ts";
 export type { AdapterChoice, AdapterSpec } from "./pipelines/adapter-spec.ts";
 export type { LoadOptions, LoadProgress } from "./pipelines/load.ts";
@@ -88,7 +89,7 @@ export { type PictureFile, readPicture, readRecipe } from "./recipe/read-recipe.
 export { type Recipe, type RecipeAdapter, recipeSchema } from "./recipe/recipe.ts";
 export type { FullRequest } from "./recipe/request.ts";
 export { type PictureRequest, pictureRequestSchema } from "./recipe/request.ts";
-export { type PrecisionName, precisionNames } from "./runtime/compute.ts";
+export { type Compute, type PrecisionName, precisionNames } from "./runtime/compute.ts";
 export { type DeviceName, type DeviceProbe, deviceNames, probeDevice } from "./runtime/devices.ts";
 export type { OperatorTime } from "./runtime/engine.ts";
 export { runtimeVersion } from "./runtime/index.ts";
@@ -100,6 +101,7 @@ export type { Initializer, TrainingMethod } from "./training/methods/method.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
 export { type TrainingRequest, trainingRequestSchema } from "./training/run/options.ts";
 export {
+  type TrainingClassImages,
   type TrainingEvent,
   type TrainingPreparation,
   type TrainingSample,

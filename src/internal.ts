@@ -46,6 +46,7 @@ export {
   settingFields,
   type UsualSettings,
 } from "./recipe/request.ts";
+export { precisionsOn } from "./runtime/compute.ts";
 export { karrasSamplerNames } from "./samplers/index.ts";
 // The folder of a training run.
 export { readLossLog } from "./training/run/loss-log.ts";

@@ -46,6 +46,7 @@ test("lists models, adapters, methods, samplers and metrics", async () => {
   expect(await tiller.adapters()).toEqual([]);
   expect((await tiller.guidanceMethods()).find(({ name }) => name === "pg")).toMatchObject({ baseline: "cfg" });
   expect((await tiller.samplers())[0]).toEqual({ name: "ddim", label: "DDIM", karras: false });
+  expect(await tiller.precisions()).toContainEqual({ name: "int8", on: "cpu", usual: false });
   expect((await tiller.metrics()).map(({ name }) => name)).toContain("dino");
 });
 
@@ -56,6 +57,18 @@ test("returns the defaults of requests", async () => {
   await expect(defaults({ model: "sd16" })).rejects.toMatchObject({ code: "model-unknown" });
   await expect(defaults({ adapter: "../cat" })).rejects.toMatchObject({ code: "name-invalid" });
   await expect(defaults({ adapter: "cat" })).rejects.toMatchObject({ status: 404 });
+});
+
+test("a precision that the machine has draws the pictures, and another is refused at once", async () => {
+  const job = await over(tiller.jobs.add({ precision: "int8", request: { ...request, seed: 4 } }));
+  const { recipe } = await tiller.pictures.get(job.pictures[0]!);
+  expect(recipe?.computed).toEqual({ device: "cpu", precision: "int8" });
+  await tiller.pictures.remove(job.pictures[0]!);
+  await tiller.jobs.remove(job.id);
+  const missing = { code: "precision-unavailable" };
+  await expect(tiller.jobs.add({ precision: "float16", request })).rejects.toMatchObject(missing);
+  const training = { kind: "training", name: "cat", upload: "none", class: "cat", precision: "int8" } as const;
+  await expect(tiller.jobs.add(training)).rejects.toMatchObject(missing);
 });
 
 test("adds a job of pictures, watches it to its end, reads and deletes its pictures", async () => {

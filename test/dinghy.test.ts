@@ -180,6 +180,22 @@ describe("an experiment", () => {
     expect((await gatherResults({ ...experiment, steps: 3 }, moved)).units.done).toBe(0);
   });
 
+  test("in another number type trains nothing again, draws anew, and says what drew", async () => {
+    const units = async (kind: string) => (await readdir(join(work(), kind))).length;
+    const before = [await units("adapters"), await units("pictures")];
+    const results = await runExperiment(parseExperiment(small), { folder: work(), device: "cpu", precision: "int8" });
+    expect(results.units).toEqual({ done: 7, total: 7 });
+    expect([await units("adapters"), await units("pictures")]).toEqual([before[0], 2 * before[1]!]);
+    expect(results.experiment.computed).toEqual({ engine: "onnxruntime", precision: "int8" });
+    const page = await readFile(await writeReport(results, work(), { title: "T", lead: "L", commands: [] }), "utf8");
+    expect(page).toContain("by ONNX Runtime in int8");
+    // The folder's own table finds them.
+    const kept = await readExperiment(join(work(), "experiment.json"));
+    expect((await gatherResults(kept, work())).arms).toEqual(results.arms);
+    // Those of before are still found.
+    await runExperiment(parseExperiment(small), { folder: work() }, ({ detail }) => expect(detail).toBe(""));
+  });
+
   test("is stored with absolute paths, and an adapter's with its strength", async () => {
     const adapter = relative(".", (await adaptersIn(work()))[0]!);
     const given = { ...small, personalisation: [{ adapters: [`${adapter}:0.8`] }], pictures: 1, prompts: ["snow"] };

@@ -171,3 +171,17 @@ function waves(shape: readonly number[], height: number, seed: number): Tensor {
     }),
   );
 }
+
+/** The length of the difference in lengths of the expected. */
+export function distance(found: Tensor, expected: Tensor): number {
+  if (String(found.shape) !== String(expected.shape)) return Number.POSITIVE_INFINITY;
+  const length = (value: (i: number) => number) =>
+    Math.sqrt([...expected.data.keys()].reduce((sum, i) => sum + value(i) ** 2, 0));
+  return length((i) => found.data[i]! - expected.data[i]!) / length((i) => expected.data[i]!);
+}
+
+/** The gradients among some outputs as one vector. */
+export function joined(results: Readonly<Record<string, Tensor>>, names: readonly string[]): Tensor {
+  const data = Float32Array.from(names.filter((name) => name !== "loss").flatMap((name) => [...results[name]!.data]));
+  return { shape: [data.length], data };
+}

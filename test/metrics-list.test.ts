@@ -61,7 +61,10 @@ const results = {
   tiller: "1",
   versions: { node: "20", onnxruntime: "1" },
   identities: { model: "dinghy", encoders: ["clip", "vit"] },
-  experiment: { model: "dinghy", personalisation: [recipe], guidance: [{ method: "cfg" }], concepts: [] },
+  experiment: {
+    ...{ model: "dinghy", personalisation: [recipe], guidance: [{ method: "cfg" }], concepts: [] },
+    computed: { engine: "onnxruntime", precision: "float32" },
+  },
   units: { done: 1, total: 1 },
   arms: [
     {

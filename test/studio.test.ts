@@ -212,6 +212,23 @@ describe.skipIf(without)("the page", () => {
     expect(problems.splice(0)).toEqual([expect.stringContaining("404")]);
   });
 
+  test("a precision that the machine has draws a picture, and the recipe shows it", async () => {
+    await open("Create");
+    await page.getByText("More", { exact: true }).click();
+    await page.getByLabel("Precision").selectOption("int8");
+    await fill("Prompt", "a dog in eight bits");
+    await fill("Steps", 2);
+    await page.getByRole("button", { name: "Draw" }).click();
+    await done();
+    await open("Gallery");
+    await page.locator(".tiles button").first().click();
+    await page.getByText("in int8 on cpu", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Use again" }).click();
+    await page.getByText("More", { exact: true }).click();
+    expect(await page.getByLabel("Precision").inputValue()).toBe("int8");
+    await page.getByLabel("Precision").selectOption("");
+  });
+
   test("a stopped training run resumes with its curve and samples, even after a reload", async () => {
     await open("Personalise");
     await fill("Name", "stopped");

@@ -46,6 +46,7 @@ let images: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tiller-training-"));
+  process.env.XDG_CACHE_HOME = join(folder, "cache"); // where class pictures go
   images = join(folder, "images");
   await mkdir(images);
   for (const [name, background] of [
@@ -257,6 +258,28 @@ describe("a run", () => {
     expect(await prompts()).toEqual(["a cat", "a cat"]);
     await run("dreambooth", { ...asked, classPrompt: "a tabby" });
     expect(await prompts()).toEqual(["a tabby", "a tabby"]);
+  });
+
+  test("draws its class in few steps, and takes over what another subject's run drew of it", async () => {
+    const told = async (out: string, more: Partial<TrainingRequest>) => {
+      const events = await run("dreambooth", request(out, { steps: 2, classImages: undefined, ...more }));
+      return events.filter((event) => event.type === "class-images");
+    };
+    const classPrompt = "a lynx";
+    const drawn = await told("lynx.safetensors", { classPrompt });
+    const plan = { count: 2, reused: 0, sampler: "dpm++", steps: 20, device: "cpu", precision: "float32" };
+    expect(drawn).toEqual([
+      { type: "class-images", ...plan },
+      { type: "class-images", ...plan, seconds: expect.any(Number) },
+    ]);
+    const first = (out: string) => join(runFolderOf(join(folder, out)), "class", "class-0000.png");
+    expect((await readRecipe(first("lynx.safetensors"))).request).toMatchObject({ sampler: "dpm++", steps: 20 });
+    const again = await told("other.safetensors", { classPrompt, token: "<other>" });
+    expect(again).toMatchObject([{ count: 0, reused: 2 }]);
+    expect(await readFile(first("other.safetensors"))).toEqual(await readFile(first("lynx.safetensors")));
+    // Another seed is another picture, as far as it is: seeds count on from the run's.
+    expect(await told("seed.safetensors", { classPrompt, seed: 1 })).toMatchObject([{ count: 1, reused: 1 }, {}]);
+    expect(await told("size.safetensors", { classPrompt, resolution: 32 })).toMatchObject([{ count: 2 }, {}]);
   });
 
   test("warns if given class images were drawn with another prompt", async () => {

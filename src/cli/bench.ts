@@ -13,7 +13,7 @@ import {
   writeReport,
 } from "../experiments/index.ts";
 import { TillerError } from "../index.ts";
-import { resultLines, tellProgress } from "./experiment-output.ts";
+import { resultLines, tellCompute, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -73,7 +73,7 @@ export async function bench(
 
 async function runBench(
   path: string,
-  { out, shard, device, threads }: BenchOptions,
+  { out, shard, device, precision, threads }: BenchOptions,
   { signal }: World,
   output: Output,
 ): Promise<void> {
@@ -82,7 +82,12 @@ async function runBench(
   const folder = out ?? join("tiller-bench", experiment.name);
   await prepareFolder(folder);
   output.result.out = folder;
-  const results = await runExperiment(experiment, { folder, shard, device, threads, signal }, tellProgress(output));
+  const onCompute = tellCompute(precision ?? experiment.precision, output);
+  const results = await runExperiment(
+    experiment,
+    { folder, shard, device, precision, threads, signal, onCompute },
+    tellProgress(output),
+  );
   output.progress.end();
   say(results, output);
   output.result.report = await writeReport(results, folder, pageOf(results, path, folder));

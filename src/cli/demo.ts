@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { embeddedConcept } from "../experiments/concepts.ts";
 import { type ExperimentFile, parseExperiment, runExperiment, writeReport, writeSheet } from "../experiments/index.ts";
-import { shortResultLines, tellProgress } from "./experiment-output.ts";
+import { shortResultLines, tellCompute, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -36,7 +36,7 @@ const settings = {
 
 export async function demo(
   name: string,
-  { out, device, threads }: DemoOptions,
+  { out, device, precision, threads }: DemoOptions,
   { signal }: World,
   output: Output,
 ): Promise<void> {
@@ -48,7 +48,9 @@ export async function demo(
   Object.assign(output.result, { out: folder });
   output.say(`Learning ${name}, a ${noun} the model has never seen, from ${concept.references} pictures.`);
   const experiment = parseExperiment({ ...settings, personalisation: [...settings.personalisation], concepts: [name] });
-  const results = await runExperiment(experiment, { folder, device, threads, signal }, tellProgress(output));
+  const onCompute = tellCompute(precision, output);
+  const options = { folder, device, precision, threads, signal, onCompute };
+  const results = await runExperiment(experiment, options, tellProgress(output));
   output.progress.end();
 
   const report = await writeReport(results, folder, {

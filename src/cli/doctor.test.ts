@@ -27,7 +27,7 @@ test("tiller doctor reports versions, memory, disk, which devices work and why o
 
 test("without --json it says how to get what is missing", async () => {
   const { stdout } = await tiller(["doctor"]);
-  expect(stdout).toMatch(/cuda +not here: not in this build\n +It needs .*CUDA 12/);
+  expect(stdout).toMatch(/cuda +not here: not in this build\n +It needs .*tiller cuda install/);
   expect(stdout).toMatch(/cpu +works/);
 });
 

@@ -2,7 +2,6 @@
 
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { createRequire } from "node:module";
 import os from "node:os";
 import { dirname } from "node:path";
 import { getHFHubCachePath } from "@huggingface/hub";
@@ -10,7 +9,7 @@ import type { Command } from "commander";
 import { type Device, deviceNames, runtimeVersion, version } from "../index.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { printable, quoted, shortBytes, table } from "./printable.ts";
+import { printable, shortBytes, table } from "./printable.ts";
 import type { World } from "./world.ts";
 
 /** The least Node version: `engines` in package.json. */
@@ -21,8 +20,7 @@ const leastDisk = 8 * 2 ** 30;
 
 const remedies: Readonly<Record<Exclude<Device, "cpu">, () => string>> = {
   cuda: () =>
-    "It needs Linux on x64, an NVIDIA GPU and driver, CUDA 12 with cuDNN 9, and the runtime's CUDA libraries: " +
-    `node ${quoted(cudaScript())} --onnxruntime-node-install=cuda12`,
+    "It needs Linux on x64 and an NVIDIA GPU with its driver; tiller cuda install installs the rest with your pip.",
   webgpu: () =>
     "It needs a GPU with a Vulkan, Metal or Direct3D 12 driver, and on Linux (x64) the Vulkan loader: " +
     "apt install libvulkan1",
@@ -32,9 +30,6 @@ const remedies: Readonly<Record<Exclude<Device, "cpu">, () => string>> = {
   "openvino:gpu": () => "It needs an Intel graphics processor and its compute driver.",
   "openvino:npu": () => "It needs an Intel NPU and its driver.",
 };
-
-/** ONNX Runtime's script that fetches its CUDA libraries; npm runs it unless install scripts are disabled. */
-const cudaScript = () => createRequire(import.meta.url).resolve("onnxruntime-node/script/install.js");
 
 export function addDoctor(program: Command, act: () => Promise<void>): void {
   const command = program.command("doctor").description("show what works on this machine, and what is missing");
@@ -53,7 +48,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
     world.signal.throwIfAborted();
     output.progress.doing(`trying ${name}`);
     const { ok, detail } = await world.probeDevice(name);
-    devices.push({ name, ok, detail: withoutSource(detail) });
+    devices.push({ name, ok, detail: detail.split("\n")[0]!.trim() });
   }
   output.progress.end();
 
@@ -102,12 +97,6 @@ export async function doctor(world: World, output: Output): Promise<void> {
   ];
   output.say(printable(table(rows)));
   output.say(missing.length === 0 ? "\nNothing is missing." : `\nMissing\n${missing.map((m) => `  ${m}`).join("\n")}`);
-}
-
-/** The first line of the runtime's message, without its source location. */
-function withoutSource(detail: string): string {
-  const [line = ""] = detail.split("\n");
-  return line.replace(/\/\S+\.(cc|cpp|h):\d+ .* was false\. /, "").trim();
 }
 
 /** Free bytes on the disk a folder is on, or will be on. */

@@ -52,7 +52,7 @@ Example:
 }
 
 export async function evaluate(options: EvalOptions, { signal }: World, output: Output): Promise<void> {
-  const { images, references, prompts, prompt, token, clip, dino, protocol, device, threads } = options;
+  const { images, references, prompts, prompt, token, clip, dino, protocol, device, precision, threads } = options;
   if (images === undefined)
     throw new TillerError("option-missing", "--images is missing: name the folder of pictures to measure.");
   if (references === undefined)
@@ -72,6 +72,7 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
     dino,
     protocol,
     device,
+    precision,
     threads,
     signal,
     onDownload,

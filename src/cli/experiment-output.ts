@@ -1,7 +1,7 @@
 /** Prints the progress and results of experiments. */
 
 import { pairsTable, type Results, type RunProgress, resultsTable, type Table } from "../experiments/index.ts";
-import { metrics } from "../index.ts";
+import { type Compute, metrics, type PrecisionName } from "../index.ts";
 import type { Output } from "./output.ts";
 import { table } from "./printable.ts";
 
@@ -12,6 +12,15 @@ export const tellProgress =
     output.progress.steps(doing, pace, detail === "" ? units : `${units}, ${detail}`);
     Object.assign(output.result, { done, total });
   };
+
+/** Says once what `auto` has taken. */
+export function tellCompute(asked: PrecisionName | undefined, output: Output): (compute: Compute) => void {
+  let told = asked !== "auto";
+  return ({ device, precision }) => {
+    if (!told) output.progress.note(`computing in ${precision} on ${device}`);
+    told = true;
+  };
+}
 
 /** The table of results, one line per method with intervals in brackets, followed by the compared pairs. */
 export function resultLines(results: Results): string {

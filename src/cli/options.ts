@@ -53,6 +53,7 @@ export interface PictureOptions extends CommonOptions {
   variant?: string;
   config?: string;
   prediction?: "epsilon" | "v_prediction";
+  attention?: "exact" | "averaged";
   karras?: true;
   clipSkip?: number;
   count?: number;
@@ -104,6 +105,12 @@ export function addPictureOptions(command: Command): Command {
     .option("--variant <name>", "variant of the weights, such as fp16")
     .option("--config <model>", "a folder or hub id with a single-file model's configs and tokenizer")
     .addOption(predictionOption())
+    .addOption(
+      new Option(
+        "--attention <how>",
+        "averaged: keys and values of the largest self-attention averaged over 2x2 pixels: faster, other pictures; default: exact",
+      ).choices(["exact", "averaged"]),
+    )
     .option("--karras", `space the noise levels as Karras et al. do (${karrasSamplerNames.join(" and ")})`)
     .option("--clip-skip <n>", "last layers of the text encoder to skip; default: 0", (text) =>
       parseWhole("--clip-skip", text, 0),
@@ -139,7 +146,7 @@ export interface ModelChoice {
   readonly model: string;
   /** Whether neither named a model, so it is the embedded one. */
   readonly unnamed: boolean;
-  readonly load: Pick<LoadOptions, "base" | "variant" | "config" | "prediction"> & {
+  readonly load: Pick<LoadOptions, "base" | "variant" | "config" | "prediction" | "attention"> & {
     readonly adapters: readonly AdapterChoice[];
   };
 }
@@ -180,6 +187,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
   const variant = options.variant ?? same?.variant;
   const config = options.config ?? same?.config;
   const prediction = options.prediction ?? same?.prediction;
+  const attention = options.attention ?? recipe?.attention;
   const adapters = options.adapter ?? recipe?.adapters.map(({ file, strength }) => ({ file, strength })) ?? [];
   return {
     model: placeOf(model),
@@ -190,6 +198,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
       ...(variant !== undefined && { variant }),
       ...(config !== undefined && { config: placeOf(config) }),
       ...(prediction !== undefined && { prediction }),
+      ...(attention === "averaged" && { attention }),
     },
   };
 }

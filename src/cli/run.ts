@@ -4,6 +4,7 @@ import { inspect as show } from "node:util";
 import { Command, CommanderError } from "commander";
 import { TillerError, version } from "../index.ts";
 import { addBench, bench } from "./bench.ts";
+import { addCuda, cuda } from "./cuda.ts";
 import { addDemo, demo } from "./demo.ts";
 import { addDoctor, doctor } from "./doctor.ts";
 import { refuseEmpty } from "./empty-values.ts";
@@ -77,6 +78,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
   addStudio(program, (options) => acting(() => studio(options, world, output)));
   addInspect(program, (files) => acting(() => inspect(files, output)));
   addOpenVino(program, (options) => acting(() => openVino(options, world, output)));
+  addCuda(program, (options) => acting(() => cuda(options, world, output)));
   addDoctor(program, () => acting(() => doctor(world, output)));
   return program;
 }
@@ -129,9 +131,20 @@ function outcome(error: unknown, argv: readonly string[], { signal }: World, out
 function callMessage({ message }: CommanderError, argv: readonly string[]): string {
   const [what = "", hint] = message.replace(/^error: /, "").split("\n");
   const command = argv.find((word) =>
-    ["demo", "generate", "sweep", "train", "eval", "tune", "bench", "studio", "inspect", "openvino", "doctor"].includes(
-      word,
-    ),
+    [
+      "demo",
+      "generate",
+      "sweep",
+      "train",
+      "eval",
+      "tune",
+      "bench",
+      "studio",
+      "inspect",
+      "openvino",
+      "cuda",
+      "doctor",
+    ].includes(word),
   );
   const help = `see tiller ${command === undefined ? "" : `${command} `}--help.`;
   const meant = /Did you mean (.*)\?/.exec(hint ?? "")?.[1];

@@ -38,7 +38,7 @@ export function addStudio(program: Command, act: (options: StudioOptions) => Pro
 }
 
 export async function studio(options: StudioOptions, { signal }: World, output: Output): Promise<void> {
-  const { model, clip, dino, data, host, port, maxWork, device, threads } = options;
+  const { model, clip, dino, data, host, port, maxWork, device, precision, threads } = options;
   // Loaded here: no other command needs a server.
   const { startStudio } = await import("../server/index.ts");
   const started = await startStudio({
@@ -50,6 +50,7 @@ export async function studio(options: StudioOptions, { signal }: World, output: 
     port,
     mostWork: maxWork,
     device,
+    precision,
     threads,
   });
   output.result.url = started.url;

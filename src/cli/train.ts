@@ -6,6 +6,7 @@ import {
   embeddedModel,
   learningRateSchedules,
   TillerError,
+  type TrainingClassImages,
   type TrainingMethodName,
   type TrainingRequest,
   trainingMethodNames,
@@ -79,7 +80,10 @@ export function addTrain(
       "number of class images; the model draws missing ones; default: 100",
       whole("--prior-count"),
     )
-    .option("--class-images <folder>", "folder of class images, existing or new; default: in the run's folder")
+    .option(
+      "--class-images <folder>",
+      "folder of class images, existing or new; default: in the run's folder, reusing those of earlier runs",
+    )
     .option("--vectors <n>", "number of embeddings of the learned token; default: the method's", whole("--vectors"))
     .option("--initializer <word>", "the word that the learned token starts from; default: the method's")
     .option(
@@ -135,6 +139,16 @@ async function lookAtPictures(
   await refusePhotographs(method, request, machine, advice, { threads, signal });
 }
 
+/** How many class images are drawn, and how; then how long that takes. */
+function classImagesText(event: TrainingClassImages): string {
+  const { count, reused, sampler, steps, device, precision, seconds } = event;
+  const before = `${reused} class images are reused from earlier runs`;
+  if (count === 0) return before;
+  if (seconds !== undefined) return `the class images take about ${shortTime(seconds)}`;
+  const how = `drawing ${count} class images first, in ${steps} steps of ${sampler} and ${precision} on ${device}`;
+  return reused === 0 ? how : `${how}; ${before}`;
+}
+
 export async function train(
   method: TrainingMethodName,
   options: TrainOptions,
@@ -171,6 +185,12 @@ export async function train(
         if (event.pace) output.progress.steps(event.what, event.pace);
         else output.progress.doing(event.what, event.share);
         break;
+      case "class-images": {
+        const { type, ...told } = event;
+        output.progress.note(classImagesText(event));
+        output.result.classImages = told;
+        break;
+      }
       case "step": {
         const { step, loss, pace } = event;
         const own = pace.done === step ? "" : ` at training step ${step}`;

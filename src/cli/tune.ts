@@ -4,7 +4,7 @@ import { join, parse } from "node:path";
 import type { Command } from "commander";
 import { tune as findOmega } from "../experiments/index.ts";
 import { embeddedModel, TillerError } from "../index.ts";
-import { tellProgress } from "./experiment-output.ts";
+import { tellCompute, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -77,6 +77,7 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
     clip,
     dino: vit,
     device,
+    precision,
     threads,
   } = options;
   if (!adapter) throw new TillerError("option-missing", "--adapter is missing: name the adapter file.");
@@ -111,7 +112,8 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
     steps,
     encoders: clip !== undefined && vit !== undefined ? { clip, dino: vit } : undefined,
   };
-  const tuned = await findOmega(request, { folder, device, threads, signal }, tellProgress(output)).catch((error) => {
+  const how = { folder, device, precision, threads, signal, onCompute: tellCompute(precision, output) };
+  const tuned = await findOmega(request, how, tellProgress(output)).catch((error) => {
     throw options.model === undefined ? withModelNamed(error) : error;
   });
   output.progress.end();

@@ -15,6 +15,7 @@ import type {
   Job,
   JobRequest,
   Metric,
+  Precision,
   Sampler,
   Scores,
   Shares,
@@ -35,6 +36,7 @@ export type {
   JobRequest,
   Metric,
   PicturesJob,
+  Precision,
   Sampler,
   Scores,
   Shares,
@@ -131,6 +133,8 @@ export interface Client {
   guidanceMethods(): Promise<GuidanceMethod[]>;
   /** The samplers. */
   samplers(): Promise<Sampler[]>;
+  /** What products can be computed in on the server's machine. */
+  precisions(): Promise<Precision[]>;
   /** The metrics. */
   metrics(): Promise<Metric[]>;
   /** Jobs. */
@@ -171,6 +175,7 @@ export function createClient(address: string | URL = ""): Client {
     defaults: (of = {}) => ask("get /api/defaults", { query: of }),
     guidanceMethods: () => ask("get /api/methods"),
     samplers: () => ask("get /api/samplers"),
+    precisions: () => ask("get /api/precisions"),
     metrics: () => ask("get /api/metrics"),
     jobs: {
       add: (body) => ask("post /api/jobs", { body }),

@@ -37,6 +37,9 @@ export interface GuidanceMethod extends Element<Answer<"get /api/methods">> {}
 /** A sampler. */
 export interface Sampler extends Element<Answer<"get /api/samplers">> {}
 
+/** A number type that the server's machine computes in. */
+export interface Precision extends Element<Answer<"get /api/precisions">> {}
+
 /** A metric. */
 export interface Metric extends Element<Answer<"get /api/metrics">> {}
 

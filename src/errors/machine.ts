@@ -31,6 +31,18 @@ export const machineErrors = rows({
     why: "There is no Python with pip, no network, or no wheel for this system.",
     fix: "Download its wheel elsewhere and pass it with `--wheel FILE`.",
   },
+  "cuda-missing": {
+    kind: "failed",
+    what: "What the device cuda needs is not all here: the error names the library, the driver or the version.",
+    why: "NVIDIA's driver is the system's; ONNX Runtime's CUDA provider and NVIDIA's libraries are installed by themselves.",
+    fix: "Install the driver, or update it; for the rest run `tiller cuda install`.",
+  },
+  "cuda-install-failed": {
+    kind: "failed",
+    what: "ONNX Runtime's CUDA provider could not be installed.",
+    why: "There is no Python with pip, no network, or the wheel is of another version or build than ONNX Runtime here.",
+    fix: "Download onnxruntime-gpu's wheel of the version that `tiller doctor` names and pass it with `--wheel FILE`.",
+  },
   "network-not-built": {
     kind: "failed",
     what: "ONNX Runtime could not build a network.",

@@ -20,6 +20,7 @@ import {
 } from "../guidance/index.ts";
 import { evaluationProtocols } from "../metrics/encoders.ts";
 import { type SamplerName, samplerNames, settingFields, type UsualSettings } from "../recipe/request.ts";
+import { precisionNames } from "../runtime/index.ts";
 import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 
@@ -72,6 +73,32 @@ const ownConceptSchema = z.strictObject({
   live: z.boolean(),
 });
 
+const computedSchema = z.strictObject({
+  /** The engine. */
+  engine: z.enum(["onnxruntime", "openvino"]),
+  /** What products were computed in. */
+  precision: z.enum(["float32", "bfloat16", "float16", "int8"]),
+});
+
+/** What computes the pictures of an experiment. */
+export type Computed = z.output<typeof computedSchema>;
+
+/** What computes where nothing else is asked for, and did in experiments of before. */
+const usually: Computed = { engine: "onnxruntime", precision: "float32" };
+
+/** What a number type alone says of it; what `auto` takes is the machine's. */
+function computedIn(precision: GivenExperiment["precision"]): Computed {
+  if (precision === undefined || precision === "auto") return usually;
+  return { engine: precision === "bfloat16" ? "openvino" : "onnxruntime", precision };
+}
+
+/** What of it counts in the keys of units: nothing where it is as usual, so that units of before stay what they are. */
+export const computedInKeys = ({ engine, precision }: Computed): Computed | undefined =>
+  engine === usually.engine && precision === usually.precision ? undefined : { engine, precision };
+
+/** What trains its adapters: int8 is for drawing alone. */
+export const trainedIn = (computed: Computed): Computed => (computed.precision === "int8" ? usually : computed);
+
 export const experimentSchema = z.strictObject({
   /** Its name: letters, digits, dots, dashes and underscores. */
   name: z.string().regex(/^\w[\w.-]*$/, "must be made of letters, digits, dots, dashes and underscores"),
@@ -100,6 +127,10 @@ export const experimentSchema = z.strictObject({
   steps: whole.max(1000).optional(),
   /** One of the samplers; the model's by default. */
   sampler: z.enum(samplerNames).optional(),
+  /** What products are computed in: float32 by default. Encoders are float32 always, and so is training under int8. */
+  precision: z.enum(precisionNames).optional(),
+  /** What drew the pictures: a run writes it into its folder's `experiment.json`. */
+  computed: computedSchema.optional(),
   /** The subject's token in prompts. */
   token: z.string().regex(/^\S+$/).default("sks"),
   /** Whether CLIP-T uses the prompt with the class only, or with the token as well. */
@@ -120,6 +151,8 @@ export interface Experiment extends GivenExperiment {
   readonly steps: number;
   /** One of the samplers. */
   readonly sampler: SamplerName;
+  /** What draws the pictures. */
+  readonly computed: Computed;
 }
 export type Personalisation = Experiment["personalisation"][number];
 
@@ -175,7 +208,7 @@ export type OpenSettings = Pick<UsualSettings, "sampler" | "steps" | "scale"> & 
 };
 
 /** Whether no setting is left to the model. */
-export const isWhole = (given: GivenExperiment): given is Experiment =>
+export const isWhole = (given: GivenExperiment): boolean =>
   given.steps !== undefined &&
   given.sampler !== undefined &&
   given.guidance.every((one) => openSettings(one).length === 0);
@@ -204,6 +237,7 @@ export function completedExperiment(given: GivenExperiment, usual: OpenSettings)
     guidance,
     steps: given.steps ?? usual.steps,
     sampler: given.sampler ?? usual.sampler,
+    computed: given.computed ?? computedIn(given.precision),
   };
   refuseImpossible(experiment, `the experiment ${given.name}`);
   return experiment;

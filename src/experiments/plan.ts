@@ -5,7 +5,7 @@ import { picturesIdentity } from "../training/data/pictures-identity.ts";
 import type { TrainingMethodName } from "../training/methods/index.ts";
 import { fillSettings, type TrainingRequest } from "../training/run/options.ts";
 import type { BenchConcept, Prompt } from "./concepts.ts";
-import { type Arm, armsOf, type Experiment, type Personalisation } from "./experiment.ts";
+import { type Arm, armsOf, computedInKeys, type Experiment, type Personalisation, trainedIn } from "./experiment.ts";
 import { modelIdentity } from "./identity.ts";
 import { keyOf } from "./store.ts";
 
@@ -60,6 +60,7 @@ export async function planOf(
   folder: string,
 ): Promise<Cell[]> {
   const { pictures, seed, steps, sampler } = experiment;
+  const computed = computedInKeys(experiment.computed);
   const cells: Cell[] = [];
   for (const personalisation of experiment.personalisation) {
     for (const concept of concepts) {
@@ -80,7 +81,7 @@ export async function planOf(
       const units = armsOf(experiment).flatMap((arm) =>
         concept.prompts.map((prompt): PictureUnit => {
           const text = prompt.about(subjectOf(experiment, concept));
-          const contents = { form, trained, arm, text, pictures, seed, steps, sampler };
+          const contents = { form, trained, arm, text, pictures, seed, steps, sampler, computed };
           const own = join(folder, "pictures", keyOf(contents));
           return { folder: own, features: join(own, `features-${keyOf(encoders)}.json`), arm, prompt };
         }),
@@ -93,7 +94,7 @@ export async function planOf(
 
 function adapterUnit(
   folder: string,
-  { token, model: name }: Experiment,
+  { token, model: name, computed: drawnIn }: Experiment,
   model: string,
   { recipe, ...settings }: Extract<Personalisation, { recipe: TrainingMethodName }>,
   { images, references, class: noun }: BenchConcept & { readonly references: string },
@@ -101,13 +102,14 @@ function adapterUnit(
   // The key includes the method's defaults but no paths.
   const asked = { ...settings, token, class: noun };
   const contents = fillSettings(recipe, { ...asked, model: "", images: "", out: "adapter.safetensors" });
-  const key = keyOf({ form, model, references, contents });
+  const computed = computedInKeys(trainedIn(drawnIn));
+  const key = keyOf({ form, model, references, contents, computed });
   const own = join(folder, "adapters", key);
   const request = { ...asked, model: name, images, out: join(own, "adapter.safetensors"), resume: true };
   const { prior, priorCount, steps, batch } = contents;
   // A short run may use fewer class images than asked for.
   const classPictures = prior ? Math.min(priorCount, steps * batch) : 0;
-  const classFolder = join(folder, "class", keyOf({ form, model, class: noun, classPictures }));
+  const classFolder = join(folder, "class", keyOf({ form, model, class: noun, classPictures, computed }));
   return {
     recipe,
     request: { ...request, classImages: classFolder },

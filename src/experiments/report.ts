@@ -68,12 +68,16 @@ ${breakdown(arms, "concept")}
 ${breakdown(arms, "prompt")}
 <h2>How this was made</h2>
 <pre>${escaped(commands.join("\n"))}</pre>
-<p class="note">Tiller ${escaped(tiller)}, ONNX Runtime ${escaped(versions.onnxruntime)}, Node ${escaped(versions.node)}; model ${escaped(experiment.model)} (${short(identities.model)}), measured with CLIP ${short(identities.encoders[0]!)} and ViT ${short(identities.encoders[1]!)}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. Scores are cosines: ${metricLabels("subject")} with the subject's pictures, ${metricLabels("text")} with the prompt (${experiment.text === "class" ? "the subject named by its class" : "with the subject's token"}). Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
+<p class="note">Drawn ${drawnBy(experiment)}. Tiller ${escaped(tiller)}, ONNX Runtime ${escaped(versions.onnxruntime)}, Node ${escaped(versions.node)}; model ${escaped(experiment.model)} (${short(identities.model)}), measured with CLIP ${short(identities.encoders[0]!)} and ViT ${short(identities.encoders[1]!)}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. Scores are cosines: ${metricLabels("subject")} with the subject's pictures, ${metricLabels("text")} with the prompt (${experiment.text === "class" ? "the subject named by its class" : "with the subject's token"}). Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
 </main>
 </body>
 </html>
 `;
 }
+
+/** "by OpenVINO in bfloat16". */
+const drawnBy = ({ computed: { engine, precision } }: Results["experiment"]): string =>
+  `by ${engine === "openvino" ? "OpenVINO" : "ONNX Runtime"} in ${precision}`;
 
 async function referencesOf(concepts: readonly BenchConcept[]): Promise<string> {
   const rows = await Promise.all(

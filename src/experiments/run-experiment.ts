@@ -4,12 +4,21 @@ import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { placeOf } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
-import { resolveDevice, startEngine } from "../runtime/index.ts";
+import { targets } from "../runtime/index.ts";
 import type { Experiment, GivenExperiment } from "./experiment.ts";
 import { keptResults } from "./kept-results.ts";
 import type { Cell, Identities } from "./plan.ts";
 import { gather, type Results } from "./results.ts";
-import { identitiesOf, openEncoders, openPlan, type RunOptions, type RunProgress, runCells } from "./run.ts";
+import {
+  computeOf,
+  identitiesOf,
+  measuringEngine,
+  openEncoders,
+  openPlan,
+  type RunOptions,
+  type RunProgress,
+  runCells,
+} from "./run.ts";
 import { wholeExperiment } from "./whole.ts";
 
 /**
@@ -21,11 +30,15 @@ export async function runExperiment(
   options: RunOptions,
   onProgress: (progress: RunProgress) => void = () => {},
 ): Promise<Results> {
-  const experiment = await wholeExperiment(given);
+  const whole = await wholeExperiment({ ...given, precision: options.precision ?? given.precision });
+  const compute = await computeOf(whole, options);
+  options.onCompute?.(compute);
+  const computed = { engine: targets[compute.device].engine, precision: compute.precision };
+  const experiment = { ...whole, computed };
   const identities = await identitiesOf(experiment);
   const cells = await openPlan(experiment, identities, options.folder);
   await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(placed(experiment), null, 2)}\n`);
-  await runCells(cells, experiment, options, onProgress);
+  await runCells(cells, experiment, options, compute, onProgress);
   const results = await gathered(experiment, cells, identities, options);
   await writeWhole(join(options.folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
   return results;
@@ -60,7 +73,7 @@ async function gathered(
   identities: Identities,
   { folder, device, threads }: Pick<RunOptions, "folder" | "device" | "threads">,
 ): Promise<Results> {
-  const engine = await startEngine({ device: await resolveDevice(device ?? "auto"), threads });
+  const engine = await measuringEngine({ device, threads });
   try {
     return await gather(cells, experiment, identities, await openEncoders(engine, experiment), folder);
   } finally {

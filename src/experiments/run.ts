@@ -4,12 +4,21 @@ import { makeFolder } from "#bytes";
 import { TillerError } from "../errors/index.ts";
 import { embedded, embeddedFolder, embeddedModel } from "../families/embedded.ts";
 import { openModel } from "../families/open-model.ts";
+import { largestNetwork } from "../families/parameters.ts";
 import { encoderFolder } from "../metrics/encoder-folder.ts";
 import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
 import { tokenizerOf } from "../metrics/index.ts";
 import type { Pace } from "../pace.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
-import { type DeviceName, type Engine, resolveDevice, startEngine } from "../runtime/index.ts";
+import {
+  type Compute,
+  type DeviceName,
+  type Engine,
+  type PrecisionName,
+  resolveCompute,
+  startEngine,
+} from "../runtime/index.ts";
+import type { TrainOptions } from "../training/run/train.ts";
 import { conceptsOf } from "./concepts.ts";
 import type { Experiment } from "./experiment.ts";
 import { modelIdentity } from "./identity.ts";
@@ -35,6 +44,10 @@ export interface RunOptions {
   readonly shard?: { readonly part: number; readonly of: number } | undefined;
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
+  /** What products are computed in: what the experiment says by default, float32 if that says nothing. */
+  readonly precision?: PrecisionName | undefined;
+  /** Told what draws, once that is known. */
+  readonly onCompute?: ((compute: Compute) => void) | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
   /** Aborts within a step, throwing the signal's reason; finished units stay. */
@@ -79,6 +92,19 @@ export async function openPlan(experiment: Experiment, identities: Identities, f
   return planOf(experiment, await conceptsOf(experiment, join(folder, "references")), identities, folder);
 }
 
+/** What draws an experiment's pictures on this machine. */
+export async function computeOf(
+  { model, precision }: Pick<Experiment, "model" | "precision">,
+  { device, signal }: Pick<RunOptions, "device" | "signal">,
+): Promise<Compute> {
+  const parameters = precision === "auto" ? largestNetwork(await openModel(model, { signal })) : 0;
+  return resolveCompute({ device, precision }, parameters);
+}
+
+/** The engine that measures: in float32, whatever draws, so that scores compare. */
+export const measuringEngine = async ({ device, threads }: Pick<RunOptions, "device" | "threads">): Promise<Engine> =>
+  startEngine({ ...(await resolveCompute({ device })), threads });
+
 /** Opens an experiment's encoders. */
 export async function openEncoders(
   engine: Engine,
@@ -101,6 +127,7 @@ export async function runCells(
   cells: readonly Cell[],
   experiment: Experiment,
   { shard, device, threads, signal }: RunOptions,
+  compute: Compute,
   onProgress: (progress: RunProgress) => void,
 ): Promise<void> {
   const mine = cells.filter((_, i) => !shard || i % shard.of === shard.part - 1);
@@ -121,7 +148,10 @@ export async function runCells(
       tell(doing, detail);
     };
 
-  const engine = await startEngine({ device: await resolveDevice(device ?? "auto"), threads });
+  const engine = await measuringEngine({ device, threads });
+  const drawing = { ...compute, threads, signal };
+  // int8 is for drawing alone.
+  const learning: TrainOptions = compute.precision === "int8" ? { ...drawing, precision: "float32" } : drawing;
   let pipeline: Pipeline | undefined;
   const doCell = async (cell: Cell, encoders: Encoders): Promise<"done" | "held"> => {
     const { adapter, concept, personalisation } = cell;
@@ -129,11 +159,10 @@ export async function runCells(
       // Free the memory for training.
       await pipeline?.close();
       pipeline = undefined;
-      const options = { device, threads, signal };
-      const drawn = await drawClass(adapter, concept, experiment.model, options, telling(classPlace(adapter)));
+      const drawn = await drawClass(adapter, concept, experiment.model, learning, telling(classPlace(adapter)));
       if (drawn === "held") return "held";
       await left.finished(classPlace(adapter));
-      if ((await doAdapter(adapter, concept, options, telling(adapter.folder))) === "held") return "held";
+      if ((await doAdapter(adapter, concept, learning, telling(adapter.folder))) === "held") return "held";
       await left.finished(adapter.folder);
     }
     const adapters = adapter
@@ -143,7 +172,7 @@ export async function runCells(
         : [];
     const missing = await without(cell.units, isMeasured);
     if (missing.length === 0) return "done";
-    pipeline ??= await Pipeline.load(experiment.model, { device, threads, signal, adapters });
+    pipeline ??= await Pipeline.load(experiment.model, { ...drawing, adapters });
     await pipeline.setAdapters(adapters);
     let outcome: "done" | "held" = "done";
     for (const missed of missing) {

@@ -8,6 +8,7 @@ import type { Safetensors } from "../bytes/safetensors.ts";
 import type { Outputs } from "../graph/index.ts";
 import type { GuidanceName } from "../guidance/index.ts";
 import type { Module } from "../models/module.ts";
+import type { AttentionForm } from "../models/unet.ts";
 import type { SamplerName } from "../samplers/index.ts";
 import type { Schedule } from "../schedules/level.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -129,7 +130,7 @@ export interface DenoiserSide {
   /** Runs once per prompt: from the text graph's outputs to {@link predict}'s inputs of the same names. */
   prepare(modules: Modules): Outputs;
   /** Each step. Inputs: `latents`, `timestep` [batch], and {@link prepare}'s outputs. Output: `prediction`. */
-  predict(modules: Modules): Outputs;
+  predict(modules: Modules, attention?: AttentionForm): Outputs;
   /**
    * Layers of {@link predict} that stay float32 when a target multiplies in int8, by component; a component that is not
    * named stays float32 altogether.

@@ -27,6 +27,7 @@ export { concat, pad, reshape, slice, transpose } from "./operators/layout.ts";
 export { constant, input, int8Constant, integers, parameter } from "./operators/leaves.ts";
 export { elementCount, mean } from "./operators/mean.ts";
 export { groupNorm, layerNorm, softmax } from "./operators/normalisations.ts";
+export { average } from "./operators/pooling.ts";
 export { linear, matmul } from "./operators/products.ts";
 export { product, quantise } from "./operators/quantised.ts";
 export { expand, type ReductionOptions, sum } from "./operators/reductions.ts";

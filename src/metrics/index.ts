@@ -5,7 +5,7 @@ import { embedded } from "../families/embedded.ts";
 import type { DownloadProgress } from "../hub/options.ts";
 import { decoded, onlyPictures, pictureFolder, pictureWarnings } from "../images/folder.ts";
 import type { Pixels } from "../images/pixels.ts";
-import { type DeviceName, resolveDevice, startEngine } from "../runtime/index.ts";
+import { type DeviceName, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
 import { encoderFolder } from "./encoder-folder.ts";
 import { type EvaluationProtocol, openClip, openViT } from "./encoders.ts";
 import { type Evaluation, measure } from "./evaluate.ts";
@@ -51,6 +51,8 @@ export interface EvaluationRequest {
   readonly protocol?: EvaluationProtocol | undefined;
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
+  /** What products are computed in: float32 by default. */
+  readonly precision?: PrecisionName | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
   /** Aborts before the next picture; the signal's reason is thrown. */
@@ -60,7 +62,10 @@ export interface EvaluationRequest {
 }
 
 /** The options for encoders and device. */
-export type ScorerOptions = Pick<EvaluationRequest, "clip" | "dino" | "device" | "threads" | "onDownload">;
+export type ScorerOptions = Pick<
+  EvaluationRequest,
+  "clip" | "dino" | "device" | "precision" | "threads" | "onDownload"
+>;
 
 /**
  * Measures a folder of pictures.
@@ -149,14 +154,15 @@ async function startEncoders({
   clip = embedded("clip"),
   dino = embedded("vit"),
   protocol = "dreambooth",
-  device = "auto",
+  device,
+  precision,
   threads,
   signal,
   onDownload: onProgress,
 }: ScorerOptions & Pick<EvaluationRequest, "protocol" | "signal">) {
   const clipFolder = await encoderFolder(clip, { signal, onProgress });
   const dinoFolder = await encoderFolder(dino, { signal, onProgress });
-  const engine = await startEngine({ device: await resolveDevice(device), threads });
+  const engine = await startEngine({ ...(await resolveCompute({ device, precision })), threads });
   try {
     return {
       engine,

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import {
   add,
+  average,
   concat,
   constant,
   cos,
@@ -82,13 +83,16 @@ export const unetConfig = (config: Readonly<Record<string, unknown>>): UNetConfi
 /** The text inputs of the cross-attention at `path`: its keys and values. */
 const textInputs = (path: string) => ({ keys: `${path}.keys`, values: `${path}.values` });
 
+/** How self-attention at the largest resolution is computed: in full, or with keys and values averaged over 2x2 pixels. */
+export type AttentionForm = "exact" | "averaged";
+
 /**
  * Records the U-Net.
  *
  * Inputs: `latents` [batch, in_channels, height, width], `timestep` [batch], keys and values of every cross-attention
  * [batch, tokens, width], and the factors of the adapters at `unet.sites`. Output: `prediction`, shaped like the latents.
  */
-export function unet(unet: Module, config: UNetConfig): Outputs {
+export function unet(unet: Module, config: UNetConfig, attentionForm: AttentionForm = "exact"): Outputs {
   const batch = symbol("batch");
   const latents = input("latents", [batch, config.in_channels, symbol("height"), symbol("width")]);
   const norm = { groups: config.norm_num_groups, epsilon: config.norm_eps };
@@ -99,7 +103,12 @@ export function unet(unet: Module, config: UNetConfig): Outputs {
     return { keys: input(names.keys, shape), values: input(names.values, shape) };
   };
   const transform = (module: Module, x: Value, block: number): Value =>
-    transformer(module, x, { ...blockAttention(config, block), groups: norm.groups, text });
+    transformer(module, x, {
+      ...blockAttention(config, block),
+      groups: norm.groups,
+      text,
+      averaged: attentionForm === "averaged" && block === 0,
+    });
 
   let x = convAt(unet.at("conv_in"), latents, { padding: [1, 1, 1, 1] });
   const skips: Value[] = [x];
@@ -206,17 +215,21 @@ interface TransformerOptions {
   readonly layers: number;
   readonly groups: number;
   readonly text: (module: Module, width: number) => KeysValues;
+  /** Whether keys and values of self-attention are averaged over 2x2 pixels. */
+  readonly averaged: boolean;
 }
 
 /** Diffusers' Transformer2DModel: x [batch, channels, h, w], as tokens, through its blocks, added to x. */
-function transformer(module: Module, x: Value, { heads, layers, groups, text }: TransformerOptions): Value {
+function transformer(module: Module, x: Value, { heads, layers, groups, text, averaged }: TransformerOptions): Value {
   const width = x.shape[1] as number;
   // A 1x1 convolution on pixels is a linear layer on tokens, so proj_in and proj_out are always linear here.
   let h = linearAt(module.at("proj_in"), toTokens(groupNormAt(module.at("norm"), x, groups, 1e-6)));
   for (let i = 0; i < layers; i++) {
     const block = module.at("transformer_blocks").at(i);
     const self = layerNormAt(block.at("norm1"), h);
-    h = add(h, attend(block.at("attn1"), self, keysValues(block.at("attn1"), self), heads));
+    // Projections are linear, so averages of their inputs are averages of keys and of values.
+    const seen = averaged ? toTokens(average(toPicture(self, x))) : self;
+    h = add(h, attend(block.at("attn1"), self, keysValues(block.at("attn1"), seen), heads));
     h = add(h, attend(block.at("attn2"), layerNormAt(block.at("norm2"), h), text(block.at("attn2"), width), heads));
     h = add(h, feedForward(block.at("ff.net"), layerNormAt(block.at("norm3"), h)));
   }

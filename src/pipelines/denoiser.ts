@@ -9,6 +9,7 @@ import { TillerError } from "../errors/index.ts";
 import type { Component, Model, Tokens } from "../families/family.ts";
 import { connect, gather, input, inputsOf, type Outputs, symbol, type Value } from "../graph/index.ts";
 import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
+import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, float32, int32, type Kept, type Session, type Tensor } from "../runtime/index.ts";
 import { type AdapterInputs, type LoadedAdapter, loadAdapterInputs, sitesOf } from "./adapter-inputs.ts";
 import { inInt8 } from "./int8-weights.ts";
@@ -76,6 +77,7 @@ export async function buildDenoiser(
   engine: Engine,
   source: DenoiserSource,
   loaded: readonly LoadedAdapter[],
+  attention: AttentionForm = "exact",
 ): Promise<Denoiser> {
   const { components, text } = source;
   const fewerLayers = new Map<number, Promise<{ session: Session; inputs: AdapterInputs }>>();
@@ -93,7 +95,7 @@ export async function buildDenoiser(
     const graphs = {
       text: text.graph(modules),
       prepare: byRow(source.denoiser.prepare(modules)),
-      predict: source.denoiser.predict(modules),
+      predict: source.denoiser.predict(modules, attention),
     };
     const used = new Set(
       Object.values(graphs).flatMap((outputs) =>

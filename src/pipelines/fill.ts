@@ -85,6 +85,7 @@ export const recipeOf = ({ name: model, options, adapters, engine }: Parts, requ
   ...(options.config !== undefined && { config: options.config }),
   ...(options.prediction !== undefined && { prediction: options.prediction }),
   adapters: adapters.map(({ adapter, file, strength, sha256 }) => ({ file, name: adapter.name, strength, sha256 })),
+  ...(options.attention === "averaged" && { attention: options.attention }),
   computed: { device: engine.device, precision: engine.precision },
   request,
 });

@@ -6,6 +6,7 @@ import type { Model } from "../families/family.ts";
 import { openModel } from "../families/open-model.ts";
 import { largestNetwork } from "../families/parameters.ts";
 import type { HubOptions } from "../hub/options.ts";
+import type { AttentionForm } from "../models/unet.ts";
 import { type DeviceName, type Engine, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
@@ -40,6 +41,11 @@ export interface LoadOptions {
   readonly device?: DeviceName | undefined;
   /** The number type of matrix products: float32 by default. */
   readonly precision?: PrecisionName | undefined;
+  /**
+   * Self-attention at the largest resolution: `exact` by default; `averaged` averages its keys and values over 2x2 pixels,
+   * which is faster and draws other pictures.
+   */
+  readonly attention?: AttentionForm | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
   /** Record the time of every operator; `close` returns it. */
@@ -90,7 +96,7 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
     onProgress?.({ what: "building the networks" });
     const networks = [model, base].flatMap((one) => [...(one?.components.values() ?? [])]);
     const [predictor] = await Promise.all([
-      buildPredictor(engine, model, base, adapters),
+      buildPredictor(engine, model, base, adapters, options.attention),
       refuseNotFinite(networks, signal),
     ]);
     return {

@@ -9,6 +9,7 @@ import { readSafetensors } from "../bytes/safetensors.ts";
 import type { Component, Model, Tokens } from "../families/family.ts";
 import type { ComputedRows } from "../guidance/evaluations.ts";
 import type { Row, RowText } from "../guidance/guidance.ts";
+import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, rowOf, stackRows, type Tensor } from "../runtime/index.ts";
 import { blendCheckpoints } from "../weights/blend.ts";
 import type { LoadedAdapter } from "./adapter-inputs.ts";
@@ -50,9 +51,10 @@ export async function buildPredictor(
   model: Model,
   base: Model | undefined,
   adapters: readonly LoadedAdapter[],
+  attention: AttentionForm = "exact",
 ): Promise<Predictor> {
   let loaded = adapters;
-  const main = await buildDenoiser(engine, model, loaded);
+  const main = await buildDenoiser(engine, model, loaded, attention);
   let weak: { strength: number; denoiser: Denoiser } | undefined;
 
   const denoiserAt = async (strength: number): Promise<Denoiser> => {
@@ -60,7 +62,10 @@ export async function buildPredictor(
     if (weak?.strength !== strength) {
       await weak?.denoiser.release();
       weak = undefined;
-      weak = { strength, denoiser: await buildDenoiser(engine, await between(model, base, strength), loaded) };
+      weak = {
+        strength,
+        denoiser: await buildDenoiser(engine, await between(model, base, strength), loaded, attention),
+      };
     }
     return weak.denoiser;
   };

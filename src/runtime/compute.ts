@@ -11,8 +11,11 @@ export const precisionNames = ["float32", "bfloat16", "float16", "int8", "auto"]
 /** A number type as users name it. */
 export type PrecisionName = (typeof precisionNames)[number];
 
+/** What computes, and in which number type. */
 export interface Compute {
+  /** The device. */
   readonly device: Device;
+  /** What products are computed in. */
   readonly precision: Precision;
 }
 
@@ -52,6 +55,19 @@ export async function resolveCompute(
   if (precision === "float16" && (found === "cpu" || found === "openvino")) throw unavailable(precision, found);
   if (precision === "int8" && found !== "cpu") throw unavailable(precision, found);
   return { device: found, precision };
+}
+
+/** What of the number types a device computes in here, with what computes in each; of `auto`, a large network's. */
+export async function precisionsOn(device: DeviceName | undefined): Promise<{ name: PrecisionName; on: Device }[]> {
+  const found = [];
+  for (const name of precisionNames) {
+    const compute = await resolveCompute({ device, precision: name }, large).catch((error: unknown) => {
+      if (error instanceof TillerError) return undefined;
+      throw error;
+    });
+    if (compute) found.push({ name, on: compute.device });
+  }
+  return found;
 }
 
 /** The device for number types that only one device has. */

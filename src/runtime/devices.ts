@@ -43,11 +43,15 @@ export async function probeDevice(device: Device): Promise<DeviceProbe> {
     if (y?.data[0] !== 6 || y.data[1] !== 12) return { ok: false, detail: `computed ${y?.data} instead of 6,12` };
     return { ok: true, detail: engine.fusedAttention ? "works" : `works; its ${plainAttention}` };
   } catch (error) {
-    return { ok: false, detail: (error as Error).message };
+    return { ok: false, detail: withoutSource((error as Error).message) };
   } finally {
     await engine?.close();
   }
 }
+
+/** Of the runtime's reports what went wrong, without the place in its own source code. */
+const withoutSource = (message: string): string =>
+  /CUDA failure \d+: [^;]*[^;\s]/.exec(message)?.[0] ?? message.replace(/\/\S+\.(cc|cpp|h):\d+ .* was false\. /, "");
 
 /**
  * Resolves a device name.
@@ -67,7 +71,7 @@ export async function resolveDevice(name: DeviceName): Promise<Device> {
   if (!ok)
     throw new TillerError(
       "device-unavailable",
-      `device ${name} does not work here (${detail}): use --device cpu, or see tiller doctor.`,
+      `device ${name} does not work here (${detail.replace(/\.$/, "")}): use --device cpu, or see tiller doctor.`,
     );
   return name;
 }

@@ -1,7 +1,7 @@
 /** The runtime, with which pipelines compile and run graphs. */
 export { runtimeVersion, startEngine } from "#runtime";
 export { plainAttention } from "./attention-check.ts";
-export { type Compute, type PrecisionName, precisionNames, resolveCompute } from "./compute.ts";
+export { type Compute, type PrecisionName, precisionNames, precisionsOn, resolveCompute } from "./compute.ts";
 export { type DeviceName, deviceNames, probeDevice, resolveDevice } from "./devices.ts";
 export type { Engine, EngineOptions, Feeds, Kept, OperatorTime, Precision, Session } from "./engine.ts";
 export { type Device, targets } from "./targets.ts";

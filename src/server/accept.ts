@@ -1,5 +1,5 @@
 /** The checks that every request passes before it is queued, whichever API it came through. */
-import { trainingRequestSchema } from "../index.ts";
+import { type Device, type PrecisionName, TillerError, trainingRequestSchema } from "../index.ts";
 import { refuseInexactSeeds } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { type Form, type Job, type JobRequest, requestsOf } from "./jobs.ts";
@@ -13,15 +13,19 @@ export interface Door {
   readonly queue: Queue;
   /** The most megapixel-steps of one request. */
   readonly mostWork: number;
+  /** What the machine computes in, and what computes in each. */
+  readonly precisions: () => Promise<readonly { readonly name: PrecisionName; readonly on: Device }[]>;
 }
 
 /**
  * Queues a request, or refuses it at once if it would fail later.
  *
- * @throws TillerError `model-unknown`, `name-invalid`, `seed-invalid`, `work-too-large` or `queue-full`.
+ * @throws TillerError `model-unknown`, `name-invalid`, `precision-unavailable`, `seed-invalid`, `work-too-large` or `queue-full`.
  */
-export async function accept(request: JobRequest, { data, models, queue, mostWork }: Door, form?: Form): Promise<Job> {
+export async function accept(request: JobRequest, door: Door, form?: Form): Promise<Job> {
+  const { data, models, queue, mostWork } = door;
   models.get(request.model);
+  await refuseUnavailable(request, door);
   if (request.kind === "training") {
     data.runs(request.upload, request.name);
     // Class images use the seeds from the run's upwards.
@@ -34,4 +38,14 @@ export async function accept(request: JobRequest, { data, models, queue, mostWor
     refuseTooMuch(requests, mostWork);
   }
   return queue.add(request, form);
+}
+
+async function refuseUnavailable({ kind, precision }: JobRequest, { precisions }: Door): Promise<void> {
+  if (precision === undefined) return;
+  const names = (await precisions()).map(({ name }) => name).filter((name) => kind === "pictures" || name !== "int8");
+  if (names.includes(precision)) return;
+  throw new TillerError(
+    "precision-unavailable",
+    `precision ${precision}: for ${kind} this server has ${names.join(", ")}; choose one of them.`,
+  );
 }

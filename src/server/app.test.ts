@@ -30,7 +30,13 @@ async function serve(run: RunJob): Promise<Ask> {
   queue = await openQueue(data, run, { bound: 20 });
   queue.begin();
   const scoring = { scores: async () => [], close: async () => {} };
-  const app = appOf({ data, models: modelsOf([]), queue, scoring, mostWork: usualMostWork }, { page: folder });
+  const precisions = async () => [
+    { name: "float32", on: "cpu" } as const,
+    { name: "int8", on: "cpu" } as const,
+    { name: "auto", on: "cpu" } as const,
+  ];
+  const services = { data, models: modelsOf([]), queue, scoring, mostWork: usualMostWork, precisions };
+  const app = appOf(services, { page: folder });
   return async (path, init) => app.request(`http://localhost${path}`, init);
 }
 

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { pictureRequestSchema, readPicture, type SamplerName, samplers, TillerError } from "../index.ts";
 import { parseAdapter, settingFields } from "../internal.ts";
 import { jobDone } from "./job-done.ts";
-import { picturesSchema, settingsIn } from "./jobs.ts";
+import { picturesSchema, precisionSchema, settingsIn } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";
 
 const shape = pictureRequestSchema.shape;
@@ -35,6 +35,7 @@ const bodySchema = z.looseObject({
   // Additional fields.
   guidance: shape.guidance.optional(),
   ...settingFields,
+  precision: precisionSchema,
 });
 
 /** The model chosen through the options, until the server stops. */
@@ -43,7 +44,7 @@ const chosen = new WeakMap<Services["models"], string>();
 const txt2img: Route = {
   method: "post",
   path: "/sdapi/v1/txt2img",
-  summary: "Generates pictures with the web UI's API; guidance and its settings are additional fields",
+  summary: "Generates pictures with the web UI's API; guidance, its settings and precision are additional fields",
   body: bodySchema,
   answer: z.object({ images: z.array(z.string()), parameters: z.unknown(), info: z.string() }),
   async handle(c, services, body) {
@@ -62,6 +63,7 @@ const txt2img: Route = {
     const { scale = cfg_scale, ...settings } = settingsIn(given);
     const request = checked(picturesSchema, {
       model: asked,
+      precision: given.precision,
       adapters,
       request: {
         prompt,

@@ -8,8 +8,8 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
-import { type DeviceName, TillerError } from "../index.ts";
-import { exists, hold } from "../internal.ts";
+import { type DeviceName, type PrecisionName, TillerError } from "../index.ts";
+import { exists, hold, precisionsOn } from "../internal.ts";
 import { appOf } from "./app.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { leftoversIn, removeLeftovers } from "./leftovers.ts";
@@ -36,6 +36,8 @@ export interface StudioOptions {
   readonly port: number;
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
+  /** What products are computed in where a job does not say: float32 by default. */
+  readonly precision?: PrecisionName | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
   /** The most jobs that may wait: 500 by default. */
@@ -68,16 +70,21 @@ const page = fileURLToPath(new URL("../../dist/studio", import.meta.url));
  * @throws TillerError if the port or host is unavailable, another server uses the folder, or the folder cannot be made.
  */
 export async function startStudio(options: StudioOptions): Promise<Studio> {
-  const { host = "127.0.0.1", port, device, threads, bound = 500, mostWork = usualMostWork } = options;
+  const { host = "127.0.0.1", port, device, precision, threads, bound = 500, mostWork = usualMostWork } = options;
   if (!(port >= 0 && port <= 65535)) throw new TillerError("address-invalid", `port ${port} must be 0 to 65535.`);
   const data = await openDataFolder(options.data);
   const leftovers = await leftoversIn(data);
   const models = modelsOf(options.models ?? []);
   const pipelines = keepPipelines({ device, threads });
-  const queue = await openQueue(data, runJobIn({ data, models, pipelines, mostWork, device, threads }), { bound });
+  const workshop = { data, models, pipelines, mostWork, device, precision, threads };
+  const queue = await openQueue(data, runJobIn(workshop), { bound });
+  // Tried when it is first asked for, once.
+  let precisions: ReturnType<typeof precisionsOn> | undefined;
+  const precisionsHere = () => (precisions ??= precisionsOn(device));
   const scoring = scoringIn(data, models, { clip: options.clip, dino: options.dino, device, threads });
   const token = ["127.0.0.1", "localhost", "::1"].includes(host) ? undefined : await tokenOf(data);
-  const app = appOf({ data, models, queue, scoring, mostWork }, { token, page });
+  const services = { data, models, queue, scoring, mostWork, precisions: precisionsHere, precision };
+  const app = appOf(services, { token, page });
   const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {
     const started = serve({ fetch: app.fetch, hostname: host, port }, () => done(started));
     started.on("error", (error: NodeJS.ErrnoException) => fail(refusedBecause(error, host, port)));

@@ -1,7 +1,7 @@
 /** Jobs, as data that survives a restart. */
 
 import { z } from "zod";
-import { pictureRequestSchema, trainingRequestSchema } from "../index.ts";
+import { pictureRequestSchema, precisionNames, trainingRequestSchema } from "../index.ts";
 import { settingFields } from "../internal.ts";
 
 const id = z.string().regex(/^[\w-]{1,64}$/, "must be an id made by the server");
@@ -13,6 +13,9 @@ const adapterSchema = z.strictObject({
 });
 
 const { shape } = pictureRequestSchema;
+
+/** What products are computed in; absent, it is as the server was started. */
+export const precisionSchema = z.enum(precisionNames).optional();
 
 /** Pixels: larger pictures would block the machine for everyone waiting. */
 const side = shape.width.unwrap().max(2048);
@@ -45,6 +48,8 @@ export const picturesSchema = z.strictObject({
   model: z.string().optional(),
   /** Adapters of the server to use. */
   adapters: z.array(adapterSchema).max(8).default([]),
+  /** What products are computed in; as the server was started by default. */
+  precision: precisionSchema,
   /** What to draw. */
   request: pictureRequestSchema.extend({
     prompt: shape.prompt.max(mostText),
@@ -63,6 +68,8 @@ export const trainingJobSchema = z.strictObject({
   kind: z.literal("training"),
   /** One of the server's models; its first by default. */
   model: z.string().optional(),
+  /** What products are computed in; as the server was started by default. */
+  precision: precisionSchema,
   /** The new adapter's name. */
   name: z.string(),
   /** The training method; `dreambooth` by default. */

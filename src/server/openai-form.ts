@@ -5,7 +5,7 @@ import { z } from "zod";
 import { pictureRequestSchema } from "../index.ts";
 import { settingFields } from "../internal.ts";
 import { jobDone } from "./job-done.ts";
-import { picturesSchema, settingsIn } from "./jobs.ts";
+import { picturesSchema, precisionSchema, settingsIn } from "./jobs.ts";
 import { checked, type Route, type Services } from "./routes.ts";
 
 const shape = pictureRequestSchema.shape;
@@ -27,6 +27,7 @@ const bodySchema = z.looseObject({
   seed: shape.seed.unwrap().optional(),
   sampler: shape.sampler.optional(),
   negative: shape.negative.optional(),
+  precision: precisionSchema,
   adapters: picturesSchema.shape.adapters.optional(),
 });
 
@@ -34,14 +35,16 @@ export const openAiRoute: Route = {
   method: "post",
   path: "/v1/images/generations",
   summary:
-    "Generates pictures with OpenAI's API; guidance and its settings, steps, seed, sampler and adapters are additional fields",
+    "Generates pictures with OpenAI's API; guidance and its settings, steps, seed, sampler, precision and adapters are additional fields",
   body: bodySchema,
   answer: z.object({
     created: z.number(),
     data: z.array(z.object({ b64_json: z.string().optional(), url: z.string().optional() })),
   }),
   async handle(c, services: Services, body) {
-    const { prompt, model, n, size, response_format, adapters, ...rest } = body as z.output<typeof bodySchema>;
+    const { prompt, model, n, size, response_format, precision, adapters, ...rest } = body as z.output<
+      typeof bodySchema
+    >;
     const [width, height] = size && size !== "auto" ? size.split("x").map(Number) : [];
     const { guidance, steps, negative, sampler } = rest;
     // Without a seed every call gives a different picture, as clients of this API expect.
@@ -49,6 +52,7 @@ export const openAiRoute: Route = {
     const settings = { guidance, ...settingsIn(rest), steps, negative, sampler };
     const request = {
       model: services.models.list.some(({ name }) => name === model) ? model : undefined,
+      precision,
       adapters: adapters ?? [],
       request: { prompt, ...settings, seed, count: n ?? 1, ...(width !== undefined && { width, height }) },
     };

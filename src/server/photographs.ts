@@ -16,7 +16,7 @@ export async function refusePhotographsUnasked(
 ): Promise<void> {
   if (request.kind !== "training" || request.model !== undefined || models.get(undefined).source !== embeddedModel)
     return;
-  const { method, upload, kind, name, model, ...settings } = request;
+  const { method, upload, kind, name, model, precision, ...settings } = request;
   const images = data.upload(upload);
   if (!(await exists(images))) return;
   const offered = models.list.some(({ source }) => source === photographsModel);

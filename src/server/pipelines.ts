@@ -1,26 +1,33 @@
-/** Keeps one pipeline, reused by the next job if the model is the same. */
-import { type DeviceName, Pipeline } from "../index.ts";
+/** Keeps one pipeline, reused by the next job if model and precision are the same. */
+import { type DeviceName, Pipeline, type PrecisionName } from "../index.ts";
 
 export interface Pipelines {
-  /** The pipeline for a model with these adapters. */
-  get(model: string, adapters: readonly { file: string; strength: number }[], signal?: AbortSignal): Promise<Pipeline>;
+  /** The pipeline for a model with these adapters, in this precision. */
+  get(
+    model: string,
+    adapters: readonly { file: string; strength: number }[],
+    precision: PrecisionName | undefined,
+    signal?: AbortSignal,
+  ): Promise<Pipeline>;
   /** Closes the pipeline and frees its memory. */
   close(): Promise<void>;
 }
 
 export function keepPipelines(options: { device?: DeviceName | undefined; threads?: number | undefined }): Pipelines {
-  let kept: { model: string; adapters: string; pipeline: Pipeline } | undefined;
+  let kept: { loaded: string; adapters: string; pipeline: Pipeline } | undefined;
   const close = async () => {
     const old = kept;
     kept = undefined;
     await old?.pipeline.close();
   };
   return {
-    async get(model, adapters, signal) {
+    async get(model, adapters, precision, signal) {
       const wanted = JSON.stringify(adapters);
-      if (kept?.model !== model) {
+      const loaded = JSON.stringify([model, precision]);
+      if (kept?.loaded !== loaded) {
         await close();
-        kept = { model, adapters: wanted, pipeline: await Pipeline.load(model, { ...options, adapters, signal }) };
+        const pipeline = await Pipeline.load(model, { ...options, precision, adapters, signal });
+        kept = { loaded, adapters: wanted, pipeline };
       } else if (kept.adapters !== wanted) {
         try {
           await kept.pipeline.setAdapters(adapters);

@@ -34,6 +34,7 @@ const servicesWith = (queue: Queue) => ({
   queue,
   scoring: { scores: async () => [], close: async () => {} },
   mostWork: 1,
+  precisions: async () => [],
 });
 
 /** A job run by `run`, and the answer to a client that waits for it. */

@@ -4,7 +4,17 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
-import { guidanceMethods, guidanceNames, metricNames, metrics, samplerNames, samplers, TillerError } from "../index.ts";
+import {
+  guidanceMethods,
+  guidanceNames,
+  metricNames,
+  metrics,
+  type PrecisionName,
+  precisionNames,
+  samplerNames,
+  samplers,
+  TillerError,
+} from "../index.ts";
 import { defaultsOf, exists, wrongSetting } from "../internal.ts";
 import { accept, type Door } from "./accept.ts";
 import { deletePicture, galleryPage, galleryPicture, galleryPictureSchema } from "./gallery.ts";
@@ -30,6 +40,8 @@ import { keepUpload } from "./uploads.ts";
 
 export interface Services extends Door {
   readonly scoring: Scoring;
+  /** Of a job that names none. */
+  readonly precision?: PrecisionName | undefined;
 }
 
 export interface Route {
@@ -110,6 +122,15 @@ const samplerSchema = z.object({
   label: z.string(),
   /** Whether it has Karras spacing. */
   karras: z.boolean(),
+});
+
+const precisionSchema = z.object({
+  /** As jobs name it; of `auto`, what it takes depends on the model. */
+  name: z.enum(precisionNames),
+  /** The device that computes in it. */
+  on: z.string(),
+  /** Whether a job that names none has it. */
+  usual: z.boolean(),
 });
 
 const metricSchema = z.object({
@@ -212,6 +233,14 @@ export const routes = [
     summary: "The samplers, and which have Karras spacing",
     answer: z.array(samplerSchema),
     handle: (c) => c.json(samplers.map(({ name, label, karras }) => ({ name, label, karras }))),
+  }),
+  route({
+    method: "get",
+    path: "/api/precisions",
+    summary: "What products can be computed in here, and which a job has that names none",
+    answer: z.array(precisionSchema),
+    handle: async (c, { precisions, precision = "float32" }) =>
+      c.json((await precisions()).map((one) => ({ ...one, usual: one.name === precision }))),
   }),
   route({
     method: "get",

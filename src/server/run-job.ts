@@ -7,6 +7,7 @@ import {
   type DeviceName,
   encodePng,
   type Pace,
+  type PrecisionName,
   type Recipe,
   readPixels,
   readRecipe,
@@ -29,6 +30,8 @@ export interface Workshop {
   /** The most megapixel-steps of one request. */
   readonly mostWork: number;
   readonly device?: DeviceName | undefined;
+  /** Of a job that names none. */
+  readonly precision?: PrecisionName | undefined;
   readonly threads?: number | undefined;
 }
 
@@ -42,7 +45,7 @@ export const runJobIn =
 async function draw(
   id: string,
   asked: PicturesRequest,
-  { data, models, pipelines, mostWork }: Workshop,
+  { data, models, pipelines, mostWork, precision: usual }: Workshop,
   change: (change: Partial<Job>) => void,
   signal: AbortSignal,
 ): Promise<Partial<Job>> {
@@ -54,7 +57,7 @@ async function draw(
     }),
   );
   const chosen = models.get(asked.model);
-  const pipeline = await pipelines.get(chosen.source, files, signal);
+  const pipeline = await pipelines.get(chosen.source, files, asked.precision ?? usual, signal);
   const { defaults } = pipeline;
   const requests = requestsOf(asked).map((one) => completed(one, defaults));
   refuseTooMuch(
@@ -113,8 +116,8 @@ const begins: Pace = { done: 0, total: 1 };
 
 async function learn(
   { id, pictures: before }: Pick<Job, "id" | "pictures">,
-  { model, name, method, upload, kind, ...settings }: TrainingJobRequest,
-  { data, models, pipelines, device, threads }: Workshop,
+  { model, name, method, upload, kind, precision: own, ...settings }: TrainingJobRequest,
+  { data, models, pipelines, device, threads, precision: usual }: Workshop,
   change: (change: Partial<Job>) => void,
   signal: AbortSignal,
 ): Promise<Partial<Job>> {
@@ -124,7 +127,8 @@ async function learn(
   // Free the memory for training.
   await pipelines.close();
   // The same request resumes its run; any other starts a new one.
-  const key = createHash("sha256").update(JSON.stringify({ model, method, settings })).digest("hex").slice(0, 12);
+  const asked = { model, method, settings, precision: own };
+  const key = createHash("sha256").update(JSON.stringify(asked)).digest("hex").slice(0, 12);
   const runs = data.runs(upload, name);
   const run = `${runs}${key}.safetensors`;
   const request = { ...settings, model: models.get(model).source, images, out: run, resume: true };
@@ -135,7 +139,9 @@ async function learn(
   const warnings: string[] = [];
   const pictures = [...before];
   let adapters: readonly string[] = [];
-  for await (const event of train(method, request, { device, threads, signal })) {
+  // int8 is for drawing alone: a server of it learns in float32.
+  const precision = own ?? (usual === "int8" ? "float32" : usual);
+  for await (const event of train(method, request, { device, precision, threads, signal })) {
     if (event.type === "warning") {
       warnings.push(withoutPlaces(event.message, [images, run, runFolderOf(run), request.model]));
       change({ warnings: [...warnings] });

@@ -153,7 +153,7 @@ function linesOf(
   recipe: Recipe,
   methods: readonly GuidanceMethod[],
 ): [string, string | number][] {
-  const { request, model, adapters } = recipe;
+  const { request, model, adapters, computed } = recipe;
   const { guidance, negative, sampler, karras, clipSkip } = request;
   const told = settingsIn(recipe, methods).filter(({ isTold }) => isTold);
   const settings = [guidance, ...told.map(({ label, value }) => `${label} ${value}`)];
@@ -167,6 +167,7 @@ function linesOf(
     ...(clipSkip > 0 ? [["clip skip", clipSkip] as [string, number]] : []),
     ["model", model],
     ["adapters", adapters.map(({ name, strength }) => `${name} ${strength}`).join(", ") || "none"],
+    ...(computed ? [["computed", `in ${computed.precision} on ${computed.device}`] as [string, string]] : []),
   ];
 }
 

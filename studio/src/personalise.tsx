@@ -1,12 +1,13 @@
 /** Personalise: upload pictures of a subject, train, and watch the loss. */
 import { type FormEvent, useId, useRef, useState } from "react";
-import { ApiError, isOver, type TrainingJob, type Upload } from "tillerjs/client";
+import { ApiError, isOver, type Precision, type TrainingJob, type Upload } from "tillerjs/client";
 import type { CreateForm } from "./create.tsx";
 import { Choice, Field, Frame, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
+import { PrecisionChoice } from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
-const usual = { name: "my-subject", model: "", class: "dog", token: "sks", steps: 400, rank: 16 };
+const usual = { name: "my-subject", model: "", precision: "", class: "dog", token: "sks", steps: 400, rank: 16 };
 
 /** The embedded model. */
 const dinghy = "dinghy";
@@ -56,7 +57,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
     );
   }
 
-  const { model: chosen, ...settings } = form;
+  const { model: chosen, precision, ...settings } = form;
   // A server whose model is dinghy checks for photographs unless dinghy is named, which is done here only to insist.
   const usually = models?.[0] === dinghy && model === dinghy;
   const named = usually ? (kept !== null && insisted === kept.id ? dinghy : "") : chosen;
@@ -66,6 +67,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
         upload: kept.id,
         ...settings,
         ...(named && { model: named }),
+        ...(precision && { precision: precision as Precision["name"] }),
         ...(model === dinghy && forDinghy),
         sampleEvery: Math.max(1, Math.ceil(form.steps / 5)),
       }
@@ -149,6 +151,7 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
           <NumberField label="Steps" value={form.steps} min={1} max={5000} onChange={set("steps")} />
           <NumberField label="Rank" value={form.rank} min={1} max={128} onChange={set("rank")} />
         </div>
+        <PrecisionChoice value={form.precision} training onChange={set("precision")} />
         <button type="submit" className="main" disabled={busy || coming > 0 || (job !== undefined && !isOver(job))}>
           {resumes ? "Resume learning" : "Learn"}
         </button>

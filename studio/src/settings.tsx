@@ -1,5 +1,5 @@
 /** The fields shared by Create and Compare. */
-import type { Defaults, GalleryPicture, PicturesJob, Sampler } from "tillerjs/client";
+import type { Defaults, GalleryPicture, PicturesJob, Precision, Sampler } from "tillerjs/client";
 import { Choice, Field, NumberField } from "./parts.tsx";
 import { useAsked } from "./state.ts";
 import { tiller } from "./tiller.ts";
@@ -19,6 +19,8 @@ export interface DrawingForm {
   sampler: string;
   karras: boolean;
   clipSkip: number;
+  /** What products are computed in: empty for what the server was started with. */
+  precision: string;
   /** Pixels. */
   width: number | null;
   height: number | null;
@@ -37,15 +39,17 @@ export const usualDrawing: DrawingForm = {
   sampler: "",
   karras: false,
   clipSkip: 0,
+  precision: "",
   width: null,
   height: null,
 };
 
 /** The shared part of the job; each page adds its guidance. */
 export function drawingJob(form: DrawingForm): PicturesJob {
-  const { prompt, negative, model, adapter, strength, others, seed, sampler, karras, clipSkip } = form;
+  const { prompt, negative, model, adapter, strength, others, seed, sampler, karras, clipSkip, precision } = form;
   return {
     ...(model && { model }),
+    ...(precision && { precision: precision as Precision["name"] }),
     adapters: adapter ? [{ name: adapter, strength }, ...others] : [],
     request: {
       prompt,
@@ -62,7 +66,8 @@ export function drawingJob(form: DrawingForm): PicturesJob {
 }
 
 /** The form that draws a picture again. */
-export function drawingOf({ request, model, adapters }: NonNullable<GalleryPicture["recipe"]>): Partial<DrawingForm> {
+export function drawingOf(recipe: NonNullable<GalleryPicture["recipe"]>): Partial<DrawingForm> {
+  const { request, model, adapters, computed } = recipe;
   const { prompt, negative, scale, steps, seed, sampler, karras, clipSkip, width, height } = request;
   const [first, ...others] = adapters.map(({ name, strength }) => ({ name, strength }));
   return {
@@ -71,6 +76,8 @@ export function drawingOf({ request, model, adapters }: NonNullable<GalleryPictu
     strength: first?.strength ?? 1,
     width: width ?? null,
     height: height ?? null,
+    // Pictures of before do not say it: they are float32's.
+    precision: computed?.precision ?? "float32",
     ...(scale !== undefined && { scale }),
   };
 }
@@ -160,6 +167,27 @@ export function ModelAndAdapter(
   );
 }
 
+/** What products are computed in, among what the server's machine has. */
+export function PrecisionChoice(props: {
+  value: string;
+  /** Of training, which has no int8. */
+  training?: boolean;
+  onChange: (precision: Precision["name"] | "") => void;
+}) {
+  const found = useAsked(tiller.precisions, 0).value;
+  const usual = found?.find((one) => one.usual)?.name;
+  const names = found?.map(({ name }) => name).filter((name) => !props.training || name !== "int8");
+  return (
+    <Choice
+      label="Precision"
+      value={props.value}
+      names={names}
+      none={usual ? `the server's, ${usual}` : "the server's"}
+      onChange={(name) => props.onChange(name as Precision["name"] | "")}
+    />
+  );
+}
+
 /** Rarely changed settings. */
 export function MoreSettings({ form, change, usual }: Part & { usual: Defaults }) {
   const samplers = useAsked(tiller.samplers, 0).value;
@@ -200,6 +228,7 @@ export function MoreSettings({ form, change, usual }: Part & { usual: Defaults }
           max={12}
           onChange={(clipSkip) => change({ clipSkip })}
         />
+        <PrecisionChoice value={form.precision} onChange={(precision) => change({ precision })} />
         <label className="check">
           <input type="checkbox" checked={form.karras} onChange={(e) => change({ karras: e.target.checked })} />
           Karras sigmas{withKarras && ` (${withKarras.join(", ")})`}

@@ -1,4 +1,4 @@
-/** Reads the directory of a zip archive, including PyTorch's zip64; members are used in place, so they must be uncompressed. */
+/** Reads the directory of a zip archive, including PyTorch's zip64. */
 import type { ByteSource } from "../source.ts";
 
 /** One file of an archive. */
@@ -6,6 +6,8 @@ export interface Member {
   readonly name: string;
   /** Uncompressed length in bytes. */
   readonly size: number;
+  /** Its length as it lies in the archive. */
+  readonly packed: number;
   /** Compression method: 0 is none. */
   readonly method: number;
   readonly encrypted: boolean;
@@ -45,10 +47,11 @@ export async function readDirectory(source: ByteSource): Promise<Member[]> {
     const wide = zip64Fields(view, extraAt, extraAt + extraLength);
     // The zip64 extra holds only the fields that do not fit, in this order.
     const unpacked = wide(view.getUint32(p + 24, true));
-    wide(view.getUint32(p + 20, true));
+    const packed = wide(view.getUint32(p + 20, true));
     members.push({
       name: new TextDecoder().decode(bytes.subarray(p + 46, extraAt)),
       size: unpacked,
+      packed,
       method: view.getUint16(p + 10, true),
       encrypted: (view.getUint16(p + 8, true) & 1) !== 0,
       header: wide(view.getUint32(p + 42, true)),
@@ -59,18 +62,32 @@ export async function readDirectory(source: ByteSource): Promise<Member[]> {
 }
 
 /**
- * The byte offset of a member's contents.
+ * The byte offset of a member's contents, which must be uncompressed: it is used in place.
  *
  * @throws ZipError if it is compressed or encrypted, or not inside the file.
  */
-export async function placeOfMember(source: ByteSource, { name, size, method, encrypted, header }: Member) {
+export async function placeOfMember(source: ByteSource, member: Member): Promise<number> {
+  const { name, method, encrypted } = member;
   if (method !== 0 || encrypted) throw new ZipError(`${name} is ${encrypted ? "encrypted" : "compressed"} in it`);
+  return placeOfPacked(source, member, member.size);
+}
+
+/**
+ * Where a member's bytes begin as they lie in the archive.
+ *
+ * @throws ZipError if it does not lie in the file.
+ */
+export async function placeOfPacked(
+  source: ByteSource,
+  { name, header, packed }: Member,
+  length = packed,
+): Promise<number> {
   const local = header + 30 <= source.size ? await source.read(header, 30) : new Uint8Array(0);
   const view = viewOf(local);
   if (local.length < 30 || view.getUint32(0, true) !== 0x04034b50)
     throw new ZipError(`${name} is not where it should be`);
   const at = header + 30 + view.getUint16(26, true) + view.getUint16(28, true);
-  if (at + size > source.size) throw new ZipError(`${name} ends beyond the file's end`);
+  if (at + length > source.size) throw new ZipError(`${name} ends beyond the file's end`);
   return at;
 }
 

@@ -65,7 +65,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
     denoiser: {
       channels: config.in_channels,
       prepare: (modules) => textKeysValues(modules("unet"), config),
-      predict: (modules) => unet(modules("unet"), config),
+      predict: (modules, attention) => unet(modules("unet"), config, attention),
       float32: float32Layers,
       picturesAtOnce,
     },

@@ -26,6 +26,10 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     const host = await openVinoHost({ device: openVinoName(device), precision: hints[precision], threads, profile });
     return engineOn(host, device, options);
   }
+  if (device === "cuda" && process.platform === "linux") {
+    const { loadCuda } = await import("./cuda/load.ts");
+    await loadCuda();
+  }
   return engineOn(await startWorker(device, options), device, options);
 }
 

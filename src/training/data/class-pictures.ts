@@ -6,7 +6,9 @@ import { picturesIn } from "../../images/folder.ts";
 import type { LoadOptions } from "../../pipelines/load.ts";
 import { Pipeline } from "../../pipelines/pipeline.ts";
 import { encodePng } from "../../recipe/png.ts";
+import type { SamplerName } from "../../recipe/request.ts";
 import type { Share } from "../progress.ts";
+import type { KeptPictures } from "./kept-pictures.ts";
 import type { TrainingPicture } from "./pictures.ts";
 
 export interface ClassPictureOptions {
@@ -15,15 +17,41 @@ export interface ClassPictureOptions {
   readonly prompt: string;
   readonly resolution: number | undefined;
   readonly seed: number;
+  /** What they are drawn with; the model's own by default. */
+  readonly drawing?: ClassDrawing | undefined;
+  /** Pictures of earlier runs, of which those with the seeds asked for are taken. */
+  readonly kept?: KeptPictures | undefined;
   /** What affects the pictures: those drawn with other values are redrawn. If undefined, all existing ones stay. */
   readonly drawnAs?: Readonly<Record<string, unknown>> | undefined;
   readonly load: LoadOptions;
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface ClassDrawing {
+  readonly sampler: SamplerName;
+  readonly steps: number;
+}
+
+/** What a run's own are drawn with: what they show counts, not the last detail, and they cost more than training. */
+export const quickDrawing: ClassDrawing = { sampler: "dpm++", steps: 20 };
+
+/** What is drawn, and how long that will take. */
+export interface ClassPicturesPlan {
+  /** Pictures that are drawn. */
+  readonly count: number;
+  /** Pictures that earlier runs drew. */
+  readonly reused: number;
+  /** Steps of each. */
+  readonly steps: number;
+  /** Seconds of all their steps, once one of them was timed. */
+  readonly seconds?: number | undefined;
+}
+
 /** Steps done, and which pictures are being drawn: "pictures 1 to 4 of 16". */
 export interface ClassPicturesDone extends Share {
   readonly which: string;
+  /** Before the first step, and again as soon as the time is known. */
+  readonly plan?: ClassPicturesPlan | undefined;
 }
 
 /**
@@ -36,27 +64,44 @@ export async function* makeClassPictures(
   model: string,
   options: ClassPictureOptions,
 ): AsyncGenerator<ClassPicturesDone, void, undefined> {
-  const { folder, count, prompt, resolution, seed, drawnAs, load, signal } = options;
+  const { folder, count, prompt, resolution, seed, drawing, kept, drawnAs, load, signal } = options;
   await makeFolder(folder);
   if (drawnAs) await removeOthers(folder, count, drawnAs);
   const present = new Set(await picturesIn(folder));
   const others = [...present].filter((name) => !drawn.test(name)).length;
   const missing: number[] = [];
-  for (let i = 0; i < count - others; i++) if (!present.has(nameOf(i))) missing.push(i);
-  if (missing.length === 0) return;
+  let reused = 0;
+  for (let i = 0; i < count - others; i++) {
+    if (present.has(nameOf(i))) continue;
+    const before = await kept?.read(seed + i);
+    if (before) {
+      await writeWhole(join(folder, nameOf(i)), before);
+      reused++;
+    } else {
+      missing.push(i);
+    }
+  }
+  if (missing.length === 0) {
+    if (reused > 0) yield { done: 0, of: 0, which: "pictures", plan: { count: 0, reused, steps: 0 } };
+    return;
+  }
 
   const pipeline = await Pipeline.load(model, load);
-  const { steps } = pipeline.defaults;
+  const { steps } = drawing ?? pipeline.defaults;
   const [pictures, of] = [missing.length, missing.length * steps];
+  const plan = { count: pictures, reused, steps };
   try {
-    yield { done: 0, of, which: "pictures" };
+    yield { done: 0, of, which: "pictures", plan };
     let before = 0;
+    // The first step builds and warms up; the second tells how long one takes.
+    let timed: number | undefined;
     // Consecutive missing numbers are one request; usually there is only one.
     for (const [first, length] of runsOf(missing)) {
       const request = {
         prompt,
         seed: seed + first,
         count: length,
+        ...drawing,
         ...(resolution !== undefined && { width: resolution, height: resolution }),
       };
       for await (const event of pipeline.generate(request, { signal })) {
@@ -64,10 +109,17 @@ export async function* makeClassPictures(
           const first = before + event.picture;
           const through = event.batch === 1 ? "" : ` to ${first + event.batch}`;
           const which = `${event.batch === 1 ? "picture" : "pictures"} ${first + 1}${through} of ${pictures}`;
-          yield { done: first * steps + event.step * event.batch, of, which };
+          const done = { done: first * steps + event.step * event.batch, of, which };
+          const now = performance.now();
+          const second = first === 0 && event.step === 2;
+          const seconds = second ? (((now - timed!) / 1000) * of) / event.batch : undefined;
+          yield seconds === undefined ? done : { ...done, plan: { ...plan, seconds } };
+          timed = now;
         }
         if (event.type === "picture") {
-          await writeWhole(join(folder, nameOf(first + event.index)), await encodePng(event, event.recipe));
+          const png = await encodePng(event, event.recipe);
+          await writeWhole(join(folder, nameOf(first + event.index)), png);
+          await kept?.keep(event.seed, png);
         }
       }
       before += length;

@@ -1,13 +1,14 @@
 /** What it takes to learn photographs, for requests that name no model. */
 import { TillerError } from "../../errors/index.ts";
 import { embeddedModel } from "../../families/embedded.ts";
+import { quickDrawing } from "../data/class-pictures.ts";
 import { arePhotographs, type LookOptions } from "../data/photographs.ts";
 import type { TrainingMethodName } from "../methods/index.ts";
 import { fillSettings, type TrainingRequest } from "./options.ts";
 
 /** The model for photographs, and what it takes: README.md's table of speed, measured on two cores. */
 export const photographsModel = "stable-diffusion-v1-5/stable-diffusion-v1-5";
-const reference = { cores: 2, resolution: 512, pictureSteps: 50, secondsPerPictureStep: 9, secondsPerRow: 12.4 };
+const reference = { cores: 2, resolution: 512, secondsPerPictureStep: 9, secondsPerRow: 12.4 };
 /** Speed on more cores was not measured and is not assumed. */
 const mostCores = 16;
 const [download, memoryNeeded] = ["4.3 GB", 10.4 * 2 ** 30];
@@ -71,7 +72,7 @@ function secondsOf(settings: Settings, cores: number): { training: number; class
   const drawn = prior && classImages === undefined ? Math.min(priorCount, steps * accumulate * batch) : 0;
   return {
     training: steps * rows * reference.secondsPerRow * slower,
-    classPictures: drawn * reference.pictureSteps * reference.secondsPerPictureStep * slower,
+    classPictures: drawn * quickDrawing.steps * reference.secondsPerPictureStep * slower,
   };
 }
 

@@ -6,11 +6,22 @@ import type { Model } from "../../families/family.ts";
 import { openModel } from "../../families/open-model.ts";
 import { largestNetwork } from "../../families/parameters.ts";
 import type { Pace } from "../../pace.ts";
-import { type DeviceName, type PrecisionName, resolveCompute, startEngine } from "../../runtime/index.ts";
+import type { SamplerName } from "../../recipe/request.ts";
+import {
+  type Compute,
+  type Device,
+  type DeviceName,
+  type Precision,
+  type PrecisionName,
+  resolveCompute,
+  startEngine,
+  targets,
+} from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
 import { refuseNotFinite } from "../../weights/refuse-not-finite.ts";
-import { makeClassPictures, strangeClassPicture } from "../data/class-pictures.ts";
+import { makeClassPictures, quickDrawing, strangeClassPicture } from "../data/class-pictures.ts";
 import type { Source } from "../data/draws.ts";
+import { keptPictures } from "../data/kept-pictures.ts";
 import { readPictures } from "../data/pictures.ts";
 import { textsWithoutToken } from "../data/texts-without-token.ts";
 import { type TrainingMethodName, trainingMethods } from "../methods/index.ts";
@@ -48,6 +59,26 @@ export interface TrainingPreparation {
   readonly share?: number | undefined;
   /** Progress of the whole run, once its length is known. */
   readonly pace?: Pace | undefined;
+}
+
+/** Class images are drawn first: sent before the first one, and again once the time is known. */
+export interface TrainingClassImages {
+  /** Tells events apart. */
+  readonly type: "class-images";
+  /** How many are drawn. */
+  readonly count: number;
+  /** How many are reused from earlier runs. */
+  readonly reused: number;
+  /** What draws them. */
+  readonly sampler: SamplerName;
+  /** Its steps. */
+  readonly steps: number;
+  /** What computes. */
+  readonly device: Device;
+  /** What products are computed in. */
+  readonly precision: Precision;
+  /** Seconds that all of them take: an estimate by the second step; absent until then. */
+  readonly seconds?: number | undefined;
 }
 
 /** A step is done. */
@@ -91,13 +122,22 @@ export interface TrainingSaved extends SavedAdapter {
 }
 
 /** The events of training, in order. */
-export type TrainingEvent = TrainingWarning | TrainingPreparation | TrainingStep | TrainingSample | TrainingSaved;
+export type TrainingEvent =
+  | TrainingWarning
+  | TrainingPreparation
+  | TrainingClassImages
+  | TrainingStep
+  | TrainingSample
+  | TrainingSaved;
 
 /** Where training runs, and how to stop it early. */
 export interface TrainOptions {
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
-  /** The number type of matrix products: float32 by default. Trained tensors, optimiser state and sums are always float32. */
+  /**
+   * The number type of matrix products: float32 by default, but `auto` for the class images that the model draws. Trained
+   * tensors, optimiser state and sums are always float32.
+   */
   readonly precision?: PrecisionName | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
@@ -189,22 +229,28 @@ async function* learn(
   let pace: RunPace | undefined;
   let drawnSoFar: Pace | undefined;
   if (settings.prior) {
+    const { device, precision = "auto" } = options;
+    const compute = await resolveCompute({ device, precision }, largestNetwork(model));
+    const { model: place, seed, ...drawnAs } = classPicturesOf(settings, resolution, compute);
     const making = makeClassPictures(settings.model, {
       folder: classFolder,
       count: Math.min(settings.priorCount, drawn),
       prompt: settings.classPrompt,
       resolution: settings.resolution,
-      seed: settings.seed,
+      seed,
+      drawing: quickDrawing,
       // Pictures in a given folder count whoever drew them; those of a resumed run are its own.
-      drawnAs: begun || settings.classImages !== undefined ? undefined : classPicturesOf(settings, resolution),
-      load,
+      kept: settings.classImages === undefined ? await keptPictures(model, drawnAs) : undefined,
+      drawnAs: begun || settings.classImages !== undefined ? undefined : { model: place, seed, ...drawnAs },
+      load: { ...load, ...compute },
       signal,
     });
-    yield* told(making, ({ done, of, which }) => {
+    for await (const { done, of, which, plan } of making) {
       pace ??= runPace(settings, of);
       drawnSoFar = pace.drawn(done);
-      return doing(`drawing class ${which}`, done / of, drawnSoFar);
-    });
+      if (plan) yield { type: "class-images", ...quickDrawing, ...compute, ...plan };
+      if (of > 0) yield doing(`drawing class ${which}`, done / of, drawnSoFar);
+    }
   }
   pace ??= runPace(settings, 0);
   const ofClass = settings.prior ? await readPictures(classFolder, resolution, { signal }) : undefined;
@@ -374,8 +420,14 @@ function whatToTrain(settings: TrainingSettings, model: Model): Trained {
 function classPicturesOf(
   { model, variant, config, prediction, classPrompt, seed }: TrainingSettings,
   resolution: number,
+  { device, precision }: Compute,
 ) {
-  return { model: placeOf(model), variant, config, prediction, classPrompt, seed, resolution };
+  const computed = { engine: targets[device].engine, precision };
+  return {
+    model: placeOf(model),
+    ...{ variant, config, prediction, classPrompt, seed, resolution },
+    ...{ ...quickDrawing, ...computed },
+  };
 }
 
 /** The settings that affect a run's numbers. */

@@ -1,0 +1,30 @@
+/** `tiller cuda install`: what the device cuda needs besides NVIDIA's driver. */
+import type { Command } from "commander";
+import { installCuda } from "../node.ts";
+import type { Output } from "./output.ts";
+import type { World } from "./world.ts";
+
+interface CudaOptions {
+  wheel?: string;
+}
+
+export function addCuda(program: Command, act: (options: CudaOptions) => Promise<void>): void {
+  program
+    .command("cuda")
+    .description("CUDA, which computes on NVIDIA GPUs")
+    .command("install")
+    .description("install ONNX Runtime's CUDA provider and NVIDIA's libraries with your pip (2.3 GB), for Tiller only")
+    .option("--wheel <file>", "a local onnxruntime-gpu wheel, of the version of ONNX Runtime")
+    .option("--json", "print one JSON object to standard output and nothing else")
+    .option("--verbose", "print stack traces of errors")
+    .addHelpText("after", '\nExample:\n  tiller cuda install\n  tiller generate --prompt "a cat" --device cuda')
+    .action(act);
+}
+
+export async function cuda({ wheel }: CudaOptions, { signal }: World, output: Output): Promise<void> {
+  output.progress.doing("installing CUDA's libraries");
+  const folder = await installCuda({ wheel, signal, onLine: (line) => output.progress.doing(line) });
+  output.result.folder = folder;
+  output.progress.end();
+  output.say(`CUDA's libraries are installed: ${folder}`);
+}

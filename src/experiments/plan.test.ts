@@ -1,0 +1,61 @@
+/** Names of units: what was done is found again, and nothing else in its place. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Computed, completedExperiment, parseExperiment } from "./experiment.ts";
+import { planOf } from "./plan.ts";
+
+let images: string;
+beforeAll(async () => {
+  images = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  await writeFile(join(images, "a.png"), "a");
+});
+afterAll(() => rm(images, { recursive: true }));
+
+const usual = { sampler: "ddim", steps: 5, scale: 2, omegas: [] } as const;
+
+async function keys(computed?: Computed) {
+  const given = parseExperiment({
+    name: "x",
+    model: "m",
+    personalisation: [{ method: "dreambooth", steps: 3 }],
+    guidance: [{ method: "cfg", scale: 2 }],
+    pictures: 1,
+    ...(computed && { computed }),
+  });
+  const prompts = [{ name: "p", about: (subject: string) => `a ${subject}` }];
+  const concepts = [{ name: "c", class: "cat", live: true, images, prompts }];
+  const networks = { model: "1", encoders: ["2", "3", "dreambooth"] };
+  const [cell] = await planOf(completedExperiment(given, usual), concepts, networks, "f");
+  const { key: adapter, classFolder } = cell!.adapter!;
+  return { adapter, class: basename(classFolder), pictures: basename(cell!.units[0]!.folder) };
+}
+
+// As they were before there was another engine or number type.
+const ofBefore = {
+  adapter: "979d18b878e5c7f90d20",
+  class: "1f85d9ff055a8bba94c0",
+  pictures: "cccdf595c23fb0ffaffc",
+};
+
+test("float32 of ONNX Runtime has the names of before", async () => {
+  expect(await keys()).toEqual(ofBefore);
+  expect(await keys({ engine: "onnxruntime", precision: "float32" })).toEqual(ofBefore);
+});
+
+test("int8 draws other pictures with the same adapters", async () => {
+  const { adapter, class: ofClass, pictures } = await keys({ engine: "onnxruntime", precision: "int8" });
+  expect({ adapter, class: ofClass }).toEqual({ adapter: ofBefore.adapter, class: ofBefore.class });
+  expect(pictures).not.toBe(ofBefore.pictures);
+});
+
+test("another engine trains and draws anew, in float32 too", async () => {
+  const [single, half] = [
+    await keys({ engine: "openvino", precision: "float32" }),
+    await keys({ engine: "openvino", precision: "bfloat16" }),
+  ];
+  for (const kind of ["adapter", "class", "pictures"] as const) {
+    expect(new Set([single[kind], half[kind], ofBefore[kind]]).size).toBe(3);
+  }
+});

@@ -1,0 +1,62 @@
+/** Where ONNX Runtime's CUDA provider lies, and where Tiller keeps its own. */
+import { access, lstat, readdir, rm, symlink } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { cacheFolder } from "../../../bytes/node/paths.ts";
+import { TillerError } from "../../../errors/index.ts";
+import { runtimeVersion } from "../devices.ts";
+
+/** In the order in which ONNX Runtime loads them. */
+export const providers = ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"] as const;
+
+export interface Places {
+  /** Where ONNX Runtime's own library lies: it looks for its providers there, and nowhere else. */
+  readonly runtime: string;
+  /** What `tiller cuda install` brought for this version of ONNX Runtime, or will. */
+  readonly installed: string;
+}
+
+export async function places(): Promise<Places> {
+  const packaged = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
+  return {
+    runtime: join(packaged, "bin", "napi-v6", "linux", "x64"),
+    installed: join(cacheFolder(), "cuda", await runtimeVersion()),
+  };
+}
+
+/**
+ * Puts the installed providers where ONNX Runtime looks for them, as links.
+ *
+ * @throws TillerError `cuda-install-failed` if its folder takes none.
+ */
+export async function linkProviders({ runtime, installed }: Places): Promise<void> {
+  for (const name of providers) {
+    const link = join(runtime, name);
+    try {
+      if (await lstat(link).catch(() => undefined)) await rm(link);
+      await symlink(join(installed, name), link);
+    } catch (error) {
+      throw new TillerError(
+        "cuda-install-failed",
+        `${link} cannot be linked to ${join(installed, name)}: let this user write in that folder, or make the link yourself.`,
+        { paths: [link, join(installed, name)], cause: error },
+      );
+    }
+  }
+}
+
+/** Whether a path is a file, links followed. */
+export const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** NVIDIA's libraries of a folder, by their paths. */
+export async function nvidiaLibraries({ installed }: Pick<Places, "installed">): Promise<string[]> {
+  const folder = join(installed, "nvidia");
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => !entry.isDirectory() && /^lib.+\.so(\.\d+)*$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name));
+}

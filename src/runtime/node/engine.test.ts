@@ -51,8 +51,9 @@ describe("a failure in the runtime", () => {
     await writeSafetensors(file, [{ name: "w", dtype: "float32", shape: [2, 4], data: new Uint8Array(32) }]);
     const weights = parameter((await readSafetensors(file)).tensors.get("w")!);
     await rm(file);
+    const at = await realpath(folder);
     const compiling = engine.compile("test graph", { y: matmul(input("x", [1, 2]), weights) });
-    await expect(compiling).rejects.toThrow(refusal("network-not-built", "test graph", "cpu", await realpath(folder)));
+    await expect(compiling).rejects.toThrow(refusal("network-not-built", "test graph", "cpu", at));
   });
 
   test("a row beyond a table's end", async () => {

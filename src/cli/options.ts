@@ -78,7 +78,7 @@ export function addCommonOptions(command: Command): Command {
     )
     .option(
       "--precision <name>",
-      `number type of matrix products: ${precisionNames.join(", ")}; default: float32`,
+      `number type of matrix products: ${precisionNames.join(", ")}; default: auto for new pictures, float32 with --from and elsewhere`,
       (text) => parseChoice("--precision", text, precisionNames),
     )
     .option("--threads <n>", "threads per operator; default: one per core", (text) =>

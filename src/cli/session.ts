@@ -10,17 +10,19 @@ import type { LoadedPipeline, World } from "./world.ts";
 /** Runs `use` with the model loaded. With `--profile`, prints the operators' times afterwards. */
 export async function withPipeline(
   { model, load, unnamed }: ModelChoice,
-  { device, precision, threads, profile }: PictureOptions,
+  { device, precision: asked, threads, profile, from }: PictureOptions,
   world: World,
   output: Output,
   use: (pipeline: LoadedPipeline) => Promise<void>,
 ): Promise<void> {
   const began = performance.now();
+  // A picture to be repeated keeps the reference's number type; a new one takes the fastest safe one.
+  const precision = asked ?? (from === undefined ? "auto" : "float32");
   output.progress.doing("loading");
   const loading = world.loadPipeline(model, {
     ...load,
     device,
-    ...(precision !== undefined && { precision }),
+    precision,
     ...(threads !== undefined && { threads }),
     ...(profile && { profile }),
     signal: world.signal,
@@ -34,7 +36,8 @@ export async function withPipeline(
   });
   output.result.loadSeconds = (performance.now() - began) / 1000;
   try {
-    if (precision === "auto") output.progress.note(`computing in ${pipeline.precision} on ${pipeline.device}`);
+    if (asked === "auto" || (precision === "auto" && pipeline.precision !== "float32"))
+      output.progress.note(`computing in ${pipeline.precision} on ${pipeline.device}`);
     await use(pipeline);
     output.result.sessionsBuilt = pipeline.sessionsBuilt;
     output.result.device = pipeline.device;

@@ -50,7 +50,7 @@ export async function studio(options: StudioOptions, { signal }: World, output: 
     port,
     mostWork: maxWork,
     device,
-    precision,
+    precision: precision ?? "auto",
     threads,
   });
   output.result.url = started.url;

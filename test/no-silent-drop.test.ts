@@ -26,7 +26,7 @@ beforeAll(async () => {
   const kinds = await readdir(fixture("kinds"));
   const names = [
     ...kinds
-      .filter((name) => !/answers|inputs/.test(name))
+      .filter((name) => !/answers|inputs|pictures/.test(name))
       .map((name) => (name.includes(".") ? `kinds/${name}` : `kinds/${name}/adapter_model.safetensors`)),
     ...["lora-peft", "lora-diffusers", "lora-diffusers-old", "lora-kohya", "ti"].map(
       (name) => `adapters/${name}.safetensors`,

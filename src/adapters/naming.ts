@@ -120,9 +120,9 @@ export const keyEnds: readonly KeyEnd[] = [
   refused(/\.vera_lambda_[bd](\.\w+)?$/, "VeRA"),
   refused(/\.hra_u(\.\w+)?$/, "HRA"),
   refused(/\.fourierft_spectrum(\.\w+)?$/, "FourierFT"),
-  // PEFT's modules_to_save, and its trained biases.
+  // PEFT's modules_to_save, and its trained biases; those of layers that have a LoRA too are the base layer's.
   row(/(?<=^base_model\.model\..*)(\.modules_to_save)?\.weight$/, "whole", "whole modules", "peft"),
-  row(/(?<=^base_model\.model\..*)(\.modules_to_save)?\.bias$/, "whole bias", "whole modules", "peft"),
+  row(/(?<=^base_model\.model\..*)(\.modules_to_save|\.base_layer)?\.bias$/, "whole bias", "whole modules", "peft"),
 ];
 
 export const keyEndOf = (key: string): KeyEnd | undefined => keyEnds.find(({ pattern }) => pattern.test(key));

@@ -29,9 +29,9 @@ test("a text of as many bytes as the limit is read", async () => {
   await expect(readText(file, 4)).rejects.toThrow(refusal("file-too-large", "5 bytes"));
 });
 
-test("Python's Infinity and NaN are null, in texts they stay", async () => {
+test("Python's Infinity and NaN are their names, so that no number takes them", async () => {
   await writeFile(file, '{"a": -Infinity, "b": [NaN, 1], "c": "is NaN"}');
-  expect(await readJson(file, jsonObject)).toEqual({ a: null, b: [null, 1], c: "is NaN" });
+  expect(await readJson(file, jsonObject)).toEqual({ a: "-Infinity", b: ["NaN", 1], c: "is NaN" });
 });
 
 test("JSON of several lines that is damaged is told on one", async () => {
@@ -43,4 +43,13 @@ test("what does not have the form is named by its place", async () => {
   await writeFile(file, '{"steps": {"most": "many"}}');
   const form = z.object({ steps: z.object({ most: z.number() }) });
   await expect(readJson(file, form)).rejects.toThrow(refusal("json-unexpected", file, "steps.most"));
+});
+
+test("a byte order mark is honoured, and text of another encoding is refused", async () => {
+  for (const encoding of ["utf8", "utf16le"] as const) {
+    await writeFile(file, Buffer.from('\ufeff{"a": "é"}', encoding));
+    expect(await readJson(file, jsonObject)).toEqual({ a: "é" });
+  }
+  await writeFile(file, Buffer.from('{"a": "é"}', "latin1"));
+  await expect(readJson(file, jsonObject)).rejects.toThrow(refusal("file-unreadable", file, "UTF-8"));
 });

@@ -40,7 +40,7 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
 /**
  * Reads `file` as UTF-8 text.
  *
- * @throws TillerError if the file is missing or longer than `limit` bytes.
+ * @throws TillerError if the file is missing, longer than `limit` bytes, or not UTF-8 (a byte order mark is honoured).
  */
 export const readText = (file: string, limit: number): Promise<string> =>
   withSource(file, async (source) => {
@@ -52,18 +52,31 @@ export const readText = (file: string, limit: number): Promise<string> =>
     const bytes = await source.read(0, size);
     if (bytes.length < size)
       throw new TillerError("file-changed", `${file} changed while it was being read: try again.`, { paths: [file] });
-    return new TextDecoder().decode(bytes);
+    return decoded(bytes, file);
   });
+
+/** UTF-8, or UTF-16 with a byte order mark. @throws TillerError if it is neither. */
+function decoded(bytes: Uint8Array, file: string): string {
+  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : "utf-8";
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new TillerError("file-unreadable", `${file} is not UTF-8 text: save it as UTF-8, or download it again.`, {
+      paths: [file],
+      cause,
+    });
+  }
+}
 
 /** A parser's message may quote the file's lines. */
 const onOneLine = (error: unknown): string => (error as Error).message.replaceAll(/\s+/g, " ");
 
-/** JSON as Python writes it: with bare Infinity and NaN, which become null (a saved DPM-Solver config has one). */
+/** JSON as Python writes it: with bare Infinity and NaN, which become texts (a saved DPM-Solver config has one). */
 function parsePythonJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const standard = text.replace(/([:[,]\s*)(?:-?Infinity|NaN)(?=\s*[,\]}])/g, "$1null");
+    const standard = text.replace(/([:[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])/g, '$1"$2"');
     if (standard === text) throw error;
     return JSON.parse(standard);
   }

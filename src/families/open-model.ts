@@ -90,7 +90,13 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   );
 }
 
-const modelIndex = z.looseObject({ _class_name: z.string() });
+/** A pipeline with code of its own is named by its module and its class. */
+const modelIndex = z.looseObject({
+  _class_name: z.union([
+    z.string(),
+    z.tuple([z.string().nullable(), z.string()]).transform(([, name]) => `${name} (a pipeline with its own code)`),
+  ]),
+});
 
 /** The family of an index's pipeline class. `name` is what a person calls the model. */
 function familyOf({ _class_name }: z.infer<typeof modelIndex>, name: string): Family {

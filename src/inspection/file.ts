@@ -1,15 +1,15 @@
 /** What one file of weights holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
-import { basename, extname } from "#bytes";
-import { otherThing } from "../adapters/naming.ts";
+import { familyByWidth, otherThing } from "../adapters/naming.ts";
+import { isTextualInversion, tokensOfKey } from "../adapters/textual-inversion.ts";
 import { readTensors } from "../bytes/read-tensors.ts";
 import type { DType } from "../bytes/tensor-ref.ts";
 import { yamlBeside } from "../families/open-model.ts";
 import { predictionTold } from "../families/stable-diffusion/ldm.ts";
-import { nameForeign, nameOtherTask } from "../families/stable-diffusion/ldm-refusals.ts";
+import { nameForeign, nameLonePart, nameOtherTask } from "../families/stable-diffusion/ldm-refusals.ts";
 import { ldmSettings } from "../families/stable-diffusion/ldm-yaml.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { isLora, type LoraDetails, loraDetails } from "./lora.ts";
-import { type Amount, amountOf, elements, familyByWidth } from "./tensors.ts";
+import { type Amount, amountOf } from "./tensors.ts";
 
 /** What every file of weights has. */
 export interface TensorFile extends Amount {
@@ -96,23 +96,9 @@ function customDiffusion(tensors: Checkpoint): CustomDiffusionDetails | undefine
 }
 
 function textualInversion(tensors: Checkpoint, file: string): TextualInversionDetails | undefined {
-  const entries = [...tensors].filter(([, { shape }]) => shape.length > 0 && shape.length <= 2);
-  const known = /^(<.*>|emb_params|clip_[lg]|string_to_param(\..*)?)$/;
-  const [only] = entries;
-  const lone = tensors.size === 1 && only !== undefined && !only[0].includes(".") && elements(only[1].shape) < 1e6;
-  const tokens = entries.filter(([key]) => lone || known.test(key));
-  const ids = [...tensors.keys()].filter((key) => key.startsWith("string_to_token.")).length;
-  if (tokens.length === 0 || tokens.length + ids !== tensors.size) return undefined;
-  const name = basename(file, extname(file));
-  return {
-    kind: "textual-inversion",
-    family: familyByWidth(tokens[0]?.[1].shape.at(-1)),
-    tokens: tokens.map(([key, { shape }]) => ({
-      token: /^(emb_params|clip_[lg]|string_to_param)/.test(key) ? name : key,
-      vectors: shape.length === 2 ? shape[0]! : 1,
-      width: shape.at(-1)!,
-    })),
-  };
+  if (!isTextualInversion(tensors)) return undefined;
+  const tokens = [...tensors].flatMap(([key, { shape }]) => tokensOfKey(key, shape, file));
+  return { kind: "textual-inversion", family: familyByWidth(tokens[0]?.width), tokens };
 }
 
 /** Parts of single files by prefix, in the order they are told. */
@@ -163,5 +149,9 @@ function singleFileFamily(tensors: Checkpoint, unet: Checkpoint): string {
 
 function otherTensors(tensors: Checkpoint): OtherTensors {
   const first = [...tensors].slice(0, 12).map(([key, { shape, dtype }]) => ({ key, shape, dtype }));
-  return { kind: "tensors", looksLike: nameForeign(tensors), first };
+  return {
+    kind: "tensors",
+    looksLike: nameForeign(tensors) ?? nameLonePart(tensors) ?? otherThing(tensors.keys()),
+    first,
+  };
 }

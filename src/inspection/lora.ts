@@ -1,7 +1,7 @@
 /** What a LoRA file holds, whatever program wrote it; nothing is refused here. */
 import type { AlphaRule } from "../adapters/kind.ts";
 import { type LoraKey, parseLoraKey } from "../adapters/lora-keys.ts";
-import { bundledEmbedding, keyEndOf, kindsIn, type Role } from "../adapters/naming.ts";
+import { bundledEmbedding, familyByWidth, keyEndOf, kindsIn, type Role } from "../adapters/naming.ts";
 import { alphasBeside, metadataAlphas } from "../adapters/peft-config.ts";
 import { nameUnread } from "../adapters/refusals.ts";
 import { readNumbers } from "../bytes/safetensors.ts";
@@ -9,7 +9,7 @@ import { TillerError } from "../errors/index.ts";
 import type { KeyPrefix } from "../families/family.ts";
 import { adapterPrefixes } from "../families/stable-diffusion/adapter-names.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { elements, familyByWidth } from "./tensors.ts";
+import { elements } from "./tensors.ts";
 
 /** A LoRA. */
 export interface LoraDetails {

@@ -24,7 +24,7 @@ export interface TrainingSchedule {
  *
  * With `rescale_betas_zero_snr` the last is exactly 0 (arXiv 2305.08891, algorithm 1).
  *
- * @throws TillerError if `trained_betas` holds another number of values than `num_train_timesteps`.
+ * @throws TillerError if a beta is not from 0 up to 1, or `trained_betas` holds another number of values than `num_train_timesteps`.
  */
 export function alphasCumprod(config: TrainingSchedule): Float32Array {
   const betas = trainingBetas(config);
@@ -34,6 +34,11 @@ export function alphasCumprod(config: TrainingSchedule): Float32Array {
       `The scheduler config holds ${betas.length} trained_betas for ${config.num_train_timesteps} num_train_timesteps; correct one of the two keys.`,
     );
   }
+  if (!betas.every((beta) => beta >= 0 && beta < 1))
+    throw new TillerError(
+      "scheduler-unsupported",
+      "The scheduler config gives betas that are not from 0 up to 1: correct beta_start, beta_end or trained_betas.",
+    );
   return cumulativeProduct(config.rescale_betas_zero_snr ? rescaleToZeroSnr(betas) : betas);
 }
 

@@ -23,13 +23,24 @@ const specialTokens = z.looseObject({
   pad_token: special.nullish(),
 });
 
+/** What a training added to the vocabulary, by its own file (`added_tokens.json`) or in the tokenizer's config. */
+const addedTokens = z.record(z.string(), z.number().int().nonnegative());
+const addedDecoder = z.looseObject({
+  added_tokens_decoder: z
+    .record(
+      z.string().regex(/^\d+$/),
+      z.looseObject({ content: z.string(), special: z.boolean().nullish(), normalized: z.boolean().nullish() }),
+    )
+    .nullish(),
+});
+
 /** A vocabulary is at most some megabytes; more is not a tokenizer's file. */
 const sizeLimit = 64 << 20;
 
 /**
  * Opens a tokenizer folder: `tokenizer.json`, or `vocab.json` with `merges.txt`.
  *
- * `special_tokens_map.json` wins over `tokenizer_config.json`, as in Transformers.
+ * `special_tokens_map.json` wins over `tokenizer_config.json`, as in Transformers. Tokens that a training added count too.
  *
  * @throws TillerError naming the file that is missing or not a tokenizer's.
  */
@@ -39,7 +50,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const given = { ...(await optional("tokenizer_config.json")), ...(await optional("special_tokens_map.json")) };
   const end = given.eos_token ?? "<|endoftext|>";
   const names = { begin: given.bos_token ?? "<|startoftext|>", end, pad: given.pad_token ?? end };
-  const library = await openLibraryTokenizer(folder, Object.values(names));
+  const library = await openLibraryTokenizer(folder, Object.values(names), await addedTo(folder));
   const id = (what: keyof typeof names): number => {
     const found = library.token_to_id(names[what]);
     if (found === undefined)
@@ -61,11 +72,31 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 /** Lower case sign by sign, as the reference: JavaScript alone would write a sigma at a word's end as a final one. */
 const lowerEach = (text: string): string => Array.from(text, (sign) => (sign === "Σ" ? "σ" : sign)).join("");
 
-async function openLibraryTokenizer(folder: string, special: readonly string[]): Promise<LibraryTokenizer> {
+/** The tokens that the folder's other files add to its vocabulary. */
+async function addedTo(folder: string): Promise<AddedToken[]> {
+  const [file, config] = [join(folder, "added_tokens.json"), join(folder, "tokenizer_config.json")];
+  const listed = (await exists(file)) ? await readJson(file, addedTokens, sizeLimit) : {};
+  const { added_tokens_decoder: decoder } = (await exists(config)) ? await readJson(config, addedDecoder) : {};
+  return [
+    ...Object.entries(decoder ?? {}).map(([id, { content, special, normalized }]) => ({
+      id: Number(id),
+      content,
+      special: special ?? false,
+      normalized: normalized ?? !special,
+    })),
+    ...Object.entries(listed).map(([content, id]) => ({ id, content, special: false, normalized: true })),
+  ];
+}
+
+async function openLibraryTokenizer(
+  folder: string,
+  special: readonly string[],
+  added: readonly AddedToken[],
+): Promise<LibraryTokenizer> {
   const whole = join(folder, "tokenizer.json");
   const description = (await exists(whole)) ? await readJson(whole, described, sizeLimit) : await assemble(folder);
   try {
-    return new LibraryTokenizer(withSpecialTokens(description, special), {});
+    return new LibraryTokenizer(withSpecialTokens(withTokens(description, added), special), {});
   } catch (error) {
     throw new TillerError(
       "tokenizer-invalid",
@@ -81,6 +112,13 @@ const described = z.looseObject({
   model: z.looseObject({ vocab: z.record(z.string(), z.number().int()) }),
 });
 type Described = z.output<typeof described>;
+type AddedToken = z.output<typeof addedToken>;
+
+function withTokens(description: Described, added: readonly AddedToken[]): Described {
+  const known = new Set(description.added_tokens.map(({ content }) => content));
+  const missing = added.filter(({ content }) => content !== "" && !known.has(content) && known.add(content));
+  return { ...description, added_tokens: [...description.added_tokens, ...missing] };
+}
 
 /** A token named as special is one wherever it stands in a text: SD 2.1 pads with "!", so its prompts' "!" is that token. */
 function withSpecialTokens(description: Described, tokens: readonly string[]): Described {

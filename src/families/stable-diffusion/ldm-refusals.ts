@@ -34,6 +34,13 @@ export function nameForeign(checkpoint: Checkpoint): string | undefined {
   return undefined;
 }
 
+/** What a file without an LDM U-Net is that has LDM's names all the same. */
+export function nameLonePart(checkpoint: Checkpoint): string | undefined {
+  const has = (prefix: string) => [...checkpoint.keys()].some((key) => key.startsWith(prefix));
+  if (has("first_stage_model.") || has("vae.")) return "an autoencoder alone";
+  return has("cond_stage_model.") ? "a text encoder alone" : undefined;
+}
+
 /** What an LDM checkpoint other than text-to-image is, told by its U-Net. @param unet Keys without `model.diffusion_model.`. */
 export function nameOtherTask(unet: Checkpoint): string | undefined {
   const tasks: Readonly<Record<number, string>> = {

@@ -116,7 +116,7 @@ async function tokensIn(folder: string, base: Base, own: Adapter["tokens"]): Pro
   const tokens = new Map([...own].map(([component, table]) => [component, new Map(table)]));
   for (const name of (await list(folder)).sort()) {
     const file = join(folder, name);
-    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readTensors(file)).tensors)) continue;
+    if (!/^[^.].*\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readTensors(file)).tensors)) continue;
     for (const [component, table] of (await readFile(file, base)).tokens) {
       tokens.set(component, new Map([...(tokens.get(component) ?? []), ...table]));
     }

@@ -13,9 +13,9 @@ export interface Chance {
   readonly pick: <T>(from: readonly T[]) => T;
 }
 
-/** A small seeded generator, so that a failure comes back: Tommy Ettinger's mulberry32. */
+/** A small seeded generator, so that a failure comes back: Tommy Ettinger's mulberry32. TILLER_FUZZ_SEED asks for other mutations. */
 export function chance(seed: number): Chance {
-  let state = seed;
+  let state = seed + Number(process.env.TILLER_FUZZ_SEED ?? 0);
   const random = () => {
     state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), 1 | state);

@@ -30,8 +30,11 @@ export const off = z.literal([false, null as never]).optional();
 /** A key whose feature is off where it is null or absent. */
 export const none = z.null().optional();
 
+/** A count that no network exceeds, so that a config's typing error does not keep the machine busy. */
+export const count = z.number().int().positive().max(100_000);
+
 /** A number for all blocks, or one for each. */
-export const perBlock = z.union([z.number().int().positive(), z.array(z.number().int().positive())]);
+export const perBlock = z.union([count, z.array(count)]);
 
 export const atBlock = (value: number | readonly number[], block: number): number =>
   typeof value === "number" ? value : value[block]!;

@@ -533,7 +533,7 @@ describe("a checkpoint", () => {
     expect(await inspect(path)).toMatchObject({ kind: "tensors", looksLike: "an autoencoder alone" });
   });
 
-  test("automatic1111-colab#9: a U-Net and text encoder without an autoencoder says what is missing", async () => {
+  test("stable-diffusion-webui-forge#512: a U-Net and text encoder without an autoencoder says what is missing", async () => {
     const path = await respelled((key) => (key.startsWith("first_stage_model.") ? undefined : key));
     await expect(open(path)).rejects.toThrow(refusal("model-incomplete", path, "first_stage_model"));
   });
@@ -550,7 +550,7 @@ describe("a folder", () => {
   const scheduler = "scheduler/scheduler_config.json";
 
   test.each(["FlowMatchEulerDiscreteScheduler", "EDMEulerScheduler", "CMStochasticIterativeScheduler"])(
-    "diffusers#9607: with the noise schedule of a %s is refused, and not drawn on DDPM's",
+    "diffusers#10146: with the noise schedule of a %s is refused, and not drawn on DDPM's",
     async (name) => {
       const copy = await changed(scheduler, () => ({ _class_name: name }));
       await expect(openModel(copy)).rejects.toThrow(refusal("scheduler-unsupported", name));

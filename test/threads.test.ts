@@ -191,6 +191,27 @@ describe("does what it does in its usual spelling:", () => {
   });
 });
 
+test("custom-diffusion#19: delta.bin, matrices and tokens in one, is applied as Diffusers' two files are", async () => {
+  const matrices = (name: (part: string) => string) =>
+    Object.fromEntries(["k", "v"].map((part) => [name(part), of(24, 32)]));
+  const delta = await read(
+    await file("delta.safetensors", {
+      ...matrices((part) => `unet.${block}.attn2.to_${part}.weight`),
+      "modifier_token.<new1>": of(32),
+    }),
+  );
+  const [full, tokens] = [
+    await read(
+      await file(
+        "full.safetensors",
+        matrices((part) => `unet.${block}.attn2.processor.to_${part}_custom_diffusion.weight`),
+      ),
+    ),
+    await read(await file("new1.safetensors", { "<new1>": of(32) })),
+  ];
+  expect(delta).toEqual({ ...full, tokens: tokens.tokens });
+});
+
 describe("is applied at the scale that its author meant:", () => {
   const scales = async (path: string) =>
     [...(await readAdapter(path, model)).lowRank.values()].flatMap((modules) =>
@@ -348,6 +369,20 @@ describe("is called what it is:", () => {
       "cloneofsimo/lora#212",
       "a LoRA whose layers are numbers",
       { "unet:0:up": of(24, 2), "unet:0:down": of(2, 24) },
+      "adapter-unsupported",
+      "cloneofsimo",
+    ],
+    [
+      "ComfyUI#619",
+      "a hypernetwork",
+      { "768.0.linear.0.weight": of(4, 4), "768.1.linear.0.weight": of(4, 4) },
+      "adapter-unsupported",
+      "a hypernetwork",
+    ],
+    [
+      "cloneofsimo/lora#149",
+      "a LoRA that is a list",
+      { "0": of(24, 2), "1": of(2, 24) },
       "adapter-unsupported",
       "cloneofsimo",
     ],

@@ -249,9 +249,10 @@ const others: readonly (readonly [RegExp, string])[] = [
   [/^(image_proj|ip_adapter)\./, "an IP-Adapter, which Tiller does not run"],
   [/^(adapter\.(body|conv_in)|body\.\d+\.(in_conv|block\d|resnets))\./, "a T2I-Adapter, which Tiller does not run"],
   [
-    /^(unet|text_encoder):\d+:(up|down)$/,
+    /^(unet|text_encoder):\d+:(up|down)$|^\d+$/,
     "a LoRA of cloneofsimo's lora, whose layers have numbers for names: convert it to kohya's form",
   ],
+  [/^(320|640|768|1024|1280|2048)\.\d\.linear\./, "a hypernetwork, which Tiller does not run"],
   [/\.RDB\d\.|\.rdb\d\./, "an upscaler, which Tiller does not run"],
   [/^model\.diffusion_model\./, "a whole checkpoint, not an adapter: give it with --model"],
   [/^(first_stage_model|vae)\./, "an autoencoder, not an adapter"],

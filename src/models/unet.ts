@@ -45,7 +45,12 @@ const schema = z.object({
   transformer_layers_per_block: perBlock.default(1),
   norm_num_groups: z.number().int().positive().default(32),
   norm_eps: z.number().positive().default(1e-5),
-  flip_sin_to_cos: z.boolean().default(true),
+  /** Null is as good as false, which is not the default. */
+  flip_sin_to_cos: z
+    .boolean()
+    .nullable()
+    .default(true)
+    .transform((flip) => flip ?? false),
   freq_shift: z.number().default(0),
   act_fn: only("silu"),
   /** Distilled networks have none: null, which is not the default. */
@@ -69,9 +74,9 @@ const schema = z.object({
   time_embedding_act_fn: none,
   cross_attention_norm: none,
   reverse_transformer_layers_per_block: none,
-  attention_type: only("default"),
+  attention_type: z.literal(["default", null as never]).optional(),
   resnet_skip_time_act: off,
-  resnet_out_scale_factor: only(1),
+  resnet_out_scale_factor: z.literal([1, null as never]).optional(),
 });
 
 export type UNetConfig = z.output<typeof schema>;

@@ -73,6 +73,18 @@ test("embeddings of the web UI and of the method's repository", async () => {
   expect(await floats(two.tensors.get(key))).toEqual(await floats(one.tensors.get(key)));
 });
 
+test("the tensors of a list go by their numbers", async () => {
+  const file = join(folder, "list.pt");
+  const tensor =
+    "ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01tQ" +
+    "K\0(K\x01t(K\x01t\x89NtR";
+  const pickle = Buffer.from(`\x80\x02]${tensor}a.`, "latin1");
+  await writeFile(file, zipOf({ "a/data.pkl": pickle, "a/data/0": Buffer.from(Float32Array.of(1.5).buffer) }));
+  const { tensors } = await readTensors(file);
+  expect([...tensors.keys()]).toEqual(["0"]);
+  expect(await floats(tensors.get("0"))).toEqual([1.5]);
+});
+
 test("a lone tensor goes by its file's name", async () => {
   expect([...(await readTensors(fixture("lone-tensor.pt"))).tensors.keys()]).toEqual(["lone-tensor"]);
 });

@@ -86,7 +86,7 @@ test("adapters of every kind", { timeout: 600_000 }, async () => {
     ],
   ];
   const path = join(folder, "adapter.safetensors");
-  const times = mutations(1200);
+  const times = mutations(900);
   let valid = 0;
   for (let i = 0; i < times; i++) {
     const bytes = dice.pick(contents);

@@ -194,12 +194,12 @@ describe("does what it does in its usual spelling:", () => {
 test("custom-diffusion#19: delta.bin, matrices and tokens in one, is applied as Diffusers' two files are", async () => {
   const matrices = (name: (part: string) => string) =>
     Object.fromEntries(["k", "v"].map((part) => [name(part), of(24, 32)]));
-  const delta = await read(
-    await file("delta.safetensors", {
-      ...matrices((part) => `unet.${block}.attn2.to_${part}.weight`),
-      "modifier_token.<new1>": of(32),
-    }),
-  );
+  const path = await file("delta.safetensors", {
+    ...matrices((part) => `unet.${block}.attn2.to_${part}.weight`),
+    "modifier_token.<new1>": of(32),
+  });
+  const delta = await read(path);
+  expect(await inspect(path)).toMatchObject({ kind: "custom-diffusion", matrices: 2, parts: ["to_k", "to_v"] });
   const [full, tokens] = [
     await read(
       await file(

@@ -12,12 +12,19 @@ const keyPattern = /^(?:unet\.)?(.+)\.processor\.to_(k|v|q|out)_custom_diffusion
 /** As the method's own repository saves them: `delta.bin`, with the tokens beside. */
 const ownPattern = /^unet\.(.+\.attn2)\.to_(k|v|q|out)(?:\.0)?\.(weight|bias)$/;
 const ownToken = /^modifier_token\./;
-const isOwn = (tensors: ReadonlyMap<string, TensorRef>): boolean =>
-  [...tensors.keys()].every((key) => ownPattern.test(key) || ownToken.test(key));
+
+/** Whether a file holds key and value matrices that take the place of the model's. */
+export const isCustomDiffusion = (tensors: ReadonlyMap<string, TensorRef>): boolean => {
+  const keys = [...tensors.keys()];
+  return (
+    keys.some((key) => key.includes("_custom_diffusion")) ||
+    keys.every((key) => ownPattern.test(key) || ownToken.test(key))
+  );
+};
 
 export const customDiffusion: AdapterKind = {
   name: "Custom Diffusion",
-  recognises: ({ tensors }) => [...tensors.keys()].some((key) => key.includes("_custom_diffusion")) || isOwn(tensors),
+  recognises: ({ tensors }) => isCustomDiffusion(tensors),
   read: async ({ file, tensors }, base) => {
     const [tokens, matrices] = [true, false].map((is) => [...tensors].filter(([key]) => ownToken.test(key) === is));
     const named = new Map(tokens!.map(([key, ref]) => [key.replace(ownToken, ""), ref]));

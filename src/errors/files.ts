@@ -10,8 +10,8 @@ export const fileErrors = rows({
   "file-unreadable": {
     kind: "failed",
     what: "A file cannot be read.",
-    why: "Its permissions forbid it, it is a broken link, or it is a folder or a device.",
-    fix: "Name a plain file, and check its permissions.",
+    why: "Its permissions forbid it, it is a broken link, it is a folder or a device, or its text is not UTF-8.",
+    fix: "Name a plain file, check its permissions, and save text as UTF-8.",
   },
   "file-too-large": {
     kind: "failed",

@@ -1,4 +1,5 @@
 /** What one file of weights holds: a whole model, an adapter, an embedding, or tensors of no known kind. */
+import { isCustomDiffusion } from "../adapters/custom-diffusion.ts";
 import { familyByWidth, otherThing } from "../adapters/naming.ts";
 import { isTextualInversion, tokensOfKey } from "../adapters/textual-inversion.ts";
 import { readTensors } from "../bytes/read-tensors.ts";
@@ -84,14 +85,15 @@ async function detailsOf(tensors: Checkpoint, metadata: Readonly<Record<string, 
 }
 
 function customDiffusion(tensors: Checkpoint): CustomDiffusionDetails | undefined {
-  const keys = [...tensors.keys()].filter((key) => key.includes("custom_diffusion"));
+  if (!isCustomDiffusion(tensors)) return undefined;
+  const keys = [...tensors.keys()].filter((key) => !key.startsWith("modifier_token."));
   if (keys.length === 0) return undefined;
-  const toKeys = keys.find((key) => key.includes("to_k_custom_diffusion"));
+  const toKeys = keys.find((key) => /to_k\b|to_k_/.test(key));
   return {
     kind: "custom-diffusion",
     family: familyByWidth(tensors.get(toKeys ?? "")?.shape[1]),
     matrices: keys.length,
-    parts: [...new Set(keys.map((key) => /(to_\w+)_custom_diffusion/.exec(key)?.[1] ?? "?"))],
+    parts: [...new Set(keys.map((key) => /\.(to_(?:k|v|q|out))/.exec(key)?.[1] ?? "?"))],
   };
 }
 

@@ -212,6 +212,12 @@ test("custom-diffusion#19: delta.bin, matrices and tokens in one, is applied as 
   expect(delta).toEqual({ ...full, tokens: tokens.tokens });
 });
 
+test("LlamaFactory#1097: PEFT's weights from before safetensors, adapter_model.bin, count with their configuration", async () => {
+  const path = await file("adapter_model.bin", pair(`base_model.model.${block}.attn1.to_q`, peftPair));
+  await writeFile(join(dirname(path), "adapter_config.json"), JSON.stringify({ r: 2, lora_alpha: 1 }));
+  expect(await read(dirname(path))).toEqual(await read(await file("usual.safetensors", kohya(1))));
+});
+
 describe("is applied at the scale that its author meant:", () => {
   const scales = async (path: string) =>
     [...(await readAdapter(path, model)).lowRank.values()].flatMap((modules) =>
@@ -630,6 +636,26 @@ describe("a folder", () => {
     const path = join(copy, "vae/diffusion_pytorch_model.safetensors");
     await writeFile(path, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n");
     await expect(openModel(copy)).rejects.toThrow(refusal("lfs-pointer", path));
+  });
+
+  test.each([
+    ["trl#1404", "attn1.to_q.base_layer.weight", "base_layer"],
+    ["diffusers#2920", "attn1.processor.to_q_lora.up.weight", "to_q_lora"],
+  ])("%s: whose U-Net was saved with an adapter's layers in it is not drawn without them", async (_, key, fact) => {
+    const copy = await changed("model_index.json", (index) => index);
+    const path = join(copy, "unet/diffusion_pytorch_model.safetensors");
+    const { tensors } = await readSafetensors(path);
+    const entries = await Promise.all(
+      [...tensors].map(async ([name, ref]) => ({
+        name,
+        dtype: ref.dtype,
+        shape: ref.shape,
+        data: await readBytes(ref),
+      })),
+    );
+    const layer = { name: `${block}.${key}`, dtype: "float32" as const, shape: [24, 24], data: filled([24, 24]) };
+    await writeSafetensors(path, [...entries, layer], {});
+    await expect(openModel(copy)).rejects.toThrow(refusal("model-unsupported", join(copy, "unet"), fact));
   });
 
   test("two of a model's files under one name are not mixed up: a shard that is missing is named", async () => {

@@ -69,8 +69,9 @@ async function open(file: string): Promise<Safetensors> {
 }
 
 async function readFolder(folder: string, base: Base): Promise<Adapter> {
-  const peft = join(folder, "adapter_model.safetensors");
-  if (await exists(peft)) {
+  for (const extension of [".safetensors", ".bin"]) {
+    const peft = join(folder, `adapter_model${extension}`);
+    if (!(await exists(peft))) continue;
     const config = join(folder, "adapter_config.json");
     if (!(await exists(config)))
       throw new TillerError("file-missing", `${config} is missing: it says the alphas of ${peft}.`, {

@@ -38,3 +38,12 @@ test("null is what Diffusers takes it for, not the default", () => {
   };
   expect(() => autoencoderConfig({ ...vae, mid_block_add_attention: null })).toThrow(refusal("config-unsupported"));
 });
+
+test("a number that no network has is refused, before it keeps the machine busy", () => {
+  for (const key of ["layers_per_block", "transformer_layers_per_block", "attention_head_dim", "norm_num_groups"])
+    expect(() => unetConfig({ cross_attention_dim: 32, [key]: 1e9 })).toThrow(refusal("config-unsupported", key));
+  // The sinusoids of the timestep are half as many as the first.
+  expect(() => unetConfig({ cross_attention_dim: 32, block_out_channels: [1e9] })).toThrow(
+    refusal("config-unsupported"),
+  );
+});

@@ -22,7 +22,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { attend, type KeysValues, keysValues, toPicture, toTokens } from "./attention.ts";
-import { atBlock, none, off, only, parseConfig, perBlock } from "./config.ts";
+import { atBlock, count, none, off, only, parseConfig, perBlock } from "./config.ts";
 import { convAt, groupNormAt, layerNormAt, linearAt, linearPartsAt, type Module } from "./module.ts";
 import { resnetBlock, upsampleBlock } from "./resnet.ts";
 
@@ -30,7 +30,7 @@ const schema = z.object({
   in_channels: z.number().int().default(4),
   out_channels: z.number().int().default(4),
   sample_size: z.union([z.number().int(), z.array(z.number().int()).length(2)]).nullish(),
-  block_out_channels: z.array(z.number().int().positive()).default([320, 640, 1280, 1280]),
+  block_out_channels: z.array(count).default([320, 640, 1280, 1280]),
   layers_per_block: perBlock.default(2),
   down_block_types: z
     .array(z.enum(["CrossAttnDownBlock2D", "DownBlock2D"]))
@@ -38,12 +38,12 @@ const schema = z.object({
   up_block_types: z
     .array(z.enum(["CrossAttnUpBlock2D", "UpBlock2D"]))
     .default(["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]),
-  cross_attention_dim: z.number().int().positive(),
+  cross_attention_dim: count,
   /** Despite its name the number of heads, for every block or for each. */
   attention_head_dim: perBlock.default(8),
   num_attention_heads: perBlock.nullish(),
   transformer_layers_per_block: perBlock.default(1),
-  norm_num_groups: z.number().int().positive().default(32),
+  norm_num_groups: count.default(32),
   norm_eps: z.number().positive().default(1e-5),
   /** Null is as good as false, which is not the default. */
   flip_sin_to_cos: z

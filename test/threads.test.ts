@@ -191,6 +191,11 @@ describe("does what it does in its usual spelling:", () => {
   });
 });
 
+test("inspect says of a bundled output embedding what loading does", async () => {
+  const path = await file("a.safetensors", { ...kohya(), "bundle_emb.<cat>.clip_l_out": of(2, 32) });
+  expect(await inspect(path)).toMatchObject({ kind: "lora", obstacles: [expect.stringContaining("clip_l_out")] });
+});
+
 test("custom-diffusion#19: delta.bin, matrices and tokens in one, is applied as Diffusers' two files are", async () => {
   const matrices = (name: (part: string) => string) =>
     Object.fromEntries(["k", "v"].map((part) => [name(part), of(24, 32)]));

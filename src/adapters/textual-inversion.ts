@@ -14,6 +14,7 @@ const nameless = /^(emb_params|emp_params)$/;
 
 /** OneTrainer's other kind of embedding, which takes the place of what the text encoder gives. */
 const output = /^(emb_params|emp_params|clip_l|clip_g)_out$/;
+export const isOutputEmbedding = (key: string): boolean => output.test(key);
 
 const fixed = /^(emb_params|emp_params|clip_[lg]|t5\w*|text_encoders_\d)$/;
 

@@ -4,6 +4,7 @@ import { type LoraKey, parseLoraKey } from "../adapters/lora-keys.ts";
 import { bundledEmbedding, familyByWidth, keyEndOf, kindsIn, type Role } from "../adapters/naming.ts";
 import { alphasBeside, metadataAlphas } from "../adapters/peft-config.ts";
 import { nameUnread } from "../adapters/refusals.ts";
+import { isOutputEmbedding } from "../adapters/textual-inversion.ts";
 import { readNumbers } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
 import type { KeyPrefix } from "../families/family.ts";
@@ -139,6 +140,7 @@ export async function loraDetails(
   const kinds = kindsIn(checkpoint.keys());
   const decomposed = changed.some(({ component, path }) => rule(component ?? "unet", path).decomposed);
   const tokens = [...checkpoint.keys()].flatMap((key) => bundledEmbedding(key)?.token ?? []);
+  const output = [...checkpoint.keys()].find((key) => isOutputEmbedding(bundledEmbedding(key)?.tensor ?? ""));
   return {
     kind: "lora",
     format: format ?? "unknown",
@@ -159,6 +161,7 @@ export async function loraDetails(
     })),
     obstacles: [
       ...(unread === undefined ? [] : [`it is ${unread}`]),
+      ...(output === undefined ? [] : [`it has an output embedding (${output})`]),
       ...(unknown.length === 0 ? [] : [`it has keys of a kind that is not known: ${unknown.slice(0, 3).join(", ")}`]),
       ...refusal,
       ...(decomposed && !kinds.includes("DoRA")

@@ -356,6 +356,18 @@ describe("is called what it is:", () => {
       "2048",
     ],
     [
+      "ComfyUI#1461",
+      "a LoHa for SDXL",
+      {
+        [`${flat}_attn2_to_k.hada_w1_a`]: of(24, 2),
+        [`${flat}_attn2_to_k.hada_w1_b`]: of(2, 2048),
+        [`${flat}_attn2_to_k.hada_w2_a`]: of(24, 2),
+        [`${flat}_attn2_to_k.hada_w2_b`]: of(2, 2048),
+      },
+      "adapter-other-model",
+      "Stable Diffusion XL",
+    ],
+    [
       "sdnext#3697",
       "a LoRA for SD 2.x whose keys fit",
       pair(`${flat}_attn2_to_k`, undefined, [24, 2, 1024]),

@@ -101,6 +101,9 @@ async function tokensOf(
   return tokens;
 }
 
+/** Tensors whose second axis is the module's input. */
+const acrossInputs: ReadonlySet<Role | undefined> = new Set(["down", "hada_w1_b", "a2", "diff"]);
+
 /** @throws TillerError that names the model, if the cross-attentions' width tells that the adapter is for another. */
 function refuseOtherWidth(
   file: string,
@@ -110,7 +113,7 @@ function refuseOtherWidth(
   const [[component, [example] = []] = []] = Object.entries(adapters.keysValues);
   const width = components.get(component ?? "")?.weights.get(example ?? "")?.shape[1];
   for (const [key, { shape }] of tensors) {
-    if (keyEndOf(key)?.role !== "down" || !/attn2[._](processor\.)?to_[kv]\b/.test(key)) continue;
+    if (!acrossInputs.has(keyEndOf(key)?.role) || !/attn2[._](processor\.)?to_[kv](_lora)?\./.test(key)) continue;
     const family = shape[1] === width ? undefined : familyByWidth(shape[1]);
     if (family === undefined) continue;
     throw new TillerError(

@@ -86,7 +86,10 @@ export function refusalOf(head: Uint8Array, size: number, file: string): TillerE
   if (looksOnnx(head)) return notWeights("an ONNX model", "use the model's PyTorch or safetensors files");
   if (looksFlax(head)) return notWeights("a Flax model (.msgpack)", "use the model's PyTorch or safetensors files");
   if (/^[\P{C}\s]{8,}$/u.test(text) && /^[\x20-\x7e\s]{8}/.test(text))
-    return notWeights(`text (${plain(text)})`, "download it again, or name the file with the weights");
+    return notWeights(
+      size <= head.length ? `text, such as a server's answer (${plain(text)})` : "text",
+      "download it again, or name the file with the weights",
+    );
   if (head.length > 8 && head.every((byte) => byte === 0))
     return new TillerError(
       "download-incomplete",

@@ -63,7 +63,7 @@ export const fileErrors = rows({
   },
   "not-weights": {
     kind: "failed",
-    what: "A file is of another format: GGUF, ONNX, TensorFlow Lite, HDF5, JSON, an archive, a picture.",
+    what: "A file is of another format: GGUF, ONNX, TensorFlow Lite, HDF5, Flax, JSON, text, an archive, a picture.",
     why: "Tiller reads safetensors and PyTorch files. The first bytes tell what a file is, whatever its name.",
     fix: "Use the safetensors or PyTorch file of the model; unpack an archive first.",
   },

@@ -163,12 +163,11 @@ def lycoris_of(kind, dim=2, alpha=1.5, **options):
     return lambda name, layer: kind(name, layer, 1.0, dim, alpha, **options)
 
 
-if __name__ == "__main__":
-    base = StableDiffusionPipeline.from_pretrained(here / "pipelines" / "sd15", requires_safety_checker=False)
+def kinds():
+    """Writes every adapter; by name, the networks with it merged."""
     (here / "kinds").mkdir(exist_ok=True)
-    linear = [path for path in LAYERS if "conv1" not in path and "proj_in" not in path]
     attention = dict(target_modules=["mid_block.attentions.0.transformer_blocks.0.attn1.to_q", "up_blocks.2.resnets.0.conv1"])
-    tuned = {
+    return {
         "locon": lycoris("locon", lycoris_of(LoConModule, use_tucker=True), generator(1)),
         "dora": lycoris("dora", lycoris_of(LoConModule, weight_decompose=True, wd_on_out=True), generator(2)),
         "dora-by-input": lycoris("dora-by-input", lycoris_of(LoConModule, weight_decompose=True, wd_on_out=False), generator(3)),
@@ -188,7 +187,11 @@ if __name__ == "__main__":
         "peft-lokr": peft("peft-lokr", LoKrConfig(r=2, alpha=3, **attention), generator(17)),
         "peft-ia3": peft("peft-ia3", IA3Config(target_modules=["to_v", "ff.net.2"], feedforward_modules=["ff.net.2"]), generator(18)),
     }
-    for name, pipe in tuned.items():
+
+
+if __name__ == "__main__":
+    base = StableDiffusionPipeline.from_pretrained(here / "pipelines" / "sd15", requires_safety_checker=False)
+    for name, pipe in kinds().items():
         inputs, tensors, change, text = answers(base, pipe)
         assert change > 0.02, f"{name} changes too little: {change}"
         print(f"{name}: changes predictions by {change:.0%}, the text by {text:.0%}")

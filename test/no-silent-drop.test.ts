@@ -5,14 +5,20 @@ import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Adapter, readAdapter } from "../src/adapters/index.ts";
+import { type FloatDType, fromFloat32 } from "../src/bytes/elements.ts";
 import { readNumbers, readSafetensors, writeSafetensors } from "../src/bytes/safetensors.ts";
 import { TillerError } from "../src/errors/index.ts";
 import type { Model } from "../src/families/family.ts";
 import { openModel } from "../src/families/open-model.ts";
 import { fixture } from "./fixtures.ts";
 
-/** A file's tensors as float32. */
-type Tensors = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+/** A file's tensors as float32, and the type that one is written in. */
+interface Written {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+  readonly dtype?: FloatDType;
+}
+type Tensors = ReadonlyMap<string, Written>;
 
 let folder: string;
 let model: Model;
@@ -26,7 +32,7 @@ beforeAll(async () => {
   const kinds = await readdir(fixture("kinds"));
   const names = [
     ...kinds
-      .filter((name) => !/answers|inputs/.test(name))
+      .filter((name) => !/answers|inputs|pictures/.test(name))
       .map((name) => (name.includes(".") ? `kinds/${name}` : `kinds/${name}/adapter_model.safetensors`)),
     ...["lora-peft", "lora-diffusers", "lora-diffusers-old", "lora-kohya", "ti"].map(
       (name) => `adapters/${name}.safetensors`,
@@ -53,11 +59,11 @@ async function outcome(file: number, tensors: Tensors): Promise<string> {
   await mkdir(place);
   const path = join(place, "adapter_model.safetensors");
   if (config !== undefined) await copyFile(config, join(place, "adapter_config.json"));
-  const entries = [...tensors].map(([name, { shape, data }]) => ({
+  const entries = [...tensors].map(([name, { shape, data, dtype = "float32" }]) => ({
     name,
-    dtype: "float32" as const,
+    dtype,
     shape,
-    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    data: fromFloat32(data, dtype),
   }));
   await writeSafetensors(path, entries, metadata);
   try {
@@ -143,5 +149,104 @@ test("an unknown tensor is named", async () => {
       expect(after.startsWith("refused") && after.includes(unknown), `${unknown}: ${after.slice(0, 300)}`).toBe(true);
     }),
     { numRuns: 50 },
+  );
+});
+
+/** A refusal names a key by itself, or by its other half or its module. */
+function expectNamed(refused: string, key: string, what: string): void {
+  const module = key
+    .replace(/\.[^.]+(\.weight)?$/, "")
+    .split(/[._]/)
+    .slice(-3)
+    .join("_");
+  expect(refused.replaceAll(".", "_"), what).toContain(module);
+}
+
+/** A file with one of its tensors under another key, of another shape or in another type. */
+const withOther = (file: number, key: string, other: readonly [string, Written]): Tensors =>
+  new Map([...files[file]!.tensors].map((one) => (one[0] === key ? other : one)));
+
+test("a tensor in another type counts as before: what its numbers are is what the adapter does", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(),
+      fc.constantFrom<FloatDType>("float16", "bfloat16", "float64"),
+      fc.constantFrom(-2, 0.5, 4),
+      async (pick, dtype, factor) => {
+        const [file, key] = places[pick % places.length]!;
+        if (countsForNothing(file, key)) return;
+        const tensor = files[file]!.tensors.get(key)!;
+        const of = (data: Float32Array) => outcome(file, withOther(file, key, [key, { ...tensor, data, dtype }]));
+        const [same, changed] = await Promise.all([
+          of(tensor.data),
+          of(tensor.data.map((value) => (value === 0 ? 1 : value * factor))),
+        ]);
+        expect(same.startsWith("refused"), `${files[file]!.name}: ${key} as ${dtype}: ${same.slice(0, 300)}`).toBe(
+          false,
+        );
+        expect(changed === same, `${files[file]!.name}: ${key} counts for nothing as ${dtype}`).toBe(false);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test("a tensor of another shape is the same, is named, or does something else than if it were not there", async () => {
+  const reshaped = (shape: readonly number[], how: string): readonly number[] =>
+    how === "one more axis"
+      ? [...shape, 1]
+      : how === "turned"
+        ? [...shape].reverse()
+        : how === "flat"
+          ? [shape.reduce((a, b) => a * b, 1)]
+          : [1, ...shape];
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), fc.constantFrom("one more axis", "turned", "flat", "one before"), async (pick, how) => {
+      const [file, key] = places[pick % places.length]!;
+      const { tensors, name } = files[file]!;
+      if (countsForNothing(file, key) || tensors.size === 1) return;
+      const tensor = tensors.get(key)!;
+      const after = await outcome(file, withOther(file, key, [key, { ...tensor, shape: reshaped(tensor.shape, how) }]));
+      if (after === (await outcome(file, tensors))) return;
+      if (after.startsWith("refused")) {
+        expectNamed(after, key, `${name}: ${key} ${how}`);
+        return;
+      }
+      const without = await outcome(file, new Map([...tensors].filter(([one]) => one !== key)));
+      expect(after === without, `${name}: ${key} ${how} is dropped`).toBe(false);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("a tensor whose key is misspelt is named, or does something else than if it were not there", async () => {
+  const spell = (key: string, at: number, letter: string, how: string): string => {
+    const i = at % key.length;
+    if (how === "one more") return key.slice(0, i) + letter + key.slice(i);
+    if (how === "one less") return key.slice(0, i) + key.slice(i + 1);
+    return key.slice(0, i) + letter + key.slice(i + 1);
+  };
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat(),
+      fc.nat(),
+      fc.constantFrom("x", "_", ".", "0", "A", " ", "é"),
+      fc.constantFrom("one more", "one less", "another"),
+      async (pick, at, letter, how) => {
+        const [file, key] = places[pick % places.length]!;
+        const { tensors, name } = files[file]!;
+        const other = spell(key, at, letter, how);
+        if (countsForNothing(file, key) || tensors.size === 1 || tensors.has(other) || other === "") return;
+        const after = await outcome(file, withOther(file, key, [other, tensors.get(key)!]));
+        if (after.startsWith("refused")) {
+          if (!after.includes(other)) expectNamed(after, key, `${name}: ${key} as ${other}`);
+          return;
+        }
+        const without = await outcome(file, new Map([...tensors].filter(([one]) => one !== key)));
+        // A misspelt alpha that is read is one of another module, which has to be there for it.
+        expect(after === without, `${name}: ${key} as ${other} is dropped`).toBe(false);
+      },
+    ),
+    { numRuns: 60 },
   );
 });

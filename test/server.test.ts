@@ -389,14 +389,14 @@ describe("the server's paths", () => {
     expect(await told(fetch(at("/api/studies/broken")))).toEqual([422, refusal("json-invalid", "broken.json")]);
     expect(await told(fetch(at("/api/pictures/broken")))).toEqual([422, refusal("picture-unreadable", "broken.png")]);
     const adapters = [{ name: "broken" }];
-    expect(await failed(pictures({}, { adapters }))).toEqual(refusal("safetensors-invalid", "broken.safetensors"));
+    expect(await failed(pictures({}, { adapters }))).toEqual(refusal("not-weights", "broken.safetensors"));
     const prompt = "a cat <lora:broken:1>";
     expect(await told(post("/sdapi/v1/txt2img", { prompt, steps: 1 }))).toEqual([
       422,
-      refusal("safetensors-invalid", "broken.safetensors"),
+      refusal("not-weights", "broken.safetensors"),
     ]);
     const [status, { error }] = await told(post("/v1/images/generations", { prompt, adapters, steps: 1 }));
-    expect([status, error]).toEqual([422, refusal("safetensors-invalid", "broken.safetensors")]);
+    expect([status, error]).toEqual([422, refusal("not-weights", "broken.safetensors")]);
     const training = { kind: "training", name: "broken", upload: "broken", class: "cat", steps: 1, prior: false };
     expect(await failed(post("/api/jobs", training))).toEqual(refusal("picture-unreadable", "00.png"));
     await rm(join(data, "uploads", "broken"), { recursive: true });

@@ -5,16 +5,35 @@ import { TillerError } from "../errors/index.ts";
 import type { Factor } from "./adapter.ts";
 import { readFactor } from "./factor.ts";
 import type { AdapterKind, Base } from "./kind.ts";
+import { readTextualInversion } from "./textual-inversion.ts";
 
-const keyPattern = /^(?:unet\.)?(.+)\.processor\.to_(k|v|q|out)_custom_diffusion(\.0)?\.(weight|bias)$/;
+const keyPattern = /^(?:unet\.)?(.+)\.processor\.to_(k|v|q|out)_custom_diffusion(?:\.0)?\.(weight|bias)$/;
+
+/** As the method's own repository saves them: `delta.bin`, with the tokens beside. */
+const ownPattern = /^unet\.(.+\.attn2)\.to_(k|v|q|out)(?:\.0)?\.(weight|bias)$/;
+const ownToken = /^modifier_token\./;
+
+/** Whether a file holds key and value matrices that take the place of the model's. */
+export const isCustomDiffusion = (tensors: ReadonlyMap<string, TensorRef>): boolean => {
+  const keys = [...tensors.keys()];
+  return (
+    keys.some((key) => key.includes("_custom_diffusion")) ||
+    keys.every((key) => ownPattern.test(key) || ownToken.test(key))
+  );
+};
 
 export const customDiffusion: AdapterKind = {
   name: "Custom Diffusion",
-  recognises: ({ tensors }) => [...tensors.keys()].some((key) => key.includes("_custom_diffusion")),
-  read: async ({ file, tensors }, base) => ({
-    format: "custom-diffusion",
-    full: await readCustomDiffusion(file, tensors, base),
-  }),
+  recognises: ({ tensors }) => isCustomDiffusion(tensors),
+  read: async ({ file, tensors }, base) => {
+    const [tokens, matrices] = [true, false].map((is) => [...tensors].filter(([key]) => ownToken.test(key) === is));
+    const named = new Map(tokens!.map(([key, ref]) => [key.replace(ownToken, ""), ref]));
+    return {
+      format: "custom-diffusion",
+      full: await readCustomDiffusion(file, new Map(matrices), base),
+      ...(named.size > 0 && { tokens: await readTextualInversion(file, named, base) }),
+    };
+  },
 };
 
 /**
@@ -31,7 +50,7 @@ async function readCustomDiffusion(
   const weights = components.get(component)?.weights;
   const replaced = new Map<string, Factor>();
   for (const [key, ref] of tensors) {
-    const [, path, name, , kind] = keyPattern.exec(key) ?? [];
+    const [, path, name, kind] = keyPattern.exec(key) ?? ownPattern.exec(key) ?? [];
     const module = `${path}.to_${name}${name === "out" ? ".0" : ""}`;
     const host = weights?.get(`${module}.weight`);
     if (path === undefined || !host) {

@@ -25,7 +25,7 @@ export async function placeOfAdapter(name: string, options?: HubOptions): Promis
 
 /** Adapter file names used by PEFT, Diffusers and its scripts; a folder with one of these is read as a whole. */
 const usual =
-  /^(adapter_model\.safetensors|(pytorch_lora_weights|pytorch_custom_diffusion_weights|learned_embeds)\.(safetensors|bin))$/;
+  /^((adapter_model|pytorch_lora_weights|pytorch_custom_diffusion_weights|learned_embeds)\.(safetensors|bin))$/;
 /** Files that belong to them: PEFT's config, learned tokens. */
 const beside = /^(adapter_config\.json|<[^/]*>\.(bin|safetensors)|[^/]*_emb\.safetensors)$/;
 

@@ -19,7 +19,13 @@ export function parseLoraKey(key: string, prefixes: readonly KeyPrefix[]): LoraK
   if (end?.role === undefined) return undefined;
   const { pattern, component, flat = false } = prefixes.find((prefix) => prefix.pattern.test(key))!;
   const module = key.replace(end.pattern, "").replace(pattern, "");
-  return { component, module: flat ? module : present(module), flat, role: end.role, spelling: end.spelling };
+  return {
+    component,
+    module: flat ? module.replaceAll(".", "_") : present(module),
+    flat,
+    role: end.role,
+    spelling: end.spelling,
+  };
 }
 
 /** Current Diffusers and Transformers module names. */

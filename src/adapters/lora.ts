@@ -6,7 +6,7 @@ import type { Adapter, AdapterFormat, Factor, LowRank } from "./adapter.ts";
 import { changesOf, type Entry } from "./changes.ts";
 import type { AdapterKind, AlphaRule, Base } from "./kind.ts";
 import { type LoraKey, parseLoraKey } from "./lora-keys.ts";
-import { bundledEmbedding, keyEndOf, otherThing, type Role } from "./naming.ts";
+import { bundledEmbedding, familyByWidth, keyEndOf, otherThing, type Role } from "./naming.ts";
 import { metadataAlphas } from "./peft-config.ts";
 import { nameUnread } from "./refusals.ts";
 import { readTextualInversion } from "./textual-inversion.ts";
@@ -48,6 +48,12 @@ async function readLora(
       continue;
     }
     if (parsed.role !== "alpha") format ??= parsed.flat ? "kohya" : parsed.spelling;
+    if (ref.shape.includes(0))
+      throw new TillerError(
+        "adapter-damaged",
+        `${file} is damaged: ${key} is empty, as where a training over several devices saved its own part alone (DeepSpeed's ZeRO-3). Export it again.`,
+        { paths: [file] },
+      );
     const modules = entries.get(place.component)!;
     const entry = modules.get(place.module) ?? {};
     if (entry[parsed.role])
@@ -57,6 +63,7 @@ async function readLora(
     entry[parsed.role] = { key, ref, spelling: parsed.spelling };
     modules.set(place.module, entry);
   }
+  refuseOtherWidth(file, tensors, base);
   if (unknown.length > 0) refuseUnknown(file, base.name, tensors, unknown);
 
   const lowRank = new Map<string, Map<string, LowRank>>();
@@ -92,6 +99,29 @@ async function tokensOf(
   return tokens;
 }
 
+/** Tensors whose second axis is the module's input. */
+const acrossInputs: ReadonlySet<Role | undefined> = new Set(["down", "hada_w1_b", "a2", "diff"]);
+
+/** @throws TillerError naming the model that the adapter is for, if the width of its cross-attention shows another. */
+function refuseOtherWidth(
+  file: string,
+  tensors: ReadonlyMap<string, TensorRef>,
+  { name, components, adapters }: Base,
+): void {
+  const [[component, [example] = []] = []] = Object.entries(adapters.keysValues);
+  const width = components.get(component ?? "")?.weights.get(example ?? "")?.shape[1];
+  for (const [key, { shape }] of tensors) {
+    if (!acrossInputs.has(keyEndOf(key)?.role) || !/attn2[._](processor\.)?to_[kv](_lora)?\./.test(key)) continue;
+    const family = shape[1] === width ? undefined : familyByWidth(shape[1]);
+    if (family === undefined) continue;
+    throw new TillerError(
+      "adapter-other-model",
+      `${file} is for ${family}, not for the model ${name}: ${key} takes text of width ${shape[1]}, and the model's text has ${width}.`,
+      { paths: [file] },
+    );
+  }
+}
+
 /** @throws TillerError that names what the unknown keys are for, if they show it. */
 function refuseUnknown(
   file: string,
@@ -99,7 +129,7 @@ function refuseUnknown(
   tensors: ReadonlyMap<string, TensorRef>,
   unknown: readonly string[],
 ): never {
-  const what = nameUnread(unknown) ?? otherThing(unknown);
+  const what = otherThing(unknown);
   const refuse = (code: "adapter-unsupported" | "adapter-other-model", sentence: string) => {
     throw new TillerError(code, `${file} ${sentence}`, { paths: [file] });
   };
@@ -107,10 +137,12 @@ function refuseUnknown(
   const unread = nameUnread(unknown);
   if (unread !== undefined) return refuse("adapter-unsupported", `is ${unread}, which Tiller does not run.`);
   if (what !== undefined && fitting === 0) return refuse("adapter-unsupported", `is ${what}.`);
-  const foreign = unknown.find((key) => keyEndOf(key) === undefined);
-  const named = foreign ?? unknown[0]!;
+  const [strange, misplaced] = [true, false].map((is) => unknown.find((key) => (keyEndOf(key) === undefined) === is));
+  const named = (fitting === 0 ? misplaced : strange) ?? unknown[0]!;
   const others = unknown.length > 1 ? ` (and ${unknown.length - 1} more keys)` : "";
-  if (fitting === 0 || foreign === undefined) {
+  if (fitting === 0 && misplaced === undefined)
+    return refuse("adapter-unsupported", `has ${named}${others}, of no kind of adapter that Tiller knows.`);
+  if (fitting === 0 || strange === undefined) {
     return refuse(
       "adapter-other-model",
       `does not fit the model ${model}: the model has no ${named}${others}. Is the adapter for another base model?`,

@@ -55,9 +55,27 @@ export type KindName =
   | "whole modules"
   | "OFT"
   | "BOFT"
+  | "AdaLoRA"
   | "VeRA"
+  | "MiSS"
   | "HRA"
-  | "FourierFT";
+  | "FourierFT"
+  | "WaveFT"
+  | "C3A"
+  | "RoAd"
+  | "SHiRA"
+  | "VB-LoRA"
+  | "RandLoRA"
+  | "DeLoRA"
+  | "GraLoRA"
+  | "HiRA"
+  | "Poly"
+  | "trainable tokens"
+  | "prompt tuning"
+  | "LoRA of an embedding table"
+  | "T-LoRA"
+  | "DyLoRA"
+  | "SVDiff";
 
 export interface KeyEnd {
   readonly pattern: RegExp;
@@ -77,10 +95,10 @@ const product = (name: Role, kind: KindName): KeyEnd => row(new RegExp(`\\.${nam
 const refused = (pattern: RegExp, kind: KindName): KeyEnd => ({ pattern, role: undefined, kind, spelling: "peft" });
 
 export const keyEnds: readonly KeyEnd[] = [
-  row(/\.lora_A(\.\w+)?\.weight$/, "down", "LoRA", "peft"),
-  row(/\.lora_B(\.\w+)?\.weight$/, "up", "LoRA", "peft"),
-  row(/\.lora_B(\.\w+)?\.bias$/, "up bias", "LoRA", "peft"),
-  row(/\.lora_magnitude_vector(\.\w+)?(\.weight)?$/, "magnitude", "DoRA", "peft"),
+  row(/\.lora_A(\.[^.]+)?\.weight$/, "down", "LoRA", "peft"),
+  row(/\.lora_B(\.[^.]+)?\.weight$/, "up", "LoRA", "peft"),
+  row(/\.lora_B(\.[^.]+)?\.bias$/, "up bias", "LoRA", "peft"),
+  row(/\.lora_magnitude_vector(\.[^.]+)?(\.weight)?$/, "magnitude", "DoRA", "peft"),
   row(/\.lora_down\.weight$/, "down", "LoRA", "kohya"),
   row(/\.lora_up\.weight$/, "up", "LoRA", "kohya"),
   row(/\.lora_mid\.weight$/, "mid", "LoCon", "kohya"),
@@ -89,7 +107,7 @@ export const keyEnds: readonly KeyEnd[] = [
   row(/_lora\.down\.weight$/, "down", "LoRA", "diffusers-old"),
   row(/_lora\.up\.weight$/, "up", "LoRA", "diffusers-old"),
   row(/\.dora_scale$/, "magnitude", "DoRA", "kohya"),
-  row(/\.alpha$/, "alpha", undefined, "kohya"),
+  row(/(_lora|\.lora|\.lora_linear_layer)?\.alpha$/, "alpha", undefined, "kohya"),
   product("hada_w1_a", "LoHa"),
   product("hada_w1_b", "LoHa"),
   product("hada_w2_a", "LoHa"),
@@ -115,14 +133,39 @@ export const keyEnds: readonly KeyEnd[] = [
   row(/\.diff_b$/, "diff_b", "full differences", "kohya"),
   row(/\.w_norm$/, "w_norm", "trained norms", "kohya"),
   row(/\.b_norm$/, "b_norm", "trained norms", "kohya"),
-  refused(/\.oft_(blocks|diag|R)(\.\w+)?(\.weight)?$/, "OFT"),
+  refused(/\.oft_(blocks|diag|R|s)(\.\w+)?$/i, "OFT"),
   refused(/\.boft_[RS](\.\w+)?(\.weight)?$/i, "BOFT"),
+  // PEFT's other methods, by the beginnings of their parameters' names.
+  refused(/\.lora_E(\.\w+)?$/, "AdaLoRA"),
   refused(/\.vera_lambda_[bd](\.\w+)?$/, "VeRA"),
+  refused(/\.(bone|miss)_block(\.\w+)?$/, "MiSS"),
   refused(/\.hra_u(\.\w+)?$/, "HRA"),
   refused(/\.fourierft_spectrum(\.\w+)?$/, "FourierFT"),
-  // PEFT's modules_to_save, and its trained biases.
-  row(/(?<=^base_model\.model\..*)(\.modules_to_save)?\.weight$/, "whole", "whole modules", "peft"),
-  row(/(?<=^base_model\.model\..*)(\.modules_to_save)?\.bias$/, "whole bias", "whole modules", "peft"),
+  refused(/\.waveft_spectrum(\.\w+)?$/, "WaveFT"),
+  refused(/\.c3a_kernel(\.\w+)?$/, "C3A"),
+  refused(/\.road_(theta|alpha)(\.\w+)?$/, "RoAd"),
+  refused(/\.shira_weight(\.\w+)?$/, "SHiRA"),
+  refused(/(\.|^)vblora_\w+(\.\w+)?$/, "VB-LoRA"),
+  refused(/(\.|^)randlora_\w+(\.\w+)?$/, "RandLoRA"),
+  refused(/\.delora_\w+(\.\w+)?(\.weight)?$/, "DeLoRA"),
+  refused(/\.gralora_[AB](\.\w+)?(\.\d+)?$/, "GraLoRA"),
+  refused(/\.hira_[AB](\.\w+)?(\.weight)?$/, "HiRA"),
+  refused(/\.poly_lora_[AB](\.\w+)?$/, "Poly"),
+  refused(/\.trainable_tokens_delta(\.\w+)?$/, "trainable tokens"),
+  refused(/(\.|^)prompt_embeddings$/, "prompt tuning"),
+  refused(/\.lora_embedding_[AB](\.\w+)?$/, "LoRA of an embedding table"),
+  // LyCORIS', sd-scripts' and other trainers'.
+  refused(/\.(q_layer|p_layer)\.weight$|\.(base_)?lambda(_layer)?$/, "T-LoRA"),
+  refused(/\.lora_[AB]\.\d+$/, "DyLoRA"),
+  refused(/\.delta$/, "SVDiff"),
+  // PEFT's modules_to_save, and its trained biases; those of layers that have a LoRA too are the base layer's.
+  row(/(?<=^base_model\.model\..*)(\.modules_to_save|\.ln_tuning_layers)?\.weight$/, "whole", "whole modules", "peft"),
+  row(
+    /(?<=^base_model\.model\..*)(\.modules_to_save|\.ln_tuning_layers|\.base_layer)?\.bias$/,
+    "whole bias",
+    "whole modules",
+    "peft",
+  ),
 ];
 
 export const keyEndOf = (key: string): KeyEnd | undefined => keyEnds.find(({ pattern }) => pattern.test(key));
@@ -145,9 +188,10 @@ export const refusedKinds: ReadonlySet<KindName> = new Set(
 export function called(kind: KindName): string {
   if (kind === "LoRA" || kind === "DoRA" || kind === "LoHa" || kind === "LoKr" || kind === "GLoRA" || kind === "LoCon")
     return `a ${kind}`;
-  if (kind === "full differences" || kind === "trained norms" || kind === "whole modules")
+  if (/^(full differences|trained norms|whole modules|trainable tokens|prompt tuning)$/.test(kind))
     return `an adapter of ${kind}`;
-  return `${/^[AEIOH]/.test(kind) ? "an" : "a"} ${kind} adapter`;
+  if (kind === "LoRA of an embedding table") return `a ${kind}`;
+  return `${/^(A|E|I|O|HRA|SVD)/.test(kind) ? "an" : "a"} ${kind} adapter`;
 }
 
 /** Embeddings of trigger words bundled into a LoRA by kohya, OneTrainer and A1111: `bundle_emb.NAME.emb_params`. */
@@ -171,10 +215,12 @@ const foreign: readonly (readonly [RegExp, string])[] = [
     /blocks[._]\d+[._]cross_attn[._](q_linear|kv_linear)|mlp[._](inverted|depth|point)_conv|ff[._]conv_(inverted|depth|point)/,
     "SANA",
   ],
+  [/(^|[._])blocks[._]\d+[._](self_attn|cross_attn)[._](q|k|v|output)_proj/, "Cosmos-Predict2 or Anima"],
   [/(^|[._])blocks[._]\d+[._](self_attn|cross_attn|ffn)[._]|transformer\.blocks\.\d+\.attn[12]\./, "Wan"],
   [/(noise|context)_refiner|(^|\.)layers\.\d+\.attention\.|^lora_unet_layers_\d+_attention_/, "Z-Image or Lumina"],
   [/^lora_prior_|channelwise/, "Stable Cascade"],
   [/motion_modules/, "AnimateDiff"],
+  [/temporal_transformer_blocks/, "Stable Video Diffusion"],
   [
     /^(transformer|base_model\.model\.transformer|diffusion_model\.transformer_blocks)\.|^lora_transformer_/,
     "a diffusion transformer (SANA, PixArt, LTX-Video)",
@@ -191,20 +237,32 @@ export function foreignModel(keys: Iterable<string>): string | undefined {
   return foreign.find(([pattern]) => all.some((key) => pattern.test(key)))?.[1];
 }
 
+/** The base model with text features of this width. */
+export function familyByWidth(width: number | undefined): string | undefined {
+  return { 768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL" }[width ?? 0];
+}
+
 /** Files mistaken for adapters, recognised by a key. */
 const others: readonly (readonly [RegExp, string])[] = [
   [/^control_model\.|^controlnet_|input_hint_block/, "a ControlNet, which Tiller does not run"],
+  [/^lllite_/, "a ControlNet-LLLite, which Tiller does not run"],
   [/^(image_proj|ip_adapter)\./, "an IP-Adapter, which Tiller does not run"],
-  [/^adapter\.(body|conv_in)\./, "a T2I-Adapter, which Tiller does not run"],
+  [/^(adapter\.(body|conv_in)|body\.\d+\.(in_conv|block\d|resnets))\./, "a T2I-Adapter, which Tiller does not run"],
   [
-    /^model\.diffusion_model\.|^first_stage_model\.|^cond_stage_model\.|^conditioner\./,
-    "a whole checkpoint, not an adapter: pass it with --model",
+    /^(unet|text_encoder):\d+:(up|down)$|^\d+$/,
+    "a LoRA of cloneofsimo's lora, whose layers have numbers for names: convert it to kohya's form",
   ],
+  [/^(320|640|768|1024|1280|2048)\.\d\.linear\./, "a hypernetwork, which Tiller does not run"],
+  [/\.RDB\d\.|\.rdb\d\./, "an upscaler, which Tiller does not run"],
+  [/^model\.diffusion_model\./, "a whole checkpoint, not an adapter: pass it with --model"],
+  [/^(first_stage_model|vae)\./, "an autoencoder, not an adapter"],
+  [/^(cond_stage_model|conditioner)\./, "a text encoder, not an adapter"],
+  [/^special_care_embeds$/, "a safety checker, not an adapter"],
   [
     /^(down_blocks|up_blocks|mid_block|conv_in|time_embedding)\..*\.?(weight|bias)$/,
     "a model's U-Net, not an adapter: pass the folder that has its model_index.json with --model",
   ],
-  [/^(encoder|decoder)\.(conv_in|mid|down|up)/, "an autoencoder, not an adapter"],
+  [/^(encoder|decoder)\.(conv_in|mid|down|up|layers\.\d+\.(weight|bias|conv)$)/, "an autoencoder, not an adapter"],
   [/^(text_model\.)?(encoder\.layers\.\d+|embeddings)\..*(weight|bias)$/, "a text encoder, not an adapter"],
   [/^vision_model\./, "an image encoder, not an adapter"],
 ];

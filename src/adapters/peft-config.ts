@@ -19,6 +19,8 @@ const peftConfig = z.looseObject({
   use_dora: z.boolean().nullish(),
   use_qalora: z.boolean().nullish(),
   init_lora_weights: z.union([z.boolean(), z.string()]).nullish(),
+  alora_invocation_tokens: z.array(z.unknown()).nullish(),
+  layer_replication: z.array(z.unknown()).nullish(),
 });
 
 /** The alpha rule of one PEFT configuration. @param file For messages. */
@@ -31,8 +33,15 @@ export function peftAlphas(file: string, config: unknown): (module: string) => R
       { paths: [file] },
     );
   const { r, use_rslora, use_dora, use_qalora, init_lora_weights: start, ...found } = parsed.data;
+  const partial = (["alora_invocation_tokens", "layer_replication"] as const).find((name) => found[name] != null);
+  if (partial)
+    throw new TillerError(
+      "adapter-unsupported",
+      `${file} was trained with ${partial}: Tiller applies only adapters that change the whole model.`,
+      { paths: [file] },
+    );
   // These initialisations subtract the adapter's start values from the base weights, so the base model differs too.
-  if (typeof start === "string" && /^(pissa|olora|corda|loftq)/i.test(start))
+  if (typeof start === "string" && /^(pissa|olora|corda|loftq|lora_ga)/i.test(start))
     throw unsupported(file, `init_lora_weights ${start}`);
   if (use_qalora) throw unsupported(file, "use_qalora");
   const ranks = patterns(file, found.rank_pattern);

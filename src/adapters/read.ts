@@ -58,12 +58,20 @@ const alphaUnknown = (file: string): string =>
 async function open(file: string): Promise<Safetensors> {
   const opened = await readTensors(file);
   if (opened.tensors.size === 0) throw new TillerError("adapter-empty", `${file} holds no tensors.`, { paths: [file] });
+  const unprintable = [...opened.tensors.keys()].find((key) => /[\p{Cc}\p{Zl}\p{Zp}]/u.test(key));
+  if (unprintable !== undefined)
+    throw new TillerError(
+      "adapter-damaged",
+      `${file} is damaged: the name ${JSON.stringify(unprintable)} of a tensor holds characters that do not print.`,
+      { paths: [file] },
+    );
   return opened;
 }
 
 async function readFolder(folder: string, base: Base): Promise<Adapter> {
-  const peft = join(folder, "adapter_model.safetensors");
-  if (await exists(peft)) {
+  for (const extension of [".safetensors", ".bin"]) {
+    const peft = join(folder, `adapter_model${extension}`);
+    if (!(await exists(peft))) continue;
     const config = join(folder, "adapter_config.json");
     if (!(await exists(config)))
       throw new TillerError("file-missing", `${config} is missing: it holds the alphas of ${peft}.`, {
@@ -116,7 +124,8 @@ async function tokensIn(folder: string, base: Base, own: Adapter["tokens"]): Pro
   const tokens = new Map([...own].map(([component, table]) => [component, new Map(table)]));
   for (const name of (await list(folder)).sort()) {
     const file = join(folder, name);
-    if (!/\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readTensors(file)).tensors)) continue;
+    if (!/^[^.].*\.safetensors$|^<.*>\.bin$/.test(name) || !isTextualInversion((await readTensors(file)).tensors))
+      continue;
     for (const [component, table] of (await readFile(file, base)).tokens) {
       tokens.set(component, new Map([...(tokens.get(component) ?? []), ...table]));
     }

@@ -44,7 +44,13 @@ const cases: [what: string, bytes: string, code: ErrorCode, ...facts: string[]][
   ["a JPEG", "\xff\xd8\xff\xe0\0\x10JFIF", "not-weights", "JPEG"],
   ["nothing", "", "file-empty"],
   ["a download that has only allocated its space", "\0".repeat(4096), "download-incomplete"],
-  ["text", "hello, this is text", "safetensors-invalid"],
+  ["text", "hello, this is text", "not-weights", "hello"],
+  ["a server's answer in words", "Entry not found", "not-weights", "Entry not found"],
+  ["macOS's notes", "\0\x05\x16\x07\0\x02\0\0Mac OS X", "not-weights", "._"],
+  ["a Flax model", "\x81\xa6params\x82", "not-weights", "Flax"],
+  ["an xz archive", "\xfd7zXZ\0\0\x04", "not-weights", "xz"],
+  ["a zstd archive", "\x28\xb5\x2f\xfd\x04\x58\x01\0\0", "not-weights", "zstd"],
+  ["an AVIF picture", "\0\0\0\x1cftypavif\0\0\0\0", "not-weights", "AVIF"],
 ];
 
 describe("a file that holds no weights is named for what it is", () => {

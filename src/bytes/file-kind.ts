@@ -35,12 +35,20 @@ const formats: readonly (readonly [mark: string, what: string, fix: string, at?:
   ["\x89HDF\r\n\x1a\n", "an HDF5 file (.h5) of Keras or TensorFlow", "use the model's PyTorch or safetensors files"],
   ["TFL3", "a TensorFlow Lite model", "use the model's PyTorch or safetensors files", 4],
   ["\x93NUMPY", "a NumPy array", "save its tensors as safetensors"],
+  ["\0\x05\x16\x07", "macOS's notes on another file (`._` before its name)", "name the file without `._`"],
   ["\x1f\x8b", "a gzip archive", "unpack it first"],
+  ["BZh", "a bzip2 archive", "unpack it first"],
+  ["\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"],
+  ["\xfd7zXZ\0", "an xz archive", "unpack it first"],
   ["7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"],
   ["Rar!", "a RAR archive", "unpack it first"],
   ["ustar", "a tar archive", "unpack it first", 257],
   ["\x89PNG", "a PNG picture", "name the file with the weights"],
   ["\xff\xd8\xff", "a JPEG picture", "name the file with the weights"],
+  ["GIF8", "a GIF picture", "name the file with the weights"],
+  ["ftyp", "an AVIF or HEIC picture, or a video", "name the file with the weights", 4],
+  ["MZ", "a program for Windows", "name the file with the weights"],
+  ["\x7fELF", "a program for Linux", "name the file with the weights"],
   ["RIFF", "a WebP picture or another RIFF file", "name the file with the weights"],
   ["%PDF", "a PDF document", "name the file with the weights"],
 ];
@@ -75,6 +83,12 @@ export function refusalOf(head: Uint8Array, size: number, file: string): TillerE
   }
   for (const [mark, what, fix, at] of formats) if (begins(head, mark, at)) return notWeights(what, fix);
   if (looksOnnx(head)) return notWeights("an ONNX model", "use the model's PyTorch or safetensors files");
+  if (looksFlax(head)) return notWeights("a Flax model (.msgpack)", "use the model's PyTorch or safetensors files");
+  if (/^[\P{C}\s]{8,}$/u.test(text) && /^[\x20-\x7e\s]{8}/.test(text))
+    return notWeights(
+      size <= head.length ? `text, such as a server's answer (${plain(text)})` : "text",
+      "download it again, or name the file with the weights",
+    );
   if (head.length > 8 && head.every((byte) => byte === 0))
     return new TillerError(
       "download-incomplete",
@@ -106,6 +120,18 @@ function reason(head: Uint8Array, size: number): string {
 /** An ONNX ModelProto: its version (field 1), then the producer's name (2), the graph (7) or the operator sets (8). */
 function looksOnnx(head: Uint8Array): boolean {
   return head[0] === 0x08 && head[1]! >= 1 && head[1]! <= 30 && [0x12, 0x3a, 0x42].includes(head[2]!);
+}
+
+/** A map of few entries (MessagePack) whose first key is a short text: `params`, or a module's name. */
+function looksFlax(head: Uint8Array): boolean {
+  const at = head[0] === 0xde ? 3 : (head[0]! & 0xf0) === 0x80 ? 1 : 0;
+  const length = head[at]! & 0x1f;
+  return (
+    at > 0 &&
+    (head[at]! & 0xe0) === 0xa0 &&
+    head.length > at + length &&
+    head.subarray(at + 1, at + 1 + length).every((byte) => byte >= 0x20 && byte < 0x7f)
+  );
 }
 
 function begins(head: Uint8Array, mark: string, at = 0): boolean {

@@ -29,9 +29,9 @@ test("a text of exactly as many bytes as the limit is read", async () => {
   await expect(readText(file, 4)).rejects.toThrow(refusal("file-too-large", "5 bytes"));
 });
 
-test("Python's Infinity and NaN become null, but not inside strings", async () => {
+test("Python's Infinity and NaN become strings, which no number field accepts", async () => {
   await writeFile(file, '{"a": -Infinity, "b": [NaN, 1], "c": "is NaN"}');
-  expect(await readJson(file, jsonObject)).toEqual({ a: null, b: [null, 1], c: "is NaN" });
+  expect(await readJson(file, jsonObject)).toEqual({ a: "-Infinity", b: ["NaN", 1], c: "is NaN" });
 });
 
 test("damaged JSON of several lines is reported on one line", async () => {
@@ -43,4 +43,13 @@ test("a schema mismatch is reported with its path", async () => {
   await writeFile(file, '{"steps": {"most": "many"}}');
   const form = z.object({ steps: z.object({ most: z.number() }) });
   await expect(readJson(file, form)).rejects.toThrow(refusal("json-unexpected", file, "steps.most"));
+});
+
+test("a byte order mark is honoured, and text of another encoding is refused", async () => {
+  for (const encoding of ["utf8", "utf16le"] as const) {
+    await writeFile(file, Buffer.from('\ufeff{"a": "é"}', encoding));
+    expect(await readJson(file, jsonObject)).toEqual({ a: "é" });
+  }
+  await writeFile(file, Buffer.from('{"a": "é"}', "latin1"));
+  await expect(readJson(file, jsonObject)).rejects.toThrow(refusal("text-encoding", file, "UTF-8"));
 });

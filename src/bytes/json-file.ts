@@ -23,6 +23,7 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
   } catch (error) {
     const other = refusalOf(bytes.subarray(0, 512), bytes.length, file);
     if (other.code === "lfs-pointer" || other.code === "web-page") throw other;
+    if (error instanceof TillerError) throw error;
     throw new TillerError("json-invalid", `${file} is not valid JSON: ${onOneLine(error)}.`, {
       paths: [file],
       cause: error,
@@ -68,12 +69,12 @@ export const readSmall = (file: string, limit: number): Promise<Uint8Array<Array
 /** A parser's message may quote several lines of the file. */
 const onOneLine = (error: unknown): string => (error as Error).message.replaceAll(/\s+/g, " ");
 
-/** JSON as Python writes it, with bare Infinity and NaN, which become null (a saved DPM-Solver config has one). */
+/** JSON as Python writes it, with bare Infinity and NaN, which become strings (a saved DPM-Solver config has one). */
 function parsePythonJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const standard = text.replace(/([:[,]\s*)(?:-?Infinity|NaN)(?=\s*[,\]}])/g, "$1null");
+    const standard = text.replace(/([:[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])/g, '$1"$2"');
     if (standard === text) throw error;
     return JSON.parse(standard);
   }

@@ -188,7 +188,7 @@ describe("tiller inspect of other files", () => {
     ["<cat>.safetensors", { "<cat>": [2, 768] }, "<cat>", 2, "Stable Diffusion 1.x"],
     ["one.safetensors", { "<new1>": [1024] }, "<new1>", 1, "Stable Diffusion 2.x"],
     ["my-cat.safetensors", { emb_params: [3, 768] }, "my-cat", 3, "Stable Diffusion 1.x"],
-    ["cat_emb.safetensors", { clip_l: [2, 768] }, "cat_emb", 2, "Stable Diffusion 1.x"],
+    ["cat_emb.safetensors", { clip_l: [2, 768] }, "<s0>", 1, "Stable Diffusion 1.x"],
   ])("textual inversion %s", async (name, shapes, token, vectors, base) => {
     const { kind, tokens, family } = await report(await tensors(name, shapes));
     expect([kind, tokens[0].token, tokens[0].vectors, family]).toEqual(["textual-inversion", token, vectors, base]);
@@ -295,7 +295,7 @@ describe("tiller inspect of other files", () => {
 
   test.each([
     ["missing.safetensors", undefined, "file-missing"],
-    ["text.safetensors", "hello, this is text", "safetensors-invalid"],
+    ["text.safetensors", "hello, this is text", "not-weights"],
     ["model.ckpt", "\x80\x02cposix\nsystem\n.", "pickle-refused"],
     ["lfs.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "lfs-pointer"],
     ["photo.jpg", "\xff\xd8\xff", "recipe-missing"],
@@ -309,7 +309,7 @@ describe("tiller inspect of other files", () => {
   });
 
   test("several files: each is described, --json gives a list, and a failure is the result", async () => {
-    const one = await tensors("several/one.safetensors", { "a.b": [2, 3] });
+    const one = await tensors("several/one.safetensors", { "a.b.c": [2, 3] });
     const two = await tensors("several/two.safetensors", { "<cat>": [768] });
     expect((await tiller(["inspect", one, two, "--json"])).json()).toMatchObject([
       { kind: "tensors", file: one },

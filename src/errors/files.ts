@@ -10,8 +10,8 @@ export const fileErrors = rows({
   "file-unreadable": {
     kind: "failed",
     what: "A file cannot be read.",
-    why: "Its permissions forbid it, it is a broken link, or it is a folder or a device.",
-    fix: "Name a plain file, and check its permissions.",
+    why: "Its permissions forbid it, it is a broken link, it is a folder or a device, or its text is not UTF-8.",
+    fix: "Name a plain file, check its permissions, and save text as UTF-8.",
   },
   "file-too-large": {
     kind: "failed",
@@ -69,7 +69,7 @@ export const fileErrors = rows({
   },
   "not-weights": {
     kind: "failed",
-    what: "A file has another format: GGUF, ONNX, TensorFlow Lite, HDF5, JSON, an archive, a picture.",
+    what: "A file has another format: GGUF, ONNX, TensorFlow Lite, HDF5, Flax, JSON, text, an archive, a picture.",
     why: "Tiller reads safetensors and PyTorch files. The first bytes identify a file, whatever its name.",
     fix: "Use the safetensors or PyTorch file of the model; unpack an archive first.",
   },

@@ -94,7 +94,13 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   );
 }
 
-const modelIndex = z.looseObject({ _class_name: z.string() });
+/** A pipeline with code of its own is named by its module and its class. */
+const modelIndex = z.looseObject({
+  _class_name: z.union([
+    z.string(),
+    z.tuple([z.string().nullable(), z.string()]).transform(([, name]) => `${name} (a pipeline with its own code)`),
+  ]),
+});
 
 /** The family of an index's pipeline class. `name` is the user's name for the model. */
 function familyOf({ _class_name }: z.infer<typeof modelIndex>, name: string): Family {
@@ -135,6 +141,7 @@ async function openFolder(
   for (const [name, { keys, check }] of parts) {
     const config = await readJson(join(folder, name, "config.json"), jsonObject);
     const weights = await openCheckpoint(join(folder, name), variant);
+    refuseUnmerged(join(folder, name), weights.keys());
     const component = { config, weights: keys ? keys(weights) : weights };
     check?.(component, folder);
     components.set(name, component);
@@ -147,6 +154,18 @@ async function openFolder(
     defaults: await ownDefaults(folder),
   };
   return { family, files };
+}
+
+/** A network that was saved with an adapter's layers in it: without them it would not be what its author trained. */
+function refuseUnmerged(folder: string, keys: Iterable<string>): void {
+  for (const key of keys) {
+    if (!/\.(lora_[AB]|lora_down|lora_up|base_layer)\.|_lora\.(down|up)\./.test(key)) continue;
+    throw new TillerError(
+      "model-unsupported",
+      `${folder} holds ${key}, a layer of an adapter that was saved inside the network: save it merged (fuse_lora in Diffusers), or apart.`,
+      { paths: [folder] },
+    );
+  }
 }
 
 const own = z.strictObject({

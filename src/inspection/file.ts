@@ -1,15 +1,16 @@
 /** Describes a weights file: a whole model, an adapter, an embedding, or unknown tensors. */
-import { basename, extname } from "#bytes";
-import { otherThing } from "../adapters/naming.ts";
+import { isCustomDiffusion } from "../adapters/custom-diffusion.ts";
+import { familyByWidth, otherThing } from "../adapters/naming.ts";
+import { isTextualInversion, tokensOfKey } from "../adapters/textual-inversion.ts";
 import { readTensors } from "../bytes/read-tensors.ts";
 import type { DType } from "../bytes/tensor-ref.ts";
 import { yamlBeside } from "../families/open-model.ts";
 import { predictionTold } from "../families/stable-diffusion/ldm.ts";
-import { nameForeign, nameOtherTask } from "../families/stable-diffusion/ldm-refusals.ts";
+import { nameForeign, nameLonePart, nameOtherTask } from "../families/stable-diffusion/ldm-refusals.ts";
 import { ldmSettings } from "../families/stable-diffusion/ldm-yaml.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { isLora, type LoraDetails, loraDetails } from "./lora.ts";
-import { type Amount, amountOf, elements, familyByWidth } from "./tensors.ts";
+import { type Amount, amountOf } from "./tensors.ts";
 
 /** Facts about any weights file. */
 export interface TensorFile extends Amount {
@@ -84,35 +85,22 @@ async function detailsOf(tensors: Checkpoint, metadata: Readonly<Record<string, 
 }
 
 function customDiffusion(tensors: Checkpoint): CustomDiffusionDetails | undefined {
-  const keys = [...tensors.keys()].filter((key) => key.includes("custom_diffusion"));
+  if (!isCustomDiffusion(tensors)) return undefined;
+  const keys = [...tensors.keys()].filter((key) => !key.startsWith("modifier_token."));
   if (keys.length === 0) return undefined;
-  const toKeys = keys.find((key) => key.includes("to_k_custom_diffusion"));
+  const toKeys = keys.find((key) => /to_k\b|to_k_/.test(key));
   return {
     kind: "custom-diffusion",
     family: familyByWidth(tensors.get(toKeys ?? "")?.shape[1]),
     matrices: keys.length,
-    parts: [...new Set(keys.map((key) => /(to_\w+)_custom_diffusion/.exec(key)?.[1] ?? "?"))],
+    parts: [...new Set(keys.map((key) => /\.(to_(?:k|v|q|out))/.exec(key)?.[1] ?? "?"))],
   };
 }
 
 function textualInversion(tensors: Checkpoint, file: string): TextualInversionDetails | undefined {
-  const entries = [...tensors].filter(([, { shape }]) => shape.length > 0 && shape.length <= 2);
-  const known = /^(<.*>|emb_params|clip_[lg]|string_to_param(\..*)?)$/;
-  const [only] = entries;
-  const lone = tensors.size === 1 && only !== undefined && !only[0].includes(".") && elements(only[1].shape) < 1e6;
-  const tokens = entries.filter(([key]) => lone || known.test(key));
-  const ids = [...tensors.keys()].filter((key) => key.startsWith("string_to_token.")).length;
-  if (tokens.length === 0 || tokens.length + ids !== tensors.size) return undefined;
-  const name = basename(file, extname(file));
-  return {
-    kind: "textual-inversion",
-    family: familyByWidth(tokens[0]?.[1].shape.at(-1)),
-    tokens: tokens.map(([key, { shape }]) => ({
-      token: /^(emb_params|clip_[lg]|string_to_param)/.test(key) ? name : key,
-      vectors: shape.length === 2 ? shape[0]! : 1,
-      width: shape.at(-1)!,
-    })),
-  };
+  if (!isTextualInversion(tensors)) return undefined;
+  const tokens = [...tensors].flatMap(([key, { shape }]) => tokensOfKey(key, shape, file));
+  return { kind: "textual-inversion", family: familyByWidth(tokens[0]?.width), tokens };
 }
 
 /** Parts of single-file models by key prefix, in the order they are listed. */
@@ -163,5 +151,9 @@ function singleFileFamily(tensors: Checkpoint, unet: Checkpoint): string {
 
 function otherTensors(tensors: Checkpoint): OtherTensors {
   const first = [...tensors].slice(0, 12).map(([key, { shape, dtype }]) => ({ key, shape, dtype }));
-  return { kind: "tensors", looksLike: nameForeign(tensors), first };
+  return {
+    kind: "tensors",
+    looksLike: nameForeign(tensors) ?? nameLonePart(tensors) ?? otherThing(tensors.keys()),
+    first,
+  };
 }

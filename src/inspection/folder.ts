@@ -1,9 +1,10 @@
 /** Describes a folder: a Diffusers model, or one component of a model. */
 import { basename, join, kindOf, list, resolve } from "#bytes";
+import { familyByWidth } from "../adapters/naming.ts";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { TillerError } from "../errors/index.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { type Amount, amountOf, familyByWidth } from "./tensors.ts";
+import { type Amount, amountOf } from "./tensors.ts";
 
 /** One component of a model's folder. */
 export interface ComponentInspection {

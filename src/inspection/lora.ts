@@ -1,15 +1,16 @@
 /** Describes a LoRA file in any format; nothing is refused here. */
 import type { AlphaRule } from "../adapters/kind.ts";
 import { type LoraKey, parseLoraKey } from "../adapters/lora-keys.ts";
-import { bundledEmbedding, keyEndOf, kindsIn, type Role } from "../adapters/naming.ts";
+import { bundledEmbedding, familyByWidth, keyEndOf, kindsIn, type Role } from "../adapters/naming.ts";
 import { alphasBeside, metadataAlphas } from "../adapters/peft-config.ts";
 import { nameUnread } from "../adapters/refusals.ts";
+import { isOutputEmbedding } from "../adapters/textual-inversion.ts";
 import { readNumbers } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
 import type { KeyPrefix } from "../families/family.ts";
 import { adapterPrefixes } from "../families/stable-diffusion/adapter-names.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { elements, familyByWidth } from "./tensors.ts";
+import { elements } from "./tensors.ts";
 
 /** A LoRA. */
 export interface LoraDetails {
@@ -139,6 +140,7 @@ export async function loraDetails(
   const kinds = kindsIn(checkpoint.keys());
   const decomposed = changed.some(({ component, path }) => rule(component ?? "unet", path).decomposed);
   const tokens = [...checkpoint.keys()].flatMap((key) => bundledEmbedding(key)?.token ?? []);
+  const output = [...checkpoint.keys()].find((key) => isOutputEmbedding(bundledEmbedding(key)?.tensor ?? ""));
   return {
     kind: "lora",
     format: format ?? "unknown",
@@ -159,6 +161,7 @@ export async function loraDetails(
     })),
     obstacles: [
       ...(unread === undefined ? [] : [`it is ${unread}`]),
+      ...(output === undefined ? [] : [`it has an output embedding (${output})`]),
       ...(unknown.length === 0 ? [] : [`it has unknown keys: ${unknown.slice(0, 3).join(", ")}`]),
       ...refusal,
       ...(decomposed && !kinds.includes("DoRA")

@@ -25,8 +25,3 @@ export function amountOf(checkpoint: Checkpoint): Amount {
 }
 
 export const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-
-/** The base model with text features of this width. */
-export function familyByWidth(width: number | undefined): string | undefined {
-  return { 768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL" }[width ?? 0];
-}

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { add, input, multiplyDims, type Outputs, silu, symbol, type Value } from "../graph/index.ts";
 import { attend, keysValues, toPicture, toTokens } from "./attention.ts";
-import { only, parseConfig } from "./config.ts";
+import { count, only, parseConfig } from "./config.ts";
 import { convAt, groupNormAt, type Module } from "./module.ts";
 import { resnetBlock, upsampleBlock } from "./resnet.ts";
 
@@ -10,9 +10,9 @@ const schema = z.object({
   in_channels: z.number().int().default(3),
   out_channels: z.number().int().default(3),
   latent_channels: z.number().int().default(4),
-  block_out_channels: z.array(z.number().int().positive()),
-  layers_per_block: z.number().int().positive().default(1),
-  norm_num_groups: z.number().int().positive().default(32),
+  block_out_channels: z.array(count),
+  layers_per_block: count.default(1),
+  norm_num_groups: count.default(32),
   /** Latents are the encoder's output times this. */
   scaling_factor: z.number().positive().default(0.18215),
   /** The reference pipelines for this autoencoder ignore it. */

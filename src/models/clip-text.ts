@@ -17,14 +17,14 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { clipLayer } from "./clip-layer.ts";
-import { parseConfig } from "./config.ts";
+import { count, parseConfig } from "./config.ts";
 import { layerNormAt, type Module } from "./module.ts";
 
 const schema = z.object({
-  hidden_size: z.number().int().positive(),
-  num_hidden_layers: z.number().int().positive(),
-  num_attention_heads: z.number().int().positive(),
-  max_position_embeddings: z.number().int().positive().default(77),
+  hidden_size: count,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  max_position_embeddings: count.default(77),
   vocab_size: z.number().int().positive(),
   hidden_act: z.enum(["quick_gelu", "gelu"]).default("quick_gelu"),
   layer_norm_eps: z.number().positive().default(1e-5),

@@ -2,16 +2,16 @@
 import { z } from "zod";
 import { input, multiply, type Outputs, reshape, slice, sum, symbol, type Value } from "../graph/index.ts";
 import { clipLayer } from "./clip-layer.ts";
-import { parseConfig } from "./config.ts";
+import { count, parseConfig } from "./config.ts";
 import { layerNormAt, linearAt, type Module } from "./module.ts";
 import { embedPatches } from "./patches.ts";
 
 const schema = z.object({
-  hidden_size: z.number().int().positive(),
-  num_hidden_layers: z.number().int().positive(),
-  num_attention_heads: z.number().int().positive(),
-  image_size: z.number().int().positive().default(224),
-  patch_size: z.number().int().positive().default(32),
+  hidden_size: count,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  image_size: count.default(224),
+  patch_size: count.default(32),
   hidden_act: z.enum(["quick_gelu", "gelu"]).default("quick_gelu"),
   layer_norm_eps: z.number().positive().default(1e-5),
 });

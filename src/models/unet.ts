@@ -23,7 +23,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { attend, type KeysValues, keysValues, toPicture, toTokens } from "./attention.ts";
-import { atBlock, none, off, only, parseConfig, perBlock } from "./config.ts";
+import { atBlock, count, none, off, only, parseConfig, perBlock } from "./config.ts";
 import { convAt, groupNormAt, layerNormAt, linearAt, linearPartsAt, type Module } from "./module.ts";
 import { resnetBlock, upsampleBlock } from "./resnet.ts";
 
@@ -31,7 +31,7 @@ const schema = z.object({
   in_channels: z.number().int().default(4),
   out_channels: z.number().int().default(4),
   sample_size: z.union([z.number().int(), z.array(z.number().int()).length(2)]).nullish(),
-  block_out_channels: z.array(z.number().int().positive()).default([320, 640, 1280, 1280]),
+  block_out_channels: z.array(count).default([320, 640, 1280, 1280]),
   layers_per_block: perBlock.default(2),
   down_block_types: z
     .array(z.enum(["CrossAttnDownBlock2D", "DownBlock2D"]))
@@ -39,14 +39,19 @@ const schema = z.object({
   up_block_types: z
     .array(z.enum(["CrossAttnUpBlock2D", "UpBlock2D"]))
     .default(["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]),
-  cross_attention_dim: z.number().int().positive(),
+  cross_attention_dim: count,
   /** Despite its name, the number of heads, for all blocks or per block. */
   attention_head_dim: perBlock.default(8),
   num_attention_heads: perBlock.nullish(),
   transformer_layers_per_block: perBlock.default(1),
-  norm_num_groups: z.number().int().positive().default(32),
+  norm_num_groups: count.default(32),
   norm_eps: z.number().positive().default(1e-5),
-  flip_sin_to_cos: z.boolean().default(true),
+  /** Null means false, which is not the default. */
+  flip_sin_to_cos: z
+    .boolean()
+    .nullable()
+    .default(true)
+    .transform((flip) => flip ?? false),
   freq_shift: z.number().default(0),
   act_fn: only("silu"),
   /** Null in distilled networks, which have no mid block. */
@@ -70,9 +75,9 @@ const schema = z.object({
   time_embedding_act_fn: none,
   cross_attention_norm: none,
   reverse_transformer_layers_per_block: none,
-  attention_type: only("default"),
+  attention_type: z.literal(["default", null as never]).optional(),
   resnet_skip_time_act: off,
-  resnet_out_scale_factor: only(1),
+  resnet_out_scale_factor: z.literal([1, null as never]).optional(),
 });
 
 export type UNetConfig = z.output<typeof schema>;

@@ -1,16 +1,16 @@
 /** DINO's vision transformer (Transformers' ViTModel), whose class token distinguishes individuals. */
 import { z } from "zod";
 import { add, attention, gelu, input, type Outputs, reshape, slice, symbol, type Value } from "../graph/index.ts";
-import { only, parseConfig } from "./config.ts";
+import { count, only, parseConfig } from "./config.ts";
 import { layerNormAt, linearAt, type Module } from "./module.ts";
 import { embedPatches } from "./patches.ts";
 
 const schema = z.object({
-  hidden_size: z.number().int().positive(),
-  num_hidden_layers: z.number().int().positive(),
-  num_attention_heads: z.number().int().positive(),
-  image_size: z.number().int().positive().default(224),
-  patch_size: z.number().int().positive().default(16),
+  hidden_size: count,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  image_size: count.default(224),
+  patch_size: count.default(16),
   hidden_act: only("gelu"),
   layer_norm_eps: z.number().positive().default(1e-12),
 });

@@ -18,7 +18,8 @@ const schema = z.object({
   timestep_spacing: spacing.default("leading"),
   set_alpha_to_one: flag(true),
   clip_sample: flag(true),
-  clip_sample_range: z.number().positive().default(1),
+  /** Null is of no matter where nothing is clipped. */
+  clip_sample_range: z.number().positive().nullable().default(1),
   thresholding: unsupported,
 });
 type Config = z.infer<typeof schema>;
@@ -44,6 +45,12 @@ function create(config: Config, steps: number): Sampler {
   const finalAlpha = config.set_alpha_to_one ? 1 : alphas[0]!;
   const type = config.prediction_type;
   const timesteps = ddimTimesteps(config, steps);
+  const range = config.clip_sample ? config.clip_sample_range : Number.POSITIVE_INFINITY;
+  if (range === null)
+    throw new TillerError(
+      "scheduler-unsupported",
+      "The scheduler config asks for clip_sample with clip_sample_range null: give the range a number.",
+    );
 
   if (timesteps[0]! >= alphas.length) {
     throw new TillerError(
@@ -70,7 +77,7 @@ function create(config: Config, steps: number): Sampler {
       const [nextAlpha, nextSigma] = [f32(Math.sqrt(nextAlphaBar)), f32(Math.sqrt(f32(1 - nextAlphaBar)))];
 
       const predicted = cleanOf(type, latents, prediction.output, alpha, sigma);
-      const clean = config.clip_sample ? clamp(predicted, config.clip_sample_range) : predicted;
+      const clean = config.clip_sample ? clamp(predicted, range) : predicted;
       const noise = noiseOf(type, latents, prediction.renoise ?? prediction.output, alpha, sigma);
       return { latents: clean.map((x0, i) => f32(nextAlpha * x0) + f32(nextSigma * noise[i]!)), clean };
     },

@@ -14,7 +14,7 @@ const schema = z.object({
   ...otherSigmas,
   prediction_type: predictionType,
   timestep_spacing: spacing.default("linspace"),
-  timestep_type: z.literal("discrete").default("discrete"),
+  timestep_type: z.literal(["discrete", null as never]).optional(),
   interpolation_type: z.enum(["linear", "log_linear"]).default("linear"),
   final_sigmas_type: z.enum(["zero", "sigma_min"]).default("zero"),
   use_karras_sigmas: z.boolean().nullish(),

@@ -24,7 +24,7 @@ export interface TrainingSchedule {
  *
  * With `rescale_betas_zero_snr` the last is exactly 0 (arXiv 2305.08891, algorithm 1).
  *
- * @throws TillerError if `trained_betas` does not have `num_train_timesteps` values.
+ * @throws TillerError if a beta is not in [0, 1), or `trained_betas` does not have `num_train_timesteps` values.
  */
 export function alphasCumprod(config: TrainingSchedule): Float32Array {
   const betas = trainingBetas(config);
@@ -34,6 +34,11 @@ export function alphasCumprod(config: TrainingSchedule): Float32Array {
       `The scheduler config has ${betas.length} trained_betas but num_train_timesteps ${config.num_train_timesteps}; correct one of the two.`,
     );
   }
+  if (!betas.every((beta) => beta >= 0 && beta < 1))
+    throw new TillerError(
+      "scheduler-unsupported",
+      "The scheduler config has betas outside [0, 1): correct beta_start, beta_end or trained_betas.",
+    );
   return cumulativeProduct(config.rescale_betas_zero_snr ? rescaleToZeroSnr(betas) : betas);
 }
 

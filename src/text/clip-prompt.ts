@@ -1,4 +1,5 @@
 /** Encodes prompts for CLIP's text encoders. */
+import { TillerError } from "../errors/index.ts";
 import { splitByTokens } from "./learned-tokens.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -23,6 +24,8 @@ export interface EncodedPrompt {
  *
  * Learned tokens are matched anywhere, longest first, ignoring case, and replaced by their embeddings' ids in order. No CLIP
  * token crosses white space, so words are encoded one by one; a learned token may contain white space.
+ *
+ * @throws TillerError if the tokenizer has more tokens than the text encoder has embeddings, and the prompt one of those.
  */
 export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: PromptOptions): EncodedPrompt {
   const { length, learned = new Map(), firstLearned } = options;
@@ -34,18 +37,26 @@ export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: Prom
   }
   const counts = new Map([...learned].map(([token, vectors]) => [token.toLowerCase(), vectors]));
 
+  const embedded = (id: number): number => {
+    if (Number.isInteger(id) && id >= 0 && id < firstLearned) return id;
+    throw new TillerError(
+      "tokenizer-invalid",
+      `The tokenizer gives a token the id ${id}, but the text encoder has ${firstLearned} embeddings: the two are not of one model.`,
+    );
+  };
   const ids: number[] = [];
   const dropped: string[] = [];
   for (const word of wordsOf(prompt, [...learned.keys()])) {
     for (const piece of word) {
       const first = firstIds.get(piece.toLowerCase());
-      if (first === undefined) for (const id of tokenizer.encode(piece)) ids.push(id);
+      if (first === undefined) for (const id of tokenizer.encode(piece)) ids.push(embedded(id));
       else for (let i = 0; i < counts.get(piece.toLowerCase())!; i++) ids.push(first + i);
     }
     if (ids.length > length - 2) dropped.push(word.join(""));
   }
-  const kept = [tokenizer.begin, ...ids.slice(0, length - 2), tokenizer.end];
-  return { ids: [...kept, ...Array(length - kept.length).fill(tokenizer.pad)], dropped: beginning(dropped.join(" ")) };
+  const [begin, end, pad] = [tokenizer.begin, tokenizer.end, tokenizer.pad].map(embedded) as [number, number, number];
+  const kept = [begin, ...ids.slice(0, length - 2), end];
+  return { ids: [...kept, ...Array(length - kept.length).fill(pad)], dropped: beginning(dropped.join(" ")) };
 }
 
 /** The words of a text, each split into learned tokens and the text between them. */

@@ -23,13 +23,24 @@ const specialTokens = z.looseObject({
   pad_token: special.nullish(),
 });
 
+/** Tokens that training added to the vocabulary, in `added_tokens.json` or the tokenizer's config. */
+const addedTokens = z.record(z.string(), z.number().int().nonnegative());
+const addedDecoder = z.looseObject({
+  added_tokens_decoder: z
+    .record(
+      z.string().regex(/^\d+$/),
+      z.looseObject({ content: z.string(), special: z.boolean().nullish(), normalized: z.boolean().nullish() }),
+    )
+    .nullish(),
+});
+
 /** Vocabularies take a few MB at most; a larger file is not a tokenizer's. */
 const sizeLimit = 64 << 20;
 
 /**
  * Opens a tokenizer folder: `tokenizer.json`, or `vocab.json` with `merges.txt`.
  *
- * `special_tokens_map.json` overrides `tokenizer_config.json`, as in Transformers.
+ * `special_tokens_map.json` overrides `tokenizer_config.json`, as in Transformers. Tokens that training added count too.
  *
  * @throws TillerError naming a file that is missing or invalid.
  */
@@ -39,7 +50,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const given = { ...(await optional("tokenizer_config.json")), ...(await optional("special_tokens_map.json")) };
   const end = given.eos_token ?? "<|endoftext|>";
   const names = { begin: given.bos_token ?? "<|startoftext|>", end, pad: given.pad_token ?? end };
-  const library = await openLibraryTokenizer(folder, Object.values(names));
+  const library = await openLibraryTokenizer(folder, Object.values(names), await addedTo(folder));
   const id = (what: keyof typeof names): number => {
     const found = library.token_to_id(names[what]);
     if (found === undefined)
@@ -61,11 +72,31 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 /** Lower-cases sigma beforehand, as the reference does: JavaScript would turn one at the end of a word into a final sigma. */
 const lowerEach = (text: string): string => Array.from(text, (sign) => (sign === "Σ" ? "σ" : sign)).join("");
 
-async function openLibraryTokenizer(folder: string, special: readonly string[]): Promise<LibraryTokenizer> {
+/** Tokens that the folder's other files add to the vocabulary. */
+async function addedTo(folder: string): Promise<AddedToken[]> {
+  const [file, config] = [join(folder, "added_tokens.json"), join(folder, "tokenizer_config.json")];
+  const listed = (await exists(file)) ? await readJson(file, addedTokens, sizeLimit) : {};
+  const { added_tokens_decoder: decoder } = (await exists(config)) ? await readJson(config, addedDecoder) : {};
+  return [
+    ...Object.entries(decoder ?? {}).map(([id, { content, special, normalized }]) => ({
+      id: Number(id),
+      content,
+      special: special ?? false,
+      normalized: normalized ?? !special,
+    })),
+    ...Object.entries(listed).map(([content, id]) => ({ id, content, special: false, normalized: true })),
+  ];
+}
+
+async function openLibraryTokenizer(
+  folder: string,
+  special: readonly string[],
+  added: readonly AddedToken[],
+): Promise<LibraryTokenizer> {
   const whole = join(folder, "tokenizer.json");
   const description = (await exists(whole)) ? await readJson(whole, described, sizeLimit) : await assemble(folder);
   try {
-    return new LibraryTokenizer(withSpecialTokens(description, special), {});
+    return new LibraryTokenizer(withSpecialTokens(withTokens(description, added), special), {});
   } catch (error) {
     throw new TillerError(
       "tokenizer-invalid",
@@ -81,6 +112,13 @@ const described = z.looseObject({
   model: z.looseObject({ vocab: z.record(z.string(), z.number().int()) }),
 });
 type Described = z.output<typeof described>;
+type AddedToken = z.output<typeof addedToken>;
+
+function withTokens(description: Described, added: readonly AddedToken[]): Described {
+  const known = new Set(description.added_tokens.map(({ content }) => content));
+  const missing = added.filter(({ content }) => content !== "" && !known.has(content) && known.add(content));
+  return { ...description, added_tokens: [...description.added_tokens, ...missing] };
+}
 
 /** Special tokens are matched anywhere in a text: SD 2.1 pads with "!", so a "!" in a prompt is that token. */
 function withSpecialTokens(description: Described, tokens: readonly string[]): Described {

@@ -108,7 +108,7 @@ test("a damaged shard is refused even if its tensors come last", async () => {
   await writeFile(join(path, "model-00002-of-00002.safetensors"), Buffer.from("0a00000000000000{}", "latin1"));
   const [one, two] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
   await putIndex(join(path, "model.safetensors.index.json"), { a: one, b: two });
-  await expect(openCheckpoint(path)).rejects.toThrow(refusal("safetensors-invalid", join(path, two)));
+  await expect(openCheckpoint(path)).rejects.toThrow(refusal("not-weights", join(path, two)));
 });
 
 test.each([

@@ -146,7 +146,7 @@ interface Named {
 const maxDepth = 8;
 const maxVisits = 1_000_000;
 
-/** Tensors by key, keys of nested dictionaries and lists joined with dots; only `state_dict` if there is one. */
+/** Tensors by key, keys of nested dictionaries and indices of lists joined with dots; only `state_dict` if there is one. */
 function named(value: Pickled, file: string): Named {
   const root = dictIn(value, "state_dict") ?? value;
   const tensors = new Map<string, PickledTensor>();
@@ -163,8 +163,8 @@ function named(value: Pickled, file: string): Named {
       else if (depth < maxDepth) visit(entriesOf(item), `${name}.`, depth + 1);
     }
   };
-  if (isObject(root) && root.kind === "dict") visit(root.entries, "", 0);
-  else if (isObject(root) && root.kind === "tensor") tensors.set(stem(file), root);
+  if (isObject(root) && root.kind === "tensor") tensors.set(stem(file), root);
+  else visit(entriesOf(root), "", 0);
   const notes = isObject(value) && value.kind === "dict" ? value.entries : [];
   const metadata = notes.flatMap(([key, note]) =>
     typeof key === "string" && (typeof note === "string" || typeof note === "number") ? [[key, String(note)]] : [],

@@ -7,6 +7,7 @@ import {
   pixelsPerLatent,
 } from "../../models/autoencoder-kl.ts";
 import { clipTextConfig } from "../../models/clip-text.ts";
+import { recorded } from "../../models/recorded.ts";
 import { crossAttentions, textKeysValues, type UNetConfig, unet, unetConfig } from "../../models/unet.ts";
 import { parseConfig } from "../../samplers/index.ts";
 import { variancePreserving } from "../../schedules/variance-preserving.ts";
@@ -64,8 +65,8 @@ function model({ defaults, ...files }: ModelFiles): Model {
     text: textSide(encoder, clipTextConfig(encoder.config), files.promptTokens),
     denoiser: {
       channels: config.in_channels,
-      prepare: (modules) => textKeysValues(modules("unet"), config),
-      predict: (modules, attention) => unet(modules("unet"), config, attention),
+      prepare: (modules) => recorded("U-Net", () => textKeysValues(modules("unet"), config)),
+      predict: (modules, attention) => recorded("U-Net", () => unet(modules("unet"), config, attention)),
       float32: float32Layers,
       picturesAtOnce,
     },
@@ -84,7 +85,8 @@ export function latentCodec(vae: Component): LatentCodec {
     component: "vae",
     channels: config.latent_channels,
     pixelsPerLatent: pixelsPerLatent(config),
-    encode: (modules) => ({ encoded: autoencoderEncode(modules("vae"), config).moments! }),
+    encode: (modules) =>
+      recorded("autoencoder", () => ({ encoded: autoencoderEncode(modules("vae"), config).moments! })),
     // `moments` holds the means, then the log variances: (mean + std * noise) * scaling factor.
     sample: (moments, noise) =>
       noise.map((eps, i) => {
@@ -92,7 +94,7 @@ export function latentCodec(vae: Component): LatentCodec {
         return (moments[i]! + Math.exp(0.5 * logVariance) * eps) * config.scaling_factor;
       }),
     unscaled: (latents) => latents.map((v) => v / config.scaling_factor),
-    decode: (modules) => autoencoderDecode(modules("vae"), config),
+    decode: (modules) => recorded("autoencoder", () => autoencoderDecode(modules("vae"), config)),
   };
 }
 

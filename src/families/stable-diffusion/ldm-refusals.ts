@@ -37,6 +37,13 @@ export function nameForeign(checkpoint: Checkpoint): string | undefined {
   return undefined;
 }
 
+/** What a file with LDM keys but no LDM U-Net is. */
+export function nameLonePart(checkpoint: Checkpoint): string | undefined {
+  const has = (prefix: string) => [...checkpoint.keys()].some((key) => key.startsWith(prefix));
+  if (has("first_stage_model.") || has("vae.")) return "an autoencoder alone";
+  return has("cond_stage_model.") ? "a text encoder alone" : undefined;
+}
+
 /**
  * The task of an LDM checkpoint that is not text-to-image, recognised by its U-Net.
  *

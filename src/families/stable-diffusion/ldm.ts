@@ -9,7 +9,7 @@ import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { SplitFile } from "../family.ts";
-import { nameForeign, nameOtherTask } from "./ldm-refusals.ts";
+import { nameForeign, nameLonePart, nameOtherTask } from "./ldm-refusals.ts";
 import { ldmClip, ldmOpenClip } from "./ldm-text.ts";
 import { ldmUnet } from "./ldm-unet.ts";
 import { ldmVae } from "./ldm-vae.ts";
@@ -43,10 +43,11 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
   const unet = under(tensors, "model.diffusion_model.");
   const foreign = nameForeign(tensors);
   if (!unet.has("input_blocks.0.0.weight")) {
+    const what = foreign ?? nameLonePart(tensors);
     throw new TillerError(
-      foreign ? "model-unsupported" : "model-not-found",
-      foreign
-        ? `${file} is ${foreign}; a Stable Diffusion 1.x or 2.x checkpoint is needed here.`
+      what ? "model-unsupported" : "model-not-found",
+      what
+        ? `${file} is ${what}; a Stable Diffusion 1.x or 2.x checkpoint is needed here.`
         : `${file} is not a Stable Diffusion checkpoint: it has no model.diffusion_model.input_blocks.0.0.weight.`,
       { paths: [file] },
     );

@@ -3,6 +3,7 @@
 import { TillerError } from "../../errors/index.ts";
 import type { ClipTextConfig } from "../../models/clip-text.ts";
 import { clipText } from "../../models/clip-text.ts";
+import { recorded } from "../../models/recorded.ts";
 import { encodePrompt } from "../../text/clip-prompt.ts";
 import type { Component, EmbeddingTable, TextSide } from "../family.ts";
 
@@ -36,7 +37,7 @@ export function textSide(encoder: Component, config: ClipTextConfig, promptToken
           `clip skip ${clipSkip} leaves no layer of the text encoder, which has ${config.num_hidden_layers}.`,
         );
       }
-      return clipText(modules(component), config, { clipSkip, positions });
+      return recorded("text encoder", () => clipText(modules(component), config, { clipSkip, positions }));
     },
   };
 }

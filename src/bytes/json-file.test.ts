@@ -18,7 +18,7 @@ test("a file of more than 16 MiB is refused unread, one of exactly 16 MiB is rea
   await writeFile(file, "{}");
   await truncate(file, 16 << 20);
   // The object is followed by zeros.
-  await expect(readJson(file, jsonObject)).rejects.toThrow(refusal("json-invalid", file));
+  await expect(readJson(file, jsonObject)).rejects.toThrow(refusal("text-encoding", file));
   await truncate(file, (16 << 20) + 1);
   await expect(readJson(file, jsonObject)).rejects.toThrow(refusal("file-too-large", file, `${(16 << 20) + 1}`));
 });

@@ -43,6 +43,12 @@ export const requestErrors = rows({
     why: "Names are Tiller's, or the community's on `/sdapi`.",
     fix: "Choose one that the message names.",
   },
+  "sampler-unsuited": {
+    kind: "usage",
+    what: "The sampler is not defined for the model's noise.",
+    why: "Flow models (SANA) mix picture and noise in other shares than Stable Diffusion, and each sampler is written for one or both.",
+    fix: "Use a sampler that the message names, or leave `--sampler` out: the model has its own.",
+  },
   "karras-unsupported": {
     kind: "usage",
     what: "Karras spacing was asked of a sampler that has none.",

@@ -3,6 +3,7 @@
  * server and Studio read it; `samplers.ts` lists those there are.
  */
 import type { z } from "zod";
+import type { NoiseForm } from "./config.ts";
 import type { Sampler } from "./sampler.ts";
 
 /** What every sampler reads of a scheduler config. */
@@ -24,6 +25,8 @@ export interface SamplerKind<
   readonly karrasLabel?: string;
   /** Whether it can space the sigmas as Karras et al. do. */
   readonly karras: boolean;
+  /** The forms of noise it is written for: a model of another is refused. */
+  readonly forms: readonly NoiseForm[];
   /** The keys of a scheduler_config.json that its class in Diffusers knows, with that class's defaults. */
   readonly schema: S;
   /**

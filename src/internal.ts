@@ -1,7 +1,7 @@
 /** What the command line and the server take from the library's rooms and its users do not need: no part of the public API. */
 
 // Files of this machine.
-export { jsonObject, readJson } from "./bytes/json-file.ts";
+export { jsonObject, readJson, readText } from "./bytes/json-file.ts";
 export { isTemporary } from "./bytes/node/atomic-file.ts";
 export { exists, hold, makeFolder, placeOf } from "./bytes/node/index.ts";
 export { refusal } from "./bytes/node/refusal.ts";

@@ -55,6 +55,12 @@ export const requestErrors = rows({
     why: "DDIM takes the model's own timesteps.",
     fix: "Leave it out, or use a sampler that the message names.",
   },
+  "guidance-unsuited": {
+    kind: "usage",
+    what: "The guidance method is not defined for the model.",
+    why: "Subject-agnostic guidance needs learned tokens, which text encoders that are language models (SANA's) do not take.",
+    fix: "Choose another `--guidance`; the message names some.",
+  },
   "learned-token-missing": {
     kind: "usage",
     what: "The guidance method needs a learned token, and the prompt has none.",

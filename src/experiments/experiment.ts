@@ -19,7 +19,13 @@ import {
   unmetEvaluations,
 } from "../guidance/index.ts";
 import { evaluationProtocols } from "../metrics/encoders.ts";
-import { type SamplerName, samplerNames, settingFields, type UsualSettings } from "../recipe/request.ts";
+import {
+  pictureRequestSchema,
+  type SamplerName,
+  samplerNames,
+  settingFields,
+  type UsualSettings,
+} from "../recipe/request.ts";
 import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 
@@ -100,6 +106,8 @@ export const experimentSchema = z.strictObject({
   steps: whole.max(1000).optional(),
   /** One of the samplers; the model's when absent. */
   sampler: z.enum(samplerNames).optional(),
+  /** What goes before prompts, of models whose text encoder is a language model: "" for nothing; the model's own when absent. */
+  instruction: pictureRequestSchema.shape.instruction,
   /** The token of the subject in prompts. */
   token: z.string().regex(/^\S+$/).default("sks"),
   /** CLIP-T is measured against the prompt with the class alone, or with the token as well. */

@@ -49,6 +49,7 @@ export interface Model extends Omit<ModelFiles, "defaults"> {
   readonly latents: LatentCodec;
   readonly schedule: Schedule;
   readonly defaults: FamilyDefaults;
+  readonly training: TrainingDefaults;
   /** Components that a strength between two whole checkpoints blends: those that predict. */
   readonly steered: readonly string[];
   readonly adapters: AdapterNames;
@@ -82,13 +83,21 @@ export interface FamilyDefaults extends ModelDefaults {
   readonly omegas: Readonly<Record<string, number>>;
 }
 
+/** What training is set to where a request leaves it open and the method does not say. */
+export interface TrainingDefaults {
+  /** Of AdamW. */
+  readonly weightDecay: number;
+}
+
 /** A component's weights as a graph is recorded with them. */
 export type Modules = (component: string) => Module;
 
 /** A prompt as the text networks take it. */
 export interface Tokens {
-  /** Numbers by the names of the text graph's inputs, equally long for every prompt. */
+  /** Numbers by the names of the text graph's inputs, equally long for every prompt unless there are {@link TextSide.feeds}. */
   readonly inputs: Readonly<Record<string, readonly number[]>>;
+  /** Positions of the states that the denoiser sees, where these are not all. */
+  readonly states?: readonly number[];
   /** The words that did not fit, "" if all did. */
   readonly dropped: string;
 }
@@ -96,8 +105,20 @@ export interface Tokens {
 export interface TextSide {
   /** Most tokens a prompt may have, for messages. */
   readonly positions: number;
-  /** Learned tokens (and how many embeddings each has) are found in the prompt and count on from the vocabulary. */
-  tokenize(tokenizer: Tokenizer, prompt: string, learned: ReadonlyMap<string, number>): Tokens;
+  /** What goes before prompts (not the null prompt) where a request says nothing else; absent where nothing can. */
+  readonly instruction?: string;
+  /**
+   * Learned tokens (and how many embeddings each has) are found in the prompt and count on from the vocabulary.
+   *
+   * @param instruction What goes before the prompt, where the family has {@link instruction}; nothing by default.
+   */
+  tokenize(tokenizer: Tokenizer, prompt: string, learned: ReadonlyMap<string, number>, instruction?: string): Tokens;
+  /**
+   * What the text graph is given in the place of tokens, where that has to be looked up first. Such families encode one prompt
+   * at a time, each of its own length, and {@link DenoiserSide.prepare} takes `mask` [rows, tokens] beside `text`: 1 for a token, 0
+   * for what fills a row up to the longest.
+   */
+  readonly feeds?: (tokens: Tokens) => Promise<Readonly<Record<string, LookedUp>>>;
   /** Whether a learned token is among the prompt's tokens. */
   hasLearned(tokens: Tokens): boolean;
   /** The position of the token that stands for the whole prompt. */
@@ -111,6 +132,12 @@ export interface TextSide {
   graph(modules: Modules, options?: { readonly clipSkip?: number }): Outputs;
   /** Tables that learned tokens continue. */
   readonly embeddings: readonly EmbeddingTable[];
+}
+
+/** Numbers for an input of a graph. */
+export interface LookedUp {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
 }
 
 export interface EmbeddingTable {

@@ -12,6 +12,7 @@ import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
 import { type Engine, float32, int32, type Kept, type Session, type Tensor } from "../runtime/index.ts";
 import { type AdapterInputs, type LoadedAdapter, loadAdapterInputs, sitesOf } from "./adapter-inputs.ts";
 import { inInt8 } from "./int8-weights.ts";
+import { textStates } from "./text-states.ts";
 
 /** What predicts of a model. */
 export type DenoiserSource = Pick<Model, "components" | "steered" | "text" | "denoiser" | "adapters">;
@@ -173,18 +174,15 @@ export async function buildDenoiser(
     async encode(rows, clipSkip) {
       const { session, inputs } = await textEncoderSkipping(clipSkip);
       const strengths = rows.map(({ strength }) => strength);
-      const kept = await session.keep({
-        ...tokenFeeds(rows),
-        ...learned,
-        ...inputs.factors,
-        ...inputs.strengths(strengths),
-      });
+      const kept = text.feeds
+        ? await engine.hold({ ...(await textStates(session, text.feeds, rows)) })
+        : await session.keep({ ...tokenFeeds(rows), ...learned, ...inputs.factors, ...inputs.strengths(strengths) });
       return { strengths, text: kept, release: () => engine.drop(kept) };
     },
     async condition({ strengths, text }, pictures, chosen = [...strengths.keys()]) {
       const rows = Array.from({ length: pictures }, () => chosen).flat();
       const batch = rows.map((row) => strengths[row]!);
-      const encoded = Object.keys(graphs.text).filter((name) => sessions.prepare.inputs.has(name));
+      const encoded = [...sessions.prepare.inputs.keys()].filter((name) => name !== "row" && !name.includes(":"));
       const prepared = await sessions.prepare.keep({
         ...Object.fromEntries(encoded.map((name) => [name, text])),
         row: int32([rows.length], rows),

@@ -2,8 +2,10 @@
 import type { PredictionType } from "./prediction.ts";
 
 export interface Schedule {
-  /** Timesteps of training: 0 to this - 1. */
+  /** How many timesteps training draws from, each as likely. */
   readonly timesteps: number;
+  /** The one of a number from 0 to {@link timesteps} - 1. */
+  timestepAt(index: number): number;
   readonly prediction: PredictionType;
   /** x_t = alpha x0 + sigma eps. */
   level(timestep: number): { readonly alpha: number; readonly sigma: number };

@@ -56,7 +56,7 @@ export async function* prepareDraws(
     const index = order(number);
     const { planes, prompt } = pictures[index]!;
     const flipped = flip && random.uniform() < 0.5;
-    const timestep = random.integer(noising.timesteps);
+    const timestep = noising.timestepAt(random.integer(noising.timesteps));
     const changed = augmentation
       ? augment(flipped ? mirrored(planes) : planes, encoder.pixelsPerLatent, random)
       : { planes, words: "", mask: undefined };

@@ -174,6 +174,12 @@ test("a graph none of whose weights may be int8 stays the same graph", async () 
   expect(g.quantised({ y }, () => expect.unreachable()).y).toBe(y);
 });
 
+test("a convolution in groups stays as it is", async () => {
+  const w = g.parameter(await weight([12, 1, 3, 3]), int8);
+  const y = g.conv(image(12), w, undefined, { groups: 12 });
+  expect(g.quantised({ y }, () => expect.unreachable()).y).toBe(y);
+});
+
 test("a weight that may be int8 is float32 in the graph of a target that has none, byte for byte", async () => {
   const ref = await weight([8, 48]);
   const model = (options: { int8?: boolean }) =>

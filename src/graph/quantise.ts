@@ -63,7 +63,8 @@ export function quantised(outputs: Outputs, int8: (ref: TensorRef) => Int8Weight
 /** The weight of a product that can be one of int8. */
 function weightOf({ operator, attributes, inputs }: Value): TensorRef | undefined {
   const linear = operator.name === "matmul" && (attributes as { transposed: string }).transposed === "second";
-  return linear || operator.name === "conv" ? mayBeInt8(inputs[1]!) : undefined;
+  const whole = operator.name === "conv" && (attributes as Required<ConvOptions>).groups === 1;
+  return linear || whole ? mayBeInt8(inputs[1]!) : undefined;
 }
 
 interface Operand {

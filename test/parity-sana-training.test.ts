@@ -95,8 +95,13 @@ describe.each(cases.map((one) => [one.name, one] as const))("a SANA LoRA by %s",
   test("goes PyTorch's way for ten steps of AdamW, within 1e-3", async () => {
     const { tensor, values, objective } = await open(one);
     const settings = {
-      ...{ steps: 10, accumulate: 1, learningRate: one.learningRate, schedule: "constant", warmup: 0 },
-      ...{ weightDecay: 1e-4, clip: 1 },
+      steps: 10,
+      accumulate: 1,
+      learningRate: one.learningRate,
+      schedule: "constant",
+      warmup: 0,
+      weightDecay: 1e-4,
+      clip: 1,
     } as const;
     const losses: number[] = [];
     const state = newAdamWState(dataOf(values));

@@ -168,19 +168,15 @@ const foreign: readonly (readonly [RegExp, string])[] = [
   [/transformer_blocks[._](3[89]|[45]\d)[._]attn[._]/, "Qwen-Image"],
   [/transformer_blocks[._]\d+[._](attn[._](add_|to_add)|attn2?[._]add_)|context_embedder/, "Stable Diffusion 3"],
   [
-    /blocks[._]\d+[._]cross_attn[._](q_linear|kv_linear)|mlp[._](inverted|depth|point)_conv|ff[._]conv_(inverted|depth|point)/,
-    "SANA",
+    /blocks[._]\d+[._]cross_attn[._](q_linear|kv_linear)|mlp[._](inverted|depth|point)_conv/,
+    "SANA in its authors' names",
   ],
   [/(^|[._])blocks[._]\d+[._](self_attn|cross_attn|ffn)[._]|transformer\.blocks\.\d+\.attn[12]\./, "Wan"],
   [/(noise|context)_refiner|(^|\.)layers\.\d+\.attention\.|^lora_unet_layers_\d+_attention_/, "Z-Image or Lumina"],
   [/^lora_prior_|channelwise/, "Stable Cascade"],
   [/motion_modules/, "AnimateDiff"],
   [
-    /^(transformer|base_model\.model\.transformer|diffusion_model\.transformer_blocks)\.|^lora_transformer_/,
-    "a diffusion transformer (SANA, PixArt, LTX-Video)",
-  ],
-  [
-    /^lora_te2_|^text_encoder_2\.|_transformer_blocks_[1-9]\d*_|\.transformer_blocks\.[1-9]\d*\.|add_embedding|label_emb/,
+    /^lora_te2_|^text_encoder_2\.|(attentions|blocks?)[._]\d+[._](\d+[._])?transformer_blocks[._][1-9]\d*[._]|add_embedding|label_emb/,
     "Stable Diffusion XL",
   ],
 ];

@@ -28,5 +28,11 @@ export const elements = (shape: readonly number[]): number => shape.reduce((a, b
 
 /** The base model that text features of this width come from. */
 export function familyByWidth(width: number | undefined): string | undefined {
-  return { 768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL" }[width ?? 0];
+  return {
+    768: "Stable Diffusion 1.x",
+    1024: "Stable Diffusion 2.x",
+    1152: "SANA 0.6B or PixArt",
+    2048: "Stable Diffusion XL",
+    2240: "SANA 1.6B or 4.8B",
+  }[width ?? 0];
 }

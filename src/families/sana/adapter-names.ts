@@ -1,5 +1,5 @@
 /** How adapters for SANA name what they change. */
-import { sanaCrossAttentions, type SanaConfig, sanaLinears } from "../../models/sana.ts";
+import { type SanaConfig, sanaCrossAttentions, sanaLinears } from "../../models/sana.ts";
 import type { AdapterNames } from "../family.ts";
 
 const component = "transformer";

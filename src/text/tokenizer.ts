@@ -1,4 +1,4 @@
-/** CLIP's tokenizer, from the files a model folder brings. */
+/** The tokenizers of text encoders, CLIP's and Gemma's, from the files a model folder brings. */
 
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
@@ -23,7 +23,7 @@ const specialTokens = z.looseObject({
   pad_token: special.nullish(),
 });
 
-/** A vocabulary is at most some megabytes; more is not a tokenizer's file. */
+/** CLIP's vocabulary takes some megabytes, Gemma's up to 34; more is not a tokenizer's file. */
 const sizeLimit = 64 << 20;
 
 /**
@@ -39,19 +39,21 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const given = { ...(await optional("tokenizer_config.json")), ...(await optional("special_tokens_map.json")) };
   const end = given.eos_token ?? "<|endoftext|>";
   const names = { begin: given.bos_token ?? "<|startoftext|>", end, pad: given.pad_token ?? end };
-  const library = await openLibraryTokenizer(folder, Object.values(names));
+  const description = await describe(folder, Object.values(names));
+  const library = openLibraryTokenizer(description, folder);
+  const spelled = lowersCase(description) ? lowerEach : (text: string) => text;
   const id = (what: keyof typeof names): number => {
     const found = library.token_to_id(names[what]);
     if (found === undefined)
       throw new TillerError(
         "tokenizer-invalid",
-        `${folder} has no ${what} token ${names[what]}: it is not CLIP's tokenizer.`,
+        `${folder} has no ${what} token ${names[what]}, which its configs speak of: copy the model's tokenizer again.`,
         { paths: [folder] },
       );
     return found;
   };
   return {
-    encode: (text) => library.encode(lowerEach(text), { add_special_tokens: false }).ids,
+    encode: (text) => library.encode(spelled(text), { add_special_tokens: false }).ids,
     begin: id("begin"),
     end: id("end"),
     pad: id("pad"),
@@ -61,11 +63,18 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 /** Lower case sign by sign, as the reference: JavaScript alone would write a sigma at a word's end as a final one. */
 const lowerEach = (text: string): string => Array.from(text, (sign) => (sign === "Σ" ? "σ" : sign)).join("");
 
-async function openLibraryTokenizer(folder: string, special: readonly string[]): Promise<LibraryTokenizer> {
+/** The tokens of Gemma have either case. */
+const lowersCase = ({ normalizer }: Described): boolean => JSON.stringify(normalizer ?? null).includes('"Lowercase"');
+
+async function describe(folder: string, special: readonly string[]): Promise<Described> {
   const whole = join(folder, "tokenizer.json");
   const description = (await exists(whole)) ? await readJson(whole, described, sizeLimit) : await assemble(folder);
+  return withSpecialTokens(description, special);
+}
+
+function openLibraryTokenizer(description: Described, folder: string): LibraryTokenizer {
   try {
-    return new LibraryTokenizer(withSpecialTokens(description, special), {});
+    return new LibraryTokenizer(description, {});
   } catch (error) {
     throw new TillerError(
       "tokenizer-invalid",
@@ -78,6 +87,7 @@ async function openLibraryTokenizer(folder: string, special: readonly string[]):
 const addedToken = z.looseObject({ id: z.number().int(), content: z.string() });
 const described = z.looseObject({
   added_tokens: z.array(addedToken),
+  normalizer: z.unknown().optional(),
   model: z.looseObject({ vocab: z.record(z.string(), z.number().int()) }),
 });
 type Described = z.output<typeof described>;

@@ -2,7 +2,8 @@
 
     python parity/sana_pictures.py
 
-writes parity/fixtures/sana-pipeline/. `none` and `cfg` are SanaPipeline's own; the other methods are the loop below, which is
+writes parity/fixtures/sana-pipeline/, except trained.safetensors, which is Tiller's (parity/train_adapters.js) and which
+Diffusers loads unchanged. `none` and `cfg` are SanaPipeline's own; the other methods are the loop below, which is
 checked against them. Both libraries are given the same instruction, Tiller's own.
 """
 
@@ -133,23 +134,23 @@ PROMPT = "  A red Cat wearing a santa hat, in the snow  "
 LONG = "a blue dog in the snow with " + "a very long text, " * 22
 
 
-def case(name, guidance, lora=True, **request):
+def case(name, guidance, lora="lora.safetensors", **request):
     scale = {} if guidance in ("none", "ag") else {"scale": 0.4 if guidance.endswith("++") else 4.5}
     usual = {"prompt": PROMPT, "negative": "", "guidance": guidance, **scale, "sampler": "dpm++", "steps": 20, "seed": 5}
     return {"name": name, "lora": lora, "request": {**usual, "width": 64, "height": 64, **request}}
 
 
 CASES = [
-    case("none-bare", "none", lora=False),
-    case("cfg-bare", "cfg", lora=False),
-    case("cfg-bare-short-instruction", "cfg", lora=False, instruction=SHORT, width=96, height=32),
-    case("cfg-bare-no-instruction", "cfg", lora=False, instruction=""),
-    case("cfg-bare-empty-prompt", "cfg", lora=False, prompt=""),
-    case("cfg-bare-long-prompt", "cfg", lora=False, prompt=LONG, negative="Blurry, DARK"),
-    case("cfg-bare-long-prompt-no-instruction", "cfg", lora=False, prompt=LONG, instruction="", width=32, height=64),
-    case("cfg-bare-long-negative", "cfg", lora=False, negative=LONG),
-    case("cfg-bare-bf16", "cfg", lora=False) | {"variant": "bf16"},
-    case("cfg-bare-flow-euler", "cfg", lora=False, sampler="flow-euler"),
+    case("none-bare", "none", lora=None),
+    case("cfg-bare", "cfg", lora=None),
+    case("cfg-bare-short-instruction", "cfg", lora=None, instruction=SHORT, width=96, height=32),
+    case("cfg-bare-no-instruction", "cfg", lora=None, instruction=""),
+    case("cfg-bare-empty-prompt", "cfg", lora=None, prompt=""),
+    case("cfg-bare-long-prompt", "cfg", lora=None, prompt=LONG, negative="Blurry, DARK"),
+    case("cfg-bare-long-prompt-no-instruction", "cfg", lora=None, prompt=LONG, instruction="", width=32, height=64),
+    case("cfg-bare-long-negative", "cfg", lora=None, negative=LONG),
+    case("cfg-bare-bf16", "cfg", lora=None) | {"variant": "bf16"},
+    case("cfg-bare-flow-euler", "cfg", lora=None, sampler="flow-euler"),
     case("none", "none"),
     case("cfg", "cfg"),
     case("ag", "ag", agScale=2),
@@ -162,6 +163,8 @@ CASES = [
     case("pg-0-wide-no-instruction", "pg", omega=0, instruction="", width=96),
     case("pg-0.6-negative", "pg", omega=0.6, negative="a blurry dog in the snow", height=96),
     case("pg-0.6-bf16", "pg", omega=0.6) | {"variant": "bf16"},
+    case("cfg-trained", "cfg", lora="trained.safetensors", prompt="a photo of sks dog"),
+    case("pg-0.3-trained", "pg", lora="trained.safetensors", prompt="a photo of sks dog", omega=0.3),
     case("cfg++", "cfg++"),
     case("pg++-flow-euler", "pg++", omega=0.6, sampler="flow-euler"),
 ]
@@ -200,7 +203,7 @@ class Loop:
     def __init__(self, one):
         self.request, self.pipe = one["request"], load(one.get("variant"))
         if one["lora"]:
-            self.pipe.load_lora_weights(OUT, weight_name="lora.safetensors", adapter_name="lora")
+            self.pipe.load_lora_weights(OUT, weight_name=one["lora"], adapter_name="lora")
         self.lora = one["lora"]
         encode = self.pipe.encode_prompt(
             self.request["prompt"], True, self.request["negative"], complex_human_instruction=instruction_of(self.request)
@@ -268,7 +271,7 @@ class Loop:
 
 @torch.no_grad()
 def main():
-    shutil.rmtree(OUT, ignore_errors=True)
+    shutil.rmtree(OUT / "model", ignore_errors=True)
     pipe = pipeline()
     pipe.save_pretrained(OUT / "model")
     pipe.to(torch.bfloat16).save_pretrained(OUT / "model", variant="bf16")

@@ -8,7 +8,7 @@ import { refusal } from "./refusal.ts";
 
 interface Case {
   readonly name: string;
-  readonly lora: boolean;
+  readonly lora: string | null;
   readonly variant?: string;
   readonly request: PictureRequest;
 }
@@ -43,7 +43,7 @@ test("both libraries are given Tiller's own instruction", () => expect(instructi
 
 describe("a SANA picture from the same seed is Diffusers' picture:", () => {
   test.each(cases.map((one) => [one.name, one] as const))("%s", async (name, one) => {
-    const pipeline = await open(one.lora ? [lora] : [], one.variant);
+    const pipeline = await open(one.lora ? [fixture(`sana-pipeline/${one.lora}`)] : [], one.variant);
     try {
       const expected = await pictures(name);
       const [found] = await drawn(pipeline, one.request);

@@ -41,6 +41,8 @@ export {
   settingFields,
   type UsualSettings,
 } from "./recipe/request.ts";
+// The machine's memory.
+export { totalMemory } from "./runtime/node/memory.ts";
 export { karrasSamplerNames } from "./samplers/index.ts";
 // The folder of a training run.
 export { readLossLog } from "./training/run/loss-log.ts";

@@ -55,9 +55,12 @@ function pipelineOf(parts: Parts): Pipeline {
       return parts.engine.sessionsBuilt;
     },
     async *generate(request, options = {}) {
-      // The network between model and base is rebuilt for another omega.
-      if (parts.base && running > 0)
-        throw new TillerError("pipeline-busy", "With a base model, wait until the pictures under way are finished.");
+      // The network between model and base is rebuilt for another omega; where memory is short, all are for another prompt.
+      if (parts.predictor.oneAtATime && running > 0)
+        throw new TillerError(
+          "pipeline-busy",
+          "Wait until the pictures under way are finished: with a base model, or a model that memory holds in parts alone, networks are rebuilt for each request.",
+        );
       running++;
       try {
         yield* textToImage(parts, fill(parts, request), options);

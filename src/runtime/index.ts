@@ -1,5 +1,5 @@
 /** The runtime: what pipelines compile and run graphs with. */
-export { runtimeVersion, startEngine } from "#runtime";
+export { runtimeVersion, startEngine, totalMemory } from "#runtime";
 export { plainAttention } from "./attention-check.ts";
 export { type Compute, type PrecisionName, precisionNames, resolveCompute } from "./compute.ts";
 export { type DeviceName, deviceNames, probeDevice, resolveDevice } from "./devices.ts";

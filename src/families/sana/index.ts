@@ -15,12 +15,23 @@ export const sana: Family = {
   runs: "SanaPipeline (SANA and SANA 1.5)",
   classes: ["SanaPipeline"],
   parts: {
-    transformer: { classes: ["SanaTransformer2DModel"] },
+    transformer: { classes: ["SanaTransformer2DModel"], check: predictsLatents },
     vae: { classes: ["AutoencoderDC"] },
     text_encoder: { classes: ["Gemma2Model", "Gemma2ForCausalLM"] },
   },
   model,
 };
+
+/** Variances beside the flow, or channels of another picture, are what no published SANA has. */
+function predictsLatents({ config }: Component, folder: string): void {
+  const { in_channels, out_channels } = sanaConfig(config);
+  if (in_channels === out_channels) return;
+  throw new TillerError(
+    "model-unsupported",
+    `${folder} has a transformer of ${in_channels} input and ${out_channels} output channels; Tiller runs SANA with as many of both.`,
+    { paths: [folder] },
+  );
+}
 
 function model({ defaults, ...files }: ModelFiles): Model {
   const { components, scheduler, name } = files;

@@ -163,11 +163,17 @@ export function linearPartsAt(module: Module, x: Value, parts: number): Value[] 
  */
 const blockedLayoutLimit = 2 ** 20;
 
+interface ConvAtOptions extends ConvOptions {
+  /** Whether the weight is used as it lies in its file; by default by its size. */
+  readonly inPlace?: boolean;
+}
+
 /** x [batch, in, h, w] through the convolution at `module`, adapters included; one in groups has no low-rank branch. */
-export function convAt(module: Module, x: Value, options: ConvOptions = {}): Value {
+export function convAt(module: Module, x: Value, { inPlace, ...options }: ConvAtOptions = {}): Value {
   const shape = module.shape("weight") as [number, number, number, number];
   const [out, ...kernel] = shape;
-  const weight = module.value("weight", { inPlace: out * kernel[0] * kernel[1] * kernel[2] > blockedLayoutLimit });
+  const large = out * kernel[0] * kernel[1] * kernel[2] > blockedLayoutLimit;
+  const weight = module.value("weight", { inPlace: inPlace ?? large });
   const plain = conv(x, weight, module.has("bias") ? module.value("bias") : undefined, options);
   const shift = added(module, "bias", out, x);
   const y = shift ? add(plain, reshape(shift, [x.shape[0]!, out, 1, 1])) : plain;

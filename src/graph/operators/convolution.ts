@@ -59,13 +59,13 @@ export function conv(x: Value, weight: Value, bias?: Value, options: ConvOptions
  * Every pixel of g spreads to the pixels of x that it was made of.
  *
  * At stride 1 this is again a convolution, with the kernel turned about and its channels exchanged; of a weight that
- * stays where it lies no such copy is made.
+ * stays where it lies no such copy is made, nor of one without a neighbourhood, whose product needs none.
  */
 function inputGradient(g: Value, x: Value, weight: Value, { stride, padding, groups }: Required<ConvOptions>): Value {
   const [kh, kw] = weight.shape.slice(2) as [number, number];
   const [top, left, bottom, right] = padding;
   const turned = [kh - 1 - top, kw - 1 - left, kh - 1 - bottom, kw - 1 - right] as const;
-  if (stride === 1 && turned.every((n) => n >= 0) && !liesInPlace(weight)) {
+  if (stride === 1 && kh * kw > 1 && turned.every((n) => n >= 0) && !liesInPlace(weight)) {
     return conv(g, apply(turnedOperator, [weight], { groups }), undefined, { padding: turned, groups });
   }
   return apply(spreadOperator, [g, weight, x], { stride, padding, groups });
@@ -82,10 +82,8 @@ const turnedOperator: Operator<{ groups: number }> = {
   emit: (to, [weight], { groups }, value) => {
     const [kh, kw] = value.shape.slice(2);
     const ends = to.integers([-(2 ** 31), -(2 ** 31)]);
-    const flipped =
-      kh === 1 && kw === 1
-        ? weight!
-        : to.node("Slice", [weight!, to.integers([-1, -1]), ends, to.integers([2, 3]), to.integers([-1, -1])]);
+    const axes = [to.integers([2, 3]), to.integers([-1, -1])];
+    const flipped = to.node("Slice", [weight!, to.integers([-1, -1]), ends, ...axes]);
     if (groups === 1) return to.node("Transpose", [flipped], { perm: [1, 0, 2, 3] });
     const [rows, columns] = value.shape as [number, number];
     if (columns === 1 && rows === groups) return flipped;

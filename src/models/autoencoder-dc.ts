@@ -28,12 +28,11 @@ import { glumbConv } from "./glumb-conv.ts";
 import { convAt, type Module } from "./module.ts";
 
 const count = z.number().int().positive();
-const blockTypes = z.array(z.enum(["ResBlock", "EfficientViTBlock"]));
-const sixBlocks = [...Array(3).fill("ResBlock"), ...Array(3).fill("EfficientViTBlock")];
 const scales = z.array(z.array(z.number().int().positive()));
 const sixScales = [[], [], [], [5], [5], [5]];
 const widths = [128, 256, 512, 512, 1024, 1024];
 
+const blockType = z.enum(["ResBlock", "EfficientViTBlock"]);
 /** One value for all stages, or one for each. */
 const perStage = <T extends z.ZodType>(value: T) => z.union([value, z.array(value)]);
 
@@ -42,8 +41,8 @@ const schema = z
     in_channels: only(3),
     latent_channels: count.default(32),
     attention_head_dim: count.default(32),
-    encoder_block_types: blockTypes.default(sixBlocks),
-    decoder_block_types: blockTypes.default(sixBlocks),
+    encoder_block_types: perStage(blockType).default("ResBlock"),
+    decoder_block_types: perStage(blockType).default("ResBlock"),
     encoder_block_out_channels: z.array(count).default(widths),
     decoder_block_out_channels: z.array(count).default(widths),
     encoder_layers_per_block: z.array(count).default([2, 2, 2, 3, 3, 3]),
@@ -103,7 +102,7 @@ export function dcEncode(vae: Module, config: DcConfig, picture: Value = picture
   let x = convAt(encoder.at("conv_in"), picture, { padding });
   for (const stage of channels.keys()) {
     const blocks = encoder.at("down_blocks").at(stage);
-    const options = { type: config.encoder_block_types[stage]!, size: config.attention_head_dim, act: silu };
+    const options = { type: atStage(config.encoder_block_types, stage), size: config.attention_head_dim, act: silu };
     for (let layer = 0; layer < layers[stage]!; layer++) x = blockAt(blocks.at(layer), x, options);
     if (stage < channels.length - 1) x = downAt(blocks.at(layers[stage]!), x, config);
   }
@@ -132,7 +131,7 @@ export function dcDecode(
     const blocks = decoder.at("up_blocks").at(stage);
     if (stage < last) x = upAt(blocks.at(0), x, channels[stage]!, config);
     const act = activations[atStage(config.decoder_act_fns, stage)];
-    const options = { type: config.decoder_block_types[stage]!, size: config.attention_head_dim, act };
+    const options = { type: atStage(config.decoder_block_types, stage), size: config.attention_head_dim, act };
     const first = stage < last ? 1 : 0;
     for (let layer = 0; layer < layers[stage]!; layer++) x = blockAt(blocks.at(first + layer), x, options);
   }

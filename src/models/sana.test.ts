@@ -43,6 +43,7 @@ test("an autoencoder's config is by default the 32-fold one", () => {
   const config = dcConfig({ scaling_factor: 0.41407 });
   expect(dcPixelsPerLatent(config)).toBe(32);
   expect(config.latent_channels).toBe(32);
+  expect(dcConfig({ decoder_block_types: "EfficientViTBlock" }).decoder_block_types).toBe("EfficientViTBlock");
 });
 
 test.each<[string, Readonly<Record<string, unknown>>]>([

@@ -2,7 +2,7 @@
 
     python parity/samplers.py
 
-writes parity/fixtures/samplers/{noise,trajectories,spacings,guided}.json. Arrays of floats are base64 of little-endian
+writes parity/fixtures/samplers/{noise,trajectories,spacings,guided,flow}.json. Arrays of floats are base64 of little-endian
 float32.
 
 The network is replaced by a function that both sides compute bit for bit: a rational function of the latents and the timestep,
@@ -23,6 +23,7 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
 )
 
 warnings.filterwarnings("ignore")
@@ -310,9 +311,71 @@ def guided():
     return {"lambda": LAMBDA, "strong": STRONG, "weak": WEAK, "configs": configs, "cases": rows}
 
 
+# --- flows -----------------------------------------------------------------------------------------------------------
+#
+# SANA's schedulers: tables of sigmas, whole trajectories, and CFG++ as a double-precision loop over the same sigmas, where x0
+# is the guided row's and the noise the unguided row's.
+
+
+def flow_scheduler(sampler, shift):
+    if sampler == "flow-euler":
+        return FlowMatchEulerDiscreteScheduler(shift=shift)
+    return DPMSolverMultistepScheduler(use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=shift)
+
+
+def flow_run(sampler, scheduler, seed):
+    latents = torch.randn(1, 1, 4, COUNT // 4, generator=torch.Generator().manual_seed(seed))
+    path = []
+    for i, t in enumerate(scheduler.timesteps):
+        output = network(latents, t)
+        clean = latents - scheduler.sigmas[i] * output
+        latents = scheduler.step(output, t, latents).prev_sample
+        path.append(latents.flatten()[KEPT].numpy())
+    return encode(path), encode(clean.flatten()[KEPT])
+
+
+def flow_guided(sampler, scheduler, seed):
+    sigmas = scheduler.sigmas.double().numpy()
+    x = torch.randn(COUNT, generator=torch.Generator().manual_seed(seed)).double().numpy()
+    path, old, h_last = [], None, None
+    for i, t in enumerate(scheduler.timesteps.tolist()):
+        s, s_next = sigmas[i], sigmas[i + 1]
+        guided, weak = rows_at(x, t)
+        hat, null, noise = x - s * guided, x - s * weak, x + (1 - s) * weak
+        x = (1 - s_next) * hat + s_next * noise
+        if sampler == "dpm++" and s_next > 0:
+            h = math.log((1 - s_next) / s_next) - math.log((1 - s) / s)
+            if old is not None:
+                x = x - (1 - s_next) * math.expm1(-h) * (hat - old) / (2 * h_last / h)
+            h_last = h
+        old = null
+        path.append(x[KEPT])
+    return encode(path), encode(hat[KEPT])
+
+
+def flow():
+    rows = []
+    for sampler in ("dpm++", "flow-euler"):
+        for shift in (1.0, 3.0, 6.0):
+            for steps in (1, 2, 4, 20, 50):
+                seed = len(rows)
+                scheduler = flow_scheduler(sampler, shift)
+                config = saved(scheduler)
+                scheduler.set_timesteps(steps)
+                scheduler.set_begin_index(0)
+                timesteps = scheduler.timesteps.tolist()
+                latents, clean = flow_run(sampler, scheduler, seed)
+                row = {"sampler": sampler, "config": config, "steps": steps, "seed": seed, "latents": latents, "clean": clean}
+                row["timesteps"] = timesteps if sampler == "dpm++" else encode(timesteps)
+                row["sigmas"] = encode(scheduler.sigmas.numpy())
+                row["guidedLatents"], row["guidedClean"] = flow_guided(sampler, scheduler, seed)
+                rows.append(row)
+    return {"lambda": LAMBDA, "strong": STRONG, "weak": WEAK, "cases": rows}
+
+
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
-    for make in (noise, trajectories, spacings, guided):
+    for make in (noise, trajectories, spacings, guided, flow):
         path = OUT / f"{make.__name__}.json"
         path.write_text(json.dumps(make(), separators=(",", ":")) + "\n")
         print(path.name, path.stat().st_size)

@@ -1,5 +1,5 @@
 /**
- * Trains the adapters in `fixtures/trained/`, written by Tiller for Diffusers to read. Run `npm run build` first.
+ * Trains the adapters in `fixtures/trained/` and `fixtures/sana-pipeline/trained.safetensors`, written by Tiller for Diffusers to read. Run `npm run build` first.
  *
  * The pictures are blobs of colour and the learning rate is high: a tiny random model learns nothing, but the adapters change it
  * visibly.
@@ -23,12 +23,16 @@ for (const [name, from, to] of [
     .toFile(join(images, `${name}.png`));
 }
 await mkdir(fixtures("trained"), { recursive: true });
-for (const [recipe, more] of [
+for (const [recipe, more, out = fixtures(`trained/${recipe}.safetensors`)] of [
   ["dreambooth", { textEncoder: true, alpha: 6 }],
   ["dreambooth-ti", {}],
   ["class-diffusion", {}],
+  [
+    "dreambooth",
+    { model: fixtures("sana-pipeline/model"), token: "sks", class: "dog", alpha: 6 },
+    fixtures("sana-pipeline/trained.safetensors"),
+  ],
 ]) {
-  const out = fixtures(`trained/${recipe}.safetensors`);
   const request = {
     model: fixtures("pipelines/sd15"),
     images,

@@ -94,7 +94,7 @@ export { type DeviceName, type DeviceProbe, deviceNames, probeDevice } from "./r
 export type { OperatorTime } from "./runtime/engine.ts";
 export { runtimeVersion } from "./runtime/index.ts";
 export type { Device } from "./runtime/targets.ts";
-export { type SamplerDescription, type SamplerName, samplerNames, samplers } from "./samplers/index.ts";
+export { type NoiseForm, type SamplerDescription, type SamplerName, samplerNames, samplers } from "./samplers/index.ts";
 // Teaching a model a subject.
 export { type TrainingMethodName, trainingMethodNames, trainingMethods } from "./training/methods/index.ts";
 export type { Initializer, TrainingMethod } from "./training/methods/method.ts";

@@ -3,7 +3,7 @@
 // Kinds of pictures, and warnings about them.
 export { encodePixels } from "#images";
 // Files of this machine.
-export { jsonObject, readJson } from "./bytes/json-file.ts";
+export { jsonObject, readJson, readText } from "./bytes/json-file.ts";
 export { isTemporary } from "./bytes/node/atomic-file.ts";
 export { exists, hold, makeFolder, placeOf } from "./bytes/node/index.ts";
 export { refusal } from "./bytes/node/refusal.ts";
@@ -47,6 +47,8 @@ export {
   type UsualSettings,
 } from "./recipe/request.ts";
 export { precisionsOn } from "./runtime/compute.ts";
+// The machine's memory.
+export { totalMemory } from "./runtime/node/memory.ts";
 export { karrasSamplerNames } from "./samplers/index.ts";
 // The folder of a training run.
 export { readLossLog } from "./training/run/loss-log.ts";

@@ -22,6 +22,7 @@ vi.mock("../src/samplers/samplers.ts", async (original) => {
     label: "Hasty",
     karrasLabel: "Hasty Karras",
     karras: true,
+    forms: ["variance preserving"],
     schema: euler.schema.omit({ interpolation_type: true }),
     create(config, steps, options) {
       const whole = euler.create({ ...config, interpolation_type: "linear" }, steps, options);
@@ -76,7 +77,7 @@ test("pictures are drawn with it and record it", async () => {
 test("the command line accepts it and lists it in help", async () => {
   for (const command of ["generate", "sweep"]) {
     const help = (await tiller([command, "--help"])).stdout.replace(/\s+/g, " ");
-    expect(help).toContain("ddim, dpm++, euler, euler-a, hasty");
+    expect(help).toContain("ddim, dpm++, euler, euler-a, flow-euler, hasty");
     expect(help).toContain("(dpm++ and euler and hasty)");
   }
   const { code, requests } = await tiller(
@@ -111,6 +112,6 @@ describe("the server", () => {
 
   test("offers it to web UI clients under its labels", async () => {
     const names = (await get("/sdapi/v1/samplers")).map((one: { name: string }) => one.name);
-    expect(names.slice(-3)).toEqual(["Euler a", "Hasty", "Hasty Karras"]);
+    expect(names.slice(-3)).toEqual(["Flow Euler", "Hasty", "Hasty Karras"]);
   });
 });

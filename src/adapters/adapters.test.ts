@@ -248,7 +248,7 @@ describe("refused, naming file and key:", () => {
     [
       "a transformer's",
       () => ({ "transformer.transformer_blocks.0.attn1.to_q.lora_A.weight": number }),
-      "adapter-unsupported",
+      "adapter-other-model",
       "transformer",
     ],
     ["half a pair", () => ({ [a]: factors(toQ, 1).down }), "adapter-damaged", a],

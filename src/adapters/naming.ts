@@ -212,8 +212,8 @@ const foreign: readonly (readonly [RegExp, string])[] = [
   [/transformer_blocks[._](3[89]|[45]\d)[._]attn[._]/, "Qwen-Image"],
   [/transformer_blocks[._]\d+[._](attn[._](add_|to_add)|attn2?[._]add_)|context_embedder/, "Stable Diffusion 3"],
   [
-    /blocks[._]\d+[._]cross_attn[._](q_linear|kv_linear)|mlp[._](inverted|depth|point)_conv|ff[._]conv_(inverted|depth|point)/,
-    "SANA",
+    /blocks[._]\d+[._]cross_attn[._](q_linear|kv_linear)|mlp[._](inverted|depth|point)_conv/,
+    "SANA in its authors' names",
   ],
   [/(^|[._])blocks[._]\d+[._](self_attn|cross_attn)[._](q|k|v|output)_proj/, "Cosmos-Predict2 or Anima"],
   [/(^|[._])blocks[._]\d+[._](self_attn|cross_attn|ffn)[._]|transformer\.blocks\.\d+\.attn[12]\./, "Wan"],
@@ -222,11 +222,7 @@ const foreign: readonly (readonly [RegExp, string])[] = [
   [/motion_modules/, "AnimateDiff"],
   [/temporal_transformer_blocks/, "Stable Video Diffusion"],
   [
-    /^(transformer|base_model\.model\.transformer|diffusion_model\.transformer_blocks)\.|^lora_transformer_/,
-    "a diffusion transformer (SANA, PixArt, LTX-Video)",
-  ],
-  [
-    /^lora_te2_|^text_encoder_2\.|_transformer_blocks_[1-9]\d*_|\.transformer_blocks\.[1-9]\d*\.|add_embedding|label_emb/,
+    /^lora_te2_|^text_encoder_2\.|(attentions|blocks?)[._]\d+[._](\d+[._])?transformer_blocks[._][1-9]\d*[._]|add_embedding|label_emb/,
     "Stable Diffusion XL",
   ],
 ];
@@ -239,7 +235,13 @@ export function foreignModel(keys: Iterable<string>): string | undefined {
 
 /** The base model with text features of this width. */
 export function familyByWidth(width: number | undefined): string | undefined {
-  return { 768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL" }[width ?? 0];
+  return {
+    768: "Stable Diffusion 1.x",
+    1024: "Stable Diffusion 2.x",
+    1152: "SANA 0.6B or PixArt",
+    2048: "Stable Diffusion XL",
+    2240: "SANA 1.6B or 4.8B",
+  }[width ?? 0];
 }
 
 /** Files mistaken for adapters, recognised by a key. */

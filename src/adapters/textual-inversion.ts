@@ -68,7 +68,14 @@ export async function readTextualInversion(
   { name: model, components, text }: Base,
   token?: string,
 ): Promise<Map<string, Map<string, Float32Array[]>>> {
-  const table = text.embeddings[0]!;
+  const [table] = text.embeddings;
+  if (!table) {
+    throw new TillerError(
+      "adapter-other-model",
+      `${file} is an embedding, and the text encoder of the model ${model} takes no learned tokens: use a LoRA.`,
+      { paths: [file] },
+    );
+  }
   const width = components.get(table.component)!.weights.get(table.key)!.shape[1]!;
   const tokens = new Map<string, Float32Array[]>();
   for (const [key, ref] of tensors) {

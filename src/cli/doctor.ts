@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import { getHFHubCachePath } from "@huggingface/hub";
 import type { Command } from "commander";
 import { type Device, deviceNames, runtimeVersion, version } from "../index.ts";
+import { totalMemory } from "../internal.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, shortBytes, table } from "./printable.ts";
@@ -38,8 +39,7 @@ export function addDoctor(program: Command, act: () => Promise<void>): void {
 
 export async function doctor(world: World, output: Output): Promise<void> {
   const [model = "unknown"] = os.cpus().map((cpu) => cpu.model.trim());
-  const limit = process.constrainedMemory();
-  const memory = limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
+  const memory = totalMemory();
   const cache = getHFHubCachePath();
   const freeDisk = await freeBytes(cache);
   const devices: { name: Device; ok: boolean; detail: string }[] = [];

@@ -73,6 +73,22 @@ describe("tiller generate", () => {
     expect([failed.code, failed.error]).toEqual([2, refusal("option-invalid", "--revision", model)]);
   });
 
+  test("takes an instruction from a file, without the line break at its end, or none; or leaves it to the model", async () => {
+    const file = join(folder, "instruction.txt");
+    await writeFile(file, "Draw this.\nPrompt: \n");
+    for (const [given, instruction] of [
+      [["--instruction", file], "Draw this.\nPrompt: "],
+      [["--instruction", "none"], ""],
+      [[], undefined],
+    ] as const) {
+      const { requests } = await tiller([...cat, ...given, "--out", out]);
+      expect(requests[0]!.instruction).toBe(instruction);
+    }
+    const missing = join(folder, "missing.txt");
+    const failed = await refused([...cat, "--instruction", missing, "--out", out]);
+    expect(failed.error).toEqual(refusal("file-missing", missing));
+  });
+
   test("passes every option on to the model and the request", async () => {
     const lora = join(folder, "cat.safetensors");
     await writeFile(lora, "");

@@ -88,7 +88,7 @@ export async function generate(options: GenerateOptions, world: World, output: O
   const recipe = await recipeFrom(options);
   const { guidance, sampler, steps, seed } = options;
   const given = requestOf(
-    { ...givenRequest(options), guidance, ...givenSettings(options), sampler, steps, seed },
+    { ...(await givenRequest(options)), guidance, ...givenSettings(options), sampler, steps, seed },
     recipe,
   );
   const choice = chooseModel(options, recipe);

@@ -25,6 +25,7 @@ import {
   parseAdapter,
   parseHubName,
   placeOf,
+  readText,
   refuseInexactSeeds,
   settingNames,
   settingOf,
@@ -47,6 +48,7 @@ export interface PictureOptions extends CommonOptions {
   model?: string;
   prompt?: string;
   negative?: string;
+  instruction?: string;
   adapter?: AdapterChoice[];
   base?: string;
   revision?: string;
@@ -95,6 +97,10 @@ export function addPictureOptions(command: Command): Command {
     )
     .option("--prompt <text>", "what to draw")
     .option("--negative <text>", "negative prompt: what to avoid; default: empty")
+    .option(
+      "--instruction <file>",
+      "what goes before the prompt, or none; of models whose text encoder is a language model (SANA), which have their own",
+    )
     .option(
       "--adapter <file[:strength]>",
       "a LoRA, Custom Diffusion or embedding file; repeatable; default strength: 1",
@@ -206,10 +212,16 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
 /** Request settings as given; absent ones come from the recipe, then from the model. */
 export type RequestOptions = { [K in keyof PictureRequest]?: PictureRequest[K] | undefined };
 
-export function givenRequest(options: PictureOptions): RequestOptions {
+/** @throws TillerError if the instruction's file cannot be read. */
+export async function givenRequest(options: PictureOptions): Promise<RequestOptions> {
   const { prompt, negative, karras, clipSkip, count, width, height } = options;
-  return { prompt, negative, karras, clipSkip, count, width, height };
+  const instruction = options.instruction === undefined ? undefined : await instructionIn(options.instruction);
+  return { prompt, negative, instruction, karras, clipSkip, count, width, height };
 }
+
+/** The text of a file, without the line break that editors end it with; "" for none. */
+const instructionIn = async (file: string): Promise<string> =>
+  file === "none" ? "" : (await readText(file, 1 << 16)).replace(/\r?\n$/, "");
 
 /**
  * The request from options and recipe; settings in neither are left to the model.

@@ -82,7 +82,7 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
   const began = performance.now();
   const recipe = await recipeFrom(options);
   const choice = chooseModel(options, recipe);
-  const base = givenRequest({ ...options, count: 1 });
+  const base = await givenRequest({ ...options, count: 1 });
   const planned = (usual: UsualSettings) => {
     const axes = axesOf(options, recipe, usual);
     const plan = planSweep(axes, usual);

@@ -76,7 +76,7 @@ export const modelErrors = rows({
   "tokenizer-invalid": {
     kind: "failed",
     what: "A tokenizer cannot be used.",
-    why: "It is not CLIP's, or its files are damaged.",
+    why: "It is not the text encoder's, or its files are damaged.",
     fix: "Download the model's tokenizer folder again.",
   },
   "clip-skip-too-large": {

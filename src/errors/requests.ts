@@ -43,11 +43,23 @@ export const requestErrors = rows({
     why: "Names are Tiller's, or the community's on `/sdapi`.",
     fix: "Choose one that the message names.",
   },
+  "sampler-unsuited": {
+    kind: "usage",
+    what: "The sampler is not defined for the model's noise.",
+    why: "Flow models (SANA) mix picture and noise in other shares than Stable Diffusion, and each sampler is written for one or both.",
+    fix: "Use a sampler that the message names, or leave `--sampler` out: the model has its own.",
+  },
   "karras-unsupported": {
     kind: "usage",
     what: "Karras spacing was requested for a sampler that has none.",
     why: "DDIM and Euler a use the model's own timesteps.",
     fix: "Leave it out, or use a sampler that the message names.",
+  },
+  "guidance-unsuited": {
+    kind: "usage",
+    what: "The guidance method is not defined for the model.",
+    why: "Subject-agnostic guidance needs learned tokens, which text encoders that are language models (SANA's) do not take.",
+    fix: "Choose another `--guidance`; the message names some.",
   },
   "learned-token-missing": {
     kind: "usage",

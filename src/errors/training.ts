@@ -7,6 +7,12 @@ export const trainingErrors = rows({
     why: "A token that no text contains receives no gradient.",
     fix: "Put the token into the prompt or the captions.",
   },
+  "training-unsuited": {
+    kind: "usage",
+    what: "What is to be trained, or weighted by, is not defined for the model.",
+    why: "SANA's text encoder is a language model: it learns no tokens and is not trained; and min-SNR weighting is not for flows.",
+    fix: "Use `dreambooth`, and leave out the option that the message names.",
+  },
   "initializer-unknown": {
     kind: "usage",
     what: "The initializer is not a word that the text encoder knows.",

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
+import { defaultInstruction } from "../families/sana/instruction.ts";
 import {
   armName,
   armsOf,
@@ -12,6 +13,7 @@ import {
 } from "./experiment.ts";
 import { published } from "./published.ts";
 import { baselineOf } from "./results.ts";
+import { wholeExperiment } from "./whole.ts";
 
 const least = { name: "x", personalisation: [{ recipe: "dreambooth" }], guidance: [{ method: "cfg" }] };
 
@@ -223,4 +225,14 @@ test("if an experiment varies scale, rank or steps, the paper's numbers appear o
   const steps = with_({ personalisation: [lora, { ...lora, steps: 100 }] });
   expect(published(lora, { guidance: "cfg", scale: 4 }, steps)?.dino).toBe(0.4701);
   expect(published({ ...lora, steps: 100 }, { guidance: "cfg", scale: 4 }, steps)).toBeUndefined();
+});
+
+test("experiments/sana.json says SANA's instruction, and leaves the rest to SANA", async () => {
+  const file = new URL("../../experiments/sana.json", import.meta.url);
+  const given = await readExperiment(fileURLToPath(file));
+  expect(given.instruction).toBe(defaultInstruction);
+  const model = fileURLToPath(new URL("../../parity/fixtures/sana-pipeline/model", import.meta.url));
+  const whole = await wholeExperiment({ ...given, model });
+  expect(whole).toMatchObject({ sampler: "dpm++", steps: 20 });
+  expect(armsOf(whole)).toContainEqual({ guidance: "cfg", scale: 4.5 });
 });

@@ -19,7 +19,13 @@ import {
   unmetEvaluations,
 } from "../guidance/index.ts";
 import { evaluationProtocols } from "../metrics/encoders.ts";
-import { type SamplerName, samplerNames, settingFields, type UsualSettings } from "../recipe/request.ts";
+import {
+  pictureRequestSchema,
+  type SamplerName,
+  samplerNames,
+  settingFields,
+  type UsualSettings,
+} from "../recipe/request.ts";
 import { precisionNames } from "../runtime/index.ts";
 import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
@@ -131,6 +137,8 @@ export const experimentSchema = z.strictObject({
   precision: z.enum(precisionNames).optional(),
   /** What drew the pictures: a run writes it into its folder's `experiment.json`. */
   computed: computedSchema.optional(),
+  /** Text before every prompt, for models whose text encoder is a language model: "" for none; the model's own by default. */
+  instruction: pictureRequestSchema.shape.instruction,
   /** The subject's token in prompts. */
   token: z.string().regex(/^\S+$/).default("sks"),
   /** Whether CLIP-T uses the prompt with the class only, or with the token as well. */

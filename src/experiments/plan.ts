@@ -59,7 +59,7 @@ export async function planOf(
   { model, encoders }: Identities,
   folder: string,
 ): Promise<Cell[]> {
-  const { pictures, seed, steps, sampler } = experiment;
+  const { pictures, seed, steps, sampler, instruction } = experiment;
   const computed = computedInKeys(experiment.computed);
   const cells: Cell[] = [];
   for (const personalisation of experiment.personalisation) {
@@ -81,7 +81,7 @@ export async function planOf(
       const units = armsOf(experiment).flatMap((arm) =>
         concept.prompts.map((prompt): PictureUnit => {
           const text = prompt.about(subjectOf(experiment, concept));
-          const contents = { form, trained, arm, text, pictures, seed, steps, sampler, computed };
+          const contents = { form, trained, arm, text, pictures, seed, steps, sampler, instruction, computed };
           const own = join(folder, "pictures", keyOf(contents));
           return { folder: own, features: join(own, `features-${keyOf(encoders)}.json`), arm, prompt };
         }),

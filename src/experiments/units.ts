@@ -102,13 +102,13 @@ export async function doPictures(
   signal: AbortSignal | undefined,
   onStep: OnStep,
 ): Promise<"done" | "held"> {
-  const { pictures, seed, steps, sampler } = experiment;
+  const { pictures, seed, steps, sampler, instruction } = experiment;
   const text = prompt.about(subjectOf(experiment, concept));
   return doOnce(folder, async (): Promise<PictureRecord> => {
     const began = performance.now();
     const seeds: number[] = [];
     let [rows, memory] = [0, 0];
-    const request = { prompt: text, ...arm, seed, count: pictures, steps, sampler };
+    const request = { prompt: text, ...arm, instruction, seed, count: pictures, steps, sampler };
     for await (const event of pipeline.generate(request, { signal })) {
       if (event.type === "step") {
         onStep(event.picture * event.steps + event.step * event.batch, "drawing", `${arm.guidance}: ${text}`);

@@ -50,6 +50,7 @@ export interface Model extends Omit<ModelFiles, "defaults"> {
   readonly latents: LatentCodec;
   readonly schedule: Schedule;
   readonly defaults: FamilyDefaults;
+  readonly training: TrainingDefaults;
   /** Components that a strength blends between two checkpoints. */
   readonly steered: readonly string[];
   readonly adapters: AdapterNames;
@@ -83,13 +84,21 @@ export interface FamilyDefaults extends ModelDefaults {
   readonly omegas: Readonly<Record<string, number>>;
 }
 
+/** Training settings that neither the request nor the method sets. */
+export interface TrainingDefaults {
+  /** AdamW's weight decay. */
+  readonly weightDecay: number;
+}
+
 /** A component's weights, for recording a graph. */
 export type Modules = (component: string) => Module;
 
 /** A tokenized prompt, as the text networks take it. */
 export interface Tokens {
-  /** Numbers by text graph input, the same length for every prompt. */
+  /** Numbers by text graph input, the same length for every prompt unless the family has {@link TextSide.feeds}. */
   readonly inputs: Readonly<Record<string, readonly number[]>>;
+  /** Positions of the states that the denoiser uses; all by default. */
+  readonly states?: readonly number[];
   /** The words that did not fit, "" if all did. */
   readonly dropped: string;
 }
@@ -97,8 +106,19 @@ export interface Tokens {
 export interface TextSide {
   /** Maximum number of tokens in a prompt, for messages. */
   readonly positions: number;
-  /** `learned` maps each learned token to its number of embeddings; their ids continue the vocabulary's. */
-  tokenize(tokenizer: Tokenizer, prompt: string, learned: ReadonlyMap<string, number>): Tokens;
+  /** Default text before prompts (not before the null prompt); undefined if the family has none. */
+  readonly instruction?: string;
+  /**
+   * `learned` maps each learned token to its number of embeddings; their ids continue the vocabulary's.
+   *
+   * @param instruction Text before the prompt, if the family has {@link instruction}; none by default.
+   */
+  tokenize(tokenizer: Tokenizer, prompt: string, learned: ReadonlyMap<string, number>, instruction?: string): Tokens;
+  /**
+   * The text graph's inputs, if they must be looked up from the tokens first. Such families encode one prompt at a time, each at
+   * its own length, and {@link DenoiserSide.prepare} takes `mask` [rows, tokens] beside `text`: 1 for tokens, 0 for padding.
+   */
+  readonly feeds?: (tokens: Tokens) => Promise<Readonly<Record<string, LookedUp>>>;
   /** Whether a learned token is among the prompt's tokens. */
   hasLearned(tokens: Tokens): boolean;
   /** Index of the token whose state stands for the whole prompt. */
@@ -112,6 +132,12 @@ export interface TextSide {
   graph(modules: Modules, options?: { readonly clipSkip?: number }): Outputs;
   /** The tables that learned tokens extend. */
   readonly embeddings: readonly EmbeddingTable[];
+}
+
+/** Numbers for an input of a graph. */
+export interface LookedUp {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
 }
 
 export interface EmbeddingTable {

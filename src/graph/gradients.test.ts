@@ -128,6 +128,8 @@ test.each<[string, (x: g.Value) => g.Value, number, number]>([
   ["silu", g.silu, -5, 5],
   ["quickGelu", g.quickGelu, -4, 4],
   ["gelu", g.gelu, -4, 4],
+  ["geluTanh", g.geluTanh, -4, 4],
+  ["relu", g.relu, -1, 1],
   ["negate", g.negate, -1, 1],
   ["a cube", (x) => g.power(x, 3), -1, 1],
   ["an inverse root", (x) => g.power(x, -0.5), 0.5, 2],
@@ -166,6 +168,10 @@ test("the gradients of matrix products are right", async () => {
     a: random([2, 2, 3, 4], 1),
     b: random([2, 2, 4, 5], 2),
   });
+  const [a, b] = [g.input("a", [rows, 2, 3, 4]), g.input("b", [rows, 2, 3, 4])];
+  const feeds = { a: random([2, 2, 3, 4], 1), b: random([2, 2, 3, 4], 2) };
+  await check(g.matmulInFloat32(a, b, "second"), feeds);
+  await check(g.matmulInFloat32(a, b, "first"), feeds);
   await check(g.linear(g.input("x", [rows, 3, 4]), g.input("w", [5, 4]), g.input("b", [5])), {
     x: random([2, 3, 4], 1),
     w: random([5, 4], 2),
@@ -194,6 +200,21 @@ test.each<[string, number, number, number, [number, number, number, number], [nu
   await check(g.conv(g.input("x", [g.symbol("batch"), 2, height, width]), weight, bias, options), feeds);
 });
 
+test.each<[string, number, number, number, number]>([
+  ["depthwise", 4, 4, 4, 3],
+  ["depthwise, of two outputs each", 3, 6, 3, 3],
+  ["1x1 in groups", 4, 6, 2, 1],
+  ["3x3 in groups", 4, 6, 2, 3],
+])("the gradients of a %s convolution are right", async (_, channels, out, groups, kernel) => {
+  const around = (kernel - 1) / 2;
+  const shape = [out, channels / groups, kernel, kernel];
+  const [weight, bias] = [g.input("weight", shape), g.input("bias", [out])];
+  const x = g.input("x", [g.symbol("batch"), channels, height, width]);
+  const feeds = { x: random([2, channels, 3, 4], 1), weight: random(shape, 2), bias: random([out], 3) };
+  await check(g.conv(x, weight, bias, { groups, padding: [around, around, around, around] }), feeds);
+  await check(g.conv(x, weight, bias, { groups, stride: 2, padding: [around, around, around, around] }), feeds);
+});
+
 test("the gradients of a convolution that splits a picture of known size into patches are right", async () => {
   const feeds = { x: random([2, 2, 4, 6], 1), weight: random([3, 2, 2, 2], 2), bias: random([3], 3) };
   const [weight, bias] = [g.input("weight", [3, 2, 2, 2]), g.input("bias", [3])];
@@ -206,6 +227,12 @@ test("the gradient of a layer normalisation is right", async () => {
     scale: random([8], 2),
     shift: random([8], 3),
   });
+});
+
+test("the gradient of a division by the root mean square is right", async () => {
+  const feeds = { x: random([2, 3, 4], 1) };
+  await check(g.rmsNorm(g.input("x", [rows, 3, 4]), 2, 1e-3), feeds);
+  await check(g.rmsNorm(g.input("x", [rows, 3, 4]), 1, 1e-3), feeds);
 });
 
 test("the gradient of a group normalisation is right", async () => {
@@ -227,6 +254,9 @@ test("the gradients of self-attention, cross-attention and causal attention are 
   const self = [g.input("q", [batch, tokens, 6]), g.input("k", [batch, tokens, 6]), g.input("v", [batch, tokens, 6])];
   const feeds = { q: random([2, 4, 6], 1, -2, 2), k: random([2, 4, 6], 2, -2, 2), v: random([2, 4, 6], 3) };
   await check(g.attention(self[0]!, self[1]!, self[2]!, 2), feeds);
+  const bias = g.input("bias", [batch, tokens]);
+  const hiding = float32([2, 4], [0, -0.5, 0.25, 0, 0, 0, -10000, -10000]);
+  await check(g.attention(self[0]!, self[1]!, self[2]!, 2, { bias }), { ...feeds, bias: hiding });
   const fixed = [g.input("q", [batch, 4, 6]), g.input("k", [batch, 4, 6]), g.input("v", [batch, 4, 6])];
   await check(g.attention(fixed[0]!, fixed[1]!, fixed[2]!, 3, { causal: true }), feeds);
   await check(g.attention(g.input("q", [batch, g.symbol("pixels"), 6]), self[1]!, self[2]!, 1), {
@@ -252,6 +282,15 @@ test("embedding rows that are looked up twice get both gradients, the others non
   const table = g.input("table", [g.symbol("learned tokens"), 3]);
   const ids = { shape: [2, 2], data: Int32Array.of(0, 2, 2, 3) };
   await check(g.gather(table, g.input("ids", [rows, 2], "int32")), { table: random([5, 3], 1), ids });
+});
+
+test("the gradients of channels that become pixels, are repeated or averaged are right", async () => {
+  const x = g.input("x", [rows, 8, g.multiplyDims(height, 2), g.multiplyDims(width, 2)]);
+  const feeds = { x: random([2, 8, 2, 4], 1) };
+  await check(g.pixelShuffle(x), feeds);
+  await check(g.pixelUnshuffle(x), feeds);
+  await check(g.repeatChannels(x, 3), feeds);
+  await check(g.averageChannels(x, 4), feeds);
 });
 
 test("the gradient of upsampling is right, doubled and to odd sizes", async () => {

@@ -174,6 +174,25 @@ test("a graph without weights that may be int8 stays the same", async () => {
   expect(g.quantised({ y }, () => expect.unreachable()).y).toBe(y);
 });
 
+test("a convolution of single pixels has a step for each pixel: one that is large takes nothing from the others", async () => {
+  const w = g.parameter(await weight([12, 12, 1, 1]), int8);
+  const { y } = await inInt8({ y: g.conv(image(12), w) });
+  const values = noise(12 * 6);
+  const large = values.map((v, i) => (i % 6 === 2 ? v * 1000 : v)); // the third pixel of six
+  const others = ({ data }: Tensor) => [...data].filter((_, i) => i % 6 !== 2);
+  const [found, expected] = [
+    await run({ y: y! }, float32([1, 12, 2, 3], large)),
+    await run({ y: y! }, float32([1, 12, 2, 3], values)),
+  ];
+  expect(others(found)).toEqual(others(expected));
+});
+
+test("a convolution in groups stays as it is", async () => {
+  const w = g.parameter(await weight([12, 1, 3, 3]), int8);
+  const y = g.conv(image(12), w, undefined, { groups: 12 });
+  expect(g.quantised({ y }, () => expect.unreachable()).y).toBe(y);
+});
+
 test("a weight that may be int8 gives the same bytes as float32 for a target without int8", async () => {
   const ref = await weight([8, 48]);
   const model = (options: { int8?: boolean }) =>

@@ -2,14 +2,14 @@
  * Rewrites products whose weights may be int8 as int8 products, for targets that have them: the network is described once, in
  * floating point.
  *
- * Weights have a scale per output channel. Activations are quantised dynamically: per token in linear layers, per picture in
- * convolutions, so that a row of a batch never depends on the others.
+ * Weights have a scale per output channel. Activations are quantised dynamically: per token in linear layers, per pixel in 1x1
+ * convolutions, per picture in others, so that a row of a batch never depends on the others.
  */
 import type { TensorRef } from "../bytes/tensor-ref.ts";
-import { elementsOf } from "./dim.ts";
+import { type Dim, elementsOf, multiplyDims } from "./dim.ts";
 import type { ConvOptions } from "./operators/convolution.ts";
 import { add, multiply } from "./operators/elementwise.ts";
-import { reshape } from "./operators/layout.ts";
+import { reshape, transpose } from "./operators/layout.ts";
 import { mayBeInt8, parameter, stored } from "./operators/leaves.ts";
 import { picture, places, product, quantise, stepOf } from "./operators/quantised.ts";
 import { apply, type Outputs, topological, type Value } from "./value.ts";
@@ -49,7 +49,7 @@ export function quantised(outputs: Outputs, int8: (ref: TensorRef) => Int8Weight
     const { weight, scale } = int8(ref);
     const factors = [stored(weight), parameter(scale)] as const;
     if (value.operator.name === "conv") {
-      made.set(value, convolved(x, factors, bias, value));
+      made.set(value, ofSinglePixels(value) ? mixed(x, factors, bias, value) : convolved(x, factors, bias, value));
       continue;
     }
     const operand = rows.get(x) ?? byToken(x);
@@ -63,7 +63,8 @@ export function quantised(outputs: Outputs, int8: (ref: TensorRef) => Int8Weight
 /** The weight of a product, if it may be int8. */
 function weightOf({ operator, attributes, inputs }: Value): TensorRef | undefined {
   const linear = operator.name === "matmul" && (attributes as { transposed: string }).transposed === "second";
-  return linear || operator.name === "conv" ? mayBeInt8(inputs[1]!) : undefined;
+  const whole = operator.name === "conv" && (attributes as Required<ConvOptions>).groups === 1;
+  return linear || whole ? mayBeInt8(inputs[1]!) : undefined;
 }
 
 interface Operand {
@@ -73,11 +74,25 @@ interface Operand {
 }
 
 /** x [..., in] as [tokens, in], with a step per token. */
-function byToken(x: Value): Operand {
-  const zero = zeroOf(x);
+function byToken(x: Value, zero = zeroOf(x)): Operand {
   const flat = reshape(x, [elementsOf(x.shape.slice(0, -1)), x.shape.at(-1)!]);
   const step = stepOf(flat, zero); // [tokens]
   return { q: quantise(flat, step, zero), step: reshape(step, [step.shape[0]!, 1]), zero };
+}
+
+/** Whether a convolution is a linear layer that every pixel goes through by itself. */
+function ofSinglePixels({ inputs, attributes }: Value): boolean {
+  const { stride, padding } = attributes as Required<ConvOptions>;
+  return stride === 1 && [...inputs[1]!.shape.slice(2), ...padding].every((n, i) => n === (i < 2 ? 1 : 0));
+}
+
+function mixed(x: Value, factors: readonly [Value, Value], bias: Value | undefined, { shape }: Value): Value {
+  const [batch, channels, height, width] = x.shape as [Dim, Dim, Dim, Dim];
+  const pixels = multiplyDims(height, width);
+  const { q, step, zero } = byToken(transpose(reshape(x, [batch, channels, pixels]), [0, 2, 1]), zeroOf(x));
+  const y = multiply(product(q, ...factors, zero), step); // [batch * pixels, out]
+  const tokens = reshape(bias ? add(y, bias) : y, [batch, pixels, shape[1]!]);
+  return reshape(transpose(tokens, [0, 2, 1]), shape);
 }
 
 function convolved(

@@ -23,12 +23,32 @@ describe("a mismatch names the operator and both shapes:", () => {
       () => g.conv(g.input("x", [1, 3, 8, 8]), g.input("w", [4, 5, 3, 3])),
       /conv of \[1, 3, 8, 8\] and \[4, 5, 3, 3\]/,
     ],
+    [
+      "conv in groups",
+      () => g.conv(g.input("x", [1, 4, 8, 8]), g.input("w", [6, 1, 3, 3]), undefined, { groups: 2 }),
+      /conv of \[1, 4, 8, 8\] and \[6, 1, 3, 3\]: 2 groups do not fit the channels/,
+    ],
+    [
+      "conv in groups that its outputs do not have",
+      () => g.conv(g.input("x", [1, 4, 8, 8]), g.input("w", [5, 2, 3, 3]), undefined, { groups: 2 }),
+      /\[5, 2, 3, 3\]: 2 groups do not fit the channels/,
+    ],
     ["concat", () => g.concat([a, b], 2), /concat of \[batch, 4, 8\] and \[batch, 5, 8\]/],
     ["reshape", () => g.reshape(a, [g.symbol("batch"), 5, 8]), /reshape of \[batch, 4, 8\].*\[batch, 5, 8\]/],
     [
       "attention",
       () => g.attention(a, a, b, 2),
       /attention of \[batch, 4, 8\] and \[batch, 4, 8\] and \[batch, 5, 8\]/,
+    ],
+    [
+      "attention's bias",
+      () => g.attention(a, b, b, 2, { bias: g.input("bias", [g.symbol("batch"), 4]) }),
+      /\[batch, 5, 8\] and \[batch, 4\]: the bias is not one number for each key/,
+    ],
+    [
+      "attention that is causal and has a bias",
+      () => g.attention(a, a, a, 2, { causal: true, bias: g.input("bias", [g.symbol("batch"), 4]) }),
+      /it is causal or has a bias, not both/,
     ],
     ["attention's heads", () => g.attention(a, a, a, 3), /3 heads do not divide the width/],
     ["layer norm", () => g.layerNorm(a, g.input("s", [7]), g.input("t", [7]), 1e-5), /\[batch, 4, 8\] and \[7\]/],

@@ -3,6 +3,7 @@ import { basename, join, kindOf, list, resolve } from "#bytes";
 import { familyByWidth } from "../adapters/naming.ts";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { TillerError } from "../errors/index.ts";
+import { families } from "../families/families.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { type Amount, amountOf } from "./tensors.ts";
 
@@ -72,7 +73,7 @@ export async function inspectFolder(folder: string): Promise<FolderInspection> {
       folder,
       name,
       class: text(index._class_name),
-      family: await family(folder),
+      family: await family(folder, text(index._class_name)),
       components,
     };
   }
@@ -134,8 +135,11 @@ function totals(components: readonly ComponentInspection[]): { parameters: numbe
   return { parameters: sum("parameters"), bytes: sum("bytes") };
 }
 
-/** Identified by the width of the text features and by what the network predicts. */
-async function family(folder: string): Promise<string> {
+/** By the pipeline class; Stable Diffusion by the width of its text features and by what the network predicts. */
+async function family(folder: string, className: string): Promise<string> {
+  if ((await kindOf(join(folder, "unet"))) !== "folder") {
+    return families.find(({ classes }) => classes.includes(className))?.name ?? "unknown";
+  }
   const unet = await readJson(join(folder, "unet", "config.json"), jsonObject).catch(
     () => ({}) as Record<string, unknown>,
   );

@@ -1,5 +1,17 @@
 /** Attention with the key names of Diffusers' checkpoints: to_q, to_k, to_v, to_out.0. */
-import { attention, type Dim, multiplyDims, reshape, transpose, type Value } from "../graph/index.ts";
+import {
+  add,
+  attention,
+  type Dim,
+  divide,
+  matmulInFloat32,
+  multiplyDims,
+  relu,
+  reshape,
+  sum,
+  transpose,
+  type Value,
+} from "../graph/index.ts";
 import { linearAt, type Module } from "./module.ts";
 
 /** Keys and values of one attention layer, [batch, tokens, width] each. */
@@ -17,6 +29,20 @@ export const keysValues = (module: Module, context: Value): KeysValues => ({
 export function attend(module: Module, x: Value, { keys, values }: KeysValues, heads: number): Value {
   const queries = linearAt(module.at("to_q"), x); // [batch, tokens, width]
   return linearAt(module.at("to_out").at(0), attention(queries, keys, values, heads));
+}
+
+/**
+ * Linear attention: v (k' q) with ReLU for the softmax, divided by what the queries weigh. Its cost grows with the positions,
+ * not with their square.
+ *
+ * q, k and v are [batch, heads, head size, positions], and so is the result. All sums are in float32: over a thousand positions
+ * and more they leave float16, and its smallest number is above the 1e-15 that keeps the division from 0 / 0.
+ */
+export function linearAttention(q: Value, k: Value, v: Value): Value {
+  const [queries, keys] = [relu(q), relu(k)];
+  const shared = matmulInFloat32(v, keys, "second"); // [batch, heads, head size, head size]
+  const weights = matmulInFloat32(sum(keys, [3], { keep: true }), queries, "first"); // [batch, heads, 1, positions]
+  return divide(matmulInFloat32(shared, queries, "none"), add(weights, 1e-15));
 }
 
 /** [batch, channels, h, w] to [batch, h*w, channels]. */

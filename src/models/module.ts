@@ -17,6 +17,7 @@ import {
   multiply,
   parameter,
   reshape,
+  rmsNorm,
   rows,
   slice,
   symbol,
@@ -162,15 +163,22 @@ export function linearPartsAt(module: Module, x: Value, parts: number): Value[] 
  */
 const blockedLayoutLimit = 2 ** 20;
 
-/** x [batch, in, h, w] through the convolution at `module`, including adapters. */
-export function convAt(module: Module, x: Value, options: ConvOptions = {}): Value {
+interface ConvAtOptions extends ConvOptions {
+  /** Whether the weight is used in place in its file; decided by its size by default. */
+  readonly inPlace?: boolean;
+}
+
+/** x [batch, in, h, w] through the convolution at `module`, including adapters; a grouped one has no low-rank branch. */
+export function convAt(module: Module, x: Value, { inPlace, ...options }: ConvAtOptions = {}): Value {
   const shape = module.shape("weight") as [number, number, number, number];
   const [out, ...kernel] = shape;
-  const weight = module.value("weight", { inPlace: out * kernel[0] * kernel[1] * kernel[2] > blockedLayoutLimit });
+  const large = out * kernel[0] * kernel[1] * kernel[2] > blockedLayoutLimit;
+  const weight = module.value("weight", { inPlace: inPlace ?? large });
   const plain = conv(x, weight, module.has("bias") ? module.value("bias") : undefined, options);
   const shift = added(module, "bias", out, x);
   const y = shift ? add(plain, reshape(shift, [x.shape[0]!, out, 1, 1])) : plain;
-  const site = lowRank(module, x, (rank) => ({ down: [rank, ...kernel], up: [out, rank, 1, 1] }));
+  const whole = (options.groups ?? 1) === 1;
+  const site = whole && lowRank(module, x, (rank) => ({ down: [rank, ...kernel], up: [out, rank, 1, 1] }));
   if (!site) return y;
   const strength = reshape(site.strength, [x.shape[0]!, site.strength.shape[2]!, 1, 1]);
   return add(y, conv(multiply(conv(x, site.down, undefined, options), strength), site.up));
@@ -199,6 +207,14 @@ export function layerNormAt(module: Module, x: Value, epsilon = 1e-5): Value {
   const [weight, bias] = [added(module, "weight", width, x), added(module, "bias", width, x)];
   const scaled = weight ? add(normal, multiply(layerNorm(x, ones([width]), zeros([width]), epsilon), weight)) : normal;
   return bias ? add(scaled, bias) : scaled;
+}
+
+/** RMS normalisation of x [batch, tokens, width], including adapters. */
+export function rmsNormAt(module: Module, x: Value, epsilon: number): Value {
+  const normal = rmsNorm(x, 2, epsilon);
+  const scaled = multiply(normal, module.value("weight"));
+  const weight = added(module, "weight", module.shape("weight")[0]!, x);
+  return weight ? add(scaled, multiply(normal, weight)) : scaled;
 }
 
 /** Group normalisation of x [batch, channels, h, w], including adapters. */

@@ -9,16 +9,12 @@ import {
   add,
   average,
   concat,
-  constant,
-  cos,
   type Dim,
   gelu,
   input,
   multiply,
   type Outputs,
-  reshape,
   silu,
-  sin,
   symbol,
   type Value,
 } from "../graph/index.ts";
@@ -26,6 +22,7 @@ import { attend, type KeysValues, keysValues, toPicture, toTokens } from "./atte
 import { atBlock, count, none, off, only, parseConfig, perBlock } from "./config.ts";
 import { convAt, groupNormAt, layerNormAt, linearAt, linearPartsAt, type Module } from "./module.ts";
 import { resnetBlock, upsampleBlock } from "./resnet.ts";
+import { timestepWaves } from "./timestep.ts";
 
 const schema = z.object({
   in_channels: z.number().int().default(4),
@@ -205,13 +202,8 @@ const blockAttention = (config: UNetConfig, block: number) => ({
 
 /** Sinusoids of the timestep through two linear layers: [batch] to [batch, 1, width]. */
 function timeEmbedding(module: Module, timestep: Value, config: UNetConfig): Value {
-  const half = config.block_out_channels[0]! / 2;
-  // Every operation is rounded to float32, as in the reference: at timestep 981, rounding here affects the result.
-  const frequencies = Float32Array.from({ length: half }, (_, i) =>
-    Math.exp(Math.fround(Math.fround(-Math.log(10000) * i) / (half - config.freq_shift))),
-  );
-  const angles = multiply(reshape(timestep, [timestep.shape[0]!, 1, 1]), constant([1, 1, half], frequencies));
-  const waves = config.flip_sin_to_cos ? [cos(angles), sin(angles)] : [sin(angles), cos(angles)];
+  const { cosines, sines } = timestepWaves(timestep, config.block_out_channels[0]! / 2, config.freq_shift);
+  const waves = config.flip_sin_to_cos ? [cosines, sines] : [sines, cosines];
   return linearAt(module.at("linear_2"), silu(linearAt(module.at("linear_1"), concat(waves, 2))));
 }
 

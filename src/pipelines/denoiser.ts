@@ -12,7 +12,9 @@ import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
 import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, float32, int32, type Kept, type Session, type Tensor } from "../runtime/index.ts";
 import { type AdapterInputs, type LoadedAdapter, loadAdapterInputs, sitesOf } from "./adapter-inputs.ts";
+import { mustBeApart } from "./apart.ts";
 import { inInt8 } from "./int8-weights.ts";
+import { textStates } from "./text-states.ts";
 
 /** The parts of a model that predict. */
 export type DenoiserSource = Pick<Model, "components" | "steered" | "text" | "denoiser" | "adapters">;
@@ -38,6 +40,8 @@ export interface Conditioning {
 }
 
 export interface Denoiser {
+  /** The text encoder and the rest are never in memory together: one request at a time. */
+  readonly apart: boolean;
   /**
    * Replaces the adapters; sessions are rebuilt only if the new ones touch modules that have no branch in any graph yet.
    *
@@ -52,22 +56,15 @@ export interface Denoiser {
   release(): Promise<void>;
 }
 
-/** One value for each network. */
-interface ByNetwork<T> {
-  readonly text: T;
-  readonly prepare: T;
-  readonly predict: T;
+/** The networks' names in errors and profiles. */
+const labels = { text: "text encoder", prepare: "text keys and values", predict: "denoiser" } as const;
+type NetworkName = keyof typeof labels;
+const networks = Object.keys(labels) as readonly NetworkName[];
+
+interface Built {
+  readonly session: Session;
+  readonly inputs: AdapterInputs;
 }
-
-const networks = ["text", "prepare", "predict"] as const;
-/** Their names in errors and profiles. */
-const labels: ByNetwork<string> = { text: "text encoder", prepare: "text keys and values", predict: "denoiser" };
-
-const ofEach = async <T>(make: (network: keyof ByNetwork<T>) => Promise<T>): Promise<ByNetwork<T>> => ({
-  text: await make("text"),
-  prepare: await make("prepare"),
-  predict: await make("predict"),
-});
 
 /** Where the networks have branches for adapters. */
 type Sites = ByComponent<ReadonlySet<string>>;
@@ -80,10 +77,12 @@ export async function buildDenoiser(
   attention: AttentionForm = "exact",
 ): Promise<Denoiser> {
   const { components, text } = source;
-  const fewerLayers = new Map<number, Promise<{ session: Session; inputs: AdapterInputs }>>();
+  const apart = mustBeApart(source);
+  const built = new Map<NetworkName, Promise<Built>>();
+  const fewerLayers = new Map<number, Promise<Built>>();
 
   /** @throws TillerError if an adapter changes a module that the networks do not use. */
-  const design = (adapters: readonly Adapter[]): { graphs: ByNetwork<Outputs>; sites: Sites } => {
+  const design = (adapters: readonly Adapter[]): { graphs: Readonly<Record<NetworkName, Outputs>>; sites: Sites } => {
     const touched = touchedSites(adapters);
     const sites = new Map(
       source.steered.map((name) => [
@@ -112,92 +111,88 @@ export async function buildDenoiser(
   };
 
   let { graphs, sites } = design(adaptersOf(loaded));
-  const compile = (graphs: ByNetwork<Outputs>) =>
-    ofEach(async (network) => {
-      const graph = graphs[network];
-      const reach = network === "predict" ? engine.target.int8 : 0;
-      return engine.compile(labels[network], reach > 0 ? await inInt8(graph, reach) : graph);
-    });
-  let sessions = await compile(graphs);
-  const load = (adapters: readonly LoadedAdapter[]) =>
-    ofEach((network) => loadAdapterInputs(engine, sessions[network], components, adapters));
-  let inputs = await load(loaded);
   let current = loaded;
   let learned = learnedEmbeddings(source, adaptersOf(loaded));
 
-  const releaseInputs = async () => {
-    for (const network of networks) await inputs[network].drop();
-    for (const skipping of fewerLayers.values()) {
-      const { session, inputs } = await skipping;
-      await inputs.drop();
-      await session.release();
-    }
-    fewerLayers.clear();
+  const build = async (network: NetworkName): Promise<Built> => {
+    const graph = graphs[network];
+    const reach = network === "predict" ? engine.target.int8 : 0;
+    const session = await engine.compile(labels[network], reach > 0 ? await inInt8(graph, reach) : graph);
+    return { session, inputs: await loadAdapterInputs(engine, session, components, current) };
   };
-  const releaseSessions = async () => {
-    for (const network of networks) await sessions[network].release();
+  const networkOf = (network: NetworkName): Promise<Built> => kept(built, network, () => build(network));
+  const buildAll = async () => {
+    if (!apart) for (const network of networks) await networkOf(network);
   };
+  const release = async (names: readonly NetworkName[]) => {
+    for (const name of names) await releaseOne(built, name);
+  };
+  const releaseSkipping = async () => {
+    for (const clipSkip of fewerLayers.keys()) await releaseOne(fewerLayers, clipSkip);
+  };
+  await buildAll();
 
   const buildSkipping = async (clipSkip: number) => {
     const session = await engine.compile(labels.text, text.graph(modulesOf(components, { sites }), { clipSkip }));
     return { session, inputs: await loadAdapterInputs(engine, session, components, current) };
   };
-  /** Concurrent requests share one network. */
-  const textEncoderSkipping = async (clipSkip: number) => {
-    if (clipSkip === 0) return { session: sessions.text, inputs: inputs.text };
-    const skipping = fewerLayers.get(clipSkip) ?? buildSkipping(clipSkip);
-    fewerLayers.set(clipSkip, skipping);
-    // A later attempt may find enough memory.
-    return skipping.catch((error: unknown) => {
-      fewerLayers.delete(clipSkip);
-      throw error;
-    });
-  };
+  const textEncoderSkipping = (clipSkip: number): Promise<Built> =>
+    clipSkip === 0 ? networkOf("text") : kept(fewerLayers, clipSkip, () => buildSkipping(clipSkip));
 
   return {
+    apart,
     async setAdapters(next) {
       const adapters = adaptersOf(next);
       const covered = [...touchedSites(adapters)].every(([name, paths]) => isSubset(paths, sites.get(name)));
       // Check that the new adapters fit before closing the old networks: two sets may not fit in memory.
       const wanted = covered ? undefined : design(adapters);
       if (wanted) {
-        await releaseInputs();
-        await releaseSessions();
+        await release(networks);
         ({ graphs, sites } = wanted);
-        sessions = await compile(graphs);
+        current = next;
+        await buildAll();
+      } else {
+        const given = new Map<NetworkName, Built>();
+        for (const [network, one] of built) {
+          const { session } = await one;
+          given.set(network, { session, inputs: await loadAdapterInputs(engine, session, components, next) });
+        }
+        for (const [network, one] of given) {
+          const before = await built.get(network)!;
+          built.set(network, Promise.resolve(one));
+          await before.inputs.drop();
+        }
+        current = next;
       }
-      const given = await load(next);
-      if (!wanted) await releaseInputs();
-      inputs = given;
-      current = next;
+      await releaseSkipping();
       learned = learnedEmbeddings(source, adapters);
     },
     async encode(rows, clipSkip) {
+      if (apart) await release(["prepare", "predict"]);
       const { session, inputs } = await textEncoderSkipping(clipSkip);
       const strengths = rows.map(({ strength }) => strength);
-      const kept = await session.keep({
-        ...tokenFeeds(rows),
-        ...learned,
-        ...inputs.factors,
-        ...inputs.strengths(strengths),
-      });
-      return { strengths, text: kept, release: () => engine.drop(kept) };
+      const encoded = text.feeds
+        ? await engine.hold({ ...(await textStates(session, text.feeds, rows)) })
+        : await session.keep({ ...tokenFeeds(rows), ...learned, ...inputs.factors, ...inputs.strengths(strengths) });
+      if (apart) await release(["text"]);
+      return { strengths, text: encoded, release: () => engine.drop(encoded) };
     },
     async condition({ strengths, text }, pictures, chosen = [...strengths.keys()]) {
       const rows = Array.from({ length: pictures }, () => chosen).flat();
       const batch = rows.map((row) => strengths[row]!);
-      const encoded = Object.keys(graphs.text).filter((name) => sessions.prepare.inputs.has(name));
-      const prepared = await sessions.prepare.keep({
+      const [prepare, predict] = [await networkOf("prepare"), await networkOf("predict")];
+      const encoded = [...prepare.session.inputs.keys()].filter((name) => name !== "row" && !name.includes(":"));
+      const prepared = await prepare.session.keep({
         ...Object.fromEntries(encoded.map((name) => [name, text])),
         row: int32([rows.length], rows),
-        ...inputs.prepare.factors,
-        ...inputs.prepare.strengths(batch),
+        ...prepare.inputs.factors,
+        ...prepare.inputs.strengths(batch),
       });
-      const strengthFeeds = inputs.predict.strengths(batch);
+      const strengthFeeds = predict.inputs.strengths(batch);
       const held = await engine.hold(strengthFeeds);
       return {
         feeds: {
-          ...(inputs.predict.factors as Readonly<Record<string, Kept>>),
+          ...(predict.inputs.factors as Readonly<Record<string, Kept>>),
           ...Object.fromEntries(Object.keys(graphs.prepare).map((name) => [name, prepared])),
           ...Object.fromEntries(Object.keys(strengthFeeds).map((name) => [name, held])),
         },
@@ -209,14 +204,34 @@ export async function buildDenoiser(
     },
     async predict(latents, timestep, { feeds }) {
       const timesteps = float32([latents.shape[0]!], Array(latents.shape[0]).fill(timestep));
-      const { prediction } = await sessions.predict.run({ ...feeds, latents, timestep: timesteps });
+      const { session } = await networkOf("predict");
+      const { prediction } = await session.run({ ...feeds, latents, timestep: timesteps });
       return prediction!;
     },
     async release() {
-      await releaseInputs();
-      await releaseSessions();
+      await release(networks);
+      await releaseSkipping();
     },
   };
+}
+
+/** What is built once; requests at the same time wait for the same. After a failure it is tried again: there may be memory then. */
+function kept<K>(built: Map<K, Promise<Built>>, key: K, build: () => Promise<Built>): Promise<Built> {
+  const one = built.get(key) ?? build();
+  built.set(key, one);
+  return one.catch((error: unknown) => {
+    built.delete(key);
+    throw error;
+  });
+}
+
+async function releaseOne<K>(built: Map<K, Promise<Built>>, key: K): Promise<void> {
+  const one = built.get(key);
+  built.delete(key);
+  if (!one) return;
+  const { session, inputs } = await one;
+  await inputs.drop();
+  await session.release();
 }
 
 const adaptersOf = (loaded: readonly LoadedAdapter[]): Adapter[] => loaded.map(({ adapter }) => adapter);

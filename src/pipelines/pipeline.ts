@@ -55,9 +55,12 @@ function pipelineOf(parts: Parts): Pipeline {
       return parts.engine.sessionsBuilt;
     },
     async *generate(request, options = {}) {
-      // The network that blends model and base is rebuilt whenever omega changes.
-      if (parts.base && running > 0)
-        throw new TillerError("pipeline-busy", "With a base model, wait until the pictures in progress are finished.");
+      // The network that blends model and base is rebuilt whenever omega changes; if memory is short, all are for each prompt.
+      if (parts.predictor.oneAtATime && running > 0)
+        throw new TillerError(
+          "pipeline-busy",
+          "Wait until the pictures in progress are finished: with a base model, or a model too large for memory as a whole, networks are rebuilt for each request.",
+        );
       running++;
       try {
         yield* textToImage(parts, fill(parts, request), options);

@@ -41,6 +41,8 @@ export interface BatchPredictor {
 }
 
 export interface Predictor {
+  /** Networks come and go with a request: only one at a time. */
+  readonly oneAtATime: boolean;
   encode(rows: readonly Row[], tokens: Readonly<Record<RowText, Tokens>>, clipSkip: number): Promise<EncodedMethod>;
   batch(method: EncodedMethod, pictures: number): Promise<BatchPredictor>;
   setAdapters(loaded: readonly LoadedAdapter[]): Promise<void>;
@@ -71,6 +73,7 @@ export async function buildPredictor(
   };
 
   return {
+    oneAtATime: base !== undefined || main.apart,
     async encode(rows, tokens, clipSkip) {
       const groups = new Map<Denoiser, number[]>();
       for (const [index, row] of rows.entries()) {

@@ -1,5 +1,6 @@
 /** The tokens of a request's texts. */
 import { learnedTokens } from "../adapters/index.ts";
+import { TillerError } from "../errors/index.ts";
 import type { TextSide, Tokens } from "../families/family.ts";
 import type { RowText } from "../guidance/guidance.ts";
 import type { FullRequest } from "../recipe/request.ts";
@@ -12,29 +13,42 @@ import type { OpenAdapter } from "./load.ts";
  *
  * Learned tokens are numbered after the vocabulary in the order of the adapters, as in the text networks' inputs.
  *
- * @throws TillerError if the method needs a learned token and the prompt has none.
+ * @throws TillerError if the method needs a learned token and the prompt has none, or an instruction is given that the model
+ *   cannot take.
  */
 export function tokenizeTexts(
   { tokenizer, text }: { readonly tokenizer: Tokenizer; readonly text: TextSide },
-  { prompt, negative }: Pick<FullRequest, "prompt" | "negative">,
+  { prompt, negative, instruction }: Pick<FullRequest, "prompt" | "negative" | "instruction">,
   texts: ReadonlySet<RowText>,
   adapters: readonly OpenAdapter[],
 ): { tokens: Readonly<Record<RowText, Tokens>>; warnings: string[] } {
+  if (instruction && text.instruction === undefined) {
+    throw new TillerError("setting-invalid", "instruction: this model's text encoder follows none; leave it out.");
+  }
+  if (texts.has("agnostic") && text.embeddings.length === 0) {
+    throw new TillerError(
+      "guidance-unsuited",
+      "sag compares with the prompt without its learned tokens, and this model's text encoder learns none: use cfg or pg.",
+    );
+  }
   const learned = learnedTokens(adapters.map(({ adapter }) => adapter));
   const warnings: string[] = [];
-  const tokenize = (what: string, words: string): Tokens => {
-    const tokens = text.tokenize(tokenizer, words, learned);
+  const tokenize = (what: string, words: string, after?: string): Tokens => {
+    const tokens = text.tokenize(tokenizer, words, learned, after);
     if (tokens.dropped !== "") {
       warnings.push(`the ${what} is longer than ${text.positions} tokens; left out: "${tokens.dropped}"`);
     }
     return tokens;
   };
-  const cond = tokenize("prompt", prompt);
+  const instructed = instruction ?? text.instruction;
+  const cond = tokenize("prompt", prompt, instructed);
   return {
     tokens: {
       cond,
       null: texts.has("null") ? tokenize("negative prompt", negative) : cond,
-      agnostic: texts.has("agnostic") ? tokenize("prompt", agnosticPrompt(prompt, [...learned.keys()])) : cond,
+      agnostic: texts.has("agnostic")
+        ? tokenize("prompt", agnosticPrompt(prompt, [...learned.keys()]), instructed)
+        : cond,
     },
     warnings,
   };

@@ -1,5 +1,5 @@
 /** The runtime, with which pipelines compile and run graphs. */
-export { runtimeVersion, startEngine } from "#runtime";
+export { runtimeVersion, startEngine, totalMemory } from "#runtime";
 export { plainAttention } from "./attention-check.ts";
 export { type Compute, type PrecisionName, precisionNames, precisionsOn, resolveCompute } from "./compute.ts";
 export { type DeviceName, deviceNames, probeDevice, resolveDevice } from "./devices.ts";

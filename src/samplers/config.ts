@@ -8,6 +8,7 @@
 import { z } from "zod";
 
 export const predictionType = z.enum(["epsilon", "v_prediction", "sample"]).default("epsilon");
+export const anyPredictionType = z.enum(["epsilon", "v_prediction", "sample", "flow_prediction"]).default("epsilon");
 export const spacing = z.enum(["leading", "linspace", "trailing"]);
 /** A boolean; as in Diffusers, null counts as false whatever the default. */
 export const flag = (usual: boolean) =>
@@ -31,3 +32,26 @@ export const training = {
 
 /** Diffusers' other sigma spacings, not supported here. */
 export const otherSigmas = { use_exponential_sigmas: unsupported, use_beta_sigmas: unsupported };
+
+/**
+ * What noise does to latents: x = alpha x0 + sigma eps with alpha^2 + sigma^2 = 1, or with alpha + sigma = 1. A sampler is written
+ * for one or the other.
+ */
+export type NoiseForm = "variance preserving" | "flow";
+
+/** The form that a scheduler_config.json of any class is of. */
+export const noiseFormOf = (config: Readonly<Record<string, unknown>>): NoiseForm =>
+  config.use_flow_sigmas === true ||
+  config.prediction_type === "flow_prediction" ||
+  String(config._class_name).startsWith("FlowMatch")
+    ? "flow"
+    : "variance preserving";
+
+/**
+ * A flow's config with the keys of both classes that flows have: DPM-Solver++ spells the shift `flow_shift`, Euler's scheduler
+ * `shift`, and the latter does not write that it is a flow.
+ */
+export const flowConfig = (config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
+  const shift = config.flow_shift ?? config.shift ?? 1;
+  return { use_flow_sigmas: true, prediction_type: "flow_prediction", ...config, flow_shift: shift, shift };
+};

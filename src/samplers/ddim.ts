@@ -24,7 +24,14 @@ const schema = z.object({
 });
 type Config = z.infer<typeof schema>;
 
-export const ddim = samplerKind({ name: "ddim", label: "DDIM", karras: false, schema, create });
+export const ddim = samplerKind({
+  name: "ddim",
+  label: "DDIM",
+  karras: false,
+  forms: ["variance preserving"],
+  schema,
+  create,
+});
 
 /**
  * With a_t = alpha-bar_t and eps the network's noise (arXiv 2010.02502, eq. 12 at sigma_t = 0):

@@ -17,7 +17,14 @@ const schema = z.object({
 });
 type Config = z.infer<typeof schema>;
 
-export const eulerAncestral = samplerKind({ name: "euler-a", label: "Euler a", karras: false, schema, create });
+export const eulerAncestral = samplerKind({
+  name: "euler-a",
+  label: "Euler a",
+  karras: false,
+  forms: ["variance preserving"],
+  schema,
+  create,
+});
 
 /**
  * Euler's step goes down to sigma_down, and fresh noise brings it up to sigma' (k-diffusion, sample_euler_ancestral):

@@ -23,7 +23,14 @@ const schema = z.object({
 });
 type Config = z.infer<typeof schema>;
 
-export const euler = samplerKind({ name: "euler", label: "Euler", karras: true, schema, create });
+export const euler = samplerKind({
+  name: "euler",
+  label: "Euler",
+  karras: true,
+  forms: ["variance preserving"],
+  schema,
+  create,
+});
 
 /**
  * With x = x0 + sigma eps and D the clean latents the network predicts (arXiv 2206.00364, algorithm 1):

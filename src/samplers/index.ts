@@ -2,12 +2,14 @@
 
 import type { z } from "zod";
 import { TillerError } from "../errors/index.ts";
+import { flowConfig, noiseFormOf } from "./config.ts";
 import type { SamplerKind, ScheduleConfig } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
 import { samplers as listed } from "./samplers.ts";
 
 export { createNoise, type NoiseSource } from "../random/noise.ts";
 export type { Prediction, PredictionType } from "../schedules/prediction.ts";
+export type { NoiseForm } from "./config.ts";
 export type { SamplerKind } from "./kind.ts";
 export type { History, Sampler, SamplerResult, SamplerStep } from "./sampler.ts";
 
@@ -74,9 +76,10 @@ export function parseConfig<Name extends SamplerName>(
 }
 
 /**
- * Creates a sampler for a model folder's noise schedule. It equals what Diffusers makes of the same
- * scheduler_config.json with `DDIMScheduler.from_config`, `DPMSolverMultistepScheduler.from_config`,
- * `EulerDiscreteScheduler.from_config` or `EulerAncestralDiscreteScheduler.from_config`, whichever class wrote it.
+ * Creates a sampler for a model folder's noise schedule. It equals what Diffusers makes of the same scheduler_config.json with
+ * `DDIMScheduler.from_config`, `DPMSolverMultistepScheduler.from_config`, `EulerDiscreteScheduler.from_config`,
+ * `EulerAncestralDiscreteScheduler.from_config` or `FlowMatchEulerDiscreteScheduler.from_config`, whichever class wrote it; but a
+ * flow keeps its shift, which Diffusers loses between classes that call it `flow_shift` and `shift`.
  *
  * @param steps number of steps, 1 to the config's num_train_timesteps.
  * @param options `karras`: use Karras sigmas, if the sampler has them; if unset, the config decides.
@@ -97,13 +100,25 @@ export function createSampler(
     );
   }
   const kind = samplerOf(name);
+  const form = noiseFormOf(schedulerConfig);
+  if (!kind.forms.includes(form)) {
+    const fitting = samplers.flatMap((one) => (one.forms.includes(form) ? one.name : []));
+    throw new TillerError(
+      "sampler-unsuited",
+      `The ${name} sampler is not defined for this model, which is ${form === "flow" ? "a flow" : "no flow"}; use ${fitting.join(" or ")}.`,
+    );
+  }
+  if (options.karras && form === "flow") {
+    throw new TillerError("karras-unsupported", "Karras spacing is not defined for a flow model; leave it out.");
+  }
   if (options.karras && !kind.karras) {
     throw new TillerError(
       "karras-unsupported",
       `The ${name} sampler has no Karras spacing; use ${karrasSamplerNames.join(" or ")}, or leave Karras out.`,
     );
   }
-  const config = checkSteps<ScheduleConfig>(parseConfig(name, schedulerConfig), steps);
+  const known = form === "flow" ? flowConfig(schedulerConfig) : schedulerConfig;
+  const config = checkSteps<ScheduleConfig>(parseConfig(name, known), steps);
   return kind.create(config, steps, { karras: kind.karras && (options.karras ?? config.use_karras_sigmas ?? false) });
 }
 

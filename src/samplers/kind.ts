@@ -3,6 +3,7 @@
  * Studio. `samplers.ts` lists them all.
  */
 import type { z } from "zod";
+import type { NoiseForm } from "./config.ts";
 import type { Sampler } from "./sampler.ts";
 
 /** The scheduler config keys that every sampler reads. */
@@ -24,6 +25,8 @@ export interface SamplerKind<
   readonly karrasLabel?: string;
   /** Whether it has Karras sigmas. */
   readonly karras: boolean;
+  /** The forms of noise it is written for: a model of another is refused. */
+  readonly forms: readonly NoiseForm[];
   /** The keys of a scheduler_config.json that its class in Diffusers knows, with that class's defaults. */
   readonly schema: S;
   /**

@@ -2,7 +2,17 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { refusal } from "../../test/refusal.ts";
-import { createNoise, createSampler, type History, type Prediction, type Sampler, type SamplerName } from "./index.ts";
+import { dpmSchedule } from "./dpmpp-schedule.ts";
+import { flowEulerSigmas } from "./flow-euler.ts";
+import {
+  createNoise,
+  createSampler,
+  type History,
+  type Prediction,
+  parseConfig,
+  type Sampler,
+  type SamplerName,
+} from "./index.ts";
 
 interface Case {
   readonly sampler: SamplerName;
@@ -29,6 +39,14 @@ interface Spacing {
 const spacings: Spacing[] = load("spacings");
 const guided: { lambda: number; strong: number; weak: number; configs: Record<string, unknown>[]; cases: Case[] } =
   load("guided");
+interface FlowCase extends Omit<Case, "config"> {
+  readonly config: Record<string, unknown>;
+  readonly sampler: "dpm++" | "flow-euler";
+  readonly sigmas: string;
+  readonly guidedLatents: string;
+  readonly guidedClean: string;
+}
+const flows: { lambda: number; strong: number; weak: number; cases: FlowCase[] } = load("flow");
 
 const decode = (text: string): Float32Array => new Float32Array(Uint8Array.from(Buffer.from(text, "base64")).buffer);
 
@@ -151,6 +169,67 @@ describe("CFG++ and PG++", () => {
   }
 });
 
+describe("a flow's trajectory equals Diffusers'", () => {
+  const sigmasOf = ({ sampler, config, steps }: FlowCase) =>
+    sampler === "dpm++"
+      ? dpmSchedule(parseConfig("dpm++", config), steps, false).levels.map(({ sigma }) => sigma)
+      : [...flowEulerSigmas(parseConfig("flow-euler", config), steps)];
+
+  for (const row of flows.cases) {
+    const shift = row.config.flow_shift ?? row.config.shift;
+    it(`with ${row.sampler}, shift ${shift} and ${row.steps} steps: timesteps and sigmas exactly, latents with and without CFG++`, () => {
+      const sampler = createSampler(row.sampler, row.config, row.steps);
+      const timesteps = typeof row.timesteps === "string" ? [...decode(row.timesteps)] : row.timesteps;
+      expect(sampler.timesteps).toEqual(timesteps);
+      expect(sigmasOf(row)).toEqual([...decode(row.sigmas)]);
+      expect(sampler.initNoiseSigma).toBe(1);
+
+      const { path, clean } = run(sampler, row.seed, plain);
+      expect(worst(path, decode(row.latents))).toBeLessThan(tolerance(sampler));
+      expect(worst(clean, decode(row.clean))).toBeLessThan(tolerance(sampler));
+
+      const guided = run(sampler, row.seed, (latents, timestep) => {
+        const strong = network(latents, timestep, flows.strong);
+        const weak = network(latents, timestep, flows.weak);
+        return { output: weak.map((w, i) => w + flows.lambda * (strong[i]! - w)), renoise: weak };
+      });
+      expect(worst(guided.path, decode(row.guidedLatents))).toBeLessThan(tolerance(sampler));
+      expect(worst(guided.clean, decode(row.guidedClean))).toBeLessThan(tolerance(sampler));
+    });
+  }
+
+  it("whichever scheduler's class wrote the shift", () => {
+    const solver = { use_flow_sigmas: true, prediction_type: "flow_prediction", flow_shift: 3 };
+    const euler = { _class_name: "FlowMatchEulerDiscreteScheduler", shift: 3 };
+    for (const name of ["dpm++", "flow-euler"] as const)
+      expect(createSampler(name, euler, 20).timesteps).toEqual(createSampler(name, solver, 20).timesteps);
+  });
+
+  it("though two of many steps have the same timestep", () => {
+    const { timesteps } = createSampler("dpm++", flows.cases[5]!.config, 400);
+    expect(timesteps.length - new Set(timesteps).size).toBe(5);
+  });
+});
+
+describe("a sampler of other noise than the model's is refused, with those that fit", () => {
+  const sana = flows.cases[5]!.config;
+  it.each(["ddim", "euler", "euler-a"] as const)("%s on a flow", (name) => {
+    expect(() => createSampler(name, sana, 20)).toThrow(refusal("sampler-unsuited", name, "dpm++ or flow-euler"));
+  });
+  it("flow-euler on Stable Diffusion", () => {
+    expect(() => createSampler("flow-euler", sd15, 20)).toThrow(refusal("sampler-unsuited", "ddim or dpm++ or euler"));
+  });
+  it("Karras spacing on a flow", () => {
+    expect(() => createSampler("dpm++", sana, 20, { karras: true })).toThrow(refusal("karras-unsupported", "flow"));
+    const config = { ...sana, use_karras_sigmas: true };
+    expect(() => createSampler("dpm++", config, 20)).toThrow(refusal("scheduler-unsupported", "use_karras_sigmas"));
+  });
+  it("a flow that predicts something else", () => {
+    const config = { ...sana, prediction_type: "epsilon" };
+    expect(() => createSampler("dpm++", config, 20)).toThrow(refusal("scheduler-unsupported", "prediction_type"));
+  });
+});
+
 describe("a sampler", () => {
   it("gives exactly the number of steps asked for, whatever the spacing", () => {
     for (const timestep_spacing of ["leading", "linspace", "trailing"]) {
@@ -221,11 +300,9 @@ describe("a call that cannot work is refused", () => {
       ["dpm++", { variance_type: "learned_range" }],
       ["dpm++", { algorithm_type: "sde-dpmsolver++" }],
       ["dpm++", { solver_order: 3 }],
-      ["dpm++", { use_flow_sigmas: true }],
       ["euler", { use_exponential_sigmas: true }],
       ["euler", { timestep_type: "continuous" }],
       ["euler-a", { prediction_type: "sample" }],
-      ["ddim", { prediction_type: "flow_prediction" }],
       ["ddim", { beta_schedule: "sigmoid" }],
       ["ddim", { num_train_timesteps: "1000" }],
       ["ddim", { trained_betas: [0.1, 0.2] }],

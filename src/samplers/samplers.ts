@@ -3,5 +3,6 @@ import { ddim } from "./ddim.ts";
 import { dpmSolverPlusPlus } from "./dpmpp.ts";
 import { euler } from "./euler.ts";
 import { eulerAncestral } from "./euler-ancestral.ts";
+import { flowEuler } from "./flow-euler.ts";
 
-export const samplers = [ddim, dpmSolverPlusPlus, euler, eulerAncestral] as const;
+export const samplers = [ddim, dpmSolverPlusPlus, euler, eulerAncestral, flowEuler] as const;

@@ -56,7 +56,7 @@ export function timestepOfSigma(sigma: number, trainingSigmas: Float32Array): nu
 }
 
 /** numpy.linspace */
-function linspace(start: number, stop: number, points: number): number[] {
+export function linspace(start: number, stop: number, points: number): number[] {
   if (points === 1) return [start];
   const step = (stop - start) / (points - 1);
   return Array.from({ length: points }, (_, i) => (i === points - 1 ? stop : i * step + start));

@@ -2,8 +2,8 @@
 
 const f32 = Math.fround;
 
-/** What the network was trained to predict: the noise, the velocity alpha eps - sigma x0, or the clean latents. */
-export type PredictionType = "epsilon" | "v_prediction" | "sample";
+/** What the network was trained to predict: the noise, the velocity alpha eps - sigma x0, the clean latents, or the flow eps - x0. */
+export type PredictionType = "epsilon" | "v_prediction" | "sample" | "flow_prediction";
 
 /** The network's output for one picture at one step, of the model's {@link PredictionType}. */
 export interface Prediction {
@@ -14,9 +14,9 @@ export interface Prediction {
 }
 
 /**
- * x0 where x = alpha x0 + sigma eps (variance preserving).
+ * x0 where x = alpha x0 + sigma eps (variance preserving, or alpha + sigma = 1 where it is a flow).
  *
- * epsilon: (x - sigma eps) / alpha; v: alpha x - sigma v; sample: the output itself.
+ * epsilon: (x - sigma eps) / alpha; v: alpha x - sigma v; sample: the output itself; flow: x - sigma v.
  */
 export function cleanOf(
   type: PredictionType,
@@ -32,13 +32,15 @@ export function cleanOf(
       return latents.map((x, i) => f32(alpha * x) - f32(sigma * output[i]!));
     case "sample":
       return output;
+    case "flow_prediction":
+      return latents.map((x, i) => x - f32(sigma * output[i]!));
   }
 }
 
 /**
- * eps where x = alpha x0 + sigma eps (variance preserving).
+ * eps where x = alpha x0 + sigma eps (variance preserving, or alpha + sigma = 1 where it is a flow).
  *
- * epsilon: the output itself; v: alpha v + sigma x; sample: (x - alpha x0) / sigma.
+ * epsilon: the output itself; v: alpha v + sigma x; sample: (x - alpha x0) / sigma; flow: x + alpha v.
  */
 export function noiseOf(
   type: PredictionType,
@@ -54,6 +56,8 @@ export function noiseOf(
       return latents.map((x, i) => f32(alpha * output[i]!) + f32(sigma * x));
     case "sample":
       return latents.map((x, i) => f32(x - f32(alpha * output[i]!)) / sigma);
+    case "flow_prediction":
+      return latents.map((x, i) => x + f32(alpha * output[i]!));
   }
 }
 
@@ -63,7 +67,7 @@ export function noiseOf(
  * epsilon: x - sigma eps; v: x / (sigma^2 + 1) - v sigma / sqrt(sigma^2 + 1); sample: the output itself.
  */
 export function explodingCleanOf(
-  type: PredictionType,
+  type: Exclude<PredictionType, "flow_prediction">,
   latents: Float32Array,
   output: Float32Array,
   sigma: number,

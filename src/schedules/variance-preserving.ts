@@ -12,6 +12,7 @@ export function variancePreserving(config: TrainingSchedule & { readonly predict
   const alphas = alphasCumprod(config);
   return {
     timesteps: alphas.length,
+    timestepAt: (index) => index,
     prediction: config.prediction_type,
     level(timestep) {
       const alpha = alphas[timestep]!;

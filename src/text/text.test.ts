@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { encodePrompt } from "./clip-prompt.ts";
+import { gemmaIds } from "./gemma-prompt.ts";
 import { agnosticPrompt } from "./learned-tokens.ts";
 import { loadTokenizer } from "./tokenizer.ts";
 
@@ -56,7 +57,26 @@ describe("learned tokens", () => {
   });
 });
 
-describe("a folder without CLIP's tokenizer is refused", () => {
+describe("Gemma's tokenizer", async () => {
+  /** Made by parity/sana_networks.py with Transformers' GemmaTokenizer. */
+  const place = new URL("../../parity/fixtures/sana-networks/", import.meta.url);
+  const gemma = await loadTokenizer(new URL("tokenizer", place).pathname);
+  const cases = JSON.parse(await readFile(new URL("tokenizer-cases.json", place), "utf8")) as {
+    text: string;
+    ids: number[];
+  }[];
+
+  test("gives a text the ids Transformers gives it: begun, not ended, case and white space kept", () => {
+    expect(cases.length).toBeGreaterThan(10);
+    for (const { text, ids } of cases) expect(gemmaIds(gemma, text), JSON.stringify(text)).toEqual(ids);
+  });
+
+  test("names the tokens of its configs", () => {
+    expect([gemma.begin, gemma.end, gemma.pad]).toEqual([2, 1, 0]);
+  });
+});
+
+describe("a folder without a text encoder's tokenizer is refused", () => {
   let own: string;
   beforeEach(async () => {
     own = await mkdtemp(join(tmpdir(), "tiller-test-"));

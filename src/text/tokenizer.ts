@@ -1,4 +1,4 @@
-/** CLIP's tokenizer, from a model folder's files. */
+/** The tokenizers of text encoders, CLIP's and Gemma's, from a model folder's files. */
 
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
@@ -34,7 +34,7 @@ const addedDecoder = z.looseObject({
     .nullish(),
 });
 
-/** Vocabularies take a few MB at most; a larger file is not a tokenizer's. */
+/** CLIP's vocabulary takes a few MB, Gemma's up to 34; a larger file is not a tokenizer's. */
 const sizeLimit = 64 << 20;
 
 /**
@@ -50,19 +50,21 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const given = { ...(await optional("tokenizer_config.json")), ...(await optional("special_tokens_map.json")) };
   const end = given.eos_token ?? "<|endoftext|>";
   const names = { begin: given.bos_token ?? "<|startoftext|>", end, pad: given.pad_token ?? end };
-  const library = await openLibraryTokenizer(folder, Object.values(names), await addedTo(folder));
+  const description = await describe(folder, Object.values(names));
+  const library = openLibraryTokenizer(description, folder);
+  const spelled = lowersCase(description) ? lowerEach : (text: string) => text;
   const id = (what: keyof typeof names): number => {
     const found = library.token_to_id(names[what]);
     if (found === undefined)
       throw new TillerError(
         "tokenizer-invalid",
-        `${folder} has no ${what} token ${names[what]}: it is not CLIP's tokenizer.`,
+        `${folder} has no ${what} token ${names[what]}, which its configs speak of: copy the model's tokenizer again.`,
         { paths: [folder] },
       );
     return found;
   };
   return {
-    encode: (text) => library.encode(lowerEach(text), { add_special_tokens: false }).ids,
+    encode: (text) => library.encode(spelled(text), { add_special_tokens: false }).ids,
     begin: id("begin"),
     end: id("end"),
     pad: id("pad"),
@@ -71,6 +73,9 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 
 /** Lower-cases sigma beforehand, as the reference does: JavaScript would turn one at the end of a word into a final sigma. */
 const lowerEach = (text: string): string => Array.from(text, (sign) => (sign === "Σ" ? "σ" : sign)).join("");
+
+/** CLIP's tokens are lower case, Gemma's are not. */
+const lowersCase = ({ normalizer }: Described): boolean => JSON.stringify(normalizer ?? null).includes('"Lowercase"');
 
 /** Tokens that the folder's other files add to the vocabulary. */
 async function addedTo(folder: string): Promise<AddedToken[]> {
@@ -88,15 +93,15 @@ async function addedTo(folder: string): Promise<AddedToken[]> {
   ];
 }
 
-async function openLibraryTokenizer(
-  folder: string,
-  special: readonly string[],
-  added: readonly AddedToken[],
-): Promise<LibraryTokenizer> {
+async function describe(folder: string, special: readonly string[]): Promise<Described> {
   const whole = join(folder, "tokenizer.json");
   const description = (await exists(whole)) ? await readJson(whole, described, sizeLimit) : await assemble(folder);
+  return withSpecialTokens(withTokens(description, await addedTo(folder)), special);
+}
+
+function openLibraryTokenizer(description: Described, folder: string): LibraryTokenizer {
   try {
-    return new LibraryTokenizer(withSpecialTokens(withTokens(description, added), special), {});
+    return new LibraryTokenizer(description, {});
   } catch (error) {
     throw new TillerError(
       "tokenizer-invalid",
@@ -109,6 +114,7 @@ async function openLibraryTokenizer(
 const addedToken = z.looseObject({ id: z.number().int(), content: z.string() });
 const described = z.looseObject({
   added_tokens: z.array(addedToken),
+  normalizer: z.unknown().optional(),
   model: z.looseObject({ vocab: z.record(z.string(), z.number().int()) }),
 });
 type Described = z.output<typeof described>;

@@ -73,6 +73,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
     latents,
     schedule: variancePreserving(parseConfig("ddim", files.scheduler)),
     defaults: { ...defaultsOf(config, latents), ...defaults },
+    training: { weightDecay: 1e-2 },
     steered: ["unet", "text_encoder"],
     adapters: adapterNames(crossAttentions(config)),
   };

@@ -96,6 +96,29 @@ describe("in float16", () => {
     expect(products.map(({ operands }) => operands)).toEqual(Array(3).fill(["float16", "float16"]));
   });
 
+  test("a root mean square, its weight and products that ask for it are float32, what is left of them is float16", () => {
+    const y = g.matmul(x(), weight([8, 8]));
+    const scaled = lowered(g.matmul(g.multiply(g.rmsNorm(y, 2, 1e-5), weight([8], "float16")), weight([8, 8])));
+    for (const type of ["Mul", "ReduceMean", "Add", "Pow"]) {
+      const operands = scaled.nodes.filter((node) => node.type === type).flatMap((node) => node.operands.slice(0, 1));
+      expect(new Set(operands), type).toEqual(new Set(["float32"]));
+    }
+    const long = lowered(g.matmul(g.matmulInFloat32(g.relu(y), y, "second"), g.input("z", [batch, 4, 4])));
+    expect(the(long, "Relu").operands).toEqual(["float16"]);
+    expect(the(long, "FusedMatMul").operands).toEqual(["float32", "float32"]);
+    expect(long.nodes.filter(({ type }) => type === "MatMul").map(({ operands }) => operands)).toEqual([
+      ["float16", "float16"],
+      ["float16", "float16"],
+    ]);
+  });
+
+  test("a bias of keys is added to scores in float32 where attention is not fused", () => {
+    const q = g.linear(x(), weight([8, 8]));
+    const bias = g.input("bias", [batch, 4]);
+    const graph = lowered(g.attention(q, q, q, 2, { bias }), { ...half, fused: new Set() });
+    expect(the(graph, "Add").operands).toEqual(["float32", "float32"]);
+  });
+
   test("the causal mask uses a number that float16 can represent", () => {
     const q = g.constant([1, 4, 8], new Float32Array(32));
     const bias = (target: g.Target) => {

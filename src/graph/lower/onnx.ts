@@ -8,7 +8,7 @@
 import { type FloatDType, fromFloat32 } from "../../bytes/elements.ts";
 import type { ByteSource } from "../../bytes/source.ts";
 import type { DType, TensorRef } from "../../bytes/tensor-ref.ts";
-import { type Dim, dimKey, polynomial, type Shape } from "../dim.ts";
+import { type Dim, dimKey, type Expression, polynomial, type Shape } from "../dim.ts";
 import type { Attribute, Emitter } from "../emitter.ts";
 import type { Target } from "../target.ts";
 import { type Outputs, ShapeError, topological, type Value } from "../value.ts";
@@ -92,14 +92,24 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
       if (source) return emitter.node("Shape", [source.name], { start: source.axis, end: source.axis + 1 });
       const terms = polynomial(d).map(({ coefficient, atoms }) => {
         const factors = atoms.map((atom) => {
-          if (atom.key === d.key) throw new ShapeError(`no value computed so far has an axis of size ${d.key}`);
-          return size(atom);
+          return atom.key === d.key ? partOf(d) : size(atom);
         });
         if (coefficient !== 1 || factors.length === 0) factors.push(emitter.integers([coefficient]));
         return factors.reduce((a, b) => emitter.node("Mul", [a, b]));
       });
       return terms.reduce((a, b) => emitter.node("Add", [a, b]));
     });
+  };
+
+  /** A symbol that is no axis's size, computed from an axis that is a multiple of it. */
+  const partOf = ({ key }: Expression): string => {
+    for (const [known, { name, axis }] of openSizes) {
+      const times = known.endsWith(`*${key}`) ? Number(known.slice(0, -key.length - 1)) : Number.NaN;
+      if (!Number.isInteger(times)) continue;
+      const whole = emitter.node("Shape", [name], { start: axis, end: axis + 1 });
+      return emitter.node("Div", [whole, emitter.integers([times])]);
+    }
+    throw new ShapeError(`no value computed so far has an axis of size ${key}`);
   };
 
   /** The parts of the emitter that do not depend on the current operator. */

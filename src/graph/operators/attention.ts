@@ -1,6 +1,6 @@
 /** Attention: softmax(q k' / sqrt(head size)) v. */
 import type { DType } from "../../bytes/tensor-ref.ts";
-import { type Dim, sameDim } from "../dim.ts";
+import { type Dim, sameDim, sameShape } from "../dim.ts";
 import type { Emitter } from "../emitter.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
 import { add, multiply, subtract } from "./elementwise.ts";
@@ -15,11 +15,15 @@ import { sum } from "./reductions.ts";
 const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
   name: "attention",
   computes: "real",
-  infer: (inputs, { heads }) => {
+  infer: (inputs, { heads, causal }) => {
     const [q, k, v] = inputs as [Value, Value, Value];
     const width = q.shape[2]!;
     if (typeof width !== "number" || width % heads !== 0)
       mismatch("attention", inputs, `${heads} heads do not divide the width`);
+    if (causal && inputs[3]) mismatch("attention", inputs, "it is causal or has a bias, not both");
+    if (inputs[3] && !sameShape(inputs[3].shape, k.shape.slice(0, 2))) {
+      mismatch("attention", inputs, "the bias is not one number for each key");
+    }
     const batchFits = sameDim(q.shape[0]!, k.shape[0]!) && sameDim(k.shape[0]!, v.shape[0]!);
     if (!batchFits || !sameDim(k.shape[1]!, v.shape[1]!) || !sameDim(width, k.shape[2]!)) {
       mismatch("attention", inputs, "keys and values do not fit the queries");
@@ -27,12 +31,16 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
     return { shape: [q.shape[0]!, q.shape[1]!, v.shape[2]!], dtype: q.dtype };
   },
   emit: (to, inputs, { heads, causal }, value) => {
-    const [q] = value.inputs as [Value];
+    const [q, k] = value.inputs as [Value, Value];
     if (!to.target.fused.has("attention")) return emitPlain(to, inputs, value, heads, causal);
-    const bias = causal ? ["", "", to.numbers(...causalBias(q.shape[1]!, to.type))] : [];
+    const [qkv, given] = [inputs.slice(0, 3), inputs[3]];
+    // The kernel repeats a bias along the heads by itself, and along nothing else.
+    const repeated = (bias: string) =>
+      to.node("Expand", [byKey(to, bias), to.sizes([q.shape[0]!, 1, q.shape[1]!, k.shape[1]!])]);
+    const bias = causal ? to.numbers(...causalBias(q.shape[1]!, to.type)) : given && repeated(given);
     return to.node(
       "MultiHeadAttention",
-      [...inputs, ...bias],
+      bias === undefined ? qkv : [...qkv, "", "", bias],
       { num_heads: heads, scale: { float: scaleOf(q, heads) } },
       "com.microsoft",
     );
@@ -41,15 +49,20 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
   // softmax gives d S = P (d P - the row's sum of P d P), and that sum equals the row's g o.
   gradient: ({ g, inputs, attributes: { heads, causal }, result }) => {
     const scale = scaleOf(inputs[0]!, heads);
-    const [q, k, v] = inputs.map((x) => byHead(after(x, [g]), heads)) as [Value, Value, Value];
+    const [q, k, v] = inputs.slice(0, 3).map((x) => byHead(after(x, [g]), heads)) as [Value, Value, Value];
+    const given = inputs[3];
     const [gh, o] = [byHead(g, heads), byHead(result, heads)];
     const scores = matmulOf(multiply(q, scale), k, "second");
-    const p = softmax(causal ? add(inFloat32(scores), constant(...causalBias(q.shape[2]!, "float32"))) : scores);
+    const bias = causal
+      ? constant(...causalBias(q.shape[2]!, "float32"))
+      : given && reshape(given, [given.shape[0]!, 1, 1, given.shape[1]!]);
+    const p = softmax(bias ? add(inFloat32(scores), bias) : scores);
     const gScores = multiply(p, subtract(matmulOf(gh, v, "second"), sum(multiply(gh, o), [3], { keep: true })));
     return [
       together(multiply(matmul(gScores, k), scale)),
       together(multiply(matmulOf(gScores, q, "first"), scale)),
       together(matmulOf(p, gh, "first")),
+      given && sum(gScores, [1, 2]),
     ];
   },
 };
@@ -57,7 +70,7 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
 /** The definition as separate operators, with softmax in float32. */
 function emitPlain(
   to: Emitter,
-  [q, k, v]: readonly string[],
+  [q, k, v, given]: readonly string[],
   { inputs, shape }: Value,
   heads: number,
   causal: boolean,
@@ -65,7 +78,9 @@ function emitPlain(
   const split = (x: string, width: number, order: readonly number[]) =>
     to.node("Transpose", [to.node("Reshape", [x, to.integers([0, 0, heads, width / heads])])], { perm: order });
   const width = inputs[0]!.shape[2] as number;
-  const bias = causal ? to.numbers(...causalBias(inputs[0]!.shape[1]!, "float32"), "float32") : undefined;
+  const bias = causal
+    ? to.numbers(...causalBias(inputs[0]!.shape[1]!, "float32"), "float32")
+    : given && to.cast(byKey(to, given), to.type, "float32");
   const scale = to.numbers([], [scaleOf(inputs[0]!, heads)]);
   const queries = to.node("Mul", [split(q!, width, [0, 2, 1, 3]), scale]);
   const scores = to.node("MatMul", [queries, split(k!, width, [0, 2, 3, 1])]); // [batch, heads, tokens, keys]
@@ -77,6 +92,9 @@ function emitPlain(
     to.integers([0, 0, shape[2] as number]),
   ]);
 }
+
+/** A bias [batch, keys] as it is added to scores [batch, heads, tokens, keys]. */
+const byKey = (to: Emitter, bias: string): string => to.node("Unsqueeze", [bias, to.integers([1, 2])]);
 
 const scaleOf = (q: Value, heads: number): number => 1 / Math.sqrt((q.shape[2] as number) / heads);
 
@@ -106,6 +124,12 @@ function causalBias(tokens: Dim, type: DType): [readonly number[], Float32Array]
  * Multi-head attention, softmax(q k' / sqrt(head size)) v.
  *
  * q [batch, tokens, width], k and v [batch, keys, width], heads concatenated along the width. Result: [batch, tokens, width].
+ * `causal` hides later keys; `bias` [batch, keys] is added to the scores of every head and query before the softmax.
  */
-export const attention = (q: Value, k: Value, v: Value, heads: number, options: { causal?: boolean } = {}): Value =>
-  apply(attentionOperator, [q, k, v], { heads, causal: options.causal ?? false });
+export const attention = (
+  q: Value,
+  k: Value,
+  v: Value,
+  heads: number,
+  { causal = false, bias }: { readonly causal?: boolean; readonly bias?: Value | undefined } = {},
+): Value => apply(attentionOperator, bias ? [q, k, v, bias] : [q, k, v], { heads, causal });

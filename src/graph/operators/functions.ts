@@ -1,6 +1,7 @@
 /** Elementwise functions. */
 import { apply, type Computes, type Operator, type Value } from "../value.ts";
-import { add, divide, multiply, negate, subtract } from "./elementwise.ts";
+import { add, divide, less, multiply, negate, select, subtract } from "./elementwise.ts";
+import { constant } from "./leaves.ts";
 import { inFloat32 } from "./precision.ts";
 
 const unary = (
@@ -25,6 +26,7 @@ const sinOperator = unary("sin", "float32", "Sin", (g, x) => multiply(g, cos(x))
 const cosOperator = unary("cos", "float32", "Cos", (g, x) => negate(multiply(g, sin(x))));
 const sqrtOperator = unary("sqrt", "float32", "Sqrt", (g, _, y) => divide(multiply(g, 0.5), y));
 const sigmoidOperator = unary("sigmoid", "asInputs", "Sigmoid", (g, _, y) => multiply(g, multiply(y, subtract(1, y))));
+const reluOperator = unary("relu", "asInputs", "Relu", (g, x) => select(less(constant([], [0]), x), g, 0));
 const tanhOperator = unary("tanh", "asInputs", "Tanh", (g, _, y) => multiply(g, subtract(1, multiply(y, y))));
 const erfOperator = unary("erf", "asInputs", "Erf", (g, x) =>
   multiply(multiply(g, 2 / Math.sqrt(Math.PI)), exp(negate(square(x)))),
@@ -61,6 +63,23 @@ const geluOperator = unary(
   "com.microsoft",
 );
 
+/** With t = tanh(a (x + b x^3)): d/dx x (1 + t) / 2 = (1 + t) / 2 + x (1 - t^2) a (1 + 3 b x^2) / 2. */
+const geluTanhOperator = unary(
+  "geluTanh",
+  "real",
+  "FastGelu",
+  (g, x) => {
+    const wide = inFloat32(x); // its cube may be more than float16 holds
+    const [a, b] = [Math.sqrt(2 / Math.PI), 0.044715];
+    const t = tanh(multiply(multiply(wide, add(multiply(square(wide), b), 1)), a));
+    const steep = multiply(add(multiply(square(wide), 3 * b), 1), a);
+    const share = multiply(add(t, 1), 0.5);
+    return multiply(g, add(share, multiply(multiply(wide, 0.5), multiply(subtract(1, square(t)), steep))));
+  },
+  undefined,
+  "com.microsoft",
+);
+
 export const exp = (x: Value): Value => apply(expOperator, [x], null);
 export const log = (x: Value): Value => apply(logOperator, [x], null);
 export const sin = (x: Value): Value => apply(sinOperator, [x], null);
@@ -69,6 +88,8 @@ export const square = (x: Value): Value => multiply(x, x);
 export const sqrt = (x: Value): Value => apply(sqrtOperator, [x], null);
 export const sigmoid = (x: Value): Value => apply(sigmoidOperator, [x], null);
 export const tanh = (x: Value): Value => apply(tanhOperator, [x], null);
+/** The larger of x and 0; at 0 its gradient is 0. */
+export const relu = (x: Value): Value => apply(reluOperator, [x], null);
 export const erf = (x: Value): Value => apply(erfOperator, [x], null);
 /** x * sigmoid(x). */
 export const silu = (x: Value): Value => apply(siluOperator, [x], null);
@@ -76,6 +97,9 @@ export const silu = (x: Value): Value => apply(siluOperator, [x], null);
 export const quickGelu = (x: Value): Value => apply(quickGeluOperator, [x], null);
 /** x * Phi(x) with the exact (erf) normal distribution function. */
 export const gelu = (x: Value): Value => apply(geluOperator, [x], null);
+
+/** x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: nearly {@link gelu}, and the activation of Gemma. */
+export const geluTanh = (x: Value): Value => apply(geluTanhOperator, [x], null);
 
 const powerOperator: Operator<{ exponent: number }> = {
   name: "power",

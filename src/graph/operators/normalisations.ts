@@ -2,9 +2,10 @@
 import { type Dim, multiplyDims, sameDim } from "../dim.ts";
 import { apply, mismatch, type Operator, type Value } from "../value.ts";
 import { add, divide, multiply, subtract } from "./elementwise.ts";
-import { sqrt, square } from "./functions.ts";
+import { power, sqrt, square } from "./functions.ts";
 import { reshape } from "./layout.ts";
 import { mean } from "./mean.ts";
+import { inFloat32 } from "./precision.ts";
 import { sum, sumTo } from "./reductions.ts";
 
 const layerNormOperator: Operator<{ epsilon: number }> = {
@@ -77,6 +78,12 @@ export function groupNorm(x: Value, groups: number, scale: Value, shift: Value, 
   const size = x.shape.slice(2).reduce(multiplyDims, channels / groups);
   const standard = apply(standardiseOperator, [reshape(x, [batch, groups, size])], { epsilon });
   return add(multiply(reshape(standard, x.shape), scale), shift);
+}
+
+/** Divides x by the root of its mean square along an axis, in float32: x (mean(x^2) + epsilon)^(-1/2). */
+export function rmsNorm(x: Value, axis: number, epsilon: number): Value {
+  const wide = inFloat32(x);
+  return multiply(wide, power(add(mean(square(wide), [axis], { keep: true }), epsilon), -0.5));
 }
 
 const softmaxOperator: Operator<null> = {

@@ -81,7 +81,7 @@ export async function* prepareDraws(
     const index = order(number);
     const { prompt } = pictures[index]!;
     const flipped = flip && random.uniform() < 0.5;
-    const timestep = random.integer(noising.timesteps);
+    const timestep = noising.timestepAt(random.integer(noising.timesteps));
     const planes = augmentation ? await planesOf(purpose, index, pictures[index]!) : undefined;
     const changed = planes
       ? augment(flipped ? mirrored(planes) : planes, encoder.pixelsPerLatent, random)

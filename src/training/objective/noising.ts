@@ -4,9 +4,11 @@ import type { Schedule } from "../../schedules/level.ts";
 export interface Noising {
   /** Number of training timesteps. */
   readonly timesteps: number;
+  /** The timestep at an index below that. */
+  timestepAt(index: number): number;
   /** x_t = alpha x0 + sigma eps. */
   noised(clean: Float32Array, noise: Float32Array, timestep: number): Float32Array;
-  /** eps, v = alpha eps - sigma x0, or x0, by what the model predicts. */
+  /** eps, v = alpha eps - sigma x0, x0, or the flow eps - x0, by what the model predicts. */
   target(clean: Float32Array, noise: Float32Array, timestep: number): Float32Array;
   /** The factor of min-SNR weighting (arXiv 2303.09556): min(snr, gamma) / snr for eps, / (snr + 1) for v. */
   minSnrWeight(timestep: number, gamma: number): number;
@@ -18,6 +20,7 @@ export function noisingOf(schedule: Schedule): Noising {
     a.map((value, i) => factorA * value + factorB * b[i]!);
   return {
     timesteps,
+    timestepAt: schedule.timestepAt,
     noised(clean, eps, timestep) {
       const { alpha, sigma } = schedule.level(timestep);
       return mix(clean, alpha, eps, sigma);
@@ -25,6 +28,7 @@ export function noisingOf(schedule: Schedule): Noising {
     target(clean, eps, timestep) {
       if (prediction === "epsilon") return eps;
       if (prediction === "sample") return clean;
+      if (prediction === "flow_prediction") return mix(eps, 1, clean, -1);
       const { alpha, sigma } = schedule.level(timestep);
       return mix(eps, alpha, clean, -sigma);
     },

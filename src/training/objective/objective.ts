@@ -42,10 +42,11 @@ export async function* buildObjective({
 }: ObjectiveParts): AsyncGenerator<Share, (draw: number) => Promise<Evaluated>, undefined> {
   const { semantic } = trainingMethods[settings.recipe];
   const noising = noisingOf(model.schedule);
-  const encoder = await buildLatentEncoder(engine, model);
   const encoded = trainsText(model, trained)
     ? undefined
     : await encodeTexts(engine, model, new Map(promptsOf(sources).map((prompt) => [prompt, texts.tokens(prompt)])));
+  // After the text encoder, which may be large, is gone.
+  const encoder = await buildLatentEncoder(engine, model);
   const draws = yield* prepareDraws(sources, {
     seed: settings.seed,
     batch: settings.batch,

@@ -1,7 +1,8 @@
 /** Training prompts as the losses take them. */
 import type { Model, Tokens } from "../../families/family.ts";
 import { modulesOf } from "../../models/components.ts";
-import { type Engine, float32, int32, type Tensor } from "../../runtime/index.ts";
+import { textStates } from "../../pipelines/text-states.ts";
+import { type Engine, float32, int32, rowOf, type Tensor } from "../../runtime/index.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 
 export interface TrainingTexts {
@@ -53,7 +54,7 @@ export function noEmbeddings({ components, text }: Pick<Model, "components" | "t
   );
 }
 
-/** The text networks' outputs for a prompt, each [1, ...], by name. */
+/** The text networks' outputs for a prompt, each [1, ...], by name; the same length for every prompt. */
 export type EncodedText = Readonly<Record<string, Tensor>>;
 
 /** The encodings of prompts that training does not change, computed once. */
@@ -64,8 +65,19 @@ export async function encodeTexts(
 ): Promise<ReadonlyMap<string, EncodedText>> {
   const session = await engine.compile("text encoder", model.text.graph(modulesOf(model.components)));
   const encoded = new Map<string, EncodedText>();
-  for (const [prompt, row] of tokens) {
-    encoded.set(prompt, await session.run({ ...tokenRows([row]), ...noEmbeddings(model) }));
+  if (model.text.feeds) {
+    const states = await textStates(
+      session,
+      model.text.feeds,
+      [...tokens.values()].map((tokens) => ({ tokens })),
+    );
+    for (const [row, prompt] of [...tokens.keys()].entries()) {
+      encoded.set(prompt, { text: rowOf(states.text, row), mask: rowOf(states.mask, row) });
+    }
+  } else {
+    for (const [prompt, row] of tokens) {
+      encoded.set(prompt, await session.run({ ...tokenRows([row]), ...noEmbeddings(model) }));
+    }
   }
   await session.release();
   return encoded;

@@ -1,6 +1,7 @@
 /** A training run's request: one schema for the command line and the library. */
 import { z } from "zod";
 import { TillerError } from "../../errors/index.ts";
+import type { TrainingDefaults } from "../../families/family.ts";
 import { refuseInexactSeeds } from "../../recipe/request.ts";
 import { type TrainingMethodName, trainingMethods } from "../methods/index.ts";
 import { learningRateSchedules } from "../optimise/learning-rate.ts";
@@ -38,8 +39,8 @@ export const trainingRequestSchema = z.strictObject({
   schedule: z.enum(learningRateSchedules).default("constant"),
   /** Steps over which the learning rate rises from 0. */
   warmup: z.number().int().nonnegative().default(0),
-  /** AdamW's weight decay; 0.01 by default. */
-  weightDecay: z.number().nonnegative().default(1e-2),
+  /** AdamW's weight decay; the model's by default: 0.01 for Stable Diffusion, 0.0001 for SANA. */
+  weightDecay: z.number().nonnegative().optional(),
   /** Gradient clipping: the maximum norm; 1 by default. */
   clip: positive.default(1),
   /** min-SNR weighting of the subject's loss (arXiv 2303.09556), usually 5; off by default. */
@@ -92,8 +93,14 @@ export interface TrainingRequest extends z.input<typeof trainingRequestSchema> {
 /** A request with the method's defaults filled in. */
 export type TrainingSettings = ReturnType<typeof fillSettings>;
 
-/** @throws TillerError naming the first setting that is wrong. */
-export function fillSettings(name: TrainingMethodName, request: TrainingRequest) {
+/** What models had before they said so; keys of experiments on disk were made with it. */
+const usualBefore: TrainingDefaults = { weightDecay: 1e-2 };
+
+/**
+ * @param usual What the model has where the request leaves it open.
+ * @throws TillerError naming the first setting that is wrong.
+ */
+export function fillSettings(name: TrainingMethodName, request: TrainingRequest, usual = usualBefore) {
   const parsed = trainingRequestSchema.safeParse(request);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -122,6 +129,7 @@ export function fillSettings(name: TrainingMethodName, request: TrainingRequest)
     steps: given.steps ?? method.steps,
     batch: given.batch ?? method.batch,
     learningRate: given.learningRate ?? method.learningRate,
+    weightDecay: given.weightDecay ?? usual.weightDecay,
     alpha: given.alpha ?? given.rank,
     vectors: given.vectors ?? learned?.vectors ?? 0,
     initializer: given.initializer === undefined ? learned?.initializer : { word: given.initializer },

@@ -162,24 +162,24 @@ export async function* train(
   if (options.precision === "int8") {
     throw new TillerError("precision-unavailable", "int8 is for drawing, not for training: use --precision float32.");
   }
-  const settings = fillSettings(method, request);
-  const release = await takeRunFolder(settings.out);
+  const release = await takeRunFolder(fillSettings(method, request).out);
   try {
-    yield* learn(settings, options);
+    yield* learn(method, request, options);
   } finally {
     await release();
   }
 }
 
 async function* learn(
-  settings: TrainingSettings,
+  method: TrainingMethodName,
+  request: TrainingRequest,
   options: TrainOptions,
 ): AsyncGenerator<TrainingEvent, void, undefined> {
   const { signal } = options;
-  const folder = runFolderOf(settings.out);
+  const folder = runFolderOf(request.out);
   const checkpoint = join(folder, "checkpoint.safetensors");
   const begun = await exists(checkpoint);
-  if (begun && !settings.resume) {
+  if (begun && !request.resume) {
     throw new TillerError(
       "run-exists",
       `${folder} already holds a run: continue it with --resume, or choose another --out, or remove the folder.`,
@@ -187,12 +187,10 @@ async function* learn(
     );
   }
 
-  const model = await openModel(settings.model, {
-    variant: settings.variant,
-    config: settings.config,
-    prediction: settings.prediction,
-    signal,
-  });
+  const { variant, config, prediction } = request;
+  const model = await openModel(request.model, { variant, config, prediction, signal });
+  const settings = fillSettings(method, request, model.training);
+  refuseUnsuited(settings, model);
   for (const message of model.warnings ?? []) yield { type: "warning", message };
   await refuseNotFinite(model.components.values(), signal);
   const tokenizer = await loadTokenizer(model.tokenizerFolder);
@@ -218,10 +216,7 @@ async function* learn(
     device: options.device,
     precision: options.precision,
     threads: options.threads,
-    variant: settings.variant,
-    config: settings.config,
-    prediction: settings.prediction,
-    signal,
+    ...{ variant, config, prediction, signal },
   };
   const classFolder = settings.classImages ?? join(folder, "class");
   // A short run may use fewer class images than asked for.
@@ -399,6 +394,23 @@ const doing = (what: string, share: number | undefined, pace: Pace): TrainingEve
   share,
   pace,
 });
+
+/** @throws TillerError if the model has no such thing as is to be trained, or weighted by. */
+function refuseUnsuited({ recipe, vectors, textEncoder, snrGamma }: TrainingSettings, model: Model): void {
+  const refuse = (what: string): never => {
+    throw new TillerError(
+      "training-unsuited",
+      `${what}; it is not defined for ${model.name}, a ${model.family} model.`,
+    );
+  };
+  if (model.text.embeddings.length === 0) {
+    if (vectors > 0) refuse(`${recipe} learns a token: use dreambooth`);
+    if (textEncoder) refuse("--text-encoder trains CLIP: leave it out");
+  }
+  if (snrGamma !== undefined && model.schedule.prediction === "flow_prediction") {
+    refuse("min-SNR weighting is for noise schedules that preserve variance: leave --snr-gamma out");
+  }
+}
 
 function whatToTrain(settings: TrainingSettings, model: Model): Trained {
   const { lora, matrices } = trainingMethods[settings.recipe];

@@ -1,0 +1,36 @@
+/** Rows of an embedding table, read where they lie: tables of large vocabularies are gigabytes, and a prompt needs kilobytes. */
+
+import { readFloat32 } from "../bytes/safetensors.ts";
+import { rows } from "../bytes/tensor-ref.ts";
+import { TillerError } from "../errors/index.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+
+/**
+ * The rows of the table `key` [vocabulary, width] with the numbers `ids`, one after the other: [ids, width] as float32. Nothing else
+ * of the table is read.
+ *
+ * @throws TillerError if there is no such table, or an id is not in it.
+ */
+export async function embeddingRows(weights: Checkpoint, key: string, ids: readonly number[]): Promise<Float32Array> {
+  const table = weights.get(key);
+  if (!table) {
+    throw new TillerError("tensor-missing", `the checkpoint has no tensor ${key}: is its config.json another model's?`);
+  }
+  const [vocabulary, width] = table.shape as [number, number];
+  const found = new Map<number, Float32Array>();
+  const result = new Float32Array(ids.length * width);
+  for (const [i, id] of ids.entries()) {
+    if (!(id >= 0 && id < vocabulary)) {
+      throw new TillerError(
+        "tokenizer-invalid",
+        `the tokenizer gives token ${id}, but the text encoder in ${table.source.name} has ${vocabulary} embeddings; ` +
+          "bring the tokenizer and the text encoder of one model.",
+        { paths: [table.source.name] },
+      );
+    }
+    const row = found.get(id) ?? (await readFloat32(rows(table, id, id + 1)));
+    found.set(id, row);
+    result.set(row, i * width);
+  }
+  return result;
+}

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 HERE = Path(__file__).parent
-DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 10: torch.float16}
+DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 10: torch.float16, 16: torch.bfloat16}
 
 
 class Replay:
@@ -105,10 +105,26 @@ def resize(at, x, _, scales, sizes=None, **attributes):
     return x
 
 
-def conv(at, x, weight, bias=None, *, strides, pads):
+def conv(at, x, weight, bias=None, *, strides, pads, group=1):
     same(x, weight, bias)
     top, left, bottom, right = pads
-    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride=strides)
+    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride=strides, groups=group)
+
+
+def divide(at, a, b):
+    same(a, b)
+    return a / b if a.is_floating_point() else a // b
+
+
+def pad(at, x, sizes):
+    before, after = sizes.reshape(2, -1).tolist()
+    return F.pad(x, [size for axis in reversed(range(x.dim())) for size in (before[axis], after[axis])])
+
+
+def unsqueeze(at, x, axes):
+    for axis in sorted(axes.tolist()):
+        x = x.unsqueeze(axis)
+    return x
 
 
 def matmul(at, a, b, transA=0, transB=0):
@@ -169,14 +185,19 @@ OPERATORS = {
     "Mul": elementwise(torch.mul),
     "Min": elementwise(torch.minimum),
     "Max": elementwise(torch.maximum),
+    "Pow": elementwise(torch.pow),
     "Less": elementwise(torch.less),
     "Sin": elementwise(torch.sin),
     "Cos": elementwise(torch.cos),
+    "Tanh": elementwise(torch.tanh),
+    "Relu": elementwise(torch.relu),
     "Gelu": elementwise(F.gelu),
+    "FastGelu": elementwise(lambda x: F.gelu(x, approximate="tanh")),
     "Identity": lambda at, x: x,
     "Cast": cast,
     "Concat": lambda at, *parts, axis: (same(*parts), torch.cat(parts, axis))[1],
     "Conv": conv,
+    "Div": divide,
     "Expand": lambda at, x, sizes: x.expand(sizes.tolist()),
     "FusedMatMul": matmul,
     "Gather": lambda at, table, indices, axis: table[indices.long()],
@@ -184,14 +205,19 @@ OPERATORS = {
     "LayerNormalization": layer_norm,
     "MatMul": matmul,
     "MultiHeadAttention": attention,
+    "Pad": pad,
     "QuickGelu": quick_gelu,
+    "Range": lambda at, start, end, step: torch.arange(start.item(), end.item(), step.item()),
     "ReduceMean": lambda at, x, axes, keepdims: mean(at, x, axes.tolist(), keepdims),
+    "ReduceProd": lambda at, x, keepdims: x.prod(),
     "ReduceSum": lambda at, x, axes, keepdims: total(at, x, axes.tolist(), keepdims),
     "Reshape": reshape,
     "Resize": resize,
     "Shape": shape,
     "Slice": slices,
     "Softmax": softmax,
+    "Squeeze": lambda at, x: x.squeeze(),
+    "Unsqueeze": unsqueeze,
     "Transpose": lambda at, x, perm: x.permute(perm),
     "Where": lambda at, condition, x, y: (same(x, y), torch.where(condition, x, y))[1],
 }

@@ -5,15 +5,19 @@ import { readSafetensors } from "../src/bytes/safetensors.ts";
 import type { ByteSource } from "../src/bytes/source.ts";
 import { openModel } from "../src/families/open-model.ts";
 import * as g from "../src/graph/index.ts";
+import { dcConfig, dcDecode } from "../src/models/autoencoder-dc.ts";
 import { autoencoderConfig, autoencoderDecode, autoencoderEncode } from "../src/models/autoencoder-kl.ts";
 import { clipText, clipTextConfig } from "../src/models/clip-text.ts";
 import { clipTextFeatures, clipVision, clipVisionConfig } from "../src/models/clip-vision.ts";
+import { gemma2, gemma2Config, gemma2Table } from "../src/models/gemma2.ts";
 import { moduleOf } from "../src/models/module.ts";
+import { sanaCaption, sanaConfig, sanaPredict } from "../src/models/sana.ts";
 import { textKeysValues, unet, unetConfig } from "../src/models/unet.ts";
 import { vit, vitConfig } from "../src/models/vit.ts";
 import { float32, type Tensor, targets } from "../src/runtime/index.ts";
 import { denoisingLoss, withGradients } from "../src/training/objective/losses.ts";
 import { projections } from "../src/training/objective/trained.ts";
+import { embeddingRows } from "../src/weights/embedding-rows.ts";
 import { fixture, reference } from "./fixtures.ts";
 
 /** A CPU target with float16; `plain` has no fused operators, as on some GPUs. */
@@ -101,10 +105,54 @@ export async function halfCases(place: (weights: Weights) => Weights = (weights)
     { ids, end: float32([rows, positions, 1], end), learned: zeros([1, clip.config.text_config.hidden_size]) },
   );
 
+  for (const [name, outputs, feeds] of await sanaNetworks(place)) {
+    add(name, outputs, feeds);
+    if (name === "SANA transformer") add(`${name}, plain`, outputs, feeds, plain);
+  }
+
   const large = largeNumbers();
   add("large numbers", large.outputs, large.feeds);
   add("large numbers, plain", large.outputs, large.feeds, plain);
   return cases;
+}
+
+/** SANA's transformer with its caption graph, also with SANA 1.5's norms and with positions; its decoder; Gemma. */
+async function sanaNetworks(place: (weights: Weights) => Weights) {
+  const folder = "sana-networks";
+  const json = (file: string) => JSON.parse(readFileSync(fixture(`${folder}/${file}`), "utf8"));
+  const weights = async (file: string) => (await readSafetensors(fixture(`${folder}/${file}.safetensors`))).tensors;
+  const answers = (network: string) => reference(`../${folder}/${network}-answers.safetensors`);
+  const feedsOf = async (given: (name: string) => Promise<Tensor>, names: readonly string[]) =>
+    Object.fromEntries(await Promise.all(names.map(async (name) => [name, await given(name)] as const)));
+
+  const plainWeights = await weights("transformer/diffusion_pytorch_model");
+  const given = await answers("transformer");
+  const feeds = await feedsOf(given, ["latents", "timestep", "text", "mask"]);
+  const transformer = (config: object, tensors: Weights) => {
+    const module = moduleOf(place(tensors));
+    const parsed = sanaConfig({ ...json("transformer/config.json"), ...config });
+    return g.connect(sanaPredict(module, parsed), sanaCaption(module, parsed));
+  };
+  const own = [...(await weights("transformer-variants"))].flatMap(([key, ref]): [string, g.TensorRef][] =>
+    key.startsWith("qk_norm: ") ? [[key.slice("qk_norm: ".length), ref]] : [],
+  );
+  const newer = { qk_norm: "rms_norm_across_heads", interpolation_scale: 2 };
+
+  const vae = moduleOf(place(await weights("vae/diffusion_pytorch_model")));
+  const pictures = await answers("vae");
+  const encoder = await weights("text_encoder/model");
+  const { data, shape } = await (await answers("text_encoder"))("ids");
+  const rows = await embeddingRows(encoder, gemma2Table(encoder), [...data]);
+  return [
+    ["SANA transformer", transformer({}, plainWeights), feeds],
+    ["SANA 1.5 transformer", transformer(newer, new Map([...plainWeights, ...own])), feeds],
+    ["SANA decoder", dcDecode(vae, dcConfig(json("vae/config.json"))), await feedsOf(pictures, ["latents"])],
+    [
+      "Gemma",
+      gemma2(moduleOf(place(encoder)), gemma2Config(json("text_encoder/config.json"))),
+      { embeddings: float32([...shape, 32], rows) },
+    ],
+  ] as const;
 }
 
 /** A denoising loss with its gradients with respect to low-rank factors of U-Net and text encoder and a learned token. */

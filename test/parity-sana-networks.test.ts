@@ -20,6 +20,7 @@ import { sanaCaption, sanaConfig, sanaLinears, sanaPredict } from "../src/models
 import { type Engine, float32, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { embeddingRows } from "../src/weights/embedding-rows.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
+import { openVinoMissing } from "./openvino-here.ts";
 
 /** Sums in another order than the reference's differ by some float32 units; the house's limit is 1e-4. */
 const tolerance = 1e-4;
@@ -43,8 +44,8 @@ async function variantOf(shared: string, own: string, name: string): Promise<Map
   return tensors;
 }
 
-const run = async (outputs: Outputs, feeds: Readonly<Record<string, Tensor>>) => {
-  const session = await engine.compile("network", outputs);
+const run = async (outputs: Outputs, feeds: Readonly<Record<string, Tensor>>, by = engine) => {
+  const session = await by.compile("network", outputs);
   return session.run(feeds);
 };
 
@@ -147,6 +148,32 @@ test("the autoencoder's gradient by its latents is PyTorch's", async () => {
   const feeds = { latents: await expected("latents_small"), weights: await expected("weights") };
   const found = await run({ gradient: gradient! }, feeds);
   expect(relativeError(found.gradient!, await expected("gradient"))).toBeLessThan(1e-3);
+});
+
+test.skipIf(openVinoMissing !== undefined)("OpenVINO computes the same", async () => {
+  const openvino = await startEngine({ device: "openvino" });
+  const ofTransformer = await reference(`../${folder}/transformer-answers.safetensors`);
+  const config = sanaConfig(json("transformer-variants.json").positions);
+  const module = moduleOf(await tensorsOf(shared));
+  const feeds: Record<string, Tensor> = {};
+  for (const name of ["latents", "timestep", "text", "mask"]) feeds[name] = await ofTransformer(name);
+  const { prediction } = await run(connect(sanaPredict(module, config), sanaCaption(module, config)), feeds, openvino);
+  expect(relativeError(prediction!, await ofTransformer("positions"))).toBeLessThan(tolerance);
+
+  const ofVae = await reference(`../${folder}/vae-answers.safetensors`);
+  const vae = moduleOf(await tensorsOf("vae/diffusion_pytorch_model.safetensors"));
+  const decoder = dcDecode(vae, dcConfig(json("vae/config.json")));
+  const { picture } = await run(decoder, { latents: await ofVae("latents") }, openvino);
+  expect(relativeError(picture!, await ofVae("interpolate: decoded latents"))).toBeLessThan(tolerance);
+
+  const ofEncoder = await reference(`../${folder}/text_encoder-answers.safetensors`);
+  const weights = await tensorsOf("text_encoder/model.safetensors");
+  const ids = await ofEncoder("ids");
+  const embeddings = float32([...ids.shape, 32], await embeddingRows(weights, gemma2Table(weights), [...ids.data]));
+  const gemma = gemma2(moduleOf(weights), gemma2Config(json("text_encoder/config.json")));
+  const { text } = await run(gemma, { embeddings }, openvino);
+  expect(relativeError(text!, await ofEncoder("text"))).toBeLessThan(tolerance);
+  await openvino.close();
 });
 
 describe.each(["text_encoder/config.json", "text_encoder-older.json"])("Gemma by %s", (file) => {

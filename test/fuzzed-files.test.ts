@@ -153,7 +153,7 @@ test("PEFT's configurations", { timeout: 600_000 }, async () => {
     "r",
     "lora_alpha",
   ];
-  const times = mutations(1500);
+  const times = mutations(1000);
   let valid = 0;
   for (let i = 0; i < times; i++) {
     const mutated = mutate(dice, bytes, { words });

@@ -94,11 +94,18 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   );
 }
 
+/** A stranger's name, for messages. */
+function oneLine(name: string): string {
+  return name.replaceAll(/[\p{C}\s]+/gu, " ");
+}
+
 /** A pipeline with code of its own is named by its module and its class. */
 const modelIndex = z.looseObject({
   _class_name: z.union([
-    z.string(),
-    z.tuple([z.string().nullable(), z.string()]).transform(([, name]) => `${name} (a pipeline with its own code)`),
+    z.string().transform(oneLine),
+    z
+      .tuple([z.string().nullable(), z.string()])
+      .transform(([, name]) => `${oneLine(name)} (a pipeline with its own code)`),
   ]),
 });
 
@@ -129,7 +136,7 @@ async function openFolder(
     if (name === undefined || !classes.includes(name)) {
       throw new TillerError(
         "model-unsupported",
-        `${indexFile} gives ${name ?? "no class"} as ${part}; Tiller runs ${classes.join(" or ")}.`,
+        `${indexFile} gives ${name === undefined ? "no class" : oneLine(name)} as ${part}; Tiller runs ${classes.join(" or ")}.`,
         { paths: [indexFile] },
       );
     }

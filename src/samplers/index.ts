@@ -62,7 +62,7 @@ export function parseConfig<Name extends SamplerName>(
   if (typeof className === "string" && otherSchedules.test(className))
     throw new TillerError(
       "scheduler-unsupported",
-      `The scheduler config is a ${className}'s, whose noise schedule Tiller does not have: it draws with models of DDPM's.`,
+      `The scheduler config is of class ${JSON.stringify(className)}, whose noise schedule Tiller does not have: it draws with models of DDPM's.`,
     );
   const parsed = samplerOf(name).schema.safeParse(config);
   if (parsed.success) return parsed.data as SamplerConfig<Name>;

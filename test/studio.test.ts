@@ -235,6 +235,8 @@ describe.skipIf(without)("the page", () => {
     // Long enough to be stopped before the end.
     await fill("Steps", 5);
     await page.getByRole("button", { name: "Learn" }).click();
+    // The run before had a first step, too.
+    await page.getByRole("progressbar").waitFor();
     await page.getByRole("img", { name: "step 1", exact: true }).waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
     await page.getByText("cancelled", { exact: true }).waitFor();

@@ -303,8 +303,8 @@ describe("a run", () => {
       classImages: join(folder, "class-paced"),
       resume: true,
     });
-    // Two class images of fifty steps, four steps, and two samples of twenty-five.
-    const total = 2 * 50 + 4 + 2 * 25;
+    // Two class images of twenty steps, four steps, and two samples of twenty-five.
+    const total = 2 * 20 + 4 + 2 * 25;
     const pacesOf = (events: TrainingEvent[]) =>
       events.flatMap((event) => ("pace" in event && event.pace ? [event.pace] : []));
     const paces = pacesOf(await run("dreambooth", asked));

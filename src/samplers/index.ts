@@ -45,9 +45,9 @@ export const karrasSamplerNames: readonly SamplerName[] = samplers.flatMap(({ na
 export const samplerOf = (name: SamplerName): SamplerKind =>
   (listed as readonly SamplerKind[]).find((one) => one.name === name)!;
 
-/** Classes of Diffusers whose noise is not added as DDPM adds it; the others read each other's configs. */
+/** Diffusers classes with noise schedules of their own, neither DDPM's nor a flow's; the others read each other's configs. */
 const otherSchedules =
-  /^(FlowMatch|EDM|ScoreSde|KarrasVe|CMStochastic|ConsistencyDecoder|VQDiffusion|Amused|CosineDPM|DDPMWuerstchen)/;
+  /^(EDM|ScoreSde|KarrasVe|CMStochastic|ConsistencyDecoder|VQDiffusion|Amused|CosineDPM|DDPMWuerstchen)/;
 
 /**
  * Parses a folder's scheduler_config.json, written by any scheduler class, for one sampler.
@@ -58,12 +58,14 @@ export function parseConfig<Name extends SamplerName>(
   name: Name,
   config: Readonly<Record<string, unknown>>,
 ): SamplerConfig<Name> {
-  const { _class_name: className } = config;
-  if (typeof className === "string" && otherSchedules.test(className))
+  const className = String(config._class_name);
+  const { forms } = samplerOf(name);
+  if (className.startsWith("FlowMatch") ? !forms.includes("flow") : otherSchedules.test(className)) {
     throw new TillerError(
       "scheduler-unsupported",
-      `The scheduler config is of class ${JSON.stringify(className)}, whose noise schedule Tiller does not have: it draws with models of DDPM's.`,
+      `The scheduler config is of class ${JSON.stringify(className)}, whose noise schedule the ${name} sampler does not have.`,
     );
+  }
   const parsed = samplerOf(name).schema.safeParse(config);
   if (parsed.success) return parsed.data as SamplerConfig<Name>;
   const issue = parsed.error.issues[0]!;

@@ -15,7 +15,7 @@ export interface Library {
   reshape(model: Pointer, shapes: ReadonlyMap<string, readonly number[]>): void;
   compile(model: Pointer, device: string, properties: Readonly<Record<string, string>>): Promise<Pointer>;
   createRequest(compiled: Pointer): Pointer;
-  /** A tensor over the caller's memory, which must stay alive. */
+  /** A tensor over `data`, which is kept alive until the tensor is freed. */
   tensor(type: keyof typeof elementTypes, shape: readonly number[], data: Float32Array | Int32Array): Pointer;
   setTensor(request: Pointer, name: string, tensor: Pointer): void;
   infer(request: Pointer): Promise<void>;
@@ -134,6 +134,9 @@ async function open(): Promise<Library> {
       );
     });
 
+  // While OpenVINO computes, nothing else may refer to a tensor's memory, and the garbage collector does not know OpenVINO's.
+  const held = new Map<Pointer, Float32Array | Int32Array>();
+
   // One per process: it holds the plug-ins, which are loaded once.
   const core = made((out) => c.coreCreate(out));
   // Properties belong to the core, so each model is compiled before the next one's are set.
@@ -172,7 +175,9 @@ async function open(): Promise<Library> {
     },
     createRequest: (compiled) => made((out) => c.request(compiled, out)),
     tensor(type, shape, data) {
-      return made((out) => c.tensor(elementTypes[type], { rank: shape.length, dims: shape }, data, out));
+      const tensor = made((out) => c.tensor(elementTypes[type], { rank: shape.length, dims: shape }, data, out));
+      held.set(tensor, data);
+      return tensor;
     },
     setTensor: (request, name, tensor) => checked(c.setTensor(request, name, tensor)),
     infer: (request) => later(c.infer as unknown as Async, request),
@@ -202,6 +207,9 @@ async function open(): Promise<Library> {
       c.profilingFree(list);
       return times;
     },
-    free: (kind, pointer) => void c.free[kind](pointer),
+    free(kind, pointer) {
+      c.free[kind](pointer);
+      if (kind === "tensor") held.delete(pointer);
+    },
   };
 }

@@ -80,7 +80,7 @@ describe("captions", () => {
     const { pictures, leftOut, warnings } = await found();
     expect(pictures).toEqual([["a.jpg", "one", 1]]);
     expect(leftOut).toEqual(["a.caption", "b.txt"]);
-    expect(warnings.join()).toContain("a.txt is read in its place");
+    expect(warnings.join()).toContain("a.txt is used instead");
   });
 
   // The form is that of Hugging Face datasets' ImageFolder.

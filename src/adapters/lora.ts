@@ -141,7 +141,10 @@ function refuseUnknown(
   const named = (fitting === 0 ? misplaced : strange) ?? unknown[0]!;
   const others = unknown.length > 1 ? ` (and ${unknown.length - 1} more keys)` : "";
   if (fitting === 0 && misplaced === undefined)
-    return refuse("adapter-unsupported", `has ${named}${others}, which belongs to no kind of adapter that Tiller knows.`);
+    return refuse(
+      "adapter-unsupported",
+      `has ${named}${others}, which belongs to no kind of adapter that Tiller knows.`,
+    );
   if (fitting === 0 || strange === undefined) {
     return refuse(
       "adapter-other-model",

@@ -22,7 +22,8 @@ export function decodeText(bytes: Uint8Array, file: string): string {
   } catch (cause) {
     throw notText(file, `is not valid ${encoding.toUpperCase()}`, cause);
   }
-  if (text.includes("\0")) throw notText(file, "contains zero bytes, as binary files and UTF-16 without a byte order mark do");
+  if (text.includes("\0"))
+    throw notText(file, "contains zero bytes, as binary files and UTF-16 without a byte order mark do");
   return text;
 }
 

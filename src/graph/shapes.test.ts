@@ -48,7 +48,7 @@ describe("a mismatch names the operator and both shapes:", () => {
     [
       "attention that is causal and has a bias",
       () => g.attention(a, a, a, 2, { causal: true, bias: g.input("bias", [g.symbol("batch"), 4]) }),
-      /it is causal or has a bias, not both/,
+      /it cannot be causal and have a bias/,
     ],
     ["attention's heads", () => g.attention(a, a, a, 3), /3 heads do not divide the width/],
     ["layer norm", () => g.layerNorm(a, g.input("s", [7]), g.input("t", [7]), 1e-5), /\[batch, 4, 8\] and \[7\]/],

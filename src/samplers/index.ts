@@ -45,7 +45,7 @@ export const karrasSamplerNames: readonly SamplerName[] = samplers.flatMap(({ na
 export const samplerOf = (name: SamplerName): SamplerKind =>
   (listed as readonly SamplerKind[]).find((one) => one.name === name)!;
 
-/** Classes of Diffusers whose noise is not added as DDPM adds it; the others read each other's configs. */
+/** Diffusers' scheduler classes with other noise than DDPM's; the rest read each other's configs. */
 const otherSchedules =
   /^(FlowMatch|EDM|ScoreSde|KarrasVe|CMStochastic|ConsistencyDecoder|VQDiffusion|Amused|CosineDPM|DDPMWuerstchen)/;
 
@@ -62,7 +62,7 @@ export function parseConfig<Name extends SamplerName>(
   if (typeof className === "string" && otherSchedules.test(className))
     throw new TillerError(
       "scheduler-unsupported",
-      `The scheduler config is of class ${JSON.stringify(className)}, whose noise schedule Tiller does not have: it draws with models of DDPM's.`,
+      `The scheduler config is of class ${JSON.stringify(className)}, whose noise schedule Tiller does not support; use a model with a DDPM noise schedule.`,
     );
   const parsed = samplerOf(name).schema.safeParse(config);
   if (parsed.success) return parsed.data as SamplerConfig<Name>;
@@ -78,8 +78,8 @@ export function parseConfig<Name extends SamplerName>(
 /**
  * Creates a sampler for a model folder's noise schedule. It equals what Diffusers makes of the same scheduler_config.json with
  * `DDIMScheduler.from_config`, `DPMSolverMultistepScheduler.from_config`, `EulerDiscreteScheduler.from_config`,
- * `EulerAncestralDiscreteScheduler.from_config` or `FlowMatchEulerDiscreteScheduler.from_config`, whichever class wrote it; but a
- * flow keeps its shift, which Diffusers loses between classes that call it `flow_shift` and `shift`.
+ * `EulerAncestralDiscreteScheduler.from_config` or `FlowMatchEulerDiscreteScheduler.from_config`, whichever class wrote it; except
+ * that a flow keeps its shift, which Diffusers loses between classes because one calls it `flow_shift` and the other `shift`.
  *
  * @param steps number of steps, 1 to the config's num_train_timesteps.
  * @param options `karras`: use Karras sigmas, if the sampler has them; if unset, the config decides.
@@ -105,7 +105,7 @@ export function createSampler(
     const fitting = samplers.flatMap((one) => (one.forms.includes(form) ? one.name : []));
     throw new TillerError(
       "sampler-unsuited",
-      `The ${name} sampler is not defined for this model, which is ${form === "flow" ? "a flow" : "no flow"}; use ${fitting.join(" or ")}.`,
+      `The ${name} sampler is not defined for this model, which is ${form === "flow" ? "a" : "not a"} flow model; use ${fitting.join(" or ")}.`,
     );
   }
   if (options.karras && form === "flow") {

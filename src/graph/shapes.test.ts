@@ -29,7 +29,7 @@ describe("a mismatch names the operator and both shapes:", () => {
       /conv of \[1, 4, 8, 8\] and \[6, 1, 3, 3\]: 2 groups do not fit the channels/,
     ],
     [
-      "conv in groups that its outputs do not have",
+      "conv whose outputs do not divide into its groups",
       () => g.conv(g.input("x", [1, 4, 8, 8]), g.input("w", [5, 2, 3, 3]), undefined, { groups: 2 }),
       /\[5, 2, 3, 3\]: 2 groups do not fit the channels/,
     ],
@@ -41,7 +41,7 @@ describe("a mismatch names the operator and both shapes:", () => {
       /attention of \[batch, 4, 8\] and \[batch, 4, 8\] and \[batch, 5, 8\]/,
     ],
     [
-      "attention's bias",
+      "attention with a bias",
       () => g.attention(a, b, b, 2, { bias: g.input("bias", [g.symbol("batch"), 4]) }),
       /\[batch, 5, 8\] and \[batch, 4\]: the bias is not one number for each key/,
     ],

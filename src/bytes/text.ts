@@ -43,7 +43,7 @@ export function decodeWords(bytes: Uint8Array, file: string): string {
   const marked = marks.some(([mark]) => mark.every((byte, i) => bytes[i] === byte));
   const strange = marked ? undefined : text.match(/[\u0080-\u07ff]{2,}/gu)?.find(mixesScripts);
   if (strange === undefined) return text;
-  throw notText(file, `looks like text of another encoding (as UTF-8 it holds "${strange}")`);
+  throw notText(file, `looks like text in another encoding (as UTF-8 it contains "${strange}")`);
 }
 
 const mixesScripts = (word: string): boolean => scripts.filter((script) => script.test(word)).length > 1;

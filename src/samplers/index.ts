@@ -59,7 +59,8 @@ export function parseConfig<Name extends SamplerName>(
   config: Readonly<Record<string, unknown>>,
 ): SamplerConfig<Name> {
   const { _class_name: className } = config;
-  if (typeof className === "string" && otherSchedules.test(className))
+  const drawsFlow = noiseFormOf(config) === "flow" && samplerOf(name).forms.includes("flow");
+  if (typeof className === "string" && otherSchedules.test(className) && !drawsFlow)
     throw new TillerError(
       "scheduler-unsupported",
       `The scheduler config is of class ${JSON.stringify(className)}, whose noise schedule Tiller does not support; use a model with a DDPM noise schedule.`,

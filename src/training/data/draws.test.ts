@@ -44,7 +44,7 @@ async function drawn(
     batch: 1,
     resolution: size,
     encoder,
-    noising: { timesteps: 10 } as Noising,
+    noising: { timesteps: 10, timestepAt: (index) => index } as Noising,
     text: () => Int32Array.of(0) as never,
     weight: () => 1,
   });

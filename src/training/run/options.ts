@@ -101,7 +101,8 @@ const usualBefore: TrainingDefaults = { weightDecay: 1e-2 };
  * @throws TillerError naming the first setting that is wrong.
  */
 export function fillSettings(name: TrainingMethodName, request: TrainingRequest, usual = usualBefore) {
-  const parsed = trainingRequestSchema.safeParse(request);
+  // In the schema's order: keys of experiments are hashes of the settings as JSON.
+  const parsed = trainingRequestSchema.safeParse({ weightDecay: usual.weightDecay, ...request });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);

@@ -1,8 +1,8 @@
-"""Times Diffusers in float16 on a graphics processor; prints one JSON line: seconds a step of CFG, and pictures a second.
+"""Times Diffusers in float16 on a GPU; prints one JSON line: seconds per CFG step, and pictures per second.
 
     python bench/diffusers_gpu.py FOLDER cuda STEPS BATCH
 
-Attention is PyTorch's scaled_dot_product_attention, Diffusers' default. On cpu it computes in float32, to try the script.
+Attention is PyTorch's scaled_dot_product_attention, Diffusers' default. On cpu it uses float32, for trying the script.
 """
 import json
 import statistics
@@ -27,7 +27,7 @@ def now():
 
 
 def draw(count):
-    """Seconds of each step after the first, and seconds in all."""
+    """Seconds of each step after the first, and total seconds."""
     at = []
 
     def done(pipe, step, timestep, values):
@@ -40,7 +40,7 @@ def draw(count):
     return [b - a for a, b in zip(at, at[1:])], now() - began
 
 
-draw(1)  # warms up, as the first of a batch does
+draw(1)  # warms up
 each, _ = draw(1)
 draw(batch)
 _, whole = draw(batch)

@@ -1,12 +1,12 @@
 /**
- * A graphics processor in under ten minutes: whether it computes what the CPU does, in float32 and in float16, how fast it
- * draws, and a few steps of training.
+ * Checks a GPU in under ten minutes: whether its results in float32 and float16 match the CPU's, how fast it draws, and a few
+ * training steps.
  *
  *     npm run check:gpu -- [--device cuda|webgpu] [--model FOLDER] [--python PYTHON]
  *
- * Without `--device` it is the first of cuda and webgpu that works. With `--model`, a Stable Diffusion folder, its 512x512
- * pictures are timed too; with `--python`, which needs diffusers and torch for that device, beside Diffusers' in float16.
- * Where that has no model, one of random weights is written (4.3 GB).
+ * The default device is the first of cuda and webgpu that works. With `--model`, a Stable Diffusion folder, 512x512 pictures
+ * are timed too; with `--python`, which needs diffusers and torch for that device, Diffusers in float16 is timed as well.
+ * Without `--model`, it then writes a model with random weights (4.3 GB).
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -24,7 +24,7 @@ const { values: asked } = parseArgs({
 });
 const limit = AbortSignal.timeout(9.5 * 60_000);
 
-/** The device to look at. */
+/** The device to check. */
 async function findDevice() {
   const why = [];
   for (const name of asked.device ? [asked.device] : ["cuda", "webgpu"]) {
@@ -32,7 +32,7 @@ async function findDevice() {
     if (ok) return name;
     why.push(`${name}: ${detail.split("\n")[0].replace(/\.$/, "")}`);
   }
-  console.error(`No graphics processor computes here, so there is nothing to check (${why.join("; ")}).`);
+  console.error(`No GPU works here, so there is nothing to check (${why.join("; ")}).`);
   process.exit(1);
 }
 const device = await findDevice();
@@ -42,10 +42,10 @@ const contestants = [
   [device, "float16"],
 ];
 const headings = contestants.map((names) => names.join(" "));
-/** Rows of the table, and what failed. */
+/** Rows of the table, and failures. */
 const [rows, failures] = [[], []];
 
-/** A row's cells, one for each contestant; one that fails is said below the table. */
+/** Adds a row with one cell per contestant; failures are listed below the table. */
 async function row(name, measure, shown = String) {
   const cells = [];
   for (const [i, [on, precision]] of contestants.entries()) {
@@ -61,10 +61,10 @@ async function row(name, measure, shown = String) {
   rows.push([name, ...cells]);
 }
 
-/** Holds a number to what the CPU's is; `least` where more is better. */
+/** Records a failure if a number is out of bounds. */
 function hold(name, found, { least, most }) {
   if ((least !== undefined && !(found >= least)) || (most !== undefined && !(found <= most)))
-    failures.push(`${name}: ${found}, where ${least === undefined ? `at most ${most}` : `at least ${least}`} was due`);
+    failures.push(`${name}: ${found}, expected ${least === undefined ? `at most ${most}` : `at least ${least}`}`);
 }
 
 const pipelines = new Map();
@@ -81,7 +81,7 @@ async function closeAll() {
   pipelines.clear();
 }
 
-/** Pictures, the seconds of each of their steps, and seconds in all. */
+/** Pictures, the seconds of each step, and total seconds. */
 async function draw(pipeline, request, batch) {
   const [pictures, steps] = [[], []];
   const began = performance.now();
@@ -95,13 +95,13 @@ async function draw(pipeline, request, batch) {
   return { pictures, steps, seconds: (performance.now() - began) / 1000 };
 }
 
-/** In decibels; infinite where nothing differs. */
+/** In decibels; infinite if nothing differs. */
 function psnr(a, b) {
   const error = a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0) / a.length;
   return 10 * Math.log10(255 ** 2 / error);
 }
 
-/** dinghy's pictures of equal seeds beside the CPU's: nearly the same picture, in float16 as well. */
+/** dinghy's pictures against the CPU's at equal seeds: nearly the same, also in float16. */
 async function pictures() {
   let expected;
   await row(
@@ -122,11 +122,11 @@ async function pictures() {
   );
 }
 
-/** How fast a model draws: a step of CFG for one picture, and pictures a second with several at a time. */
+/** How fast a model draws: a CFG step for one picture, and pictures per second in batches. */
 async function speed(label, model, { steps, batch, size = {} }) {
   const request = { prompt: "a cat in the snow", guidance: "cfg", steps, seed: 1, sampler: "dpm++", ...size };
   await row(
-    `${label}, ms a step of CFG`,
+    `${label}, ms per CFG step`,
     async (on, precision) => {
       const pipeline = await pipelineOf(model, on, precision);
       return 1000 * median((await draw(pipeline, request, 1)).steps.slice(1));
@@ -134,19 +134,19 @@ async function speed(label, model, { steps, batch, size = {} }) {
     (milliseconds) => milliseconds.toFixed(1),
   );
   await row(
-    `${label}, pictures a second, ${batch} at a time`,
+    `${label}, pictures per second, batches of ${batch}`,
     async (on, precision) => {
-      if (on === "cpu" && model !== "dinghy") return 0; // minutes, and known from npm run bench
+      if (on === "cpu" && model !== "dinghy") return 0; // takes minutes, and npm run bench measures it
       const pipeline = await pipelineOf(model, on, precision);
       const many = { ...request, count: batch };
-      await draw(pipeline, { ...many, steps: 2 }, batch); // builds what this batch needs
+      await draw(pipeline, { ...many, steps: 2 }, batch); // builds the networks for this batch
       return batch / (await draw(pipeline, many, batch)).seconds;
     },
     (rate) => (rate === 0 ? "-" : rate.toFixed(2)),
   );
 }
 
-/** Steps of training from the same seed: the loss is the CPU's. */
+/** Training steps from the same seed: the loss matches the CPU's. */
 async function training(model, steps) {
   const folder = await mkdtemp(join(tmpdir(), "tiller-gpu-"));
   await drawReferences(embeddedConcept("brown_dog"), join(folder, "dog"));
@@ -171,13 +171,13 @@ async function training(model, steps) {
     (loss) => loss.toFixed(5),
   );
   const second = (heading) => timed.find(([name]) => name === heading)?.[1]?.toFixed(3) ?? "failed";
-  rows.push(["training, seconds a step", ...headings.map(second)]);
+  rows.push(["training, seconds per step", ...headings.map(second)]);
   await rm(folder, { recursive: true });
 }
 
-/** The tests' own graphs on the device, each network and a training step, beside float32 on the CPU. */
+/** Runs test/gpu.test.ts: each network and a training step on the device, against float32 on the CPU. */
 async function graphs() {
-  if (device === "cpu") return; // what test/half.test.ts does
+  if (device === "cpu") return; // test/half.test.ts does this
   console.error("graphs");
   const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
   const child = spawn(process.execPath, [vitest, "run", "test/gpu.test.ts"], {
@@ -188,7 +188,7 @@ async function graphs() {
   });
   const [code] = await once(child, "close").catch((error) => [error.message]);
   if (code !== 0) failures.push(`the graphs of test/gpu.test.ts: see above (${code})`);
-  rows.push(["graphs beside float32 on the CPU", "", "", code === 0 ? "passed" : "failed"]);
+  rows.push(["graphs against float32 on the CPU", "", "", code === 0 ? "passed" : "failed"]);
 }
 
 await graphs();
@@ -204,8 +204,8 @@ if (asked.model !== undefined || asked.python !== undefined) {
   if (asked.python !== undefined && !limit.aborted) {
     console.error("Diffusers");
     const { step, rate } = JSON.parse(run(asked.python, [beside("diffusers_gpu.py"), model, device, "8", "4"]));
-    rows.push(["512x512, Diffusers float16, ms a step", "", "", (1000 * step).toFixed(1)]);
-    rows.push(["512x512, Diffusers float16, pictures a second", "", "", rate.toFixed(2)]);
+    rows.push(["512x512, Diffusers float16, ms per step", "", "", (1000 * step).toFixed(1)]);
+    rows.push(["512x512, Diffusers float16, pictures per second", "", "", rate.toFixed(2)]);
   }
 }
 

@@ -164,7 +164,7 @@ def lycoris_of(kind, dim=2, alpha=1.5, **options):
 
 
 def kinds():
-    """Writes every adapter; by name, the networks with it merged."""
+    """Writes every adapter, and returns the networks with each merged, by name."""
     (here / "kinds").mkdir(exist_ok=True)
     attention = dict(target_modules=["mid_block.attentions.0.transformer_blocks.0.attn1.to_q", "up_blocks.2.resnets.0.conv1"])
     return {

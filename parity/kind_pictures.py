@@ -1,5 +1,5 @@
-"""Writes parity/fixtures/kinds/pictures.safetensors: what sd15 draws with an adapter of each kind at strength 1, at strength 0.6
-and as personalization guidance's weak row; and the adapters of forms that adapter_kinds.py does not write. See parity/README.md.
+"""Writes parity/fixtures/kinds/pictures.safetensors: sd15's pictures with each kind of adapter at strength 1, at strength 0.6
+and as the weak row of personalization guidance; and adapters in forms that adapter_kinds.py does not write. See parity/README.md.
 
     pip install lycoris-lora==4.1.3
     python parity/kind_pictures.py
@@ -20,7 +20,7 @@ REQUEST = dict(
     prompt="a red <cat> cat wearing a santa hat", negative="", scale=3, sampler="ddim", karras=False, steps=4, seed=7, width=32, height=32
 )
 BLOCK = "mid_block.attentions.0.transformer_blocks.0"
-# What these files are built from: sd-scripts at 48d368fa557731ad0488c07304dfeba8c07910eb, networks/lora.py, `merge_to`, and
+# The merging below follows sd-scripts at 48d368fa557731ad0488c07304dfeba8c07910eb, networks/lora.py, `merge_to`, and
 # OneTrainer at 23df3832e8f213d64c337e39f9365ba46e99fed0, modules/module/LoRAModule.py, `make_weight` and the forward passes.
 fixtures = Fixtures(here / "pipelines", here / "adapters")
 
@@ -30,7 +30,7 @@ def bare():
 
 
 def with_token(pipe, vectors=None):
-    """The token <cat> with its two vectors: those of ti.safetensors, or others."""
+    """The token <cat> with two vectors: those of ti.safetensors, or given ones."""
     vectors = load_file(here / "adapters" / "ti.safetensors")["<cat>"] if vectors is None else vectors
     pipe.load_textual_inversion({"<cat>": vectors})
     return pipe
@@ -116,7 +116,7 @@ def text(pipe, module):
 
 @torch.no_grad()
 def lycoris_network(name):
-    """A whole network as lycoris-lora's wrapper writes it, with trained norms, merged by it."""
+    """A whole network, with trained norms, written and merged by lycoris-lora's wrapper."""
     torch.manual_seed(41)
     pipe = bare()
     preset = {"target_module": [], "target_name": [f"{BLOCK}.attn*.to_*", "up_blocks.1.resnets.*.conv*", f"{BLOCK}.norm2"]}
@@ -143,14 +143,14 @@ def write(name, tensors):
 
 
 class Tuned:
-    """What the sampling loop takes its networks from."""
+    """The networks for the sampling loop."""
 
     def __init__(self, base, tuned):
         self.load, self.merged = lambda *_, **__: base, lambda _: tuned
 
 
 def forms():
-    """By name: the networks with the adapter merged, and the token's vectors if the file brings them."""
+    """By name: the networks with the adapter merged, and the token's vectors if the file has them."""
     attention = [f"{BLOCK}.attn2.to_q", "up_blocks.2.resnets.0.conv1"]
     for name, pipe in kinds().items():
         yield name, pipe, None

@@ -313,8 +313,8 @@ def guided():
 
 # --- flows -----------------------------------------------------------------------------------------------------------
 #
-# SANA's schedulers: tables of sigmas, whole trajectories, and CFG++ as a double-precision loop over the same sigmas, where x0
-# is the guided row's and the noise the unguided row's.
+# SANA's schedulers: tables of sigmas, whole trajectories, and CFG++ as a double-precision loop over the same sigmas, with x0 from
+# the guided row and the noise from the unguided row.
 
 
 def flow_scheduler(sampler, shift):

@@ -1,4 +1,4 @@
-"""Writes parity/fixtures/sana-networks: SANA's networks in small, with random weights, and what the libraries compute with them.
+"""Writes parity/fixtures/sana-networks: tiny SANA networks with random weights, and the libraries' outputs.
 
     python parity/sana_networks.py [FOLDER]
 """
@@ -25,7 +25,7 @@ folder.mkdir(parents=True)
 
 
 def randomised(model, dtype, unit_norms=True, seed=0):
-    """Every tensor is random, norms around 1: fresh ones would hide that a table or a bias is left out. All of `dtype` exactly."""
+    """Makes every tensor random (norms around 1), since zeros would hide a missing table or bias, and exact in `dtype`."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -91,7 +91,7 @@ plain = randomised(SanaTransformer2DModel(**tiny), torch.float16)
 save(plain, "transformer", torch.float16)
 shared = load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")
 for variant, config in variants.items():
-    # A variant has the plain one's tensors, but for those that it has besides or in another shape.
+    # A variant shares the plain one's tensors, except new ones and those with another shape.
     model = randomised(SanaTransformer2DModel(**{**tiny, **config}), torch.float16, seed=2)
     state = model.state_dict()
     same = {key for key, value in state.items() if key in shared and shared[key].shape == value.shape}
@@ -103,7 +103,7 @@ for variant, config in variants.items():
 save_file(own, folder / "transformer-variants.safetensors")
 (folder / "transformer-variants.json").write_text(json.dumps({name: {**tiny, **config} for name, config in variants.items()}, indent=1) + "\n")
 
-# Every linear layer that SANA's LoRAs train, and the gradients of a loss by their matrices; the factor alpha / rank is 2.
+# The linear layers that SANA's LoRAs train, and the gradients of a loss with respect to the matrices; alpha / rank is 2.
 trained = SanaTransformer2DModel.from_pretrained(folder / "transformer")
 trained.add_adapter(LoraConfig(r=4, lora_alpha=8, target_modules=["to_q", "to_k", "to_v"]))
 generator = torch.Generator().manual_seed(3)
@@ -135,7 +135,7 @@ small = {
 }
 strided = {"upsample_block_type": "interpolate", "downsample_block_type": "Conv"}
 forms = {
-    # As SANA's folders have it, as the class has it by default, and what other releases change.
+    # As in SANA's folders, the class's defaults, and changes in other releases.
     "interpolate": strided,
     "shuffle": {},
     "stages": {**strided, "decoder_act_fns": ["relu", "silu", "relu", "silu"], "encoder_out_shortcut": False, "decoder_in_shortcut": False},
@@ -198,7 +198,7 @@ weights = torch.randn(text.shape)
 (gemma(inputs_embeds=leaf).last_hidden_state * weights).sum().backward()
 answers("text_encoder-answers", {"ids": ids.int(), "text": text, "short": short, "weights": weights, "gradient": leaf.grad})
 
-# The same network as older versions wrote its config.
+# The same network with the config as older versions wrote it.
 saved = json.loads((folder / "text_encoder" / "config.json").read_text())
 older = {key: value for key, value in saved.items() if key not in ("rope_parameters", "layer_types")}
 older |= {"rope_theta": 10000.0, "hidden_act": "gelu_pytorch_tanh"}

@@ -1,4 +1,4 @@
-"""A SANA pipeline in small, a LoRA for it, and whole pictures under every guidance method.
+"""A tiny SANA pipeline, a LoRA for it, and whole pictures with every guidance method.
 
     python parity/sana_pictures.py
 
@@ -45,7 +45,7 @@ SHORT = "Draw what is asked for.\nUser Prompt: "
 
 
 def tokenizer():
-    """Gemma's form with a small vocabulary: its special tokens, bytes, characters, and some words."""
+    """A tokenizer like Gemma's with a small vocabulary: its special tokens, bytes, characters, and some words."""
     symbols = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"] + [f"<0x{byte:02X}>" for byte in range(256)]
     symbols += ["▁", "\n"] + [chr(code) for code in range(33, 127)] + ["é"]
     merges = []
@@ -61,7 +61,7 @@ def tokenizer():
 
 @torch.no_grad()
 def draw_weights(network, generator, gemma=False):
-    """Each layer's output as large as its input; tables and norms away from their defaults, which would hide mistakes."""
+    """Makes each layer's output as large as its input, and tables and norms other than their defaults, which would hide mistakes."""
     for name, parameter in network.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
         if "embed_tokens" in name:
@@ -109,7 +109,7 @@ def pipeline():
 
 @torch.no_grad()
 def make_lora(folder):
-    """Rank 4 and alpha 8, so that the factor, 2, stands in the metadata alone."""
+    """Rank 4 and alpha 8: the factor 2 is only in the metadata."""
     transformer = load(False).transformer
     transformer.add_adapter(LoraConfig(r=4, lora_alpha=8, target_modules=["to_q", "to_k", "to_v"]))
     generator = torch.Generator().manual_seed(12)

@@ -1,4 +1,4 @@
-/** Keys and values of self-attention averaged over 2x2 pixels at the largest resolution: off unless asked for. */
+/** Keys and values of self-attention averaged over 2x2 pixels at the largest resolution: off by default. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ afterAll(async () => {
   await exact.close();
 });
 
-test("the mean of 2x2 pixels, at an odd end of those that are there", async () => {
+test("pooling averages 2x2 pixels, at an odd edge those that exist", async () => {
   const x = input("x", [1, 1, symbol("height"), symbol("width")]);
   const engine = await startEngine({ threads: 1 });
   const session = await engine.compile("average", { y: average(x) });
@@ -33,7 +33,7 @@ test("the mean of 2x2 pixels, at an odd end of those that are there", async () =
   expect(() => grad(mean(average(x)), [x])).toThrow("no gradient");
 });
 
-test("draws another picture, and its recipe says so; the exact one's says nothing", async () => {
+test("draws another picture and records it in the recipe; exact attention is not recorded", async () => {
   const [one] = await pictures(averaged, request);
   const [other] = await pictures(exact, request);
   expect(bytes([one!])).not.toEqual(bytes([other!]));
@@ -41,7 +41,7 @@ test("draws another picture, and its recipe says so; the exact one's says nothin
   expect(other!.recipe).not.toHaveProperty("attention");
 });
 
-test("omega 1 is cfg, a batch is its single pictures, and sizes with an odd number of latents are drawn", async () => {
+test("omega 1 equals cfg, a batch equals its single pictures, and sizes with an odd number of latents work", async () => {
   const [dial] = await pictures(averaged, { ...request, omega: 1 });
   const [cfg] = await pictures(averaged, { ...request, guidance: "cfg" });
   expect(bytes([dial!])).toEqual(bytes([cfg!]));
@@ -52,7 +52,7 @@ test("omega 1 is cfg, a batch is its single pictures, and sizes with an odd numb
   expect([odd!.width, odd!.height]).toEqual([72, 56]);
 });
 
-test("on the command line a recipe's attention is repeated, unless another is named", async () => {
+test("the command line repeats a recipe's attention unless another is given", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tiller-averaged-"));
   const [picture] = await pictures(averaged, { ...request, steps: 1 });
   const file = join(folder, "a.png");

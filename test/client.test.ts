@@ -59,7 +59,7 @@ test("returns the defaults of requests", async () => {
   await expect(defaults({ adapter: "cat" })).rejects.toMatchObject({ status: 404 });
 });
 
-test("a precision that the machine has draws the pictures, and another is refused at once", async () => {
+test("pictures are drawn in an available precision, and another is refused at once", async () => {
   const job = await over(tiller.jobs.add({ precision: "int8", request: { ...request, seed: 4 } }));
   const { recipe } = await tiller.pictures.get(job.pictures[0]!);
   expect(recipe?.computed).toEqual({ device: "cpu", precision: "int8" });

@@ -180,7 +180,7 @@ describe("an experiment", () => {
     expect((await gatherResults({ ...experiment, steps: 3 }, moved)).units.done).toBe(0);
   });
 
-  test("in another number type trains nothing again, draws anew, and says what drew", async () => {
+  test("in int8 keeps the adapters, draws again, and reports the number type", async () => {
     const units = async (kind: string) => (await readdir(join(work(), kind))).length;
     const before = [await units("adapters"), await units("pictures")];
     const results = await runExperiment(parseExperiment(small), { folder: work(), device: "cpu", precision: "int8" });
@@ -192,7 +192,7 @@ describe("an experiment", () => {
     // The folder's own table finds them.
     const kept = await readExperiment(join(work(), "experiment.json"));
     expect((await gatherResults(kept, work())).arms).toEqual(results.arms);
-    // Those of before are still found.
+    // The earlier ones are still found.
     await runExperiment(parseExperiment(small), { folder: work() }, ({ detail }) => expect(detail).toBe(""));
   });
 

@@ -1,19 +1,19 @@
-/** Fuzzing: seeded mutations of a valid file, of which every one gives a valid result or a TillerError, in time. */
+/** Fuzzing: every seeded mutation of a valid file gives a valid result or a TillerError, in time. */
 import { expect } from "vitest";
 import { TillerError } from "../src/errors/index.ts";
 
-/** How many mutations a test makes: `usual` in the suite, or what TILLER_FUZZ asks for, as `TILLER_FUZZ=30000 npx vitest run …`. */
+/** How many mutations a test makes: `usual`, or the number in TILLER_FUZZ (`TILLER_FUZZ=30000 npx vitest run …`). */
 export const mutations = (usual: number): number => Number(process.env.TILLER_FUZZ ?? usual);
 
 export interface Chance {
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** A whole number from 0 up to `n`. */
+  /** A whole number from 0 to `n` - 1. */
   readonly below: (n: number) => number;
   readonly pick: <T>(from: readonly T[]) => T;
 }
 
-/** A small seeded generator, so that a failure comes back: Tommy Ettinger's mulberry32. TILLER_FUZZ_SEED asks for other mutations. */
+/** A seeded generator, for reproducible failures: Tommy Ettinger's mulberry32. TILLER_FUZZ_SEED gives other mutations. */
 export function chance(seed: number): Chance {
   let state = seed + Number(process.env.TILLER_FUZZ_SEED ?? 0);
   const random = () => {
@@ -27,16 +27,16 @@ export function chance(seed: number): Chance {
 }
 
 export interface Mutation {
-  /** What is put in, each at once or over what was there. */
+  /** Strings to insert, or to write over existing bytes. */
   readonly words: readonly string[];
-  /** Where edits begin; everywhere if absent. */
+  /** The range of bytes where edits begin; all by default. */
   readonly from?: number;
   readonly to?: number;
-  /** Whether the end may be cut off, and numbers in it be replaced by others. */
+  /** Whether it is text: the end may be cut off, and numbers replaced. */
   readonly text?: boolean;
 }
 
-/** One to three edits: bytes replaced, pieces cut or doubled, words put in; of a text its end cut, its numbers replaced. */
+/** Makes one to three edits: bytes replaced, pieces removed or doubled, words inserted; in text also the end cut, numbers replaced. */
 export function mutate(
   { below, pick }: Chance,
   valid: Buffer,
@@ -61,19 +61,19 @@ export function mutate(
   return bytes;
 }
 
-/** Puts another number in the place of the first one at or behind a byte. */
+/** Replaces the first number at or after a byte. */
 function otherNumber(bytes: Buffer, at: number, number: string): Buffer<ArrayBuffer> {
   const behind = bytes.toString("latin1", at).replace(/-?\d+/, () => number);
   return Buffer.concat([bytes.subarray(0, at), Buffer.from(behind, "latin1")]);
 }
 
-/** Most take a fraction of a millisecond; one that hangs takes many seconds. */
+/** Milliseconds: most take less than one; a hang takes many seconds. */
 const limit = 10_000;
 
 /**
- * Whether reading gave a valid result; false if it was refused.
+ * True if reading succeeded, false if it was refused.
  *
- * @param told What failed, for the message of anything else.
+ * @param told Describes the mutation, for the message of any other outcome.
  */
 export async function survives(read: () => unknown, told: () => string): Promise<boolean> {
   const began = performance.now();
@@ -88,7 +88,7 @@ export async function survives(read: () => unknown, told: () => string): Promise
   }
 }
 
-/** Were everything refused or everything taken, the mutations would test nothing behind the first check. */
+/** If everything were refused, or everything accepted, the mutations would test nothing beyond the first check. */
 export function expectBoth(valid: number, of: number): void {
   expect(valid / of).toBeGreaterThan(0.01);
   expect(valid / of).toBeLessThan(0.97);

@@ -1,6 +1,6 @@
 /**
- * Adapters, configurations and tokenizers with mutations: a valid result, all of whose numbers can be computed with, or a
- * TillerError, and never a hang. All 30,000 of each: `TILLER_FUZZ=30000 npx vitest run test/fuzzed-files.test.ts`.
+ * Mutated adapters, configurations and tokenizers give a valid result with finite numbers or a TillerError, and never hang.
+ * 30,000 mutations of each: `TILLER_FUZZ=30000 npx vitest run test/fuzzed-files.test.ts`.
  */
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -44,7 +44,7 @@ const json = [
   '""',
 ];
 
-/** @throws Error if an adapter holds numbers that cannot be computed with, or fewer or more than its shapes say. */
+/** @throws Error if an adapter has numbers that are not finite, or not as many as its shapes say. */
 function expectSound({ lowRank, full, differences, tokens }: Adapter): void {
   const factors = [
     ...[...lowRank.values()].flatMap((modules) => [...modules.values()].flatMap(({ down, up }) => [down, up])),
@@ -52,9 +52,9 @@ function expectSound({ lowRank, full, differences, tokens }: Adapter): void {
   ];
   const vectors = [...tokens.values()].flatMap((table) => [...table.values()].flat());
   for (const { shape, data } of factors)
-    if (data.length !== shape.reduce((a, b) => a * b, 1)) throw new Error("numbers and shape differ");
+    if (data.length !== shape.reduce((a, b) => a * b, 1)) throw new Error("the shape does not fit the numbers");
   if (![...factors.map(({ data }) => data), ...vectors].every((data) => areComputable(data)))
-    throw new Error("numbers that cannot be computed with");
+    throw new Error("numbers that are not finite");
   for (const { scale } of [...lowRank.values()].flatMap((modules) => [...modules.values()]))
     if (!Number.isFinite(scale)) throw new Error(`a scale of ${scale}`);
 }
@@ -104,7 +104,7 @@ test("adapters of every kind", { timeout: 600_000 }, async () => {
   expectBoth(valid, times);
 });
 
-test("configurations of a model's folder, to the graphs that they give", { timeout: 600_000 }, async () => {
+test("configurations of a model folder, up to recording the graphs", { timeout: 600_000 }, async () => {
   const dice = chance(27_012);
   const copy = join(folder, "model");
   await cp(fixture("pipelines/sd15"), copy, { recursive: true });
@@ -164,7 +164,7 @@ test("PEFT's configurations", { timeout: 600_000 }, async () => {
   expectBoth(valid, times);
 });
 
-test("tokenizers, in their two forms", { timeout: 600_000 }, async () => {
+test("tokenizers, in both formats", { timeout: 600_000 }, async () => {
   const dice = chance(27_014);
   const [files, whole] = [join(folder, "files"), join(folder, "whole")];
   for (const copy of [files, whole]) await cp(fixture("pipelines/sd15/tokenizer"), copy, { recursive: true });
@@ -201,7 +201,7 @@ test("tokenizers, in their two forms", { timeout: 600_000 }, async () => {
   let valid = 0;
   for (let i = 0; i < times; i++) {
     const at = dice.below(places.length);
-    // A description's beginning says how; what follows is vocabulary.
+    // Only the beginning has settings; the rest is vocabulary.
     const to = dice.below(2) === 0 ? Math.min(1500, contents[at]!.length) : contents[at]!.length;
     const bytes = mutate(dice, contents[at]!, { words, to });
     await writeFile(places[at]!, bytes);
@@ -216,7 +216,7 @@ test("tokenizers, in their two forms", { timeout: 600_000 }, async () => {
   expectBoth(valid, times);
 });
 
-test("the fuzz above sees numbers that cannot be computed with", () => {
+test("the tests above would find numbers that are not finite", () => {
   const down = { shape: [1, 1], data: Float32Array.of(Number.NaN) };
   const lowRank = new Map([["unet", new Map([["a", { down, up: down, scale: 1 }]])]]);
   const none = new Map();

@@ -1,4 +1,4 @@
-/** The tiny networks and a training step on a graphics processor, which `npm run check:gpu` names in TILLER_GPU. */
+/** The tiny networks and a training step on a GPU, which `npm run check:gpu` names in TILLER_GPU. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -9,12 +9,12 @@ import { distance, halfCases, joined, trainingStep } from "./half-cases.ts";
 const device = process.env.TILLER_GPU as Device | undefined;
 
 /**
- * Lengths of the difference in lengths of the CPU's results. Products of float32 may be computed in TF32, which has ten bits,
- * as float16 has; there sums are rounded too.
+ * The norm of the difference relative to that of the CPU's result. Products in float32 may use TF32, whose mantissa has ten bits
+ * like float16's; in float16 sums are rounded too.
  */
 const tolerance = { float32: 5e-3, float16: 1e-2 } as const;
 
-describe.runIf(device)("on a graphics processor", async () => {
+describe.runIf(device)("on a GPU", async () => {
   const cases = device ? await halfCases() : [];
   let cpu: Engine;
   beforeAll(async () => {
@@ -38,7 +38,7 @@ describe.runIf(device)("on a graphics processor", async () => {
   };
 
   describe.each(["float32", "float16"] as const)("in %s", (precision) => {
-    test.each(cases.map((one) => [one.name, one] as const))("%s is the CPU's", async (name, one) => {
+    test.each(cases.map((one) => [one.name, one] as const))("%s matches the CPU", async (name, one) => {
       const expected = await run(cpu, name, one);
       const found = await onDevice(precision, (engine) => run(engine, name, one));
       for (const [output, exact] of Object.entries(expected)) {
@@ -46,7 +46,7 @@ describe.runIf(device)("on a graphics processor", async () => {
       }
     });
 
-    test("a training step has the CPU's loss and gradients", async () => {
+    test("a training step matches the CPU's loss and gradients", async () => {
       const one = await trainingStep();
       const expected = await run(cpu, "training step", one);
       const found = await onDevice(precision, (engine) => run(engine, "training step", one));
@@ -57,16 +57,19 @@ describe.runIf(device)("on a graphics processor", async () => {
   });
 });
 
-// Elsewhere than on Linux no Vulkan driver is needed.
-test.skipIf(process.platform !== "linux")("npm run check:gpu says in a sentence that there is no device", async () => {
-  const script = fileURLToPath(new URL("../bench/gpu.js", import.meta.url));
-  const none = { VK_ICD_FILENAMES: "/there/is/no/driver.json", VK_DRIVER_FILES: "/there/is/no/driver.json" };
-  const checked = promisify(execFile)(process.execPath, [script, "--device", "webgpu"], {
-    env: { ...process.env, ...none },
-  });
-  await expect(checked).rejects.toMatchObject({
-    code: 1,
-    stdout: "",
-    stderr: expect.stringMatching(/No graphics processor computes here.*\(webgpu: .*adapter.*\)\.\n$/),
-  });
-});
+// Other systems than Linux need no Vulkan driver.
+test.skipIf(process.platform !== "linux")(
+  "npm run check:gpu says in one sentence that there is no device",
+  async () => {
+    const script = fileURLToPath(new URL("../bench/gpu.js", import.meta.url));
+    const none = { VK_ICD_FILENAMES: "/there/is/no/driver.json", VK_DRIVER_FILES: "/there/is/no/driver.json" };
+    const checked = promisify(execFile)(process.execPath, [script, "--device", "webgpu"], {
+      env: { ...process.env, ...none },
+    });
+    await expect(checked).rejects.toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/No GPU works here.*\(webgpu: .*adapter.*\)\.\n$/),
+    });
+  },
+);

@@ -116,7 +116,7 @@ export async function halfCases(place: (weights: Weights) => Weights = (weights)
   return cases;
 }
 
-/** SANA's transformer with its caption graph, also with SANA 1.5's norms and with positions; its decoder; Gemma. */
+/** SANA's transformer with its caption graph, also with SANA 1.5's norms and with position embeddings; its decoder; Gemma. */
 async function sanaNetworks(place: (weights: Weights) => Weights) {
   const folder = "sana-networks";
   const json = (file: string) => JSON.parse(readFileSync(fixture(`${folder}/${file}`), "utf8"));
@@ -220,7 +220,7 @@ function waves(shape: readonly number[], height: number, seed: number): Tensor {
   );
 }
 
-/** The length of the difference in lengths of the expected. */
+/** The norm of the difference relative to that of the expected vector. */
 export function distance(found: Tensor, expected: Tensor): number {
   if (String(found.shape) !== String(expected.shape)) return Number.POSITIVE_INFINITY;
   const length = (value: (i: number) => number) =>
@@ -228,7 +228,7 @@ export function distance(found: Tensor, expected: Tensor): number {
   return length((i) => found.data[i]! - expected.data[i]!) / length((i) => expected.data[i]!);
 }
 
-/** The gradients among some outputs as one vector. */
+/** The gradients among the outputs, as one vector. */
 export function joined(results: Readonly<Record<string, Tensor>>, names: readonly string[]): Tensor {
   const data = Float32Array.from(names.filter((name) => name !== "loss").flatMap((name) => [...results[name]!.data]));
   return { shape: [data.length], data };

@@ -12,7 +12,7 @@ import type { Model } from "../src/families/family.ts";
 import { openModel } from "../src/families/open-model.ts";
 import { fixture } from "./fixtures.ts";
 
-/** A file's tensors as float32, and the type that one is written in. */
+/** A file's tensors as float32, and the type that one of them is written in. */
 interface Written {
   readonly shape: readonly number[];
   readonly data: Float32Array;
@@ -152,7 +152,7 @@ test("an unknown tensor is named", async () => {
   );
 });
 
-/** A refusal names a key by itself, or by its other half or its module. */
+/** A refusal names the key, its other half, or its module. */
 function expectNamed(refused: string, key: string, what: string): void {
   const module = key
     .replace(/\.[^.]+(\.weight)?$/, "")
@@ -162,11 +162,11 @@ function expectNamed(refused: string, key: string, what: string): void {
   expect(refused.replaceAll(".", "_"), what).toContain(module);
 }
 
-/** A file with one of its tensors under another key, of another shape or in another type. */
+/** A file with one tensor under another key, in another shape or in another type. */
 const withOther = (file: number, key: string, other: readonly [string, Written]): Tensors =>
   new Map([...files[file]!.tensors].map((one) => (one[0] === key ? other : one)));
 
-test("a tensor in another type counts as before: what its numbers are is what the adapter does", async () => {
+test("a tensor in another type has the same effect if its numbers are the same", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.nat(),
@@ -191,7 +191,7 @@ test("a tensor in another type counts as before: what its numbers are is what th
   );
 });
 
-test("a tensor of another shape is the same, is named, or does something else than if it were not there", async () => {
+test("a tensor in another shape has the same effect, or another than if it were absent, or is named", async () => {
   const reshaped = (shape: readonly number[], how: string): readonly number[] =>
     how === "one more axis"
       ? [...shape, 1]
@@ -219,7 +219,7 @@ test("a tensor of another shape is the same, is named, or does something else th
   );
 });
 
-test("a tensor whose key is misspelt is named, or does something else than if it were not there", async () => {
+test("a tensor with a misspelt key is named, or has another effect than if it were absent", async () => {
   const spell = (key: string, at: number, letter: string, how: string): string => {
     const i = at % key.length;
     if (how === "one more") return key.slice(0, i) + letter + key.slice(i);
@@ -243,7 +243,7 @@ test("a tensor whose key is misspelt is named, or does something else than if it
           return;
         }
         const without = await outcome(file, new Map([...tensors].filter(([one]) => one !== key)));
-        // A misspelt alpha that is read is one of another module, which has to be there for it.
+        // A misspelt alpha that is read belongs to another module, which must exist.
         expect(after === without, `${name}: ${key} as ${other} is dropped`).toBe(false);
       },
     ),

@@ -1,4 +1,4 @@
-/** Pictures with adapters of every kind that is applied, beside PyTorch's (`parity/kind_pictures.py`), on the tiny SD 1.5. */
+/** Pictures with every supported kind of adapter against PyTorch's (`parity/kind_pictures.py`), with the tiny SD 1.5. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Pipeline } from "../src/index.ts";
 import { fixture, reference } from "./fixtures.ts";

@@ -22,7 +22,7 @@ import { embeddingRows } from "../src/weights/embedding-rows.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
 import { openVinoMissing } from "./openvino-here.ts";
 
-/** Sums in another order than the reference's differ by some float32 units; the house's limit is 1e-4. */
+/** Sums in another order than the reference's differ by a few float32 units; the usual limit is 1e-4. */
 const tolerance = 1e-4;
 
 let engine: Engine;
@@ -35,7 +35,7 @@ const folder = "sana-networks";
 const json = (file: string) => JSON.parse(readFileSync(fixture(`${folder}/${file}`), "utf8"));
 const tensorsOf = async (file: string) => (await readSafetensors(fixture(`${folder}/${file}`))).tensors;
 
-/** The tensors of one variant: the shared ones, but for those that it has of its own. */
+/** The tensors of one variant: its own, else the shared ones. */
 async function variantOf(shared: string, own: string, name: string): Promise<Map<string, TensorRef>> {
   const tensors = new Map(await tensorsOf(shared));
   for (const [key, ref] of await tensorsOf(own)) {
@@ -64,7 +64,7 @@ describe.each(Object.keys(json("transformer-variants.json")))("the transformer, 
   });
 });
 
-test("masked tokens can as well be left out", async () => {
+test("leaving out masked tokens gives the same prediction", async () => {
   const expected = await reference(`../${folder}/transformer-answers.safetensors`);
   const config = sanaConfig(json("transformer/config.json"));
   const module = moduleOf(await tensorsOf(shared));
@@ -80,7 +80,7 @@ test("masked tokens can as well be left out", async () => {
   expect(relativeError(prediction!, first(await expected("plain")))).toBeLessThan(tolerance);
 });
 
-test("a LoRA on queries, keys and values has the prediction, the loss and the gradients that PEFT gives it", async () => {
+test("a LoRA on queries, keys and values has PEFT's prediction, loss and gradients", async () => {
   const expected = await reference(`../${folder}/transformer-answers.safetensors`);
   const config = sanaConfig(json("transformer/config.json"));
   const weights = await tensorsOf(shared);
@@ -127,7 +127,7 @@ const transposed = ({ shape, data }: Tensor): Tensor => {
 };
 
 describe.each(Object.keys(json("vae-forms.json")))("the autoencoder, %s", (form) => {
-  // The smaller picture has fewer latents than a head has channels: the reference then multiplies in another order.
+  // The smaller picture has fewer latents than a head has channels, so the reference multiplies in another order.
   test.each(["", "_small"])("encodes and decodes as Diffusers does%s", async (size) => {
     const expected = await reference(`../${folder}/vae-answers.safetensors`);
     const config = dcConfig(json("vae-forms.json")[form]);
@@ -139,7 +139,7 @@ describe.each(Object.keys(json("vae-forms.json")))("the autoencoder, %s", (form)
   });
 });
 
-test("the autoencoder's gradient by its latents is PyTorch's", async () => {
+test("the autoencoder's gradient with respect to its latents is PyTorch's", async () => {
   const expected = await reference(`../${folder}/vae-answers.safetensors`);
   const module = moduleOf(await tensorsOf("vae/diffusion_pytorch_model.safetensors"));
   const { picture } = dcDecode(module, dcConfig(json("vae/config.json")));
@@ -176,7 +176,7 @@ test.skipIf(openVinoMissing !== undefined)("OpenVINO computes the same", async (
   await openvino.close();
 });
 
-describe.each(["text_encoder/config.json", "text_encoder-older.json"])("Gemma by %s", (file) => {
+describe.each(["text_encoder/config.json", "text_encoder-older.json"])("Gemma with %s", (file) => {
   const open = async () => {
     const expected = await reference(`../${folder}/text_encoder-answers.safetensors`);
     const weights = await tensorsOf("text_encoder/model.safetensors");
@@ -196,11 +196,11 @@ describe.each(["text_encoder/config.json", "text_encoder-older.json"])("Gemma by
     expect(relativeError(cut.text!, await expected("short"))).toBeLessThan(tolerance);
   });
 
-  test("has PyTorch's gradient by the embeddings", async () => {
+  test("has PyTorch's gradient with respect to the embeddings", async () => {
     const { expected, graph, embeddings } = await open();
     const total = sum(multiply(graph.text!, input("weights", graph.text!.shape)));
     const by = grad(total, [inputsOf({ total }).get("embeddings")!])[0]!;
-    // PyTorch's leaf is what comes out of the table's module, which has multiplied by the root of the width.
+    // PyTorch's leaf is the output of the embedding module, which multiplies by the root of the width.
     const found = await run(
       { gradient: multiply(by, 1 / Math.sqrt(32)) },
       { embeddings, weights: await expected("weights") },

@@ -8,7 +8,7 @@ import { mustBeApart } from "../src/pipelines/apart.ts";
 import { fixture, reference } from "./fixtures.ts";
 import { refusal } from "./refusal.ts";
 
-/** Memory as a test has it; the machine's where it says nothing. */
+/** A test's size of memory; the machine's if undefined. */
 const memory = vi.hoisted(() => ({ bytes: undefined as number | undefined }));
 vi.mock("../src/runtime/index.ts", async (original) => {
   const runtime = await original<typeof import("../src/runtime/index.ts")>();
@@ -39,7 +39,7 @@ async function drawn(pipeline: Pipeline, request: PictureRequest, batch?: number
   return events;
 }
 
-/** Share of the pixels whose every channel is within 1 of the reference's. */
+/** Share of pixels with all channels within 1 of the reference's. */
 function agreement(found: Uint8Array, expected: ArrayLike<number>): number {
   let close = 0;
   for (let pixel = 0; pixel < found.length; pixel += 3) {
@@ -48,7 +48,7 @@ function agreement(found: Uint8Array, expected: ArrayLike<number>): number {
   return (close * 3) / found.length;
 }
 
-test("both libraries are given Tiller's own instruction", () => expect(instruction).toBe(defaultInstruction));
+test("both libraries get Tiller's default instruction", () => expect(instruction).toBe(defaultInstruction));
 
 describe("a SANA picture from the same seed is Diffusers' picture:", () => {
   test.each(cases.map((one) => [one.name, one] as const))("%s", async (name, one) => {
@@ -80,18 +80,18 @@ describe("one open SANA", () => {
     });
   });
 
-  test("at omega 1 is cfg bit for bit", async () => {
+  test("at omega 1 equals cfg bit for bit", async () => {
     expect(await one({ ...base, guidance: "pg", omega: 1 })).toEqual(await one({ ...base, guidance: "cfg" }));
   });
 
-  test("draws four at once as it draws each alone, bit for bit", async () => {
+  test("draws four pictures at once as it draws each alone, bit for bit", async () => {
     const request = { ...base, guidance: "pg", omega: 0.3, count: 4 } as const;
     const together = await drawn(pipeline, request, 4);
     const apart = await drawn(pipeline, request, 1);
     expect(together.map(({ data }) => data)).toEqual(apart.map(({ data }) => data));
   });
 
-  test("builds no network for another omega, prompt, instruction, size, or adapter of the usual kind", async () => {
+  test("builds no network for another omega, prompt, instruction, size, or LoRA of the usual layers", async () => {
     await one(base);
     const built = pipeline.sessionsBuilt;
     await one({ ...base, omega: 0.6 });
@@ -115,7 +115,7 @@ describe("one open SANA", () => {
     expect(warnings.join()).toMatch(/prompt is longer than 300 tokens; left out: ".*text,/);
   });
 
-  test("follows the instruction it is given, and the recipe keeps it", async () => {
+  test("uses a given instruction and records it in the recipe", async () => {
     const [found] = await drawn(pipeline, { ...base, instruction: "Draw: " });
     expect(found!.recipe.request.instruction).toBe("Draw: ");
     expect(found!.data).not.toEqual(await one(base));
@@ -146,13 +146,13 @@ test("a model without a language model takes no instruction", async () => {
   }
 });
 
-describe("where memory holds the text encoder and the denoiser apart alone", () => {
-  test("it is by the sizes of the networks, and only of families that can have it so", async () => {
+describe("if memory cannot hold both the text encoder and the denoiser", () => {
+  test("depends on the sizes of the networks, and only in families that support it", async () => {
     const [sana, sd15] = [await openModel(model), await openModel(fixture("pipelines/sd15"))];
     expect([mustBeApart(sana, 1e9), mustBeApart(sana, 2e5), mustBeApart(sd15, 2e5)]).toEqual([false, true, false]);
   });
 
-  test("pictures are the same, and the text encoder is gone before the denoiser is built", async () => {
+  test("pictures are the same, and the text encoder is released before the denoiser is built", async () => {
     const request: PictureRequest = { prompt: "a red cat", steps: 2, guidance: "pg", omega: 0.5 };
     const together = await open([lora]);
     const expected = await drawn(together, request);

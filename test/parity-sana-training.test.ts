@@ -63,7 +63,7 @@ async function open({ name, rank, alpha, batch, prior, prompts }: Case) {
   const objective = (step: number): Promise<Evaluated> => {
     const samples = prompts.map((prompt, i): Sample => {
       const timestep = noising.timestepAt(row(indices!, step, i)[0]!);
-      // Theirs goes through a division and a product in float32.
+      // The reference's is divided and multiplied in float32.
       expect(timestep).toBeCloseTo(row(timesteps!, step, i)[0]!, 4);
       return {
         clean: row(latents!, step, i),
@@ -92,7 +92,7 @@ describe.each(cases.map((one) => [one.name, one] as const))("a SANA LoRA by %s",
     expect(Math.abs(gradientNorm(new Map(gradients)) / norm - 1)).toBeLessThan(1e-4);
   });
 
-  test("goes PyTorch's way for ten steps of AdamW, within 1e-3", async () => {
+  test("follows PyTorch for ten steps of AdamW, within 1e-3", async () => {
     const { tensor, values, objective } = await open(one);
     const settings = {
       steps: 10,

@@ -1,4 +1,4 @@
-/** A SANA LoRA in every spelling that people have, written by Tiller, and inspected. The model is that of parity/sana_pictures.py. */
+/** A SANA LoRA in all common spellings, written by Tiller, and inspected. The model is that of parity/sana_pictures.py. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,8 +43,8 @@ const plain = (modules: ReadonlyMap<string, LowRank> | undefined) =>
     .sort(([a], [b]) => (a < b ? -1 : 1));
 const read = async (from: string) => plain((await readAdapter(from, model)).lowRank.get("transformer"));
 
-/** PEFT's factor, alpha 8 by rank 4, stands in the metadata. */
-test("alpha comes from the file's metadata, and is the rank where there is none", async () => {
+/** The metadata has alpha 8, with rank 4. */
+test("alpha comes from the file's metadata, else it is the rank", async () => {
   const scales = async (from: string) => [...new Set((await read(from)).map(([, , , scale]) => scale))];
   expect(await scales(file)).toEqual([2]);
   expect(await scales(await written((key) => key, [], { format: "pt" }))).toEqual([1]);
@@ -88,8 +88,8 @@ describe("a SANA LoRA is the same", () => {
   });
 });
 
-describe("is refused by what it is:", () => {
-  test("a SANA LoRA in its authors' names", async () => {
+describe("is refused by kind:", () => {
+  test("a SANA LoRA with its authors' layer names", async () => {
     const own = (key: string) =>
       key.replace(/^.*blocks\.(\d).attn\d\.to_./, "diffusion_model.blocks.$1.cross_attn.q_linear");
     const only = tensors.filter(({ name }) => name.includes("attn2.to_q"));
@@ -115,7 +115,7 @@ describe("is refused by what it is:", () => {
   });
 });
 
-test("inspect tells what a SANA folder and its LoRA hold", async () => {
+test("inspect describes a SANA folder and its LoRA", async () => {
   expect(await inspect(fixture("sana-pipeline/model"))).toMatchObject({
     kind: "model",
     family: "SANA",

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test("draws with SANA's defaults and the instruction it names, and another instruction draws anew", async () => {
+test("draws with SANA's defaults and its instruction, and draws again for another instruction", async () => {
   const experiment = (instruction: string) =>
     parseExperiment({
       name: "sana",

@@ -1,4 +1,4 @@
-/** A whole DreamBooth run on a tiny SANA (parity/sana_pictures.py), and what of training SANA does not have. */
+/** A whole DreamBooth run on a tiny SANA (parity/sana_pictures.py), and training that SANA does not support. */
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ const requestFor = (out: string, more: Partial<TrainingRequest> = {}): TrainingR
   ...more,
 });
 
-test("DreamBooth draws class pictures as SANA draws, and writes an adapter in Diffusers' names that steers it", async () => {
+test("DreamBooth draws class images with SANA's defaults, and writes an adapter with Diffusers' names that steers it", async () => {
   const request = requestFor("learned.safetensors", { steps: 3, priorCount: 2, learningRate: 0.01 });
   const losses: number[] = [];
   for await (const event of train("dreambooth", request, { device: "cpu" })) {
@@ -64,7 +64,7 @@ test("DreamBooth draws class pictures as SANA draws, and writes an adapter in Di
   }
 });
 
-describe("is refused, for SANA has no such thing:", () => {
+describe("is refused, because SANA does not support it:", () => {
   test.each<[string, TrainingMethodName, Partial<TrainingRequest>]>([
     ["a learned token", "textual-inversion", {}],
     ["a learned token beside a LoRA", "dreambooth-ti", {}],
@@ -75,7 +75,7 @@ describe("is refused, for SANA has no such thing:", () => {
     await expect(running.next()).rejects.toThrow(refusal("training-unsuited"));
   });
 
-  test("a side that is no multiple of 32", async () => {
+  test("a side that is not a multiple of 32", async () => {
     const running = train("dreambooth", requestFor("sized.safetensors", { resolution: 48 }), { device: "cpu" });
     await expect(running.next()).rejects.toThrow(refusal("size-invalid", "48", "32"));
   });

@@ -144,7 +144,7 @@ describe("jobs", () => {
     await fetch(at(`/api/jobs/${id}`), { method: "DELETE" });
   });
 
-  test("keeps the first frame of an uploaded picture that moves, and says so; and bitmaps", async () => {
+  test("keeps only the first frame of an uploaded animation, and says so; and reads bitmaps", async () => {
     const frames = Buffer.concat([Buffer.alloc(300, Buffer.from([255, 0, 0])), Buffer.alloc(300)]);
     const raw = { width: 10, height: 20, channels: 3, pageHeight: 10 } as const;
     const form = new FormData();
@@ -517,7 +517,7 @@ describe("refuses without side effects", () => {
   test.each([
     ["IMG_1.jpg", "\0\0\0\x18ftypheic\0\0\0\0mif1heic", "picture-unreadable", "HEIC"],
     ["a.jpg", "<!DOCTYPE html><html></html>", "web-page", "web page"],
-    ["a.txt", "a sks cat", "picture-unreadable", "no kind of picture"],
+    ["a.txt", "a sks cat", "picture-unreadable", "any picture format"],
     ["a.bmp", "BM\0\0\0\0\0\0\0\0", "picture-unreadable", "cut short"],
   ] as const)("an upload that is not a supported picture, naming its kind: %s %j", async (...given) => {
     const [name, contents, code, fact] = given;

@@ -212,7 +212,7 @@ describe.skipIf(without)("the page", () => {
     expect(problems.splice(0)).toEqual([expect.stringContaining("404")]);
   });
 
-  test("a precision that the machine has draws a picture, and the recipe shows it", async () => {
+  test("a picture is drawn in an available precision, and the recipe shows it", async () => {
     await open("Create");
     await page.getByText("More", { exact: true }).click();
     await page.getByLabel("Precision").selectOption("int8");

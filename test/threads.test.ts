@@ -1,6 +1,6 @@
 /**
- * Files of the kinds that people asked about in public threads, in the smallest form: each is built here, and is used as another
- * file that says the same, or is refused by its name. docs/compatibility.md lists what is right for each.
+ * Minimal versions of files from public threads, built here: each has the effect of an equivalent file, or is refused by kind.
+ * docs/compatibility.md lists the correct behaviour.
  */
 import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** A tensor whose numbers depend on its shape alone, or a single number. */
+/** A tensor whose numbers depend only on its shape, or a single number. */
 const of = (...shape: number[]): Tensor => ({ shape });
 const number = (value: number): Tensor => ({ shape: [], bytes: new Uint8Array(Float32Array.of(value).buffer) });
 const filled = (shape: readonly number[]): Uint8Array =>
@@ -57,7 +57,7 @@ async function file(name: string, tensors: Tensors, metadata: Record<string, str
   return path;
 }
 
-/** What an adapter does, without what it is called. */
+/** An adapter's effect, without names. */
 const effect = ({ lowRank, full, differences, tokens }: Adapter) => ({ lowRank, full, differences, tokens });
 const read = async (path: string) => effect(await readAdapter(path, model));
 
@@ -66,7 +66,7 @@ const flat = `lora_unet_${block.replaceAll(".", "_")}`;
 const ldm = "middle_block.1.transformer_blocks.0";
 const clip = "text_model.encoder.layers.0.self_attn";
 
-/** A low-rank pair at a module whose weight is [24, 24], or of other sizes. */
+/** A low-rank pair for a module with a [24, 24] weight, or other sizes. */
 const pair = (
   module: string,
   [down, up]: readonly [string, string] = ["lora_down.weight", "lora_up.weight"],
@@ -84,11 +84,11 @@ const half = (values: Tensor, ones: number): Tensor => ({
   bytes: new Uint8Array(new Uint16Array(values.shape.reduce((a, b) => a * b, 1)).fill(ones).buffer),
 });
 
-describe("does what it does in its usual spelling:", () => {
+describe("has the same effect as in the usual spelling:", () => {
   test.each<[thread: string, what: string, Tensors, same: Tensors, name?: string]>([
     [
       "ComfyUI-nunchaku#64",
-      "ComfyUI's names: LDM's with points, the text encoder by its place, differences of norms",
+      "ComfyUI's names: LDM's with dots, the text encoder by its position, differences of norms",
       {
         ...pair(`diffusion_model.${ldm}.attn1.to_q`),
         [`diffusion_model.${ldm}.attn1.to_q.alpha`]: number(1),
@@ -134,10 +134,10 @@ describe("does what it does in its usual spelling:", () => {
       pair(`unet.${block}.attn1.to_q`, ["lora_A.my-cat.weight", "lora_B.my-cat.weight"]),
       kohya(),
     ],
-    ["sd-scripts#579", "a LoRA from before alphas", kohya(), kohya(2)],
+    ["sd-scripts#579", "an old LoRA without alphas", kohya(), kohya(2)],
     [
       "ComfyUI#13011",
-      "a magnitude of one axis",
+      "a one-dimensional magnitude",
       { ...kohya(), [`${flat}_attn1_to_q.dora_scale`]: of(24) },
       { ...kohya(), [`${flat}_attn1_to_q.dora_scale`]: { shape: [24, 1], bytes: filled([24]) } },
     ],
@@ -191,7 +191,7 @@ describe("does what it does in its usual spelling:", () => {
   });
 });
 
-test("inspect says of a bundled output embedding what loading does", async () => {
+test("inspect reports a bundled output embedding as loading does", async () => {
   const path = await file("a.safetensors", { ...kohya(), "bundle_emb.<cat>.clip_l_out": of(2, 32) });
   expect(await inspect(path)).toMatchObject({ kind: "lora", obstacles: [expect.stringContaining("clip_l_out")] });
 });
@@ -217,13 +217,13 @@ test("custom-diffusion#19: delta.bin, matrices and tokens in one, is applied as 
   expect(delta).toEqual({ ...full, tokens: tokens.tokens });
 });
 
-test("LlamaFactory#1097: PEFT's weights from before safetensors, adapter_model.bin, count with their configuration", async () => {
+test("LlamaFactory#1097: adapter_model.bin of older PEFT is applied with its configuration", async () => {
   const path = await file("adapter_model.bin", pair(`base_model.model.${block}.attn1.to_q`, peftPair));
   await writeFile(join(dirname(path), "adapter_config.json"), JSON.stringify({ r: 2, lora_alpha: 1 }));
   expect(await read(dirname(path))).toEqual(await read(await file("usual.safetensors", kohya(1))));
 });
 
-describe("is applied at the scale that its author meant:", () => {
+describe("is applied at the intended scale:", () => {
   const scales = async (path: string) =>
     [...(await readAdapter(path, model)).lowRank.values()].flatMap((modules) =>
       [...modules.values()].map(({ scale }) => scale),
@@ -242,12 +242,12 @@ describe("is applied at the scale that its author meant:", () => {
     expect(await scales(await withConfig({ r: 2, lora_alpha: 4, use_rslora: true }))).toEqual([4 / Math.SQRT2]);
   });
 
-  test("diffusers#14409: mixed ranks without alphas are each at 1", async () => {
+  test("diffusers#14409: mixed ranks without alphas have scale 1", async () => {
     const mixed = { ...kohya(), ...pair(`${flat}_attn1_to_k`, undefined, [24, 8, 24]) };
     expect(await scales(await file("mixed.safetensors", mixed))).toEqual([1, 1]);
   });
 
-  test("diffusers#3748: factors of 16 bits with an alpha of 32", async () => {
+  test("diffusers#3748: 16-bit factors with a 32-bit alpha", async () => {
     const pairOfHalves = Object.fromEntries(Object.entries(kohya()).map(([key, ref]) => [key, half(ref, 0x3c00)]));
     const tensors = { ...pairOfHalves, [`${flat}_attn1_to_q.alpha`]: number(1) };
     const [low] = [...(await read(await file("half.safetensors", tensors))).lowRank.get("unet")!.values()];
@@ -259,14 +259,14 @@ describe("is applied at the scale that its author meant:", () => {
     ["int32", 4, 1],
     ["uint8", 1, 1],
     ["bool", 1, 1],
-  ])("sd-scripts#146: an alpha of %s, with one axis", async (dtype, size, value) => {
+  ])("sd-scripts#146: a one-dimensional alpha of %s", async (dtype, size, value) => {
     const alpha = { shape: [1], dtype, bytes: new Uint8Array(size).fill(value, 0, 1) };
     expect(await scales(await file("alpha.safetensors", { ...kohya(), [`${flat}_attn1_to_q.alpha`]: alpha }))).toEqual([
       value / 2,
     ]);
   });
 
-  test("ComfyUI#9753: PEFT's LoKr on SD 1.5, which scales whole halves too", async () => {
+  test("ComfyUI#9753: PEFT's LoKr on SD 1.5, which also scales whole factors", async () => {
     const module = `base_model.model.${block}.attn1.to_q`;
     const halves = { [`${module}.lokr_w1`]: of(4, 4), [`${module}.lokr_w2`]: of(6, 6) };
     const at = async (alpha: number) => {
@@ -288,7 +288,7 @@ describe("is applied at the scale that its author meant:", () => {
     expect(byInput.differences).not.toEqual(byOutput.differences);
   });
 
-  test("peft#3306: the bias that was trained with a layer's LoRA is its own", async () => {
+  test("peft#3306: a trained bias of a layer with a LoRA is applied", async () => {
     const module = `base_model.model.${block}.attn1.to_out.0`;
     const path = await withConfig(
       { r: 2, lora_alpha: 2, bias: "lora_only" },
@@ -312,7 +312,7 @@ describe("is applied at the scale that its author meant:", () => {
   });
 });
 
-describe("is called what it is:", () => {
+describe("is refused as what it is:", () => {
   const one = (key: string, ...shape: number[]): Tensors => ({ [key]: of(...shape) });
   const peft = (end: string): Tensors => one(`base_model.model.${block}.attn1.to_q.${end}`, 2, 24);
   test.each<[thread: string, what: string, Tensors, ErrorCode, ...facts: string[]]>([
@@ -349,7 +349,7 @@ describe("is called what it is:", () => {
     ],
     [
       "kohya_ss#1423",
-      "a LoRA for SDXL, by the width of its text",
+      "a LoRA for SDXL, by its text width",
       pair("lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k", undefined, [640, 2, 2048]),
       "adapter-other-model",
       "Stable Diffusion XL",
@@ -390,7 +390,7 @@ describe("is called what it is:", () => {
     ],
     [
       "cloneofsimo/lora#212",
-      "a LoRA whose layers are numbers",
+      "a LoRA with numbered layers",
       { "unet:0:up": of(24, 2), "unet:0:down": of(2, 24) },
       "adapter-unsupported",
       "cloneofsimo",
@@ -419,7 +419,7 @@ describe("is called what it is:", () => {
     ],
     [
       "diffusers#4903",
-      "an embedding for SDXL by its encoders' numbers",
+      "an embedding for SDXL with numbered encoders",
       { text_encoders_0: of(2, 768), text_encoders_1: of(2, 1280) },
       "adapter-other-model",
       "Stable Diffusion XL",
@@ -476,25 +476,19 @@ describe("is called what it is:", () => {
     ["PEFT 0.21, peft_types.py", "WaveFT", peft("waveft_spectrum"), "adapter-unsupported", "WaveFT"],
     [
       "PEFT 0.21, peft_types.py",
-      "prompt tuning, whose vectors are no token's",
+      "prompt tuning, whose vectors belong to no token",
       { prompt_embeddings: of(8, 32) },
       "adapter-unsupported",
       "prompt tuning",
     ],
-    [
-      "a kind that nobody knows",
-      "it is not said to be another model's",
-      peft("lily_A"),
-      "adapter-unsupported",
-      "lily_A",
-    ],
+    ["an unknown kind", "not taken for another model's", peft("lily_A"), "adapter-unsupported", "lily_A"],
   ])("%s: %s", async (_thread, _what, tensors, code, ...facts) => {
     const path = await file("a.safetensors", tensors);
     await expect(readAdapter(path, model)).rejects.toThrow(refusal(code, path, ...facts));
   });
 });
 
-test("stable-diffusion-webui#9944: macOS' notes among the weights are no weights, and do not stop a folder", async () => {
+test("stable-diffusion-webui#9944: macOS metadata is not taken for weights, and ignored in a folder", async () => {
   const path = await file("pytorch_lora_weights.safetensors", kohya());
   const notes = join(dirname(path), "._pytorch_lora_weights.safetensors");
   await writeFile(notes, Buffer.from("0005160700020000", "hex"));
@@ -512,7 +506,7 @@ describe("a tokenizer", () => {
   };
   const idsOf = async (tokenizer: string, text: string) => (await loadTokenizer(tokenizer)).encode(text);
 
-  test("diffusers#2182: a placeholder that training added is a token, not its letters", async () => {
+  test("diffusers#2182: a placeholder added by training is one token", async () => {
     const [listed, decoded] = [
       await changed("added_tokens.json", () => JSON.stringify({ "<frida>": 640 })),
       await changed("tokenizer_config.json", (text) =>
@@ -524,18 +518,18 @@ describe("a tokenizer", () => {
       expect(await idsOf(tokenizer, "a <frida> cat")).toEqual([plain[0], 640, plain[1]]);
   });
 
-  test("with Windows' ends of lines gives the same ids", async () => {
+  test("with Windows line endings gives the same ids", async () => {
     const windows = await changed("merges.txt", (text) => text.replaceAll("\n", "\r\n"));
     const text = "a red cat in the snow";
     expect(await idsOf(windows, text)).toEqual(await idsOf(fixture("pipelines/sd15/tokenizer"), text));
   });
 
-  test("whose vocabulary is not UTF-8 is refused, and not read as other letters", async () => {
+  test("whose vocabulary is not UTF-8 is refused", async () => {
     const broken = await changed("vocab.json", (text) => Buffer.from(text, "latin1"));
     await expect(loadTokenizer(broken)).rejects.toThrow(refusal("text-encoding", "vocab.json", "UTF-8"));
   });
 
-  test("of more tokens than the text encoder has is refused where a prompt has one", async () => {
+  test("with more tokens than the text encoder is refused if a prompt has one of them", async () => {
     const tokenizer = await loadTokenizer(
       await changed("vocab.json", (text) => JSON.stringify({ ...JSON.parse(text), "cat</w>": 100_000 })),
     );
@@ -544,7 +538,7 @@ describe("a tokenizer", () => {
 });
 
 describe("a checkpoint", () => {
-  /** The tiny single file of the cases, its keys spelled otherwise. */
+  /** The tiny single file of the cases with other keys. */
   async function respelled(spell: (key: string) => string | undefined, more: Tensors = {}): Promise<string> {
     const { tensors, metadata } = await readSafetensors(fixture("cases/marked.safetensors"));
     const entries: Record<string, Tensor> = { ...more };
@@ -560,7 +554,7 @@ describe("a checkpoint", () => {
     [...components].map(([name, { weights }]) => [name, [...weights.keys()].sort()]);
   const usual = () => open(fixture("cases/marked.safetensors"));
 
-  test("sd_dreambooth_extension#6: with CLIP's names from before text_model opens", async () => {
+  test("sd_dreambooth_extension#6: with CLIP's older names, without text_model, opens", async () => {
     const old = await open(
       await respelled((key) =>
         key.replace("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer."),
@@ -577,7 +571,7 @@ describe("a checkpoint", () => {
     expect([keys(without), keys(badly)]).toEqual([keys(await usual()), keys(await usual())]);
   });
 
-  test("diffusers#1818: with averaged copies uses the weights that are no copies", async () => {
+  test("diffusers#1818: with averaged (EMA) copies uses the other weights", async () => {
     const copies = { "model_ema.diffusion_modelinput_blocks00weight": of(8, 4, 3, 3), "model_ema.decay": of() };
     const both = await open(await respelled((key) => key, copies));
     expect(both.components.get("unet")!.weights.get("conv_in.weight")!.name).toBe(
@@ -585,7 +579,7 @@ describe("a checkpoint", () => {
     );
   });
 
-  test("stablepy#18: an autoencoder alone, given as a model, is called one", async () => {
+  test("stablepy#18: an autoencoder alone, given as a model, is refused as one", async () => {
     const path = await respelled((key) => (key.startsWith("first_stage_model.") ? key : undefined));
     await expect(open(path)).rejects.toThrow(refusal("model-unsupported", path, "an autoencoder alone"));
     expect(await inspect(path)).toMatchObject({ kind: "tensors", looksLike: "an autoencoder alone" });
@@ -626,12 +620,12 @@ describe("a folder", () => {
     expect((await openModel(copy)).schedule.timesteps).toBe(1000);
   });
 
-  test("whose betas are none is refused before anything is drawn", async () => {
+  test("with betas outside [0, 1) is refused before anything is drawn", async () => {
     const copy = await changed(scheduler, (config) => ({ ...config, beta_end: 2 }));
     await expect(openModel(copy)).rejects.toThrow(refusal("scheduler-unsupported", "beta_end"));
   });
 
-  test("diffusers#2025: with a U-Net of its own code is refused by the class's name", async () => {
+  test("diffusers#2025: with a U-Net or a pipeline with its own code is refused, naming the class", async () => {
     const copy = await changed("model_index.json", (index) => ({ ...index, unet: ["models", "CustomUnet"] }));
     await expect(openModel(copy)).rejects.toThrow(refusal("model-unsupported", "CustomUnet"));
     const own = await changed("model_index.json", (index) => ({ ...index, _class_name: ["pipe", "MyPipeline"] }));
@@ -648,7 +642,7 @@ describe("a folder", () => {
     expect((await openModel(copy)).name).toBeTruthy();
   });
 
-  test("OmniParser#18: a clone without LFS is told at the part that is a pointer", async () => {
+  test("OmniParser#18: cloned without LFS is refused, naming the pointer file", async () => {
     const copy = await changed("model_index.json", (index) => index);
     const path = join(copy, "vae/diffusion_pytorch_model.safetensors");
     await writeFile(path, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n");
@@ -658,7 +652,7 @@ describe("a folder", () => {
   test.each([
     ["trl#1404", "attn1.to_q.base_layer.weight", "base_layer"],
     ["diffusers#2920", "attn1.processor.to_q_lora.up.weight", "to_q_lora"],
-  ])("%s: whose U-Net was saved with an adapter's layers in it is not drawn without them", async (_, key, fact) => {
+  ])("%s: whose U-Net was saved with an adapter's layers in it is refused", async (_, key, fact) => {
     const copy = await changed("model_index.json", (index) => index);
     const path = join(copy, "unet/diffusion_pytorch_model.safetensors");
     const { tensors } = await readSafetensors(path);
@@ -675,7 +669,7 @@ describe("a folder", () => {
     await expect(openModel(copy)).rejects.toThrow(refusal("model-unsupported", join(copy, "unet"), fact));
   });
 
-  test("two of a model's files under one name are not mixed up: a shard that is missing is named", async () => {
+  test("with a missing shard, or a copy of another in its place, is refused", async () => {
     const copy = join(folder, String(serial++));
     await cp(fixture("pipelines/sd21"), copy, { recursive: true });
     const shard = join(copy, "unet/diffusion_pytorch_model-00002-of-00003.safetensors");

@@ -1,4 +1,4 @@
-/** Folders of pictures and captions as people have them, learned from. */
+/** Training on folders of pictures and captions as people have them. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -26,7 +26,7 @@ async function put(name: string, contents?: string | Uint8Array) {
   await writeFile(join(images, name), contents ?? (await drawn().jpeg().toBuffer()));
 }
 
-/** The warnings of a run of two steps. */
+/** The warnings of a two-step run. */
 async function learn(more: Partial<TrainingRequest> = {}): Promise<string[]> {
   const names = { model: fixture("pipelines/sd15"), images, token: "sks", class: "cat" };
   const request = { ...names, out: join(folder, "a.safetensors"), steps: 2, prior: false, resolution: 64, ...more };
@@ -36,7 +36,7 @@ async function learn(more: Partial<TrainingRequest> = {}): Promise<string[]> {
   return warnings;
 }
 
-test("captions in UTF-16 are read, in cp1252 or GBK they are refused by name", async () => {
+test("captions in UTF-16 are read; in cp1252 or GBK they are refused, naming the file", async () => {
   await put("utf16.png", await drawn().png().toBuffer());
   // What Notepad writes as Unicode (A1111#3657).
   await put("utf16.txt", Buffer.from("\ufeffa sks cat on a sofa", "utf16le"));
@@ -50,7 +50,7 @@ test("captions in UTF-16 are read, in cp1252 or GBK they are refused by name", a
   }
 });
 
-test("every JPEG is learned whatever its name, and bitmaps are; other kinds are named", async () => {
+test("every JPEG is used whatever its extension, and so are bitmaps; other formats cause a warning", async () => {
   for (const name of ["a.jpg", "b.jfif", "d.jpe"]) await put(name);
   // A bitmap of one red pixel.
   const header = [40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0, ...new Array(24).fill(0)];
@@ -62,11 +62,11 @@ test("every JPEG is learned whatever its name, and bitmaps are; other kinds are 
   const { pictures } = await readPictures(images, 64);
   const planes = await pictures[3]!.planes();
   expect(pictures.map(({ name }) => name)).toEqual(["a.jpg", "b.jfif", "d.jpe", "e.bmp"]);
-  // Red alone, in -1..1.
+  // Pure red, in -1..1.
   expect([0, 64 * 64, 2 * 64 * 64].map((at) => planes.data[at])).toEqual([1, -1, -1]);
 });
 
-test("a run on kohya's folders goes on where its pictures and captions are the same, and only there", async () => {
+test("a run on kohya's folders resumes only with the same pictures and captions", async () => {
   await put("10_sks cat/a.jpg");
   await put("10_sks cat/b.jpg", await drawn("teal").jpeg().toBuffer());
   await put("5_sks cat asleep/c.gif", await moving());
@@ -107,7 +107,7 @@ test.each([
   }
 });
 
-test("a picture that changes after it was looked at is refused", async () => {
+test("a picture that changes during training is refused", async () => {
   await put("a.jpg");
   const { pictures } = await readPictures(images, 64);
   expect((await pictures[0]!.planes()).data.length).toBe(3 * 64 * 64);

@@ -46,7 +46,7 @@ let images: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tiller-training-"));
-  process.env.XDG_CACHE_HOME = join(folder, "cache"); // where class pictures go
+  process.env.XDG_CACHE_HOME = join(folder, "cache"); // for class images
   images = join(folder, "images");
   await mkdir(images);
   for (const [name, background] of [
@@ -260,7 +260,7 @@ describe("a run", () => {
     expect(await prompts()).toEqual(["a tabby", "a tabby"]);
   });
 
-  test("draws its class in few steps, and takes over what another subject's run drew of it", async () => {
+  test("draws class images in few steps, and reuses those of another subject's run", async () => {
     const told = async (out: string, more: Partial<TrainingRequest>) => {
       const events = await run("dreambooth", request(out, { steps: 2, classImages: undefined, ...more }));
       return events.filter((event) => event.type === "class-images");
@@ -277,7 +277,7 @@ describe("a run", () => {
     const again = await told("other.safetensors", { classPrompt, token: "<other>" });
     expect(again).toMatchObject([{ count: 0, reused: 2 }]);
     expect(await readFile(first("other.safetensors"))).toEqual(await readFile(first("lynx.safetensors")));
-    // Another seed is another picture, as far as it is: seeds count on from the run's.
+    // Seeds count up from the run's, so runs with other seeds share only those that overlap.
     expect(await told("seed.safetensors", { classPrompt, seed: 1 })).toMatchObject([{ count: 1, reused: 1 }, {}]);
     expect(await told("size.safetensors", { classPrompt, resolution: 32 })).toMatchObject([{ count: 2 }, {}]);
   });

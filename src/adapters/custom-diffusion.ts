@@ -9,11 +9,11 @@ import { readTextualInversion } from "./textual-inversion.ts";
 
 const keyPattern = /^(?:unet\.)?(.+)\.processor\.to_(k|v|q|out)_custom_diffusion(?:\.0)?\.(weight|bias)$/;
 
-/** As the method's own repository saves them: `delta.bin`, with the tokens beside. */
+/** The names in `delta.bin` of the authors' code, which also contains the tokens. */
 const ownPattern = /^unet\.(.+\.attn2)\.to_(k|v|q|out)(?:\.0)?\.(weight|bias)$/;
 const ownToken = /^modifier_token\./;
 
-/** Whether a file holds key and value matrices that take the place of the model's. */
+/** Whether a file contains key and value matrices that replace the model's. */
 export const isCustomDiffusion = (tensors: ReadonlyMap<string, TensorRef>): boolean => {
   const keys = [...tensors.keys()];
   return (

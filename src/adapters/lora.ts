@@ -51,7 +51,7 @@ async function readLora(
     if (ref.shape.includes(0))
       throw new TillerError(
         "adapter-damaged",
-        `${file} is damaged: ${key} is empty, as where a training over several devices saved its own part alone (DeepSpeed's ZeRO-3). Export it again.`,
+        `${file} is damaged: ${key} is empty, as when training on several devices saves one device's shard only (DeepSpeed's ZeRO-3). Export it again.`,
         { paths: [file] },
       );
     const modules = entries.get(place.component)!;
@@ -102,7 +102,7 @@ async function tokensOf(
 /** Tensors whose second axis is the module's input. */
 const acrossInputs: ReadonlySet<Role | undefined> = new Set(["down", "hada_w1_b", "a2", "diff"]);
 
-/** @throws TillerError naming the model that the adapter is for, if the width of its cross-attention shows another. */
+/** @throws TillerError if the width of the adapter's cross-attention is another known model's, naming that model. */
 function refuseOtherWidth(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
@@ -116,7 +116,7 @@ function refuseOtherWidth(
     if (family === undefined) continue;
     throw new TillerError(
       "adapter-other-model",
-      `${file} is for ${family}, not for the model ${name}: ${key} takes text of width ${shape[1]}, and the model's text has ${width}.`,
+      `${file} is for ${family}, not for the model ${name}: ${key} takes text features of width ${shape[1]}, and the model's have ${width}.`,
       { paths: [file] },
     );
   }
@@ -141,7 +141,10 @@ function refuseUnknown(
   const named = (fitting === 0 ? misplaced : strange) ?? unknown[0]!;
   const others = unknown.length > 1 ? ` (and ${unknown.length - 1} more keys)` : "";
   if (fitting === 0 && misplaced === undefined)
-    return refuse("adapter-unsupported", `has ${named}${others}, of no kind of adapter that Tiller knows.`);
+    return refuse(
+      "adapter-unsupported",
+      `has ${named}${others}, which belongs to no kind of adapter that Tiller knows.`,
+    );
   if (fitting === 0 || strange === undefined) {
     return refuse(
       "adapter-other-model",

@@ -135,7 +135,7 @@ export const keyEnds: readonly KeyEnd[] = [
   row(/\.b_norm$/, "b_norm", "trained norms", "kohya"),
   refused(/\.oft_(blocks|diag|R|s)(\.\w+)?$/i, "OFT"),
   refused(/\.boft_[RS](\.\w+)?(\.weight)?$/i, "BOFT"),
-  // PEFT's other methods, by the beginnings of their parameters' names.
+  // PEFT's other methods, by the prefixes of their parameter names.
   refused(/\.lora_E(\.\w+)?$/, "AdaLoRA"),
   refused(/\.vera_lambda_[bd](\.\w+)?$/, "VeRA"),
   refused(/\.(bone|miss)_block(\.\w+)?$/, "MiSS"),
@@ -154,11 +154,11 @@ export const keyEnds: readonly KeyEnd[] = [
   refused(/\.trainable_tokens_delta(\.\w+)?$/, "trainable tokens"),
   refused(/(\.|^)prompt_embeddings$/, "prompt tuning"),
   refused(/\.lora_embedding_[AB](\.\w+)?$/, "LoRA of an embedding table"),
-  // LyCORIS', sd-scripts' and other trainers'.
+  // LyCORIS, sd-scripts and other trainers.
   refused(/\.(q_layer|p_layer)\.weight$|\.(base_)?lambda(_layer)?$/, "T-LoRA"),
   refused(/\.lora_[AB]\.\d+$/, "DyLoRA"),
   refused(/\.delta$/, "SVDiff"),
-  // PEFT's modules_to_save, and its trained biases; those of layers that have a LoRA too are the base layer's.
+  // PEFT's modules_to_save, and its trained biases: for a layer that also has a LoRA they are under base_layer.
   row(/(?<=^base_model\.model\..*)(\.modules_to_save|\.ln_tuning_layers)?\.weight$/, "whole", "whole modules", "peft"),
   row(
     /(?<=^base_model\.model\..*)(\.modules_to_save|\.ln_tuning_layers|\.base_layer)?\.bias$/,
@@ -213,7 +213,7 @@ const foreign: readonly (readonly [RegExp, string])[] = [
   [/transformer_blocks[._]\d+[._](attn[._](add_|to_add)|attn2?[._]add_)|context_embedder/, "Stable Diffusion 3"],
   [
     /blocks[._]\d+[._]cross_attn[._](q_linear|kv_linear)|mlp[._](inverted|depth|point)_conv/,
-    "SANA in its authors' names",
+    "SANA with its authors' layer names",
   ],
   [/(^|[._])blocks[._]\d+[._](self_attn|cross_attn)[._](q|k|v|output)_proj/, "Cosmos-Predict2 or Anima"],
   [/(^|[._])blocks[._]\d+[._](self_attn|cross_attn|ffn)[._]|transformer\.blocks\.\d+\.attn[12]\./, "Wan"],
@@ -233,7 +233,7 @@ export function foreignModel(keys: Iterable<string>): string | undefined {
   return foreign.find(([pattern]) => all.some((key) => pattern.test(key)))?.[1];
 }
 
-/** The base model with text features of this width. */
+/** The base models with text features of this width. */
 export function familyByWidth(width: number | undefined): string | undefined {
   return {
     768: "Stable Diffusion 1.x",
@@ -252,7 +252,7 @@ const others: readonly (readonly [RegExp, string])[] = [
   [/^(adapter\.(body|conv_in)|body\.\d+\.(in_conv|block\d|resnets))\./, "a T2I-Adapter, which Tiller does not run"],
   [
     /^(unet|text_encoder):\d+:(up|down)$|^\d+$/,
-    "a LoRA of cloneofsimo's lora, whose layers have numbers for names: convert it to kohya's form",
+    "a LoRA from cloneofsimo's lora, which numbers its layers: convert it to kohya's format",
   ],
   [/^(320|640|768|1024|1280|2048)\.\d\.linear\./, "a hypernetwork, which Tiller does not run"],
   [/\.RDB\d\.|\.rdb\d\./, "an upscaler, which Tiller does not run"],

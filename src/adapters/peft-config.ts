@@ -37,7 +37,7 @@ export function peftAlphas(file: string, config: unknown): (module: string) => R
   if (partial)
     throw new TillerError(
       "adapter-unsupported",
-      `${file} was trained with ${partial}: Tiller applies only adapters that change the whole model.`,
+      `${file} was trained with ${partial}: Tiller applies only adapters that act on every token and on the model's layers as they are.`,
       { paths: [file] },
     );
   // These initialisations subtract the adapter's start values from the base weights, so the base model differs too.

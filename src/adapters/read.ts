@@ -62,7 +62,7 @@ async function open(file: string): Promise<Safetensors> {
   if (unprintable !== undefined)
     throw new TillerError(
       "adapter-damaged",
-      `${file} is damaged: the name ${JSON.stringify(unprintable)} of a tensor holds characters that do not print.`,
+      `${file} is damaged: a tensor's name, ${JSON.stringify(unprintable)}, has unprintable characters.`,
       { paths: [file] },
     );
   return opened;

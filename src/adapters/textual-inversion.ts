@@ -9,10 +9,10 @@ import { keyEndOf, otherThing } from "./naming.ts";
 /** Keys of the web UI's `.pt` files: the vectors, and the token's id. */
 const webUi = /^string_to_(param|token)\./;
 
-/** Keys that do not name the token, which then is the file's name. The second is OneTrainer's. */
+/** Keys that do not name the token: it is the file's name. The second is OneTrainer's. */
 const nameless = /^(emb_params|emp_params)$/;
 
-/** OneTrainer's output embeddings, which replace the text encoder's output. */
+/** OneTrainer's output embeddings, which change the text encoder's output. */
 const output = /^(emb_params|emp_params|clip_l|clip_g)_out$/;
 export const isOutputEmbedding = (key: string): boolean => output.test(key);
 

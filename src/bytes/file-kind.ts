@@ -35,7 +35,7 @@ const formats: readonly (readonly [mark: string, what: string, fix: string, at?:
   ["\x89HDF\r\n\x1a\n", "an HDF5 file (.h5) of Keras or TensorFlow", "use the model's PyTorch or safetensors files"],
   ["TFL3", "a TensorFlow Lite model", "use the model's PyTorch or safetensors files", 4],
   ["\x93NUMPY", "a NumPy array", "save its tensors as safetensors"],
-  ["\0\x05\x16\x07", "macOS's notes on another file (`._` before its name)", "name the file without `._`"],
+  ["\0\x05\x16\x07", "macOS metadata of another file", "name the file without `._`"],
   ["\x1f\x8b", "a gzip archive", "unpack it first"],
   ["BZh", "a bzip2 archive", "unpack it first"],
   ["\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"],
@@ -86,7 +86,7 @@ export function refusalOf(head: Uint8Array, size: number, file: string): TillerE
   if (looksFlax(head)) return notWeights("a Flax model (.msgpack)", "use the model's PyTorch or safetensors files");
   if (/^[\P{C}\s]{8,}$/u.test(text) && /^[\x20-\x7e\s]{8}/.test(text))
     return notWeights(
-      size <= head.length ? `text, such as a server's answer (${plain(text)})` : "text",
+      size <= head.length ? `text, such as a server's reply (${plain(text)})` : "text",
       "download it again, or name the file with the weights",
     );
   if (head.length > 8 && head.every((byte) => byte === 0))
@@ -122,7 +122,7 @@ function looksOnnx(head: Uint8Array): boolean {
   return head[0] === 0x08 && head[1]! >= 1 && head[1]! <= 30 && [0x12, 0x3a, 0x42].includes(head[2]!);
 }
 
-/** A map of few entries (MessagePack) whose first key is a short text: `params`, or a module's name. */
+/** A small MessagePack map whose first key is a short string: `params`, or a module's name. */
 function looksFlax(head: Uint8Array): boolean {
   const at = head[0] === 0xde ? 3 : (head[0]! & 0xf0) === 0x80 ? 1 : 0;
   const length = head[at]! & 0x1f;

@@ -45,7 +45,7 @@ test("a schema mismatch is reported with its path", async () => {
   await expect(readJson(file, form)).rejects.toThrow(refusal("json-unexpected", file, "steps.most"));
 });
 
-test("a byte order mark is honoured, and text of another encoding is refused", async () => {
+test("a byte order mark is honoured, and text in another encoding is refused", async () => {
   for (const encoding of ["utf8", "utf16le"] as const) {
     await writeFile(file, Buffer.from('\ufeff{"a": "é"}', encoding));
     expect(await readJson(file, jsonObject)).toEqual({ a: "é" });

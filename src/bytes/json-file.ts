@@ -41,9 +41,9 @@ export async function readJson<T>(file: string, schema: z.ZodType<T>, limit = 16
 }
 
 /**
- * Reads `file` as text: UTF-8, or UTF-16 with its byte order mark.
+ * Reads a text file in UTF-8, or in UTF-16 with a byte order mark.
  *
- * @throws TillerError if the file is missing or longer than `limit` bytes, or is no text.
+ * @throws TillerError if the file is missing, longer than `limit` bytes, or not text.
  */
 export const readText = async (file: string, limit: number): Promise<string> =>
   decodeText(await readSmall(file, limit), file);
@@ -69,7 +69,7 @@ export const readSmall = (file: string, limit: number): Promise<Uint8Array<Array
 /** A parser's message may quote several lines of the file. */
 const onOneLine = (error: unknown): string => (error as Error).message.replaceAll(/\s+/g, " ");
 
-/** JSON as Python writes it, with bare Infinity and NaN, which become strings (a saved DPM-Solver config has one). */
+/** Parses JSON as Python writes it: bare Infinity and NaN become strings (a saved DPM-Solver config has one). */
 function parsePythonJson(text: string): unknown {
   try {
     return JSON.parse(text);

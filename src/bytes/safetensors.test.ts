@@ -294,7 +294,7 @@ describe("fuzzing", () => {
     header.slice(32, 98),
   ];
 
-  /** A mutated file, half of whose lengths are made right again, so that the JSON behind it is reached. */
+  /** A mutated file; half of them get a correct header length, so that the JSON is parsed. */
   function mutated(): Buffer {
     const bytes = mutate(dice, valid, { words });
     if (dice.below(8) === 0 && bytes.length >= 8)

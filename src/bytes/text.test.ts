@@ -1,4 +1,4 @@
-/** Captions and prompts in the encodings that people's editors write. */
+/** Captions and prompts in the encodings that text editors write. */
 import { describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { TillerError } from "../errors/index.ts";
@@ -15,7 +15,7 @@ describe("a text", () => {
     ["UTF-8 with its mark", marked("efbbbf", new TextEncoder().encode("a sks cat, é 猫 🐈"))],
     ["UTF-16 LE, Notepad's Unicode", marked("fffe", utf16("a sks cat, é 猫 🐈"))],
     ["UTF-16 BE", marked("feff", swapped("a sks cat, é 猫 🐈"))],
-  ])("in %s is read as what it says", (_, given) => {
+  ])("in %s is read", (_, given) => {
     expect(decodeWords(given, "a.txt")).toBe("a sks cat, é 猫 🐈");
   });
 
@@ -25,7 +25,7 @@ describe("a text", () => {
     ["latin-1: ein Kätzchen", "65 69 6e 20 4b e4 74 7a 63 68 65 6e"],
     ["Shift-JIS: 猫, sks cat", "94 4c 2c 20 73 6b 73 20 63 61 74"],
     ["GBK: 猫在雪地里", "c3 a8 d4 da d1 a9 b5 d8 c0 ef"],
-    ["GBK whose bytes are UTF-8 too: 一只猫, sks cat", "d2 bb d6 bb c3 a8 2c 20 73 6b 73 20 63 61 74"],
+    ["GBK whose bytes are valid UTF-8: 一只猫, sks cat", "d2 bb d6 bb c3 a8 2c 20 73 6b 73 20 63 61 74"],
     ["UTF-16 without its mark", "61 00 20 00 63 00 61 00 74 00"],
     ["UTF-16 cut in half", "ff fe 61 00 20"],
     ["UTF-16 with half a surrogate", "ff fe 3d d8"],
@@ -33,21 +33,21 @@ describe("a text", () => {
     ["UTF-8 cut short", "61 20 e7 8c"],
     ["a surrogate in UTF-8", "ed a0 bd"],
     ["a binary file", "00 01 02 03"],
-  ])("in %s is refused by its file's name", (_, hex) => {
+  ])("in %s is refused, naming the file", (_, hex) => {
     expect(() => decodeWords(bytes(hex), "a.txt")).toThrow(refusal("text-encoding", "a.txt", "UTF-8"));
   });
 
   test.each(["čeština, κόσμος, мир", "שלום, مرحبا", "naïve Müller", "5 µm, Ω", "кафе é"])(
-    "of many scripts, each in words of its own, is one: %s",
+    "in several scripts, but only one in a word, is read: %s",
     (text) => expect(decodeWords(new TextEncoder().encode(text), "a.txt")).toBe(text),
   );
 
-  test("that begins with a mark may mix scripts in a word", () => {
+  test("with a byte order mark may mix scripts in a word", () => {
     expect(decodeWords(marked("efbbbf", new TextEncoder().encode("щéд")), "a.txt")).toBe("щéд");
   });
 });
 
-test("20,000 mutated texts are the same bytes when they are written again, or are refused", () => {
+test("20,000 mutated texts are refused, or give the same bytes when written again", () => {
   let seed = 1;
   const random = (below: number): number => {
     // Park and Miller's minimal standard generator.
@@ -74,7 +74,7 @@ test("20,000 mutated texts are the same bytes when they are written again, or ar
       if (!(error instanceof TillerError)) throw new Error(`${error} for ${given.toString("hex")}`, { cause: error });
     }
   }
-  // Were all refused or all read, the mutations would test nothing.
+  // If all were refused, or all read, the mutations would test nothing.
   expect(texts).toBeGreaterThan(2000);
   expect(texts).toBeLessThan(18_000);
 });

@@ -1,4 +1,4 @@
-/** `tiller cuda install`: what the device cuda needs besides NVIDIA's driver. */
+/** `tiller cuda install`: all that the device cuda needs besides NVIDIA's driver. */
 import type { Command } from "commander";
 import { installCuda } from "../node.ts";
 import type { Output } from "./output.ts";
@@ -11,10 +11,10 @@ interface CudaOptions {
 export function addCuda(program: Command, act: (options: CudaOptions) => Promise<void>): void {
   program
     .command("cuda")
-    .description("CUDA, which computes on NVIDIA GPUs")
+    .description("CUDA, for NVIDIA GPUs")
     .command("install")
-    .description("install ONNX Runtime's CUDA provider and NVIDIA's libraries with your pip (2.3 GB), for Tiller only")
-    .option("--wheel <file>", "a local onnxruntime-gpu wheel, of the version of ONNX Runtime")
+    .description("install ONNX Runtime's CUDA provider and NVIDIA's libraries (2.3 GB) with your pip, for Tiller only")
+    .option("--wheel <file>", "a local wheel of onnxruntime-gpu, of the same version as ONNX Runtime")
     .option("--json", "print one JSON object to standard output and nothing else")
     .option("--verbose", "print stack traces of errors")
     .addHelpText("after", '\nExample:\n  tiller cuda install\n  tiller generate --prompt "a cat" --device cuda')

@@ -13,7 +13,7 @@ export const tellProgress =
     Object.assign(output.result, { done, total });
   };
 
-/** Says once what `auto` has taken. */
+/** Reports once what `auto` resolved to. */
 export function tellCompute(asked: PrecisionName | undefined, output: Output): (compute: Compute) => void {
   let told = asked !== "auto";
   return ({ device, precision }) => {

@@ -73,7 +73,7 @@ describe("tiller generate", () => {
     expect([failed.code, failed.error]).toEqual([2, refusal("option-invalid", "--revision", model)]);
   });
 
-  test("takes an instruction from a file, without the line break at its end, or none; or leaves it to the model", async () => {
+  test("takes an instruction from a file, without its final line break, or none, or the model's", async () => {
     const file = join(folder, "instruction.txt");
     await writeFile(file, "Draw this.\nPrompt: \n");
     for (const [given, instruction] of [
@@ -172,7 +172,7 @@ describe("tiller generate", () => {
     expect([kin.requests[0]?.scale, other.requests[0]?.scale]).toEqual([9, 0.4]);
   });
 
-  test("--every-third names the setting that was measured; its parts given as well are refused", async () => {
+  test("--every-third sets what was measured, and is refused together with its parts", async () => {
     const { requests } = await tiller([...cat, "--guidance", "pg", "--every-third", "--out", out]);
     expect(requests[0]).toMatchObject({ guidanceEvery: 3, guidanceBetween: "extrapolated" });
     const both = await tiller([...cat, "--guidance", "pg", "--every-third", "--guidance-every", "2", "--out", out]);

@@ -19,7 +19,7 @@ export function addInspect(program: Command, act: (files: readonly string[]) => 
   const command = program
     .command("inspect")
     .description("describe checkpoints, adapters, embeddings or pictures")
-    .argument("<file|folder...>", "model folders, .safetensors files, PNGs, or folders of pictures");
+    .argument("<file|folder...>", "model folders, .safetensors files, PNGs or folders of pictures");
   addCommonOptions(command)
     .addHelpText(
       "after",

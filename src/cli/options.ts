@@ -99,7 +99,7 @@ export function addPictureOptions(command: Command): Command {
     .option("--negative <text>", "negative prompt: what to avoid; default: empty")
     .option(
       "--instruction <file>",
-      "what goes before the prompt, or none; of models whose text encoder is a language model (SANA), which have their own",
+      "text file with the instruction before the prompt, or none; for models with a language model as text encoder (SANA); default: the model's",
     )
     .option(
       "--adapter <file[:strength]>",
@@ -114,7 +114,7 @@ export function addPictureOptions(command: Command): Command {
     .addOption(
       new Option(
         "--attention <how>",
-        "averaged: keys and values of the largest self-attention averaged over 2x2 pixels: faster, other pictures; default: exact",
+        "averaged: keys and values of the largest self-attention averaged over 2x2 pixels, which is faster but changes pictures; default: exact",
       ).choices(["exact", "averaged"]),
     )
     .option("--karras", `space the noise levels as Karras et al. do (${karrasSamplerNames.join(" and ")})`)
@@ -212,14 +212,14 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
 /** Request settings as given; absent ones come from the recipe, then from the model. */
 export type RequestOptions = { [K in keyof PictureRequest]?: PictureRequest[K] | undefined };
 
-/** @throws TillerError if the instruction's file cannot be read. */
+/** @throws TillerError if the instruction file cannot be read. */
 export async function givenRequest(options: PictureOptions): Promise<RequestOptions> {
   const { prompt, negative, karras, clipSkip, count, width, height } = options;
   const instruction = options.instruction === undefined ? undefined : await instructionIn(options.instruction);
   return { prompt, negative, instruction, karras, clipSkip, count, width, height };
 }
 
-/** The text of a file, without the line break that editors end it with; "" for none. */
+/** The text of a file without its final line break; "" for none. */
 const instructionIn = async (file: string): Promise<string> =>
   file === "none" ? "" : (await readText(file, 1 << 16)).replace(/\r?\n$/, "");
 

@@ -16,7 +16,7 @@ export async function withPipeline(
   use: (pipeline: LoadedPipeline) => Promise<void>,
 ): Promise<void> {
   const began = performance.now();
-  // A picture to be repeated keeps the reference's number type; a new one takes the fastest safe one.
+  // Repeating a picture needs the reference's number type; new pictures use the fastest safe one.
   const precision = asked ?? (from === undefined ? "auto" : "float32");
   output.progress.doing("loading");
   const loading = world.loadPipeline(model, {

@@ -82,7 +82,7 @@ export function addTrain(
     )
     .option(
       "--class-images <folder>",
-      "folder of class images, existing or new; default: in the run's folder, reusing those of earlier runs",
+      "folder of class images, existing or new; default: one in the run's folder, reusing images of earlier runs",
     )
     .option("--vectors <n>", "number of embeddings of the learned token; default: the method's", whole("--vectors"))
     .option("--initializer <word>", "the word that the learned token starts from; default: the method's")
@@ -139,13 +139,13 @@ async function lookAtPictures(
   await refusePhotographs(method, request, machine, advice, { threads, signal });
 }
 
-/** How many class images are drawn, and how; then how long that takes. */
+/** How many class images are drawn, and how; later, how long that takes. */
 function classImagesText(event: TrainingClassImages): string {
   const { count, reused, sampler, steps, device, precision, seconds } = event;
   const before = `${reused} class images are reused from earlier runs`;
   if (count === 0) return before;
   if (seconds !== undefined) return `the class images take about ${shortTime(seconds)}`;
-  const how = `drawing ${count} class images first, in ${steps} steps of ${sampler} and ${precision} on ${device}`;
+  const how = `first drawing ${count} class images, in ${steps} steps of ${sampler}, in ${precision} on ${device}`;
   return reused === 0 ? how : `${how}; ${before}`;
 }
 

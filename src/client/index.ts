@@ -133,7 +133,7 @@ export interface Client {
   guidanceMethods(): Promise<GuidanceMethod[]>;
   /** The samplers. */
   samplers(): Promise<Sampler[]>;
-  /** What products can be computed in on the server's machine. */
+  /** The number types that the server's machine can compute in. */
   precisions(): Promise<Precision[]>;
   /** The metrics. */
   metrics(): Promise<Metric[]>;

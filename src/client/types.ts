@@ -37,7 +37,7 @@ export interface GuidanceMethod extends Element<Answer<"get /api/methods">> {}
 /** A sampler. */
 export interface Sampler extends Element<Answer<"get /api/samplers">> {}
 
-/** A number type that the server's machine computes in. */
+/** A number type that the server's machine can compute in. */
 export interface Precision extends Element<Answer<"get /api/precisions">> {}
 
 /** A metric. */

@@ -33,8 +33,8 @@ export const fileErrors = rows({
   },
   "text-encoding": {
     kind: "failed",
-    what: "A text file is not in UTF-8.",
-    why: "A caption or a file of prompts was saved in the code page of a system (Windows-1252, GBK, Shift-JIS), or is no text at all. Read as UTF-8 it would be learned as other letters. UTF-16 is read where it begins with its byte order mark.",
+    what: "A text file is not UTF-8.",
+    why: "A caption or a file of prompts was saved in another encoding (Windows-1252, GBK, Shift-JIS), or is not text. Read as UTF-8 it would have the wrong letters. UTF-16 is accepted with a byte order mark.",
     fix: "Save it as UTF-8, or convert it: `iconv -f CP1252 -t UTF-8 OLD > NEW`.",
   },
   "json-invalid": {

@@ -33,15 +33,15 @@ export const machineErrors = rows({
   },
   "cuda-missing": {
     kind: "failed",
-    what: "What the device cuda needs is not all here: the error names the library, the driver or the version.",
-    why: "NVIDIA's driver is the system's; ONNX Runtime's CUDA provider and NVIDIA's libraries are installed by themselves.",
-    fix: "Install the driver, or update it; for the rest run `tiller cuda install`.",
+    what: "The device cuda lacks a library, the driver or a recent enough driver: the message names it.",
+    why: "NVIDIA's driver is part of the system; ONNX Runtime's CUDA provider and NVIDIA's libraries are installed separately.",
+    fix: "Install or update the driver; for the rest run `tiller cuda install`.",
   },
   "cuda-install-failed": {
     kind: "failed",
     what: "ONNX Runtime's CUDA provider could not be installed.",
-    why: "There is no Python with pip, no network, or the wheel is of another version or build than ONNX Runtime here.",
-    fix: "Download onnxruntime-gpu's wheel of the version that `tiller doctor` names and pass it with `--wheel FILE`.",
+    why: "There is no Python with pip, no network, or the wheel's version or build differs from the installed ONNX Runtime's.",
+    fix: "Download the wheel of onnxruntime-gpu in the version that `tiller doctor` prints, and pass it with `--wheel FILE`.",
   },
   "network-not-built": {
     kind: "failed",

@@ -45,9 +45,9 @@ export const requestErrors = rows({
   },
   "sampler-unsuited": {
     kind: "usage",
-    what: "The sampler is not defined for the model's noise.",
-    why: "Flow models (SANA) mix picture and noise in other shares than Stable Diffusion, and each sampler is written for one or both.",
-    fix: "Use a sampler that the message names, or leave `--sampler` out: the model has its own.",
+    what: "The sampler is not defined for the model's noise schedule.",
+    why: "Flow models (SANA) add noise differently from Stable Diffusion, and a sampler may support only one of the two.",
+    fix: "Use a sampler that the message names, or leave `--sampler` out for the model's default.",
   },
   "karras-unsupported": {
     kind: "usage",
@@ -58,8 +58,8 @@ export const requestErrors = rows({
   "guidance-unsuited": {
     kind: "usage",
     what: "The guidance method is not defined for the model.",
-    why: "Subject-agnostic guidance needs learned tokens, which text encoders that are language models (SANA's) do not take.",
-    fix: "Choose another `--guidance`; the message names some.",
+    why: "Subject-agnostic guidance needs learned tokens, which language models as text encoders (SANA's) do not take.",
+    fix: "Choose another `--guidance`; the message suggests some.",
   },
   "learned-token-missing": {
     kind: "usage",

@@ -9,8 +9,8 @@ export const trainingErrors = rows({
   },
   "training-unsuited": {
     kind: "usage",
-    what: "What is to be trained, or weighted by, is not defined for the model.",
-    why: "SANA's text encoder is a language model: it learns no tokens and is not trained; and min-SNR weighting is not for flows.",
+    what: "The model does not support a training option.",
+    why: "SANA's text encoder is a language model: neither it nor new tokens are trained. Min-SNR weighting is not defined for flows.",
     fix: "Use `dreambooth`, and leave out the option that the message names.",
   },
   "initializer-unknown": {

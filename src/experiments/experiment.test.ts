@@ -227,7 +227,7 @@ test("if an experiment varies scale, rank or steps, the paper's numbers appear o
   expect(published({ ...lora, steps: 100 }, { guidance: "cfg", scale: 4 }, steps)).toBeUndefined();
 });
 
-test("experiments/sana.json says SANA's instruction, and leaves the rest to SANA", async () => {
+test("experiments/sana.json states SANA's instruction, and otherwise uses SANA's defaults", async () => {
   const file = new URL("../../experiments/sana.json", import.meta.url);
   const given = await readExperiment(fileURLToPath(file));
   expect(given.instruction).toBe(defaultInstruction);

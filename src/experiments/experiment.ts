@@ -80,29 +80,29 @@ const ownConceptSchema = z.strictObject({
 });
 
 const computedSchema = z.strictObject({
-  /** The engine. */
+  /** The library that computed. */
   engine: z.enum(["onnxruntime", "openvino"]),
-  /** What products were computed in. */
+  /** The number type of matrix products. */
   precision: z.enum(["float32", "bfloat16", "float16", "int8"]),
 });
 
-/** What computes the pictures of an experiment. */
+/** The engine and the number type of an experiment's pictures. */
 export type Computed = z.output<typeof computedSchema>;
 
-/** What computes where nothing else is asked for, and did in experiments of before. */
+/** The default, and what older experiments used. */
 const usually: Computed = { engine: "onnxruntime", precision: "float32" };
 
-/** What a number type alone says of it; what `auto` takes is the machine's. */
+/** The engine for a number type; `auto` is resolved by the machine that runs the experiment. */
 function computedIn(precision: GivenExperiment["precision"]): Computed {
   if (precision === undefined || precision === "auto") return usually;
   return { engine: precision === "bfloat16" ? "openvino" : "onnxruntime", precision };
 }
 
-/** What of it counts in the keys of units: nothing where it is as usual, so that units of before stay what they are. */
+/** The part that enters the keys of units: none for the default, so that older units keep their keys. */
 export const computedInKeys = ({ engine, precision }: Computed): Computed | undefined =>
   engine === usually.engine && precision === usually.precision ? undefined : { engine, precision };
 
-/** What trains its adapters: int8 is for drawing alone. */
+/** How adapters are trained: int8 is only for drawing. */
 export const trainedIn = (computed: Computed): Computed => (computed.precision === "int8" ? usually : computed);
 
 export const experimentSchema = z.strictObject({
@@ -133,11 +133,11 @@ export const experimentSchema = z.strictObject({
   steps: whole.max(1000).optional(),
   /** One of the samplers; the model's by default. */
   sampler: z.enum(samplerNames).optional(),
-  /** What products are computed in: float32 by default. Encoders are float32 always, and so is training under int8. */
+  /** Number type of matrix products: float32 by default. Encoders always use float32; so does training if this is int8. */
   precision: z.enum(precisionNames).optional(),
-  /** What drew the pictures: a run writes it into its folder's `experiment.json`. */
+  /** Engine and number type that drew the pictures: a run writes them into its folder's `experiment.json`. */
   computed: computedSchema.optional(),
-  /** Text before every prompt, for models whose text encoder is a language model: "" for none; the model's own by default. */
+  /** Instruction before every prompt, for models with a language model as text encoder: "" for none; the model's by default. */
   instruction: pictureRequestSchema.shape.instruction,
   /** The subject's token in prompts. */
   token: z.string().regex(/^\S+$/).default("sks"),
@@ -159,7 +159,7 @@ export interface Experiment extends GivenExperiment {
   readonly steps: number;
   /** One of the samplers. */
   readonly sampler: SamplerName;
-  /** What draws the pictures. */
+  /** Engine and number type that draw the pictures. */
   readonly computed: Computed;
 }
 export type Personalisation = Experiment["personalisation"][number];

@@ -1,4 +1,4 @@
-/** Names of units: what was done is found again, and nothing else in its place. */
+/** Names of units: finished ones are found again, and never mistaken for others. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -32,14 +32,14 @@ async function keys(computed?: Computed) {
   return { adapter, class: basename(classFolder), pictures: basename(cell!.units[0]!.folder) };
 }
 
-// As they were before there was another engine or number type.
+// From before there were other engines and number types.
 const ofBefore = {
   adapter: "979d18b878e5c7f90d20",
   class: "1f85d9ff055a8bba94c0",
   pictures: "cccdf595c23fb0ffaffc",
 };
 
-test("float32 of ONNX Runtime has the names of before", async () => {
+test("ONNX Runtime in float32 keeps the old names", async () => {
   expect(await keys()).toEqual(ofBefore);
   expect(await keys({ engine: "onnxruntime", precision: "float32" })).toEqual(ofBefore);
 });
@@ -50,7 +50,7 @@ test("int8 draws other pictures with the same adapters", async () => {
   expect(pictures).not.toBe(ofBefore.pictures);
 });
 
-test("another engine trains and draws anew, in float32 too", async () => {
+test("another engine trains and draws again, in float32 too", async () => {
   const [single, half] = [
     await keys({ engine: "openvino", precision: "float32" }),
     await keys({ engine: "openvino", precision: "bfloat16" }),

@@ -75,7 +75,7 @@ ${breakdown(arms, "prompt")}
 `;
 }
 
-/** "by OpenVINO in bfloat16". */
+/** For example "by OpenVINO in bfloat16". */
 const drawnBy = ({ computed: { engine, precision } }: Results["experiment"]): string =>
   `by ${engine === "openvino" ? "OpenVINO" : "ONNX Runtime"} in ${precision}`;
 

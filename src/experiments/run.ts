@@ -44,9 +44,9 @@ export interface RunOptions {
   readonly shard?: { readonly part: number; readonly of: number } | undefined;
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
-  /** What products are computed in: what the experiment says by default, float32 if that says nothing. */
+  /** Number type of matrix products; by default the experiment's, else float32. */
   readonly precision?: PrecisionName | undefined;
-  /** Told what draws, once that is known. */
+  /** Called once with the device and number type, when they are known. */
   readonly onCompute?: ((compute: Compute) => void) | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
@@ -92,7 +92,7 @@ export async function openPlan(experiment: Experiment, identities: Identities, f
   return planOf(experiment, await conceptsOf(experiment, join(folder, "references")), identities, folder);
 }
 
-/** What draws an experiment's pictures on this machine. */
+/** The device and number type for an experiment's pictures on this machine. */
 export async function computeOf(
   { model, precision }: Pick<Experiment, "model" | "precision">,
   { device, signal }: Pick<RunOptions, "device" | "signal">,
@@ -101,7 +101,7 @@ export async function computeOf(
   return resolveCompute({ device, precision }, parameters);
 }
 
-/** The engine that measures: in float32, whatever draws, so that scores compare. */
+/** The engine for scores: always float32, so that scores are comparable. */
 export const measuringEngine = async ({ device, threads }: Pick<RunOptions, "device" | "threads">): Promise<Engine> =>
   startEngine({ ...(await resolveCompute({ device })), threads });
 
@@ -150,7 +150,7 @@ export async function runCells(
 
   const engine = await measuringEngine({ device, threads });
   const drawing = { ...compute, threads, signal };
-  // int8 is for drawing alone.
+  // int8 is only for drawing.
   const learning: TrainOptions = compute.precision === "int8" ? { ...drawing, precision: "float32" } : drawing;
   let pipeline: Pipeline | undefined;
   const doCell = async (cell: Cell, encoders: Encoders): Promise<"done" | "held"> => {

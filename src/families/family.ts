@@ -95,7 +95,7 @@ export type Modules = (component: string) => Module;
 
 /** A tokenized prompt, as the text networks take it. */
 export interface Tokens {
-  /** Numbers by text graph input, the same length for every prompt unless the family has {@link TextSide.feeds}. */
+  /** Numbers by input of the text graph, the same length for every prompt unless the family has {@link TextSide.feeds}. */
   readonly inputs: Readonly<Record<string, readonly number[]>>;
   /** Positions of the states that the denoiser uses; all by default. */
   readonly states?: readonly number[];

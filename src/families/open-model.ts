@@ -94,12 +94,12 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
   );
 }
 
-/** A stranger's name, for messages. */
+/** A name from a file, for messages. */
 function oneLine(name: string): string {
   return name.replaceAll(/[\p{C}\s]+/gu, " ");
 }
 
-/** A pipeline with code of its own is named by its module and its class. */
+/** The class name, or the module and class of a pipeline with its own code. */
 const modelIndex = z.looseObject({
   _class_name: z.union([
     z.string().transform(oneLine),
@@ -163,13 +163,13 @@ async function openFolder(
   return { family, files };
 }
 
-/** A network that was saved with an adapter's layers in it: without them it would not be what its author trained. */
+/** Refuses a network saved with an adapter's layers in it: without them it would not be what its author trained. */
 function refuseUnmerged(folder: string, keys: Iterable<string>): void {
   for (const key of keys) {
     if (!/\.(lora_[AB]|lora_down|lora_up|base_layer)\.|_lora\.(down|up)\./.test(key)) continue;
     throw new TillerError(
       "model-unsupported",
-      `${folder} holds ${key}, a layer of an adapter that was saved inside the network: save it merged (fuse_lora in Diffusers), or apart.`,
+      `${folder} contains ${key}, a layer of an adapter that was saved inside the network: merge it (fuse_lora in Diffusers), or save it separately.`,
       { paths: [folder] },
     );
   }

@@ -202,9 +202,9 @@ test.each<[string, number, number, number, [number, number, number, number], [nu
 
 test.each<[string, number, number, number, number]>([
   ["depthwise", 4, 4, 4, 3],
-  ["depthwise, of two outputs each", 3, 6, 3, 3],
-  ["1x1 in groups", 4, 6, 2, 1],
-  ["3x3 in groups", 4, 6, 2, 3],
+  ["depthwise, with two outputs per channel", 3, 6, 3, 3],
+  ["grouped 1x1", 4, 6, 2, 1],
+  ["grouped 3x3", 4, 6, 2, 3],
 ])("the gradients of a %s convolution are right", async (_, channels, out, groups, kernel) => {
   const around = (kernel - 1) / 2;
   const shape = [out, channels / groups, kernel, kernel];
@@ -229,7 +229,7 @@ test("the gradient of a layer normalisation is right", async () => {
   });
 });
 
-test("the gradient of a division by the root mean square is right", async () => {
+test("the gradient of RMS normalisation is right", async () => {
   const feeds = { x: random([2, 3, 4], 1) };
   await check(g.rmsNorm(g.input("x", [rows, 3, 4]), 2, 1e-3), feeds);
   await check(g.rmsNorm(g.input("x", [rows, 3, 4]), 1, 1e-3), feeds);
@@ -284,7 +284,7 @@ test("embedding rows that are looked up twice get both gradients, the others non
   await check(g.gather(table, g.input("ids", [rows, 2], "int32")), { table: random([5, 3], 1), ids });
 });
 
-test("the gradients of channels that become pixels, are repeated or averaged are right", async () => {
+test("the gradients of pixel shuffle, and of repeated and averaged channels, are right", async () => {
   const x = g.input("x", [rows, 8, g.multiplyDims(height, 2), g.multiplyDims(width, 2)]);
   const feeds = { x: random([2, 8, 2, 4], 1) };
   await check(g.pixelShuffle(x), feeds);

@@ -174,7 +174,7 @@ test("a graph without weights that may be int8 stays the same", async () => {
   expect(g.quantised({ y }, () => expect.unreachable()).y).toBe(y);
 });
 
-test("a convolution of single pixels has a step for each pixel: one that is large takes nothing from the others", async () => {
+test("a 1x1 convolution has a scale per pixel: a large pixel costs the others no precision", async () => {
   const w = g.parameter(await weight([12, 12, 1, 1]), int8);
   const { y } = await inInt8({ y: g.conv(image(12), w) });
   const values = noise(12 * 6);
@@ -187,7 +187,7 @@ test("a convolution of single pixels has a step for each pixel: one that is larg
   expect(others(found)).toEqual(others(expected));
 });
 
-test("a convolution in groups stays as it is", async () => {
+test("a grouped convolution is not quantised", async () => {
   const w = g.parameter(await weight([12, 1, 3, 3]), int8);
   const y = g.conv(image(12), w, undefined, { groups: 12 });
   expect(g.quantised({ y }, () => expect.unreachable()).y).toBe(y);

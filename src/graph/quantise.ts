@@ -80,7 +80,7 @@ function byToken(x: Value, zero = zeroOf(x)): Operand {
   return { q: quantise(flat, step, zero), step: reshape(step, [step.shape[0]!, 1]), zero };
 }
 
-/** Whether a convolution is a linear layer that every pixel goes through by itself. */
+/** Whether a convolution is a linear layer applied to each pixel. */
 function ofSinglePixels({ inputs, attributes }: Value): boolean {
   const { stride, padding } = attributes as Required<ConvOptions>;
   return stride === 1 && [...inputs[1]!.shape.slice(2), ...padding].every((n, i) => n === (i < 2 ? 1 : 0));

@@ -29,7 +29,7 @@ describe("a mismatch names the operator and both shapes:", () => {
       /conv of \[1, 4, 8, 8\] and \[6, 1, 3, 3\]: 2 groups do not fit the channels/,
     ],
     [
-      "conv in groups that its outputs do not have",
+      "conv whose outputs do not divide into its groups",
       () => g.conv(g.input("x", [1, 4, 8, 8]), g.input("w", [5, 2, 3, 3]), undefined, { groups: 2 }),
       /\[5, 2, 3, 3\]: 2 groups do not fit the channels/,
     ],
@@ -41,14 +41,14 @@ describe("a mismatch names the operator and both shapes:", () => {
       /attention of \[batch, 4, 8\] and \[batch, 4, 8\] and \[batch, 5, 8\]/,
     ],
     [
-      "attention's bias",
+      "attention with a bias",
       () => g.attention(a, b, b, 2, { bias: g.input("bias", [g.symbol("batch"), 4]) }),
       /\[batch, 5, 8\] and \[batch, 4\]: the bias is not one number for each key/,
     ],
     [
       "attention that is causal and has a bias",
       () => g.attention(a, a, a, 2, { causal: true, bias: g.input("bias", [g.symbol("batch"), 4]) }),
-      /it is causal or has a bias, not both/,
+      /it cannot be causal and have a bias/,
     ],
     ["attention's heads", () => g.attention(a, a, a, 3), /3 heads do not divide the width/],
     ["layer norm", () => g.layerNorm(a, g.input("s", [7]), g.input("t", [7]), 1e-5), /\[batch, 4, 8\] and \[7\]/],

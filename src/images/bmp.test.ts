@@ -1,4 +1,4 @@
-/** Bitmaps of every depth; the bytes are laid as Microsoft's documentation of BITMAPINFOHEADER has them. */
+/** Bitmaps of every depth; the layout follows Microsoft's documentation of BITMAPINFOHEADER. */
 import { describe, expect, test } from "vitest";
 import { decodeBmp } from "./bmp.ts";
 
@@ -41,7 +41,7 @@ const le16 = (...values: readonly number[]) => values.flatMap((v) => [v & 255, v
 const pixels = (bytes: Uint8Array) => [...decodeBmp(bytes, 1e6).data];
 
 describe("a bitmap", () => {
-  test("of 24 bits has its rows from the bottom up, blue first", () => {
+  test("of 24 bits has its rows bottom-up, blue first", () => {
     const rows = [
       [0, 0, 255, 0, 255, 0],
       [255, 0, 0, 9, 8, 7],
@@ -66,14 +66,14 @@ describe("a bitmap", () => {
       [0, 128, 64],
     ];
     const palette = colours.flatMap(([r, g, b]) => [b!, g!, r!, 0]);
-    // A number beyond the palette is black.
+    // An index beyond the palette is black.
     const wanted = expected.flatMap((index) => colours[index] ?? [0, 0, 0]);
     expect(pixels(bmp({ bits, width: 2, height: 1 }, palette, [row]))).toEqual(wanted);
     const short = colours.flatMap(([r, g, b]) => [b!, g!, r!]);
     expect(pixels(bmp({ bits, width: 2, height: 1, header: 12 }, short, [row]))).toEqual(wanted);
   });
 
-  test("of 16 bits has 5 a colour, or as its masks say", () => {
+  test("of 16 bits has 5 per colour, or as its masks say", () => {
     const row = le16(0x7c00, 0x03e0, 0x4210);
     expect(pixels(bmp({ bits: 16, width: 3, height: 1 }, [], [row]))).toEqual([255, 0, 0, 0, 255, 0, 132, 132, 132]);
     const masks = le32(0xf800, 0x7e0, 0x1f, 0);
@@ -81,7 +81,7 @@ describe("a bitmap", () => {
     expect(pixels(given)).toEqual([255, 0, 0, 0, 255, 0]);
   });
 
-  test("of 32 bits has transparency if its masks say so, and lies on white", () => {
+  test("of 32 bits has alpha if its masks say so, and is composited on white", () => {
     const row = le32(0x00ff0000, 0x8000ff00 | 0, 0xff0000ff | 0).map((v) => v & 255);
     expect(pixels(bmp({ bits: 32, width: 3, height: 1 }, [], [row]))).toEqual([255, 0, 0, 0, 255, 0, 0, 0, 255]);
     const masks = le32(0xff0000, 0xff00, 0xff, 0xff000000 | 0).map((v) => v & 255);
@@ -90,7 +90,7 @@ describe("a bitmap", () => {
       bytes.set(masks, 54);
       return pixels(bytes);
     };
-    // 127 of 255 is white that shines through.
+    // 127 of 255 is the white background.
     expect(given(row)).toEqual([255, 255, 255, 127, 255, 127, 0, 0, 255]);
     expect(given(row.map((v, i) => (i % 4 === 3 ? 0 : v)))).toEqual([255, 0, 0, 0, 255, 0, 0, 0, 255]);
   });

@@ -1,20 +1,20 @@
-/** Windows bitmaps, which sharp does not read: of 1 to 32 bits a pixel, with palettes and bit fields, not run-length encoded. */
+/** Windows bitmaps, which sharp does not read: 1 to 32 bits per pixel, with palettes and bit fields, not run-length encoded. */
 import type { Pixels } from "./pixels.ts";
 
-/** Where a colour lies in a pixel: its bits' place and the largest number in them. */
+/** A channel's bits in a pixel: where they begin, and their largest value. */
 interface Field {
   readonly shift: number;
   readonly most: number;
 }
 
-/** Of 16 bits 5 a colour, of 32 bits 8: red, green, blue; no transparency. */
+/** Default masks of red, green, blue and alpha: 5 bits each of 16, 8 of 32; no alpha. */
 const usualFields = { 16: [0x7c00, 0x3e0, 0x1f, 0], 32: [0xff0000, 0xff00, 0xff, 0] } as const;
 
 /**
- * A bitmap as RGB, transparency laid on white. A profile in it is passed over.
+ * A bitmap as RGB, composited on white. A colour profile is ignored.
  *
- * @param mostPixels More are refused before anything is decoded.
- * @throws Error saying why, in a few words, if it cannot be decoded.
+ * @param mostPixels A larger picture is refused before decoding.
+ * @throws Error with a short reason if it cannot be decoded.
  */
 export function decodeBmp(bytes: Uint8Array, mostPixels: number): Pixels {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -38,7 +38,7 @@ export function decodeBmp(bytes: Uint8Array, mostPixels: number): Pixels {
   const alphas = bits === 32 && packing === 3 ? new Uint8Array(width * height) : undefined;
   const pixel = new Uint8Array(4).fill(255);
   for (let y = 0; y < height; y++) {
-    // Rows go upwards, but where the height is negative.
+    // Rows run bottom-up unless the height is negative.
     const row = start + stride * (signed < 0 ? y : height - 1 - y);
     for (let x = 0; x < width; x++) {
       put(pixel, row, x);
@@ -47,12 +47,12 @@ export function decodeBmp(bytes: Uint8Array, mostPixels: number): Pixels {
       if (alphas) alphas[at] = pixel[3]!;
     }
   }
-  // Programs that write zeros there mean nothing by them.
+  // Some programs write zeros for alpha and mean opaque.
   if (alphas?.some((alpha) => alpha > 0)) layOnWhite(data, alphas);
   return { width, height, data };
 }
 
-/** Puts the colour of a row's pixel into four bytes: red, green, blue, transparency. */
+/** Writes a pixel of a row into four bytes: red, green, blue, alpha. */
 type Reader = (pixel: Uint8Array, row: number, x: number) => void;
 
 function reader(
@@ -72,7 +72,7 @@ function reader(
         pixel[i] = most === 0 ? 255 : Math.round((((value >>> shift) & most) * 255) / most);
     };
   }
-  if (bits !== 1 && bits !== 4 && bits !== 8) throw new Error(`the bitmap has ${bits} bits a pixel`);
+  if (bits !== 1 && bits !== 4 && bits !== 8) throw new Error(`the bitmap has ${bits} bits per pixel`);
   const size = header === 12 ? 3 : 4;
   const first = 14 + header;
   const colours = Math.min(2 ** bits, Math.floor((start - first) / size));
@@ -80,12 +80,12 @@ function reader(
     const byte = view.getUint8(row + ((x * bits) >> 3));
     const index = (byte >> (8 - bits - ((x * bits) & 7))) & (2 ** bits - 1);
     if (index < colours) put(pixel, first + size * index);
-    // A number beyond the palette is black, as programs show it.
+    // An index beyond the palette is black, as other programs show it.
     else pixel.fill(0, 0, 3);
   };
 }
 
-/** Behind a header of 40 bytes stand three, in longer ones transparency's as well. */
+/** Three masks follow a 40-byte header; longer headers include one for alpha. */
 function masksIn(view: DataView, header: number): number[] {
   if (view.byteLength < 70) throw new Error("the bitmap is cut short");
   return [54, 58, 62, 66].map((at) => (at === 66 && header < 56 ? 0 : view.getUint32(at, true)));

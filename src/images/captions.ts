@@ -1,4 +1,4 @@
-/** The texts of pictures: files beside them, and Hugging Face's metadata.jsonl. */
+/** Captions of pictures: files beside them, and Hugging Face's metadata.jsonl. */
 
 import { z } from "zod";
 import { extname } from "#bytes";
@@ -8,21 +8,21 @@ import { TillerError } from "../errors/index.ts";
 
 /** Where a picture's caption is. */
 export interface Caption {
-  /** What tells it from other captions of the same words: its file's name from the folder of pictures on. */
+  /** Its file's path relative to the folder of pictures, which tells captions with the same words apart. */
   readonly name: string;
   readonly file: string;
-  /** The caption itself, where the file holds more than that. */
+  /** The caption itself, if the file contains more than that. */
   readonly text?: string;
 }
 
-/** More bytes than any caption has; files of many captions may be longer. */
+/** The most bytes of a caption, and of a file of many captions. */
 const [mostOfOne, mostOfMany] = [1 << 20, 1 << 28];
 
-/** A caption's bytes: of a file beside a picture all, else the words in UTF-8. */
+/** A caption's bytes: the whole of its own file, else the text in UTF-8. */
 export const captionBytes = async ({ file, text }: Caption): Promise<Uint8Array<ArrayBuffer>> =>
   text === undefined ? readSmall(file, mostOfOne) : new TextEncoder().encode(text);
 
-/** The words in a caption's bytes; undefined if there are none. @throws TillerError `text-encoding` naming the file. */
+/** The text in a caption's bytes; undefined if it is blank. @throws TillerError `text-encoding` naming the file. */
 export function captionIn(bytes: Uint8Array, { file, text }: Caption): string | undefined {
   const words = (text ?? decodeWords(bytes, file)).trim();
   return words === "" ? undefined : words;
@@ -32,7 +32,7 @@ export function captionIn(bytes: Uint8Array, { file, text }: Caption): string | 
 export const readCaption = async (caption: Caption): Promise<string | undefined> =>
   captionIn(await captionBytes(caption), caption);
 
-/** Captions' files by their names without the extension: `.txt`, or else `.caption`, as kohya's scripts call them. */
+/** Caption files by name without the extension: `.txt`, or else `.caption`, as for kohya's scripts. */
 export function captionFiles(names: readonly string[]): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const ending of [".caption", ".CAPTION", ".TXT", ".txt"]) {
@@ -45,7 +45,7 @@ export function captionFiles(names: readonly string[]): ReadonlyMap<string, stri
   return files;
 }
 
-/** The lines of a file of texts that are not empty, as Python's `splitlines` ends them. */
+/** The non-blank lines of a text file, trimmed. */
 export async function readLines(file: string): Promise<string[]> {
   const lines = decodeWords(await readSmall(file, mostOfMany), file).split(/\r\n?|\n/);
   return lines.map((line) => line.trim()).filter((line) => line !== "");
@@ -53,14 +53,14 @@ export async function readLines(file: string): Promise<string[]> {
 
 const line = z.object({ file_name: z.string() }).catchall(z.unknown());
 
-/** What the field with the text is called, in data sets for the scripts of Diffusers. */
+/** Names of the text field in data sets for Diffusers' scripts. */
 const textFields = ["text", "caption", "prompt"];
 
 /**
- * Texts by picture's name, from the lines of a `metadata.jsonl`: `{"file_name": "a.png", "text": "a cat"}`. The text is the
+ * Texts by picture name, from the lines of a `metadata.jsonl`: `{"file_name": "a.png", "text": "a cat"}`. The text is in the
  * field `text`, `caption` or `prompt`.
  *
- * @throws TillerError naming the file and the line that has another form.
+ * @throws TillerError naming the file and the first line without these fields.
  */
 export async function readMetadata(file: string): Promise<ReadonlyMap<string, string>> {
   const texts = new Map<string, string>();

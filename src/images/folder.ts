@@ -1,4 +1,4 @@
-/** Folders of pictures: every visible file is used, or left out by its name. */
+/** Folders of pictures: every visible file is either used or reported by name as left out. */
 import { extname, join, kindOf, list, withSource } from "#bytes";
 import { readPixels } from "#images";
 import { TillerError } from "../errors/index.ts";
@@ -8,20 +8,20 @@ import type { Pixels } from "./pixels.ts";
 
 /** A picture in a folder. */
 export interface FolderPicture {
-  /** From the folder on: `a.jpg`, or `10_sks cat/a.jpg`. */
+  /** Path relative to the folder: `a.jpg`, or `10_sks cat/a.jpg`. */
   readonly name: string;
   readonly file: string;
-  /** Times that it is shown while a picture that counts 1 is shown once: of kohya's `10_sks cat` folders. */
+  /** How often it is shown relative to the others, from kohya's `10_sks cat` folders; 1 otherwise. */
   readonly repeats: number;
   readonly caption: Caption | undefined;
 }
 
-/** What lies in a folder and is not used. */
+/** A file or subfolder that is not used. */
 export interface LeftOut {
-  /** From the folder on. */
+  /** Path relative to the folder. */
   readonly name: string;
   readonly why: string;
-  /** Whether it is a picture or a video, or may hold some. */
+  /** Whether it is a picture or a video, or may contain any. */
   readonly picture: boolean;
 }
 
@@ -30,25 +30,24 @@ export interface PictureFolder {
   readonly pictures: readonly FolderPicture[];
   /** Sorted by name. */
   readonly leftOut: readonly LeftOut[];
-  /** Sentences about kohya's folders. */
+  /** Messages about kohya's folders. */
   readonly notes: readonly string[];
 }
 
-/** What systems leave in folders; names that begin with a full stop are hidden as well. */
+/** Hidden files, and files that operating systems leave in folders. */
 const ofSystems = /^(\.|thumbs\.db$|ehthumbs\.db$|desktop\.ini$|icon\r$|__macosx$|@eadir$)/i;
 
-/** kohya's folders: how often their pictures are shown, and their text. */
+/** kohya's folder names: repeats, then the caption. */
 const kohyas = /^(\d+)_(.+)$/;
 
 /**
- * All of a folder.
+ * The pictures of a folder with their captions, and what is left out.
  *
- * Pictures are told by their names or, where these say nothing, by their first bytes. Captions are in `.txt` or `.caption`
- * files beside them, or in `metadata.jsonl` as Hugging Face's imagefolder has it. Where the folder has no pictures of its
- * own, those of folders named as kohya's scripts have it, `10_sks cat`, are its pictures, and "sks cat" is the text of those
- * without a caption.
+ * Pictures are recognised by extension, else by their first bytes. Captions are in `.txt` or `.caption` files beside them, or
+ * in a `metadata.jsonl` as for Hugging Face's imagefolder. If the folder has no pictures of its own, those in subfolders named
+ * as for kohya's scripts (`10_sks cat`) are used, with "sks cat" as the caption of pictures that have none.
  *
- * @throws TillerError `pictures-missing` if the folder is missing or has no pictures; or if captions cannot be read.
+ * @throws TillerError `pictures-missing` if the folder is missing or has no pictures; also if a caption cannot be read.
  */
 export async function pictureFolder(folder: string): Promise<PictureFolder> {
   const found = await pictureFolderOrEmpty(folder);
@@ -61,7 +60,7 @@ export async function pictureFolder(folder: string): Promise<PictureFolder> {
   );
 }
 
-/** The same, of a folder that may have none. */
+/** Like {@link pictureFolder}, but allows a folder without pictures. */
 export async function pictureFolderOrEmpty(folder: string): Promise<PictureFolder> {
   const own = await sortOut(folder, "");
   let { pictures } = own;
@@ -78,7 +77,7 @@ export async function pictureFolderOrEmpty(folder: string): Promise<PictureFolde
       );
       if (inner.pictures.length > 0)
         notes.push(
-          `each picture of ${name} is shown ${times} times, as "${caption.text}" if it has no caption of its own; only the ratio to other folders counts`,
+          `pictures in ${name} are repeated ${times} times, with the caption "${caption.text}" if they have none; only the ratio to other folders counts`,
         );
       leftOut.push(...inner.leftOut, ...inner.folders.map((one) => asFolder(`${name}/${one}`)));
     }
@@ -94,22 +93,22 @@ export async function pictureFolderOrEmpty(folder: string): Promise<PictureFolde
 export const pictureNames = async (folder: string): Promise<string[]> =>
   (await pictureFolder(folder)).pictures.map(({ name }) => name);
 
-/** The same, of a folder that may have none. */
+/** Like {@link pictureNames}, but allows a folder without pictures. */
 export const picturesIn = async (folder: string): Promise<string[]> =>
   (await pictureFolderOrEmpty(folder)).pictures.map(({ name }) => name);
 
-/** A folder's pictures, each decoded when it is asked for: those of thousands are never in memory together. */
+/** A folder's pictures, decoded one at a time: thousands would not fit into memory together. */
 export async function* decoded({ pictures }: Pick<PictureFolder, "pictures">): AsyncGenerator<Pixels, void, undefined> {
   for (const { file } of pictures) yield await readPixels(file);
 }
 
-/** The folder without files that are no pictures: those of a folder that is not there for its pictures alone. */
+/** Leaves out mention of files that are not pictures, for folders that also serve other purposes. */
 export const onlyPictures = ({ leftOut, ...rest }: PictureFolder): PictureFolder => ({
   ...rest,
   leftOut: leftOut.filter(({ picture }) => picture),
 });
 
-/** What a person is told of a folder. */
+/** Warnings about a folder, for people. */
 export async function pictureWarnings({ pictures, leftOut, notes }: PictureFolder): Promise<string[]> {
   const moving: string[] = [];
   for (const { name, file } of pictures) {
@@ -121,31 +120,31 @@ export async function pictureWarnings({ pictures, leftOut, notes }: PictureFolde
   return [...leftOutWarnings(leftOut), ...firstFrames(moving), ...notes];
 }
 
-/** The sentence about pictures of several frames; none if there are none. */
+/** The warning about pictures with several frames, if there are any. */
 export const firstFrames = (names: readonly string[]): string[] =>
-  names.length === 0 ? [] : [`of ${shortList(names)} the first frame is used, others are left out`];
+  names.length === 0 ? [] : [`only the first frame is used: ${shortList(names)}`];
 
-/** Sentences about what is left out, one for each reason. */
+/** Warnings about what is left out, one for each reason. */
 export function leftOutWarnings(leftOut: readonly LeftOut[]): string[] {
   const byReason = new Map<string, string[]>();
   for (const { name, why } of leftOut) byReason.set(why, [...(byReason.get(why) ?? []), name]);
   return [...byReason].map(([why, names]) => `left out ${shortList(names)}: ${why}`);
 }
 
-/** Names in a row, not more of them than a person reads. */
+/** At most ten names, and how many more there are. */
 function shortList(names: readonly string[]): string {
   const more = names.length - 10;
   return more > 0 ? `${names.slice(0, 10).join(", ")} and ${more} more` : names.join(", ");
 }
 
 interface Sorted extends Omit<PictureFolder, "notes"> {
-  /** Sub-folders. */
+  /** Subfolders. */
   readonly folders: readonly string[];
-  /** Those that `metadata.jsonl` names pictures of. */
+  /** Subfolders with pictures that `metadata.jsonl` names. */
   readonly within: ReadonlySet<string>;
 }
 
-/** One folder by itself. `prefix` stands before the names. */
+/** One folder without its subfolders. `prefix` is put before the names. */
 async function sortOut(folder: string, prefix: string): Promise<Sorted> {
   const names = (await namesIn(folder)).filter((name) => !ofSystems.test(name)).sort();
   const folders: string[] = [];
@@ -161,7 +160,7 @@ async function sortOut(folder: string, prefix: string): Promise<Sorted> {
     else if (name !== metadataName) {
       const kind = await kindOfFile(join(folder, name));
       if (kind && kind.unread === undefined) shown.push(name);
-      else leave(name, kind?.unread ?? (likeMetadata.test(name) ? onlyMetadata : "no picture"), kind !== undefined);
+      else leave(name, kind?.unread ?? (likeMetadata.test(name) ? onlyMetadata : "not a picture"), kind !== undefined);
     }
   }
 
@@ -175,7 +174,7 @@ async function sortOut(folder: string, prefix: string): Promise<Sorted> {
     if (safe && (await kindOf(join(folder, name))) === "file") {
       shown.push(name);
       for (let depth = 1; depth < parts.length; depth++) within.add(parts.slice(0, depth).join("/"));
-    } else leave(`${metadataName}: ${name}`, "there is no such picture");
+    } else leave(`${metadataName}: ${name}`, "the picture does not exist");
   }
   const named = new Set([...shown, ...within]);
   for (const inner of within) {
@@ -189,8 +188,8 @@ async function sortOut(folder: string, prefix: string): Promise<Sorted> {
   const stems = new Set(shown.map((name) => stemOf(name)));
   for (const name of texts) {
     const used = beside.get(stemOf(name));
-    if (!stems.has(stemOf(name))) leave(name, "the caption of no picture");
-    else if (used !== name) leave(name, `${prefix}${used} is read in its place`);
+    if (!stems.has(stemOf(name))) leave(name, "a caption without a picture");
+    else if (used !== name) leave(name, `${prefix}${used} is used instead`);
   }
   const captionOf = (name: string): Caption | undefined => {
     const file = beside.get(stemOf(name));
@@ -206,7 +205,7 @@ async function sortOut(folder: string, prefix: string): Promise<Sorted> {
 
 const metadataName = "metadata.jsonl";
 const likeMetadata = /^meta.*\.(json\w*|csv|parquet)$/i;
-const onlyMetadata = `of such files only ${metadataName} is read, for captions by picture's name`;
+const onlyMetadata = `captions by picture name are read from ${metadataName} only`;
 
 async function namesIn(folder: string): Promise<string[]> {
   return list(folder).catch((error: { readonly code?: string }) => {
@@ -219,7 +218,7 @@ async function namesIn(folder: string): Promise<string[]> {
   });
 }
 
-/** By its first bytes and its name. What cannot be opened is told by its name alone. */
+/** By first bytes and name; by name alone if the file cannot be opened. */
 async function kindOfFile(file: string) {
   const head = await withSource(file, (source) => source.read(0, Math.min(source.size, headLength))).catch(
     () => new Uint8Array(0),
@@ -234,11 +233,11 @@ const isKohyas = (name: string): boolean => Number(kohyas.exec(name)?.[1] ?? 0) 
 
 const asFolder = (name: string): LeftOut => ({
   name: `${name}/`,
-  why: "folders within are not read, unless they alone have the pictures and are named as kohya's 10_sks cat",
+  why: "subfolders are not read, except those named like kohya's 10_sks cat in a folder without other pictures",
   picture: true,
 });
 
-/** Only the ratio of repeats counts, for training is told its steps and not its epochs: 10 and 20 are 1 and 2. */
+/** Training counts steps, not epochs, so only the ratio of repeats matters: 10 and 20 become 1 and 2. */
 function sharingRepeats(pictures: readonly FolderPicture[]): FolderPicture[] {
   const divisor = pictures.reduce((sum, { repeats }) => gcd(sum, repeats), 0);
   return pictures.map((picture) => ({ ...picture, repeats: picture.repeats / divisor }));

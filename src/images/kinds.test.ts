@@ -1,4 +1,4 @@
-/** Pictures by their first bytes, and whether there is more than the first frame. */
+/** Picture formats by their first bytes, and whether there is more than one frame. */
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
@@ -9,15 +9,15 @@ const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "l
 const box = (...brands: readonly string[]): Uint8Array =>
   bytes(`\0\0\0${String.fromCharCode(8 + 4 * (brands.length + 1))}ftyp${brands[0]}\0\0\0\0${brands.slice(1).join("")}`);
 
-describe("the kind of a file is told", () => {
+describe("the format of a file is recognised:", () => {
   const drawn = () => sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } });
-  test.each(["jpeg", "png", "webp", "gif", "tiff", "avif"] as const)("%s, which is read", async (format) => {
+  test.each(["jpeg", "png", "webp", "gif", "tiff", "avif"] as const)("%s, which is supported", async (format) => {
     const file = new Uint8Array(await drawn().toFormat(format).toBuffer());
     expect(kindOfPicture(file, "a")).toEqual({ name: expect.stringMatching(new RegExp(format, "i")) });
     expect(() => refuseOtherKinds("a", file)).not.toThrow();
   });
 
-  // Brands as phones and libheif write them; magic numbers as the formats' specifications have them.
+  // Brands as written by phones and libheif; magic numbers from the formats' specifications.
   test.each([
     [box("heic", "mif1", "heic"), "a.jpg", "HEIC", "export it as JPEG"],
     [box("mif1", "heix"), "a.jpg", "HEIC", "export it as JPEG"],
@@ -35,12 +35,12 @@ describe("the kind of a file is told", () => {
     [bytes("%PDF-1.7"), "a.jpg", "PDF", "JPEG or PNG"],
     [bytes("RIFF\0\0\0\0AVI "), "a.jpg", "AVI", "frames"],
     [bytes("\x1aE\xdf\xa3"), "a.jpg", "WebM", "frames"],
-  ])("of one that is not: %# %s", (head, file, name, fix) => {
+  ])("one that is not supported: %# %s", (head, file, name, fix) => {
     expect(kindOfPicture(head, file)?.unread).toContain(name);
     expect(() => refuseOtherKinds(file, head)).toThrow(refusal("picture-unreadable", file, name, fix));
   });
 
-  test("by AVIF's brand where HEIC's stand beside it, and by the bytes before the name", async () => {
+  test("AVIF's brand before HEIC's, and the bytes before the name", async () => {
     expect(kindOfPicture(box("mif1", "avif", "miaf"), "a.heic")?.name).toBe("AVIF");
     expect(kindOfPicture(new Uint8Array(await drawn().jpeg().toBuffer()), "IMG_1.HEIC")).toEqual({ name: "JPEG" });
     expect(kindOfPicture(bytes("some words"), "a.md")).toBeUndefined();
@@ -52,7 +52,7 @@ describe("the kind of a file is told", () => {
     ["\0".repeat(600), "download-incomplete"],
     ["", "picture-unreadable"],
     ["some words", "picture-unreadable"],
-  ] as const)("of what is no picture: %j", (text, code) => {
+  ] as const)("a file that is not a picture: %j", (text, code) => {
     expect(() => refuseOtherKinds("a.jpg", bytes(text))).toThrow(refusal(code, "a.jpg"));
   });
 });
@@ -62,29 +62,29 @@ describe("frames after the first", () => {
   const frames = (...all: readonly Buffer[]) =>
     sharp(Buffer.concat(all), { raw: { width: 10, height: 10 * all.length, channels: 3, pageHeight: 10 } });
 
-  test.each(["gif", "webp"] as const)("of a %s are seen", async (format) => {
+  test.each(["gif", "webp"] as const)("in a %s are found", async (format) => {
     expect(hasMoreFrames(await frames(red, blue).toFormat(format).toBuffer())).toBe(true);
     expect(hasMoreFrames(await frames(red).toFormat(format).toBuffer())).toBe(false);
   });
 
-  test("of an APNG are seen, and a PNG has none", async () => {
+  test("in an APNG are found, and a PNG has none", async () => {
     const png = await frames(red).png().toBuffer();
     expect(hasMoreFrames(png)).toBe(false);
     expect(hasMoreFrames(apng(png, 2))).toBe(true);
     expect(hasMoreFrames(apng(png, 1))).toBe(false);
   });
 
-  test("of a TIFF are its further pages", async () => {
+  test("in a TIFF are its further pages", async () => {
     const tiff = await frames(red).tiff({ compression: "none" }).toBuffer();
     expect(hasMoreFrames(tiff)).toBe(false);
-    // The offset of the next page stands behind the twelve bytes of each entry.
+    // The offset of the next page follows the twelve-byte entries.
     const at = tiff.readUInt32LE(4);
     tiff.writeUInt32LE(8, at + 2 + 12 * tiff.readUInt16LE(at));
     expect(hasMoreFrames(tiff)).toBe(true);
   });
 });
 
-/** A PNG with APNG's acTL chunk behind its header: how many frames, played for ever. */
+/** A PNG with APNG's acTL chunk after its header: the number of frames, played forever. */
 function apng(png: Buffer, count: number): Buffer {
   const chunk = Buffer.alloc(20);
   chunk.writeUInt32BE(8, 0);

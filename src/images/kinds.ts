@@ -1,21 +1,21 @@
-/** What a picture file is by its first bytes, whatever its name says: which kinds are read, and what to do about the others. */
+/** Recognises picture formats by their first bytes, whatever the name: which are read, and what to do about the others. */
 import { refusalOf } from "../bytes/file-kind.ts";
 import { TillerError } from "../errors/index.ts";
 
-/** A kind of file. */
+/** A file format. */
 export interface PictureKind {
-  /** As people call it: "HEIC". */
+  /** Its usual name: "HEIC". */
   readonly name: string;
-  /** Why and what to do where it is not read; undefined where it is. */
+  /** If it is not supported, that and what to do; undefined if it is. */
   readonly unread?: string;
 }
 
-/** Bytes at the beginning that {@link kindOfPicture} looks at. */
+/** How many bytes {@link kindOfPicture} looks at. */
 export const headLength = 512;
 
 const saveAs = (name: string, fix = "save it as JPEG or PNG"): PictureKind => ({
   name,
-  unread: `${name} is not read: ${fix}`,
+  unread: `${name} is not supported: ${fix}`,
 });
 const heic = saveAs("HEIC", "export it as JPEG (on a Mac: sips -s format jpeg *.heic --out .)");
 const video = (name: string) => saveAs(name, "save frames of the video as pictures");
@@ -23,7 +23,7 @@ const [jpeg, png, webp, gif, tiff, avif, bmp] = ["JPEG", "PNG", "WebP", "GIF", "
   name,
 }));
 
-/** By the bytes at their beginning; a dot stands for any byte. */
+/** First bytes; a dot stands for any byte. */
 const marks: readonly (readonly [mark: string, kind: PictureKind])[] = [
   ["\xff\xd8\xff", jpeg!],
   ["\x89PNG\r\n\x1a\n", png!],
@@ -49,11 +49,11 @@ const marks: readonly (readonly [mark: string, kind: PictureKind])[] = [
   ["\x1aE\xdf\xa3", video("Matroska or WebM")],
 ];
 
-/** By the name, where bytes do not tell: camera's raw files are TIFFs with a small picture in them. */
+/** By name if the bytes do not identify the format: cameras' raw files are TIFFs with a thumbnail. */
 const names: readonly (readonly [name: RegExp, kind: PictureKind])[] = [
   [
     /\.(dng|cr[23]|crw|nef|nrw|arw|sr2|raf|orf|rw2|pef|srw|raw)$/i,
-    saveAs("a camera's raw file", "develop it and save it as JPEG or PNG"),
+    saveAs("camera raw", "develop it and save it as JPEG or PNG"),
   ],
   [/\.(heic|heif|hif)$/i, heic],
   [/\.svgz?$/i, saveAs("SVG")],
@@ -61,15 +61,15 @@ const names: readonly (readonly [name: RegExp, kind: PictureKind])[] = [
   [/\.(mp4|m4v|mov|mpe?g|wmv|flv|3gp|mts)$/i, video("video")],
 ];
 
-/** The extensions of kinds that are read: such a file is a picture, or it is refused. */
+/** Extensions of supported formats: a file with one must be a picture. */
 export const readName = /\.(jpe?g|jpe|jfif|pjpeg|pjp|png|apng|webp|gif|avif|tiff?|bmp|dib)$/i;
 
-/** By the first bytes, then by the name; undefined where neither tells of a picture or a video. */
+/** By first bytes, else by name; undefined if neither suggests a picture or a video. */
 export function kindOfPicture(head: Uint8Array, file: string): PictureKind | undefined {
   const byName = names.find(([name]) => name.test(file))?.[1];
   const byBytes =
     marks.find(([mark]) => begins(head, mark))?.[1] ?? kindOfBox(head) ?? (looksSvg(head) ? saveAs("SVG") : undefined);
-  // A phone's .HEIC may be a JPEG inside; a raw file is a TIFF inside and still raw.
+  // A phone's .HEIC may really be a JPEG, but a raw file begins as a TIFF and is still raw.
   return byBytes === tiff && byName !== undefined ? byName : (byBytes ?? byName);
 }
 
@@ -89,21 +89,21 @@ const looksSvg = (head: Uint8Array): boolean => /^[^<]{0,9}(<\?xml[\s\S]*|<!--[\
 /** Whether the bytes are a Windows bitmap. */
 export const isBmp = (bytes: Uint8Array): boolean => kindOfPicture(bytes.subarray(0, headLength), "") === bmp;
 
-/** @throws TillerError saying what the bytes are, unless they are of a kind that is read. */
+/** @throws TillerError saying what the bytes are, unless the format is supported. */
 export function refuseOtherKinds(file: string, bytes: Uint8Array): void {
   const head = bytes.subarray(0, headLength);
   const kind = kindOfPicture(head, file);
   if (kind && kind.unread === undefined) return;
   const refused = (why: string) =>
-    new TillerError("picture-unreadable", `${file} is not a picture that Tiller reads: ${why}.`, { paths: [file] });
+    new TillerError("picture-unreadable", `Tiller cannot read the picture ${file}: ${why}.`, { paths: [file] });
   if (kind) throw refused(kind.unread!);
   if (bytes.length === 0) throw refused("it is empty; copy it again");
   const other = refusalOf(head, bytes.length, file);
   if (["lfs-pointer", "web-page", "download-incomplete"].includes(other.code)) throw other;
-  throw refused("its first bytes are of no kind of picture; save it again as JPEG or PNG, or remove it");
+  throw refused("its first bytes are not those of any picture format; save it again as JPEG or PNG, or remove it");
 }
 
-/** Whether the file has frames or pages after its first, which is the one that is read. */
+/** Whether the file has frames or pages after the first; only the first is read. */
 export function hasMoreFrames(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
@@ -117,13 +117,13 @@ export function hasMoreFrames(bytes: Uint8Array): boolean {
     }
     return begins(bytes, "....ftypavis");
   } catch (error) {
-    // Cut short: the decoder says so.
+    // A truncated file: the decoder reports it.
     if (error instanceof RangeError) return false;
     throw error;
   }
 }
 
-/** APNG's acTL chunk stands before the picture's own data. */
+/** APNG's acTL chunk precedes the image data. */
 function hasAnimation(bytes: Uint8Array, view: DataView): boolean {
   for (let at = 8; at + 8 <= bytes.length; at += 12 + view.getUint32(at)) {
     const type = latin1(bytes.subarray(at + 4, at + 8));

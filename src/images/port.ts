@@ -6,10 +6,9 @@ import type { Pixels } from "./pixels.ts";
 
 export interface ImagesPort {
   /**
-   * A picture file: turned as its EXIF orientation says, brought to sRGB, transparency laid on white; of several frames the
-   * first.
+   * The first frame of a picture file: rotated by its EXIF orientation, converted to sRGB, composited on white.
    *
-   * @throws TillerError naming the file if it is of a kind that is not read, or cannot be decoded.
+   * @throws TillerError naming the file if its format is not supported, or it cannot be decoded.
    */
   readPixels(file: string): Promise<Pixels>;
   /**

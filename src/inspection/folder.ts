@@ -41,10 +41,10 @@ export interface FolderInspection {
   readonly components: readonly ComponentInspection[];
 }
 
-/** Whether the folder has what tells of a model, or weights: then any pictures there are its examples. */
+/** Whether the folder has a model's files or weights: then any pictures in it are examples. */
 export async function isModelFolder(folder: string): Promise<boolean> {
   const names = await list(folder).catch(() => undefined);
-  // What cannot be listed is refused where models are looked for.
+  // A folder that cannot be listed is refused later, when looking for models.
   return (
     names === undefined || names.some((name) => /^(model_index|config)\.json$|\.(safetensors|ckpt|bin|pt)$/.test(name))
   );
@@ -135,7 +135,7 @@ function totals(components: readonly ComponentInspection[]): { parameters: numbe
   return { parameters: sum("parameters"), bytes: sum("bytes") };
 }
 
-/** By the pipeline class; Stable Diffusion by the width of its text features and by what the network predicts. */
+/** By pipeline class; Stable Diffusion also by the width of its text features and its prediction type. */
 async function family(folder: string, className: string): Promise<string> {
   if ((await kindOf(join(folder, "unet"))) !== "folder") {
     return families.find(({ classes }) => classes.includes(className))?.name ?? "unknown";

@@ -19,8 +19,8 @@ export interface PictureInspection extends PictureFile {
 export type Inspection = FolderInspection | FileInspection | PictureInspection | PicturesInspection;
 
 /**
- * Describes a model folder, a weights file, a PNG picture or a folder of pictures, whether Tiller can run it or not. Only the
- * headers of weights are read.
+ * Describes a model folder, a weights file, a PNG picture or a folder of pictures, whether or not Tiller can use it. Of
+ * weights, only the headers are read.
  *
  * @param path A Diffusers folder, one of its components, or an adapter's folder; a single-file model, an adapter or an
  *   embedding; a picture, or a folder of pictures.

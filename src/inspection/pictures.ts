@@ -1,22 +1,22 @@
-/** What a folder of pictures holds: what is learned from it, and what is left out. */
+/** Describes a folder of pictures: what training would use, and what it would leave out. */
 import { readCaption } from "../images/captions.ts";
 import { pictureFolderOrEmpty, pictureWarnings } from "../images/folder.ts";
 
-/** A folder of pictures to learn from. */
+/** A folder of pictures for training. */
 export interface PicturesInspection {
-  /** Which kind of file or folder it is. */
+  /** The kind of description. */
   readonly kind: "pictures";
-  /** As it was named. */
+  /** The folder as given. */
   readonly folder: string;
-  /** How many there are. */
+  /** How many pictures there are. */
   readonly pictures: number;
   /** How many of them have a caption. */
   readonly captions: number;
-  /** Sentences about files and frames that are left out, and about kohya's folders. */
+  /** Warnings about files and frames that are left out, and about kohya's folders. */
   readonly warnings: readonly string[];
 }
 
-/** Undefined if there are neither pictures nor files of kinds that are not read. @throws TillerError naming a caption that cannot be read. */
+/** Undefined if there are no pictures, not even in unsupported formats. @throws TillerError naming a caption that cannot be read. */
 export async function inspectPictures(folder: string): Promise<PicturesInspection | undefined> {
   const found = await pictureFolderOrEmpty(folder);
   const unread = found.leftOut.some(({ name, picture }) => picture && !name.endsWith("/"));

@@ -36,7 +36,7 @@ export interface Evaluation {
   readonly prompts: readonly MeasuredPrompt[];
   /** The scores of each picture. */
   readonly pictures: readonly MeasuredPicture[];
-  /** Sentences about pictures of the two folders that are left out, and texts that belong to none. */
+  /** Warnings about pictures of the two folders that are left out, and texts without a picture. */
   readonly warnings: readonly string[];
 }
 

@@ -51,7 +51,7 @@ export interface EvaluationRequest {
   readonly protocol?: EvaluationProtocol | undefined;
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
-  /** What products are computed in: float32 by default. */
+  /** Number type of matrix products: float32 by default. */
   readonly precision?: PrecisionName | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;

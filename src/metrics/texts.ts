@@ -15,7 +15,7 @@ export interface PictureText {
 
 export interface PictureTexts {
   readonly pictures: readonly PictureText[];
-  /** Sentences about pictures that are left out, and texts that belong to none. */
+  /** Warnings about pictures that are left out, and texts without a picture. */
   readonly warnings: readonly string[];
 }
 
@@ -24,8 +24,8 @@ export interface PictureTexts {
  * file `prompts` (a JSON object or `metadata.jsonl` of texts by picture name, or one line per picture in order), else from the
  * caption beside the picture, its recipe, or `prompt`.
  *
- * @throws TillerError naming a picture without a text; `prompts` if it has the wrong number of lines or is JSON of another
- *   form; or a text file that is not UTF-8.
+ * @throws TillerError naming a picture without a text, a `prompts` file with the wrong number of lines or unexpected JSON, or a
+ *   text file that is not UTF-8.
  */
 export async function textsOf({
   images,
@@ -44,7 +44,7 @@ export async function textsOf({
   const strangers = [...(given?.keys() ?? [])].filter((name) => !names.has(name));
   if (strangers.length > 0)
     warnings.push(
-      `${prompts} has texts of ${strangers.length} pictures that are not in ${images}, such as ${strangers[0]}`,
+      `${prompts} has texts for ${strangers.length} pictures that are not in ${images}, such as ${strangers[0]}`,
     );
   const pictures: PictureText[] = [];
   for (const picture of shown)

@@ -32,11 +32,11 @@ export function attend(module: Module, x: Value, { keys, values }: KeysValues, h
 }
 
 /**
- * Linear attention: v (k' q) with ReLU for the softmax, divided by what the queries weigh. Its cost grows with the positions,
- * not with their square.
+ * Linear attention with ReLU in place of the softmax: (v k') q, normalised by each query's total weight. The cost is linear in
+ * the number of positions.
  *
- * q, k and v are [batch, heads, head size, positions], and so is the result. All sums are in float32: over a thousand positions
- * and more they leave float16, and its smallest number is above the 1e-15 that keeps the division from 0 / 0.
+ * q, k and v are [batch, heads, head size, positions], and so is the result. Sums are in float32: over a thousand positions
+ * they would overflow float16, and the 1e-15 that prevents 0 / 0 would underflow in it.
  */
 export function linearAttention(q: Value, k: Value, v: Value): Value {
   const [queries, keys] = [relu(q), relu(k)];

@@ -1,4 +1,4 @@
-/** The deep compression autoencoder of SANA (Diffusers' AutoencoderDC): 32 pixels along a side to one latent. */
+/** SANA's deep compression autoencoder (Diffusers' AutoencoderDC): 32x32 pixels per latent. */
 import { z } from "zod";
 import {
   add,
@@ -49,7 +49,7 @@ const schema = z
     decoder_layers_per_block: z.array(count).default([3, 3, 3, 3, 3, 3]),
     encoder_qkv_multiscales: scales.default(sixScales),
     decoder_qkv_multiscales: scales.default(sixScales),
-    /** Anything but this is a strided convolution to the reference, and "interpolate" alone is upsampling. */
+    /** The reference treats any other value as a strided convolution; for upsampling, only "interpolate" is different. */
     downsample_block_type: z.string().default("pixel_unshuffle"),
     upsample_block_type: z.string().default("pixel_shuffle"),
     decoder_norm_types: perStage(z.literal("rms_norm")).default("rms_norm"),
@@ -57,7 +57,7 @@ const schema = z
     encoder_out_shortcut: z.boolean().default(true),
     decoder_in_shortcut: z.boolean().default(true),
     decoder_conv_act_fn: z.enum(["relu", "silu"]).default("relu"),
-    /** Latents are what the encoder gives times this. */
+    /** Latents are the encoder's output times this. */
     scaling_factor: z.number().positive().default(1),
   })
   .superRefine((config, context) => {
@@ -81,7 +81,7 @@ export type DcConfig = z.output<typeof schema>;
 export const dcConfig = (config: Readonly<Record<string, unknown>>): DcConfig =>
   parseConfig("autoencoder", schema, config);
 
-/** Pixels along one side of a latent: 32 for SANA. */
+/** Pixels per latent along a side: 32 for SANA. */
 export const dcPixelsPerLatent = (config: DcConfig): number => 2 ** (stagesOf(config) - 1);
 
 function stagesOf(config: { readonly encoder_block_out_channels: readonly number[] }): number {
@@ -93,8 +93,8 @@ const padding = [1, 1, 1, 1] as const;
 /**
  * Records the encoder.
  *
- * Input, unless it is given: `picture` [batch, 3, 32 h, 32 w], -1 to 1. Output: `latents` [batch, latent_channels, h, w], before the
- * scaling factor; they are no distribution.
+ * Input, unless it is given: `picture` [batch, 3, 32 h, 32 w], -1 to 1. Output: `latents` [batch, latent_channels, h, w], not yet
+ * scaled; the encoder is deterministic.
  */
 export function dcEncode(vae: Module, config: DcConfig, picture: Value = pictureInput(config)): Outputs {
   const { encoder_block_out_channels: channels, encoder_layers_per_block: layers } = config;
@@ -139,7 +139,7 @@ export function dcDecode(
   return { picture: convAt(decoder.at("conv_out"), normal, { padding }) };
 }
 
-/** Sides that the encoder halves without a rest. */
+/** A picture whose sides the encoder can halve at every stage. */
 function pictureInput(config: DcConfig): Value {
   const side = (name: string) => multiplyDims(symbol(name), dcPixelsPerLatent(config));
   return input("picture", [symbol("batch"), 3, side("height"), side("width")]);
@@ -152,12 +152,12 @@ const atStage = <T extends string>(value: T | readonly T[], stage: number): T =>
 
 interface BlockOptions {
   readonly type: "ResBlock" | "EfficientViTBlock";
-  /** Channels of one attention head. */
+  /** Channels per attention head. */
   readonly size: number;
   readonly act: (x: Value) => Value;
 }
 
-/** One layer of a stage: x [batch, channels, h, w] and what convolutions, or attention and a perceptron, add to it. */
+/** One residual layer of a stage, of convolutions or of attention and an MLP: x [batch, channels, h, w]. */
 function blockAt(module: Module, x: Value, { type, size, act }: BlockOptions): Value {
   if (type === "ResBlock") {
     const h = convAt(module.at("conv2"), act(convAt(module.at("conv1"), x, { padding })), { padding });
@@ -168,13 +168,13 @@ function blockAt(module: Module, x: Value, { type, size, act }: BlockOptions): V
   return add(normAt(perceptron.at("norm"), glumbConv(perceptron, attended)), attended);
 }
 
-/** Each pixel's channels divided by their root mean square, scaled and shifted. */
+/** RMS normalisation over each pixel's channels, then scale and shift. */
 function normAt(module: Module, x: Value): Value {
   const perChannel = (name: string) => module.value(name, { shape: [...module.shape(name), 1, 1] });
   return add(multiply(rmsNorm(x, 1, 1e-5), perChannel("weight")), perChannel("bias"));
 }
 
-/** Linear attention of pixels, to themselves and to what depthwise convolutions of several sizes make of their surroundings. */
+/** Multi-scale linear self-attention: also over queries, keys and values aggregated by depthwise convolutions. */
 function attentionAt(module: Module, x: Value, size: number): Value {
   const [batch, channels, height, width] = x.shape as [Dim, number, Dim, Dim];
   const qkv = concat(
@@ -188,7 +188,7 @@ function attentionAt(module: Module, x: Value, size: number): Value {
     const wide = convAt(scale.at("proj_in"), qkv, { padding: [around, around, around, around], groups: 3 * channels });
     maps.push(convAt(scale.at("proj_out"), wide, { groups: (3 * channels) / size }));
   }
-  // As the reference cuts it: runs of 3 * size channels, whichever of q, k and v they were projected as.
+  // As in the reference, heads are runs of 3 * size channels, even though these mix the projections to q, k and v.
   const heads = (channels / size) * maps.length;
   const runs = reshape(concat(maps, 1), [batch, heads, 3 * size, multiplyDims(height, width)]);
   const [q, k, v] = [0, 1, 2].map((i) => slice(runs, 2, i * size, (i + 1) * size)) as [Value, Value, Value];
@@ -200,7 +200,7 @@ function attentionAt(module: Module, x: Value, size: number): Value {
 const pointwiseAt = (module: Module, x: Value): Value =>
   conv(x, module.value("weight", { shape: [...module.shape("weight"), 1, 1] }));
 
-/** Halves the sides: a convolution, beside the mean of what four pixels' channels are. */
+/** Halves the sides: a convolution, plus a shortcut that moves 2x2 pixels to channels and averages groups of them. */
 function downAt(module: Module, x: Value, { downsample_block_type: type }: DcConfig): Value {
   const y =
     type === "pixel_unshuffle"
@@ -209,7 +209,7 @@ function downAt(module: Module, x: Value, { downsample_block_type: type }: DcCon
   return add(y, averageChannels(pixelUnshuffle(x), (4 * (x.shape[1] as number)) / (y.shape[1] as number)));
 }
 
-/** Doubles the sides: a convolution, beside channels repeated and spread over four pixels. */
+/** Doubles the sides: a convolution, plus a shortcut that repeats channels and moves them to 2x2 pixels. */
 function upAt(module: Module, x: Value, channels: number, { upsample_block_type: type }: DcConfig): Value {
   const [, from, height, width] = x.shape as [Dim, number, Dim, Dim];
   const y =

@@ -21,8 +21,8 @@ test("unknown and absent keys are ignored", () => {
   expect(parseConfig("U-Net", form, { blocks: [], sample_size: 64 })).toEqual({ blocks: [] });
 });
 
-// What Diffusers 0.42 does with sd15's networks where each key is null in turn.
-test("null is what Diffusers takes it for, not the default", () => {
+// As Diffusers 0.42 does with sd15's networks, with each key null in turn.
+test("null means what it means to Diffusers, not the default", () => {
   const unet = { cross_attention_dim: 32 };
   expect(unetConfig(unet).flip_sin_to_cos).toBe(true);
   expect(unetConfig({ ...unet, flip_sin_to_cos: null }).flip_sin_to_cos).toBe(false);
@@ -30,7 +30,7 @@ test("null is what Diffusers takes it for, not the default", () => {
     expect(() => unetConfig({ ...unet, [key]: null })).not.toThrow();
   for (const key of ["norm_eps", "freq_shift", "act_fn", "layers_per_block"])
     expect(() => unetConfig({ ...unet, [key]: null })).toThrow(refusal("config-unsupported", key));
-  // The decoder has no attention in the middle then, which Tiller's has.
+  // The decoder would then have no attention in the middle, but Tiller's always has.
   const vae = {
     block_out_channels: [8],
     down_block_types: ["DownEncoderBlock2D"],
@@ -39,10 +39,10 @@ test("null is what Diffusers takes it for, not the default", () => {
   expect(() => autoencoderConfig({ ...vae, mid_block_add_attention: null })).toThrow(refusal("config-unsupported"));
 });
 
-test("a number that no network has is refused, before it keeps the machine busy", () => {
+test("an absurdly large number is refused before it keeps the machine busy", () => {
   for (const key of ["layers_per_block", "transformer_layers_per_block", "attention_head_dim", "norm_num_groups"])
     expect(() => unetConfig({ cross_attention_dim: 32, [key]: 1e9 })).toThrow(refusal("config-unsupported", key));
-  // The sinusoids of the timestep are half as many as the first.
+  // There are half as many timestep sinusoids as channels in the first block.
   expect(() => unetConfig({ cross_attention_dim: 32, block_out_channels: [1e9] })).toThrow(
     refusal("config-unsupported"),
   );

@@ -30,7 +30,7 @@ export const off = z.literal([false, null as never]).optional();
 /** A key that must be null or absent, which turns its feature off. */
 export const none = z.null().optional();
 
-/** A count that no network exceeds, so that a typing error in a config does not keep the machine busy. */
+/** A count that no network exceeds, so that a typo in a config does not keep the machine busy. */
 export const count = z.number().int().positive().max(100_000);
 
 /** One number for all blocks, or one per block. */

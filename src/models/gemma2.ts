@@ -42,14 +42,14 @@ const schema = z
     num_key_value_heads: count.default(4),
     head_dim: count.default(256),
     query_pre_attn_scalar: z.number().positive().default(256),
-    /** Null where attention's scores have no bound. */
+    /** Null if attention scores are not capped. */
     attn_logit_softcapping: z.number().positive().nullable().default(50),
     sliding_window: count.nullable().default(4096),
-    /** Older files have none: every second layer slides, the first one does. */
+    /** Absent in older files: layers then alternate, beginning with sliding attention. */
     layer_types: z.array(z.enum(["sliding_attention", "full_attention"])).nullish(),
     rms_norm_eps: z.number().positive().default(1e-6),
     hidden_activation: only("gelu_pytorch_tanh"),
-    /** As Transformers 5 writes the angles of positions, and as it did before. */
+    /** Where Transformers 5 writes rope_theta; before, it was a key of its own. */
     rope_parameters: z.object({ rope_theta: z.number().positive().optional(), rope_type: only("default") }).nullish(),
     rope_theta: z.number().positive().default(10000),
     rope_scaling: none,
@@ -66,16 +66,16 @@ export type Gemma2Config = z.output<typeof schema>;
 export const gemma2Config = (config: Readonly<Record<string, unknown>>): Gemma2Config =>
   parseConfig("text encoder", schema, config);
 
-/** The key of the embedding table; what was saved with its language model's head has a prefix. */
+/** The key of the embedding table, which has a prefix if the model was saved as a language model. */
 export const gemma2Table = (weights: { readonly has: (key: string) => boolean }): string =>
   weights.has("model.embed_tokens.weight") ? "model.embed_tokens.weight" : "embed_tokens.weight";
 
 /**
  * Records the text encoder.
  *
- * Input: `embeddings` [batch, tokens, hidden_size], the tokens' rows of the table as they lie there: the table stays outside, since it is a
- * quarter of the weights and a prompt needs little of it. Output: `text` [batch, tokens, hidden_size], the hidden state after the
- * final norm. No token sees those behind it, so padding at the end changes nothing before it.
+ * Input: `embeddings` [batch, tokens, hidden_size], the tokens' rows of the embedding table, unscaled. The table itself is not in
+ * the graph: it is a quarter of the weights, and a prompt needs a few rows. Output: `text` [batch, tokens, hidden_size], the
+ * hidden state after the final norm. Attention is causal, so padding at the end does not affect the tokens before it.
  */
 export function gemma2(top: Module, config: Gemma2Config): Outputs {
   const model = top.has("model.norm.weight") ? top.at("model") : top;
@@ -96,7 +96,7 @@ export function gemma2(top: Module, config: Gemma2Config): Outputs {
   return { text: normAt(model.at("norm"), x, config) };
 }
 
-/** x divided by its root mean square, times 1 + the weight. */
+/** RMS normalisation with 1 + weight as the scale. */
 const normAt = (module: Module, x: Value, { rms_norm_eps: epsilon }: Gemma2Config): Value =>
   multiply(rmsNorm(x, 2, epsilon), add(inFloat32(module.value("weight")), 1));
 
@@ -105,11 +105,11 @@ const perceptron = (module: Module, x: Value): Value => {
   return linearAt(module.at("down_proj"), multiply(gate, linearAt(module.at("up_proj"), x)));
 };
 
-/** The bias [tokens, tokens] that hides from each token those behind it, and those `window` or more before it. */
+/** The bias [tokens, tokens] of the causal mask, which also hides keys `window` or more tokens back. */
 function hidden(x: Value, window: number | null): Value {
   const places = positions(x, 1);
   const [tokens] = places.shape as [Dim];
-  const distance = subtract(reshape(places, [tokens, 1]), reshape(places, [1, tokens])); // how far back a key lies
+  const distance = subtract(reshape(places, [tokens, 1]), reshape(places, [1, tokens])); // how far back a key is
   const bias = select(less(distance, constant([], [0])), -1e9, 0);
   return window === null ? bias : select(less(constant([], [window - 1]), distance), -1e9, bias);
 }
@@ -120,7 +120,7 @@ interface Rotation {
   readonly sines: Value;
 }
 
-/** Angles that grow with a token's place, by frequencies from 1 down to nearly 1 / theta. */
+/** Rotary position angles, with frequencies from 1 down to nearly 1 / theta. */
 function rotation(x: Value, { head_dim: size, rope_parameters, rope_theta }: Gemma2Config): Rotation {
   const theta = rope_parameters?.rope_theta ?? rope_theta;
   const frequencies = Float32Array.from(
@@ -132,7 +132,7 @@ function rotation(x: Value, { head_dim: size, rope_parameters, rope_theta }: Gem
   return { cosines: cos(angles), sines: sin(angles) };
 }
 
-/** x [batch, tokens, heads, head_dim]: number i and number i + head_dim / 2 are turned as a point of the plane. */
+/** Rotary embedding of x [batch, tokens, heads, head_dim]: elements i and i + head_dim / 2 are rotated as a pair. */
 function rotated(x: Value, { cosines, sines }: Rotation): Value {
   const size = x.shape[3] as number;
   const [first, second] = [slice(x, 3, 0, size / 2), slice(x, 3, size / 2, size)];
@@ -145,7 +145,7 @@ function rotated(x: Value, { cosines, sines }: Rotation): Value {
   );
 }
 
-/** Attention of x [batch, tokens, width] to itself; each head of keys and values serves several of queries that follow each other. */
+/** Grouped-query self-attention of x [batch, tokens, width]: consecutive query heads share a head of keys and values. */
 function attend(module: Module, x: Value, bias: Value, turns: Rotation, config: Gemma2Config): Value {
   const { num_attention_heads: heads, num_key_value_heads: groups, head_dim: size } = config;
   const [batch, tokens] = x.shape as [Dim, Dim, number];
@@ -153,7 +153,7 @@ function attend(module: Module, x: Value, bias: Value, turns: Rotation, config: 
   const byHead = (name: string, n: number) => reshape(linearAt(module.at(name), x), [batch, tokens, n, size]);
   const k = transpose(rotated(byHead("k_proj", groups), turns), [0, 2, 1, 3]); // [batch, groups, tokens, head_dim]
   const v = transpose(byHead("v_proj", groups), [0, 2, 1, 3]);
-  // The queries of a group are rows of one product, so keys and values need not be repeated.
+  // A group's queries are rows of one product, so keys and values need no repeating.
   const grouped = reshape(rotated(byHead("q_proj", heads), turns), [batch, tokens, groups, shared, size]);
   const rows = [batch, groups, multiplyDims(tokens, shared)] as const;
   const q = reshape(transpose(grouped, [0, 2, 3, 1, 4]), [...rows, size]);
@@ -163,7 +163,7 @@ function attend(module: Module, x: Value, bias: Value, turns: Rotation, config: 
   return linearAt(module.at("o_proj"), reshape(transpose(mixed, [0, 3, 1, 2, 4]), [batch, tokens, heads * size]));
 }
 
-/** Scores held smoothly between -cap and cap. */
+/** Scores soft-capped to between -cap and cap. */
 function capped(scores: Value, { attn_logit_softcapping: cap }: Gemma2Config): Value {
   const wide = inFloat32(scores);
   return cap === null ? wide : multiply(tanh(multiply(wide, 1 / cap)), cap);

@@ -1,14 +1,14 @@
-/** GLUMBConv: the perceptron of SANA and its autoencoder, which lets neighbouring pixels see each other on its way. */
+/** GLUMBConv: the MLP of SANA and its autoencoder, with a depthwise convolution in the middle. */
 import { multiply, silu, slice, type Value } from "../graph/index.ts";
 import { convAt, type Module } from "./module.ts";
 
 /**
- * These two are half the work of a block, on a thousand pixels and more: the runtime's blocked layout saves four tenths of their
- * time at each step.
+ * The two 1x1 convolutions are half the work of a block. At a thousand pixels or more, the runtime's blocked layout saves 40 % of
+ * their time at each step.
  */
 const relaid = { inPlace: false } as const;
 
-/** x [batch, channels, h, w], wider by a 1x1 convolution, through a depthwise 3x3, u * silu(g) of its halves, and back. */
+/** x [batch, channels, h, w]: 1x1 convolution to more channels, depthwise 3x3, u * silu(g) of the halves, 1x1 back. */
 export function glumbConv(module: Module, x: Value): Value {
   const [wide] = module.shape("conv_inverted.weight") as [number];
   const h = silu(convAt(module.at("conv_inverted"), x, relaid));

@@ -1,12 +1,12 @@
-/** Recording a network whose config and weights may not be of one network. */
+/** Recording a network whose config may not fit its weights. */
 import { TillerError } from "../errors/index.ts";
 import { ShapeError } from "../graph/index.ts";
 
 /**
- * What `record` gives.
+ * Returns the result of `record`.
  *
  * @param network For messages: "U-Net".
- * @throws TillerError if the config's numbers and the weights' shapes contradict each other.
+ * @throws TillerError if the config contradicts the shapes of the weights.
  */
 export function recorded<T>(network: string, record: () => T): T {
   try {
@@ -15,7 +15,7 @@ export function recorded<T>(network: string, record: () => T): T {
     if (!(error instanceof ShapeError)) throw error;
     throw new TillerError(
       "config-unsupported",
-      `the ${network}'s config.json does not fit its weights (${error.message}): use the config of the model that the weights are from.`,
+      `the ${network}'s config.json does not fit its weights (${error.message}): use the config that belongs to the weights.`,
       { cause: error },
     );
   }

@@ -1,11 +1,11 @@
-/** Configs of SANA's networks: the published ones, and those that are refused. */
+/** Configs of SANA's networks: published ones, and refused ones. */
 import { expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { dcConfig, dcPixelsPerLatent } from "./autoencoder-dc.ts";
 import { gemma2Config, gemma2Table } from "./gemma2.ts";
 import { sanaConfig, sanaCrossAttentions, sanaFloat32, sanaLinears } from "./sana.ts";
 
-test("a transformer's config may leave out what older files do not know", () => {
+test("a transformer's config may lack keys that older files do not have", () => {
   const config = sanaConfig({ num_layers: 2, sample_size: 16 });
   expect(config).toMatchObject({ out_channels: 32, timestep_scale: 1, attention_bias: false, patch_size: 1 });
   expect(config.qk_norm ?? null).toBeNull();
@@ -30,7 +30,7 @@ test("layers at the latents, of the timestep and of raw tokens stay float32 unde
   for (const name of block) expect(sanaFloat32.test(`transformer_blocks.3.${name}`), name).toBe(false);
 });
 
-test("every linear layer of both attentions is one for adapters, and no other", () => {
+test("adapters change every linear layer of both attentions, and no other", () => {
   for (const name of ["attn1.to_q", "attn1.to_v", "attn2.to_k", "attn2.to_out.0"]) {
     expect(sanaLinears.test(`transformer_blocks.3.${name}`), name).toBe(true);
   }
@@ -39,7 +39,7 @@ test("every linear layer of both attentions is one for adapters, and no other", 
   }
 });
 
-test("an autoencoder's config is by default the 32-fold one", () => {
+test("an autoencoder's default config has 32 pixels per latent", () => {
   const config = dcConfig({ scaling_factor: 0.41407 });
   expect(dcPixelsPerLatent(config)).toBe(32);
   expect(config.latent_channels).toBe(32);
@@ -67,7 +67,7 @@ test.each<[string, Readonly<Record<string, unknown>>]>([
   expect(() => gemma2Config(config)).toThrow(refusal("config-unsupported", "text encoder", key));
 });
 
-test("a Gemma that was saved with its language model's head has its table behind a prefix", () => {
+test("the embedding table of a Gemma saved as a language model has a prefix", () => {
   expect(gemma2Table(new Set(["embed_tokens.weight"]))).toBe("embed_tokens.weight");
   expect(gemma2Table(new Set(["model.embed_tokens.weight"]))).toBe("model.embed_tokens.weight");
 });

@@ -1,7 +1,7 @@
 /**
- * SANA's diffusion transformer (Diffusers' SanaTransformer2DModel): linear attention among pixels, softmax attention to the text.
+ * SANA's diffusion transformer (Diffusers' SanaTransformer2DModel): linear self-attention, softmax attention to the text.
  *
- * What depends on the text alone is a graph of its own ({@link sanaCaption}), run once a prompt; its outputs are inputs of
+ * What depends only on the text is a separate graph ({@link sanaCaption}), run once per prompt; its outputs are inputs of
  * {@link sanaPredict}.
  */
 import { z } from "zod";
@@ -42,7 +42,7 @@ const count = z.number().int().positive();
 const schema = z
   .object({
     in_channels: count.default(32),
-    /** Null is as many as come in. */
+    /** Null means as many as in_channels. */
     out_channels: count.nullable().default(32),
     num_attention_heads: count.default(70),
     attention_head_dim: count.default(32),
@@ -57,12 +57,12 @@ const schema = z
     patch_size: count.default(1),
     norm_elementwise_affine: z.boolean().default(false),
     norm_eps: z.number().positive().default(1e-6),
-    /** Null where the position of a pixel is told by the convolutions alone. */
+    /** Null if there is no positional embedding, only the convolutions. */
     interpolation_scale: z.number().positive().nullish(),
-    /** Of distilled models that are told the guidance scale, which other pipelines run. */
+    /** True in distilled models that take the guidance scale as an input: they belong to other pipelines. */
     guidance_embeds: only(false),
     qk_norm: z.literal(["rms_norm_across_heads", null as never]).optional(),
-    /** What timesteps are multiplied by before they are given to the network. */
+    /** Factor on timesteps before the network. */
     timestep_scale: z.number().positive().default(1),
   })
   .refine((config) => config.cross_attention_dim === widthOf(config), {
@@ -80,27 +80,27 @@ function widthOf(config: { readonly num_attention_heads: number; readonly attent
   return config.num_attention_heads * config.attention_head_dim;
 }
 
-/** The paths of the layers that attend to the text. */
+/** The paths of the cross-attentions. */
 export const sanaCrossAttentions = ({ num_layers }: SanaConfig): string[] =>
   Array.from({ length: num_layers }, (_, i) => `transformer_blocks.${i}.attn2`);
 
-/** The linear layers of both attentions: where SANA's LoRAs are. */
+/** The linear layers of both attentions, which SANA's LoRAs adapt. */
 export const sanaLinears = /\.attn[12]\.to_(q|k|v|out\.0)$/;
 
 /**
- * Layers of {@link sanaPredict} that stay float32 where a target multiplies as int8: those at the latents and of the timestep, and
- * the queries to the text, which no norm has brought to one size.
+ * Layers of {@link sanaPredict} that stay float32 under int8: those that read or write the latents, the timestep's, and the queries
+ * of the cross-attention, whose input is not normalised.
  */
 export const sanaFloat32 = /^patch_embed\.|^proj_out$|^time_embed\.|\.attn2\.to_q$/;
 
-/** The norms of the caption, of queries and of keys have an epsilon of their own. */
+/** The epsilon of the norms of captions, queries and keys. */
 const rmsEpsilon = 1e-5;
 
-/** The inputs that carry the text to one block: keys and values of its cross-attention. */
+/** A block's text inputs: keys and values of its cross-attention. */
 const textInputs = (path: string) => ({ keys: `${path}.keys`, values: `${path}.values` });
 
 /**
- * Records the text side: the caption projected, and from it keys and values of every cross-attention, with the adapters at
+ * Records the text side: the projected caption, and from it the keys and values of every cross-attention, with the adapters at
  * `transformer.sites`.
  *
  * Inputs: `text` [batch, tokens, caption_channels], and `mask` [batch, tokens], 1 for a token and 0 for padding. Outputs are inputs
@@ -125,8 +125,8 @@ export function sanaCaption(transformer: Module, config: SanaConfig): Outputs {
 /**
  * Records the transformer.
  *
- * Inputs: `latents` [batch, in_channels, height, width], `timestep` [batch] from 0 to 1000, what {@link sanaCaption} gives, and
- * the factors of the adapters at `transformer.sites`. Output: `prediction` [batch, out_channels, height, width], the flow.
+ * Inputs: `latents` [batch, in_channels, height, width], `timestep` [batch] from 0 to 1000, the outputs of {@link sanaCaption},
+ * and the factors of the adapters at `transformer.sites`. Output: `prediction` [batch, out_channels, height, width], the flow.
  */
 export function sanaPredict(transformer: Module, config: SanaConfig): Outputs {
   const batch = symbol("batch");
@@ -141,7 +141,7 @@ export function sanaPredict(transformer: Module, config: SanaConfig): Outputs {
   if (typeof config.interpolation_scale === "number") x = add(x, positionWaves(patches, config));
   for (const i of Array(config.num_layers).keys()) {
     const module = transformer.at("transformer_blocks").at(i);
-    // What a block computes on its way is many times its result: training computes it again.
+    // A block's intermediate values are many times the size of its result, so training recomputes them.
     x = recompute((h) => block(module, h, { like: patches, modulation: time.modulation, bias, config }), x);
   }
 
@@ -151,15 +151,15 @@ export function sanaPredict(transformer: Module, config: SanaConfig): Outputs {
 }
 
 interface BlockInputs {
-  /** [batch, width, h, w]: of it the shape is used. */
+  /** [batch, width, h, w]; only the shape is used. */
   readonly like: Value;
-  /** Shift, scale and gate of the attention, then of the perceptron, before the block's own table: [batch, 1, width] each. */
+  /** Shift, scale and gate of the attention, then of the MLP, without the block's own table: [batch, 1, width] each. */
   readonly modulation: readonly Value[];
   readonly bias: Value;
   readonly config: SanaConfig;
 }
 
-/** One block: linear attention to the picture, attention to the text, and a perceptron that sees neighbours. */
+/** One block: linear self-attention, cross-attention, and an MLP with a depthwise convolution. */
 function block(module: Module, x: Value, { like, modulation, bias, config }: BlockInputs): Value {
   const [shift, scale, gate, mlpShift, mlpScale, mlpGate] = tableAt(module, modulation) as SixValues;
   const seen = modulated(standard(x, config.norm_eps), shift, scale);
@@ -173,7 +173,7 @@ function block(module: Module, x: Value, { like, modulation, bias, config }: Blo
 
 type SixValues = [Value, Value, Value, Value, Value, Value];
 
-/** x [batch, tokens, width] attends to itself by {@link linearAttention}. */
+/** Linear self-attention of x [batch, tokens, width]. */
 function selfAttention(module: Module, x: Value, config: SanaConfig): Value {
   const { num_attention_heads: heads, attention_head_dim: size } = config;
   const [batch, tokens, width] = x.shape as [Dim, Dim, number];
@@ -184,7 +184,7 @@ function selfAttention(module: Module, x: Value, config: SanaConfig): Value {
   return linearAt(module.at("to_out").at(0), reshape(transpose(mixed, [0, 3, 1, 2]), [batch, tokens, width]));
 }
 
-/** x [batch, tokens, width] attends to the text, whose keys and values are inputs. */
+/** Cross-attention of x [batch, tokens, width]; the keys and values of the text are inputs. */
 function crossAttention(module: Module, x: Value, bias: Value, config: SanaConfig): Value {
   const heads = config.num_cross_attention_heads;
   const names = textInputs(module.path);
@@ -194,24 +194,24 @@ function crossAttention(module: Module, x: Value, bias: Value, config: SanaConfi
   return linearAt(module.at("to_out").at(0), mixed);
 }
 
-/** SANA 1.5 norms queries and keys over all heads together. */
+/** SANA 1.5 normalises queries and keys across all heads. */
 const normed = (module: Module, norm: string, x: Value, { qk_norm }: SanaConfig): Value =>
   qk_norm === "rms_norm_across_heads" ? rmsNormAt(module.at(norm), x, rmsEpsilon) : x;
 
-/** The rows of `scale_shift_table`, each with the part of the timestep's that belongs to it. */
+/** The rows of `scale_shift_table`, each added to its part of the timestep's modulation. */
 const tableAt = (module: Module, parts: readonly Value[]): Value[] =>
   parts.map((part, i) => add(part, module.value("scale_shift_table", { rows: [i, i + 1] })));
 
 const modulated = (x: Value, shift: Value, scale: Value): Value => add(multiply(x, add(scale, 1)), shift);
 
-/** Each token at mean 0 and variance 1. */
+/** Layer normalisation without scale and shift. */
 function standard(x: Value, epsilon: number): Value {
   const width = x.shape[2] as number;
   const filled = (value: number) => constant([width], new Float32Array(width).fill(value));
   return layerNorm(x, filled(1), filled(0), epsilon);
 }
 
-/** Waves of the timestep [batch] through two linear layers, [batch, 1, width], and what the blocks are modulated with, six parts. */
+/** The embedded timestep [batch, 1, width] and the six parts of the blocks' modulation. */
 function timeEmbedding(module: Module, timestep: Value): { embedded: Value; modulation: Value[] } {
   const { cosines, sines } = timestepWaves(timestep, 128);
   const embedder = module.at("emb.timestep_embedder");
@@ -221,8 +221,8 @@ function timeEmbedding(module: Module, timestep: Value): { embedded: Value; modu
 }
 
 /**
- * Waves of where each patch of [batch, width, h, w] lies, [1, h * w, width]: sines and cosines of its column, then of its row. A
- * picture of any size is stretched over the same square.
+ * Sinusoidal position embedding [1, h * w, width] of the patches [batch, width, h, w]: sines and cosines of the column, then of
+ * the row. Pictures of all sizes are scaled to the same square.
  */
 function positionWaves(patches: Value, config: SanaConfig): Value {
   const width = widthOf(config);
@@ -240,7 +240,7 @@ function positionWaves(patches: Value, config: SanaConfig): Value {
   return reshape(add(across, down), [1, multiplyDims(rows, columns), width]);
 }
 
-/** What each patch of [batch, width, h, w] predicts, [batch, h * w, patch * patch * channels], as a picture. */
+/** Puts the predictions of patches, [batch, h * w, patch * patch * channels], together as a picture. */
 function toPixels(y: Value, patches: Value, { patch_size: patch, out_channels: channels }: SanaConfig): Value {
   if (patch === 1) return toPicture(y, patches);
   const [batch, , rows, columns] = patches.shape as [Dim, Dim, Dim, Dim];

@@ -224,7 +224,7 @@ function transformer(module: Module, x: Value, { heads, layers, groups, text, av
   for (let i = 0; i < layers; i++) {
     const block = module.at("transformer_blocks").at(i);
     const self = layerNormAt(block.at("norm1"), h);
-    // Projections are linear, so averages of their inputs are averages of keys and of values.
+    // Projections are linear, so averaging their inputs averages the keys and values.
     const seen = averaged ? toTokens(average(toPicture(self, x))) : self;
     h = add(h, attend(block.at("attn1"), self, keysValues(block.at("attn1"), seen), heads));
     h = add(h, attend(block.at("attn2"), layerNormAt(block.at("norm2"), h), text(block.at("attn2"), width), heads));

@@ -40,7 +40,7 @@ export interface Conditioning {
 }
 
 export interface Denoiser {
-  /** The text encoder and the rest are never in memory together: one request at a time. */
+  /** The text encoder is never in memory together with the rest, so requests run one at a time. */
   readonly apart: boolean;
   /**
    * Replaces the adapters; sessions are rebuilt only if the new ones touch modules that have no branch in any graph yet.
@@ -215,7 +215,7 @@ export async function buildDenoiser(
   };
 }
 
-/** What is built once; requests at the same time wait for the same. After a failure it is tried again: there may be memory then. */
+/** Builds each network once, for all concurrent requests. A failed build is forgotten: later there may be enough memory. */
 function kept<K>(built: Map<K, Promise<Built>>, key: K, build: () => Promise<Built>): Promise<Built> {
   const one = built.get(key) ?? build();
   built.set(key, one);

@@ -43,7 +43,7 @@ export interface LoadOptions {
   readonly precision?: PrecisionName | undefined;
   /**
    * Self-attention at the largest resolution: `exact` by default; `averaged` averages its keys and values over 2x2 pixels,
-   * which is faster and draws other pictures.
+   * which is faster but changes the pictures.
    */
   readonly attention?: AttentionForm | undefined;
   /** Threads per operator; by default one per core. */

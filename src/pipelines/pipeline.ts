@@ -55,11 +55,11 @@ function pipelineOf(parts: Parts): Pipeline {
       return parts.engine.sessionsBuilt;
     },
     async *generate(request, options = {}) {
-      // The network that blends model and base is rebuilt whenever omega changes; if memory is short, all are for each prompt.
+      // The network that blends model and base is rebuilt whenever omega changes; if memory is short, all are, for each request.
       if (parts.predictor.oneAtATime && running > 0)
         throw new TillerError(
           "pipeline-busy",
-          "Wait until the pictures in progress are finished: with a base model, or a model too large for memory as a whole, networks are rebuilt for each request.",
+          "Wait until the pictures in progress are finished: with a base model, or a model too large for memory, networks are rebuilt for each request.",
         );
       running++;
       try {

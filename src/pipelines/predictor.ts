@@ -41,7 +41,7 @@ export interface BatchPredictor {
 }
 
 export interface Predictor {
-  /** Networks come and go with a request: only one at a time. */
+  /** Networks are rebuilt for each request, so requests run one at a time. */
   readonly oneAtATime: boolean;
   encode(rows: readonly Row[], tokens: Readonly<Record<RowText, Tokens>>, clipSkip: number): Promise<EncodedMethod>;
   batch(method: EncodedMethod, pictures: number): Promise<BatchPredictor>;

@@ -1,8 +1,8 @@
-/** Texts of different lengths, encoded one by one, as rows of one batch. */
+/** Encodes texts of different lengths one by one and pads them to a batch. */
 import type { TextSide, Tokens } from "../families/family.ts";
 import { float32, type Session, type Tensor } from "../runtime/index.ts";
 
-/** `text` [rows, tokens, width], each row filled up with zeros to the longest, and `mask` [rows, tokens], which is 0 there. */
+/** `text` [rows, tokens, width], zero-padded to the longest, and `mask` [rows, tokens], 0 for padding. */
 export interface TextStates {
   readonly text: Tensor;
   readonly mask: Tensor;

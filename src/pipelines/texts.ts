@@ -13,8 +13,8 @@ import type { OpenAdapter } from "./load.ts";
  *
  * Learned tokens are numbered after the vocabulary in the order of the adapters, as in the text networks' inputs.
  *
- * @throws TillerError if the method needs a learned token and the prompt has none, or an instruction is given that the model
- *   cannot take.
+ * @throws TillerError if the method needs a learned token and the prompt has none, or if the model takes no instruction and
+ *   one is given.
  */
 export function tokenizeTexts(
   { tokenizer, text }: { readonly tokenizer: Tokenizer; readonly text: TextSide },
@@ -23,7 +23,10 @@ export function tokenizeTexts(
   adapters: readonly OpenAdapter[],
 ): { tokens: Readonly<Record<RowText, Tokens>>; warnings: string[] } {
   if (instruction && text.instruction === undefined) {
-    throw new TillerError("setting-invalid", "instruction: this model's text encoder follows none; leave it out.");
+    throw new TillerError(
+      "setting-invalid",
+      "instruction: this model's text encoder does not follow instructions; leave it out.",
+    );
   }
   if (texts.has("agnostic") && text.embeddings.length === 0) {
     throw new TillerError(

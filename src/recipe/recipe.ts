@@ -38,7 +38,7 @@ export const recipeSchema = z.object({
   adapters: z.array(recipeAdapterSchema).default([]),
   /** Device and precision. Absent in older pictures, which were made in float32 by ONNX Runtime. */
   computed: z.object({ device: z.string(), precision: z.enum(["float32", "bfloat16", "float16", "int8"]) }).optional(),
-  /** Keys and values of self-attention were averaged at the largest resolution; absent if it was exact. */
+  /** `averaged` if keys and values of self-attention were averaged at the largest resolution; absent if not. */
   attention: z.literal("averaged").optional(),
   /** The request for this picture alone: its own seed, and a count of 1. */
   request: fullRequestSchema,

@@ -43,7 +43,7 @@ export const pictureRequestSchema = z.strictObject({
   prompt: z.string(),
   /** Negative prompt: replaces the null prompt. */
   negative: z.string().default(""),
-  /** What goes before the prompt, of models whose text encoder is a language model: "" for nothing; the model's own when absent. */
+  /** Instruction before the prompt, for models with a language model as text encoder: "" for none; the model's default if absent. */
   instruction: z.string().max(20_000).optional(),
   /** The guidance method; the model's own when absent. */
   guidance: z.enum(guidanceNames).optional(),

@@ -11,11 +11,11 @@ export const precisionNames = ["float32", "bfloat16", "float16", "int8", "auto"]
 /** A number type as users name it. */
 export type PrecisionName = (typeof precisionNames)[number];
 
-/** What computes, and in which number type. */
+/** A device and a number type. */
 export interface Compute {
   /** The device. */
   readonly device: Device;
-  /** What products are computed in. */
+  /** The number type of matrix products. */
   readonly precision: Precision;
 }
 
@@ -57,7 +57,7 @@ export async function resolveCompute(
   return { device: found, precision };
 }
 
-/** What of the number types a device computes in here, with what computes in each; of `auto`, a large network's. */
+/** The number types available here, each with the device that computes in it; `auto` resolves as for a large network. */
 export async function precisionsOn(device: DeviceName | undefined): Promise<{ name: PrecisionName; on: Device }[]> {
   const found = [];
   for (const name of precisionNames) {

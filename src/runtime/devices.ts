@@ -49,7 +49,7 @@ export async function probeDevice(device: Device): Promise<DeviceProbe> {
   }
 }
 
-/** Of the runtime's reports what went wrong, without the place in its own source code. */
+/** The runtime's error without the location in its source code. */
 const withoutSource = (message: string): string =>
   /CUDA failure \d+: [^;]*[^;\s]/.exec(message)?.[0] ?? message.replace(/\/\S+\.(cc|cpp|h):\d+ .* was false\. /, "");
 

@@ -11,7 +11,7 @@ export interface RuntimePort {
   automaticDevices(): readonly Device[];
   /** Whether OpenVINO is installed and computes in bfloat16 on this processor. */
   hasBfloat16(): Promise<boolean>;
-  /** Bytes of memory that this process may have; undefined where that cannot be known. */
+  /** Bytes of memory available to this process; undefined if unknown. */
   totalMemory(): number | undefined;
   /** ONNX Runtime's version. */
   runtimeVersion(): Promise<string>;

@@ -34,12 +34,12 @@ export const training = {
 export const otherSigmas = { use_exponential_sigmas: unsupported, use_beta_sigmas: unsupported };
 
 /**
- * What noise does to latents: x = alpha x0 + sigma eps with alpha^2 + sigma^2 = 1, or with alpha + sigma = 1. A sampler is written
- * for one or the other.
+ * Noisy latents are x = alpha x0 + sigma eps, with alpha^2 + sigma^2 = 1 ("variance preserving") or alpha + sigma = 1 ("flow").
+ * Samplers list the forms that they support.
  */
 export type NoiseForm = "variance preserving" | "flow";
 
-/** The form that a scheduler_config.json of any class is of. */
+/** The form for a scheduler_config.json of any class. */
 export const noiseFormOf = (config: Readonly<Record<string, unknown>>): NoiseForm =>
   config.use_flow_sigmas === true ||
   config.prediction_type === "flow_prediction" ||
@@ -48,8 +48,8 @@ export const noiseFormOf = (config: Readonly<Record<string, unknown>>): NoiseFor
     : "variance preserving";
 
 /**
- * A flow's config with the keys of both classes that flows have: DPM-Solver++ spells the shift `flow_shift`, Euler's scheduler
- * `shift`, and the latter does not write that it is a flow.
+ * A flow's config with the keys of both scheduler classes: DPM-Solver++ calls the shift `flow_shift`, the Euler scheduler `shift`,
+ * and only the former's config says that it is a flow.
  */
 export const flowConfig = (config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
   const shift = config.flow_shift ?? config.shift ?? 1;

@@ -18,7 +18,7 @@ const schema = z.object({
   timestep_spacing: spacing.default("leading"),
   set_alpha_to_one: flag(true),
   clip_sample: flag(true),
-  /** Null is of no matter where nothing is clipped. */
+  /** Null is allowed if nothing is clipped. */
   clip_sample_range: z.number().positive().nullable().default(1),
   thresholding: unsupported,
 });
@@ -56,7 +56,7 @@ function create(config: Config, steps: number): Sampler {
   if (range === null)
     throw new TillerError(
       "scheduler-unsupported",
-      "The scheduler config asks for clip_sample with clip_sample_range null: give the range a number.",
+      "The scheduler config asks for clip_sample, but its clip_sample_range is null: set it to a number.",
     );
 
   if (timesteps[0]! >= alphas.length) {

@@ -1,4 +1,4 @@
-/** The timesteps and sigmas of DPM-Solver++, and what a sigma stands for: of variance-preserving latents, or of a flow's. */
+/** The timesteps and noise levels of DPM-Solver++, for variance-preserving noise or a flow. */
 
 import { TillerError } from "../errors/index.ts";
 import { roundHalfEven } from "../rounding.ts";
@@ -36,7 +36,7 @@ export interface NoiseLevel {
   readonly lambda: number;
 }
 
-/** One timestep and level a step, and the level the last step goes to. */
+/** One timestep and one level per step, and the level after the last step. */
 export interface DpmSchedule {
   readonly timesteps: readonly number[];
   readonly levels: readonly NoiseLevel[];
@@ -45,7 +45,7 @@ export interface DpmSchedule {
 /**
  * The schedule of Diffusers' DPMSolverMultistepScheduler.
  *
- * @throws TillerError if so many steps are asked for that two of them share a timestep, or the config contradicts itself.
+ * @throws TillerError if there are so many steps that two share a timestep, or if the config contradicts itself.
  */
 export function dpmSchedule(config: DpmScheduleConfig, steps: number, karras: boolean): DpmSchedule {
   const training = trainingSigmas(nonZeroAlphasCumprod(config));
@@ -56,7 +56,7 @@ export function dpmSchedule(config: DpmScheduleConfig, steps: number, karras: bo
   if (config.use_flow_sigmas) {
     const sigmas = flowSigmas(config, steps);
     return {
-      // The network sees whole timesteps, cut off. Two may be the same, as their sigmas are not.
+      // The network gets truncated timesteps. Two may be equal, since their sigmas are not.
       timesteps: sigmas.map((sigma) => Math.trunc(sigma * config.num_train_timesteps)),
       levels: levels(sigmas, flowLevel),
     };
@@ -83,13 +83,13 @@ export function dpmSchedule(config: DpmScheduleConfig, steps: number, karras: bo
   return { timesteps, levels: levels(sigmas, preservingLevel) };
 }
 
-/** Variance-preserving latents at k-diffusion's sigma. */
+/** The variance-preserving level for k-diffusion's sigma. */
 function preservingLevel(sigma: number): NoiseLevel {
   const alpha = f32(1 / f32(Math.sqrt(f32(f32(sigma * sigma) + 1))));
   return levelOf(alpha, f32(sigma * alpha));
 }
 
-/** A flow's latents. sigma is rounded before: near 1 the difference from 1 keeps four digits less. */
+/** The level of a flow. sigma is already in float32: near 1, 1 - sigma has four digits less. */
 const flowLevel = (sigma: number): NoiseLevel => levelOf(f32(1 - sigma), sigma);
 
 const levelOf = (alpha: number, sigma: number): NoiseLevel => ({
@@ -98,14 +98,14 @@ const levelOf = (alpha: number, sigma: number): NoiseLevel => ({
   lambda: f32(f32(Math.log(alpha)) - f32(Math.log(sigma))),
 });
 
-/** Even steps from one training timestep below 1 down to 0, which is left out, then shifted. */
+/** Even steps from 1 - 1 / num_train_timesteps down to 0, without the 0; then shifted. */
 const flowSigmas = ({ num_train_timesteps: count, flow_shift: shift }: DpmScheduleConfig, steps: number): number[] =>
   linspace(1, 1 / count, steps + 1)
     .map((clean) => shifted(1 - clean, shift))
     .reverse()
     .slice(0, -1);
 
-/** Linspace and leading spacing plan for one point more, the clean end, and leave it out. */
+/** Linspace and leading spacing compute one more point, the clean end, and drop it. */
 function spacedTimesteps(config: DpmScheduleConfig, steps: number): number[] {
   const reachable = reachableTimesteps(config);
   switch (config.timestep_spacing) {
@@ -120,7 +120,7 @@ function spacedTimesteps(config: DpmScheduleConfig, steps: number): number[] {
   }
 }
 
-/** How many timesteps have a lambda of at least `lambda_min_clipped`; the cosine schedule has no use for the rest. */
+/** How many timesteps have a lambda of at least `lambda_min_clipped`; the cosine schedule does not use the rest. */
 function reachableTimesteps(config: DpmScheduleConfig): number {
   const minimum = config.lambda_min_clipped;
   const alphas = nonZeroAlphasCumprod(config);

@@ -1,5 +1,5 @@
 /**
- * DPM-Solver++ 2M (Lu et al., arXiv 2211.01095), optionally on Karras sigmas or, for flow models, on a flow's, with the
+ * DPM-Solver++ 2M (Lu et al., arXiv 2211.01095), optionally with Karras sigmas, or with flow sigmas for flow models, with the
  * semantics of Diffusers' DPMSolverMultistepScheduler.
  */
 

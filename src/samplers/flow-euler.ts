@@ -37,8 +37,8 @@ export const flowEuler = samplerKind({
  *
  *     x' = x + (sigma' - sigma) v
  *
- * CFG++ takes x0 from the guided v and eps from the unguided one: x' = (1 - sigma') x0 + sigma' eps~, which is the line above
- * where both are the same.
+ * CFG++ takes x0 from the guided v and eps from the unguided one: x' = (1 - sigma') x0 + sigma' eps~. If the two are equal, this
+ * is the line above.
  */
 function create(config: Config, steps: number): Sampler {
   const sigmas = flowEulerSigmas(config, steps);
@@ -60,9 +60,9 @@ function create(config: Config, steps: number): Sampler {
 }
 
 /**
- * Even steps between the ends of the shifted training sigmas, shifted again, then 0.
+ * Even steps between the ends of the shifted training sigmas, shifted again; then 0.
  *
- * The second shift is Diffusers': the constructor has shifted the ends already.
+ * Diffusers shifts twice: its constructor already shifts the ends.
  */
 export function flowEulerSigmas(
   { num_train_timesteps: count, shift }: Pick<Config, "num_train_timesteps" | "shift">,

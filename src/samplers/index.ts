@@ -80,8 +80,8 @@ export function parseConfig<Name extends SamplerName>(
 /**
  * Creates a sampler for a model folder's noise schedule. It equals what Diffusers makes of the same scheduler_config.json with
  * `DDIMScheduler.from_config`, `DPMSolverMultistepScheduler.from_config`, `EulerDiscreteScheduler.from_config`,
- * `EulerAncestralDiscreteScheduler.from_config` or `FlowMatchEulerDiscreteScheduler.from_config`, whichever class wrote it; but a
- * flow keeps its shift, which Diffusers loses between classes that call it `flow_shift` and `shift`.
+ * `EulerAncestralDiscreteScheduler.from_config` or `FlowMatchEulerDiscreteScheduler.from_config`, whichever class wrote it; except
+ * that a flow keeps its shift, which Diffusers loses between classes because one calls it `flow_shift` and the other `shift`.
  *
  * @param steps number of steps, 1 to the config's num_train_timesteps.
  * @param options `karras`: use Karras sigmas, if the sampler has them; if unset, the config decides.
@@ -107,7 +107,7 @@ export function createSampler(
     const fitting = samplers.flatMap((one) => (one.forms.includes(form) ? one.name : []));
     throw new TillerError(
       "sampler-unsuited",
-      `The ${name} sampler is not defined for this model, which is ${form === "flow" ? "a flow" : "no flow"}; use ${fitting.join(" or ")}.`,
+      `The ${name} sampler is not defined for this model, which is ${form === "flow" ? "a" : "not a"} flow model; use ${fitting.join(" or ")}.`,
     );
   }
   if (options.karras && form === "flow") {

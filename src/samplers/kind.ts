@@ -25,7 +25,7 @@ export interface SamplerKind<
   readonly karrasLabel?: string;
   /** Whether it has Karras sigmas. */
   readonly karras: boolean;
-  /** The forms of noise it is written for: a model of another is refused. */
+  /** The forms of noise that it supports; models with another are refused. */
   readonly forms: readonly NoiseForm[];
   /** The keys of a scheduler_config.json that its class in Diffusers knows, with that class's defaults. */
   readonly schema: S;

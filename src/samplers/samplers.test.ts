@@ -198,20 +198,20 @@ describe("a flow's trajectory equals Diffusers'", () => {
     });
   }
 
-  it("whichever scheduler's class wrote the shift", () => {
+  it("whichever scheduler class wrote the shift", () => {
     const solver = { use_flow_sigmas: true, prediction_type: "flow_prediction", flow_shift: 3 };
     const euler = { _class_name: "FlowMatchEulerDiscreteScheduler", shift: 3 };
     for (const name of ["dpm++", "flow-euler"] as const)
       expect(createSampler(name, euler, 20).timesteps).toEqual(createSampler(name, solver, 20).timesteps);
   });
 
-  it("though two of many steps have the same timestep", () => {
+  it("even if two of many steps have the same timestep", () => {
     const { timesteps } = createSampler("dpm++", flows.cases[5]!.config, 400);
     expect(timesteps.length - new Set(timesteps).size).toBe(5);
   });
 });
 
-describe("a sampler of other noise than the model's is refused, with those that fit", () => {
+describe("a sampler for another form of noise is refused, naming those that fit:", () => {
   const sana = flows.cases[5]!.config;
   it.each(["ddim", "euler", "euler-a"] as const)("%s on a flow", (name) => {
     expect(() => createSampler(name, sana, 20)).toThrow(refusal("sampler-unsuited", name, "dpm++ or flow-euler"));

@@ -14,7 +14,7 @@ export interface Prediction {
 }
 
 /**
- * x0 where x = alpha x0 + sigma eps (variance preserving, or alpha + sigma = 1 where it is a flow).
+ * x0 for x = alpha x0 + sigma eps (variance preserving, or alpha + sigma = 1 for a flow).
  *
  * epsilon: (x - sigma eps) / alpha; v: alpha x - sigma v; sample: the output itself; flow: x - sigma v.
  */
@@ -38,7 +38,7 @@ export function cleanOf(
 }
 
 /**
- * eps where x = alpha x0 + sigma eps (variance preserving, or alpha + sigma = 1 where it is a flow).
+ * eps for x = alpha x0 + sigma eps (variance preserving, or alpha + sigma = 1 for a flow).
  *
  * epsilon: the output itself; v: alpha v + sigma x; sample: (x - alpha x0) / sigma; flow: x + alpha v.
  */

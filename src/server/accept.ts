@@ -13,7 +13,7 @@ export interface Door {
   readonly queue: Queue;
   /** The most megapixel-steps of one request. */
   readonly mostWork: number;
-  /** What the machine computes in, and what computes in each. */
+  /** The number types available on this machine, each with its device. */
   readonly precisions: () => Promise<readonly { readonly name: PrecisionName; readonly on: Device }[]>;
 }
 
@@ -46,6 +46,6 @@ async function refuseUnavailable({ kind, precision }: JobRequest, { precisions }
   if (names.includes(precision)) return;
   throw new TillerError(
     "precision-unavailable",
-    `precision ${precision}: for ${kind} this server has ${names.join(", ")}; choose one of them.`,
+    `precision ${precision} is not available for ${kind} on this server; choose one of ${names.join(", ")}.`,
   );
 }

@@ -36,7 +36,7 @@ export interface StudioOptions {
   readonly port: number;
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
-  /** What products are computed in where a job does not say: float32 by default. */
+  /** Number type of matrix products for jobs that do not name one: float32 by default. */
   readonly precision?: PrecisionName | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
@@ -78,7 +78,7 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   const pipelines = keepPipelines({ device, threads });
   const workshop = { data, models, pipelines, mostWork, device, precision, threads };
   const queue = await openQueue(data, runJobIn(workshop), { bound });
-  // Tried when it is first asked for, once.
+  // Determined once, on first use.
   let precisions: ReturnType<typeof precisionsOn> | undefined;
   const precisionsHere = () => (precisions ??= precisionsOn(device));
   const scoring = scoringIn(data, models, { clip: options.clip, dino: options.dino, device, threads });

@@ -14,7 +14,7 @@ const adapterSchema = z.strictObject({
 
 const { shape } = pictureRequestSchema;
 
-/** What products are computed in; absent, it is as the server was started. */
+/** Number type of matrix products; if absent, the server's. */
 export const precisionSchema = z.enum(precisionNames).optional();
 
 /** Pixels: larger pictures would block the machine for everyone waiting. */
@@ -48,7 +48,7 @@ export const picturesSchema = z.strictObject({
   model: z.string().optional(),
   /** Adapters of the server to use. */
   adapters: z.array(adapterSchema).max(8).default([]),
-  /** What products are computed in; as the server was started by default. */
+  /** Number type of matrix products; by default the server's. */
   precision: precisionSchema,
   /** What to draw. */
   request: pictureRequestSchema.extend({
@@ -68,7 +68,7 @@ export const trainingJobSchema = z.strictObject({
   kind: z.literal("training"),
   /** One of the server's models; its first by default. */
   model: z.string().optional(),
-  /** What products are computed in; as the server was started by default. */
+  /** Number type of matrix products; by default the server's. */
   precision: precisionSchema,
   /** The new adapter's name. */
   name: z.string(),

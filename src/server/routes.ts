@@ -40,7 +40,7 @@ import { keepUpload } from "./uploads.ts";
 
 export interface Services extends Door {
   readonly scoring: Scoring;
-  /** Of a job that names none. */
+  /** The precision of jobs that name none. */
   readonly precision?: PrecisionName | undefined;
 }
 
@@ -125,11 +125,11 @@ const samplerSchema = z.object({
 });
 
 const precisionSchema = z.object({
-  /** As jobs name it; of `auto`, what it takes depends on the model. */
+  /** Its name in jobs; what `auto` resolves to depends on the model. */
   name: z.enum(precisionNames),
-  /** The device that computes in it. */
+  /** The device that would compute. */
   on: z.string(),
-  /** Whether a job that names none has it. */
+  /** Whether it is that of jobs that name none. */
   usual: z.boolean(),
 });
 
@@ -171,7 +171,7 @@ const uploadSchema = z.object({
   id: z.string(),
   /** How many pictures it has. */
   pictures: z.number(),
-  /** Sentences about pictures of which only the first frame is kept; absent if there are none. */
+  /** Warnings about pictures of which only the first frame is kept; absent if there are none. */
   warnings: z.array(z.string()).optional(),
 });
 
@@ -237,7 +237,7 @@ export const routes = [
   route({
     method: "get",
     path: "/api/precisions",
-    summary: "What products can be computed in here, and which a job has that names none",
+    summary: "Number types that this machine can compute in, and the one for jobs that name none",
     answer: z.array(precisionSchema),
     handle: async (c, { precisions, precision = "float32" }) =>
       c.json((await precisions()).map((one) => ({ ...one, usual: one.name === precision }))),

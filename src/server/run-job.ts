@@ -30,7 +30,7 @@ export interface Workshop {
   /** The most megapixel-steps of one request. */
   readonly mostWork: number;
   readonly device?: DeviceName | undefined;
-  /** Of a job that names none. */
+  /** The precision of jobs that name none. */
   readonly precision?: PrecisionName | undefined;
   readonly threads?: number | undefined;
 }
@@ -139,7 +139,7 @@ async function learn(
   const warnings: string[] = [];
   const pictures = [...before];
   let adapters: readonly string[] = [];
-  // int8 is for drawing alone: a server of it learns in float32.
+  // int8 is only for drawing: a server started with it trains in float32.
   const precision = own ?? (usual === "int8" ? "float32" : usual);
   for await (const event of train(method, request, { device, precision, threads, signal })) {
     if (event.type === "warning") {

@@ -76,7 +76,7 @@ async function decode(files: readonly Brought[], folder: string): Promise<void> 
   for (const { from } of jobs) await rm(from);
 }
 
-/** A bitmap as PNG, for sharp reads none; other bytes as they are. */
+/** Converts a bitmap to PNG, since sharp cannot read it; other bytes stay as they are. */
 async function withoutBmp(bytes: Uint8Array, name: string): Promise<Uint8Array> {
   if (!isBmp(bytes)) return bytes;
   try {

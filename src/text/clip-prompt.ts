@@ -25,7 +25,7 @@ export interface EncodedPrompt {
  * Learned tokens are matched anywhere, longest first, ignoring case, and replaced by their embeddings' ids in order. No CLIP
  * token crosses white space, so words are encoded one by one; a learned token may contain white space.
  *
- * @throws TillerError if the tokenizer has more tokens than the text encoder has embeddings, and the prompt one of those.
+ * @throws TillerError if the prompt has a token that the text encoder has no embedding for.
  */
 export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: PromptOptions): EncodedPrompt {
   const { length, learned = new Map(), firstLearned } = options;
@@ -41,7 +41,7 @@ export function encodePrompt(tokenizer: Tokenizer, prompt: string, options: Prom
     if (Number.isInteger(id) && id >= 0 && id < firstLearned) return id;
     throw new TillerError(
       "tokenizer-invalid",
-      `The tokenizer gives a token the id ${id}, but the text encoder has ${firstLearned} embeddings: the two are not of one model.`,
+      `The tokenizer gives a token the id ${id}, but the text encoder has ${firstLearned} embeddings: use the tokenizer that belongs to the text encoder.`,
     );
   };
   const ids: number[] = [];

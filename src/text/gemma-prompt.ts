@@ -1,8 +1,8 @@
-/** Texts as Gemma takes them. */
+/** Tokenizes text for Gemma. */
 import type { Tokenizer } from "./tokenizer.ts";
 
 /**
- * The ids of a text: the token that begins it, then its own. Nothing ends it, nothing pads it, and it is not cut; `""` is the
- * beginning alone. White space counts.
+ * The begin token, then the text's tokens, without an end token, padding or truncation; white space counts. `""` gives the begin
+ * token only.
  */
 export const gemmaIds = (tokenizer: Tokenizer, text: string): number[] => [tokenizer.begin, ...tokenizer.encode(text)];

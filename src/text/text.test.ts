@@ -66,7 +66,7 @@ describe("Gemma's tokenizer", async () => {
     ids: number[];
   }[];
 
-  test("gives a text the ids Transformers gives it: begun, not ended, case and white space kept", () => {
+  test("gives the ids that Transformers gives: with a begin token, without an end token, case and white space kept", () => {
     expect(cases.length).toBeGreaterThan(10);
     for (const { text, ids } of cases) expect(gemmaIds(gemma, text), JSON.stringify(text)).toEqual(ids);
   });

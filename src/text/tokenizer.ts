@@ -23,7 +23,7 @@ const specialTokens = z.looseObject({
   pad_token: special.nullish(),
 });
 
-/** Tokens that training added to the vocabulary, in `added_tokens.json` or the tokenizer's config. */
+/** Tokens that were added to the vocabulary by training, in `added_tokens.json` or the tokenizer's config. */
 const addedTokens = z.record(z.string(), z.number().int().nonnegative());
 const addedDecoder = z.looseObject({
   added_tokens_decoder: z
@@ -34,13 +34,13 @@ const addedDecoder = z.looseObject({
     .nullish(),
 });
 
-/** CLIP's vocabulary takes a few MB, Gemma's up to 34; a larger file is not a tokenizer's. */
+/** CLIP's vocabulary takes a few MB, Gemma's up to 34 MB; a larger file is not a tokenizer's. */
 const sizeLimit = 64 << 20;
 
 /**
  * Opens a tokenizer folder: `tokenizer.json`, or `vocab.json` with `merges.txt`.
  *
- * `special_tokens_map.json` overrides `tokenizer_config.json`, as in Transformers. Tokens that training added count too.
+ * `special_tokens_map.json` overrides `tokenizer_config.json`, as in Transformers. Tokens added by training are included.
  *
  * @throws TillerError naming a file that is missing or invalid.
  */
@@ -58,7 +58,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     if (found === undefined)
       throw new TillerError(
         "tokenizer-invalid",
-        `${folder} has no ${what} token ${names[what]}, which its configs speak of: copy the model's tokenizer again.`,
+        `${folder} has no ${what} token ${names[what]}, which its configs name: copy the model's tokenizer again.`,
         { paths: [folder] },
       );
     return found;

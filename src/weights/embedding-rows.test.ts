@@ -1,11 +1,11 @@
-/** Rows of a table, read by themselves. */
+/** Single rows of a table. */
 import { expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { type FloatDType, fromFloat32 } from "../bytes/elements.ts";
 import { bytesPerElement, type TensorRef } from "../bytes/tensor-ref.ts";
 import { embeddingRows } from "./embedding-rows.ts";
 
-/** A table of 5 rows of 4 numbers, 40 bytes into its file: 0, 1, 2 and so on; `read` counts the bytes asked for. */
+/** A table of 5 rows of 4 numbers, 0, 1, 2 and so on, at byte 40 of its file; `read` counts the bytes read. */
 function tableOf(dtype: FloatDType) {
   const bytes = fromFloat32(
     Float32Array.from({ length: 20 }, (_, i) => i),
@@ -34,7 +34,7 @@ test.each<FloatDType>(["float32", "float16", "bfloat16"])(
   },
 );
 
-test("an id that the table does not have is the tokenizer's", async () => {
+test("an id outside the table is refused as the tokenizer's mistake", async () => {
   const { weights } = tableOf("float32");
   await expect(embeddingRows(weights, "embed_tokens.weight", [1, 5])).rejects.toThrow(
     refusal("tokenizer-invalid", "/models/text_encoder/model.safetensors", "5"),

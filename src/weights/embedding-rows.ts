@@ -1,4 +1,4 @@
-/** Rows of an embedding table, read where they lie: tables of large vocabularies are gigabytes, and a prompt needs kilobytes. */
+/** Reads single rows of an embedding table from its file: a large vocabulary's takes gigabytes, of which a prompt needs kilobytes. */
 
 import { readFloat32 } from "../bytes/safetensors.ts";
 import { rows } from "../bytes/tensor-ref.ts";
@@ -6,10 +6,9 @@ import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 /**
- * The rows of the table `key` [vocabulary, width] with the numbers `ids`, one after the other: [ids, width] as float32. Nothing else
- * of the table is read.
+ * The rows `ids` of the table `key` [vocabulary, width], as float32 [ids, width]. The rest of the table is not read.
  *
- * @throws TillerError if there is no such table, or an id is not in it.
+ * @throws TillerError if there is no such table, or an id is outside it.
  */
 export async function embeddingRows(weights: Checkpoint, key: string, ids: readonly number[]): Promise<Float32Array> {
   const table = weights.get(key);
@@ -24,7 +23,7 @@ export async function embeddingRows(weights: Checkpoint, key: string, ids: reado
       throw new TillerError(
         "tokenizer-invalid",
         `the tokenizer gives token ${id}, but the text encoder in ${table.source.name} has ${vocabulary} embeddings; ` +
-          "bring the tokenizer and the text encoder of one model.",
+          "use the tokenizer that belongs to the text encoder.",
         { paths: [table.source.name] },
       );
     }

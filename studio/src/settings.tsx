@@ -19,7 +19,7 @@ export interface DrawingForm {
   sampler: string;
   karras: boolean;
   clipSkip: number;
-  /** What products are computed in: empty for what the server was started with. */
+  /** Number type of matrix products; empty for the server's. */
   precision: string;
   /** Pixels. */
   width: number | null;
@@ -76,7 +76,7 @@ export function drawingOf(recipe: NonNullable<GalleryPicture["recipe"]>): Partia
     strength: first?.strength ?? 1,
     width: width ?? null,
     height: height ?? null,
-    // Pictures of before do not say it: they are float32's.
+    // Older recipes do not record it: they are float32.
     precision: computed?.precision ?? "float32",
     ...(scale !== undefined && { scale }),
   };
@@ -167,10 +167,10 @@ export function ModelAndAdapter(
   );
 }
 
-/** What products are computed in, among what the server's machine has. */
+/** A choice of the number types that the server's machine can compute in. */
 export function PrecisionChoice(props: {
   value: string;
-  /** Of training, which has no int8. */
+  /** For training, which has no int8. */
   training?: boolean;
   onChange: (precision: Precision["name"] | "") => void;
 }) {

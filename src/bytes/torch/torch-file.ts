@@ -146,7 +146,7 @@ interface Named {
 const maxDepth = 8;
 const maxVisits = 1_000_000;
 
-/** Tensors by key, keys of nested dictionaries and indices of lists joined with dots; only `state_dict` if there is one. */
+/** Tensors by key: nested keys and list indices are joined with dots. If there is a `state_dict`, only its tensors. */
 function named(value: Pickled, file: string): Named {
   const root = dictIn(value, "state_dict") ?? value;
   const tensors = new Map<string, PickledTensor>();

@@ -6,7 +6,7 @@ export interface Member {
   readonly name: string;
   /** Uncompressed length in bytes. */
   readonly size: number;
-  /** Its length as it lies in the archive. */
+  /** Its length in the archive, compressed or not. */
   readonly packed: number;
   /** Compression method: 0 is none. */
   readonly method: number;
@@ -73,9 +73,9 @@ export async function placeOfMember(source: ByteSource, member: Member): Promise
 }
 
 /**
- * Where a member's bytes begin as they lie in the archive.
+ * The byte offset of a member's data in the archive, compressed or not.
  *
- * @throws ZipError if it does not lie in the file.
+ * @throws ZipError if the data is not within the file.
  */
 export async function placeOfPacked(
   source: ByteSource,

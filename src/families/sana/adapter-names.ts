@@ -6,7 +6,7 @@ const component = "transformer";
 
 export const adapterNames = (config: SanaConfig): AdapterNames => ({
   usual: { [component]: sanaLinears },
-  // What Diffusers' script trains: not what comes out of the attentions.
+  // As in Diffusers' script: not the output projections.
   trained: { [component]: /\.attn[12]\.to_[qkv]$/ },
   keysValues: {
     [component]: sanaCrossAttentions(config).flatMap((path) => [`${path}.to_k.weight`, `${path}.to_v.weight`]),

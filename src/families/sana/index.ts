@@ -1,4 +1,4 @@
-/** SANA: a diffusion transformer with linear attention, in the latents of AutoencoderDC, that listens to a language model. */
+/** SANA: a diffusion transformer with linear attention, on AutoencoderDC's latents, with a language model as text encoder. */
 import { TillerError } from "../../errors/index.ts";
 import { connect, input, multiply, symbol } from "../../graph/index.ts";
 import { dcConfig, dcDecode, dcEncode, dcPixelsPerLatent } from "../../models/autoencoder-dc.ts";
@@ -22,13 +22,13 @@ export const sana: Family = {
   model,
 };
 
-/** Variances beside the flow, or channels of another picture, are what no published SANA has. */
+/** Refuses a transformer that also predicts variances, or takes further inputs: no published SANA does. */
 function predictsLatents({ config }: Component, folder: string): void {
   const { in_channels, out_channels } = sanaConfig(config);
   if (in_channels === out_channels) return;
   throw new TillerError(
     "model-unsupported",
-    `${folder} has a transformer of ${in_channels} input and ${out_channels} output channels; Tiller runs SANA with as many of both.`,
+    `${folder} has a transformer of ${in_channels} input and ${out_channels} output channels; Tiller runs SANA only if the numbers are equal.`,
     { paths: [folder] },
   );
 }
@@ -72,7 +72,7 @@ const denoiser = (config: SanaConfig): DenoiserSide => ({
     Math.min(16, Math.max(1, Math.floor((2 * 32 * 32) / (rows * height * width)))),
 });
 
-/** The codec of an AutoencoderDC, the component `vae`. What it makes of a picture is no distribution. */
+/** The codec of an AutoencoderDC, the component `vae`. Its encoder is deterministic. */
 function latentCodec(vae: Component): LatentCodec {
   const config = dcConfig(vae.config);
   return {
@@ -86,7 +86,7 @@ function latentCodec(vae: Component): LatentCodec {
   };
 }
 
-/** What SanaPipeline draws with, and guidance as Steering Guidance has it (table 1). */
+/** SanaPipeline's defaults, and Steering Guidance's (table 1). */
 function defaultsOf(
   { sample_size: size }: SanaConfig,
   { pixelsPerLatent: pixels }: LatentCodec,

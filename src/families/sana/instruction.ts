@@ -1,9 +1,9 @@
 /**
- * What goes before a prompt where nothing else is asked for: SANA's text encoder is a language model, and was trained to read
- * prompts after a request to describe the picture ("complex human instruction").
+ * The default text before a prompt. SANA was trained with prompts that follow an instruction to its language model to describe
+ * the picture ("complex human instruction").
  *
- * The published wording is another (docs/sana.md says where it stands), so this asks for the same in words of our own. Recipes
- * leave it out where it is this one: changing it changes pictures that were made before.
+ * The wording is ours; docs/sana.md says where to find the published one. Recipes leave out the default, so changing it would
+ * change how old recipes draw.
  */
 export const defaultInstruction = `Write the description that a painter needs, from the prompt at the end of this text.
 Where the prompt says little, choose what it leaves open: colors, shapes, sizes, textures, and how things stand to each other.

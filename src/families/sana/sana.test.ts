@@ -1,4 +1,4 @@
-/** What SANA's family makes of prompts and of folders. The folder is that of parity/sana_pictures.py. */
+/** Prompts and folders of SANA; the folder is that of parity/sana_pictures.py. */
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ const tokenize = (prompt: string, instruction?: string) =>
   model.text.tokenize(tokenizer, prompt, new Map(), instruction);
 
 describe("a prompt", () => {
-  /** As Python's `prompt.lower().strip()` has them. */
+  /** As by Python's `prompt.lower().strip()`. */
   test.each([
     ["  A Cat\t", "a cat"],
     ["\u0085 A\u001f\n", "a"],
@@ -27,20 +27,20 @@ describe("a prompt", () => {
     ["  ", ""],
   ])("%j is read as %j", (prompt, read) => expect(cleanUp(prompt)).toBe(read));
 
-  test("alone is seen whole, and is the beginning alone where it is empty", () => {
+  test("without an instruction is used whole; an empty one is the begin token only", () => {
     expect(tokenize("").states).toEqual([0]);
     const { inputs, states } = tokenize("a cat");
     expect(states).toEqual([...inputs.ids!.keys()]);
     expect(inputs.ids![0]).toBe(tokenizer.begin);
   });
 
-  test("after an instruction is seen from the token on that the instruction ends in", () => {
+  test("after an instruction is used from the instruction's last token on", () => {
     const before = tokenize("", "Draw: ").inputs.ids!.length;
     const { inputs, states } = tokenize("a cat", "Draw: ");
     expect(states).toEqual([0, ...Array.from({ length: inputs.ids!.length - before + 1 }, (_, i) => before - 1 + i)]);
   });
 
-  test("has 300 states at most, and the words left out begin with the first that does not fit whole", () => {
+  test("has at most 300 states, and reports the words from the first that does not fit", () => {
     for (const instruction of ["", "Draw: "]) {
       const words = Array.from({ length: 200 }, (_, i) => `word${i}`);
       const { states, dropped } = tokenize(words.join(" "), instruction);
@@ -66,7 +66,7 @@ describe("a folder is refused", () => {
     await writeFile(join(own, file), text.replace(from, to));
   };
 
-  test("with a scheduler that is no flow's, or predicts something else", async () => {
+  test("with a scheduler that is not a flow's, or predicts something else", async () => {
     await changed("scheduler/scheduler_config.json", '"flow_prediction"', '"epsilon"');
     await expect(openModel(own)).rejects.toThrow(refusal("scheduler-unsupported", "epsilon"));
     await changed("scheduler/scheduler_config.json", '"use_flow_sigmas": true', '"use_flow_sigmas": false');
@@ -78,13 +78,13 @@ describe("a folder is refused", () => {
     await expect(openModel(own)).rejects.toThrow(refusal("model-unsupported", "8 output channels"));
   });
 
-  test("of SANA-Sprint, by its name", async () => {
+  test("of SANA-Sprint, naming it", async () => {
     await changed("model_index.json", '"SanaPipeline"', '"SanaSprintPipeline"');
     await expect(openModel(own)).rejects.toThrow(refusal("model-unsupported", "SanaSprintPipeline"));
   });
 });
 
-test("a folder with Euler's scheduler is drawn with by it, at the shift it names", async () => {
+test("a folder with the Euler scheduler draws with it, at its shift", async () => {
   const own = await mkdtemp(join(tmpdir(), "tiller-sana-folder-"));
   try {
     await cp(folder, own, { recursive: true });

@@ -1,4 +1,4 @@
-/** The text side: a language model that reads the prompt after an instruction, and of whose states the prompt's are taken. */
+/** The text side: a language model reads an instruction and the prompt; the states of the prompt are used. */
 
 import { TillerError } from "../../errors/index.ts";
 import { type Gemma2Config, gemma2, gemma2Table } from "../../models/gemma2.ts";
@@ -10,7 +10,7 @@ import { defaultInstruction } from "./instruction.ts";
 
 const component = "text_encoder";
 
-/** States that the denoiser sees at most: the first, which belongs to the token that begins every text, and the prompt's. */
+/** The most states that the denoiser sees: that of the begin token, and the prompt's. */
 const most = 300;
 
 export function textSide(encoder: Component, config: Gemma2Config): TextSide {
@@ -22,7 +22,7 @@ export function textSide(encoder: Component, config: Gemma2Config): TextSide {
     tokenize(tokenizer, prompt, _, instruction = "") {
       const cleaned = cleanUp(prompt);
       const ids = gemmaIds(tokenizer, instruction + cleaned);
-      // The instruction's last token, the space before the prompt, mostly becomes part of the prompt's first.
+      // The instruction's last token, a space, usually merges with the prompt's first.
       const first = instruction === "" ? 1 : gemmaIds(tokenizer, instruction).length - 1;
       const end = first + most - 1;
       const kept = ids.slice(0, end);
@@ -42,7 +42,7 @@ export function textSide(encoder: Component, config: Gemma2Config): TextSide {
       if (clipSkip > 0) {
         throw new TillerError(
           "clip-skip-too-large",
-          `clip skip ${clipSkip} is not for this model, whose text encoder is no CLIP.`,
+          `clip skip ${clipSkip} does not apply to this model, whose text encoder is not CLIP: leave it out.`,
         );
       }
       return gemma2(modules(component), config);
@@ -50,18 +50,18 @@ export function textSide(encoder: Component, config: Gemma2Config): TextSide {
   };
 }
 
-/** In lower case and without the white space around it, as the original pipeline has it by default. */
+/** Lower case, without surrounding white space: the original pipeline's default. */
 export function cleanUp(prompt: string): string {
   const signs = Array.from(prompt.toLowerCase());
   const from = signs.findIndex((sign) => !isSpace(sign));
   return from < 0 ? "" : signs.slice(from, signs.findLastIndex((sign) => !isSpace(sign)) + 1).join("");
 }
 
-/** What Python's strip() takes away; JavaScript's trim() differs in these six. */
+/** The characters that Python's strip() removes; JavaScript's trim() differs in these six. */
 const isSpace = (sign: string): boolean =>
   "\u001c\u001d\u001e\u001f\u0085".includes(sign) || (sign !== "\ufeff" && sign.trim() === "");
 
-/** The words of a prompt from the first that does not fit into `end` tokens. */
+/** The words of a prompt from the first that does not fit into `end` tokens; cut off if long. */
 function wordsBeyond(tokenizer: Tokenizer, instruction: string, prompt: string, end: number): string {
   const words = prompt.split(/(?<=\s)(?=\S)/);
   let [fits, beyond] = [0, words.length];

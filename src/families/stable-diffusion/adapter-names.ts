@@ -7,10 +7,10 @@ export const adapterPrefixes: readonly KeyPrefix[] = [
   { pattern: /^lora_unet_/, component: "unet", flat: true },
   { pattern: /^lora_te1?_/, component: "text_encoder", flat: true },
   { pattern: /^lycoris_/, flat: true },
-  // ComfyUI's: LDM's names with their points, and the text encoder by its place in the checkpoint.
+  // ComfyUI's: LDM's names with dots, and the text encoder by its position in the checkpoint.
   { pattern: /^diffusion_model\./, component: "unet", flat: true },
   { pattern: /^text_encoders\.clip_l\.transformer\./, component: "text_encoder" },
-  // Some scripts of Diffusers name the U-Net twice, or keep PEFT's own beginning behind it.
+  // Some of Diffusers' scripts write the U-Net's prefix twice, or PEFT's prefix after it.
   { pattern: /^(base_model\.model\.)?(unet\.){1,2}(base_model\.model\.)?/, component: "unet" },
   { pattern: /^(base_model\.model\.)?text_encoder\./, component: "text_encoder" },
   { pattern: /^base_model\.model\.(?=text_model\.)/, component: "text_encoder" },

@@ -37,7 +37,7 @@ export function nameForeign(checkpoint: Checkpoint): string | undefined {
   return undefined;
 }
 
-/** What a file with LDM keys but no LDM U-Net is. */
+/** What a file with LDM keys but without an LDM U-Net is. */
 export function nameLonePart(checkpoint: Checkpoint): string | undefined {
   const has = (prefix: string) => [...checkpoint.keys()].some((key) => key.startsWith(prefix));
   if (has("first_stage_model.") || has("vae.")) return "an autoencoder alone";

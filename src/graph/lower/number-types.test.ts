@@ -96,7 +96,7 @@ describe("in float16", () => {
     expect(products.map(({ operands }) => operands)).toEqual(Array(3).fill(["float16", "float16"]));
   });
 
-  test("a root mean square, its weight and products that ask for it are float32, what is left of them is float16", () => {
+  test("RMS normalisation, its weight and products that ask for it are float32; the rest is float16", () => {
     const y = g.matmul(x(), weight([8, 8]));
     const scaled = lowered(g.matmul(g.multiply(g.rmsNorm(y, 2, 1e-5), weight([8], "float16")), weight([8, 8])));
     for (const type of ["Mul", "ReduceMean", "Add", "Pow"]) {
@@ -112,7 +112,7 @@ describe("in float16", () => {
     ]);
   });
 
-  test("a bias of keys is added to scores in float32 where attention is not fused", () => {
+  test("if attention is not fused, a bias of keys is added to scores in float32", () => {
     const q = g.linear(x(), weight([8, 8]));
     const bias = g.input("bias", [batch, 4]);
     const graph = lowered(g.attention(q, q, q, 2, { bias }), { ...half, fused: new Set() });

@@ -101,7 +101,7 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
     });
   };
 
-  /** A symbol that is no axis's size, computed from an axis that is a multiple of it. */
+  /** Computes a symbol that is not the size of any axis from an axis that is a multiple of it. */
   const partOf = ({ key }: Expression): string => {
     for (const [known, { name, axis }] of openSizes) {
       const times = known.endsWith(`*${key}`) ? Number(known.slice(0, -key.length - 1)) : Number.NaN;

@@ -20,7 +20,7 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
     const width = q.shape[2]!;
     if (typeof width !== "number" || width % heads !== 0)
       mismatch("attention", inputs, `${heads} heads do not divide the width`);
-    if (causal && inputs[3]) mismatch("attention", inputs, "it is causal or has a bias, not both");
+    if (causal && inputs[3]) mismatch("attention", inputs, "it cannot be causal and have a bias");
     if (inputs[3] && !sameShape(inputs[3].shape, k.shape.slice(0, 2))) {
       mismatch("attention", inputs, "the bias is not one number for each key");
     }
@@ -34,7 +34,7 @@ const attentionOperator: Operator<{ heads: number; causal: boolean }> = {
     const [q, k] = value.inputs as [Value, Value];
     if (!to.target.fused.has("attention")) return emitPlain(to, inputs, value, heads, causal);
     const [qkv, given] = [inputs.slice(0, 3), inputs[3]];
-    // The kernel repeats a bias along the heads by itself, and along nothing else.
+    // The kernel broadcasts a bias only along the heads.
     const repeated = (bias: string) =>
       to.node("Expand", [byKey(to, bias), to.sizes([q.shape[0]!, 1, q.shape[1]!, k.shape[1]!])]);
     const bias = causal ? to.numbers(...causalBias(q.shape[1]!, to.type)) : given && repeated(given);
@@ -93,7 +93,7 @@ function emitPlain(
   ]);
 }
 
-/** A bias [batch, keys] as it is added to scores [batch, heads, tokens, keys]. */
+/** A bias [batch, keys] in the shape to add to scores [batch, heads, tokens, keys]. */
 const byKey = (to: Emitter, bias: string): string => to.node("Unsqueeze", [bias, to.integers([1, 2])]);
 
 const scaleOf = (q: Value, heads: number): number => 1 / Math.sqrt((q.shape[2] as number) / heads);

@@ -10,7 +10,7 @@ export interface ConvOptions {
   readonly stride?: number;
   /** Zero padding at top, left, bottom, right, in pixels. */
   readonly padding?: readonly [number, number, number, number];
-  /** Number of channel groups convolved separately; as many as channels is a depthwise convolution. */
+  /** Number of channel groups convolved separately; a depthwise convolution has one per channel. */
   readonly groups?: number;
 }
 
@@ -132,7 +132,7 @@ function weightGradient(g: Value, x: Value, weight: Value, options: Required<Con
   const pixels = multiplyDims(height, width);
   const together = groups === 1 && out * inner >= wide;
   const turned = (value: Value) => (together ? transpose(value, [1, 0, 2, 3]) : value);
-  // [channels, batch * pixels] or [batch, groups, channels of one, pixels]
+  // [channels, batch * pixels] or [batch, groups, channels per group, pixels]
   const flattened = (value: Value, channels: number) =>
     reshape(value, together ? [channels, multiplyDims(batch, pixels)] : [batch, groups, channels, pixels]);
 

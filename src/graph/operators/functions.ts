@@ -69,7 +69,7 @@ const geluTanhOperator = unary(
   "real",
   "FastGelu",
   (g, x) => {
-    const wide = inFloat32(x); // its cube may be more than float16 holds
+    const wide = inFloat32(x); // the cube may overflow float16
     const [a, b] = [Math.sqrt(2 / Math.PI), 0.044715];
     const t = tanh(multiply(multiply(wide, add(multiply(square(wide), b), 1)), a));
     const steep = multiply(add(multiply(square(wide), 3 * b), 1), a);
@@ -98,7 +98,7 @@ export const quickGelu = (x: Value): Value => apply(quickGeluOperator, [x], null
 /** x * Phi(x) with the exact (erf) normal distribution function. */
 export const gelu = (x: Value): Value => apply(geluOperator, [x], null);
 
-/** x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: nearly {@link gelu}, and the activation of Gemma. */
+/** x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: an approximation of {@link gelu}, and Gemma's activation. */
 export const geluTanh = (x: Value): Value => apply(geluTanhOperator, [x], null);
 
 const powerOperator: Operator<{ exponent: number }> = {

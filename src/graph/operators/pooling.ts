@@ -18,5 +18,5 @@ const averageOperator: Operator<null> = {
   },
 };
 
-/** Means over 2x2 pixels of x [batch, channels, h, w]; at an odd end, over the pixels that are there. */
+/** Means over 2x2 pixels of x [batch, channels, h, w]; at an odd edge, over the pixels that exist. */
 export const average = (x: Value): Value => apply(averageOperator, [x], null);

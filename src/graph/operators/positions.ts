@@ -1,4 +1,4 @@
-/** The numbers of an axis's places, for what depends on where a token or a pixel stands. */
+/** Indices along an axis, for embeddings of positions. */
 import { apply, type Operator, type Value } from "../value.ts";
 
 const positionsOperator: Operator<{ axis: number }> = {
@@ -14,5 +14,5 @@ const positionsOperator: Operator<{ axis: number }> = {
   gradient: () => [undefined],
 };
 
-/** 0, 1, 2 and so on along an axis of x, as float32 numbers [its size]. Of x only the shape is used. */
+/** 0, 1, 2 and so on along an axis of x, as float32 [size of the axis]. Only the shape of x is used. */
 export const positions = (x: Value, axis: number): Value => apply(positionsOperator, [x], { axis });

@@ -1,17 +1,17 @@
-/** Channels to pixels and back, and channels repeated or averaged: what a convolution without weights does. */
+/** Channels to pixels and back, and channels repeated or averaged. */
 import { type Dim, floorDivide, multiplyDims } from "../dim.ts";
 import type { Value } from "../value.ts";
 import { concat, reshape, transpose } from "./layout.ts";
 import { mean } from "./mean.ts";
 
-/** x [batch, 4 c, h, w] to [batch, c, 2 h, 2 w]: channel 4 i + 2 dy + dx becomes pixel (dy, dx) of a square of channel i. */
+/** x [batch, 4 c, h, w] to [batch, c, 2 h, 2 w]: channel 4 i + 2 dy + dx becomes pixel (dy, dx) of each 2x2 square of channel i. */
 export function pixelShuffle(x: Value): Value {
   const [batch, channels, height, width] = x.shape as [Dim, number, Dim, Dim];
   const squares = transpose(reshape(x, [batch, channels / 4, 2, 2, height, width]), [0, 1, 4, 2, 5, 3]);
   return reshape(squares, [batch, channels / 4, multiplyDims(height, 2), multiplyDims(width, 2)]);
 }
 
-/** The inverse of {@link pixelShuffle}, for sides that two divides. */
+/** The inverse of {@link pixelShuffle}, for even sides. */
 export function pixelUnshuffle(x: Value): Value {
   const [batch, channels, height, width] = x.shape as [Dim, number, Dim, Dim];
   const [rows, columns] = [floorDivide(height, 2), floorDivide(width, 2)];
@@ -19,7 +19,7 @@ export function pixelUnshuffle(x: Value): Value {
   return reshape(squares, [batch, channels * 4, rows, columns]);
 }
 
-/** x [batch, c, h, w] with every channel `times` times, one after the other. */
+/** x [batch, c, h, w] with each channel repeated `times` times in a row. */
 export function repeatChannels(x: Value, times: number): Value {
   if (times === 1) return x;
   const [batch, channels, height, width] = x.shape as [Dim, number, Dim, Dim];
@@ -27,7 +27,7 @@ export function repeatChannels(x: Value, times: number): Value {
   return reshape(concat(Array(times).fill(one), 2), [batch, channels * times, height, width]);
 }
 
-/** The mean of every `count` channels of x [batch, c, h, w] that follow each other: [batch, c / count, h, w]. */
+/** Means of groups of `count` consecutive channels of x [batch, c, h, w]: [batch, c / count, h, w]. */
 export function averageChannels(x: Value, count: number): Value {
   if (count === 1) return x;
   const [batch, channels, height, width] = x.shape as [Dim, number, Dim, Dim];

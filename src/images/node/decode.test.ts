@@ -1,4 +1,4 @@
-/** Pictures as cameras, phones and programs write them: what is learned is their colours in sRGB, upright. */
+/** Pictures as cameras, phones and programs write them are decoded upright, to sRGB. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,16 +33,16 @@ async function expectColour(bytes: Uint8Array, expected: readonly number[], tole
   }
 }
 
-describe("a colour profile is heeded:", () => {
+describe("a colour profile is applied:", () => {
   test("Display P3, as iPhones write it", async () => {
     const jpeg = await plain(255, 0, 0)
       .withIccProfile("p3")
       .jpeg({ quality: 100, chromaSubsampling: "4:4:4" })
       .toBuffer();
-    // sRGB's red in P3's numbers is 234, 51, 35: what a reader sees that passes over the profile.
+    // sRGB's red in P3 is 234, 51, 35: the result if the profile were ignored.
     const raw = await sharp(jpeg, { ignoreIcc: true }).raw().toBuffer();
     expect(Math.abs(raw[1]! - 51)).toBeLessThan(6);
-    // Of JPEG's and the profile's rounding.
+    // For rounding by JPEG and the profile.
     await expectColour(jpeg, [255, 0, 0], 6);
   });
 
@@ -55,23 +55,23 @@ describe("a colour profile is heeded:", () => {
       .png()
       .toBuffer();
     const stored = [...(await sharp(png, { ignoreIcc: true }).raw().toBuffer()).subarray(0, 3)];
-    // Whatever sRGB's 100, 150, 100 is in Adobe RGB (the formula of Adobe RGB (1998), D65): 116, 149, 103.
+    // sRGB's 100, 150, 100 in Adobe RGB (1998), by its formula with D65: 116, 149, 103.
     for (const [i, value] of [116, 149, 103].entries()) expect(Math.abs(stored[i]! - value)).toBeLessThanOrEqual(2);
     await expectColour(png, [100, 150, 100], 2);
   });
 
-  test("CMYK, whose profile is a print's", async () => {
+  test("CMYK with a press profile", async () => {
     const jpeg = await plain(120, 160, 120)
       .toColourspace("cmyk")
       .withIccProfile("cmyk")
       .jpeg({ quality: 100 })
       .toBuffer();
     expect((await sharp(jpeg).metadata()).space).toBe("cmyk");
-    // There and back by the profile's tables; 255 less each ink, as PIL converts, would be 110, 199, 85.
+    // There and back by the profile's tables; PIL's conversion, 255 minus each ink, would give 110, 199, 85.
     await expectColour(jpeg, [120, 160, 120], 10);
   });
 
-  test("one that is damaged is passed over", async () => {
+  test("a damaged one is ignored", async () => {
     const jpeg = await plain(200, 100, 50).withIccProfile("p3").jpeg({ quality: 100 }).toBuffer();
     const at = jpeg.indexOf("acsp") - 36;
     jpeg.fill(0x41, at, at + 128);
@@ -85,8 +85,8 @@ describe("a picture", () => {
 
   test.each([
     ["RGB", (value: number) => sixteen(value, 3).toColourspace("rgb16")],
-    ["grey, which PIL turns white", (value: number) => sixteen(value, 1).toColourspace("grey16")],
-  ])("of 16 bits a channel keeps its brightness: %s", async (_, made) => {
+    ["greyscale, which PIL turns white", (value: number) => sixteen(value, 1).toColourspace("grey16")],
+  ])("with 16 bits per channel keeps its brightness: %s", async (_, made) => {
     for (const [value, expected] of [
       [0, 0],
       [0x4000, 64],
@@ -104,16 +104,16 @@ describe("a picture", () => {
     ["a palette", (s: Sharp) => s.png({ palette: true })],
     ["WebP", (s: Sharp) => s.webp({ lossless: true })],
     ["GIF", (s: Sharp) => s.gif()],
-  ])("with transparency lies on white: %s", async (name, written) => {
+  ])("with transparency is composited on white: %s", async (name, written) => {
     const clear = (alpha: number) =>
       sharp({ create: { width: 20, height: 20, channels: 4, background: { r: 255, g: 0, b: 0, alpha } } });
     await expectColour(await written(clear(0)).toBuffer(), [255, 255, 255], 0);
-    // Half of red on white; a GIF's pixels are there or not.
+    // Half-transparent red on white; a GIF has no half-transparent pixels.
     if (name !== "GIF") await expectColour(await written(clear(0.5)).toBuffer(), [255, 127, 127], 2);
   });
 
-  test.each([1, 2, 3, 4, 5, 6, 7, 8])("is turned as EXIF's orientation %i says", async (orientation) => {
-    // Four quarters in the order of reading, and where each lies when the picture is upright.
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])("is rotated by EXIF orientation %i", async (orientation) => {
+    // Four quarters in reading order, and where each is in the upright picture.
     const values = [0, 80, 160, 240];
     const upright = ["0123", "1032", "3210", "2301", "0213", "2031", "3120", "1302"][orientation - 1]!;
     const data = Buffer.from(
@@ -131,7 +131,7 @@ describe("a picture", () => {
     expect([quarter(3, 3), quarter(12, 3), quarter(3, 12), quarter(12, 12)].join("")).toBe(upright);
   });
 
-  test.each(["gif", "webp"] as const)("that moves shows its first frame: %s", async (format) => {
+  test.each(["gif", "webp"] as const)("with several frames shows the first: %s", async (format) => {
     const frames = Buffer.concat([
       Buffer.alloc(300, Buffer.from([255, 0, 0])),
       Buffer.alloc(300, Buffer.from([0, 0, 255])),
@@ -154,7 +154,7 @@ describe("a picture", () => {
     await expectColour(png, [0, 128, 128], 0);
   });
 
-  test.each([0.02, 0.5, 0.9])("cut short at %d of its length is refused by its name", async (share) => {
+  test.each([0.02, 0.5, 0.9])("cut short at %d of its length is refused, naming the file", async (share) => {
     const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 256));
     const whole = sharp(noise, { raw: { width: 64, height: 64, channels: 3 } });
     for (const bytes of [await whole.jpeg().toBuffer(), await whole.png().toBuffer(), await whole.webp().toBuffer()]) {
@@ -164,7 +164,7 @@ describe("a picture", () => {
   });
 });
 
-test("1,500 mutated pictures are read or refused, and none takes long", async () => {
+test("1,500 mutated pictures are read or refused in time", async () => {
   let seed = 1;
   // Park and Miller's minimal standard generator.
   const random = (below: number): number => {
@@ -199,7 +199,7 @@ test("1,500 mutated pictures are read or refused, and none takes long", async ()
     }
     longest = Math.max(longest, performance.now() - began);
   }
-  // Were all refused or all read, the mutations would test nothing. A hang would be longer than any busy machine takes.
+  // If all were refused, or all read, the mutations would test nothing. Only a hang takes longer than this.
   expect(read).toBeGreaterThan(100);
   expect(read).toBeLessThan(1400);
   expect(longest).toBeLessThan(10_000);

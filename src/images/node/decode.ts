@@ -11,13 +11,13 @@ import { coverSize } from "../resample.ts";
 /** The longest side that is read, in pixels; anything longer is an attack or a mistake. */
 const largestSide = 30_000;
 
-/** Of {@link readPixels}: sharp's own limit, some 268 million. */
+/** The largest picture that {@link readPixels} takes: sharp's own limit, some 268 million pixels. */
 const mostPixels = 0x3fff ** 2;
 
 const open = async (bytes: Uint8Array, options: SharpOptions = {}): Promise<Sharp> =>
   (await import("sharp")).default(bytes, options);
 
-/** A picture file's bytes, of any kind that is read. */
+/** The bytes of a picture file in a supported format. */
 async function openPicture(bytes: Uint8Array, limitInputPixels: number): Promise<Sharp> {
   if (!isBmp(bytes)) return open(bytes, { limitInputPixels });
   const { width, height, data } = decodeBmp(bytes, limitInputPixels);
@@ -25,10 +25,9 @@ async function openPicture(bytes: Uint8Array, limitInputPixels: number): Promise
 }
 
 /**
- * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white; of several frames
- * the first.
+ * The first frame of a picture file as RGB: rotated by its EXIF orientation, converted to sRGB, composited on white.
  *
- * @throws TillerError if the file cannot be opened, is of a kind that is not read, or cannot be decoded.
+ * @throws TillerError if the file cannot be opened, has an unsupported format, or cannot be decoded.
  */
 export const readPixels = (file: string): Promise<Pixels> =>
   withSource(file, async (source) => {
@@ -59,7 +58,7 @@ export const decodeCovering = (file: string, bytes: Uint8Array, size: number): P
     return pixelsOf(cut);
   });
 
-/** @throws TillerError naming the file if its bytes are of a kind that is not read, or `decode` fails. */
+/** @throws TillerError naming the file if its format is not supported, or `decode` fails. */
 async function decoding(file: string, bytes: Uint8Array, decode: () => Promise<Pixels>): Promise<Pixels> {
   refuseOtherKinds(file, bytes);
   try {

@@ -7,10 +7,9 @@ import type { Pixels } from "../pixels.ts";
 import { coverSize, resized } from "../resample.ts";
 
 /**
- * A picture file as RGB: turned as its EXIF orientation says, brought to sRGB, transparency laid on white; of several frames
- * the first.
+ * The first frame of a picture file as RGB: rotated by its EXIF orientation, converted to sRGB, composited on white.
  *
- * @throws TillerError naming the file if it is of a kind that is not read, or cannot be decoded.
+ * @throws TillerError naming the file if its format is not supported, or it cannot be decoded.
  */
 export const readPixels = (file: string): Promise<Pixels> =>
   withSource(file, async (source) => decoded(file, await source.read(0, source.size)));

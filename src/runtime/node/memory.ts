@@ -1,7 +1,7 @@
-/** How much memory there is. */
+/** The size of memory. */
 import { totalmem } from "node:os";
 
-/** The machine's, or what a container allows of it. */
+/** Bytes of memory: the machine's, or the limit of the container. */
 export function totalMemory(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();

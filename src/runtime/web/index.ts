@@ -13,7 +13,7 @@ export const automaticDevices = (): readonly Device[] => [];
 /** There is no OpenVINO in browsers. */
 export const hasBfloat16 = async (): Promise<boolean> => false;
 
-/** Browsers do not say. */
+/** Unknown in browsers. */
 export const totalMemory = (): undefined => undefined;
 
 export const runtimeVersion = async (): Promise<string> => (await import("onnxruntime-web")).env.versions.web!;

@@ -17,9 +17,9 @@ export interface ClassPictureOptions {
   readonly prompt: string;
   readonly resolution: number | undefined;
   readonly seed: number;
-  /** What they are drawn with; the model's own by default. */
+  /** Sampler and steps; the model's defaults if undefined. */
   readonly drawing?: ClassDrawing | undefined;
-  /** Pictures of earlier runs, of which those with the seeds asked for are taken. */
+  /** Pictures of earlier runs; those with the requested seeds are reused. */
   readonly kept?: KeptPictures | undefined;
   /** What affects the pictures: those drawn with other values are redrawn. If undefined, all existing ones stay. */
   readonly drawnAs?: Readonly<Record<string, unknown>> | undefined;
@@ -32,18 +32,18 @@ export interface ClassDrawing {
   readonly steps: number;
 }
 
-/** What a run's own are drawn with: what they show counts, not the last detail, and they cost more than training. */
+/** For a run's own class images: fine detail does not matter, and drawing them takes longer than training. */
 export const quickDrawing: ClassDrawing = { sampler: "dpm++", steps: 20 };
 
-/** What is drawn, and how long that will take. */
+/** How many pictures are drawn, and how long that will take. */
 export interface ClassPicturesPlan {
-  /** Pictures that are drawn. */
+  /** Pictures to draw. */
   readonly count: number;
-  /** Pictures that earlier runs drew. */
+  /** Pictures reused from earlier runs. */
   readonly reused: number;
-  /** Steps of each. */
+  /** Steps per picture. */
   readonly steps: number;
-  /** Seconds of all their steps, once one of them was timed. */
+  /** Seconds for all steps, once a step has been timed. */
   readonly seconds?: number | undefined;
 }
 
@@ -93,7 +93,7 @@ export async function* makeClassPictures(
   try {
     yield { done: 0, of, which: "pictures", plan };
     let before = 0;
-    // The first step builds and warms up; the second tells how long one takes.
+    // The first step includes building and warming up, so the second is timed.
     let timed: number | undefined;
     // Consecutive missing numbers are one request; usually there is only one.
     for (const [first, length] of runsOf(missing)) {

@@ -121,7 +121,7 @@ describe("a folder of pictures", () => {
     }
     await writeFile(join(own, "a.txt"), " a sks cat asleep \n");
     await writeFile(join(own, "notes.md"), "not a picture");
-    await writeFile(join(own, "IMG_1.HEIC"), "a picture of a kind that is not read");
+    await writeFile(join(own, "IMG_1.HEIC"), "a picture in an unsupported format");
     const { pictures, warnings } = await readPictures(own, 8);
     expect(pictures.map(({ file, caption }) => [file.slice(own.length + 1), caption])).toEqual([
       ["a.webp", "a sks cat asleep"],

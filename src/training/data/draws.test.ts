@@ -1,4 +1,4 @@
-/** Which pictures are drawn how often, and how many of them are in memory. */
+/** How often each picture is drawn, and how many are in memory. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
@@ -44,13 +44,13 @@ async function drawn(
     batch: 1,
     resolution: size,
     encoder,
-    noising: { timesteps: 10 } as Noising,
+    noising: { timesteps: 10, timestepAt: (index) => index } as Noising,
     text: () => Int32Array.of(0) as never,
     weight: () => 1,
   });
   let next = await preparing.next();
   while (!next.done) {
-    // A turn of the event loop, after which weak references may be let go.
+    // After a turn of the event loop, weak references may be released.
     await new Promise(setImmediate);
     count();
     next = await preparing.next();
@@ -66,15 +66,15 @@ async function drawn(
 
 const many = Array.from({ length: 100 }, (_, value) => ({ value }));
 
-describe("of a hundred pictures", () => {
-  test("one at a time is in memory while they are encoded", async () => {
+describe("with a hundred pictures", () => {
+  test("only one at a time is in memory while they are encoded", async () => {
     const { most, decodings } = await drawn({ augmentation: false, pictures: many }, 10);
     expect(decodings).toBe(100);
-    // The one before may be in a register still.
+    // The previous one may still be in a register.
     expect(most).toBeLessThanOrEqual(2);
   });
 
-  test("that are augmented no more than 32 stay in memory, and those are decoded once", async () => {
+  test("and augmentation, at most 32 stay in memory, and these are decoded once", async () => {
     const { most } = await drawn({ augmentation: true, pictures: many }, 100);
     expect(most).toBeGreaterThan(30);
     expect(most).toBeLessThanOrEqual(34);
@@ -83,7 +83,7 @@ describe("of a hundred pictures", () => {
   });
 });
 
-test("pictures with repeats are drawn as often in each epoch, those without once", async () => {
+test("a picture is drawn once per epoch, or as often as its repeats say", async () => {
   const pictures = [{ value: 1 }, { value: 2, repeats: 3 }, { value: 3, repeats: 2 }];
   const { values } = await drawn({ augmentation: false, pictures }, 12);
   for (const epoch of [values.slice(0, 6), values.slice(6)]) expect([...epoch].sort()).toEqual([1, 2, 2, 2, 3, 3]);

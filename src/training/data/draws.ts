@@ -9,15 +9,15 @@ import type { Share } from "../progress.ts";
 import { augment } from "./augmentation.ts";
 import { dataOrder } from "./data-order.ts";
 
-/** A picture, decoded when it is needed. */
+/** A picture that is decoded when needed. */
 export interface SourcePicture {
   readonly planes: () => Promise<Planes>;
   readonly prompt: string;
-  /** Times in each epoch; 1 by default. */
+  /** How often it is drawn per epoch; 1 by default. */
   readonly repeats?: number;
 }
 
-/** Augmented pictures are decoded for every draw, except the first so many, which stay in memory. */
+/** With augmentation, this many decoded pictures stay in memory; others are decoded for every draw. */
 const mostHeld = 32;
 
 /** Pictures that are drawn together: instance images or class images. */

@@ -1,13 +1,13 @@
-/** Class images of earlier runs, which do not depend on the subject. */
+/** Keeps class images for later runs: they do not depend on the subject. */
 import { cacheFolder, exists, join, makeFolder, placeOf, stampOf, startHash, withSource } from "#bytes";
 import { writeWhole } from "../../bytes/write-whole.ts";
 import type { Model } from "../../families/family.ts";
 
-/** Goes with the way in which pictures are drawn and named. */
+/** Version of how pictures are drawn and named. */
 const form = 1;
 
 export interface KeptPictures {
-  /** The PNG file of a seed, if it was drawn before. */
+  /** The PNG file for a seed, if there is one. */
   read(seed: number): Promise<Uint8Array | undefined>;
   keep(seed: number, png: Uint8Array): Promise<void>;
 }
@@ -15,7 +15,7 @@ export interface KeptPictures {
 /**
  * Pictures of a model in the user's cache folder.
  *
- * @param drawnAs All that decides how they look, but the model and the seed.
+ * @param drawnAs Everything that affects the pictures except the model and the seed.
  */
 export async function keptPictures(model: Model, drawnAs: Readonly<Record<string, unknown>>): Promise<KeptPictures> {
   const folder = join(cacheFolder(), "class", await keyOf(model, drawnAs));
@@ -27,14 +27,14 @@ export async function keptPictures(model: Model, drawnAs: Readonly<Record<string
       return withSource(file, (source) => source.read(0, source.size));
     },
     async keep(seed, png) {
-      // It is there for later runs; this one goes on where the cache folder takes nothing.
+      // It is only for later runs: this one goes on if the cache folder is not writable.
       const kept = makeFolder(folder).then(() => writeWhole(fileOf(seed), png));
       await kept.catch(() => {});
     },
   };
 }
 
-/** Names a model by its files, their sizes and times, and by its configs. */
+/** Identifies a model by its configs and its files with their sizes and times. */
 async function keyOf(model: Model, drawnAs: Readonly<Record<string, unknown>>): Promise<string> {
   const hash = startHash();
   const { scheduler, defaults, promptTokens } = model;

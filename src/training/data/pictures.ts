@@ -11,14 +11,14 @@ import { type Planes, planesOf } from "../../images/pixels.ts";
 import { recipeIn } from "../../recipe/read-recipe.ts";
 
 export interface TrainingPicture {
-  /** From the folder on. */
+  /** Path relative to the folder. */
   readonly name: string;
   readonly file: string;
-  /** Decodes the picture anew, so that a set of thousands is never in memory. @throws TillerError if it changed meanwhile. */
+  /** Decodes the picture again, since thousands would not fit into memory. @throws TillerError if it has changed. */
   readonly planes: () => Promise<Planes>;
-  /** Times that it is shown while others are shown once. */
+  /** How often it is shown relative to the others. */
   readonly repeats: number;
-  /** The text beside the picture, or what its folder's name says. */
+  /** The caption beside the picture, or from its folder's name. */
   readonly caption: string | undefined;
   /** The prompt that Tiller drew it with; undefined if it has no recipe, and so is a user's own picture. */
   readonly drawnAs: string | undefined;
@@ -28,14 +28,14 @@ export interface TrainingPictures {
   readonly pictures: readonly TrainingPicture[];
   /** See `picturesIdentity`. */
   readonly identity: string;
-  /** Sentences about files and frames that are left out, and about folders that say how often their pictures are shown. */
+  /** Warnings about files and frames that are left out, and about folders whose names give repeats. */
   readonly warnings: readonly string[];
 }
 
 /**
  * The pictures of a folder in the order of their names, each resized and cropped to size x size.
  *
- * Every picture is decoded here once and released, so that a broken one is found before training starts.
+ * Every picture is decoded once and released, to find broken ones before training starts.
  *
  * @param most Reads only the first so many pictures.
  * @throws TillerError if the folder is missing or has no pictures, or naming the first picture or caption that cannot be read.

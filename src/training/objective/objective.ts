@@ -45,7 +45,7 @@ export async function* buildObjective({
   const encoded = trainsText(model, trained)
     ? undefined
     : await encodeTexts(engine, model, new Map(promptsOf(sources).map((prompt) => [prompt, texts.tokens(prompt)])));
-  // After the text encoder, which may be large, is gone.
+  // Built only after the text encoder, which may be large, is released.
   const encoder = await buildLatentEncoder(engine, model);
   const draws = yield* prepareDraws(sources, {
     seed: settings.seed,

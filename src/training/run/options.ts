@@ -93,15 +93,16 @@ export interface TrainingRequest extends z.input<typeof trainingRequestSchema> {
 /** A request with the method's defaults filled in. */
 export type TrainingSettings = ReturnType<typeof fillSettings>;
 
-/** What models had before they said so; keys of experiments on disk were made with it. */
+/** The default before families had their own; keys of existing experiments depend on it. */
 const usualBefore: TrainingDefaults = { weightDecay: 1e-2 };
 
 /**
- * @param usual What the model has where the request leaves it open.
+ * @param usual The model's defaults.
  * @throws TillerError naming the first setting that is wrong.
  */
 export function fillSettings(name: TrainingMethodName, request: TrainingRequest, usual = usualBefore) {
-  const parsed = trainingRequestSchema.safeParse(request);
+  // In the schema's order: keys of experiments are hashes of the settings as JSON.
+  const parsed = trainingRequestSchema.safeParse({ weightDecay: usual.weightDecay, ...request });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);

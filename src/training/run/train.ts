@@ -61,7 +61,7 @@ export interface TrainingPreparation {
   readonly pace?: Pace | undefined;
 }
 
-/** Class images are drawn first: sent before the first one, and again once the time is known. */
+/** Sent before class images are drawn, and again once the time is known. */
 export interface TrainingClassImages {
   /** Tells events apart. */
   readonly type: "class-images";
@@ -69,15 +69,15 @@ export interface TrainingClassImages {
   readonly count: number;
   /** How many are reused from earlier runs. */
   readonly reused: number;
-  /** What draws them. */
+  /** The sampler. */
   readonly sampler: SamplerName;
-  /** Its steps. */
+  /** Sampler steps. */
   readonly steps: number;
-  /** What computes. */
+  /** The device. */
   readonly device: Device;
-  /** What products are computed in. */
+  /** The number type of matrix products. */
   readonly precision: Precision;
-  /** Seconds that all of them take: an estimate by the second step; absent until then. */
+  /** Estimated seconds for all of them; absent before the second step. */
   readonly seconds?: number | undefined;
 }
 
@@ -135,7 +135,7 @@ export interface TrainOptions {
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
   /**
-   * The number type of matrix products: float32 by default, but `auto` for the class images that the model draws. Trained
+   * The number type of matrix products: float32 by default, except for drawing class images, where it is `auto`. Trained
    * tensors, optimiser state and sums are always float32.
    */
   readonly precision?: PrecisionName | undefined;
@@ -250,7 +250,7 @@ async function* learn(
   pace ??= runPace(settings, 0);
   const ofClass = settings.prior ? await readPictures(classFolder, resolution, { signal }) : undefined;
   const classPictures = ofClass?.pictures ?? [];
-  for (const message of ofClass?.warnings ?? []) yield { type: "warning", message: `of the class: ${message}` };
+  for (const message of ofClass?.warnings ?? []) yield { type: "warning", message: `class images: ${message}` };
   const strange = strangeClassPicture(classPictures, settings.classPrompt);
   if (strange) yield { type: "warning", message: strange };
 
@@ -395,20 +395,17 @@ const doing = (what: string, share: number | undefined, pace: Pace): TrainingEve
   pace,
 });
 
-/** @throws TillerError if the model has no such thing as is to be trained, or weighted by. */
+/** @throws TillerError if the model does not support a training option. */
 function refuseUnsuited({ recipe, vectors, textEncoder, snrGamma }: TrainingSettings, model: Model): void {
   const refuse = (what: string): never => {
-    throw new TillerError(
-      "training-unsuited",
-      `${what}; it is not defined for ${model.name}, a ${model.family} model.`,
-    );
+    throw new TillerError("training-unsuited", `${model.name} is a ${model.family} model: ${what}.`);
   };
   if (model.text.embeddings.length === 0) {
-    if (vectors > 0) refuse(`${recipe} learns a token: use dreambooth`);
-    if (textEncoder) refuse("--text-encoder trains CLIP: leave it out");
+    if (vectors > 0) refuse(`its text encoder learns no tokens, which ${recipe} needs; use dreambooth`);
+    if (textEncoder) refuse("its text encoder is not CLIP and is not trained; leave --text-encoder out");
   }
   if (snrGamma !== undefined && model.schedule.prediction === "flow_prediction") {
-    refuse("min-SNR weighting is for noise schedules that preserve variance: leave --snr-gamma out");
+    refuse("min-SNR weighting is not defined for flows; leave --snr-gamma out");
   }
 }
 

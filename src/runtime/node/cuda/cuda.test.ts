@@ -1,4 +1,4 @@
-/** What `tiller cuda install` takes and refuses, and what is loaded in which order; of a GPU nothing is asked here. */
+/** What `tiller cuda install` accepts and refuses, and the order of loading; no GPU is needed. */
 import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, delimiter, join } from "node:path";
@@ -29,7 +29,7 @@ const [shared, provider] = providers;
 const runtimeOf = (commit: string) =>
   `${"\0".repeat(5000)}ORT Build Info: git-commit-id=${commit}, build type=Release\0`;
 
-/** A zip archive, its members packed. */
+/** A zip archive with compressed members. */
 function zip(members: Readonly<Record<string, string>>): Buffer {
   const [bodies, directory]: [Buffer[], Buffer[]] = [[], []];
   let at = 0;
@@ -73,7 +73,7 @@ async function wheelOf(changes: { name?: string; version?: string; commit?: stri
   return file;
 }
 
-/** Stands for Python: writes down what it was called with, and puts a library where pip would. */
+/** A fake Python: logs its arguments, and puts a library where pip would. */
 async function fakePython(): Promise<() => Promise<string>> {
   const calls = join(folder, "calls");
   const library = "nvidia/cu13/lib/libcublas.so.13";
@@ -87,7 +87,7 @@ async function fakePython(): Promise<() => Promise<string>> {
   return () => readFile(calls, "utf8");
 }
 
-/** A library as far as its ELF header, its segments and its dynamic section go. */
+/** An ELF library with only a header, segments and a dynamic section. */
 function library(needed: readonly string[]): Buffer {
   const names = Buffer.from(`\0${needed.join("\0")}\0`);
   const [dynamicAt, namesAt, base] = [256, 256 + 16 * (needed.length + 2), 0x10000];
@@ -127,7 +127,7 @@ function library(needed: readonly string[]): Buffer {
 }
 
 describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("tiller cuda install", () => {
-  test("takes the providers out of the wheel, gets NVIDIA's by pip, and links them where ONNX Runtime looks", async () => {
+  test("takes the providers from the wheel, installs NVIDIA's with pip, and links the providers where ONNX Runtime looks", async () => {
     const calls = await fakePython();
     const requires = [
       "Requires-Dist: flatbuffers",
@@ -149,7 +149,7 @@ describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("tiller 
     );
   });
 
-  test("a wheel of another version, another package or another build is refused, naming both", async () => {
+  test("refuses a wheel of another version, package or build, naming both", async () => {
     const ours = await runtimeVersion();
     const install = async (changes: Parameters<typeof wheelOf>[0]) =>
       installCuda({ wheel: await wheelOf(changes) }, place);
@@ -161,11 +161,11 @@ describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("tiller 
     await expect(built).rejects.toEqual(refusal("cuda-install-failed", "0123456789", "f2c39fe2f"));
   });
 
-  test("a wheel that is damaged is refused, and what was installed stays", async () => {
+  test("refuses a damaged wheel, and keeps what is installed", async () => {
     await installCuda({ wheel: await wheelOf() }, place);
     const wheel = await wheelOf();
     const bytes = await readFile(wheel);
-    // Of the first member, behind its name.
+    // In the first member's data, after its name.
     const at = 30 + `onnxruntime/capi/${shared}`.length;
     bytes.fill(0xff, at, at + 6);
     await writeFile(wheel, bytes);
@@ -175,12 +175,12 @@ describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("tiller 
     expect(await readFile(join(place.runtime, shared), "utf8")).toBe("shared");
   });
 
-  test("without Python it says what to do", async () => {
+  test("says what to do if there is no Python", async () => {
     await expect(installCuda({}, place)).rejects.toEqual(refusal("cuda-install-failed", "Python"));
   });
 });
 
-describe("what is loaded for CUDA", () => {
+describe("loading CUDA", () => {
   const driver = () => join(folder, "version");
   const tellDriver = (version: string) =>
     writeFile(driver(), `NVRM version: NVIDIA UNIX x86_64 Kernel Module  ${version}  Sun Jul 20 2025\n`);
@@ -188,7 +188,7 @@ describe("what is loaded for CUDA", () => {
     await writeFile(join(place.runtime, shared), "");
     await writeFile(join(place.runtime, provider), library(needed));
   };
-  /** Loads all there is but what is `absent`; what was loaded, in order. */
+  /** Loads everything except `absent`, and returns what was loaded, in order. */
   async function load(absent: readonly string[] = []): Promise<string[]> {
     const loaded: string[] = [];
     const one = (name: string) => {
@@ -200,7 +200,7 @@ describe("what is loaded for CUDA", () => {
   }
   const cuda13 = ["libcublasLt.so.13", "libcublas.so.13", "libcudart.so.13", "libcuda.so.1", "libc.so.6"];
 
-  test("the driver first, then what was installed, those that others need before them", async () => {
+  test("loads the driver first, then installed libraries, dependencies first", async () => {
     await put(cuda13);
     const lib = join(place.installed, "nvidia", "nvidia", "cu13", "lib");
     await mkdir(lib, { recursive: true });
@@ -209,24 +209,24 @@ describe("what is loaded for CUDA", () => {
     const loaded = await load();
     const order = ["libcuda.so.1", "libcudart.so.13", "libcublasLt.so.13", "libcublas.so.13", "libcudnn.so.9"];
     expect(loaded.slice(0, 5)).toEqual(order);
-    // What is left is asked for by name: it is there.
+    // The rest is loaded by name.
     expect(new Set(loaded.slice(5))).toEqual(new Set([...cuda13.slice(0, 4), "libcudnn.so.9"]));
   });
 
   test.each([
     ["the driver", ["libcuda.so.1"], ["libcuda.so.1"]],
     [
-      "NVIDIA's libraries, with the CUDA they are of",
+      "NVIDIA's libraries, with their CUDA version",
       cuda13.slice(0, 2),
       ["libcublasLt.so.13", "libcublas.so.13", "CUDA 13"],
     ],
     ["cuDNN", ["libcudnn.so.9"], ["libcudnn.so.9"]],
-  ])("what is missing is named: %s", async (_, absent, named) => {
+  ])("names what is missing: %s", async (_, absent, named) => {
     await put(cuda13);
     await expect(load(absent)).rejects.toEqual(refusal("cuda-missing", ...named));
   });
 
-  test("a driver that is too old for that CUDA is named with its version", async () => {
+  test("refuses a driver that is too old for that CUDA, naming its version", async () => {
     await put(cuda13);
     await tellDriver("550.54.14");
     await expect(load()).rejects.toEqual(refusal("cuda-missing", "550.54.14", "580", "CUDA 13"));
@@ -237,7 +237,7 @@ describe("what is loaded for CUDA", () => {
     await load();
   });
 
-  test("a provider that is not here is named; one that was installed is linked again after the package was", async () => {
+  test("names a missing provider, and links an installed one again after a reinstall of onnxruntime-node", async () => {
     await expect(load()).rejects.toEqual(refusal("cuda-missing", provider, "tiller cuda install"));
     await mkdir(place.installed);
     await writeFile(join(place.installed, shared), "");
@@ -246,15 +246,12 @@ describe("what is loaded for CUDA", () => {
     expect(await readlink(join(place.runtime, shared))).toBe(join(place.installed, shared));
   });
 
-  test.skipIf(process.platform !== "linux")(
-    "a library of the system is loaded by its name, one that is nowhere is not",
-    () => {
-      expect(loadLibrary("libm.so.6")).toBe(true);
-      expect(loadLibrary("libtiller-none.so.1")).toBe(false);
-    },
-  );
+  test.skipIf(process.platform !== "linux")("loads a system library by name; a missing one fails", () => {
+    expect(loadLibrary("libm.so.6")).toBe(true);
+    expect(loadLibrary("libtiller-none.so.1")).toBe(false);
+  });
 
-  test("a file that is no library needs nothing", async () => {
+  test("a file that is not a library needs nothing", async () => {
     await writeFile(driver(), "no library");
     expect(await neededBy(driver())).toEqual([]);
   });

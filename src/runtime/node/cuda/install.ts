@@ -1,4 +1,4 @@
-/** Gets ONNX Runtime's CUDA provider, and NVIDIA's libraries that it runs on, into a folder of Tiller's. */
+/** Installs ONNX Runtime's CUDA provider and the NVIDIA libraries that it needs into Tiller's cache folder. */
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TillerError } from "../../../errors/index.ts";
@@ -10,22 +10,22 @@ import { openWheel } from "./wheel.ts";
 
 /** How CUDA is installed. */
 export interface CudaInstall extends PipOptions {
-  /** A wheel of onnxruntime-gpu that is here already. */
+  /** A local wheel of onnxruntime-gpu; downloaded by default. */
   readonly wheel?: string | undefined;
 }
 
 const distribution = "onnxruntime-gpu";
 
 /**
- * Installs what the device `cuda` needs besides NVIDIA's driver, in place of what is there: the provider out of
- * onnxruntime-gpu's wheel, of the very build that onnxruntime-node is, and NVIDIA's wheels that this one asks for.
+ * Installs what the device `cuda` needs besides NVIDIA's driver, replacing an earlier installation: the provider from the wheel of
+ * onnxruntime-gpu, which must be the same build as onnxruntime-node, and the NVIDIA wheels that it requires.
  *
- * @returns The folder that holds them.
- * @throws TillerError `cuda-install-failed` if there is no pip, it fails, or the wheel is of another version or build.
+ * @returns The folder with all of them.
+ * @throws TillerError `cuda-install-failed` if there is no pip, it fails, or the wheel's version or build is another.
  */
 export async function installCuda({ wheel, ...options }: CudaInstall = {}, at?: Places): Promise<string> {
   if (process.platform !== "linux" || process.arch !== "x64")
-    throw failed(`ONNX Runtime has CUDA on Linux x64 alone, and this is ${process.platform} ${process.arch}.`);
+    throw failed(`Tiller supports CUDA only on Linux x64, and this is ${process.platform} ${process.arch}.`);
   const place = at ?? (await places());
   const partial = `${place.installed}.partial`;
   await rm(partial, { recursive: true, force: true });
@@ -53,7 +53,7 @@ async function download(folder: string, options: PipOptions): Promise<string> {
   await runPip(["download", "--no-deps", "--dest", folder, ...onlyWheels, release], options);
   const [name] = (await readdir(folder)).filter((one) => one.endsWith(".whl"));
   if (name === undefined)
-    throw failed(`pip brought no wheel of ${release}: download it and pass it with --wheel FILE.`);
+    throw failed(`pip downloaded no wheel of ${release}: download it and pass it with --wheel FILE.`);
   return join(folder, name);
 }
 
@@ -62,7 +62,7 @@ async function ofThisBuild(file: string, { runtime }: Places, scratch: string) {
   const version = await runtimeVersion();
   if (wheel.name !== distribution || wheel.version !== version) {
     throw failed(
-      `${file} is ${wheel.name} ${wheel.version}, but ONNX Runtime is ${version} here: pass the wheel of ${distribution} ${version}.`,
+      `${file} is ${wheel.name} ${wheel.version}, but the installed ONNX Runtime is ${version}: pass the wheel of ${distribution} ${version}.`,
       [file],
     );
   }
@@ -70,7 +70,7 @@ async function ofThisBuild(file: string, { runtime }: Places, scratch: string) {
   await rm(scratch, { force: true });
   if (theirs !== undefined && ours !== undefined && theirs !== ours) {
     throw failed(
-      `${file} was built from commit ${theirs}, but onnxruntime-node from ${ours}: their parts do not belong together; pass a wheel of that commit.`,
+      `${file} was built from commit ${theirs}, but onnxruntime-node from ${ours}: they do not fit together; pass a wheel built from that commit.`,
       [file],
     );
   }
@@ -83,7 +83,7 @@ async function runPip(args: readonly string[], options: PipOptions): Promise<voi
   throw failed(
     "said" in outcome
       ? `pip could not get what CUDA needs (${outcome.said}): download ${distribution}'s wheel and pass it with --wheel FILE; PIP_FIND_LINKS names a folder with NVIDIA's.`
-      : "There is no Python here to install CUDA's libraries with: install Python 3 with pip.",
+      : "CUDA's libraries are installed with pip, and there is no Python here: install Python 3 with pip.",
   );
 }
 

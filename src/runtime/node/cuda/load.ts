@@ -1,8 +1,8 @@
 /**
- * Brings what ONNX Runtime's CUDA provider needs into the process, and says by name what is missing.
+ * Loads the libraries that ONNX Runtime's CUDA provider needs into the process, or names those that are missing.
  *
- * NVIDIA's libraries lie where no loader looks, so they are loaded by their paths first: a library that is there already
- * is found by its name, whoever asks for it, and `LD_LIBRARY_PATH` plays no part.
+ * NVIDIA's libraries are not on the loader's search path, so they are loaded by path first: the loader finds a library that is
+ * already loaded by its name. `LD_LIBRARY_PATH` is not needed.
  */
 import { readFile } from "node:fs/promises";
 import os from "node:os";
@@ -12,22 +12,22 @@ import { neededBy } from "./needed.ts";
 import { isThere, linkProviders, nvidiaLibraries, type Places, places, providers } from "./place.ts";
 
 export interface CudaHost extends Places {
-  /** Loads a shared library by path or name, for good; whether it could be. */
+  /** Loads a shared library permanently, by path or name; false if that fails. */
   readonly load: (library: string) => boolean;
-  /** The file in which NVIDIA's driver tells its version. */
+  /** The file with the version of NVIDIA's driver. */
   readonly driver: string;
 }
 
-/** glibc's: the library stays when it is closed. Node closes at once whatever is none of its own modules. */
+/** glibc's RTLD_NODELETE: Node closes at once any library that is not a Node module. */
 const stays = 0x1000;
 
-/** Loads a shared library into the process, for good. */
+/** Loads a shared library into the process permanently. */
 export function loadLibrary(library: string): boolean {
   try {
     process.dlopen({ exports: {} }, library, os.constants.dlopen.RTLD_NOW | stays);
     return true;
   } catch (error) {
-    // What is no module of Node's has been loaded by the time that Node says so.
+    // Node reports this only after it has loaded the library.
     return /did not self-register/.test((error as Error).message);
   }
 }
@@ -39,15 +39,14 @@ const thisHost = async (): Promise<CudaHost> => ({
 });
 
 /**
- * What the provider asks for by name, those that others need first. The parts of these that they load themselves lie
- * beside them, where they look.
+ * The libraries that the provider needs, dependencies first. They load their own parts from their own folders.
  */
 const wanted = ["libcudart", "libnvrtc", "libcublasLt", "libcublas", "libcurand", "libcufft", "libcudnn"];
 
-/** cuDNN is not among the libraries that the provider's file names: it asks for it as it starts. */
+/** The provider loads cuDNN at runtime, so its file does not list it. */
 const cudnn = "libcudnn.so.9";
 
-/** The first major version of NVIDIA's driver that runs a CUDA. */
+/** The oldest major version of NVIDIA's driver for each CUDA. */
 const leastDriver: Readonly<Record<string, number>> = { 12: 525, 13: 580 };
 
 /** @throws TillerError `cuda-missing` naming the library, the driver or the version that is missing. */
@@ -60,7 +59,7 @@ export async function loadCuda(given?: CudaHost): Promise<void> {
   if (!linked) {
     if (!(await isThere(join(host.installed, basename(provider)))))
       throw missing(`ONNX Runtime's CUDA provider is missing (${basename(provider)}): run tiller cuda install`);
-    // The package was installed anew.
+    // onnxruntime-node was reinstalled.
     await linkProviders(host);
   }
   for (const library of inOrder(await nvidiaLibraries(host))) host.load(library);
@@ -74,16 +73,16 @@ export async function loadCuda(given?: CudaHost): Promise<void> {
   const least = cuda === undefined ? undefined : leastDriver[cuda];
   const driver = await driverVersion(host.driver);
   if (least !== undefined && driver !== undefined && Number.parseInt(driver, 10) < least)
-    throw missing(`NVIDIA's driver is ${driver}, and CUDA ${cuda} wants ${least} or later: update the driver`);
+    throw missing(`NVIDIA's driver is ${driver}, and CUDA ${cuda} needs ${least} or later: update the driver`);
 }
 
 const missing = (what: string): TillerError => new TillerError("cuda-missing", `${what}.`);
 
-/** Those that are {@link wanted}, in that order. */
+/** The {@link wanted} libraries, in that order. */
 const inOrder = (libraries: readonly string[]): string[] =>
   wanted.flatMap((name) => libraries.filter((library) => basename(library).startsWith(`${name}.`)));
 
-/** "580.65.06"; undefined where the driver tells none. */
+/** "580.65.06", for example; undefined if it cannot be read. */
 async function driverVersion(file: string): Promise<string | undefined> {
   const text = await readFile(file, "utf8").catch(() => "");
   return /\s(\d{3,4}(?:\.\d+)+)\s/.exec(text)?.[1];

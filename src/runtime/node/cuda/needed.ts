@@ -1,4 +1,4 @@
-/** The libraries that a shared library names as those it needs, from its ELF dynamic section. */
+/** The libraries that a shared library needs, by its ELF dynamic section. */
 import { open } from "node:fs/promises";
 
 const [loadable, dynamic] = [1, 2];

@@ -1,4 +1,4 @@
-/** Where ONNX Runtime's CUDA provider lies, and where Tiller keeps its own. */
+/** Where ONNX Runtime looks for its CUDA provider, and where Tiller installs it. */
 import { access, lstat, readdir, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -10,9 +10,9 @@ import { runtimeVersion } from "../devices.ts";
 export const providers = ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"] as const;
 
 export interface Places {
-  /** Where ONNX Runtime's own library lies: it looks for its providers there, and nowhere else. */
+  /** The folder of ONNX Runtime's own library, the only place where it looks for providers. */
   readonly runtime: string;
-  /** What `tiller cuda install` brought for this version of ONNX Runtime, or will. */
+  /** The folder that `tiller cuda install` uses for this version of ONNX Runtime. */
   readonly installed: string;
 }
 
@@ -25,9 +25,9 @@ export async function places(): Promise<Places> {
 }
 
 /**
- * Puts the installed providers where ONNX Runtime looks for them, as links.
+ * Links the installed providers into the folder where ONNX Runtime looks for them.
  *
- * @throws TillerError `cuda-install-failed` if its folder takes none.
+ * @throws TillerError `cuda-install-failed` if links cannot be made there.
  */
 export async function linkProviders({ runtime, installed }: Places): Promise<void> {
   for (const name of providers) {
@@ -38,21 +38,21 @@ export async function linkProviders({ runtime, installed }: Places): Promise<voi
     } catch (error) {
       throw new TillerError(
         "cuda-install-failed",
-        `${link} cannot be linked to ${join(installed, name)}: let this user write in that folder, or make the link yourself.`,
+        `${link} cannot be linked to ${join(installed, name)}: give this user write access to that folder, or make the link yourself.`,
         { paths: [link, join(installed, name)], cause: error },
       );
     }
   }
 }
 
-/** Whether a path is a file, links followed. */
+/** Whether a path exists; links are followed. */
 export const isThere = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
     () => false,
   );
 
-/** NVIDIA's libraries of a folder, by their paths. */
+/** Paths of the installed NVIDIA libraries. */
 export async function nvidiaLibraries({ installed }: Pick<Places, "installed">): Promise<string[]> {
   const folder = join(installed, "nvidia");
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);

@@ -1,4 +1,4 @@
-/** A wheel of onnxruntime-gpu: what it is of, what it requires, and the files in it. */
+/** Reads a wheel of onnxruntime-gpu: name and version, requirements, files. */
 import { createReadStream, createWriteStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Readable } from "node:stream";
@@ -15,15 +15,15 @@ export interface Wheel {
   /** The distribution's name and version. */
   readonly name: string;
   readonly version: string;
-  /** NVIDIA's packages that its CUDA provider runs on, as pip takes them: `nvidia-cufft~=12.0`. */
+  /** The NVIDIA packages that its CUDA provider requires, for pip: `nvidia-cufft~=12.0`. */
   readonly nvidia: readonly string[];
-  /** Unpacks a library of it. */
+  /** Unpacks a library. */
   unpack(library: string, to: string): Promise<void>;
   /** The commit that its ONNX Runtime was built from, if it says so. */
   commit(scratch: string): Promise<string | undefined>;
 }
 
-/** @throws TillerError `cuda-install-failed` if it is no wheel, or damaged. */
+/** @throws TillerError `cuda-install-failed` if it is not a wheel, or damaged. */
 export async function openWheel(file: string): Promise<Wheel> {
   return withSource(file, async (source) => {
     const members = await orRefused(file, readDirectory(source));
@@ -60,7 +60,7 @@ export async function openWheel(file: string): Promise<Wheel> {
   });
 }
 
-/** `Requires-Dist: nvidia-cufft~=12.0; extra == "cuda"`: what the extras cuda and cudnn want. */
+/** `Requires-Dist: nvidia-cufft~=12.0; extra == "cuda"`: requirements of the extras cuda and cudnn. */
 const requirement = (line: string): string | undefined =>
   /^Requires-Dist:\s*(nvidia-[^;]+?)\s*;.*extra\s*==\s*["'](?:cuda|cudnn)["']/.exec(line)?.[1]?.replaceAll(" ", "");
 
@@ -80,7 +80,8 @@ async function inflate(file: string, from: number, member: Member, to: string): 
 }
 
 function unpacked(file: string, from: number, { name, method, encrypted, packed }: Member): NodeJS.ReadableStream {
-  if (encrypted || (method !== 0 && method !== 8)) throw refused(file, `${name} is packed in a way that is not known`);
+  if (encrypted || (method !== 0 && method !== 8))
+    throw refused(file, `${name} is encrypted, or compressed with an unknown method`);
   const bytes = packed === 0 ? Readable.from([]) : createReadStream(file, { start: from, end: from + packed - 1 });
   return method === 0 ? bytes : bytes.pipe(createInflateRaw());
 }
@@ -91,7 +92,7 @@ const orRefused = <T>(file: string, reading: Promise<T>): Promise<T> =>
   });
 
 const refused = (file: string, why: string, cause?: unknown): TillerError =>
-  new TillerError("cuda-install-failed", `${file} is not a wheel of onnxruntime-gpu that is whole: ${why}.`, {
+  new TillerError("cuda-install-failed", `${file} is not an intact wheel of onnxruntime-gpu: ${why}.`, {
     paths: [file],
     cause,
   });

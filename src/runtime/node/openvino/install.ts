@@ -41,5 +41,5 @@ const refusal = (failed: NonNullable<Awaited<ReturnType<typeof pip>>>): TillerEr
     "openvino-install-failed",
     "said" in failed
       ? `pip could not install OpenVINO (${failed.said}): download its wheel and pass it with --wheel FILE.`
-      : "There is no Python here to install OpenVINO with: install Python 3 with pip, or set TILLER_OPENVINO to the folder of its libraries.",
+      : "OpenVINO is installed with pip, and there is no Python here: install Python 3 with pip, or set TILLER_OPENVINO to the folder of OpenVINO's libraries.",
   );

@@ -1,12 +1,14 @@
 /**
- * Whether pictures made in another way are as good: another number type, or adapters that were trained otherwise.
+ * Whether pictures made in another way are as good: in another number type, with averaged attention, with fewer evaluations,
+ * or with adapters that were trained differently.
  *
  *     npm run bench:ways -- OUT WAY WAY...
  *
- * A WAY is NAME=PRECISION:ADAPTERS; the first is what the others are compared with. ADAPTERS is a folder with an adapter
- * CONCEPT.safetensors for each of the sixteen concepts. Every concept, prompt and guidance is drawn once at the same seed in every way;
- * pictures that OUT holds already stay. Printed are PSNR against the first way, and for each metric and for the judge (its
- * first answer is the right theme, the right kind) the means and the differences with 95 % intervals, paired by prompt.
+ * A WAY is NAME=PRECISION:ADAPTERS, with `+averaged` (attention) and `+third` (evaluations, for pg) after the precision as
+ * wanted; the first WAY is the baseline. ADAPTERS is a folder with an adapter CONCEPT.safetensors for each of the sixteen
+ * concepts. Each concept, prompt and guidance is drawn once at the same seed in every way; pictures already in OUT stay.
+ * Prints PSNR from the baseline, and for each metric and for the judge (whether its first answer is the right theme, the
+ * right kind) the means and the differences with 95 % intervals, paired by prompt.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -17,6 +19,7 @@ import { conceptsOf } from "../src/experiments/concepts.ts";
 import { parseExperiment } from "../src/experiments/experiment.ts";
 import { wholeExperiment } from "../src/experiments/whole.ts";
 import { embeddedFolder } from "../src/families/embedded.ts";
+import { everyThird } from "../src/guidance/index.ts";
 import { openClip, openViT } from "../src/metrics/encoders.ts";
 import { mean, type PictureFeatures } from "../src/metrics/features.ts";
 import { metrics, scoresOf } from "../src/metrics/fidelity.ts";
@@ -28,9 +31,20 @@ import { firstOf, kindsOf, themesTold, toldTo } from "./judge.ts";
 const [out, ...asked] = process.argv.slice(2);
 if (out === undefined || asked.length === 0) throw new Error("usage: npm run bench:ways -- OUT WAY WAY...");
 const ways = asked.map((way) => {
-  const [, name, precision, adapters] = /^([^=]+)=([^:]+):(.+)$/.exec(way) ?? [];
-  if (name === undefined) throw new Error(`${way}: write NAME=PRECISION:ADAPTERS.`);
-  return { name, precision: precision as PrecisionName, adapters: resolve(adapters!) };
+  const [, name, how, adapters] = /^([^=]+)=([^:]+):(.+)$/.exec(way) ?? [];
+  const [precision, ...more] = how?.split("+") ?? [];
+  const strange = more.find((one) => one !== "averaged" && one !== "third");
+  if (name === undefined || strange !== undefined)
+    throw new Error(`${way}: write NAME=PRECISION[+averaged][+third]:ADAPTERS.`);
+  return {
+    name,
+    load: {
+      precision: precision as PrecisionName,
+      attention: more.includes("averaged") ? "averaged" : "exact",
+    } as const,
+    evaluations: more.includes("third") ? everyThird : {},
+    adapters: resolve(adapters!),
+  };
 });
 /** As in experiments/sixteen.json. */
 const guidances = {
@@ -55,9 +69,9 @@ const pictureOf = (way: string, guidance: GuidanceName, concept: string, prompt:
 
 const all = ways.length * concepts.reduce((sum, { prompts }) => sum + names.length * prompts.length, 0);
 let drawn = 0;
-for (const { name, precision, adapters } of ways) {
+for (const { name, load, evaluations, adapters } of ways) {
   const pipeline = await Pipeline.load("dinghy", {
-    precision,
+    ...load,
     adapters: [join(adapters, `${concepts[0]!.name}.safetensors`)],
   });
   for (const [c, concept] of concepts.entries()) {
@@ -74,6 +88,7 @@ for (const { name, precision, adapters } of ways) {
           sampler: "dpm++",
           steps: 6,
           ...guidances[guidance],
+          ...(guidance.startsWith("pg") && evaluations),
         } as const;
         for await (const event of pipeline.generate(request)) {
           if (event.type === "picture") await writeFile(file, await encodePng(event, event.recipe));

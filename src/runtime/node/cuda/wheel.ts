@@ -83,7 +83,11 @@ function unpacked(file: string, from: number, { name, method, encrypted, packed 
   if (encrypted || (method !== 0 && method !== 8))
     throw refused(file, `${name} is encrypted, or compressed with an unknown method`);
   const bytes = packed === 0 ? Readable.from([]) : createReadStream(file, { start: from, end: from + packed - 1 });
-  return method === 0 ? bytes : bytes.pipe(createInflateRaw());
+  if (method === 0) return bytes;
+  const inflating = createInflateRaw();
+  // `pipe` passes on no errors.
+  bytes.on("error", (error: Error) => inflating.destroy(error));
+  return bytes.pipe(inflating);
 }
 
 const orRefused = <T>(file: string, reading: Promise<T>): Promise<T> =>

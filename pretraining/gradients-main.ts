@@ -5,7 +5,7 @@
  *     npm run bench:gradients -- MODEL [SIDE]
  *
  * SIDE is the picture's side in pixels; the model's own by default. Prints the loss, the cosine and the relative difference of
- * the whole gradient, and the lowest cosine of a tensor with its share of the gradient's norm.
+ * the whole gradient, and the lowest cosine of a tensor: of all, and of those with a share of the norm.
  */
 import { openModel } from "../src/families/open-model.ts";
 import { normalValues } from "../src/random/streams.ts";
@@ -78,7 +78,10 @@ console.log(
   `whole gradient: cosine ${(sums.ab / Math.sqrt(sums.aa * sums.bb)).toFixed(5)}, relative difference ${(Math.sqrt(sums.off) / norm).toFixed(4)}`,
 );
 tensors.sort((a, b) => a.cosine - b.cosine);
-for (const { name, cosine, norm: own } of tensors.slice(0, 3))
-  console.log(`${name}: cosine ${cosine.toFixed(5)}, ${((100 * own) / norm).toFixed(2)} % of the norm`);
-for (const least of [0.999, 0.9995])
-  console.log(`tensors below ${least}: ${tensors.filter(({ cosine }) => cosine < least).length} of ${tensors.length}`);
+for (const share of [0, 0.01, 0.05]) {
+  const those = tensors.filter((one) => one.norm >= share * norm);
+  const { name, cosine, norm: own } = those[0]!;
+  console.log(
+    `of ${those.length} tensors with at least ${100 * share} % of the norm, the lowest cosine: ${cosine.toFixed(5)} (${name}, ${((100 * own) / norm).toFixed(2)} %)`,
+  );
+}

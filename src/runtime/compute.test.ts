@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { hasBfloat16 } from "#runtime";
+import { openVinoMissing } from "../../test/openvino-here.ts";
 import { refusal } from "../../test/refusal.ts";
 import { resolveCompute } from "./compute.ts";
 
@@ -28,3 +30,14 @@ test("a named device keeps float32 under auto, as does a small network", async (
   });
   expect((await resolveCompute({ precision: "auto" }, 1e6)).precision).toBe("float32");
 });
+
+test.skipIf(openVinoMissing !== undefined)(
+  "auto takes bfloat16 for a large network that fits into memory",
+  async () => {
+    const large = await resolveCompute({ precision: "auto" }, 3e8);
+    expect(large).toEqual(
+      (await hasBfloat16()) ? { device: "openvino", precision: "bfloat16" } : { device: "cpu", precision: "float32" },
+    );
+    expect((await resolveCompute({ precision: "auto" }, 1e12)).precision).toBe("float32");
+  },
+);

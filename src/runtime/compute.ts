@@ -1,5 +1,5 @@
 /** Resolves the requested device and number type. */
-import { hasBfloat16 } from "#runtime";
+import { hasBfloat16, totalMemory } from "#runtime";
 import { TillerError } from "../errors/index.ts";
 import { type DeviceName, resolveDevice } from "./devices.ts";
 import type { Precision } from "./engine.ts";
@@ -26,12 +26,15 @@ export interface Compute {
  */
 const large = 200_000_000;
 
+/** Whether memory holds a network in OpenVINO's bfloat16: it took 7 bytes per parameter for Stable Diffusion 1.5, its copies included. */
+const fits = (parameters: number): boolean => 8 * parameters <= 0.6 * (totalMemory() ?? Number.POSITIVE_INFINITY);
+
 /**
  * The device and the number type of products.
  *
  * The default, float32, gives the reference's picture. `bfloat16` needs OpenVINO on a CPU, `float16` a GPU, and `int8` ONNX
  * Runtime on a CPU. `auto` takes bfloat16, if OpenVINO is installed and the processor has it, on the device openvino, or if no
- * device is named and the network is large; else float32.
+ * device is named and the network is large and fits into memory; else float32.
  *
  * @param parameters Parameter count of the largest network.
  * @throws TillerError `device-unavailable` if the device does not work here; `precision-unavailable` if it has no such type.
@@ -45,7 +48,7 @@ export async function resolveCompute(
 ): Promise<Compute> {
   if (precision === "auto") {
     const found = await resolveDevice(device);
-    const worthwhile = found === "cpu" && device === "auto" && parameters >= large;
+    const worthwhile = found === "cpu" && device === "auto" && parameters >= large && fits(parameters);
     if ((found === "openvino" || worthwhile) && (await hasBfloat16()))
       return { device: "openvino", precision: "bfloat16" };
     return { device: found, precision: "float32" };

@@ -114,7 +114,7 @@ export function addPictureOptions(command: Command): Command {
     .addOption(
       new Option(
         "--attention <how>",
-        "averaged: keys and values of the largest self-attention averaged over 2x2 pixels, which is faster but changes pictures; default: exact",
+        "averaged: keys and values of the largest self-attention averaged over 2x2 pixels, which is faster but loses details of the subject; default: exact",
       ).choices(["exact", "averaged"]),
     )
     .option("--karras", `space the noise levels as Karras et al. do (${karrasSamplerNames.join(" and ")})`)

@@ -1,4 +1,4 @@
-/** Learns a subject from its pictures and draws it in a new scene: node examples/train-and-draw.ts --images my-dog --class dog */
+/** Learns a subject from its pictures and draws it in a new scene: node examples/train-and-draw.ts --images my-dog --class dog (Node 22.18 or later). */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { encodePng, Pipeline, train } from "tillerjs";

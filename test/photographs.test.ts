@@ -84,14 +84,14 @@ describe("the requirements of photographs", () => {
 
   test("include the other model's size, memory and time, and how to insist", async () => {
     // 500 steps of two rows at 12.4 s, and 100 pictures of 20 steps at 9 s, on the two cores these were measured on.
-    const hours = (500 * 2 * 12.4 + 100 * 20 * 9) / 3600;
+    const hours = (500 * 2 * 6.7 + 100 * 20 * 4.5) / 3600;
     const facts = ["4.3 GB", "10.4 GiB", "16 GiB", `${Number(hours.toPrecision(2))} hours`, "2 cores", "name dinghy"];
     await expect(needs(machine)).rejects.toEqual(refusal("photographs-on-dinghy", ...facts));
   });
 
   test("include less time with more cores or less work, and exceed a small machine's memory", async () => {
     const some = needs({ cores: 8, memory: 4 * 2 ** 30 }, { steps: 100, prior: false });
-    const minutes = Math.round((100 * 12.4) / 4 / 60);
+    const minutes = Math.round((100 * 6.7) / 4 / 60);
     await expect(some).rejects.toEqual(refusal("photographs-on-dinghy", "4 GiB", `${minutes} minutes`, "8 cores"));
   });
 

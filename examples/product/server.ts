@@ -1,4 +1,4 @@
-/** Runs the product: DATA=subjects node examples/product/server.ts */
+/** Runs the product: DATA=subjects node examples/product/server.ts (Node 22.18 or later). */
 import { serve } from "@hono/node-server";
 import { createApp } from "./app.ts";
 

@@ -29,10 +29,12 @@ const settings = {
   name: "demo",
   personalisation: [{ method: "dreambooth", steps: 400, rank: 16, learningRate: 1.5e-3, batch: 2, priorCount: 16 }],
   guidance: [{ method: "none" }, { method: "cfg" }, { method: "cfg+ag" }, { method: "pg", omega: [0, 0.6] }],
-  prompts: 6,
   pictures: 2,
   seed: 2,
 } as const satisfies Partial<ExperimentFile>;
+
+/** For a living subject: places, a colour and clothes that dinghy draws well. Things take six of theirs. */
+const prompts = ["beach", "snow", "rug in a forest", "purple", "santa hat", "chef"];
 
 export async function demo(
   name: string,
@@ -47,7 +49,12 @@ export async function demo(
   const folder = join(out, name);
   Object.assign(output.result, { out: folder });
   output.say(`Learning ${name}, a ${noun} the model has never seen, from ${concept.references} pictures.`);
-  const experiment = parseExperiment({ ...settings, personalisation: [...settings.personalisation], concepts: [name] });
+  const experiment = parseExperiment({
+    ...settings,
+    personalisation: [...settings.personalisation],
+    concepts: [name],
+    prompts: concept.live ? prompts : 6,
+  });
   const onCompute = tellCompute(precision, output);
   const options = { folder, device, precision, threads, signal, onCompute };
   const results = await runExperiment(experiment, options, tellProgress(output));

@@ -8,7 +8,7 @@ import { fillSettings, type TrainingRequest } from "./options.ts";
 
 /** The model for photographs, and what it takes: README.md's table of speed, measured on two cores. */
 export const photographsModel = "stable-diffusion-v1-5/stable-diffusion-v1-5";
-const reference = { cores: 2, resolution: 512, secondsPerPictureStep: 9, secondsPerRow: 12.4 };
+const reference = { cores: 2, resolution: 512, secondsPerPictureStep: 4.5, secondsPerRow: 6.7 };
 /** Speed on more cores was not measured and is not assumed. */
 const mostCores = 16;
 const [download, memoryNeeded] = ["4.3 GB", 10.4 * 2 ** 30];

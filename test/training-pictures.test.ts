@@ -123,3 +123,8 @@ const moving = () =>
     .composite([{ input: { create: { width: 5, height: 5, channels: 3, background: "blue" } }, left: 0, top: 30 }])
     .gif()
     .toBuffer();
+
+test("a missing folder of pictures is refused before the model is looked for", async () => {
+  const wrong = learn({ model: join(folder, "no-model"), images: join(folder, "misspelt") });
+  await expect(wrong).rejects.toThrow(refusal("pictures-missing", join(folder, "misspelt")));
+});

@@ -5,6 +5,7 @@ import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
 import { openModel } from "../../families/open-model.ts";
 import { largestNetwork } from "../../families/parameters.ts";
+import { pictureFolder } from "../../images/folder.ts";
 import type { Pace } from "../../pace.ts";
 import type { SamplerName } from "../../recipe/request.ts";
 import {
@@ -187,6 +188,8 @@ async function* learn(
     );
   }
 
+  // A misspelt folder is refused before a model is downloaded.
+  await pictureFolder(request.images);
   const { variant, config, prediction } = request;
   const model = await openModel(request.model, { variant, config, prediction, signal });
   const settings = fillSettings(method, request, model.training);

@@ -109,7 +109,12 @@ async function tabulated(folder: string, options: CommonOptions): Promise<Result
 
 function say(results: Results, output: Output): void {
   output.result.results = results;
-  output.say(resultLines(results));
+  const { done, total } = results.units;
+  output.say(
+    results.arms.length > 0
+      ? resultLines(results)
+      : `No row is finished yet, with ${done} of ${total} units done: tiller bench run continues.`,
+  );
 }
 
 const pageOf = ({ experiment }: Results, file: string, folder: string) => ({

@@ -113,6 +113,8 @@ function outcome(error: unknown, argv: readonly string[], { signal }: World, out
         message: `interrupted after step ${step}; saved: ${adapters.join(", ")}; continue with --resume.`,
       };
     }
+    if (argv[0] === "bench" || argv[0] === "demo")
+      return { exitCode: 130, message: "interrupted; finished parts are kept, and the same command continues." };
     const pictures = (output.result.pictures as unknown[] | undefined)?.length ?? 0;
     return {
       exitCode: 130,

@@ -152,7 +152,9 @@ test("a size that does not fit its latents is refused, for pictures and for trai
   await expect(draw(pipeline, { width: 24 })).rejects.toThrow(refusal("size-invalid", "width", "24", "16"));
   await pipeline.close();
   const out = join(folder, "sized.safetensors");
-  const request = { model: model(), images: folder, token: "sks", class: "boat", out, resolution: 24 };
+  const images = await mkdtemp(join(folder, "images-"));
+  await writeFile(join(images, "a.png"), await encodePng({ width: 1, height: 1, data: Uint8Array.of(0, 0, 0) }));
+  const request = { model: model(), images, token: "sks", class: "boat", out, resolution: 24 };
   await expect(train("dreambooth", request).next()).rejects.toThrow(refusal("size-invalid", "24", "16"));
 });
 

@@ -1,11 +1,9 @@
-import type { Model } from "./family.ts";
+import type { Component, Model } from "./family.ts";
+
+/** Parameter count of a network. */
+export const parametersOf = ({ weights }: Pick<Component, "weights">): number =>
+  [...weights.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 /** Parameter count of a model's largest network. */
 export const largestNetwork = ({ components }: Model): number =>
-  Math.max(
-    ...[...components.values()].map(({ weights }) =>
-      [...weights.values()].reduce((sum, ref) => sum + elementCount(ref.shape), 0),
-    ),
-  );
-
-const elementCount = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+  Math.max(...[...components.values()].map(parametersOf));

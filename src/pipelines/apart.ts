@@ -1,5 +1,6 @@
 /** Whether a model's text encoder and denoiser fit into memory together. */
 import type { Model } from "../families/family.ts";
+import { parametersOf } from "../families/parameters.ts";
 import { totalMemory } from "../runtime/index.ts";
 
 /** The share of memory for weights; the rest is for activations and other programs. */
@@ -11,10 +12,7 @@ const share = 0.8;
  */
 export function mustBeApart({ components, text }: Pick<Model, "components" | "text">, memory = totalMemory()): boolean {
   if (!text.feeds || memory === undefined) return false;
-  let bytes = 0;
-  for (const { weights } of components.values()) {
-    // In float32, the CPU's number type.
-    for (const { shape } of weights.values()) bytes += 4 * shape.reduce((a, b) => a * b, 1);
-  }
-  return bytes > share * memory;
+  const parameters = [...components.values()].reduce((sum, component) => sum + parametersOf(component), 0);
+  // In float32, the CPU's number type.
+  return 4 * parameters > share * memory;
 }

@@ -2,14 +2,13 @@
 import { execFile } from "node:child_process";
 import { readdir, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { cacheFolder } from "../../../bytes/node/paths.ts";
 import { TillerError } from "../../../errors/index.ts";
 
 /** The folder into which `tiller openvino install` installs. */
-export const installFolder = (): string =>
-  join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "tiller", "openvino");
+export const installFolder = (): string => join(cacheFolder(), "openvino");
 
 /** `libopenvino_c.so.2640`, `libopenvino_c.2640.dylib`, `openvino_c.dll`. */
 const libraryName = /^(lib)?openvino_c(\.\d+)?\.(so|dylib|dll)(\.[\d.]+)?$/;

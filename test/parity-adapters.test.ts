@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readAdapter } from "../src/adapters/index.ts";
 import { openModel } from "../src/families/open-model.ts";
-import { input, multiply, symbol } from "../src/graph/index.ts";
 import { buildDenoiser, type Denoiser, type EncodedRows } from "../src/pipelines/denoiser.ts";
-import { type Engine, type Kept, startEngine, type Tensor } from "../src/runtime/index.ts";
+import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
+import { broughtOut, rowAt } from "./tensor-rows.ts";
 
 /** Summation order differs from the reference's by some float32 units; the limit is 1e-4. */
 const tolerance = 1e-4;
@@ -64,7 +64,9 @@ describe.each([
         strength,
       }));
       const encoded = await denoiser.encode(rows, 0);
-      expect(relativeError(await broughtOut(encoded.text), await expected(`text_${suffix}`))).toBeLessThan(tolerance);
+      expect(relativeError(await broughtOut(engine, encoded.text), await expected(`text_${suffix}`))).toBeLessThan(
+        tolerance,
+      );
     });
 });
 
@@ -95,18 +97,4 @@ test("rows of different strength do not affect each other", async () => {
 async function encodedAs(strengths: readonly number[], text: Tensor): Promise<EncodedRows> {
   const kept = await engine.hold({ text });
   return { strengths, text: kept, release: () => engine.drop(kept) };
-}
-
-/** Fetches the kept tensor `text` with an identity graph. */
-async function broughtOut(text: Kept): Promise<Tensor> {
-  const shape = ["rows", "tokens", "width"].map(symbol);
-  const session = await engine.compile("as it is", { same: multiply(input("text", shape), 1) });
-  const { same } = await session.run({ text });
-  await session.release();
-  return same!;
-}
-
-function rowAt({ shape, data }: Tensor, row: number): Tensor {
-  const size = data.length / shape[0]!;
-  return { shape: [1, ...shape.slice(1)], data: data.slice(row * size, (row + 1) * size) };
 }

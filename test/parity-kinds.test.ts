@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readAdapter } from "../src/adapters/index.ts";
 import type { Model } from "../src/families/family.ts";
 import { openModel } from "../src/families/open-model.ts";
-import { input, multiply, symbol } from "../src/graph/index.ts";
 import { buildDenoiser } from "../src/pipelines/denoiser.ts";
-import { type Engine, type Kept, startEngine, type Tensor } from "../src/runtime/index.ts";
+import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { fixture, reference, relativeError } from "./fixtures.ts";
+import { broughtOut, rowAt } from "./tensor-rows.ts";
 
 /** Summation order differs from the reference's by some float32 units; the limit is 1e-4. */
 const tolerance = 1e-4;
@@ -72,7 +72,7 @@ describe.each([
       rows.map((strength) => ({ tokens: { inputs: { ids }, dropped: "" }, strength })),
       0,
     );
-    const states = await broughtOut(encoded.text);
+    const states = await broughtOut(engine, encoded.text);
     for (const [row, suffix] of [
       [1, "06"],
       [2, "1"],
@@ -82,20 +82,6 @@ describe.each([
     await denoiser.release();
   });
 });
-
-/** Fetches the kept tensor `text` with an identity graph. */
-async function broughtOut(text: Kept): Promise<Tensor> {
-  const shape = ["rows", "tokens", "width"].map(symbol);
-  const session = await engine.compile("as it is", { same: multiply(input("text", shape), 1) });
-  const { same } = await session.run({ text });
-  await session.release();
-  return same!;
-}
-
-function rowAt({ shape, data }: Tensor, row: number): Tensor {
-  const size = data.length / shape[0]!;
-  return { shape: [1, ...shape.slice(1)], data: data.slice(row * size, (row + 1) * size) };
-}
 
 const repeated = ({ shape, data }: Tensor, times: number): Tensor => ({
   shape: [times, ...shape.slice(1)],

@@ -1,0 +1,18 @@
+/** Rows of tensors, for tests that compare batches with single rows. */
+import { input, multiply, symbol } from "../src/graph/index.ts";
+import type { Engine, Kept, Tensor } from "../src/runtime/index.ts";
+
+/** Fetches the kept tensor `text` with an identity graph. */
+export async function broughtOut(engine: Engine, text: Kept): Promise<Tensor> {
+  const shape = ["rows", "tokens", "width"].map(symbol);
+  const session = await engine.compile("as it is", { same: multiply(input("text", shape), 1) });
+  const { same } = await session.run({ text });
+  await session.release();
+  return same!;
+}
+
+/** A row as a batch of one. */
+export function rowAt({ shape, data }: Tensor, row: number): Tensor {
+  const size = data.length / shape[0]!;
+  return { shape: [1, ...shape.slice(1)], data: data.slice(row * size, (row + 1) * size) };
+}

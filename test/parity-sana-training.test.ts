@@ -1,6 +1,6 @@
 /** Losses, gradients and AdamW steps of a SANA LoRA against PEFT and PyTorch's autograd: fixtures of parity/sana_training.py. */
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { openModel } from "../src/families/open-model.ts";
 import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { loadTokenizer } from "../src/text/tokenizer.ts";
@@ -8,10 +8,8 @@ import { noisingOf } from "../src/training/objective/noising.ts";
 import { compileTerms, type Evaluated, type Sample } from "../src/training/objective/terms.ts";
 import { encodeTexts, trainingTexts } from "../src/training/objective/texts.ts";
 import { projections, type Trained } from "../src/training/objective/trained.ts";
-import { gradientNorm, newAdamWState } from "../src/training/optimise/adamw.ts";
-import { optimise } from "../src/training/optimise/optimise.ts";
-import { dataOf } from "../src/training/optimise/tensor-values.ts";
-import { fixture, reference, relativeError } from "./fixtures.ts";
+import { fixture, reference } from "./fixtures.ts";
+import { followsPyTorch } from "./pytorch-training.ts";
 
 interface Case {
   readonly name: string;
@@ -30,9 +28,6 @@ beforeAll(async () => {
   engine = await startEngine({ threads: 2 });
 });
 afterAll(() => engine.close());
-
-/** The fixtures' names have no component. */
-const bare = (name: string): string => name.slice(name.indexOf(":") + 1);
 
 async function open({ name, rank, alpha, batch, prior, prompts }: Case) {
   const model = await openModel(fixture("sana-pipeline/model"));
@@ -79,37 +74,5 @@ async function open({ name, rank, alpha, batch, prior, prompts }: Case) {
 }
 
 describe.each(cases.map((one) => [one.name, one] as const))("a SANA LoRA by %s", (_, one) => {
-  test("has PyTorch's loss and gradients, within 1e-3", async () => {
-    const { tensor, values, objective } = await open(one);
-    const { loss, gradients } = await objective(0);
-    expect(Math.abs(loss / (await tensor("losses")).data[0]! - 1)).toBeLessThan(1e-5);
-    expect([...gradients.keys()].sort()).toEqual([...values.keys()].sort());
-    for (const [name, data] of gradients) {
-      const expected = await tensor(`gradient ${bare(name)}`);
-      expect(relativeError({ shape: expected.shape, data }, expected), name).toBeLessThan(1e-3);
-    }
-    const norm = (await tensor("norm")).data[0]!;
-    expect(Math.abs(gradientNorm(new Map(gradients)) / norm - 1)).toBeLessThan(1e-4);
-  });
-
-  test("follows PyTorch for ten steps of AdamW, within 1e-3", async () => {
-    const { tensor, values, objective } = await open(one);
-    const settings = {
-      steps: 10,
-      accumulate: 1,
-      learningRate: one.learningRate,
-      schedule: "constant",
-      warmup: 0,
-      weightDecay: 1e-4,
-      clip: 1,
-    } as const;
-    const losses: number[] = [];
-    const state = newAdamWState(dataOf(values));
-    for await (const { loss } of optimise(values, state, objective, settings)) losses.push(loss);
-    const expected = (await tensor("losses")).data;
-    for (const [i, loss] of losses.entries()) expect(Math.abs(loss / expected[i]! - 1)).toBeLessThan(1e-3);
-    for (const [name, found] of values) {
-      expect(relativeError(found, await tensor(`final ${bare(name)}`)), name).toBeLessThan(1e-3);
-    }
-  });
+  followsPyTorch(() => open(one), { learningRate: one.learningRate, weightDecay: 1e-4 });
 });

@@ -1,16 +1,15 @@
 /** Losses, gradients and AdamW steps of every method against PyTorch's autograd: fixtures of parity/training.py. */
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe } from "vitest";
 import { openModel } from "../src/families/open-model.ts";
 import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
 import { noisingOf } from "../src/training/objective/noising.ts";
 import { compileTerms, type Evaluated, type Sample } from "../src/training/objective/terms.ts";
 import { encodeTexts } from "../src/training/objective/texts.ts";
 import { projections, type Trained, textMatrices, trainsText } from "../src/training/objective/trained.ts";
-import { gradientNorm, newAdamWState } from "../src/training/optimise/adamw.ts";
-import { optimise } from "../src/training/optimise/optimise.ts";
-import { accumulate, dataOf } from "../src/training/optimise/tensor-values.ts";
-import { fixture, reference, relativeError } from "./fixtures.ts";
+import { accumulate } from "../src/training/optimise/tensor-values.ts";
+import { fixture, reference } from "./fixtures.ts";
+import { bare, followsPyTorch } from "./pytorch-training.ts";
 
 interface Case {
   readonly name: string;
@@ -37,8 +36,6 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-/** Removes the component, which the fixtures' names lack. */
-const bare = (name: string): string => name.slice(name.indexOf(":") + 1);
 const tokensOf = (ids: readonly number[]) => ({ inputs: { ids }, dropped: "" });
 
 async function open(one: Case) {
@@ -124,38 +121,5 @@ async function open(one: Case) {
 }
 
 describe.each(cases.map((one) => [one.name, one] as const))("%s", (_, one) => {
-  test("has PyTorch's loss and gradients, within 1e-3", async () => {
-    const { tensor, values, objective } = await open(one);
-    const { loss, gradients } = await objective(0);
-    const losses = (await tensor("losses")).data;
-    expect(Math.abs(loss / losses[0]! - 1)).toBeLessThan(1e-5);
-    expect([...gradients.keys()].sort()).toEqual([...values.keys()].sort());
-    for (const [name, data] of gradients) {
-      const expected = await tensor(`gradient ${bare(name)}`);
-      expect(relativeError({ shape: expected.shape, data }, expected), name).toBeLessThan(1e-3);
-    }
-    const norm = (await tensor("norm")).data[0]!;
-    expect(Math.abs(gradientNorm(new Map(gradients)) / norm - 1)).toBeLessThan(1e-4);
-  });
-
-  test("follows PyTorch for ten steps of AdamW, within 1e-3", async () => {
-    const { tensor, values, objective } = await open(one);
-    const settings = {
-      steps: 10,
-      accumulate: 1,
-      learningRate: one.learningRate,
-      schedule: "constant",
-      warmup: 0,
-      weightDecay: 1e-2,
-      clip: 1,
-    } as const;
-    const state = newAdamWState(dataOf(values));
-    const losses: number[] = [];
-    for await (const { loss } of optimise(values, state, objective, settings)) losses.push(loss);
-    const expected = (await tensor("losses")).data;
-    for (const [i, loss] of losses.entries()) expect(Math.abs(loss / expected[i]! - 1)).toBeLessThan(1e-3);
-    for (const [name, found] of values) {
-      expect(relativeError(found, await tensor(`final ${bare(name)}`)), name).toBeLessThan(1e-3);
-    }
-  });
+  followsPyTorch(() => open(one), { learningRate: one.learningRate, weightDecay: 1e-2 });
 });

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { jsonObject, readJson } from "../src/bytes/json-file.ts";
 import type { Component } from "../src/families/family.ts";
-import { latentCodec } from "../src/families/stable-diffusion/index.ts";
+import { latentCodec } from "../src/families/latent-diffusion/autoencoder.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 
 export const openNetwork = async (folder: string): Promise<Component> => ({

@@ -1,6 +1,6 @@
 /** How Stable Diffusion adapters name what they change. */
 import type { AdapterNames, KeyPrefix } from "../family.ts";
-import { flatNames } from "./flat-names.ts";
+import { flatNames } from "../latent-diffusion/flat-names.ts";
 
 /** Key prefixes in adapter files. */
 export const adapterPrefixes: readonly KeyPrefix[] = [

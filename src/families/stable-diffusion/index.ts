@@ -1,22 +1,18 @@
 /** Stable Diffusion 1.x and 2.x: a U-Net on AutoencoderKL latents, conditioned on one CLIP text encoder. */
 import { TillerError } from "../../errors/index.ts";
-import {
-  autoencoderConfig,
-  autoencoderDecode,
-  autoencoderEncode,
-  pixelsPerLatent,
-} from "../../models/autoencoder-kl.ts";
 import { clipTextConfig } from "../../models/clip-text.ts";
 import { recorded } from "../../models/recorded.ts";
 import { crossAttentions, textKeysValues, type UNetConfig, unet, unetConfig } from "../../models/unet.ts";
 import { parseConfig } from "../../samplers/index.ts";
 import { variancePreserving } from "../../schedules/variance-preserving.ts";
 import type { Component, Family, FamilyDefaults, LatentCodec, Model, ModelFiles } from "../family.ts";
+import { latentCodec } from "../latent-diffusion/autoencoder.ts";
+import { float32Layers } from "../latent-diffusion/float32-layers.ts";
+import { picturesAtOnce } from "../latent-diffusion/pictures-at-once.ts";
+import { presentClipKeys, presentVaeKeys } from "../latent-diffusion/spelling.ts";
 import { adapterNames } from "./adapter-names.ts";
 import { publishedOmegas, usualDefaults } from "./defaults.ts";
-import { float32Layers } from "./float32-layers.ts";
 import { splitLdm } from "./ldm.ts";
-import { presentClipKeys, presentVaeKeys } from "./spelling.ts";
 import { textSide } from "./text.ts";
 
 /** StableDiffusionPipeline, and pipelines that differ from it only in the sampling loop. */
@@ -78,30 +74,6 @@ function model({ defaults, ...files }: ModelFiles): Model {
     adapters: adapterNames(crossAttentions(config)),
   };
 }
-
-/** The codec of an AutoencoderKL, the component `vae`. */
-export function latentCodec(vae: Component): LatentCodec {
-  const config = autoencoderConfig(vae.config);
-  return {
-    component: "vae",
-    channels: config.latent_channels,
-    pixelsPerLatent: pixelsPerLatent(config),
-    encode: (modules) =>
-      recorded("autoencoder", () => ({ encoded: autoencoderEncode(modules("vae"), config).moments! })),
-    // `moments` holds the means, then the log variances: (mean + std * noise) * scaling factor.
-    sample: (moments, noise) =>
-      noise.map((eps, i) => {
-        const logVariance = Math.min(20, Math.max(-30, moments[noise.length + i]!));
-        return (moments[i]! + Math.exp(0.5 * logVariance) * eps) * config.scaling_factor;
-      }),
-    unscaled: (latents) => latents.map((v) => v / config.scaling_factor),
-    decode: (modules) => recorded("autoencoder", () => autoencoderDecode(modules("vae"), config)),
-  };
-}
-
-/** As many pictures as make up the work of two rows at 512x512, at most 16. */
-const picturesAtOnce = (rows: number, height: number, width: number): number =>
-  Math.min(16, Math.max(1, Math.floor((2 * 64 * 64) / (rows * height * width))));
 
 function defaultsOf(config: UNetConfig, { pixelsPerLatent: pixels }: LatentCodec): FamilyDefaults {
   const { sample_size: size } = config;

@@ -9,11 +9,11 @@ import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { SplitFile } from "../family.ts";
-import { nameForeign, nameLonePart, nameOtherTask } from "./ldm-refusals.ts";
-import { ldmClip, ldmOpenClip } from "./ldm-text.ts";
-import { ldmUnet } from "./ldm-unet.ts";
-import { ldmVae } from "./ldm-vae.ts";
-import { ldmSettings } from "./ldm-yaml.ts";
+import { nameForeign, nameLonePart, nameOtherTask } from "../latent-diffusion/ldm-refusals.ts";
+import { ldmClip, ldmOpenClip } from "../latent-diffusion/ldm-text.ts";
+import { ldmUnet } from "../latent-diffusion/ldm-unet.ts";
+import { ldmVae } from "../latent-diffusion/ldm-vae.ts";
+import { ldmSettings } from "../latent-diffusion/ldm-yaml.ts";
 
 /** Repositories with the tokenizers of SD 1.x and SD 2.x, which pad differently; fetched from the first. */
 const tokenizers: Readonly<Record<1 | 2, readonly string[]>> = {

@@ -1,0 +1,29 @@
+/** Latents of an AutoencoderKL. */
+import {
+  autoencoderConfig,
+  autoencoderDecode,
+  autoencoderEncode,
+  pixelsPerLatent,
+} from "../../models/autoencoder-kl.ts";
+import { recorded } from "../../models/recorded.ts";
+import type { Component, LatentCodec } from "../family.ts";
+
+/** The codec of an AutoencoderKL, the component `vae`. */
+export function latentCodec(vae: Component): LatentCodec {
+  const config = autoencoderConfig(vae.config);
+  return {
+    component: "vae",
+    channels: config.latent_channels,
+    pixelsPerLatent: pixelsPerLatent(config),
+    encode: (modules) =>
+      recorded("autoencoder", () => ({ encoded: autoencoderEncode(modules("vae"), config).moments! })),
+    // `moments` holds the means, then the log variances: (mean + std * noise) * scaling factor.
+    sample: (moments, noise) =>
+      noise.map((eps, i) => {
+        const logVariance = Math.min(20, Math.max(-30, moments[noise.length + i]!));
+        return (moments[i]! + Math.exp(0.5 * logVariance) * eps) * config.scaling_factor;
+      }),
+    unscaled: (latents) => latents.map((v) => v / config.scaling_factor),
+    decode: (modules) => recorded("autoencoder", () => autoencoderDecode(modules("vae"), config)),
+  };
+}

@@ -7,8 +7,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bootstrap } from "../dist/experiments/bootstrap.js";
-import { valuesByConcept } from "../dist/experiments/results.js";
+import { byConcept, combined } from "../dist/experiments/combined.js";
+import { intervalOf } from "../dist/experiments/crossed.js";
 import { metricNames } from "../dist/metrics/fidelity.js";
 
 const [folder, ...names] = process.argv.slice(2);
@@ -22,17 +22,18 @@ const [one, other] = names.map((name) => {
   throw new Error(`${found.length} rows are called ${name}; the rows are\n${all}`);
 });
 
-const place = ({ concept, prompt }) => `${concept}/${prompt}`;
-const others = new Map(other.prompts.map((prompt) => [place(prompt), prompt]));
-const shared = one.prompts.filter((prompt) => others.has(place(prompt)));
-console.log(`${names[0]} over ${names[1]}, on ${shared.length} prompts of concepts`);
-const less = shared.map((prompt) => others.get(place(prompt)));
+console.log(`${names[0]} over ${names[1]}`);
+const terms = [
+  { prompts: one.prompts, factor: 1 },
+  { prompts: other.prompts, factor: -1 },
+];
 for (const metric of metricNames) {
-  const differences = valuesByConcept(shared, metric, less);
-  const { mean, low, high } = bootstrap(differences);
-  const positive = differences.filter((d) => d.reduce((a, b) => a + b) > 0).length;
+  const differences = combined(terms, metric);
+  const { mean, low, high } = intervalOf(differences);
+  const concepts = [...byConcept(differences).values()];
+  const positive = concepts.filter((difference) => difference > 0).length;
   const shown = [mean, low, high].map((value) => value.toFixed(3));
   console.log(
-    `${metric}: ${shown[0]} [${shown[1]}, ${shown[2]}], above 0 in ${positive} of ${differences.length} concepts`,
+    `${metric}: ${shown[0]} [${shown[1]}, ${shown[2]}], above 0 in ${positive} of ${concepts.length} concepts`,
   );
 }

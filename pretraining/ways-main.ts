@@ -14,8 +14,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { exists } from "#bytes";
 import { readPixels } from "#images";
-import { bootstrap, type Interval } from "../src/experiments/bootstrap.ts";
 import { conceptsOf } from "../src/experiments/concepts.ts";
+import { type Interval, intervalOf } from "../src/experiments/crossed.ts";
 import { parseExperiment } from "../src/experiments/experiment.ts";
 import { wholeExperiment } from "../src/experiments/whole.ts";
 import { embeddedFolder } from "../src/families/embedded.ts";
@@ -165,7 +165,17 @@ for (const guidance of names) {
     decibels.sort((a, b) => a - b);
     const share = (part: number) => decibels[Math.floor(part * (decibels.length - 1))]!.toFixed(1);
     const differences = columns.map((column) =>
-      rounded(bootstrap(here.map((values, c) => values.map((one, p) => one[column] - base[c]![p]![column])))),
+      rounded(
+        intervalOf(
+          here.flatMap((values, c) =>
+            values.map((one, p) => ({
+              concept: concepts[c]!.name,
+              prompt: concepts[c]!.prompts[p]!.name,
+              value: one[column] - base[c]![p]![column],
+            })),
+          ),
+        ),
+      ),
     );
     console.log(
       `| ${name} | ${guidance} | ${decibels.length} | ${share(0.5)} (${share(0.05)}) dB | ${differences.join(" | ")} |`,

@@ -15,7 +15,7 @@ import type { Results } from "./results.ts";
 import { sheetOf } from "./sheet.ts";
 import { keptExperiment } from "./whole.ts";
 
-export type { Interval } from "./bootstrap.ts";
+export type { Interval } from "./crossed.ts";
 export {
   type Arm,
   type Experiment,
@@ -26,8 +26,9 @@ export {
 } from "./experiment.ts";
 export { keptResults } from "./kept-results.ts";
 export type { Identities } from "./plan.ts";
+export type { PromptResult } from "./prompt-result.ts";
 export type { ReportOptions } from "./report.ts";
-export type { ArmResult, Intervals, PairResult, PromptResult, Results } from "./results.ts";
+export type { ArmResult, Intervals, PairResult, Results } from "./results.ts";
 export type { RunOptions, RunProgress } from "./run.ts";
 export { gatherResults, runExperiment } from "./run-experiment.ts";
 export { pairsTable, resultsTable, type Table, type TableCell } from "./table.ts";

@@ -8,7 +8,12 @@ import { parseExperiment } from "./experiment.ts";
 import type { Results } from "./results.ts";
 import { keptExperiment } from "./whole.ts";
 
-const intervals = z.record(z.string(), z.looseObject({ mean: z.number(), low: z.number(), high: z.number() }));
+/** JSON has null for NaN. */
+const bound = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
+const intervals = z.record(z.string(), z.looseObject({ mean: z.number(), low: bound, high: bound }));
 
 /** Checks what tables need; the rest is taken as it is. */
 const schema = z.looseObject({

@@ -9,8 +9,9 @@ import { type MetricName, metricLabels } from "../metrics/fidelity.ts";
 import { escaped } from "../plots/svg.ts";
 import type { BenchConcept } from "./concepts.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
+import type { PromptResult } from "./prompt-result.ts";
 import { style } from "./report-style.ts";
-import type { ArmResult, PromptResult, Results } from "./results.ts";
+import type { ArmResult, Results } from "./results.ts";
 import { pairsTable, resultsTable, type Table } from "./table.ts";
 
 /** Options of a report. */

@@ -4,12 +4,14 @@ import { methodOf } from "../guidance/index.ts";
 import { decoded, pictureFolder } from "../images/folder.ts";
 import type { ClipEncoder, PictureEncoder } from "../metrics/encoders.ts";
 import type { Features, PictureFeatures } from "../metrics/features.ts";
-import { byMetric, type MetricName, meanScores, type Scores, scoresOf } from "../metrics/fidelity.ts";
+import { byMetric, type MetricName, meanScores, scoresOf } from "../metrics/fidelity.ts";
 import { runtimeVersion } from "../runtime/index.ts";
 import { version } from "../version.ts";
-import { bootstrap, type Interval } from "./bootstrap.ts";
+import { combined, type Term } from "./combined.ts";
+import { type Interval, intervalOf } from "./crossed.ts";
 import { type Arm, armName, armsOf, type Experiment, personalisationName } from "./experiment.ts";
 import type { Cell, Identities } from "./plan.ts";
+import type { PromptResult } from "./prompt-result.ts";
 import { readDone } from "./store.ts";
 import { type AdapterRecord, featuresOfUnit, type PictureRecord, unpacked } from "./units.ts";
 
@@ -52,20 +54,6 @@ export interface PairResult {
   readonly over: string;
   /** Differences, each with its 95 % interval. */
   readonly differences: Intervals;
-}
-
-/** One prompt of one concept under one method. */
-export interface PromptResult {
-  /** The concept's name. */
-  readonly concept: string;
-  /** The prompt's name, such as "santa hat". */
-  readonly prompt: string;
-  /** Means over its pictures. */
-  readonly scores: Scores;
-  /** The unit's folder, relative to the experiment's. */
-  readonly folder: string;
-  /** The pictures' seeds, in order. */
-  readonly seeds: readonly number[];
 }
 
 /** The results of an experiment's finished units. */
@@ -119,10 +107,8 @@ export async function gather(
       done++;
       const features = await featuresOfUnit(unit, record, concept, experiment, encoders);
       const text = unpacked(features.text[experiment.text]);
-      const scores = meanScores(
-        features.clip.map((clip, i) =>
-          scoresOf({ clip: unpacked(clip), dino: unpacked(features.dino[i]!) }, known, text),
-        ),
+      const scores = features.clip.map((clip, i) =>
+        scoresOf({ clip: unpacked(clip), dino: unpacked(features.dino[i]!) }, known, text),
       );
       found.push({
         cell,
@@ -132,7 +118,8 @@ export async function gather(
         prompt: {
           concept: concept.name,
           prompt: prompt.name,
-          scores,
+          scores: meanScores(scores),
+          ...(scores.length > 1 && { pictures: byMetric(({ name }) => scores.map((one) => one[name])) }),
           folder: relative(root, folder),
           seeds: record.seeds,
         },
@@ -199,24 +186,11 @@ export function baselineOf({ guidance, scale }: Arm, arms: readonly Arm[]): Arm 
   return those.length === 1 ? those[0] : those.find((other) => other.scale === scale);
 }
 
-/** Intervals of the prompts' scores, or of their differences to those of `less`, prompt by prompt. */
-const intervals = (prompts: readonly PromptResult[], less?: readonly PromptResult[]): Intervals =>
-  byMetric(({ name }) => bootstrap(valuesByConcept(prompts, name, less)));
-
-/** For each concept its prompts' scores by a metric, or their differences to those of `less`, prompt by prompt. */
-export function valuesByConcept(
-  prompts: readonly PromptResult[],
-  metric: MetricName,
-  less?: readonly PromptResult[],
-): number[][] {
-  const byConcept = new Map<string, number[]>();
-  for (const [i, { concept, scores }] of prompts.entries()) {
-    const values = byConcept.get(concept) ?? [];
-    values.push(scores[metric] - (less ? less[i]!.scores[metric] : 0));
-    byConcept.set(concept, values);
-  }
-  return [...byConcept.values()];
-}
+/** Intervals of the prompts' scores, or of their differences to those of `less`. */
+export const intervals = (prompts: readonly PromptResult[], less?: readonly PromptResult[]): Intervals => {
+  const terms: Term[] = [{ prompts, factor: 1 }, ...(less ? [{ prompts: less, factor: -1 }] : [])];
+  return byMetric(({ name }) => intervalOf(combined(terms, name)));
+};
 
 async function featuresOf(
   folder: string,

@@ -1,6 +1,6 @@
 /** Results as a table in the paper's layout. */
 import { type MetricName, metrics } from "../metrics/fidelity.ts";
-import type { Interval } from "./bootstrap.ts";
+import type { Interval } from "./crossed.ts";
 import { personalisationName } from "./experiment.ts";
 import { published } from "./published.ts";
 import type { Intervals, Results } from "./results.ts";
@@ -74,10 +74,13 @@ const score = (scores: Intervals, metric: MetricName): TableCell => cell(scores[
 
 const difference = (differences: Intervals, metric: MetricName): TableCell => cell(differences[metric], signed);
 
-/** Empty if the results are older than the metric. */
-const cell = (interval: Interval | undefined, written: (value: number) => string): TableCell =>
-  interval
-    ? { text: written(interval.mean), interval: `${written(interval.low)} to ${written(interval.high)}` }
-    : { text: "" };
+/** Empty if the results are older than the metric; without an interval if a single score gives none. */
+function cell(interval: Interval | undefined, written: (value: number) => string): TableCell {
+  if (!interval) return { text: "" };
+  const { mean, low, high } = interval;
+  return Number.isNaN(low)
+    ? { text: written(mean) }
+    : { text: written(mean), interval: `${written(low)} to ${written(high)}` };
+}
 
 const signed = (value: number): string => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(3)}`;

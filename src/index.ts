@@ -87,7 +87,7 @@ export {
 export { encodePng } from "./recipe/png.ts";
 export { type PictureFile, readPicture, readRecipe } from "./recipe/read-recipe.ts";
 export { type Recipe, type RecipeAdapter, recipeSchema } from "./recipe/recipe.ts";
-export type { FullRequest } from "./recipe/request.ts";
+export type { FullRequest, GivenPicture, RecordedPicture, RecordedRequest } from "./recipe/request.ts";
 export { type PictureRequest, pictureRequestSchema } from "./recipe/request.ts";
 export { type Compute, type PrecisionName, precisionNames } from "./runtime/compute.ts";
 export { type DeviceName, type DeviceProbe, deviceNames, probeDevice } from "./runtime/devices.ts";

@@ -44,6 +44,7 @@ export {
   type GivenRequest,
   refuseInexactSeeds,
   settingFields,
+  stepsOf,
   type UsualSettings,
 } from "./recipe/request.ts";
 export { precisionsOn } from "./runtime/compute.ts";

@@ -7,6 +7,7 @@ import { usualDefaults } from "../src/families/stable-diffusion/defaults.ts";
 import {
   type FullRequest,
   type GenerateEvent,
+  type GivenPicture,
   type LoadOptions,
   type ModelDefaults,
   pictureRequestSchema,
@@ -163,9 +164,13 @@ function recipe(model: string, { adapters, base, variant }: LoadOptions, request
         ...(fake.sha256 !== undefined && { sha256: fake.sha256 }),
       };
     }),
-    request,
+    request: { ...request, image: recorded(request.image), mask: recorded(request.mask) },
   };
 }
+
+/** The recipe's record of a picture, whose file is not read. */
+const recorded = (given: GivenPicture | undefined) =>
+  given === undefined ? undefined : { file: typeof given === "string" ? given : "given", sha256: "0".repeat(64) };
 
 function collect() {
   const stream = new PassThrough();

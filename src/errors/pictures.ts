@@ -25,6 +25,18 @@ export const pictureErrors = rows({
     why: "It is damaged, or was written by a newer Tiller.",
     fix: "Update Tiller, or pass the settings as options.",
   },
+  "picture-needed": {
+    kind: "failed",
+    what: "The picture that a recipe starts from is not there.",
+    why: "A recipe holds the picture's hash and where it was, not the picture.",
+    fix: "Give the picture again with `--image`, and its mask with `--mask`.",
+  },
+  "picture-changed": {
+    kind: "failed",
+    what: "The file of the picture that a recipe starts from holds another picture now.",
+    why: "Its SHA-256 is not the one in the recipe.",
+    fix: "Restore the file, or choose a picture with `--image` or `--mask`.",
+  },
   "picture-not-finite": {
     kind: "failed",
     what: "Drawing produced values that are not finite, or too large to compute with.",

@@ -25,6 +25,24 @@ export const requestErrors = rows({
     why: "Latents are smaller than the picture by a whole factor, 8 for Stable Diffusion.",
     fix: "Choose a multiple of the number that the message names.",
   },
+  "image-missing": {
+    kind: "usage",
+    what: "A mask or a strength was given without a picture, or the model needs a picture.",
+    why: "Both say what is done to a picture; inpainting models repaint a part of one.",
+    fix: "Add the picture with `--image`.",
+  },
+  "mask-missing": {
+    kind: "usage",
+    what: "An inpainting model was given a picture without a mask.",
+    why: "Its U-Net takes the mask, and the picture without the masked part, as further channels.",
+    fix: "Add a mask with `--mask`: white is repainted. Without one, use a text-to-image model.",
+  },
+  "mask-size": {
+    kind: "usage",
+    what: "The mask does not have the picture's size.",
+    why: "It says for each pixel of the picture whether it is repainted.",
+    fix: "Make the mask as large as the picture, which its EXIF orientation may have turned.",
+  },
   "seed-invalid": {
     kind: "usage",
     what: "A seed is not a whole number that can be represented exactly.",
@@ -33,9 +51,9 @@ export const requestErrors = rows({
   },
   "steps-invalid": {
     kind: "usage",
-    what: "The sampler does not allow so many steps.",
-    why: "The model was trained with 1,000 timesteps, and each can be visited once.",
-    fix: "Ask for fewer steps.",
+    what: "The number of steps is not possible.",
+    why: "The model was trained with 1,000 timesteps, and each can be visited once; from a picture, a small strength may leave no step.",
+    fix: "Ask for fewer steps, or for more strength.",
   },
   "sampler-unknown": {
     kind: "usage",

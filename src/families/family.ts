@@ -153,9 +153,14 @@ export interface EmbeddingTable {
 export interface DenoiserSide {
   /** Channels of the latents. */
   readonly channels: number;
+  /**
+   * What the network is given of a picture, as channels after the latents'; absent for models that take none.
+   * `masked picture`: the mask, 1 where it is repainted, then the latents of the picture with grey in place of that part.
+   */
+  readonly sees?: "masked picture";
   /** Runs once per prompt: from the text graph's outputs to {@link predict}'s inputs of the same names. */
   prepare(modules: Modules): Outputs;
-  /** Each step. Inputs: `latents`, `timestep` [batch], and {@link prepare}'s outputs. Output: `prediction`. */
+  /** Each step. Inputs: `latents` with the channels that it {@link sees}, `timestep` [batch], and {@link prepare}'s outputs. Output: `prediction`. */
   predict(modules: Modules, attention?: AttentionForm): Outputs;
   /**
    * Layers of {@link predict} that stay float32 when a target multiplies in int8, by component; a component that is not
@@ -173,6 +178,8 @@ export interface LatentCodec {
   readonly pixelsPerLatent: number;
   /** Input: `picture` [batch, 3, h, w], -1 to 1. Output: `encoded`, for {@link sample}. */
   encode(modules: Modules): Outputs;
+  /** Whether {@link sample} uses its noise. */
+  readonly random: boolean;
   /** Scaled latents, as the denoiser takes them, from `encoded` of one picture and standard normal noise of the latents' size. */
   sample(encoded: Float32Array, noise: Float32Array): Float32Array;
   /** The latents scaled back for the decoder. */

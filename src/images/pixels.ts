@@ -10,6 +10,13 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
+/** Whether a value is a picture in memory, with as many bytes as its size needs. */
+export function isPixels(value: unknown): value is Pixels {
+  const { width, height, data } = (value ?? {}) as Partial<Pixels>;
+  const sides = [width, height].every((side) => Number.isInteger(side) && side! > 0);
+  return sides && ArrayBuffer.isView(data) && data.byteLength === 3 * width! * height!;
+}
+
 /** Pixels in -1..1, plane by plane: [3, size, size]. */
 export interface Planes {
   readonly size: number;
@@ -20,11 +27,17 @@ export interface Planes {
 export function planesOf(bytes: Uint8Array, size: number): Planes {
   const pixels = size * size;
   if (bytes.length !== 3 * pixels) throw new Error(`${bytes.length / pixels} channels instead of 3`);
+  return { size, data: planesIn(bytes) };
+}
+
+/** Interleaved RGB bytes to planes in -1..1: [3, height, width]. */
+export function planesIn(bytes: Uint8Array): Float32Array {
+  const pixels = bytes.length / 3;
   const data = new Float32Array(3 * pixels);
   for (let i = 0; i < pixels; i++) {
     for (let channel = 0; channel < 3; channel++) data[channel * pixels + i] = bytes[3 * i + channel]! / 127.5 - 1;
   }
-  return { size, data };
+  return data;
 }
 
 /** Left and right exchanged. */

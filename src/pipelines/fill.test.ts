@@ -6,7 +6,7 @@ import { fill } from "./fill.ts";
 import type { Parts } from "./load.ts";
 
 const defaults = { ...usualDefaults, omegas: {}, width: 512, height: 512, sideMultiple: 32 };
-const parts = { model: { defaults }, adapters: [] } as unknown as Parts;
+const parts = { model: { defaults, denoiser: {} }, adapters: [] } as unknown as Parts;
 
 test("every picture's seed is an exact integer", () => {
   const seed = Number.MAX_SAFE_INTEGER - 3;

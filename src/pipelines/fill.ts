@@ -3,33 +3,42 @@ import { type Adapter, sites, trainingMethodOf } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
 import type { ModelDefaults } from "../families/family.ts";
 import { doubtOf, methodOf, settingsOf, unmetEvaluations, valuesOf } from "../guidance/index.ts";
+import { sizeFor } from "../images/fit.ts";
+import type { Size } from "../images/resample.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import {
   completed,
-  type FullRequest,
+  type GivenRequest,
   type PictureRequest,
   pictureRequestSchema,
+  type RecordedRequest,
   refuseInexactSeeds,
+  refuseWithoutPicture,
+  stepsOf,
 } from "../recipe/request.ts";
 import { version } from "../version.ts";
 import { defaultsWith } from "./defaults.ts";
+import type { GivenPictures } from "./given-picture.ts";
 import type { OpenAdapter, Parts } from "./load.ts";
 
-export type Filled = FullRequest & { readonly width: number; readonly height: number };
+export type Filled = RecordedRequest & Size;
 
-/** The request with every default filled in, checked against the schema and the model. */
-export function fill(parts: Parts, request: PictureRequest): Filled {
+/**
+ * The request with every default filled in, checked against the schema and the model.
+ *
+ * @param given The picture it starts from, if there is one; it decides the size that is not given.
+ */
+export function fill(parts: Parts, request: PictureRequest, given?: GivenPictures): Filled {
   const defaults = usualOf(parts);
-  const parsed = pictureRequestSchema.safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
-  }
-  const unmet = unmetEvaluations(parsed.data.guidance ?? defaults.guidance, parsed.data);
-  if (unmet) throw new TillerError("setting-invalid", `${unmet.name} ${unmet.why}.`);
-  refuseInexactSeeds(parsed.data);
-  const full = completed(parsed.data, defaults);
-  const filled = { ...full, width: full.width ?? defaults.width, height: full.height ?? defaults.height };
+  const { image: _, mask: __, ...full } = completed(checked(parts, request), defaults);
+  const size = given ? sizeFor(given.image, full, defaults) : { width: defaults.width, height: defaults.height };
+  const filled = {
+    ...full,
+    width: full.width ?? size.width,
+    height: full.height ?? size.height,
+    ...(given && { image: given.image.recorded }),
+    ...(given?.mask && { mask: given.mask.recorded }),
+  };
   for (const side of ["width", "height"] as const) {
     if (filled[side] % defaults.sideMultiple !== 0) {
       throw new TillerError(
@@ -38,7 +47,37 @@ export function fill(parts: Parts, request: PictureRequest): Filled {
       );
     }
   }
+  if (stepsOf(filled) < 1) {
+    throw new TillerError(
+      "steps-invalid",
+      `strength ${filled.strength} of ${filled.steps} steps leaves no step to draw: raise one of the two.`,
+    );
+  }
   return filled;
+}
+
+/** The parsed request. What is wrong with it, whatever the model or the picture, is refused. */
+export function checked(parts: Parts, request: PictureRequest): GivenRequest {
+  const parsed = pictureRequestSchema.safeParse(request);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
+  }
+  const { data } = parsed;
+  const unmet = unmetEvaluations(data.guidance ?? usualOf(parts).guidance, data);
+  if (unmet) throw new TillerError("setting-invalid", `${unmet.name} ${unmet.why}.`);
+  refuseInexactSeeds(data);
+  refuseWithoutPicture(data);
+  refuseUnseen(parts, data);
+  return data;
+}
+
+/** An inpainting model cannot draw without what its network is given. */
+function refuseUnseen({ name, model }: Parts, { image, mask }: GivenRequest): void {
+  if (model.denoiser.sees === undefined || (image !== undefined && mask !== undefined)) return;
+  throw image === undefined
+    ? new TillerError("image-missing", `${name} is an inpainting model: give it a picture to repaint, and a mask.`)
+    : new TillerError("mask-missing", `${name} is an inpainting model: give it a mask, white where it repaints.`);
 }
 
 /** The defaults of a request with the current adapters. */
@@ -77,7 +116,7 @@ const idleStrengths = (adapters: readonly OpenAdapter[]): string[] =>
 const isEmbedding = (adapter: Adapter): boolean => adapter.tokens.size > 0 && sites([adapter]).size === 0;
 
 /** What reproduces the picture. */
-export const recipeOf = ({ name: model, options, adapters, engine }: Parts, request: FullRequest): Recipe => ({
+export const recipeOf = ({ name: model, options, adapters, engine }: Parts, request: RecordedRequest): Recipe => ({
   tiller: version,
   model,
   ...(options.base !== undefined && { base: options.base }),

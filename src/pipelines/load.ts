@@ -13,6 +13,7 @@ import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
 import { type AdapterSpec, parseAdapter } from "./adapter-spec.ts";
 import { refuseStrength } from "./adapter-strength.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
+import { type Encoder, lazyEncoder } from "./encoder.ts";
 import { buildPredictor, type Predictor } from "./predictor.ts";
 
 /** Progress of loading. */
@@ -72,6 +73,7 @@ export interface Parts {
   readonly engine: Engine;
   readonly predictor: Predictor;
   readonly decoder: Decoder;
+  readonly encoder: Encoder;
   readonly tokenizer: Tokenizer;
   readonly adapters: readonly OpenAdapter[];
   setAdapters(specs: readonly AdapterSpec[]): Promise<void>;
@@ -107,6 +109,7 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
       engine,
       predictor,
       decoder: lazyDecoder(engine, model),
+      encoder: lazyEncoder(engine, model),
       tokenizer,
       get adapters() {
         return adapters;

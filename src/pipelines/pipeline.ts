@@ -3,7 +3,8 @@ import { TillerError } from "../errors/index.ts";
 import type { ModelDefaults } from "../families/family.ts";
 import type { PictureRequest } from "../recipe/request.ts";
 import type { Device, OperatorTime, Precision } from "../runtime/index.ts";
-import { fill, usualOf } from "./fill.ts";
+import { checked, fill, usualOf } from "./fill.ts";
+import { readGiven } from "./given-picture.ts";
 import { type LoadOptions, loadParts, type Parts } from "./load.ts";
 import { type GenerateEvent, type GenerateOptions, textToImage } from "./text-to-image.ts";
 
@@ -63,7 +64,8 @@ function pipelineOf(parts: Parts): Pipeline {
         );
       running++;
       try {
-        yield* textToImage(parts, fill(parts, request), options);
+        const given = await readGiven(checked(parts, request));
+        yield* textToImage(parts, fill(parts, request, given), given, options);
       } finally {
         running--;
       }

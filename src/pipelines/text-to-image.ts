@@ -1,4 +1,4 @@
-/** Text to pictures: the map of the system. */
+/** Text, and a picture if one is given, to pictures: the map of the system. */
 import { areComputable } from "../bytes/computable.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Evaluated } from "../guidance/evaluations.ts";
@@ -7,11 +7,14 @@ import { evaluate } from "../guidance/index.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { createNoise, type NoiseSource } from "../random/noise.ts";
 import type { Recipe } from "../recipe/recipe.ts";
+import { stepsOf } from "../recipe/request.ts";
 import { plainAttention, type Tensor } from "../runtime/index.ts";
 import { createSampler, type History } from "../samplers/index.ts";
 import { refuseStrength } from "./adapter-strength.ts";
 import { doubts, type Filled, recipeOf } from "./fill.ts";
+import type { GivenPictures } from "./given-picture.ts";
 import type { Parts } from "./load.ts";
+import { type Beginning, startOf } from "./start.ts";
 import { tokenizeTexts } from "./texts.ts";
 
 /** A warning about the request. */
@@ -28,7 +31,7 @@ export interface StepEvent {
   readonly type: "step";
   /** Steps done of {@link steps} for the current batch. */
   readonly step: number;
-  /** Steps per picture. */
+  /** Steps drawn per picture; with a picture to start from, fewer than the request's. */
   readonly steps: number;
   /** Index of the first picture of the current batch. */
   readonly picture: number;
@@ -67,6 +70,7 @@ interface PictureState {
   readonly index: number;
   readonly seed: number;
   readonly noise: NoiseSource;
+  readonly beginning: Beginning;
   latents: Float32Array;
   clean: Float32Array;
   history: History | undefined;
@@ -77,24 +81,30 @@ interface PictureState {
 export async function* textToImage(
   parts: Parts,
   request: Filled,
+  given: GivenPictures | undefined,
   { signal, batch }: GenerateOptions,
 ): AsyncGenerator<GenerateEvent> {
   const { engine, model, predictor, decoder, adapters } = parts;
-  const { steps, count } = request;
+  const { count } = request;
+  const steps = stepsOf(request);
   const guidance = evaluate(request.guidance, request, steps);
-  const sampler = createSampler(request.sampler, model.scheduler, steps, { karras: request.karras || undefined });
+  const sampler = createSampler(request.sampler, model.scheduler, request.steps, {
+    karras: request.karras || undefined,
+  });
   const farthest = guidance.rows.reduce((most, row) => Math.max(most, Math.abs(row.strength)), 0);
   if (farthest > 1)
     for (const { adapter, file, strength } of adapters) refuseStrength(adapter, file, strength * farthest);
-  const { channels, pixelsPerLatent } = model.latents;
+  const { pixelsPerLatent } = model.latents;
   const [height, width] = [request.height / pixelsPerLatent, request.width / pixelsPerLatent];
   const rows = guidance.rowsAStep;
   const texts = new Set(guidance.rows.map((row): RowText => row.text));
   const { tokens, warnings } = tokenizeTexts({ ...parts, text: model.text }, request, texts, adapters);
-  for (const message of [...doubts(parts, request), ...warnings]) yield { type: "warning", message };
+  const start = startOf(parts, request, given, sampler);
+  for (const message of [...doubts(parts, request), ...warnings, ...start.warnings]) yield { type: "warning", message };
   if (!engine.fusedAttention) yield { type: "warning", message: `the ${engine.device} device's ${plainAttention}` };
   signal?.throwIfAborted();
 
+  const begin = await start.encoded(signal);
   const decode = (latents: Float32Array): Promise<Pixels> => decoder.decode(latents, height, width);
   const method = await predictor.encode(guidance.rows, tokens, request.clipSkip);
   try {
@@ -103,20 +113,24 @@ export async function* textToImage(
       const pictures = Array.from({ length: Math.min(batchSize, count - first) }, (_, i): PictureState => {
         const seed = request.seed + first + i;
         const noise = createNoise(seed);
-        const latents = noise.normal(channels * height * width).map((v) => v * sampler.initNoiseSigma);
-        return { index: first + i, seed, noise, latents, clean: latents, history: undefined, evaluated: [] };
+        const beginning = begin(noise);
+        const { latents } = beginning;
+        return { index: first + i, seed, noise, beginning, latents, clean: latents, history: undefined, evaluated: [] };
       });
       const networks = await predictor.batch(method, pictures.length);
       try {
-        for (const [step, timestep] of sampler.timesteps.entries()) {
+        for (const [done, timestep] of sampler.timesteps.slice(-steps).entries()) {
           signal?.throwIfAborted();
-          const seen = pictures.map(
-            ({ latents }): Tensor => ({ shape: [1, channels, height, width], data: sampler.scale(latents, step) }),
-          );
-          const predictions = await networks.predict(seen, timestep, guidance.computed(step));
+          const step = request.steps - steps + done;
+          const seen = pictures.map(({ latents, beginning }): Tensor => {
+            const data = beginning.seen(sampler.scale(latents, step));
+            return { shape: [1, data.length / (height * width), height, width], data };
+          });
+          const predictions = await networks.predict(seen, timestep, guidance.computed(done));
           for (const [i, picture] of pictures.entries()) {
-            const { prediction, evaluated } = guidance.guided(step, predictions[i]!, picture.evaluated);
-            Object.assign(picture, { history: undefined, evaluated }, sampler.step({ ...picture, prediction, step }));
+            const { prediction, evaluated } = guidance.guided(done, predictions[i]!, picture.evaluated);
+            const stepped = picture.beginning.kept(sampler.step({ ...picture, prediction, step }), step);
+            Object.assign(picture, { history: undefined, evaluated }, stepped);
             refuseUncomputable(picture);
           }
           const preview = async () => {
@@ -124,7 +138,7 @@ export async function* textToImage(
             for (const { clean } of pictures) soFar.push(await decode(clean));
             return soFar;
           };
-          yield { type: "step", step: step + 1, steps, picture: first, batch: pictures.length, rows, preview };
+          yield { type: "step", step: done + 1, steps, picture: first, batch: pictures.length, rows, preview };
         }
       } finally {
         await networks.release();

@@ -13,7 +13,7 @@ import { encodePng } from "./png.ts";
 import { readTexts, withTexts } from "./png-text.ts";
 import { readPicture, readRecipe } from "./read-recipe.ts";
 import type { Recipe } from "./recipe.ts";
-import { fullRequestSchema } from "./request.ts";
+import { recordedRequestSchema } from "./request.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -26,7 +26,7 @@ const recipe = (prompt: string, extra: Partial<Recipe> = {}): Recipe => ({
   tiller: "1.2.3",
   model: "/models/sd15",
   adapters: [{ file: "/loras/cat.safetensors", name: "cat", strength: 0.8 }],
-  request: fullRequestSchema.parse({ sampler: "ddim", steps: 50, prompt, guidance: "pg", seed: 7 }),
+  request: recordedRequestSchema.parse({ sampler: "ddim", steps: 50, prompt, guidance: "pg", seed: 7 }),
   ...extra,
 });
 async function fileOf(bytes: Uint8Array): Promise<string> {
@@ -57,7 +57,7 @@ describe("a picture with a recipe", () => {
     await fc.assert(
       fc.asyncProperty(text, text, async (prompt, negative) => {
         const stored = recipe(prompt, {
-          request: fullRequestSchema.parse({ sampler: "ddim", steps: 50, prompt, negative, omega: 0.25 }),
+          request: recordedRequestSchema.parse({ sampler: "ddim", steps: 50, prompt, negative, omega: 0.25 }),
         });
         const file = await fileOf(withTexts(png, { tiller: JSON.stringify(stored) }));
         expect(await readRecipe(file)).toEqual(stored);
@@ -87,7 +87,7 @@ describe("a picture with a recipe", () => {
   });
 
   test("has the parameters in the format of community tools", async () => {
-    const request = fullRequestSchema.parse({
+    const request = recordedRequestSchema.parse({
       prompt: "a cat\nin a hat",
       negative: "ugly, blurry",
       guidance: "pg",

@@ -1,6 +1,6 @@
 /** Everything needed to make a picture again: stored in it, and repeated by `--from`. */
 import { z } from "zod";
-import { fullRequestSchema } from "./request.ts";
+import { recordedRequestSchema } from "./request.ts";
 
 /** An adapter used for a picture. */
 export const recipeAdapterSchema = z.object({
@@ -41,7 +41,7 @@ export const recipeSchema = z.object({
   /** `averaged` if keys and values of self-attention were averaged at the largest resolution; absent if not. */
   attention: z.literal("averaged").optional(),
   /** The request for this picture alone: its own seed, and a count of 1. */
-  request: fullRequestSchema,
+  request: recordedRequestSchema,
 });
 
 /** An adapter used for a picture. */

@@ -11,6 +11,7 @@ import {
   toldOf,
 } from "../guidance/index.ts";
 import { agScale, omega, scale } from "../guidance/settings.ts";
+import { isPixels, type Pixels } from "../images/pixels.ts";
 import { type SamplerName, samplerNames } from "../samplers/index.ts";
 
 export { type GuidanceName, guidanceNames } from "../guidance/index.ts";
@@ -37,6 +38,26 @@ function settingField(name: SettingName): z.ZodType<number | string> {
   return most === undefined ? from : from.max(most);
 }
 
+/** A picture that a request starts from, as a recipe records it. */
+export const recordedPictureSchema = z.strictObject({
+  /** Its file; absent if it was passed as pixels. */
+  file: z.string().min(1).optional(),
+  /** SHA-256 of the file in hexadecimal; of width, height and pixels, if it was passed as pixels. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+/** A picture that a request starts from: a file, its pixels, or as a recipe records it. */
+const givenPictureSchema = z.union([
+  z.string().min(1),
+  recordedPictureSchema,
+  z.custom<Pixels>((value) => isPixels(value), "must be the name of a file, or a picture in memory"),
+]);
+
+/** A picture that a request starts from: a file, its pixels, or as a recipe records it. */
+export type GivenPicture = z.output<typeof givenPictureSchema>;
+/** A picture that a request starts from, as a recipe records it. */
+export interface RecordedPicture extends z.output<typeof recordedPictureSchema> {}
+
 /** The schema of a request for pictures, for building your own API. */
 export const pictureRequestSchema = z.strictObject({
   /** What to draw. */
@@ -62,6 +83,15 @@ export const pictureRequestSchema = z.strictObject({
   width: side.optional(),
   /** Pixels, a multiple of 8; the model's own when absent. */
   height: side.optional(),
+  /** A picture to start from. Its parts that do not fit the size are cut off. */
+  image: givenPictureSchema.optional(),
+  /** Which part of the picture to repaint: white; black stays. As large as the picture. */
+  mask: givenPictureSchema.optional(),
+  /**
+   * How much of the picture is given up: the share of the steps that is drawn, above 0 and at most 1; 0.8 by default, and 1 with a
+   * mask.
+   */
+  strength: z.number().gt(0).max(1).optional(),
   /** Number of last text encoder layers to skip: 1 takes the penultimate layer's output. */
   clipSkip: z.number().int().min(0).max(12).default(0),
 });
@@ -80,6 +110,17 @@ export function refuseInexactSeeds({ seed, count }: { readonly seed: number; rea
     "seed-invalid",
     `seed ${seed} is too large for ${count} pictures, which have consecutive seeds: use ${most} or less.`,
   );
+}
+
+/** @throws TillerError `image-missing` if a mask or a strength is given without a picture. */
+export function refuseWithoutPicture({
+  image,
+  mask,
+  strength,
+}: Pick<GivenRequest, "image" | "mask" | "strength">): void {
+  if (image !== undefined || (mask === undefined && strength === undefined)) return;
+  const what = mask === undefined ? `strength ${strength}` : "a mask";
+  throw new TillerError("image-missing", `${what} says what to do with a picture, and no image is given: add one.`);
 }
 
 /** A request as a caller writes it: fields with defaults may be left out. */
@@ -104,7 +145,7 @@ export const usualBefore = {
   omega: omega.default,
 } as const satisfies UsualSettings;
 
-/** The schema of a request in a recipe. */
+/** The schema of a request with the defaults of recipes from before models had their own. */
 export const fullRequestSchema = pictureRequestSchema.extend({
   /** The guidance method. */
   guidance: pictureRequestSchema.shape.guidance.unwrap().default(usualBefore.guidance),
@@ -113,8 +154,26 @@ export const fullRequestSchema = pictureRequestSchema.extend({
   /** Sampling steps. */
   steps: pictureRequestSchema.shape.steps.unwrap().default(usualBefore.steps),
 });
-/** A request in a recipe: everything that made the picture. */
+/** A request with every default filled in but the size. */
 export interface FullRequest extends z.output<typeof fullRequestSchema> {}
+
+/** The schema of a request in a recipe: everything that made the picture. */
+export const recordedRequestSchema = fullRequestSchema.extend({
+  /** The picture it starts from. */
+  image: recordedPictureSchema.optional(),
+  /** Which part of it is repainted. */
+  mask: recordedPictureSchema.optional(),
+});
+/** A request in a recipe: everything that made the picture. */
+export interface RecordedRequest extends z.output<typeof recordedRequestSchema> {}
+
+/** The strength of requests that name none, as in Diffusers: with a mask, the part to repaint is drawn anew. */
+const usualStrength = ({ mask }: Pick<GivenRequest, "mask">): number => (mask === undefined ? 0.8 : 1);
+
+/** How many of the request's steps are drawn: with a picture, those after the noise level that it starts at. */
+export function stepsOf({ image, steps, ...rest }: Pick<FullRequest, "image" | "mask" | "strength" | "steps">): number {
+  return image === undefined ? steps : Math.trunc(steps * (rest.strength ?? usualStrength(rest)));
+}
 
 /**
  * The request with the model's defaults filled in, and the method's guidance settings as recipes record them. Scale, omega and
@@ -134,5 +193,6 @@ export function completed(given: GivenRequest, usual: UsualSettings): FullReques
     agScale: given.agScale ?? agScale.default,
     ...told,
     ...Object.fromEntries(other),
+    ...(given.image !== undefined && { strength: given.strength ?? usualStrength(given) }),
   } as FullRequest;
 }

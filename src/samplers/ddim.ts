@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { TillerError } from "../errors/index.ts";
 import { roundHalfEven } from "../rounding.ts";
-import { cleanOf, noiseOf } from "../schedules/prediction.ts";
+import { cleanOf, noiseOf, noisy } from "../schedules/prediction.ts";
 import { alphasCumprod } from "../schedules/schedule.ts";
 import { flag, predictionType, spacing, training, unsupported } from "./config.ts";
 import { samplerKind } from "./kind.ts";
@@ -76,6 +76,10 @@ function create(config: Config, steps: number): Sampler {
     timesteps,
     initNoiseSigma: 1,
     scale: (latents) => latents,
+    addNoise(clean, noise, step) {
+      const alphaBar = alphas[timesteps[step]!]!;
+      return noisy(clean, noise, f32(Math.sqrt(alphaBar)), f32(Math.sqrt(f32(1 - alphaBar))));
+    },
     step({ latents, prediction, step }) {
       const previous = timesteps[step]! - stride;
       const alphaBar = alphas[timesteps[step]!]!;

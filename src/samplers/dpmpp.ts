@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import { cleanOf } from "../schedules/prediction.ts";
+import { cleanOf, noisy } from "../schedules/prediction.ts";
 import { anyPredictionType, flag, otherSigmas, positive, spacing, training, unsupported } from "./config.ts";
 import { dpmSchedule } from "./dpmpp-schedule.ts";
 import { samplerKind } from "./kind.ts";
@@ -90,6 +90,7 @@ function create(config: Config, steps: number, { karras }: { readonly karras: bo
     timesteps,
     initNoiseSigma: 1,
     scale: (latents) => latents,
+    addNoise: (clean, noise, step) => noisy(clean, noise, levels[step]!.alpha, levels[step]!.sigma),
     step({ latents, prediction, step, history }) {
       const [now, next] = [levels[step]!, levels[step + 1]!];
       const toClean = (output: Float32Array) => cleanOf(config.prediction_type, latents, output, now.alpha, now.sigma);

@@ -37,11 +37,9 @@ export const eulerAncestral = samplerKind({
  * is 0, to stay in step with PyTorch's generator.
  */
 function create(config: Config, steps: number): Sampler {
-  const { timesteps, sigmas, initNoiseSigma, scale } = eulerSchedule(config, steps, false);
+  const { sigmas, ...schedule } = eulerSchedule(config, steps, false);
   return {
-    timesteps,
-    initNoiseSigma,
-    scale,
+    ...schedule,
     step({ latents, prediction, step, noise }) {
       const sigma = sigmas[step]!;
       const [variance, nextVariance] = [f32(sigma ** 2), f32(sigmas[step + 1]! ** 2)];

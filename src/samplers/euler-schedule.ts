@@ -1,5 +1,6 @@
 /** Timesteps and sigmas shared by Euler and Euler ancestral, for latents in k-diffusion's form, x = x0 + sigma eps. */
 
+import { noisy } from "../schedules/prediction.ts";
 import { linspaceFloat32, nonZeroAlphasCumprod, type TrainingSchedule, trainingSigmas } from "../schedules/schedule.ts";
 import {
   interpolate,
@@ -30,6 +31,8 @@ export interface EulerSchedule {
   readonly initNoiseSigma: number;
   /** x / sqrt(sigma^2 + 1): the variance-preserving form the network was trained on. */
   scale(latents: Float32Array, step: number): Float32Array;
+  /** x0 + sigma eps. */
+  addNoise(clean: Float32Array, noise: Float32Array, step: number): Float32Array;
 }
 
 /** The schedule of Diffusers' Euler schedulers. */
@@ -58,6 +61,7 @@ export function eulerSchedule(config: EulerScheduleConfig, steps: number, karras
       const divisor = norm(sigmas[step]!);
       return latents.map((x) => x / divisor);
     },
+    addNoise: (clean, noise, step) => noisy(clean, noise, 1, sigmas[step]!),
   };
 }
 

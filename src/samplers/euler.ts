@@ -41,11 +41,9 @@ export const euler = samplerKind({
  * CFG++ takes d from the unguided D~ and starts from the guided D: x' = D + sigma' (x - D~) / sigma.
  */
 function create(config: Config, steps: number, { karras }: { readonly karras: boolean }): Sampler {
-  const { timesteps, sigmas, initNoiseSigma, scale } = eulerSchedule(config, steps, karras);
+  const { sigmas, ...schedule } = eulerSchedule(config, steps, karras);
   return {
-    timesteps,
-    initNoiseSigma,
-    scale,
+    ...schedule,
     step({ latents, prediction, step }) {
       const [sigma, nextSigma] = [sigmas[step]!, sigmas[step + 1]!];
       const toClean = (output: Float32Array) => explodingCleanOf(config.prediction_type, latents, output, sigma);

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { shifted } from "../schedules/flow.ts";
-import { cleanOf, noiseOf } from "../schedules/prediction.ts";
+import { cleanOf, noiseOf, noisy } from "../schedules/prediction.ts";
 import { otherSigmas, training, unsupported } from "./config.ts";
 import { samplerKind } from "./kind.ts";
 import type { Sampler } from "./sampler.ts";
@@ -46,6 +46,7 @@ function create(config: Config, steps: number): Sampler {
     timesteps: Array.from(sigmas.subarray(0, -1), (sigma) => f32(sigma * config.num_train_timesteps)),
     initNoiseSigma: 1,
     scale: (latents) => latents,
+    addNoise: (clean, noise, step) => noisy(clean, noise, f32(1 - sigmas[step]!), sigmas[step]!),
     step({ latents, prediction: { output, renoise }, step }) {
       const [sigma, nextSigma] = [sigmas[step]!, sigmas[step + 1]!];
       const clean = cleanOf("flow_prediction", latents, output, f32(1 - sigma), sigma);

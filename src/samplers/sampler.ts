@@ -40,6 +40,8 @@ export interface Sampler {
   readonly initNoiseSigma: number;
   /** The network's input for the latents at a step; may be the same array. */
   scale(latents: Float32Array, step: number): Float32Array;
+  /** Clean latents with standard normal noise added, as the latents are before a step: to start there from a picture. */
+  addNoise(clean: Float32Array, noise: Float32Array, step: number): Float32Array;
   /** One step of one picture. Pure, except that an ancestral sampler draws from `noise`. */
   step(input: SamplerStep): SamplerResult;
 }

@@ -13,6 +13,10 @@ export interface Prediction {
   readonly renoise?: Float32Array | undefined;
 }
 
+/** alpha x0 + sigma eps. */
+export const noisy = (clean: Float32Array, noise: Float32Array, alpha: number, sigma: number): Float32Array =>
+  clean.map((x0, i) => f32(alpha * x0) + f32(sigma * noise[i]!));
+
 /**
  * x0 for x = alpha x0 + sigma eps (variance preserving, or alpha + sigma = 1 for a flow).
  *

@@ -17,6 +17,7 @@ export function latentCodec(vae: Component): LatentCodec {
     pixelsPerLatent: pixelsPerLatent(config),
     encode: (modules) =>
       recorded("autoencoder", () => ({ encoded: autoencoderEncode(modules("vae"), config).moments! })),
+    random: true,
     // `moments` holds the means, then the log variances: (mean + std * noise) * scaling factor.
     sample: (moments, noise) =>
       noise.map((eps, i) => {

@@ -80,6 +80,7 @@ function latentCodec(vae: Component): LatentCodec {
     channels: config.latent_channels,
     pixelsPerLatent: dcPixelsPerLatent(config),
     encode: (modules) => ({ encoded: dcEncode(modules("vae"), config).latents! }),
+    random: false,
     sample: (encoded) => encoded.map((v) => v * config.scaling_factor),
     unscaled: (latents) => latents.map((v) => v / config.scaling_factor),
     decode: (modules) => dcDecode(modules("vae"), config),

@@ -19,6 +19,7 @@ import { textSide } from "./text.ts";
 const classes = [
   "StableDiffusionPipeline",
   "StableDiffusionImg2ImgPipeline",
+  "StableDiffusionInpaintPipeline",
   "StableDiffusionSAGPipeline",
   "StableDiffusionPAGPipeline",
   "StableDiffusionPanoramaPipeline",
@@ -31,7 +32,7 @@ export const stableDiffusion: Family = {
   runs: "StableDiffusionPipeline (SD 1.x and 2.x)",
   classes,
   parts: {
-    unet: { classes: ["UNet2DConditionModel"], check: textToImage },
+    unet: { classes: ["UNet2DConditionModel"], check: drawsLatents },
     vae: { classes: ["AutoencoderKL"], keys: presentVaeKeys },
     text_encoder: { classes: ["CLIPTextModel", "CLIPTextModelWithProjection"], keys: presentClipKeys },
   },
@@ -39,16 +40,19 @@ export const stableDiffusion: Family = {
   model,
 };
 
-function textToImage({ config: { in_channels, out_channels } }: Component, folder: string): void {
-  if (in_channels !== undefined && out_channels !== undefined && in_channels !== out_channels) {
-    throw new TillerError(
-      "model-unsupported",
-      `${folder} has a U-Net with ${in_channels} input and ${out_channels} output channels, like inpainting and editing ` +
-        `models; Tiller runs text-to-image models.`,
-      { paths: [folder] },
-    );
-  }
+/** Refuses U-Nets with other inputs than latents, or latents with a mask and a masked picture. */
+function drawsLatents({ config: { in_channels = 4, out_channels = 4 } }: Component, folder: string): void {
+  if (in_channels === out_channels || in_channels === inpaintingChannels(Number(out_channels))) return;
+  throw new TillerError(
+    "model-unsupported",
+    `${folder} has a U-Net with ${in_channels} input and ${out_channels} output channels, like editing models and ` +
+      `upscalers; Tiller runs text-to-image and inpainting models.`,
+    { paths: [folder] },
+  );
 }
+
+/** Input channels of an inpainting U-Net: the latents, the mask, the masked picture's latents. */
+const inpaintingChannels = (latents: number): number => 2 * latents + 1;
 
 function model({ defaults, ...files }: ModelFiles): Model {
   const { components } = files;
@@ -60,7 +64,8 @@ function model({ defaults, ...files }: ModelFiles): Model {
     family: stableDiffusion.name,
     text: textSide(encoder, clipTextConfig(encoder.config), files.promptTokens),
     denoiser: {
-      channels: config.in_channels,
+      channels: config.out_channels,
+      ...(config.in_channels !== config.out_channels && { sees: "masked picture" }),
       prepare: (modules) => recorded("U-Net", () => textKeysValues(modules("unet"), config)),
       predict: (modules, attention) => recorded("U-Net", () => unet(modules("unet"), config, attention)),
       float32: float32Layers,

@@ -120,7 +120,7 @@ describe("a Diffusers folder", () => {
     });
   });
 
-  test.each(["StableDiffusionXLPipeline", "StableDiffusionInpaintPipeline", "FluxPipeline"])(
+  test.each(["StableDiffusionXLPipeline", "FluxPipeline"])(
     "of the class %s is refused, naming the class",
     async (name) => {
       const folder = await modelFolder({ ...classes, _class_name: name });
@@ -137,10 +137,10 @@ describe("a Diffusers folder", () => {
     await expect(openModel(without)).rejects.toThrow(refusal("model-unsupported", "unet"));
   });
 
-  test("for inpainting is refused because of its channels", async () => {
+  test("for upscaling is refused because of its channels", async () => {
     const folder = await modelFolder();
-    await json(join(folder, "unet", "config.json"), { in_channels: 9, out_channels: 4 });
-    await expect(openModel(folder)).rejects.toThrow(refusal("model-unsupported", folder, "9", "4"));
+    await json(join(folder, "unet", "config.json"), { in_channels: 5, out_channels: 4 });
+    await expect(openModel(folder)).rejects.toThrow(refusal("model-unsupported", folder, "5", "4"));
   });
 
   test.each([

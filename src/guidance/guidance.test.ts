@@ -19,8 +19,8 @@ import {
 const settings = { scale: 7.5, omega: 0.6, agScale: 2 };
 
 /** Arbitrary predictions, so that no two rows can be mistaken for each other. */
-const patternless = ({ text, strength }: Row): number =>
-  ({ cond: 1.37, null: -2.21, agnostic: 0.53 })[text] * Math.cos(1 + strength) + 0.71 * strength * strength;
+const patternless = ({ text, strength, textStrength = strength }: Row): number =>
+  ({ cond: 1.37, null: -2.21, agnostic: 0.53 })[text] * Math.cos(1 + textStrength) + 0.71 * strength * strength;
 
 /** A network linear in its parameters: what it predicts for a row is a number. */
 const ends = { cond: [3, 5], null: [-2, 1], agnostic: [0.5, 2] } as const;
@@ -121,11 +121,14 @@ test.each(guidanceNames)("the coefficients of %s add up to 1 for every choice", 
 });
 
 describe("each method is its formula", () => {
-  const e = (strength: number, text: Row["text"]) => patternless({ strength, text });
+  const e = (strength: number, text: Row["text"], textStrength = strength) =>
+    patternless({ strength, text, textStrength });
   const [A, N, P] = [e(1, "cond"), e(1, "null"), e(0, "cond")];
   const C0 = e(1, "agnostic");
   const [s, a, w, l] = [4.3, 2.7, 0.35, 0.45];
   const W = e(w, "null");
+  // The weak models with the fine-tuned text encoder's null text.
+  const [T, T0] = [e(w, "null", 1), e(0, "null", 1)];
   const E = (strength: number) => e(strength, "null") + s * (e(strength, "cond") - e(strength, "null"));
   const cases: [name: GuidanceName, given: GivenSettings, output: number, step?: number, renoise?: number][] = [
     ["none", {}, A],
@@ -144,12 +147,16 @@ describe("each method is its formula", () => {
     ["sag", { sagWeight: -0.3 }, N + s * (0.7 * A + 0.3 * C0 - N), 1],
     ["sag-additive", {}, N + s * (A - N) + (C0 - A)],
     ["sag-additive", { sagScale: 0.4 }, N + s * (A - N) + 0.4 * (C0 - A)],
+    ["autolora", { nullText: "strong" }, (1 - a) * (T0 + s * (P - T0)) + a * E(1)],
     ["pg", {}, W + s * (A - W)],
+    ["pg", { nullText: "strong" }, T + s * (A - T)],
     ["output-interpolation", {}, A + (s - 1) * (w * (A - N) + (1 - w) * (A - e(0, "null")))],
+    ["output-interpolation", { nullText: "strong" }, A + (s - 1) * (w * (A - N) + (1 - w) * (A - T0))],
     ["cfg++", { scale: l }, N + l * (A - N), 5, N],
     ["pg++", { scale: l }, W + l * (A - W), 5, W],
     ["pg++", { scale: l, renoise: "weak" }, W + l * (A - W), 5, W],
     ["pg++", { scale: l, renoise: "strong" }, W + l * (A - W), 5, N],
+    ["pg++", { scale: l, nullText: "strong" }, T + l * (A - T), 5, T],
   ];
   test.each(cases.map((one) => ({ one })))("$one.0 $one.1, step $one.3", ({ one }) => {
     const [name, given, expected, step, renoised = expected] = one;
@@ -271,7 +278,13 @@ describe("the methods' descriptions", () => {
   test("a setting's default may differ between methods: lambda is not scale", () => {
     const every = { guidanceEvery: 1, guidanceBetween: "difference", guidanceFrom: 0, guidanceTo: 1 };
     expect(valuesOf("cfg", {})).toEqual({ scale: 7.5, ...every });
-    expect(valuesOf("pg++", { omega: 0.1 })).toEqual({ scale: 0.4, omega: 0.1, renoise: "weak", ...every });
+    expect(valuesOf("pg++", { omega: 0.1 })).toEqual({
+      scale: 0.4,
+      omega: 0.1,
+      renoise: "weak",
+      nullText: "weak",
+      ...every,
+    });
     expect(valuesOf("cfg", { omega: 0.1 }, { scale: 2.5 })).toEqual({ scale: 2.5, ...every });
   });
   test("settings added later are recorded only if changed", () => {

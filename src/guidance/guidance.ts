@@ -12,6 +12,8 @@ export interface Row {
   readonly text: RowText;
   /** Share of the adapter's strength: 1 is the fine-tuned model, 0 the pre-trained one, omega in between. */
   readonly strength: number;
+  /** The share in the text encoders, if it is another. */
+  readonly textStrength?: number;
 }
 
 export interface Coefficients {
@@ -30,6 +32,10 @@ export interface Guidance {
 export const strong = (text: RowText): Row => ({ text, strength: 1 });
 
 export const weak = (text: RowText, strength: number): Row => ({ text, strength });
+
+/** The weak model without a prompt; the null text is encoded by that model's text encoder, or by the fine-tuned one. */
+export const weakNull = (strength: number, nullText: "weak" | "strong"): Row =>
+  nullText === "weak" ? weak("null", strength) : { ...weak("null", strength), textStrength: 1 };
 
 /** A method with the same coefficients at every step. */
 export const constantMix = (rows: readonly Row[], output: readonly number[]): Guidance => ({

@@ -3,9 +3,9 @@
  * prediction re-noises: the weak model's, the plain substitution and the default, or the strong model's, at the cost of a
  * third evaluation.
  */
-import { strong, weak } from "./guidance.ts";
+import { strong, weakNull } from "./guidance.ts";
 import { type ChoiceSetting, method } from "./method.ts";
-import { evaluation, lambda, omega } from "./settings.ts";
+import { evaluation, lambda, nullText, omega } from "./settings.ts";
 
 const renoise = {
   kind: "choice",
@@ -22,18 +22,18 @@ export const pgpp = method({
   name: "pg++",
   label: "PG++",
   help: "CFG++ away from the weak model, at omega",
-  settings: [lambda, omega, renoise, ...evaluation],
+  settings: [lambda, omega, renoise, nullText, ...evaluation],
   needs: ["fine-tuning"],
   baseline: "cfg++",
   isBaselineAt: { omega: 1 },
-  guide: ({ scale: l, omega: w, renoise }) =>
+  guide: ({ scale: l, omega: w, renoise, nullText }) =>
     renoise === "weak"
       ? {
-          rows: [strong("cond"), weak("null", w)],
+          rows: [strong("cond"), weakNull(w, nullText)],
           coefficients: () => ({ output: [l, 1 - l], renoise: [0, 1] }),
         }
       : {
-          rows: [strong("cond"), weak("null", w), strong("null")],
+          rows: [strong("cond"), weakNull(w, nullText), strong("null")],
           coefficients: () => ({ output: [l, 1 - l, 0], renoise: [0, 0, 1] }),
         },
 });

@@ -44,6 +44,18 @@ export const agScale = {
   default: 2,
 } as const satisfies NumberSetting;
 
+/** For methods with a weak model that sees no prompt. */
+export const nullText = {
+  kind: "choice",
+  name: "nullText",
+  label: "Null text",
+  help: "the text encoder that encodes the weak model's null text: the weak model's own, or the fine-tuned one",
+  short: "null-",
+  told: "when changed",
+  choices: ["weak", "strong"],
+  default: "weak",
+} as const satisfies ChoiceSetting;
+
 const every = {
   kind: "number",
   name: "guidanceEvery",

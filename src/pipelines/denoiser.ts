@@ -24,6 +24,8 @@ export interface TextRow {
   readonly tokens: Tokens;
   /** Multiple of the adapters' strength: 1, omega or 0. */
   readonly strength: number;
+  /** The multiple in the text encoders, if it is another. */
+  readonly textStrength?: number | undefined;
 }
 
 /** A guidance method's rows with their texts encoded; the encodings are in the worker. */
@@ -171,9 +173,10 @@ export async function buildDenoiser(
       if (apart) await release(["prepare", "predict"]);
       const { session, inputs } = await textEncoderSkipping(clipSkip);
       const strengths = rows.map(({ strength }) => strength);
+      const ofText = rows.map(({ strength, textStrength = strength }) => textStrength);
       const encoded = text.feeds
         ? await engine.hold({ ...(await textStates(session, text.feeds, rows)) })
-        : await session.keep({ ...tokenFeeds(rows), ...learned, ...inputs.factors, ...inputs.strengths(strengths) });
+        : await session.keep({ ...tokenFeeds(rows), ...learned, ...inputs.factors, ...inputs.strengths(ofText) });
       if (apart) await release(["text"]);
       return { strengths, text: encoded, release: () => engine.drop(encoded) };
     },

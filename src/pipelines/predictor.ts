@@ -13,7 +13,7 @@ import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, rowOf, stackRows, type Tensor } from "../runtime/index.ts";
 import { blendCheckpoints } from "../weights/blend.ts";
 import type { LoadedAdapter } from "./adapter-inputs.ts";
-import { buildDenoiser, type Conditioning, type Denoiser, type DenoiserSource } from "./denoiser.ts";
+import { buildDenoiser, type Conditioning, type Denoiser, type DenoiserSource, type TextRow } from "./denoiser.ts";
 
 /** The rows' encoded texts, for any number of pictures. They stay in the worker until released. */
 export interface EncodedMethod {
@@ -75,15 +75,18 @@ export async function buildPredictor(
   return {
     oneAtATime: base !== undefined || main.apart,
     async encode(rows, tokens, clipSkip) {
-      const groups = new Map<Denoiser, number[]>();
-      for (const [index, row] of rows.entries()) {
-        const denoiser = await denoiserAt(row.strength);
-        groups.set(denoiser, [...(groups.get(denoiser) ?? []), index]);
+      const groups: { denoiser: Denoiser; encoder: Denoiser; indices: number[] }[] = [];
+      for (const [index, { strength, textStrength = strength }] of rows.entries()) {
+        const denoiser = await denoiserAt(strength);
+        const encoder = textStrength === strength ? denoiser : await denoiserAt(textStrength);
+        const group = groups.find((one) => one.denoiser === denoiser && one.encoder === encoder);
+        if (group) group.indices.push(index);
+        else groups.push({ denoiser, encoder, indices: [index] });
       }
       const parts: EncodedPart[] = [];
-      for (const [denoiser, indices] of groups) {
-        const textRows = indices.map((i) => ({ tokens: tokens[rows[i]!.text], strength: rows[i]!.strength }));
-        parts.push({ denoiser, rows: indices, encoded: await denoiser.encode(textRows, clipSkip) });
+      for (const { denoiser, encoder, indices } of groups) {
+        const textRows = indices.map((i): TextRow => ({ ...rows[i]!, tokens: tokens[rows[i]!.text] }));
+        parts.push({ denoiser, rows: indices, encoded: await encoder.encode(textRows, clipSkip) });
       }
       return {
         parts,

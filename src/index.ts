@@ -84,6 +84,7 @@ export {
   type StepEvent,
   type WarningEvent,
 } from "./pipelines/pipeline.ts";
+export type { AdapterStrength } from "./recipe/adapter-strength.ts";
 export { encodePng } from "./recipe/png.ts";
 export { type PictureFile, readPicture, readRecipe } from "./recipe/read-recipe.ts";
 export { type Recipe, type RecipeAdapter, recipeSchema } from "./recipe/recipe.ts";

@@ -38,6 +38,7 @@ export { clockText, paceOf, paceText } from "./pace.ts";
 export { parseAdapter } from "./pipelines/adapter-spec.ts";
 // Defaults of requests.
 export { defaultsOf } from "./pipelines/defaults.ts";
+export { strengthText } from "./recipe/adapter-strength.ts";
 export { shortName } from "./recipe/parameters.ts";
 export {
   completed,

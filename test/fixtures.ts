@@ -45,3 +45,12 @@ export function relativeError(found: Tensor, expected: Tensor): number {
   }
   return difference / size;
 }
+
+/** Share of the pixels with every channel within 1 of the reference. */
+export function agreement(found: Uint8Array, expected: ArrayLike<number>): number {
+  let close = 0;
+  for (let pixel = 0; pixel < found.length; pixel += 3) {
+    if ([0, 1, 2].every((c) => Math.abs(found[pixel + c]! - expected[pixel + c]!) <= 1)) close++;
+  }
+  return (close * 3) / found.length;
+}

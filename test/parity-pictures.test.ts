@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Pipeline } from "../src/index.ts";
-import { adaptersOf, type PictureCase, pictureCases, reference } from "./fixtures.ts";
+import { adaptersOf, agreement, type PictureCase, pictureCases, reference } from "./fixtures.ts";
 
 const pictures = await reference("pictures.safetensors");
 
@@ -17,15 +17,6 @@ async function generate({ pipeline, variant, request, ...rest }: PictureCase) {
   } finally {
     await loaded.close();
   }
-}
-
-/** Share of the pixels with every channel within 1 of the reference. */
-function agreement(found: Uint8Array, expected: ArrayLike<number>): number {
-  let close = 0;
-  for (let pixel = 0; pixel < found.length; pixel += 3) {
-    if ([0, 1, 2].every((c) => Math.abs(found[pixel + c]! - expected[pixel + c]!) <= 1)) close++;
-  }
-  return (close * 3) / found.length;
 }
 
 describe("the same seed gives Diffusers' picture:", () => {

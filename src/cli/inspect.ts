@@ -11,6 +11,7 @@ import {
   type PicturesInspection,
   type Recipe,
 } from "../index.ts";
+import { strengthText } from "../internal.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, quoted, shortBytes, shortCount, table } from "./printable.ts";
@@ -170,7 +171,7 @@ function recipeRows({ tiller, model, base, variant, config, prediction, adapters
   return [
     ["made by", `Tiller ${tiller}`],
     ...(given as string[][]),
-    ...adapters.map(({ file, strength }) => ["adapter", `${file}:${strength}`]),
+    ...adapters.map(({ file, strength }) => ["adapter", `${file}:${strengthText(strength)}`]),
     ...Object.entries(request).map(([key, value]) => [key, String(value).replaceAll("\n", "\\n")]),
   ];
 }

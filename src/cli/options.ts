@@ -103,7 +103,7 @@ export function addPictureOptions(command: Command): Command {
     )
     .option(
       "--adapter <file[:strength]>",
-      "a LoRA, Custom Diffusion or embedding file; repeatable; default strength: 1",
+      "a LoRA, Custom Diffusion or embedding file; repeatable; default strength: 1; by component: file:unet=0.8,text_encoder=0.5",
       (text, before: AdapterChoice[] = []) => [...before, adapterOption(text)],
     )
     .option("--base <model>", "the pre-trained base of --model, if that is a full fine-tune")

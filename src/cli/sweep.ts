@@ -17,6 +17,7 @@ import {
   settingNames,
   settingOf,
   shortName,
+  strengthText,
   toldOf,
   type UsualSettings,
   writeNew,
@@ -217,7 +218,7 @@ function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, 
   const told = varies("guidance") ? {} : toldOf(guidance, request);
   return [
     shortName(choice.model),
-    ...choice.load.adapters.map(({ file, strength }) => `${shortName(file)} ${strength ?? 1}`),
+    ...choice.load.adapters.map(({ file, strength }) => `${shortName(file)} ${strengthText(strength ?? 1)}`),
     ...(varies("guidance") || varies("scale") ? [] : [guidance]),
     ...settingNames.flatMap((name) => (name in told && !varies(name) ? [axisText(name, told[name]!)] : [])),
     ...(varies("sampler") ? [] : [request.karras ? `${sampler} karras` : sampler]),

@@ -3,6 +3,7 @@ import { type Adapter, stackSite, stackVectors, strengthRow } from "../adapters/
 import type { Components } from "../families/family.ts";
 import { scoped, splitScope } from "../models/components.ts";
 import { siteInputs, vectorInputs } from "../models/module.ts";
+import { type AdapterStrength, strengthIn } from "../recipe/adapter-strength.ts";
 import { type Engine, float32, type Kept, type Session, stackRows, type Tensor } from "../runtime/index.ts";
 
 type Feeds = Readonly<Record<string, Tensor | Kept>>;
@@ -11,14 +12,14 @@ type Feeds = Readonly<Record<string, Tensor | Kept>>;
 export interface AdapterInputs {
   /** The factors; the same for every batch. */
   readonly factors: Feeds;
-  /** The strengths for a batch; each row's is a multiple of the adapters' own. */
+  /** The strengths for a batch; each row's is a multiple of the adapters' own in the site's component. */
   strengths(rowStrengths: readonly number[]): Readonly<Record<string, Tensor>>;
   drop(): Promise<void>;
 }
 
 export interface LoadedAdapter {
   readonly adapter: Adapter;
-  readonly strength: number;
+  readonly strength: AdapterStrength;
 }
 
 /** Stacks the factors at every site of `session` and moves them to the worker. */
@@ -29,9 +30,8 @@ export async function loadAdapterInputs(
   loaded: readonly LoadedAdapter[],
 ): Promise<AdapterInputs> {
   const adapters = loaded.map(({ adapter }) => adapter);
-  const strengths = loaded.map(({ strength }) => strength);
   const factors: Record<string, Tensor> = {};
-  const owners = new Map<string, Int32Array>();
+  const owners = new Map<string, { component: string; owner: Int32Array }>();
   // The WebGPU provider crashes on an empty tensor.
   const leastRank = engine.device === "webgpu" ? 1 : 0;
   for (const { component, path } of sitesOf(session.inputs)) {
@@ -41,7 +41,7 @@ export async function loadAdapterInputs(
       const length = taken.shape[1] as number;
       const { vectors, owner } = stackVectors(adapters, component, path, length, leastRank);
       factors[vector.vectors] = float32([owner.length, length], vectors);
-      owners.set(vector.strength, owner);
+      owners.set(vector.strength, { component, owner });
       continue;
     }
     const names = siteInputs(scoped(component, path));
@@ -52,14 +52,15 @@ export async function loadAdapterInputs(
     const conv = kind === "conv";
     factors[names.down] = float32(conv ? [rank, width, ...kernel] : [width, rank], down);
     factors[names.up] = float32(conv ? [out, rank, 1, 1] : [rank, out], up);
-    owners.set(names.strength, owner);
+    owners.set(names.strength, { component, owner });
   }
   const kept = await engine.hold(factors);
   return {
     factors: Object.fromEntries(Object.keys(factors).map((name) => [name, kept])),
     strengths(rowStrengths) {
       const feeds: Record<string, Tensor> = {};
-      for (const [name, owner] of owners) {
+      for (const [name, { component, owner }] of owners) {
+        const strengths = loaded.map(({ strength }) => strengthIn(strength, component));
         const rows = rowStrengths.map((share) => float32([1, 1, owner.length], strengthRow(owner, strengths, share)));
         feeds[name] = stackRows(rows);
       }

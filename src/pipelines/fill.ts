@@ -5,6 +5,7 @@ import type { ModelDefaults } from "../families/family.ts";
 import { doubtOf, methodOf, settingsOf, unmetEvaluations, valuesOf } from "../guidance/index.ts";
 import { sizeFor } from "../images/fit.ts";
 import type { Size } from "../images/resample.ts";
+import { strengthText } from "../recipe/adapter-strength.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import {
   completed,
@@ -107,11 +108,22 @@ export function doubts({ model, base, adapters }: Parts, request: Filled): strin
   ];
 }
 
-/** An embedding is either used or not: a strength has nothing to scale. */
+/** An embedding is either used or not, and a component may be unchanged: then a strength has nothing to scale. */
 const idleStrengths = (adapters: readonly OpenAdapter[]): string[] =>
-  adapters
-    .filter(({ adapter, strength }) => strength !== 1 && isEmbedding(adapter))
-    .map(({ file, strength }) => `the strength ${strength} of ${file} has no effect: it is an embedding`);
+  adapters.flatMap(({ adapter, file, strength }) => {
+    if (isEmbedding(adapter))
+      return strength === 1
+        ? []
+        : [`the strength ${strengthText(strength)} of ${file} has no effect: it is an embedding`];
+    if (typeof strength === "number") return [];
+    const changed = sites([adapter]);
+    return Object.keys(strength)
+      .filter((component) => !changed.has(component))
+      .map(
+        (component) =>
+          `the strength ${component}=${strength[component]} of ${file} has no effect: it does not change that component`,
+      );
+  });
 
 const isEmbedding = (adapter: Adapter): boolean => adapter.tokens.size > 0 && sites([adapter]).size === 0;
 

@@ -7,11 +7,12 @@ import { openModel } from "../families/open-model.ts";
 import { largestNetwork } from "../families/parameters.ts";
 import type { HubOptions } from "../hub/options.ts";
 import type { AttentionForm } from "../models/unet.ts";
+import type { AdapterStrength } from "../recipe/adapter-strength.ts";
 import { type DeviceName, type Engine, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
 import { type AdapterSpec, parseAdapter } from "./adapter-spec.ts";
-import { refuseStrength } from "./adapter-strength.ts";
+import { refuseOtherComponents, refuseStrength } from "./adapter-strength.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
 import { type Encoder, lazyEncoder } from "./encoder.ts";
 import { buildPredictor, type Predictor } from "./predictor.ts";
@@ -60,7 +61,7 @@ export interface LoadOptions {
 export interface OpenAdapter {
   readonly adapter: Adapter;
   readonly file: string;
-  readonly strength: number;
+  readonly strength: AdapterStrength;
   readonly sha256?: string | undefined;
 }
 
@@ -132,6 +133,7 @@ async function openAdapters(specs: readonly AdapterSpec[], model: Model, downloa
     const { file, strength = 1 } = typeof spec === "string" ? parseAdapter(spec) : spec;
     const adapter = await readAdapter(file, model, download);
     refuseSameTokens(opened, adapter, file);
+    refuseOtherComponents(file, strength, model.steered);
     refuseStrength(adapter, file, strength);
     opened.push({ adapter, file, strength, sha256: await sha256Of(adapter.file) });
   }

@@ -93,7 +93,7 @@ export async function* textToImage(
   });
   const farthest = guidance.rows.reduce((most, row) => Math.max(most, Math.abs(row.strength)), 0);
   if (farthest > 1)
-    for (const { adapter, file, strength } of adapters) refuseStrength(adapter, file, strength * farthest);
+    for (const { adapter, file, strength } of adapters) refuseStrength(adapter, file, strength, farthest);
   const { pixelsPerLatent } = model.latents;
   const [height, width] = [request.height / pixelsPerLatent, request.width / pixelsPerLatent];
   const rows = guidance.rowsAStep;

@@ -1,6 +1,7 @@
 /** The `parameters` text that community tools write to and read from pictures. */
 import { settingsOf, toldOf } from "../guidance/index.ts";
 import { samplerOf } from "../samplers/index.ts";
+import { strengthText } from "./adapter-strength.ts";
 import type { Recipe } from "./recipe.ts";
 
 /**
@@ -28,7 +29,7 @@ export function parametersText(recipe: Recipe, width: number, height: number): s
     if (name !== "scale" && value !== undefined) pairs.push([label, value]);
   }
   if (adapters.length > 0) {
-    pairs.push(["Adapters", adapters.map(({ name, strength }) => `${name}:${strength}`).join(", ")]);
+    pairs.push(["Adapters", adapters.map(({ name, strength }) => `${name}:${strengthText(strength)}`).join(", ")]);
   }
   pairs.push(["Version", `Tiller ${recipe.tiller}`]);
   const negative = request.negative === "" ? [] : [`Negative prompt: ${request.negative}`];

@@ -1,5 +1,6 @@
 /** Everything needed to make a picture again: stored in it, and repeated by `--from`. */
 import { z } from "zod";
+import { adapterStrengthSchema } from "./adapter-strength.ts";
 import { recordedRequestSchema } from "./request.ts";
 
 /** An adapter used for a picture. */
@@ -8,8 +9,8 @@ export const recipeAdapterSchema = z.object({
   file: z.string().min(1),
   /** Its display name: usually the file's name without its extension. */
   name: z.string(),
-  /** Its strength. */
-  strength: z.number().finite(),
+  /** Its strength, or its strengths by component. */
+  strength: adapterStrengthSchema,
   /** SHA-256 of the file in hexadecimal, to detect a changed file. */
   sha256: z
     .string()

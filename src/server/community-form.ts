@@ -2,7 +2,14 @@
 
 import { readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
-import { pictureRequestSchema, readPicture, type SamplerName, samplers, TillerError } from "../index.ts";
+import {
+  type AdapterStrength,
+  pictureRequestSchema,
+  readPicture,
+  type SamplerName,
+  samplers,
+  TillerError,
+} from "../index.ts";
 import { parseAdapter, settingFields } from "../internal.ts";
 import { jobDone } from "./job-done.ts";
 import { picturesSchema, precisionSchema, settingsIn } from "./jobs.ts";
@@ -98,8 +105,8 @@ const txt2img: Route = {
 };
 
 /** Takes `<lora:name:0.8>` out of a prompt. */
-function adaptersIn(prompt: string): { prompt: string; adapters: { name: string; strength: number }[] } {
-  const adapters: { name: string; strength: number }[] = [];
+function adaptersIn(prompt: string): { prompt: string; adapters: { name: string; strength: AdapterStrength }[] } {
+  const adapters: { name: string; strength: AdapterStrength }[] = [];
   const rest = prompt.replace(/<lora:([^<>]*)>/g, (_, spec: string) => {
     const { file: name, strength = 1 } = parseAdapter(spec);
     adapters.push({ name, strength });

@@ -6,10 +6,13 @@ import { settingFields } from "../internal.ts";
 
 const id = z.string().regex(/^[\w-]{1,64}$/, "must be an id made by the server");
 
+const strength = z.number().min(-10).max(10);
+
 /** An adapter of the server, by name, with its strength. */
 const adapterSchema = z.strictObject({
   name: z.string(),
-  strength: z.number().min(-10).max(10).default(1),
+  /** By component, those not named have 1. */
+  strength: z.union([strength, z.record(z.string().regex(/^\w+$/), strength)]).default(1),
 });
 
 const { shape } = pictureRequestSchema;

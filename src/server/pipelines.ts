@@ -1,11 +1,11 @@
 /** Keeps one pipeline, reused by the next job if model and precision are the same. */
-import { type DeviceName, Pipeline, type PrecisionName } from "../index.ts";
+import { type AdapterStrength, type DeviceName, Pipeline, type PrecisionName } from "../index.ts";
 
 export interface Pipelines {
   /** The pipeline for a model with these adapters, in this precision. */
   get(
     model: string,
-    adapters: readonly { file: string; strength: number }[],
+    adapters: readonly { file: string; strength: AdapterStrength }[],
     precision: PrecisionName | undefined,
     signal?: AbortSignal,
   ): Promise<Pipeline>;

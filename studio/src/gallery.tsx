@@ -4,7 +4,7 @@ import type { GalleryPicture, GuidanceMethod } from "tillerjs/client";
 import type { ComparisonForm } from "./compare.tsx";
 import { type CreateForm, usualStops } from "./create.tsx";
 import { download, Problem } from "./parts.tsx";
-import { drawingOf } from "./settings.tsx";
+import { drawingOf, strengthText } from "./settings.tsx";
 import { useAsked } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
@@ -166,7 +166,7 @@ function linesOf(
     ["size", `${width} x ${height}`],
     ...(clipSkip > 0 ? [["clip skip", clipSkip] as [string, number]] : []),
     ["model", model],
-    ["adapters", adapters.map(({ name, strength }) => `${name} ${strength}`).join(", ") || "none"],
+    ["adapters", adapters.map(({ name, strength }) => `${name} ${strengthText(strength)}`).join(", ") || "none"],
     ...(computed ? [["computed", `in ${computed.precision} on ${computed.device}`] as [string, string]] : []),
   ];
 }

@@ -4,14 +4,25 @@ import { Choice, Field, NumberField } from "./parts.tsx";
 import { useAsked } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
+/** One for the whole adapter, or by component, as in pictures made with the command line. */
+type Strength = number | Readonly<Record<string, number>>;
+
+/** `0.8`, or `unet 0.8, text_encoder 0.5`. */
+export const strengthText = (strength: Strength): string =>
+  typeof strength === "number"
+    ? String(strength)
+    : Object.entries(strength)
+        .map(([component, one]) => `${component} ${one}`)
+        .join(", ");
+
 export interface DrawingForm {
   prompt: string;
   negative: string;
   model: string;
   adapter: string;
-  strength: number;
+  strength: Strength;
   /** More adapters, if a picture was made with several. */
-  others: { name: string; strength: number }[];
+  others: { name: string; strength: Strength }[];
   /** Null for the model's default, like steps and size; for the sampler that is the empty string. */
   scale: number | null;
   steps: number | null;
@@ -146,24 +157,28 @@ export function ModelAndAdapter(
           none="none"
           onChange={(adapter) => change({ adapter })}
         />
-        <NumberField
-          label="Strength"
-          value={form.strength}
-          min={-10}
-          max={10}
-          step="any"
-          onChange={(strength) => change({ strength })}
-        />
+        <StrengthFields strength={form.strength} onChange={(strength) => change({ strength })} />
       </div>
       {form.others.length > 0 && (
         <small>
-          and {form.others.map(({ name, strength }) => `${name} at ${strength}`).join(", ")}{" "}
+          and {form.others.map(({ name, strength }) => `${name} at ${strengthText(strength)}`).join(", ")}{" "}
           <button type="button" className="quiet" onClick={() => change({ others: [] })}>
             Remove
           </button>
         </small>
       )}
     </>
+  );
+}
+
+/** One number, or one for each component that has its own. */
+function StrengthFields({ strength, onChange }: { strength: Strength; onChange: (strength: Strength) => void }) {
+  const field = (label: string, value: number, change: (value: number) => void) => (
+    <NumberField key={label} label={label} value={value} min={-10} max={10} step="any" onChange={change} />
+  );
+  if (typeof strength === "number") return field("Strength", strength, onChange);
+  return Object.entries(strength).map(([component, one]) =>
+    field(`Strength, ${component}`, one, (value) => onChange({ ...strength, [component]: value })),
   );
 }
 

@@ -37,9 +37,10 @@ export const rooms = {
   ],
   metrics: ["bytes", "runtime", "images", "hub", "weights", "text", "models", "recipe", "families"],
   world: [],
+  jobs: ["bytes"],
   experiments: [
     ...["bytes", "random", "runtime", "images", "plots", "guidance", "recipe", "families"],
-    ...["pipelines", "training", "metrics", "world"],
+    ...["pipelines", "training", "metrics", "world", "jobs"],
   ],
   // Server and command line use the public exports and internal.ts only.
   server: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts"],
@@ -49,7 +50,7 @@ export const rooms = {
 };
 
 /** Where Node's own modules and native packages may be imported: these rooms, and every room's `node/`. */
-export const nodeRooms = ["experiments", "world", "server", "cli"];
+export const nodeRooms = ["jobs", "experiments", "world", "server", "cli"];
 
 /** Packages with native code, or for terminals and servers. */
 export const nodePackages = [

@@ -3,6 +3,7 @@ import { adapterErrors } from "./adapters.ts";
 import { experimentErrors } from "./experiments.ts";
 import { fileErrors } from "./files.ts";
 import { hubErrors } from "./hub.ts";
+import { jobErrors } from "./jobs.ts";
 import { machineErrors } from "./machine.ts";
 import { modelErrors } from "./models.ts";
 import { pictureErrors } from "./pictures.ts";
@@ -22,6 +23,7 @@ export const errorGroups = {
   "Experiments and measuring": experimentErrors,
   "The hub": hubErrors,
   "The machine": machineErrors,
+  "Queues and stores": jobErrors,
   Studio: serverErrors,
 } as const;
 

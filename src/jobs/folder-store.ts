@@ -1,0 +1,107 @@
+/**
+ * A store in a folder, on this machine's disk or one that several share: `pictures-<hash>` is in `pictures/<hash>`, which appears
+ * complete or not at all. An experiment's folder is such a store.
+ */
+import { randomUUID } from "node:crypto";
+import { constants, copyFile, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { exists, makeFolder } from "#bytes";
+import { sha256Of } from "../bytes/hash-file.ts";
+import { writeWhole } from "../bytes/write-whole.ts";
+import { checkedKey, damaged, filesOf, manifestName, manifestText, missing, parseManifest } from "./manifest.ts";
+import type { Store } from "./store.ts";
+
+/** Present in every complete result. */
+const doneName = "done.json";
+
+/** Where a key's files are, under a store's folder. */
+export function placeIn(root: string, key: string): string {
+  const [kind, hash] = checkedKey(key).split("-") as [string, string];
+  return join(root, kind, hash);
+}
+
+export function openFolderStore(root: string): Store {
+  const put = async (key: string, from: string, first: boolean) => {
+    const place = placeIn(root, key);
+    const done = () => exists(join(place, doneName));
+    if (first && (await done())) return;
+    await makeFolder(dirname(place));
+    const hidden = () => join(dirname(place), `.${randomUUID().slice(0, 8)}.part`);
+    const copy = hidden();
+    try {
+      await makeFolder(copy);
+      const files = await filesOf(from);
+      for (const { name } of files) await copyOne(join(from, name), join(copy, name));
+      if (!files.some(({ name }) => name === doneName)) await writeWhole(join(copy, doneName), "{}\n");
+      await writeWhole(join(copy, manifestName), manifestText(await filesOf(copy)));
+      for (;;) {
+        if (await renamed(copy, place)) return;
+        if (first && (await done())) return;
+        // What is in the way is unfinished, or to be replaced.
+        const old = hidden();
+        await renamed(place, old);
+        await rm(old, { recursive: true, force: true });
+      }
+    } finally {
+      await rm(copy, { recursive: true, force: true });
+    }
+  };
+  return {
+    name: root,
+    has: async (key) => exists(join(placeIn(root, key), doneName)),
+    async fetch(key, into) {
+      const place = placeIn(root, key);
+      if (!(await exists(join(place, doneName)))) throw missing(key);
+      const manifest = join(place, manifestName);
+      // What a single process made in the folder itself has no manifest.
+      const files = (await exists(manifest))
+        ? parseManifest(await readFile(manifest, "utf8"), key)
+        : await filesOf(place);
+      // The file that makes it complete comes last.
+      for (const { name, sha256 } of [...files].sort(
+        (a, b) => Number(a.name === doneName) - Number(b.name === doneName),
+      )) {
+        const file = join(into, name);
+        await copyOne(join(place, name), file);
+        if ((await sha256Of(file)) === sha256) continue;
+        await rm(file, { force: true });
+        throw damaged(key, `${name} has another hash`);
+      }
+    },
+    publish: (key, from) => put(key, from, true),
+    replace: (key, from) => put(key, from, false),
+    remove: async (key) => rm(placeIn(root, key), { recursive: true, force: true }),
+  };
+}
+
+/** Removes what killed workers left half written. Call it while nobody works with the store. */
+export async function removeParts(root: string): Promise<void> {
+  for (const kind of await readdir(root, { withFileTypes: true }).catch(() => [])) {
+    if (!kind.isDirectory()) continue;
+    for (const name of await readdir(join(root, kind.name)))
+      if (/^\.[0-9a-f]{8}\.part$/.test(name)) await rm(join(root, kind.name, name), { recursive: true, force: true });
+  }
+}
+
+async function copyOne(from: string, to: string): Promise<void> {
+  await makeFolder(dirname(to));
+  await copyFile(from, to, constants.COPYFILE_FICLONE);
+  const handle = await open(to, "r+");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Renames a folder; false if another is in the way, or if it is gone. */
+async function renamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOTEMPTY" || code === "EEXIST" || code === "EPERM" || code === "ENOENT") return false;
+    throw error;
+  }
+}

@@ -21,8 +21,8 @@ import { wholeExperiment } from "../src/experiments/whole.ts";
 import { embeddedFolder } from "../src/families/embedded.ts";
 import { everyThird } from "../src/guidance/index.ts";
 import { openClip, openViT } from "../src/metrics/encoders.ts";
-import { mean, type PictureFeatures } from "../src/metrics/features.ts";
-import { metrics, scoresOf } from "../src/metrics/fidelity.ts";
+import { mean } from "../src/metrics/features.ts";
+import { type EncodedBy, scoresOf, usualMetrics } from "../src/metrics/fidelity.ts";
 import { Pipeline } from "../src/pipelines/pipeline.ts";
 import { encodePng } from "../src/recipe/png.ts";
 import { type PrecisionName, startEngine } from "../src/runtime/index.ts";
@@ -105,18 +105,18 @@ const folder = embeddedFolder;
 const clip = await openClip(engine, join(folder, "clip"), join(folder, "tokenizer"), "dreambooth");
 const told = toldTo(clip);
 const dino = await openViT(engine, join(folder, "vit"), "dreambooth");
-const featuresOf = async (file: string): Promise<PictureFeatures> => {
+const featuresOf = async (file: string): Promise<EncodedBy> => {
   const pixels = [await readPixels(file)];
   return { clip: (await clip.pictures(pixels))[0]!, dino: (await dino.pictures(pixels))[0]! };
 };
 
-const columns = [...metrics.map(({ name }) => name), "theme", "kind"] as const;
-type Measured = Readonly<Record<(typeof columns)[number], number>>;
+const columns = [...usualMetrics, "theme", "kind"] as const;
+type Measured = Readonly<Partial<Record<(typeof columns)[number], number>>>;
 /** By way and guidance: for each concept, what each prompt's picture comes to. */
 const measured = new Map<string, Measured[][]>();
 const at = (way: string, guidance: GuidanceName) => `${way} ${guidance}`;
 for (const concept of concepts) {
-  const references: PictureFeatures[] = [];
+  const references: EncodedBy[] = [];
   for (let i = 0; await exists(join(concept.images, `${i}.png`)); i++)
     references.push(await featuresOf(join(concept.images, `${i}.png`)));
   const texts = await clip.texts(concept.prompts.map(({ about }) => about(concept.class)));
@@ -125,10 +125,10 @@ for (const concept of concepts) {
       const values: Measured[] = [];
       for (const [p, prompt] of concept.prompts.entries()) {
         const features = await featuresOf(pictureOf(name, guidance, concept.name, p));
-        const theme = firstOf(features.clip, await told(themesTold(concept.class)));
-        const kind = firstOf(features.clip, await told(kindsOf(concept.class, prompt.name)));
+        const theme = firstOf(features.clip!, await told(themesTold(concept.class)));
+        const kind = firstOf(features.clip!, await told(kindsOf(concept.class, prompt.name)));
         values.push({
-          ...scoresOf(features, references, texts[p]!),
+          ...scoresOf(usualMetrics, features, references, { clip: texts[p]! }),
           theme: Number(theme === prompt.name),
           kind: Number(kind === concept.class),
         });
@@ -152,7 +152,7 @@ console.log(`| way | guidance | pictures | PSNR, median (5 %) | ${columns.join("
 console.log(`| --- | --- | --- | --- | ${columns.map(() => "---").join(" | ")} |`);
 for (const guidance of names) {
   const base = measured.get(at(first!.name, guidance))!;
-  const means = columns.map((column) => mean(base.map((values) => mean(values.map((one) => one[column])))).toFixed(3));
+  const means = columns.map((column) => mean(base.map((values) => mean(values.map((one) => one[column]!)))).toFixed(3));
   console.log(`| ${first!.name} | ${guidance} | ${base.flat().length} | | ${means.join(" | ")} |`);
   for (const { name } of others) {
     const here = measured.get(at(name, guidance))!;
@@ -171,7 +171,7 @@ for (const guidance of names) {
             values.map((one, p) => ({
               concept: concepts[c]!.name,
               prompt: concepts[c]!.prompts[p]!.name,
-              value: one[column] - base[c]![p]![column],
+              value: one[column]! - base[c]![p]![column]!,
             })),
           ),
         ),

@@ -35,7 +35,7 @@ export const rooms = {
     ...["bytes", "random", "graph", "runtime", "images", "plots", "weights", "text", "models", "schedules", "recipe"],
     ...["families", "adapters", "pipelines"],
   ],
-  metrics: ["bytes", "runtime", "images", "hub", "weights", "text", "models", "recipe", "families"],
+  metrics: ["bytes", "runtime", "images", "hub", "weights", "text", "models", "recipe", "families", "adapters"],
   world: [],
   jobs: ["bytes"],
   experiments: [

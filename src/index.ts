@@ -56,6 +56,8 @@ export type { Amount } from "./inspection/tensors.ts";
 
 // Measuring pictures.
 export {
+  type ChosenEncoderName,
+  type EncoderModels,
   type Evaluation,
   type EvaluationProtocol,
   type EvaluationRequest,
@@ -71,6 +73,7 @@ export {
   type Scorer,
   type ScorerOptions,
   type Scores,
+  usualMetrics,
 } from "./metrics/index.ts";
 export type { AttentionForm } from "./models/unet.ts";
 export type { Pace } from "./pace.ts";

@@ -32,7 +32,7 @@ export { decodeBmp } from "./images/bmp.ts";
 export { firstFrames } from "./images/folder.ts";
 export { hasMoreFrames, isBmp, refuseOtherKinds } from "./images/kinds.ts";
 // Texts for people.
-export { metricLabels, withoutToken } from "./metrics/index.ts";
+export { chosenEncoders, encodersOf, metricLabels, withoutToken } from "./metrics/index.ts";
 // Progress.
 export { clockText, paceOf, paceText } from "./pace.ts";
 export { parseAdapter } from "./pipelines/adapter-spec.ts";

@@ -56,7 +56,7 @@ test("a concept's pictures are more similar to each other than to another concep
   await drawReferences(embeddedConcept("fat_dog"), other);
   const measure = (images: string) => evaluate({ images, references: dog, prompt: "a dog" });
   const [own, strange] = [await measure(dog), await measure(other)];
-  expect(own.scores.dino).toBeGreaterThan(strange.scores.dino);
+  expect(own.scores.dino!).toBeGreaterThan(strange.scores.dino!);
   expect(own.pictures).toHaveLength(5);
 });
 
@@ -120,17 +120,17 @@ describe("an experiment", () => {
     // The requested rows are compared, on the same pictures.
     const [none, zero, some] = results.arms;
     expect(none?.overCfg).toBeUndefined();
-    const lead = zero!.scores.dino.mean - some!.scores.dino.mean;
+    const lead = zero!.scores.dino!.mean - some!.scores.dino!.mean;
     expect(results.pairs).toMatchObject([{ name: "pg 0", over: "pg 0.6", personalisation: "dreambooth" }]);
-    expect(results.pairs![0]!.differences.dino.mean).toBeCloseTo(lead, 12);
-    const over = zero!.overCfg!.dino.mean - some!.overCfg!.dino.mean;
+    expect(results.pairs![0]!.differences.dino!.mean).toBeCloseTo(lead, 12);
+    const over = zero!.overCfg!.dino!.mean - some!.overCfg!.dino!.mean;
     expect(over).toBeCloseTo(lead, 12);
     const page = await readFile(await writeReport(results, work(), { title: "T", lead: "L", commands: ["c"] }), "utf8");
     expect(page).not.toMatch(/(src|href)="(?!data:)/);
     // The numbers equal those of results.json.
     const json = JSON.parse(await readFile(join(work(), "results.json"), "utf8"));
     expect(page).toContain(Math.abs(json.pairs[0].differences.clipT.mean).toFixed(3));
-    for (const { scores } of json.arms) expect(page).toContain(scores.dino.mean.toFixed(3));
+    for (const { scores } of json.arms) expect(page).toContain(scores.dino!.mean.toFixed(3));
     expect((await stat(await writeSheet(results, work(), "T"))).size).toBeGreaterThan(1000);
   });
 
@@ -246,7 +246,7 @@ test("tuning proposes an omega within its budget and keeps its pictures", async 
   expect((await drawn()).length).toBe(tuned.pictures);
   // With a floor of 1, no omega that loses any text fidelity is proposed.
   const strict = await tune({ ...request, floor: 1 }, { folder: work });
-  expect(strict.chosen.scores.clipT.mean).toBeGreaterThanOrEqual(strict.cfg.scores.clipT.mean);
+  expect(strict.chosen.scores.clipT!.mean).toBeGreaterThanOrEqual(strict.cfg.scores.clipT!.mean);
   await expect(tune({ ...request, budget: 10 }, { folder: work })).rejects.toThrow(refusal("budget-too-small", "10"));
   await expect(tune({ ...request, floor: 98 }, { folder: work })).rejects.toThrow(
     refusal("option-invalid", "--floor 98"),

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { resultLines, shortResultLines } from "../src/cli/experiment-output.ts";
 import { type Results, writeReport } from "../src/experiments/index.ts";
 import { pairsTable, resultsTable } from "../src/experiments/table.ts";
-import { meanScores, scoresOf } from "../src/metrics/fidelity.ts";
+import { meanScores, scoresOf, usualMetrics } from "../src/metrics/fidelity.ts";
 import { startStudio } from "../src/server/index.ts";
 import { tiller } from "./fake-world.ts";
 import { fixture } from "./fixtures.ts";
@@ -16,12 +16,16 @@ vi.mock("../src/metrics/metrics.ts", async (original) => {
   const { metrics } = await original<typeof import("../src/metrics/metrics.ts")>();
   const { metric } = await import("../src/metrics/metric.ts");
   const { cosine } = await import("../src/metrics/features.ts");
+  const { dino } = await import("../src/metrics/dino.ts");
   const nearest = metric({
     name: "nearest",
     label: "NEAREST",
     help: "a metric for this test only",
     of: "subject",
-    score: ({ picture, references }) => Math.max(...references.map(({ dino }) => cosine(picture.dino, dino))),
+    better: "higher",
+    usual: true,
+    encoder: dino.encoder,
+    score: (picture, references) => Math.max(...references.map((one) => cosine(picture, one))),
   });
   return { metrics: [...metrics, nearest] };
 });
@@ -35,7 +39,9 @@ afterAll(() => rm(out, { recursive: true }));
 test("scores and means include it", () => {
   const features = (x: number, y: number) => ({ clip: Float32Array.of(x, y), dino: Float32Array.of(x, y) });
   const references = [features(1, 0), features(0, 1)];
-  const scores = [features(1, 0), features(-1, 0)].map((one) => scoresOf(one, references, Float32Array.of(1, 0)));
+  const scores = [features(1, 0), features(-1, 0)].map((one) =>
+    scoresOf(usualMetrics, one, references, { clip: Float32Array.of(1, 0) }),
+  );
   expect(scores[0]).toEqual({ dino: 0.5, clipI: 0.5, clipT: 1, nearest: 1 });
   expect(meanScores(scores)).toEqual({ dino: 0, clipI: 0, clipT: 0, nearest: 0.5 });
 });
@@ -50,7 +56,9 @@ test("tiller eval shows it and writes it", async () => {
   expect(stdout).toMatch(/^prompt +pictures +DINO +CLIP-I +CLIP-T +NEAREST\na dog +1 +1\.0000 .* 1\.0000$/m);
   expect((await tiller([...asked, "--json"])).json().scores.nearest).toBeCloseTo(1, 5);
   const help = (await tiller(["eval", "--help"])).stdout.replace(/\s+/g, " ");
-  expect(help).toContain("DINO and CLIP-I and NEAREST against reference pictures, CLIP-T against the text");
+  expect(help).toContain(
+    "DINO and CLIP-I and NEAREST against reference pictures of the subject, CLIP-T against the text",
+  );
 });
 
 const at = (mean: number) => ({ mean, low: mean - 0.1, high: mean + 0.1 });
@@ -62,7 +70,13 @@ const results = {
   versions: { node: "20", onnxruntime: "1" },
   identities: { model: "dinghy", encoders: ["clip", "vit"] },
   experiment: {
-    ...{ model: "dinghy", personalisation: [recipe], guidance: [{ method: "cfg" }], concepts: [] },
+    ...{
+      model: "dinghy",
+      personalisation: [recipe],
+      guidance: [{ method: "cfg" }],
+      concepts: [],
+      metrics: usualMetrics,
+    },
     computed: { engine: "onnxruntime", precision: "float32" },
   },
   units: { done: 1, total: 1 },

@@ -35,7 +35,7 @@ test.each(cases)(
       });
       for (const [i, expected] of scores[protocol].entries()) {
         for (const [metric, value] of Object.entries(expected)) {
-          const ours = found.pictures[i]!.scores[metric as "dino"];
+          const ours = found.pictures[i]!.scores[metric as "dino"]!;
           expect(Math.abs(ours - (value as number)), `${metric} of picture ${i}`).toBeLessThan(1e-3);
         }
       }

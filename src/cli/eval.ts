@@ -2,34 +2,45 @@
 
 import type { Command } from "commander";
 import {
+  type EncoderModels,
   type EvaluationRequest,
   embeddedModel,
   evaluate as evaluatePictures,
   evaluationProtocols,
+  type MetricName,
+  metricNames,
   metrics,
   type Scores,
   TillerError,
+  usualMetrics,
 } from "../index.ts";
-import { metricLabels } from "../internal.ts";
+import { chosenEncoders, encodersOf, metricLabels } from "../internal.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, table } from "./printable.ts";
-import { parseChoice } from "./values.ts";
+import { optionOf, parseChoice } from "./values.ts";
 import type { World } from "./world.ts";
 
 type EvalOptions = CommonOptions &
-  Partial<
-    Pick<EvaluationRequest, "images" | "references" | "prompts" | "prompt" | "token" | "clip" | "dino" | "protocol">
-  >;
+  EncoderModels &
+  Partial<Pick<EvaluationRequest, "images" | "references" | "prompts" | "prompt" | "token" | "metrics" | "protocol">>;
+
+/** A metric's name on the command line: clip-i. */
+const wordOf = (name: string): string => optionOf(name).replace(/^--/, "");
 
 export function addEval(program: Command, act: (options: EvalOptions) => Promise<void>): void {
   const command = program
     .command("eval")
     .description(
-      `measure pictures of a subject: ${metricLabels("subject")} against reference pictures, ${metricLabels("text")} against the text`,
+      `measure pictures: ${metricLabels("subject")} against reference pictures of the subject, ${metricLabels("text")} against the text`,
     )
     .option("--images <folder>", "the pictures; texts come from their recipes or .txt files beside them")
-    .option("--references <folder>", "reference pictures of the subject")
+    .option("--references <folder>", `reference pictures, for ${metricLabels("subject", metricNames)}`)
+    .option(
+      "--metrics <names>",
+      `what to measure, separated by commas; default: ${usualMetrics.map(wordOf).join(",")}. ${metrics.map(({ name, help }) => `${wordOf(name)}: ${help}`).join(". ")}.`,
+      parseMetrics,
+    )
     .option(
       "--prompts <file>",
       "the pictures' texts: one line each in the order of their names, or a .json object by name",
@@ -38,9 +49,9 @@ export function addEval(program: Command, act: (options: EvalOptions) => Promise
     .option("--token <word>", "the subject's token, left out of the texts because CLIP does not know it")
     .option("--protocol <name>", `preprocessing of pictures: ${evaluationProtocols.join(", ")}`, (text) =>
       parseChoice("--protocol", text, evaluationProtocols),
-    )
-    .option("--clip <model>", "a CLIP folder or hub id, such as openai/clip-vit-base-patch32; default: dinghy's")
-    .option("--dino <model>", "a ViT folder or hub id, such as facebook/dino-vits16; default: dinghy's");
+    );
+  for (const { name, help, usual } of chosenEncoders)
+    command.option(`--${name} <model>`, `${help}${usual === undefined ? "" : "; default: dinghy's"}`);
   addCommonOptions(command)
     .addHelpText(
       "after",
@@ -52,14 +63,11 @@ Example:
 }
 
 export async function evaluate(options: EvalOptions, { signal }: World, output: Output): Promise<void> {
-  const { images, references, prompts, prompt, token, clip, dino, protocol, device, precision, threads } = options;
+  const { images, references, prompts, prompt, token, protocol, device, precision, threads } = options;
+  const { metrics: names = usualMetrics } = options;
   if (images === undefined)
     throw new TillerError("option-missing", "--images is missing: name the folder of pictures to measure.");
-  if (references === undefined)
-    throw new TillerError(
-      "option-missing",
-      "--references is missing: name the folder of reference pictures of the subject.",
-    );
+  const models = Object.fromEntries(chosenEncoders.map(({ name }) => [name, options[name]]));
   const onDownload: EvaluationRequest["onDownload"] = ({ file, received, total }) =>
     output.progress.downloading(`downloading ${file}`, received, total);
   const request = {
@@ -68,8 +76,8 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
     prompts,
     prompt,
     token,
-    clip,
-    dino,
+    metrics: names,
+    ...models,
     protocol,
     device,
     precision,
@@ -81,21 +89,24 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
     output.progress.doing("measuring", done / total, `picture ${done} of ${total}`),
   );
   output.progress.end();
-  const encoders = { clip: clip ?? embeddedModel, dino: dino ?? embeddedModel };
+  const encoders = Object.fromEntries(
+    encodersOf(names).map(({ name }) => [name, (models as Record<string, string | undefined>)[name] ?? embeddedModel]),
+  );
   const { warnings, ...measured } = result;
   for (const warning of warnings) output.warn(warning);
   Object.assign(output.result, measured, { protocol: protocol ?? evaluationProtocols[0], encoders });
   for (const { dropped } of result.prompts) {
-    if (dropped !== undefined) output.warn(`a prompt is too long for CLIP; cut off: "${dropped}"`);
+    if (dropped !== undefined) output.warn(`a prompt is too long for the text encoder; cut off: "${dropped}"`);
   }
+  const shown = metrics.filter(({ name }) => names.includes(name));
   const row = (name: string, pictures: number, scores: Scores) => [
     printable(name).replaceAll("\n", " "),
     String(pictures),
-    ...metrics.map((metric) => scores[metric.name].toFixed(4)),
+    ...shown.map((metric) => scores[metric.name]!.toFixed(4)),
   ];
   output.say(
     table([
-      ["prompt", "pictures", ...metrics.map(({ label }) => label)],
+      ["prompt", "pictures", ...shown.map(({ label }) => label)],
       ...result.prompts.map(({ text, pictures, scores }) => row(text, pictures, scores)),
       row("mean over prompts", result.pictures.length, result.scores),
     ]),
@@ -105,4 +116,10 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
       "\nmeasured with dinghy's own encoders, which only know its drawn world; choose others with --clip and --dino",
     );
   }
+}
+
+/** @throws TillerError naming a name that no metric has. */
+function parseMetrics(text: string): MetricName[] {
+  const names = text.split(",").map((name) => parseChoice("--metrics", name.trim(), metricNames.map(wordOf)));
+  return metricNames.filter((name) => names.includes(wordOf(name)));
 }

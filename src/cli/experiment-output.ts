@@ -36,13 +36,16 @@ export function resultLines(results: Results): string {
   return lines(resultsTable(results)) + compared;
 }
 
+const metricsIn = (experiment: Results["experiment"]) =>
+  metrics.filter(({ name }) => experiment.metrics.includes(name));
+
 /** One line per method with its scores; a metric is left out if the results are older than it. */
-export const shortResultLines = ({ arms }: Results): string =>
+export const shortResultLines = ({ arms, experiment }: Results): string =>
   table([
-    ["guidance", ...metrics.map(({ label }) => label), "s/picture"],
+    ["guidance", ...metricsIn(experiment).map(({ label }) => label), "s/picture"],
     ...arms.map(({ name, scores, secondsPerPicture }) => [
       name,
-      ...metrics.map((metric) => scores[metric.name]?.mean.toFixed(3) ?? ""),
+      ...metricsIn(experiment).map((metric) => scores[metric.name]?.mean.toFixed(3) ?? ""),
       secondsPerPicture.toFixed(2),
     ]),
   ]);

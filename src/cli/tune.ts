@@ -136,15 +136,15 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
       ["guidance", "DINO", "CLIP-T", "prompts"],
       ...arms.map((arm) => [
         arm.name,
-        arm.scores.dino.mean.toFixed(3),
-        arm.scores.clipT.mean.toFixed(3),
+        arm.scores.dino!.mean.toFixed(3),
+        arm.scores.clipT!.mean.toFixed(3),
         String(arm.prompts.length),
       ]),
     ]),
   );
   const percent = (share: number) => `${share >= 1 ? "+" : "-"}${(Math.abs(share - 1) * 100).toFixed(1)} %`;
-  const dino = percent(chosen.scores.dino.mean / cfg.scores.dino.mean);
-  const text = percent(chosen.scores.clipT.mean / cfg.scores.clipT.mean);
+  const dino = percent(chosen.scores.dino!.mean / cfg.scores.dino!.mean);
+  const text = percent(chosen.scores.clipT!.mean / cfg.scores.clipT!.mean);
   output.say(
     omega === 1
       ? `\nbest: cfg (omega 1): no other omega keeps ${floor * 100} % of its CLIP-T with higher subject fidelity`

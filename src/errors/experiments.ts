@@ -37,6 +37,18 @@ export const experimentErrors = rows({
     why: "dinghy's own CLIP and DINO only know dinghy's drawn pictures.",
     fix: "Name downloaded ones with `--clip` and `--dino`.",
   },
+  "metric-files-missing": {
+    kind: "usage",
+    what: "A metric's files are missing.",
+    why: "PickScore and DreamSim have their own networks, which do not come with Tiller; or the folder lacks one of their files.",
+    fix: "Name the network as the message says ([metrics](metrics.md)), or leave the metric out of `--metrics`.",
+  },
+  "metric-files-unsupported": {
+    kind: "failed",
+    what: "A metric's files are of a form that Tiller does not read.",
+    why: "They belong to another version of it.",
+    fix: "Use the version that the message names.",
+  },
   "text-missing": {
     kind: "usage",
     what: "A picture to be measured has no text.",

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { byMetric } from "../metrics/fidelity.ts";
+import { byMetric, usualMetrics } from "../metrics/fidelity.ts";
 import { byConcept, combined } from "./combined.ts";
 import type { PromptResult } from "./prompt-result.ts";
 
 const result = (concept: string, prompt: string, dino: number): PromptResult => ({
   concept,
   prompt,
-  scores: byMetric(({ name }) => (name === "clipI" ? 2 * dino : dino)),
+  scores: byMetric(usualMetrics, ({ name }) => (name === "clipI" ? 2 * dino : dino)),
   folder: "",
   seeds: [0],
 });

@@ -30,7 +30,7 @@ export function combined(terms: readonly Term[], metric: MetricName): Measured[]
     const seeds = one.seeds.filter((seed) =>
       all.every(({ one }) => one.pictures?.[metric] !== undefined && one.seeds.includes(seed)),
     );
-    if (seeds.length === 0) return [{ concept, prompt, value: sum(({ scores }) => scores[metric]) }];
+    if (seeds.length === 0) return [{ concept, prompt, value: sum(({ scores }) => scores[metric]!) }];
     return seeds.map((seed) => ({
       concept,
       prompt,

@@ -18,7 +18,15 @@ import {
   toldOf,
   unmetEvaluations,
 } from "../guidance/index.ts";
-import { evaluationProtocols } from "../metrics/encoders.ts";
+import {
+  type ChosenEncoderName,
+  chosenEncoders,
+  encodersOf,
+  type MetricName,
+  metricNames,
+  usualMetrics,
+} from "../metrics/fidelity.ts";
+import { evaluationProtocols } from "../metrics/protocol.ts";
 import {
   pictureRequestSchema,
   type SamplerName,
@@ -105,6 +113,11 @@ export const computedInKeys = ({ engine, precision }: Computed): Computed | unde
 /** How adapters are trained: int8 is only for drawing. */
 export const trainedIn = (computed: Computed): Computed => (computed.precision === "int8" ? usually : computed);
 
+const encoderFields = Object.fromEntries(chosenEncoders.map(({ name }) => [name, z.string().optional()])) as Record<
+  ChosenEncoderName,
+  z.ZodOptional<z.ZodString>
+>;
+
 export const experimentSchema = z.strictObject({
   /** Its name: letters, digits, dots, dashes and underscores. */
   name: z.string().regex(/^\w[\w.-]*$/, "must be made of letters, digits, dots, dashes and underscores"),
@@ -145,8 +158,13 @@ export const experimentSchema = z.strictObject({
   text: z.enum(["class", "token"]).default("class"),
   /** How pictures are prepared for the encoders. */
   protocol: z.enum(evaluationProtocols).default("dreambooth"),
-  /** Folders of a CLIP and a ViT; the embedded ones by default. */
-  encoders: z.strictObject({ clip: z.string(), dino: z.string() }).optional(),
+  /** What to measure; DINO, CLIP-I and CLIP-T by default. */
+  metrics: z
+    .array(z.enum(metricNames as [MetricName, ...MetricName[]]))
+    .min(1)
+    .default([...usualMetrics]),
+  /** A model for each of the metrics' encoders, such as a CLIP and a ViT; the embedded ones by default. */
+  encoders: z.strictObject(encoderFields).optional(),
 });
 
 /** An experiment file: settings with defaults may be left out. */
@@ -205,8 +223,18 @@ export function parseExperiment(value: unknown, where = "the experiment"): Given
       }
     }
   }
+  refuseEncoders(experiment, where);
   refuseImpossible(experiment, where);
   return experiment;
+}
+
+/** Refuses metrics without a model, and models that are named for some metrics while others would be measured by dinghy's. */
+function refuseEncoders({ metrics, encoders }: GivenExperiment, where: string): void {
+  for (const { name, chosen, usual, help } of encodersOf(metrics)) {
+    if (!chosen || (encoders === undefined ? usual !== undefined : encoders[name as ChosenEncoderName] !== undefined))
+      continue;
+    throw new TillerError("experiment-invalid", `${where}: encoders: name ${name} too, ${help}.`, { paths: [where] });
+  }
 }
 
 /** The model's defaults for settings that an experiment leaves out. */

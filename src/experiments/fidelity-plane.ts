@@ -20,9 +20,9 @@ export const paretoFront = <P extends readonly [number, number]>(points: readonl
     .filter(([x, y]) => !points.some(([u, v]) => u >= x && v >= y && (u > x || v > y)))
     .toSorted(([x], [u]) => x - u);
 
-/** An SVG document with CLIP-T on x and DINO on y; higher is better. */
+/** An SVG document with CLIP-T on x and DINO on y, both of which must be measured; higher is better. */
 export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { width: 760, height: 460 }): string {
-  const at = ({ scores }: ArmResult): Point => [scores.clipT.mean, scores.dino.mean];
+  const at = ({ scores }: ArmResult): Point => [scores.clipT!.mean, scores.dino!.mean];
   const steered = arms.filter(({ arm }) => arm.omega !== undefined);
   const groupOf = ({ personalisation, arm: { omega: _, ...rest } }: ArmResult) =>
     JSON.stringify([personalisation, rest]);

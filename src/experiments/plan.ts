@@ -1,5 +1,6 @@
 /** The units of an experiment: an adapter for each concept and fine-tuning method, and the pictures made with each. */
 import { join, resolve } from "node:path";
+import { type EncoderName, encodersOf } from "../metrics/fidelity.ts";
 import { parseAdapter } from "../pipelines/adapter-spec.ts";
 import { picturesIdentity } from "../training/data/pictures-identity.ts";
 import type { TrainingMethodName } from "../training/methods/index.ts";
@@ -39,8 +40,8 @@ export interface AdapterUnit {
 export interface PictureUnit {
   /** Holds `<seed>.png`. */
   readonly folder: string;
-  /** The file of their features from the experiment's encoders. */
-  readonly features: string;
+  /** The files of their features, by encoder. */
+  readonly features: Readonly<Partial<Record<EncoderName, string>>>;
   readonly arm: Arm;
   readonly prompt: Prompt;
 }
@@ -49,7 +50,7 @@ export interface PictureUnit {
 export interface Identities {
   /** The model's. */
   readonly model: string;
-  /** The CLIP's and the ViT's, and how pictures are prepared for them. */
+  /** The encoders', in the order of their names, and how pictures are prepared for them. */
   readonly encoders: readonly string[];
 }
 
@@ -62,6 +63,10 @@ export async function planOf(
   const { pictures, seed, steps, sampler, instruction } = experiment;
   const computed = computedInKeys(experiment.computed);
   const cells: Cell[] = [];
+  const kinds = encodersOf(experiment.metrics);
+  const files = kinds.map(({ name }, i) => [name, `${name}-${keyOf([encoders[i], encoders.at(-1)])}.json`] as const);
+  const featureFiles = (own: string): PictureUnit["features"] =>
+    Object.fromEntries(files.map(([name, file]) => [name, join(own, file)]));
   for (const personalisation of experiment.personalisation) {
     for (const concept of concepts) {
       const references = await picturesIdentity(resolve(concept.images));
@@ -83,7 +88,7 @@ export async function planOf(
           const text = prompt.about(subjectOf(experiment, concept));
           const contents = { form, trained, arm, text, pictures, seed, steps, sampler, instruction, computed };
           const own = join(folder, "pictures", keyOf(contents));
-          return { folder: own, features: join(own, `features-${keyOf(encoders)}.json`), arm, prompt };
+          return { folder: own, features: featureFiles(own), arm, prompt };
         }),
       );
       cells.push({ concept, personalisation, adapter, units });

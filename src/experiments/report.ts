@@ -3,9 +3,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { withSource } from "#bytes";
 import { pictureNames } from "../images/folder.ts";
-import { clipT } from "../metrics/clip-t.ts";
-import { dino } from "../metrics/dino.ts";
-import { type MetricName, metricLabels } from "../metrics/fidelity.ts";
+import { encodersOf, type MetricName, metricLabels, metricsOf } from "../metrics/fidelity.ts";
 import { escaped } from "../plots/svg.ts";
 import type { BenchConcept } from "./concepts.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
@@ -38,6 +36,7 @@ export async function report(results: Results, options: ReportOptions & ReportSo
   const shown = ({ name }: BenchConcept) => arms[0]?.prompts.some(({ concept }) => concept === name) ?? true;
   const unfinished =
     units.done < units.total ? `<p class="note">${units.done} of ${units.total} units are finished.</p>` : "";
+  const inPlane = (["dino", "clipT"] as const).every((name) => experiment.metrics.includes(name));
   const planes = [
     ["light", { text: "#1d1c1a", faint: "#8b867d", point: "#1d1c1a", curve: "#c2410c" }],
     ["dark", { text: "#ece9e4", faint: "#8f8a81", point: "#ece9e4", curve: "#fb923c" }],
@@ -57,19 +56,29 @@ export async function report(results: Results, options: ReportOptions & ReportSo
 ${unfinished}
 ${await referencesOf(spread(concepts.filter(shown), grid.concepts))}
 <h2>Fidelity to the subject and to the text</h2>
-<figure>${planes.map(([theme, ink]) => `<div class="${theme}">${fidelityPlane(arms, ink)}</div>`).join("\n")}
-<figcaption>Higher is closer to the subject's pictures, further right is closer to the prompt. A curve joins the omegas of a method and ends in its baseline, which it equals at omega 1; the dashed line is the Pareto front.</figcaption></figure>
+${
+  inPlane
+    ? `<figure>${planes.map(([theme, ink]) => `<div class="${theme}">${fidelityPlane(arms, ink)}</div>`).join("\n")}
+<figcaption>Higher is closer to the subject's pictures, further right is closer to the prompt. A curve joins the omegas of a method and ends in its baseline, which it equals at omega 1; the dashed line is the Pareto front.</figcaption></figure>`
+    : ""
+}
 ${table(resultsTable(results), 2)}
 ${results.pairs ? `<h2>Differences</h2>\n${table(pairsTable(results), 3)}` : ""}
 <h2>The same seeds under each method</h2>
 ${await gridsOf(arms, grid, folder)}
 <h2>By concept</h2>
-${breakdown(arms, "concept")}
+${breakdown(arms, experiment, "concept")}
 <h2>By prompt</h2>
-${breakdown(arms, "prompt")}
+${breakdown(arms, experiment, "prompt")}
 <h2>How this was made</h2>
 <pre>${escaped(commands.join("\n"))}</pre>
-<p class="note">Drawn ${drawnBy(experiment)}. Tiller ${escaped(tiller)}, ONNX Runtime ${escaped(versions.onnxruntime)}, Node ${escaped(versions.node)}; model ${escaped(experiment.model)} (${short(identities.model)}), measured with CLIP ${short(identities.encoders[0]!)} and ViT ${short(identities.encoders[1]!)}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. Scores are cosines: ${metricLabels("subject")} with the subject's pictures, ${metricLabels("text")} with the prompt (${experiment.text === "class" ? "the subject named by its class" : "with the subject's token"}). Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
+<p class="note">Drawn ${drawnBy(experiment)}. Tiller ${escaped(tiller)}, ONNX Runtime ${escaped(versions.onnxruntime)}, Node ${escaped(versions.node)}; model ${escaped(experiment.model)} (${short(identities.model)}), measured with ${encodersOf(
+    experiment.metrics,
+  )
+    .map(({ name }, i) => `${name} ${short(identities.encoders[i]!)}`)
+    .join(
+      " and ",
+    )}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. ${scoresNote(experiment)} Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
 </main>
 </body>
 </html>
@@ -136,19 +145,33 @@ async function gridsOf(
   return parts.join("\n");
 }
 
-/** DINO and CLIP-T of every method for every concept over all prompts, or for every prompt over all concepts. */
-function breakdown(arms: readonly ArmResult[], by: "concept" | "prompt"): string {
+/** What each score compares, such as "DINO and CLIP-I compare with the subject's pictures". */
+function scoresNote({ metrics, text }: Results["experiment"]): string {
+  const words = text === "class" ? "the subject named by its class" : "with the subject's token";
+  const parts = [
+    [metricLabels("subject", metrics), "with the subject's pictures"],
+    [metricLabels("text", metrics), `with the prompt (${words})`],
+  ].flatMap(([labels, what]) => (labels === "" ? [] : `${labels} ${what}`));
+  return `Scores compare: ${parts.join(", ")}.`;
+}
+
+/**
+ * Every method for every concept over all prompts, or for every prompt over all concepts: the first metric that compares with the
+ * subject and the first that compares with the text.
+ */
+function breakdown(arms: readonly ArmResult[], { metrics }: Results["experiment"], by: "concept" | "prompt"): string {
+  const shown = (["subject", "text"] as const).flatMap((of) => metricsOf(metrics).find((one) => one.of === of) ?? []);
   const names = [...new Set(arms.flatMap((arm) => arm.prompts.map((one) => one[by])))];
   const heads = arms.map((arm) => `<th>${escaped(`${arm.personalisation}: ${arm.name}`)}</th>`).join("");
   const rows = names.map((name) => {
     const cells = arms.map((arm) => {
       const those = arm.prompts.filter((one) => one[by] === name);
-      const mean = (metric: MetricName) => those.reduce((sum, { scores }) => sum + scores[metric], 0) / those.length;
-      return `<td>${those.length === 0 ? "" : `${mean("dino").toFixed(3)} · ${mean("clipT").toFixed(3)}`}</td>`;
+      const mean = (metric: MetricName) => those.reduce((sum, { scores }) => sum + scores[metric]!, 0) / those.length;
+      return `<td>${those.length === 0 ? "" : shown.map(({ name }) => mean(name).toFixed(3)).join(" · ")}</td>`;
     });
     return `<tr><th>${escaped(name)}</th>${cells.join("")}</tr>`;
   });
-  return `<p class="note">${dino.label} · ${clipT.label}</p><div class="wide"><table><thead><tr><th>${by}</th>${heads}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+  return `<p class="note">${shown.map(({ label }) => label).join(" · ")}</p><div class="wide"><table><thead><tr><th>${by}</th>${heads}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
 
 /** Embeds the picture, small enough for a page of hundreds. */

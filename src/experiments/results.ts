@@ -2,9 +2,8 @@
 import { join, relative } from "node:path";
 import { methodOf } from "../guidance/index.ts";
 import { decoded, pictureFolder } from "../images/folder.ts";
-import type { ClipEncoder, PictureEncoder } from "../metrics/encoders.ts";
-import type { Features, PictureFeatures } from "../metrics/features.ts";
-import { byMetric, type MetricName, meanScores, scoresOf } from "../metrics/fidelity.ts";
+import { byMetric, type EncodedBy, type MetricName, meanScores, metricLabels, scoresOf } from "../metrics/fidelity.ts";
+import { type Encoders, encodePicture } from "../metrics/open-encoders.ts";
 import { runtimeVersion } from "../runtime/index.ts";
 import { version } from "../version.ts";
 import { combined, type Term } from "./combined.ts";
@@ -13,10 +12,10 @@ import { type Arm, armName, armsOf, type Experiment, personalisationName } from 
 import type { Cell, Identities } from "./plan.ts";
 import type { PromptResult } from "./prompt-result.ts";
 import { readDone } from "./store.ts";
-import { type AdapterRecord, featuresOfUnit, type PictureRecord, unpacked } from "./units.ts";
+import { type AdapterRecord, featuresOfUnit, type PictureRecord } from "./units.ts";
 
-/** An interval by metric. */
-export type Intervals = Readonly<Record<MetricName, Interval>>;
+/** An interval by metric, of those that the experiment measures. */
+export type Intervals = Readonly<Partial<Record<MetricName, Interval>>>;
 
 /** A guidance method with a fine-tuning method. */
 export interface ArmResult {
@@ -83,11 +82,11 @@ export async function gather(
   cells: readonly Cell[],
   experiment: Experiment,
   identities: Identities,
-  encoders: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
+  encoders: Encoders,
   root: string,
 ): Promise<Results> {
   const arms = armsOf(experiment);
-  const references = new Map<string, PictureFeatures[]>();
+  const references = new Map<string, readonly EncodedBy[]>();
   const found: { cell: Cell; arm: Arm; name: string; record: PictureRecord; prompt: PromptResult }[] = [];
   let [done, total, trainingSeconds] = [0, 0, 0];
   const adapters: string[] = [];
@@ -98,7 +97,7 @@ export async function gather(
     trainingSeconds += trained?.seconds ?? 0;
     if (trained) adapters.push(...trained.adapters.map((file) => relative(root, join(cell.adapter!.folder, file))));
     const { concept } = cell;
-    const known = references.get(concept.name) ?? (await featuresOf(concept.images, encoders));
+    const known = references.get(concept.name) ?? (await referencesOf(concept.images, experiment, encoders));
     references.set(concept.name, known);
     for (const unit of cell.units) {
       const { folder, arm, prompt } = unit;
@@ -106,10 +105,7 @@ export async function gather(
       if (!record) continue;
       done++;
       const features = await featuresOfUnit(unit, record, concept, experiment, encoders);
-      const text = unpacked(features.text[experiment.text]);
-      const scores = features.clip.map((clip, i) =>
-        scoresOf({ clip: unpacked(clip), dino: unpacked(features.dino[i]!) }, known, text),
-      );
+      const scores = features.pictures.map((one) => scoresOf(experiment.metrics, one, known, features.text));
       found.push({
         cell,
         arm,
@@ -119,7 +115,9 @@ export async function gather(
           concept: concept.name,
           prompt: prompt.name,
           scores: meanScores(scores),
-          ...(scores.length > 1 && { pictures: byMetric(({ name }) => scores.map((one) => one[name])) }),
+          ...(scores.length > 1 && {
+            pictures: byMetric(experiment.metrics, ({ name }) => scores.map((one) => one[name]!)),
+          }),
           folder: relative(root, folder),
           seeds: record.seeds,
         },
@@ -189,17 +187,18 @@ export function baselineOf({ guidance, scale }: Arm, arms: readonly Arm[]): Arm 
 /** Intervals of the prompts' scores, or of their differences to those of `less`. */
 export const intervals = (prompts: readonly PromptResult[], less?: readonly PromptResult[]): Intervals => {
   const terms: Term[] = [{ prompts, factor: 1 }, ...(less ? [{ prompts: less, factor: -1 }] : [])];
-  return byMetric(({ name }) => intervalOf(combined(terms, name)));
+  const names = Object.keys(prompts[0]?.scores ?? {}) as MetricName[];
+  return byMetric(names, ({ name }) => intervalOf(combined(terms, name)));
 };
 
-async function featuresOf(
+/** The features of a concept's pictures; none if no metric compares with them. */
+async function referencesOf(
   folder: string,
-  { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
-): Promise<PictureFeatures[]> {
-  const features: PictureFeatures[] = [];
-  for await (const one of decoded(await pictureFolder(folder))) {
-    const [c, d]: [Features[], Features[]] = [await clip.pictures([one]), await dino.pictures([one])];
-    features.push({ clip: c[0]!, dino: d[0]! });
-  }
+  { metrics }: Experiment,
+  encoders: Encoders,
+): Promise<readonly EncodedBy[]> {
+  if (metricLabels("subject", metrics) === "") return [];
+  const features: EncodedBy[] = [];
+  for await (const one of decoded(await pictureFolder(folder))) features.push(await encodePicture(encoders, one));
   return features;
 }

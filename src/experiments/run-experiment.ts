@@ -102,6 +102,7 @@ function withPaths(experiment: Experiment, path: (name: string) => string): Expe
       concepts === "all"
         ? concepts
         : concepts.map((one) => (typeof one === "string" ? one : { ...one, images: path(one.images) })),
-    encoders: encoders && { clip: path(encoders.clip), dino: path(encoders.dino) },
+    encoders:
+      encoders && Object.fromEntries(Object.entries(encoders).map(([name, model]) => [name, model && path(model)])),
   };
 }

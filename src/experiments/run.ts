@@ -2,12 +2,10 @@
 import { join } from "node:path";
 import { makeFolder } from "#bytes";
 import { TillerError } from "../errors/index.ts";
-import { embedded, embeddedFolder, embeddedModel } from "../families/embedded.ts";
+import { embeddedFolder, embeddedModel } from "../families/embedded.ts";
 import { openModel } from "../families/open-model.ts";
 import { largestNetwork } from "../families/parameters.ts";
-import { encoderFolder } from "../metrics/encoder-folder.ts";
-import { type ClipEncoder, openClip, openViT, type PictureEncoder } from "../metrics/encoders.ts";
-import { tokenizerOf } from "../metrics/index.ts";
+import { type Encoders, encoderFolders, openEncoders as openIn } from "../metrics/open-encoders.ts";
 import type { Pace } from "../pace.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
 import {
@@ -29,7 +27,6 @@ import {
   doAdapter,
   doPictures,
   drawClass,
-  type Encoders,
   featuresOfUnit,
   type OnStep,
   type PictureRecord,
@@ -68,21 +65,17 @@ export interface RunProgress {
   readonly detail: string;
 }
 
-/** Folders of an experiment's encoders; those on the hub are downloaded. */
-async function encodersOf({ encoders }: Experiment): Promise<{ clip: string; dino: string }> {
-  const { clip, dino } = encoders ?? { clip: embedded("clip"), dino: embedded("vit") };
-  return { clip: await encoderFolder(clip), dino: await encoderFolder(dino) };
-}
-
 /** Hashes an experiment's networks. */
 export async function identitiesOf(experiment: Experiment): Promise<Identities> {
-  const { clip, dino } = await encodersOf(experiment);
+  const folders = await encoderFolders(experiment.metrics, experiment.encoders ?? {});
+  const encoders: string[] = [];
+  for (const folder of folders.values()) encoders.push(await modelIdentity(folder));
   const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
   return {
     // The embedded model's folder also holds encoders, which do not affect its pictures. Its tiller.json counts: class images
     // are drawn with its defaults.
     model: await modelIdentity(model, ["clip", "vit"]),
-    encoders: [await modelIdentity(clip), await modelIdentity(dino), experiment.protocol],
+    encoders: [...encoders, experiment.protocol],
   };
 }
 
@@ -106,15 +99,8 @@ export const measuringEngine = async ({ device, threads }: Pick<RunOptions, "dev
   startEngine({ ...(await resolveCompute({ device })), threads });
 
 /** Opens an experiment's encoders. */
-export async function openEncoders(
-  engine: Engine,
-  experiment: Experiment,
-): Promise<{ clip: ClipEncoder; dino: PictureEncoder }> {
-  const { clip, dino } = await encodersOf(experiment);
-  return {
-    clip: await openClip(engine, clip, await tokenizerOf(clip), experiment.protocol),
-    dino: await openViT(engine, dino, experiment.protocol),
-  };
+export async function openEncoders(engine: Engine, { metrics, encoders, protocol }: Experiment): Promise<Encoders> {
+  return openIn(engine, metrics, await encoderFolders(metrics, encoders ?? {}), protocol);
 }
 
 /**

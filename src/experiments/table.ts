@@ -1,5 +1,5 @@
 /** Results as a table in the paper's layout. */
-import { type MetricName, metrics } from "../metrics/fidelity.ts";
+import { type MetricName, metricsOf } from "../metrics/fidelity.ts";
 import type { Interval } from "./crossed.ts";
 import { personalisationName } from "./experiment.ts";
 import { published } from "./published.ts";
@@ -21,7 +21,7 @@ export interface Table {
   readonly rows: readonly (readonly TableCell[])[];
 }
 
-const heads: readonly string[] = [
+const headsOf = (metrics: readonly { readonly label: string }[]): readonly string[] => [
   "fine-tuning",
   "guidance",
   ...metrics.flatMap(({ label }) => [label, "over cfg"]),
@@ -36,6 +36,7 @@ const heads: readonly string[] = [
  * (for pg++: to cfg++), rows per step, time per picture, memory, and the paper's DINO, CLIP-I and CLIP-T.
  */
 export function resultsTable({ arms, experiment }: Results): Table {
+  const metrics = metricsOf(experiment.metrics);
   const rows = arms.map((result): TableCell[] => {
     const one = experiment.personalisation.find(
       (other) => personalisationName(other, experiment.personalisation) === result.personalisation,
@@ -54,19 +55,17 @@ export function resultsTable({ arms, experiment }: Results): Table {
       { text: theirs ? [theirs.dino, theirs.clipI, theirs.clipT].map((value) => value.toFixed(3)).join(" ") : "" },
     ];
   });
-  return { heads, rows };
+  return { heads: headsOf(metrics), rows };
 }
 
-const pairHeads: readonly string[] = ["fine-tuning", "guidance", "over", ...metrics.map(({ label }) => label)];
-
 /** A row for each pair that the experiment compares: the first minus the second. */
-export const pairsTable = ({ pairs = [] }: Results): Table => ({
-  heads: pairHeads,
+export const pairsTable = ({ pairs = [], experiment }: Results): Table => ({
+  heads: ["fine-tuning", "guidance", "over", ...metricsOf(experiment.metrics).map(({ label }) => label)],
   rows: pairs.map(({ personalisation, name, over, differences }) => [
     { text: personalisation },
     { text: name },
     { text: over },
-    ...metrics.map(({ name }) => difference(differences, name)),
+    ...metricsOf(experiment.metrics).map(({ name }) => difference(differences, name)),
   ]),
 });
 

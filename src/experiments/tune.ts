@@ -198,8 +198,8 @@ const omegaOf = ({ arm }: ArmResult): number => arm.omega ?? 1;
  * Arms that keep the text first, by subject fidelity; then the others by how close they come. Cfg is among the former.
  */
 function ranked(arms: readonly ArmResult[], floor: number): ArmResult[] {
-  const kept = (one: ArmResult) => one.scores.clipT.mean / cfgOf(arms, one).scores.clipT.mean;
-  const value = (one: ArmResult) => (kept(one) >= floor ? 1 + one.scores.dino.mean : kept(one) - floor);
+  const kept = (one: ArmResult) => one.scores.clipT!.mean / cfgOf(arms, one).scores.clipT!.mean;
+  const value = (one: ArmResult) => (kept(one) >= floor ? 1 + one.scores.dino!.mean : kept(one) - floor);
   return arms.toSorted((a, b) => value(b) - value(a));
 }
 

@@ -36,8 +36,10 @@ const evaluationsOfGradient = 3;
 /** The place of the class images of an adapter. */
 export const classPlace = ({ classFolder }: AdapterUnit): string => join(classFolder, ".drawn");
 
-export const isMeasured = async ({ folder, features }: PictureUnit): Promise<boolean> =>
-  (await exists(features)) && (await readDone(folder)) !== undefined;
+export async function isMeasured({ folder, features }: PictureUnit): Promise<boolean> {
+  for (const file of Object.values(features)) if (!(await exists(file))) return false;
+  return (await readDone(folder)) !== undefined;
+}
 
 /**
  * @param picture Sampler steps of all of a unit's pictures, and of one class image.

@@ -5,8 +5,9 @@ import { exists } from "#bytes";
 import { readPixels } from "#images";
 import { readJson } from "../bytes/json-file.ts";
 import { writeWhole } from "../bytes/write-whole.ts";
-import type { ClipEncoder, PictureEncoder } from "../metrics/encoders.ts";
 import type { Features } from "../metrics/features.ts";
+import { type EncodedBy, type EncoderName, encodersOf } from "../metrics/fidelity.ts";
+import type { Encoders } from "../metrics/open-encoders.ts";
 import type { Pipeline } from "../pipelines/pipeline.ts";
 import { encodePng } from "../recipe/png.ts";
 import { makeClassPictures } from "../training/data/class-pictures.ts";
@@ -16,11 +17,6 @@ import type { Experiment } from "./experiment.ts";
 import { type AdapterUnit, type PictureUnit, subjectOf } from "./plan.ts";
 import { doOnce } from "./store.ts";
 import { classPlace } from "./units-left.ts";
-
-export interface Encoders {
-  readonly clip: ClipEncoder;
-  readonly dino: PictureEncoder;
-}
 
 /** The record of a finished adapter unit. */
 export interface AdapterRecord {
@@ -38,12 +34,17 @@ export interface PictureRecord {
   readonly memory: number;
 }
 
-/** The features of a unit's pictures, as base64 of float32. */
-export interface FeatureRecord {
-  readonly clip: readonly string[];
-  readonly dino: readonly string[];
-  /** Of the prompt with the class only, and with the token as well. */
-  readonly text: { readonly class: string; readonly token: string };
+/** The features of a unit by one encoder, as base64 of float32. */
+interface FeatureRecord {
+  readonly pictures: readonly string[];
+  /** Of the prompt with the class only, and with the token as well; absent if the encoder reads no texts. */
+  readonly text?: { readonly class: string; readonly token: string };
+}
+
+/** The features of a unit's pictures, in the order of its seeds, and of its text. */
+export interface UnitFeatures {
+  readonly pictures: readonly EncodedBy[];
+  readonly text: EncodedBy;
 }
 
 /** Reports the steps done of a unit, what is being done, and which part of it. */
@@ -123,31 +124,50 @@ export async function doPictures(
   });
 }
 
-/** The features of a unit's pictures: read, or computed from the files and stored. */
+/** The features of a unit: read, or computed from the files and stored, by each encoder. */
 export async function featuresOfUnit(
+  unit: PictureUnit,
+  record: PictureRecord,
+  concept: BenchConcept,
+  experiment: Experiment,
+  encoders: Encoders,
+): Promise<UnitFeatures> {
+  const pictures: Partial<Record<EncoderName, Features>>[] = record.seeds.map(() => ({}));
+  const text: Partial<Record<EncoderName, Features>> = {};
+  for (const { name } of encodersOf(experiment.metrics)) {
+    const stored = await featuresBy(name, unit, record, concept, experiment, encoders);
+    for (const [i, features] of stored.pictures.entries()) pictures[i]![name] = unpacked(features);
+    if (stored.text) text[name] = unpacked(stored.text[experiment.text]);
+  }
+  return { pictures, text };
+}
+
+async function featuresBy(
+  name: EncoderName,
   { folder, features, prompt }: PictureUnit,
   { seeds }: PictureRecord,
   concept: BenchConcept,
   experiment: Experiment,
   encoders: Encoders,
 ): Promise<FeatureRecord> {
-  if (await exists(features)) return (await readJson(features, z.unknown())) as FeatureRecord;
-  const pictures = await Promise.all(seeds.map((seed) => readPixels(join(folder, `${seed}.png`))));
+  const file = features[name]!;
+  if (await exists(file)) return (await readJson(file, z.unknown())) as FeatureRecord;
+  const encoder = encoders.get(name)!;
+  const pixels = await Promise.all(seeds.map((seed) => readPixels(join(folder, `${seed}.png`))));
   const named = prompt.about(subjectOf(experiment, concept));
-  const [plain, full] = await encoders.clip.texts([prompt.about(concept.class), named]);
+  const texts = encoder.texts && (await encoder.texts([prompt.about(concept.class), named])).map(packed);
   const record: FeatureRecord = {
-    clip: (await encoders.clip.pictures(pictures)).map(packed),
-    dino: (await encoders.dino.pictures(pictures)).map(packed),
-    text: { class: packed(plain!), token: packed(full!) },
+    pictures: (await encoder.pictures(pixels)).map(packed),
+    ...(texts && { text: { class: texts[0]!, token: texts[1]! } }),
   };
-  await writeWhole(features, `${JSON.stringify(record)}\n`);
+  await writeWhole(file, `${JSON.stringify(record)}\n`);
   return record;
 }
 
 const packed = (features: Features): string =>
   Buffer.from(features.buffer, features.byteOffset, features.byteLength).toString("base64");
 
-export function unpacked(text: string): Features {
+function unpacked(text: string): Features {
   const bytes = Buffer.from(text, "base64");
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
 }

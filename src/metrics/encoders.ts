@@ -1,7 +1,8 @@
-/** The encoders that metrics compare pictures and texts with: any CLIP folder, any ViT folder. */
-import { join } from "#bytes";
+/** Opens the encoders that metrics compare pictures and texts with: any CLIP folder, any ViT folder. */
+import { exists, join } from "#bytes";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
-import type { Pixels } from "../images/pixels.ts";
+import { readFloat32 } from "../bytes/safetensors.ts";
+import { TillerError } from "../errors/index.ts";
 import { clipText, clipTextConfig } from "../models/clip-text.ts";
 import { clipTextFeatures, clipVision, clipVisionConfig } from "../models/clip-vision.ts";
 import { moduleOf } from "../models/module.ts";
@@ -9,9 +10,10 @@ import { vit, vitConfig } from "../models/vit.ts";
 import { type Engine, float32, int32, type Tensor } from "../runtime/index.ts";
 import { encodePrompt } from "../text/clip-prompt.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
-import { openCheckpoint } from "../weights/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
-import { cosine, type Features } from "./features.ts";
+import type { Encoder } from "./encoder.ts";
+import { type Features, unit } from "./features.ts";
 import {
   clipPreprocessing,
   dinoPreprocessing,
@@ -20,26 +22,10 @@ import {
   preprocess,
   preprocessingOf,
 } from "./preprocess.ts";
+import type { EvaluationProtocol } from "./protocol.ts";
 
-/** How pictures are preprocessed: as in DreamBooth's evaluation, or in DreamMatcher's. */
-export const evaluationProtocols = ["dreambooth", "dreammatcher"] as const;
-/**
- * One of the {@link evaluationProtocols}.
- *
- * @useDeclaredType
- */
-export type EvaluationProtocol = (typeof evaluationProtocols)[number];
-
-export interface PictureEncoder {
-  pictures(pictures: readonly Pixels[]): Promise<Features[]>;
-}
-
-export interface ClipEncoder extends PictureEncoder {
-  /** Texts that are too long are truncated. */
-  texts(texts: readonly string[]): Promise<Features[]>;
-  /** The words truncated from a text's end; "" if none. */
-  dropped(text: string): string;
-}
+/** An encoder of pictures and texts. */
+export type ClipEncoder = Required<Encoder>;
 
 /**
  * Opens a CLIP folder (Transformers' CLIPModel).
@@ -52,10 +38,42 @@ export async function openClip(
   tokenizerFolder: string,
   protocol: EvaluationProtocol,
 ): Promise<ClipEncoder> {
-  const config = await readJson(join(folder, "config.json"), jsonObject);
+  const config = await configOf(folder);
+  return clipOf(engine, { folder, config, weights: await openCheckpoint(folder) }, tokenizerFolder, protocol);
+}
+
+/**
+ * Opens a CLIP folder whose cosines are multiplied by the exponential of its `logit_scale`: texts' features have that length
+ * instead of 1. Pictures are preprocessed as its preprocessor config says.
+ *
+ * @throws TillerError if its weights have no `logit_scale`.
+ */
+export async function openScaledClip(engine: Engine, folder: string, tokenizerFolder: string): Promise<ClipEncoder> {
+  const config = await configOf(folder);
+  const weights = await openCheckpoint(folder);
+  const logit = weights.get("logit_scale");
+  if (!logit)
+    throw new TillerError("tensor-missing", `${folder} has no logit_scale, which scales its cosines: is it a CLIP?`, {
+      paths: [folder],
+    });
+  const scale = Math.exp((await readFloat32(logit))[0]!);
+  const clip = await clipOf(engine, { folder, config, weights }, tokenizerFolder, "dreambooth");
+  return {
+    ...clip,
+    texts: async (texts) => (await clip.texts(texts)).map((features) => features.map((value) => value * scale)),
+  };
+}
+
+const configOf = (folder: string) => readJson(join(folder, "config.json"), jsonObject);
+
+async function clipOf(
+  engine: Engine,
+  { folder, config, weights }: { folder: string; config: Record<string, unknown>; weights: Checkpoint },
+  tokenizerFolder: string,
+  protocol: EvaluationProtocol,
+): Promise<ClipEncoder> {
   const textConfig = clipTextConfig(config.text_config as Record<string, unknown>);
   const visionConfig = clipVisionConfig(config.vision_config as Record<string, unknown>);
-  const weights = await openCheckpoint(folder);
   await refuseNotFinite([{ weights }]);
   const module = moduleOf(weights);
   const usual = await preprocessingOf(folder, clipPreprocessing(visionConfig.image_size));
@@ -87,7 +105,7 @@ export async function openClip(
 }
 
 /** Opens a ViT folder like DINO's (Transformers' ViTModel). */
-export async function openViT(engine: Engine, folder: string, protocol: EvaluationProtocol): Promise<PictureEncoder> {
+export async function openViT(engine: Engine, folder: string, protocol: EvaluationProtocol): Promise<Encoder> {
   const config = vitConfig(await readJson(join(folder, "config.json"), jsonObject));
   const own = protocol === "dreambooth";
   const size = own ? config.image_size : largerSize(config);
@@ -108,11 +126,17 @@ export async function openViT(engine: Engine, folder: string, protocol: Evaluati
 const largerSize = ({ image_size, patch_size }: { image_size: number; patch_size: number }): number =>
   Math.round((image_size * 256) / 224 / patch_size) * patch_size;
 
-function unitRows({ shape, data }: Tensor): Features[] {
+/** The rows of a matrix, each divided by its length. */
+const unitRows = (matrix: Tensor): Features[] => rowsOf(matrix).map(unit);
+
+/** The rows of a matrix. */
+export function rowsOf({ shape, data }: Tensor): Features[] {
   const [rows, width] = shape as [number, number];
-  return Array.from({ length: rows }, (_, i) => {
-    const row = (data as Float32Array).slice(i * width, (i + 1) * width);
-    const length = Math.sqrt(cosine(row, row));
-    return row.map((v) => v / length);
-  });
+  return Array.from({ length: rows }, (_, i) => (data as Float32Array).slice(i * width, (i + 1) * width));
+}
+
+/** CLIP folders contain their tokenizer; the embedded CLIP uses the model's. */
+export async function tokenizerOf(clip: string): Promise<string> {
+  const own = (await exists(join(clip, "vocab.json"))) || (await exists(join(clip, "tokenizer.json")));
+  return own ? clip : join(clip, "..", "tokenizer");
 }

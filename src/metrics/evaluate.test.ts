@@ -5,7 +5,9 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Pixels } from "../images/pixels.ts";
+import type { Encoder } from "./encoder.ts";
 import { measure } from "./evaluate.ts";
+import { type EncoderName, usualMetrics } from "./fidelity.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -15,7 +17,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 /** The feature is red / 100, so the cosine with the text or with a reference of red 100 is that. */
 const pictures = async (all: readonly Pixels[]) => all.map(({ data }) => Float32Array.of(data[0]! / 100));
-const clip = {
+const clip: Encoder = {
   pictures,
   texts: async (texts: readonly string[]) => texts.map(() => Float32Array.of(1)),
   dropped: (text: string) => (text === "b" ? "words" : ""),
@@ -40,7 +42,16 @@ test("scores are the mean over prompts, however many pictures each has", async (
     scores,
     prompts,
     pictures: measured,
-  } = await measure(asked, [reference(100), reference(50)], { clip, dino: { pictures } }, (done) => told.push(done));
+  } = await measure(
+    usualMetrics,
+    asked,
+    [reference(100), reference(50)],
+    new Map<EncoderName, Encoder>([
+      ["clip", clip],
+      ["dino", { pictures }],
+    ]),
+    (done) => told.push(done),
+  );
   // a: (0.1 + 0.2 + 0.6) / 3 = 0.3, b: 0.9; their mean is 0.6, that of all pictures 0.45. References: 1 and 0.5.
   expect(scores.clipT).toBeCloseTo(0.6, 6);
   expect(scores.clipI).toBeCloseTo(0.6 * 0.75, 6);

@@ -2,9 +2,8 @@
 import { basename } from "#bytes";
 import { readPixels } from "#images";
 import type { Pixels } from "../images/pixels.ts";
-import type { ClipEncoder, PictureEncoder } from "./encoders.ts";
-import type { Features, PictureFeatures } from "./features.ts";
-import { meanScores, type Scores, scoresOf } from "./fidelity.ts";
+import { type EncodedBy, type MetricName, meanScores, type Scores, scoresOf } from "./fidelity.ts";
+import { type Encoders, encodePicture, encodeText } from "./open-encoders.ts";
 
 /** One picture and its scores. */
 export interface MeasuredPicture {
@@ -20,7 +19,7 @@ export interface MeasuredPicture {
 export interface MeasuredPrompt {
   /** The text they were measured against. */
   readonly text: string;
-  /** The words at its end that were truncated for CLIP. */
+  /** The words at its end that were truncated for the encoder with the least room. */
   readonly dropped?: string;
   /** Number of pictures. */
   readonly pictures: number;
@@ -41,34 +40,34 @@ export interface Evaluation {
 }
 
 /**
- * Measures each picture by every metric.
+ * Measures each picture by the metrics.
  *
  * @param onPicture Called after every picture.
  */
 export async function measure(
+  names: readonly MetricName[],
   pictures: readonly { readonly file: string; readonly text: string }[],
   references: Iterable<Pixels> | AsyncIterable<Pixels>,
-  { clip, dino }: { readonly clip: ClipEncoder; readonly dino: PictureEncoder },
+  encoders: Encoders,
   onPicture: (done: number) => void = () => {},
 ): Promise<Omit<Evaluation, "warnings">> {
-  const featuresOf = async (pixels: Pixels): Promise<PictureFeatures> => ({
-    clip: (await clip.pictures([pixels]))[0]!,
-    dino: (await dino.pictures([pixels]))[0]!,
-  });
-  const known = [];
-  for await (const reference of references) known.push(await featuresOf(reference));
-  const texts = new Map<string, Features>();
+  const known: EncodedBy[] = [];
+  for await (const reference of references) known.push(await encodePicture(encoders, reference));
+  const texts = new Map<string, EncodedBy>();
   const byText = new Map<string, MeasuredPicture[]>();
   for (const [i, { file, text }] of pictures.entries()) {
     const of = byText.get(text) ?? [];
-    const words = texts.get(text) ?? (await clip.texts([text]))[0]!;
+    const words = texts.get(text) ?? (await encodeText(encoders, text));
     texts.set(text, words);
-    of.push({ file: basename(file), text, scores: scoresOf(await featuresOf(await readPixels(file)), known, words) });
+    const features = await encodePicture(encoders, await readPixels(file));
+    of.push({ file: basename(file), text, scores: scoresOf(names, features, known, words) });
     byText.set(text, of);
     onPicture(i + 1);
   }
   const prompts = [...byText].map(([text, those]): MeasuredPrompt => {
-    const dropped = clip.dropped(text);
+    const dropped = [...encoders.values()]
+      .map((encoder) => encoder.dropped?.(text) ?? "")
+      .reduce((longest, words) => (words.length > longest.length ? words : longest), "");
     return {
       text,
       ...(dropped !== "" && { dropped }),

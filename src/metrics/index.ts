@@ -1,36 +1,51 @@
 /** Subject and text fidelity of folders of pictures. */
-import { exists, join } from "#bytes";
 import { readPixels } from "#images";
-import { embedded } from "../families/embedded.ts";
+import { TillerError } from "../errors/index.ts";
 import type { DownloadProgress } from "../hub/options.ts";
 import { decoded, onlyPictures, pictureFolder, pictureWarnings } from "../images/folder.ts";
-import type { Pixels } from "../images/pixels.ts";
 import { type DeviceName, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
-import { encoderFolder } from "./encoder-folder.ts";
-import { type EvaluationProtocol, openClip, openViT } from "./encoders.ts";
 import { type Evaluation, measure } from "./evaluate.ts";
-import type { PictureFeatures } from "./features.ts";
-import { type Scores, scoresOf } from "./fidelity.ts";
+import {
+  type EncodedBy,
+  type EncoderModels,
+  type MetricName,
+  metricLabels,
+  type Scores,
+  scoresOf,
+  usualMetrics,
+} from "./fidelity.ts";
+import { encodePicture, encoderFolders, encodeText, openEncoders } from "./open-encoders.ts";
+import type { EvaluationProtocol } from "./protocol.ts";
 import { textsOf, withoutToken } from "./texts.ts";
 
-export { type EvaluationProtocol, evaluationProtocols } from "./encoders.ts";
 export type { Evaluation, MeasuredPicture, MeasuredPrompt } from "./evaluate.ts";
 export {
+  type ChosenEncoderName,
+  chosenEncoders,
+  type EncoderModels,
+  encodersOf,
   type MetricDescription,
   type MetricName,
   metricLabels,
   metricNames,
   metrics,
   type Scores,
+  usualMetrics,
 } from "./fidelity.ts";
+export { type EvaluationProtocol, evaluationProtocols } from "./protocol.ts";
 export { withoutToken } from "./texts.ts";
 
-/** A request to measure a folder of pictures. */
-export interface EvaluationRequest {
+/**
+ * A request to measure a folder of pictures, with a model for each encoder: its folder, or its hub id, which is downloaded. CLIP's
+ * and the ViT's are by default the embedded ones, which only know the embedded world.
+ */
+export interface EvaluationRequest extends EncoderModels {
   /** The folder of pictures to measure. */
   readonly images: string;
-  /** The folder of reference pictures of the subject. */
-  readonly references: string;
+  /** The folder of reference pictures of the subject; only metrics that compare with them need it. */
+  readonly references?: string | undefined;
+  /** What to measure: DINO, CLIP-I and CLIP-T by default. */
+  readonly metrics?: readonly MetricName[] | undefined;
   /**
    * A file with the pictures' texts: a JSON object by their names, or one line each in the order of their names. Without it,
    * texts come from `.txt` files beside the pictures or from their recipes.
@@ -40,13 +55,6 @@ export interface EvaluationRequest {
   readonly prompt?: string | undefined;
   /** The subject's token, left out of the texts because CLIP does not know it. */
   readonly token?: string | undefined;
-  /**
-   * A CLIP in Transformers' format: its folder, or its hub id, which is downloaded; the embedded one by default, which only knows
-   * the embedded world.
-   */
-  readonly clip?: string | undefined;
-  /** A ViT, likewise. */
-  readonly dino?: string | undefined;
   /** How pictures are preprocessed for the encoders; `dreambooth` by default. */
   readonly protocol?: EvaluationProtocol | undefined;
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
@@ -62,32 +70,38 @@ export interface EvaluationRequest {
 }
 
 /** The options for encoders and device. */
-export type ScorerOptions = Pick<
-  EvaluationRequest,
-  "clip" | "dino" | "device" | "precision" | "threads" | "onDownload"
->;
+export interface ScorerOptions
+  extends EncoderModels,
+    Pick<EvaluationRequest, "metrics" | "device" | "precision" | "threads" | "onDownload"> {}
 
 /**
  * Measures a folder of pictures.
  *
- * @throws TillerError if a picture has no text; or if a folder or a picture cannot be read.
+ * @throws TillerError if a picture has no text, a metric has no reference pictures or no model; or if a folder or a picture
+ *   cannot be read.
  */
 export async function evaluate(
   request: EvaluationRequest,
   onPicture: (done: number, total: number) => void = () => {},
 ): Promise<Evaluation> {
-  const { signal, token } = request;
+  const { signal, token, metrics: names = usualMetrics } = request;
+  const compared = metricLabels("subject", names);
+  if (request.references === undefined && compared !== "")
+    throw new TillerError(
+      "option-missing",
+      `--references is missing: name the folder of reference pictures for ${compared}, or choose other --metrics.`,
+    );
   // All texts are read before the first picture is measured.
   const found = await textsOf(request);
   const pictures = found.pictures.map(({ file, text }) => ({
     file,
     text: token === undefined ? text : withoutToken(text, token),
   }));
-  const references = await pictureFolder(request.references);
-  const warnings = [...found.warnings, ...(await pictureWarnings(onlyPictures(references)))];
-  const { engine, ...encoders } = await startEncoders(request);
+  const references = compared === "" ? undefined : await pictureFolder(request.references!);
+  const warnings = [...found.warnings, ...(references ? await pictureWarnings(onlyPictures(references)) : [])];
+  const { engine, encoders } = await startEncoders(request);
   try {
-    const measured = await measure(pictures, decoded(references), encoders, (done) => {
+    const measured = await measure(names, pictures, references ? decoded(references) : [], encoders, (done) => {
       signal?.throwIfAborted();
       onPicture(done, pictures.length);
     });
@@ -118,15 +132,13 @@ export interface Scorer {
  * @throws TillerError if the device does not work or an encoder cannot be opened.
  */
 export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
-  const { engine, clip, dino } = await startEncoders(options);
-  const featuresOf = async (pixels: Pixels): Promise<PictureFeatures> => ({
-    clip: (await clip.pictures([pixels]))[0]!,
-    dino: (await dino.pictures([pixels]))[0]!,
-  });
-  const folders = new Map<string, Promise<PictureFeatures[]>>();
+  const { metrics: names = usualMetrics } = options;
+  const { engine, encoders } = await startEncoders(options);
+  const folders = new Map<string, Promise<EncodedBy[]>>();
   const encodeFolder = async (folder: string) => {
-    const features: PictureFeatures[] = [];
-    for await (const pixels of decoded(await pictureFolder(folder))) features.push(await featuresOf(pixels));
+    const features: EncodedBy[] = [];
+    for await (const pixels of decoded(await pictureFolder(folder)))
+      features.push(await encodePicture(encoders, pixels));
     return features;
   };
   const referencesIn = (folder: string) => {
@@ -142,8 +154,8 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
   return {
     async score(file, references, text) {
       const subject = await referencesIn(references);
-      const [words] = await clip.texts([text]);
-      return scoresOf(await featuresOf(await readPixels(file)), subject, words!);
+      const words = await encodeText(encoders, text);
+      return scoresOf(names, await encodePicture(encoders, await readPixels(file)), subject, words);
     },
     close: async () => void (await engine.close()),
   };
@@ -151,32 +163,21 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
 
 /** Opens the encoders in an engine of their own, which is closed if one of them cannot be opened. */
 async function startEncoders({
-  clip = embedded("clip"),
-  dino = embedded("vit"),
+  metrics: names = usualMetrics,
   protocol = "dreambooth",
   device,
   precision,
   threads,
   signal,
   onDownload: onProgress,
+  ...models
 }: ScorerOptions & Pick<EvaluationRequest, "protocol" | "signal">) {
-  const clipFolder = await encoderFolder(clip, { signal, onProgress });
-  const dinoFolder = await encoderFolder(dino, { signal, onProgress });
+  const folders = await encoderFolders(names, models, { signal, onProgress });
   const engine = await startEngine({ ...(await resolveCompute({ device, precision })), threads });
   try {
-    return {
-      engine,
-      clip: await openClip(engine, clipFolder, await tokenizerOf(clipFolder), protocol),
-      dino: await openViT(engine, dinoFolder, protocol),
-    };
+    return { engine, encoders: await openEncoders(engine, names, folders, protocol) };
   } catch (error) {
     await engine.close();
     throw error;
   }
-}
-
-/** CLIP folders contain their tokenizer; the embedded CLIP uses the model's. */
-export async function tokenizerOf(clip: string): Promise<string> {
-  const own = (await exists(join(clip, "vocab.json"))) || (await exists(join(clip, "tokenizer.json")));
-  return own ? clip : join(clip, "..", "tokenizer");
 }

@@ -34,6 +34,12 @@ export const dinoPreprocessing = (size: number): Preprocessing => ({
   std: [0.229, 0.224, 0.225],
 });
 
+/** The whole picture as a square, with CLIP's or ImageNet's mean and standard deviation: DreamSim's. */
+export const squarePreprocessing = (size: number, of: "clip" | "imagenet"): Preprocessing => {
+  const { mean, std } = of === "clip" ? clipPreprocessing(size) : dinoPreprocessing(size);
+  return { square: size, resize: size, crop: size, mean, std };
+};
+
 /** DreamMatcher's evaluation first resizes to a square of 256, which DINO takes as it is, in -1 to 1. */
 export const dreamMatcherClip = (usual: Preprocessing): Preprocessing => ({ ...usual, square: 256 });
 export const dreamMatcherDino = (size: number): Preprocessing => ({

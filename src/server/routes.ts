@@ -7,13 +7,14 @@ import { z } from "zod";
 import {
   guidanceMethods,
   guidanceNames,
-  metricNames,
+  type MetricName,
   metrics,
   type PrecisionName,
   precisionNames,
   samplerNames,
   samplers,
   TillerError,
+  usualMetrics,
 } from "../index.ts";
 import { defaultsOf, exists, wrongSetting } from "../internal.ts";
 import { accept, type Door } from "./accept.ts";
@@ -133,9 +134,11 @@ const precisionSchema = z.object({
   usual: z.boolean(),
 });
 
+const measured = usualMetrics as [MetricName, ...MetricName[]];
+
 const metricSchema = z.object({
   /** Its key in scores. */
-  name: z.enum(metricNames),
+  name: z.enum(measured),
   /** What people read. */
   label: z.string(),
   /** One line. */
@@ -247,7 +250,7 @@ export const routes = [
     path: "/api/metrics",
     summary: "The metrics, and whether each measures fidelity to the subject or to the text",
     answer: z.array(metricSchema),
-    handle: (c) => c.json(metrics),
+    handle: (c) => c.json(metrics.filter(({ name }) => measured.includes(name))),
   }),
   route({
     method: "get",
@@ -420,7 +423,7 @@ export const routes = [
     path: "/api/jobs/{id}/scores",
     summary: "Scores of a job's pictures so far",
     query: { references: "an upload with pictures of the subject", token: "a word to leave out of the text" },
-    answer: z.array(z.record(z.enum(metricNames), z.number())),
+    answer: z.array(z.record(z.enum(measured), z.number())),
     handle: async (c, { queue, scoring }) => {
       const job = queue.get(c.req.param("id")!);
       if (!job) throw notFound("job");

@@ -27,7 +27,7 @@ const terms = [
   { prompts: one.prompts, factor: 1 },
   { prompts: other.prompts, factor: -1 },
 ];
-for (const metric of metricNames) {
+for (const metric of metricNames.filter((name) => one.scores[name] && other.scores[name])) {
   const differences = combined(terms, metric);
   const { mean, low, high } = intervalOf(differences);
   const concepts = [...byConcept(differences).values()];

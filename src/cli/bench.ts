@@ -14,6 +14,7 @@ import {
 } from "../experiments/index.ts";
 import { TillerError } from "../index.ts";
 import { resultLines, tellCompute, tellProgress } from "./experiment-output.ts";
+import { addFindings, type FindingsOptions } from "./findings.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
@@ -30,8 +31,11 @@ export type BenchVerb = "run" | "table" | "report";
 export function addBench(
   program: Command,
   act: (verb: BenchVerb, path: string, options: BenchOptions) => Promise<void>,
+  decide: (path: string | undefined, options: FindingsOptions) => Promise<void>,
 ): void {
-  const bench = program.command("bench").description("run an experiment, print its table, write its report");
+  const bench = program
+    .command("bench")
+    .description("run an experiment, print its table, write its report; decide the paper's findings");
   const run = bench
     .command("run")
     .description("run the missing parts of an experiment: train, draw, measure")
@@ -49,6 +53,7 @@ export function addBench(
     .description("write report.html with the finished results: one self-contained page")
     .argument("<folder>", "the experiment's folder");
   addCommonOptions(report).action((path, options) => act("report", path, options));
+  addFindings(bench, decide);
 }
 
 export async function bench(

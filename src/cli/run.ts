@@ -9,6 +9,7 @@ import { addDemo, demo } from "./demo.ts";
 import { addDoctor, doctor } from "./doctor.ts";
 import { refuseEmpty } from "./empty-values.ts";
 import { addEval, evaluate } from "./eval.ts";
+import { findings } from "./findings.ts";
 import { addGenerate, generate } from "./generate.ts";
 import { addInspect, inspect } from "./inspect.ts";
 import { addOpenVino, openVino } from "./openvino.ts";
@@ -74,7 +75,11 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
   addTrain(program, (method, options) => acting(() => train(method, options, world, output)));
   addTune(program, (options) => acting(() => tune(options, world, output)));
   addEval(program, (options) => acting(() => evaluate(options, world, output)));
-  addBench(program, (verb, path, options) => acting(() => bench(verb, path, options, world, output)));
+  addBench(
+    program,
+    (verb, path, options) => acting(() => bench(verb, path, options, world, output)),
+    (path, options) => acting(() => findings(path, options, world, output)),
+  );
   addStudio(program, (options) => acting(() => studio(options, world, output)));
   addInspect(program, (files) => acting(() => inspect(files, output)));
   addOpenVino(program, (options) => acting(() => openVino(options, world, output)));

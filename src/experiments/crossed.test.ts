@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { normalValues } from "../random/streams.ts";
-import { type Estimate, estimate, intervalOf, type Measured } from "./crossed.ts";
+import { type Estimate, errorWith, estimate, intervalOf, type Measured } from "./crossed.ts";
 import { studentQuantile } from "./student.ts";
 
 /** Scores of all concepts and prompts in a table, from one seed or from several. */
@@ -52,6 +52,16 @@ test("a prompt that lowers the scores of all concepts widens the interval more t
   const common = Array.from({ length: 8 }, () => Array.from({ length: 8 }, (_, p) => Number(p === 0)));
   const scattered = common.map((row, c) => row.map((_, p) => Number(p === c)));
   expect(estimate(table(common)).error).toBeGreaterThan(2 * estimate(table(scattered)).error);
+});
+
+test("the error with more prompts or concepts is foretold from what each has of its own", () => {
+  const values = normalValues(1, "effects", 0, 8);
+  // Concepts differ, and nothing else but the order of prompts: more prompts do not help, more concepts do.
+  const scores = table([...values].map((value) => [value + 0.01, value - 0.01, value, value]));
+  const own = estimate(scores);
+  expect(errorWith(own, {})).toBeCloseTo(own.error, 3);
+  expect(errorWith(own, { prompt: 4 }) / own.error).toBeCloseTo(1, 2);
+  expect(errorWith(own, { concept: 4 }) / own.error).toBeCloseTo(0.5, 2);
 });
 
 /** The spread of differences between methods that concepts, prompts, seeds, their pairs and single pictures have. */

@@ -37,7 +37,18 @@ export interface Estimate {
   readonly error: number;
   /** Degrees of freedom of the standard error. */
   readonly freedom: number;
+  /** How the squared error divides into what concepts, prompts, seeds, and their combinations have of their own. */
+  readonly parts: readonly Part[];
 }
+
+/** What an effect contributes to the variance of a mean. */
+export interface Part {
+  /** The factors whose combinations differ: `["concept", "prompt"]`. */
+  readonly of: readonly FactorName[];
+  readonly variance: number;
+}
+
+export type FactorName = "concept" | "prompt" | "seed";
 
 /** The mean of the scores with its 95 % interval. */
 export function intervalOf(scores: readonly Measured[]): Interval {
@@ -48,15 +59,15 @@ export function intervalOf(scores: readonly Measured[]): Interval {
 
 /** The mean of the scores with its standard error. */
 export function estimate(scores: readonly Measured[]): Estimate {
-  const concepts = levelsOf(scores.map(({ concept }) => concept));
-  const prompts = levelsOf(scores.map(({ prompt }) => prompt));
-  const seeds = levelsOf(scores.map(({ seed }) => seed));
+  const concepts = factorOf("concept", scores);
+  const prompts = factorOf("prompt", scores);
+  const seeds = factorOf("seed", scores);
   const weights = weightsOf(scores, concepts, prompts);
   const mean = scores.reduce((sum, { value }, i) => sum + weights[i]! * value, 0);
   const data: Cells = { values: scores.map(({ value }) => value - mean), weights };
 
   let factors = [concepts, prompts, seeds].filter(({ count }) => count > 1);
-  if (factors.length === 0) return { mean, error: Number.NaN, freedom: 0 };
+  if (factors.length === 0) return { mean, error: Number.NaN, freedom: 0, parts: [] };
   const shares = new Map<readonly Factor[], number>();
   for (const set of subsetsOf(factors))
     shares.set(set, set.length === 1 ? ofFactor(data, set[0]!) : ofInteraction(data, set));
@@ -66,6 +77,14 @@ export function estimate(scores: readonly Measured[]): Estimate {
   for (const factor of [seeds, prompts])
     if (factors.length > 1 && total((set) => set.includes(factor) && set.every((one) => factors.includes(one))) <= 0)
       factors = factors.filter((one) => one !== factor);
+  const parts = [...shares.keys()].map((set): Part => {
+    const own = [...shares].reduce(
+      (sum, [other, share]) =>
+        set.every((one) => other.includes(one)) ? sum + ((other.length - set.length) % 2 === 0 ? share : -share) : sum,
+      0,
+    );
+    return { of: set.map(({ name }) => name), variance: Math.max(0, own) };
+  });
   const mains = factors.map((factor) => {
     const [, share] = [...shares].find(([set]) => set.length === 1 && set[0] === factor)!;
     return { share, freedom: factor.count - 1 };
@@ -80,16 +99,35 @@ export function estimate(scores: readonly Measured[]): Estimate {
     mean,
     error: Math.sqrt(variance),
     freedom: denominator > 0 ? Math.max(1, variance ** 2 / denominator) : 1,
+    parts,
   };
 }
 
-/** A factor: for each score the number of its level. */
-interface Factor {
+/** The standard error expected with so many times the concepts, prompts and seeds. */
+export function errorWith({ parts }: Estimate, times: Readonly<Partial<Record<FactorName, number>>>): number {
+  const variance = parts.reduce(
+    (sum, part) => sum + part.variance / part.of.reduce((product, name) => product * (times[name] ?? 1), 1),
+    0,
+  );
+  return Math.sqrt(variance);
+}
+
+/** For each score the number of its level, of a factor or of several together. */
+interface Levels {
   readonly at: readonly number[];
   readonly count: number;
 }
 
-function levelsOf(names: readonly unknown[]): Factor {
+interface Factor extends Levels {
+  readonly name: FactorName;
+}
+
+const factorOf = (name: FactorName, scores: readonly Measured[]): Factor => ({
+  name,
+  ...levelsOf(scores.map((one) => one[name])),
+});
+
+function levelsOf(names: readonly unknown[]): Levels {
   const numbers = new Map<unknown, number>();
   const at = names.map((name) => {
     if (!numbers.has(name)) numbers.set(name, numbers.size);
@@ -104,7 +142,7 @@ interface Cells {
 }
 
 /** Concepts weigh the same, so do the prompts of a concept, and the seeds of a prompt. */
-function weightsOf(scores: readonly Measured[], concepts: Factor, prompts: Factor): number[] {
+function weightsOf(scores: readonly Measured[], concepts: Levels, prompts: Levels): number[] {
   const both = concepts.at.map((concept, i) => concept * prompts.count + prompts.at[i]!);
   const seedsAt = new Map<number, number>();
   for (const place of both) seedsAt.set(place, (seedsAt.get(place) ?? 0) + 1);
@@ -114,7 +152,7 @@ function weightsOf(scores: readonly Measured[], concepts: Factor, prompts: Facto
 }
 
 /** The weighted means of the cells of a factor, or of factors together. */
-function meansBy({ values, weights }: Cells, { at, count }: Factor): { means: number[]; weights: number[] } {
+function meansBy({ values, weights }: Cells, { at, count }: Levels): { means: number[]; weights: number[] } {
   const sums = new Array<number>(count).fill(0);
   const totals = new Array<number>(count).fill(0);
   for (let i = 0; i < values.length; i++) {
@@ -125,7 +163,7 @@ function meansBy({ values, weights }: Cells, { at, count }: Factor): { means: nu
 }
 
 /** V of a factor: its levels' means, squared and weighed, corrected for the mean that was subtracted. */
-function ofFactor(data: Cells, factor: Factor): number {
+function ofFactor(data: Cells, factor: Levels): number {
   const { means, weights } = meansBy(data, factor);
   const squares = weights.reduce((sum, weight) => sum + weight ** 2, 0);
   const kept = weights.reduce((sum, weight) => sum + weight ** 2 * (1 - 2 * weight + squares), 0);
@@ -133,7 +171,7 @@ function ofFactor(data: Cells, factor: Factor): number {
 }
 
 /** V of an interaction: what the factors' lower effects leave of the cells' means; 0 if they leave nothing. */
-function ofInteraction(data: Cells, factors: readonly Factor[]): number {
+function ofInteraction(data: Cells, factors: readonly Levels[]): number {
   const cells = together(factors);
   const { means, weights } = meansBy(data, cells);
   // A cell's level of each set of factors one smaller.
@@ -166,7 +204,7 @@ function ofInteraction(data: Cells, factors: readonly Factor[]): number {
 }
 
 /** The combinations of several factors' levels as one factor. */
-function together(factors: readonly Factor[]): Factor {
+function together(factors: readonly Levels[]): Levels {
   if (factors.length === 1) return factors[0]!;
   return levelsOf(factors[0]!.at.map((_, i) => factors.reduce((sum, { at, count }) => sum * count + at[i]!, 0)));
 }

@@ -24,6 +24,8 @@ export {
   parseExperiment,
   readExperiment,
 } from "./experiment.ts";
+export type { ClaimResult, FindingResult, Needs } from "./findings.ts";
+export type { Claim, ClaimTerm, FindingsFile } from "./findings-file.ts";
 export { keptResults } from "./kept-results.ts";
 export type { Identities } from "./plan.ts";
 export type { PromptResult } from "./prompt-result.ts";
@@ -31,8 +33,17 @@ export type { ReportOptions } from "./report.ts";
 export type { ArmResult, Intervals, PairResult, Results } from "./results.ts";
 export type { RunOptions, RunProgress } from "./run.ts";
 export { gatherResults, runExperiment } from "./run-experiment.ts";
+export {
+  type Findings,
+  type FindingsRequest,
+  findingsAtHand,
+  type PlannedExperiment,
+  planFindings,
+  runFindings,
+} from "./run-findings.ts";
 export { pairsTable, resultsTable, type Table, type TableCell } from "./table.ts";
 export { type Tuned, type TuneRequest, tune } from "./tune.ts";
+export type { Claimed, Verdict } from "./verdict.ts";
 
 /** Writes `report.html` into an experiment's folder: one self-contained page. Returns its path. */
 export async function writeReport(results: Results, folder: string, options: ReportOptions): Promise<string> {

@@ -91,7 +91,8 @@ export async function unitsLeft(
 
 /** Methods with the same number of rows are one stage. */
 const stageOf = ({ arm }: PictureUnit): string => `${rowsOf(arm)} rows`;
-const rowsOf = ({ guidance, ...settings }: PictureUnit["arm"]): number => guide(guidance, settings).rows.length;
+/** Rows evaluated per step. */
+export const rowsOf = ({ guidance, ...settings }: PictureUnit["arm"]): number => guide(guidance, settings).rows.length;
 
 function workOf(
   { adapter, units }: Cell,

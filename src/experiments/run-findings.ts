@@ -1,0 +1,195 @@
+/** Decides the findings of a file: from results at hand, and from experiments that it runs where they are missing. */
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { makeFolder } from "#bytes";
+import { writeWhole } from "../bytes/write-whole.ts";
+import { openModel } from "../families/open-model.ts";
+import { Pipeline } from "../pipelines/pipeline.ts";
+import type { GivenExperiment } from "./experiment.ts";
+import { decide, type FindingResult } from "./findings.ts";
+import { type FindingsFile, readFindings } from "./findings-file.ts";
+import { keptResults } from "./kept-results.ts";
+import type { Cell } from "./plan.ts";
+import type { Results } from "./results.ts";
+import { identitiesOf, openPlan, type RunOptions, type RunProgress } from "./run.ts";
+import { runExperiment } from "./run-experiment.ts";
+import { readDone } from "./store.ts";
+import { isMeasured, rowsOf } from "./units-left.ts";
+import { wholeExperiment } from "./whole.ts";
+
+/** A request to decide findings. */
+export interface FindingsRequest {
+  /** The file of findings. */
+  readonly file: string;
+  /** Folders with earlier results: `NAME/results.json` for the experiment NAME. */
+  readonly results: readonly string[];
+}
+
+/** What an experiment still needs. */
+export interface PlannedExperiment {
+  /** The experiment's name. */
+  readonly name: string;
+  /** Adapters to train. */
+  readonly adapters: number;
+  /** Pictures to draw. */
+  readonly pictures: number;
+  /** Hours in one process on this machine, from steps measured now. */
+  readonly hours: number;
+}
+
+/** Findings with their verdicts. */
+export interface Findings {
+  /** Every finding of the file. */
+  readonly findings: readonly FindingResult[];
+  /** Margins with their reasons. */
+  readonly margins: FindingsFile["margins"];
+  /** Where the results of each experiment came from; experiments without results are missing. */
+  readonly from: Readonly<Record<string, string>>;
+}
+
+/**
+ * Decides the findings from the results at hand: those in `options.folder`, then those in `request.results`. Nothing is drawn.
+ *
+ * @throws TillerError if a file cannot be read, or results do not have the rows that claims are about.
+ */
+export async function findingsAtHand(request: FindingsRequest, folder: string): Promise<Findings> {
+  const file = await readFindings(request.file);
+  return decided(file, await resultsAtHand(file, [folder, ...request.results]));
+}
+
+/**
+ * Runs the experiments whose results are not at hand, in `options.folder`, where several processes may share the work and a
+ * stopped run continues; then decides the findings and writes them to `findings.json` there.
+ *
+ * @throws TillerError as {@link findingsAtHand} does, and if an experiment fails.
+ */
+export async function runFindings(
+  request: FindingsRequest,
+  options: RunOptions,
+  onProgress: (progress: RunProgress) => void = () => {},
+): Promise<Findings> {
+  const file = await readFindings(request.file);
+  const { folder } = options;
+  const known = await resultsAtHand(file, [folder, ...request.results]);
+  for (const [name, experiment] of file.experiments) {
+    if (isWhole(known.get(name)?.results)) continue;
+    // All share one folder, and with it their adapters.
+    const results = await runExperiment(experiment, options, onProgress);
+    const own = join(folder, name);
+    await makeFolder(own);
+    await copyFile(join(folder, "results.json"), join(own, "results.json"));
+    known.set(name, { results, folder: own });
+  }
+  const findings = decided(file, known);
+  await writeWhole(join(folder, "findings.json"), `${JSON.stringify(findings, null, 2)}\n`);
+  return findings;
+}
+
+/** What the experiments without whole results at hand still need, at the pace of steps measured now. */
+export async function planFindings(request: FindingsRequest, options: RunOptions): Promise<PlannedExperiment[]> {
+  const file = await readFindings(request.file);
+  const known = await resultsAtHand(file, [options.folder, ...request.results]);
+  const plans: PlannedExperiment[] = [];
+  let pace: Pace | undefined;
+  // An adapter that several experiments share is trained once.
+  const trained = new Set<string>();
+  for (const [name, given] of file.experiments) {
+    if (isWhole(known.get(name)?.results)) continue;
+    const experiment = await wholeExperiment(given);
+    const cells = await openPlan(experiment, await identitiesOf(experiment), options.folder);
+    pace ??= await measuredPace(given, options);
+    plans.push({ name, ...(await missingOf(cells, experiment, pace, trained)) });
+  }
+  return plans;
+}
+
+interface AtHand {
+  readonly results: Results;
+  readonly folder: string;
+}
+
+/** Results by experiment, also of the experiments used instead; of several the one with the most units. */
+async function resultsAtHand(file: FindingsFile, folders: readonly string[]): Promise<Map<string, AtHand>> {
+  const found = new Map<string, AtHand>();
+  for (const name of new Set([...file.experiments.keys(), ...Object.values(file.instead)]))
+    for (const folder of folders.map((one) => join(one, name))) {
+      const results = await keptResults(folder);
+      const before = found.get(name);
+      if (results && results.arms.length > 0 && results.units.done > (before?.results.units.done ?? 0))
+        found.set(name, { results, folder });
+    }
+  return found;
+}
+
+const isWhole = (results: Results | undefined): boolean =>
+  results !== undefined && results.units.done === results.units.total;
+
+function decided(file: FindingsFile, known: ReadonlyMap<string, AtHand>): Findings {
+  const results = new Map([...known].map(([name, { results }]) => [name, results]));
+  const from = Object.fromEntries([...known].map(([name, { folder }]) => [name, folder]));
+  return { findings: decide(file, results), margins: file.margins, from };
+}
+
+/** Seconds on this machine. */
+interface Pace {
+  /** Of a row of a picture's step. */
+  readonly drawing: number;
+  /** Of a row of a training step. */
+  readonly training: number;
+}
+
+/** A row of a training step took 4.8 times a row of a drawing step where both were measured (results/omega: 0.249 s and 0.155 s). */
+const trainingOverDrawing = 4.8;
+
+/** Draws sixteen pictures of a few steps. */
+async function measuredPace(
+  { model }: GivenExperiment,
+  { device, precision, threads, signal }: RunOptions,
+): Promise<Pace> {
+  const { defaults } = await openModel(model, { signal });
+  const pipeline = await Pipeline.load(model, { device, precision, threads, signal });
+  try {
+    const draw = async (steps: number) => {
+      const began = performance.now();
+      const request = {
+        prompt: "a dog",
+        guidance: "cfg" as const,
+        seed: 0,
+        count: 16,
+        steps,
+        sampler: defaults.sampler,
+      };
+      for await (const _ of pipeline.generate(request, { signal }));
+      return (performance.now() - began) / 1000;
+    };
+    // The first builds the networks; the difference of the others is of steps alone.
+    await draw(2);
+    const seconds = (await draw(8)) - (await draw(2));
+    const drawing = Math.max(seconds, 0.001) / (6 * 2 * 16);
+    return { drawing, training: trainingOverDrawing * drawing };
+  } finally {
+    await pipeline.close();
+  }
+}
+
+async function missingOf(
+  cells: readonly Cell[],
+  { pictures, steps }: { readonly pictures: number; readonly steps: number },
+  pace: Pace,
+  trained: Set<string>,
+): Promise<Omit<PlannedExperiment, "name">> {
+  let [adapters, drawn, seconds] = [0, 0, 0];
+  for (const { adapter, units } of cells) {
+    if (adapter && !trained.has(adapter.key) && !(await readDone(adapter.folder))) {
+      adapters++;
+      seconds += adapter.steps * adapter.rows * pace.training;
+    }
+    if (adapter) trained.add(adapter.key);
+    for (const unit of units) {
+      if (await isMeasured(unit)) continue;
+      drawn += pictures;
+      seconds += pictures * steps * rowsOf(unit.arm) * pace.drawing;
+    }
+  }
+  return { adapters, pictures: drawn, hours: seconds / 3600 };
+}

@@ -11,7 +11,7 @@ export interface Term {
 }
 
 /**
- * The combination of rows for every concept and prompt that all of them have: picture by picture if all have their pictures'
+ * The combination of rows for every concept and prompt that all of them have, with the metric: picture by picture if all have their pictures'
  * scores, over the seeds they share; else of the means over their pictures.
  */
 export function combined(terms: readonly Term[], metric: MetricName): Measured[] {
@@ -24,6 +24,7 @@ export function combined(terms: readonly Term[], metric: MetricName): Measured[]
     const rest = others.map(({ at, factor }) => ({ one: at.get(place), factor }));
     if (!rest.every((other): other is { one: PromptResult; factor: number } => other.one !== undefined)) return [];
     const all = [{ one, factor: first.factor }, ...rest];
+    if (all.some(({ one }) => one.scores[metric] === undefined)) return [];
     const { concept, prompt } = one;
     const sum = (value: (one: PromptResult) => number) =>
       all.reduce((total, { one, factor }) => total + factor * value(one), 0);

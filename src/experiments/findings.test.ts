@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
-import { byMetric } from "../metrics/fidelity.ts";
+import { byMetric, usualMetrics } from "../metrics/fidelity.ts";
 import { decide } from "./findings.ts";
 import { type FindingsFile, readFindings } from "./findings-file.ts";
 import type { Results } from "./results.ts";
@@ -47,7 +47,7 @@ const resultsOf = (leads: Readonly<Record<string, number>>, model = "m"): Result
         concept: `c${i % 6}`,
         prompt: `p${Math.floor(i / 6)}`,
         // Concepts and prompts differ, rows a little within them.
-        scores: byMetric(() => 0.5 + Math.sin(i) / 4 + lead + Math.sin(7 * i + name.length) / 500),
+        scores: byMetric(usualMetrics, () => 0.5 + Math.sin(i) / 4 + lead + Math.sin(7 * i + name.length) / 500),
         folder: "",
         seeds: [0, 1],
       })),

@@ -47,6 +47,7 @@ export interface CommonOptions {
 export interface PictureOptions extends CommonOptions {
   model?: string;
   prompt?: string;
+  style?: string;
   negative?: string;
   instruction?: string;
   adapter?: AdapterChoice[];
@@ -96,6 +97,7 @@ export function addPictureOptions(command: Command): Command {
       "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy, which comes with Tiller",
     )
     .option("--prompt <text>", "what to draw")
+    .option("--style <text>", "style after the prompt, such as 'in digital art style'; see --guidance style")
     .option("--negative <text>", "negative prompt: what to avoid; default: empty")
     .option(
       "--instruction <file>",
@@ -214,9 +216,9 @@ export type RequestOptions = { [K in keyof PictureRequest]?: PictureRequest[K] |
 
 /** @throws TillerError if the instruction file cannot be read. */
 export async function givenRequest(options: PictureOptions): Promise<RequestOptions> {
-  const { prompt, negative, karras, clipSkip, count, width, height } = options;
+  const { prompt, style, negative, karras, clipSkip, count, width, height } = options;
   const instruction = options.instruction === undefined ? undefined : await instructionIn(options.instruction);
-  return { prompt, negative, instruction, karras, clipSkip, count, width, height };
+  return { prompt, style, negative, instruction, karras, clipSkip, count, width, height };
 }
 
 /** The text of a file without its final line break; "" for none. */

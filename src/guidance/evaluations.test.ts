@@ -14,7 +14,7 @@ import {
 
 /** A row's prediction at a step by an arbitrary network: two numbers, each a curve over the steps. */
 const curved = ({ text, strength }: Row, step: number): Float32Array => {
-  const a = { cond: 1.3, null: -2.2, agnostic: 0.5 }[text] * Math.cos(1 + strength);
+  const a = { cond: 1.3, null: -2.2, plain: 0.9, agnostic: 0.5 }[text] * Math.cos(1 + strength);
   return Float32Array.of(a + Math.sin(a * step), a - 0.1 * step * step);
 };
 

@@ -20,10 +20,11 @@ const settings = { scale: 7.5, omega: 0.6, agScale: 2 };
 
 /** Arbitrary predictions, so that no two rows can be mistaken for each other. */
 const patternless = ({ text, strength, textStrength = strength }: Row): number =>
-  ({ cond: 1.37, null: -2.21, agnostic: 0.53 })[text] * Math.cos(1 + textStrength) + 0.71 * strength * strength;
+  ({ cond: 1.37, null: -2.21, agnostic: 0.53, plain: 0.88 })[text] * Math.cos(1 + textStrength) +
+  0.71 * strength * strength;
 
 /** A network linear in its parameters: what it predicts for a row is a number. */
-const ends = { cond: [3, 5], null: [-2, 1], agnostic: [0.5, 2] } as const;
+const ends = { cond: [3, 5], null: [-2, 1], agnostic: [0.5, 2], plain: [2.5, 4] } as const;
 const linear = ({ text, strength }: Row): number => ends[text][0] + strength * (ends[text][1] - ends[text][0]);
 
 function run(network: (row: Row) => number, name: GuidanceName, given: GivenSettings = {}, step = 5) {
@@ -49,13 +50,14 @@ test.each([
   ["output-interpolation", 3],
   ["cfg++", 2],
   ["pg++", 2],
+  ["style", 3],
 ] as const)("%s evaluates %i rows", (name, rows) => {
   expect(guide(name, {}).rows).toHaveLength(rows);
 });
 
 /**
  * The published formulas by hand, at scale 7.5, omega 0.6 and autoguidance scale 2. Of the network above e(1, c) = 5,
- * e(0, c) = 3, e(1, null) = 1, e(0, null) = -2, e(omega, null) = -0.2 and e(1, c0) = 2.
+ * e(0, c) = 3, e(1, null) = 1, e(0, null) = -2, e(omega, null) = -0.2, e(1, c0) = 2, and without the style e(0, p) = 2.5.
  */
 test.each([
   ["none", 5],
@@ -68,6 +70,7 @@ test.each([
   ["pg", 38.8], // -0.2 + 7.5 (5 + 0.2)
   ["cfg++", 31],
   ["pg++", 38.8],
+  ["style", 39.25], // -2 + 7.5 (2.5 + 2) + 3 (5 - 2.5)
 ] as const)("%s of a linear network is its formula's %d", (name, value) => {
   expect(output(name)).toBeCloseTo(value, 4);
 });
@@ -126,6 +129,7 @@ describe("each method is its formula", () => {
   const [A, N, P] = [e(1, "cond"), e(1, "null"), e(0, "cond")];
   const C0 = e(1, "agnostic");
   const [s, a, w, l] = [4.3, 2.7, 0.35, 0.45];
+  const S = e(0, "plain");
   const W = e(w, "null");
   // The weak models with the fine-tuned text encoder's null text.
   const [T, T0] = [e(w, "null", 1), e(0, "null", 1)];
@@ -152,6 +156,10 @@ describe("each method is its formula", () => {
     ["pg", { nullText: "strong" }, T + s * (A - T)],
     ["output-interpolation", {}, A + (s - 1) * (w * (A - N) + (1 - w) * (A - e(0, "null")))],
     ["output-interpolation", { nullText: "strong" }, A + (s - 1) * (w * (A - N) + (1 - w) * (A - T0))],
+    ["style", {}, e(0, "null") + s * (S - e(0, "null")) + 3 * (A - S)],
+    ["style", { styleScale: 5.5 }, e(0, "null") + s * (S - e(0, "null")) + 5.5 * (A - S)],
+    ["style", { styleFrom: 0.2 }, e(0, "null") + s * (S - e(0, "null")), 1],
+    ["style", { styleFrom: 0.2 }, e(0, "null") + s * (S - e(0, "null")) + 3 * (A - S), 2],
     ["cfg++", { scale: l }, N + l * (A - N), 5, N],
     ["pg++", { scale: l }, W + l * (A - W), 5, W],
     ["pg++", { scale: l, renoise: "weak" }, W + l * (A - W), 5, W],
@@ -273,6 +281,7 @@ describe("the methods' descriptions", () => {
     }
     const { rows } = guide(name, {});
     expect(needs.includes("learned token")).toBe(rows.some(({ text }) => text === "agnostic"));
+    expect(needs.includes("style")).toBe(rows.some(({ text }) => text === "plain"));
     expect(needs.includes("fine-tuning")).toBe(rows.some(({ strength }) => strength !== 1));
   });
   test("a setting's default may differ between methods: lambda is not scale", () => {

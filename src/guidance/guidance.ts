@@ -5,8 +5,11 @@
  * alike. All rows go through the network in one batch, so a method's cost is its number of rows.
  */
 
-/** Which text a row sees: the prompt, the null (or negative) prompt, or the prompt without its learned tokens. */
-export type RowText = "cond" | "null" | "agnostic";
+/**
+ * Which text a row sees: the prompt with its style, the null (or negative) prompt, the prompt without its learned tokens, or the
+ * prompt without its style.
+ */
+export type RowText = "cond" | "null" | "agnostic" | "plain";
 
 export interface Row {
   readonly text: RowText;

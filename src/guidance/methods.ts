@@ -10,6 +10,7 @@ import { pg } from "./pg.ts";
 import { pgpp } from "./pgpp.ts";
 import { sag } from "./sag.ts";
 import { sagAdditive } from "./sag-additive.ts";
+import { style } from "./style.ts";
 
 export const methods = [
   none,
@@ -23,4 +24,5 @@ export const methods = [
   outputInterpolation,
   cfgpp,
   pgpp,
+  style,
 ] as const;

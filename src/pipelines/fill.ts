@@ -100,6 +100,9 @@ export function doubts({ model, base, adapters }: Parts, request: Filled): strin
     ...(needs.includes("fine-tuning") && !personalised
       ? [`${guidance} compares a fine-tuned model with its base, but no adapter or base is given`]
       : []),
+    ...(needs.includes("style") && !request.style
+      ? [`${guidance} compares the prompt with and without its style, but no style is given`]
+      : []),
     ...(needs.includes("ddim") && sampler !== "ddim" ? [`${guidance} is made for the sampler ddim`] : []),
     ...idleStrengths(adapters),
     ...(model.warnings ?? []),

@@ -4,6 +4,7 @@ import { TillerError } from "../errors/index.ts";
 import type { TextSide, Tokens } from "../families/family.ts";
 import type { RowText } from "../guidance/guidance.ts";
 import type { FullRequest } from "../recipe/request.ts";
+import { styledPrompt } from "../recipe/styled-prompt.ts";
 import { agnosticPrompt } from "../text/learned-tokens.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { OpenAdapter } from "./load.ts";
@@ -18,7 +19,7 @@ import type { OpenAdapter } from "./load.ts";
  */
 export function tokenizeTexts(
   { tokenizer, text }: { readonly tokenizer: Tokenizer; readonly text: TextSide },
-  { prompt, negative, instruction }: Pick<FullRequest, "prompt" | "negative" | "instruction">,
+  { prompt, style, negative, instruction }: Pick<FullRequest, "prompt" | "style" | "negative" | "instruction">,
   texts: ReadonlySet<RowText>,
   adapters: readonly OpenAdapter[],
 ): { tokens: Readonly<Record<RowText, Tokens>>; warnings: string[] } {
@@ -44,14 +45,16 @@ export function tokenizeTexts(
     return tokens;
   };
   const instructed = instruction ?? text.instruction;
-  const cond = tokenize("prompt", prompt, instructed);
+  const styled = styledPrompt({ prompt, style });
+  const cond = tokenize("prompt", styled, instructed);
   return {
     tokens: {
       cond,
       null: texts.has("null") ? tokenize("negative prompt", negative) : cond,
       agnostic: texts.has("agnostic")
-        ? tokenize("prompt", agnosticPrompt(prompt, [...learned.keys()]), instructed)
+        ? tokenize("prompt", agnosticPrompt(styled, [...learned.keys()]), instructed)
         : cond,
+      plain: texts.has("plain") ? tokenize("prompt", prompt, instructed) : cond,
     },
     warnings,
   };

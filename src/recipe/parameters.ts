@@ -3,6 +3,7 @@ import { settingsOf, toldOf } from "../guidance/index.ts";
 import { samplerOf } from "../samplers/index.ts";
 import { strengthText } from "./adapter-strength.ts";
 import type { Recipe } from "./recipe.ts";
+import { styledPrompt } from "./styled-prompt.ts";
 
 /**
  * A recipe in AUTOMATIC1111's format: the prompt, `Negative prompt: …`, then one line of `Key: value` pairs. Tiller's own keys
@@ -28,14 +29,17 @@ export function parametersText(recipe: Recipe, width: number, height: number): s
     const value = settings[name];
     if (name !== "scale" && value !== undefined) pairs.push([label, value]);
   }
+  if (request.style) pairs.push(["Style", request.style]);
   if (adapters.length > 0) {
     pairs.push(["Adapters", adapters.map(({ name, strength }) => `${name}:${strengthText(strength)}`).join(", ")]);
   }
   pairs.push(["Version", `Tiller ${recipe.tiller}`]);
   const negative = request.negative === "" ? [] : [`Negative prompt: ${request.negative}`];
-  return [request.prompt, ...negative, pairs.map(([key, value]) => `${key}: ${quotedIfNeeded(value)}`).join(", ")].join(
-    "\n",
-  );
+  return [
+    styledPrompt(request),
+    ...negative,
+    pairs.map(([key, value]) => `${key}: ${quotedIfNeeded(value)}`).join(", "),
+  ].join("\n");
 }
 
 /** The last part of a path or hub id, without the extension of a weights file. */

@@ -64,6 +64,8 @@ export const pictureRequestSchema = z.strictObject({
   prompt: z.string(),
   /** Negative prompt: replaces the null prompt. */
   negative: z.string().default(""),
+  /** Style after the prompt, such as `in digital art style`, which style guidance leaves out in the pre-trained model. */
+  style: z.string().optional(),
   /** Instruction before the prompt, for models with a language model as text encoder: "" for none; the model's default if absent. */
   instruction: z.string().max(20_000).optional(),
   /** The guidance method; the model's own when absent. */

@@ -56,6 +56,7 @@ export const picturesSchema = z.strictObject({
   /** What to draw. */
   request: pictureRequestSchema.extend({
     prompt: shape.prompt.max(mostText),
+    style: shape.style.unwrap().max(mostText).optional(),
     negative: shape.negative.unwrap().max(mostText).default(""),
     count: z.number().int().min(1).max(64).default(1),
     width: side.optional(),

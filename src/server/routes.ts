@@ -107,7 +107,7 @@ const methodSchema = z.object({
     ]),
   ),
   /** What it requires. */
-  needs: z.array(z.enum(["fine-tuning", "learned token", "ddim"])),
+  needs: z.array(z.enum(["fine-tuning", "style", "learned token", "ddim"])),
   /** The method it is compared with. */
   baseline: z.string().optional(),
   /** The settings at which it equals that method. */

@@ -154,11 +154,12 @@ function linesOf(
   methods: readonly GuidanceMethod[],
 ): [string, string | number][] {
   const { request, model, adapters, computed } = recipe;
-  const { guidance, negative, sampler, karras, clipSkip } = request;
+  const { guidance, style, negative, sampler, karras, clipSkip } = request;
   const told = settingsIn(recipe, methods).filter(({ isTold }) => isTold);
   const settings = [guidance, ...told.map(({ label, value }) => `${label} ${value}`)];
   return [
     ["prompt", request.prompt],
+    ...(style ? [["style", style] as [string, string]] : []),
     ...(negative ? [["avoided", negative] as [string, string]] : []),
     ["guidance", settings.join(", ")],
     ["sampler", `${sampler}${karras ? ", Karras" : ""}, ${request.steps} steps`],

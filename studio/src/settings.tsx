@@ -17,6 +17,8 @@ export const strengthText = (strength: Strength): string =>
 
 export interface DrawingForm {
   prompt: string;
+  /** After the prompt, for style guidance. */
+  style: string;
   negative: string;
   model: string;
   adapter: string;
@@ -39,6 +41,7 @@ export interface DrawingForm {
 
 export const usualDrawing: DrawingForm = {
   prompt: "a dog in the snow",
+  style: "",
   negative: "",
   model: "",
   adapter: "",
@@ -57,13 +60,15 @@ export const usualDrawing: DrawingForm = {
 
 /** The shared part of the job; each page adds its guidance. */
 export function drawingJob(form: DrawingForm): PicturesJob {
-  const { prompt, negative, model, adapter, strength, others, seed, sampler, karras, clipSkip, precision } = form;
+  const { prompt, style, negative, model, adapter, strength, others, seed, sampler, karras, clipSkip, precision } =
+    form;
   return {
     ...(model && { model }),
     ...(precision && { precision: precision as Precision["name"] }),
     adapters: adapter ? [{ name: adapter, strength }, ...others] : [],
     request: {
       prompt,
+      ...(style && { style }),
       negative,
       seed,
       karras,
@@ -79,10 +84,10 @@ export function drawingJob(form: DrawingForm): PicturesJob {
 /** The form that draws a picture again. */
 export function drawingOf(recipe: NonNullable<GalleryPicture["recipe"]>): Partial<DrawingForm> {
   const { request, model, adapters, computed } = recipe;
-  const { prompt, negative, scale, steps, seed, sampler, karras, clipSkip, width, height } = request;
+  const { prompt, style = "", negative, scale, steps, seed, sampler, karras, clipSkip, width, height } = request;
   const [first, ...others] = adapters.map(({ name, strength }) => ({ name, strength }));
   return {
-    ...{ prompt, negative, model, steps, seed, sampler, karras, clipSkip, others },
+    ...{ prompt, style, negative, model, steps, seed, sampler, karras, clipSkip, others },
     adapter: first?.name ?? "",
     strength: first?.strength ?? 1,
     width: width ?? null,
@@ -221,6 +226,13 @@ export function MoreSettings({ form, change, usual }: Part & { usual: Defaults }
   return (
     <details>
       <summary>More</summary>
+      <Field label="Style">
+        <input
+          value={form.style}
+          placeholder="such as: in digital art style"
+          onChange={(e) => change({ style: e.target.value })}
+        />
+      </Field>
       <Field label="Negative prompt">
         <input value={form.negative} onChange={(e) => change({ negative: e.target.value })} />
       </Field>

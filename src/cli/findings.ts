@@ -60,8 +60,12 @@ export async function findings(
     file: path ?? shipped("experiments/findings.json"),
     results: results ?? [shipped("results")].filter(existsSync),
   };
-  if (atHand) return tell(await findingsAtHand(request, out), output);
   await prepareFolder(out);
+  if (atHand) {
+    tell(await findingsAtHand(request, out), output);
+    output.say(`\n${join(out, "findings.json")}`);
+    return;
+  }
   const options = { folder: out, device, precision, threads, signal, onCompute: tellCompute(precision, output) };
   const plan = await planFindings(request, options);
   output.result.plan = plan;

@@ -43,18 +43,17 @@ export interface Findings {
   readonly findings: readonly FindingResult[];
   /** Margins with their reasons. */
   readonly margins: FindingsFile["margins"];
-  /** Where the results of each experiment came from; experiments without results are missing. */
-  readonly from: Readonly<Record<string, string>>;
 }
 
 /**
- * Decides the findings from the results at hand: those in `options.folder`, then those in `request.results`. Nothing is drawn.
+ * Decides the findings from the results at hand, those in `folder` and those in `request.results`, and writes them to
+ * `findings.json` in `folder`. Nothing is drawn.
  *
  * @throws TillerError if a file cannot be read, or results do not have the rows that claims are about.
  */
 export async function findingsAtHand(request: FindingsRequest, folder: string): Promise<Findings> {
   const file = await readFindings(request.file);
-  return decided(file, await resultsAtHand(file, [folder, ...request.results]));
+  return written(file, await resultsAtHand(file, [folder, ...request.results]), folder);
 }
 
 /**
@@ -80,9 +79,7 @@ export async function runFindings(
     await copyFile(join(folder, "results.json"), join(own, "results.json"));
     known.set(name, { results, folder: own });
   }
-  const findings = decided(file, known);
-  await writeWhole(join(folder, "findings.json"), `${JSON.stringify(findings, null, 2)}\n`);
-  return findings;
+  return written(file, known, folder);
 }
 
 /** What the experiments without whole results at hand still need, at the pace of steps measured now. */
@@ -124,10 +121,11 @@ async function resultsAtHand(file: FindingsFile, folders: readonly string[]): Pr
 const isWhole = (results: Results | undefined): boolean =>
   results !== undefined && results.units.done === results.units.total;
 
-function decided(file: FindingsFile, known: ReadonlyMap<string, AtHand>): Findings {
+async function written(file: FindingsFile, known: ReadonlyMap<string, AtHand>, folder: string): Promise<Findings> {
   const results = new Map([...known].map(([name, { results }]) => [name, results]));
-  const from = Object.fromEntries([...known].map(([name, { folder }]) => [name, folder]));
-  return { findings: decide(file, results), margins: file.margins, from };
+  const findings = { findings: decide(file, results), margins: file.margins };
+  await writeWhole(join(folder, "findings.json"), `${JSON.stringify(findings, null, 2)}\n`);
+  return findings;
 }
 
 /** Seconds on this machine. */

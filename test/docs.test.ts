@@ -42,7 +42,9 @@ const anchorOf = (heading: string) =>
 const anchorsOf = (page: string) => [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!));
 
 test("README has at most 900 words", () => {
-  expect(textOf("README.md").split(/\s+/).length).toBeLessThanOrEqual(900);
+  // Without what its numbers are made from.
+  const shown = textOf("README.md").replace(/<!--.*?-->/gs, "");
+  expect(shown.split(/\s+/).length).toBeLessThanOrEqual(900);
 });
 
 test.each(pages)("the links of %s are valid", (page) => {

@@ -11,7 +11,7 @@
  * with its 95 % interval if it is a difference. A fourth part asks for less: `mean`, `low`, `high`, `signed` (the mean with its
  * sign), `range` ("0.037 (0.026 to 0.048)"), `bare` (without the brackets), or `above` (in how many concepts it is above 0).
  * `{pictures | sixteen | cfg}` is a row's number of pictures, `{rows | sixteen | cfg}` its rows per step. `{findings}` is a table of
- * the findings in results/findings, `{summary}` their verdicts, `{finding | 4 | 1}` the effect of finding 4's first claim, `{verdict | 4}` its verdict.
+ * the findings in results/findings, `{summary}` their numbers by verdict, `{finding | 4 | 1}` the effect of finding 4's first claim, `{verdict | 4}` its verdict.
  */
 import { byConcept, combined, type Term } from "../src/experiments/combined.ts";
 import { type Interval, intervalOf } from "../src/experiments/crossed.ts";
@@ -46,7 +46,7 @@ function filled([first, ...rest]: readonly string[], sources: Sources): string {
     case "findings":
       return findingsTable(sources.findings());
     case "summary":
-      return summaryTable(sources.findings());
+      return summaryOf(sources.findings());
     case "finding":
       return shown(claimOf(rest, sources).effect, rest[2]);
     case "verdict":
@@ -131,13 +131,13 @@ function findingsTable({ findings }: Findings): string {
   ].join("\n");
 }
 
-/** Each finding's verdict, with the effect of its first claim. */
-function summaryTable({ findings }: Findings): string {
-  const rows = findings.map(({ number, says, verdict, claims: [first] }) => {
-    const effect = first ? `${first.says}: ${shown(first.effect, undefined)}` : "";
-    return `| ${number} | ${says} | ${verdict} | ${effect} | ${first?.concepts ?? 0} |`;
-  });
-  return ["| | the paper's finding | here | measured | concepts |", "| --- | --- | --- | --- | --- |", ...rows].join(
-    "\n",
-  );
-}
+/** The findings' numbers by verdict. */
+const summaryOf = ({ findings }: Findings): string =>
+  (["held", "contradicted", "undecided"] as const)
+    .flatMap((verdict) => {
+      const those = findings.filter((one) => one.verdict === verdict).map(({ number }) => String(number));
+      return those.length > 0
+        ? [`${[those.slice(0, -1).join(", "), those.at(-1)].filter(Boolean).join(" and ")} ${verdict}`]
+        : [];
+    })
+    .join(", ");

@@ -117,8 +117,8 @@ const measured = new Map<string, Measured[][]>();
 const at = (way: string, guidance: GuidanceName) => `${way} ${guidance}`;
 for (const concept of concepts) {
   const references: EncodedBy[] = [];
-  for (let i = 0; await exists(join(concept.images, `${i}.png`)); i++)
-    references.push(await featuresOf(join(concept.images, `${i}.png`)));
+  for (let i = 0; await exists(join(concept.images!, `${i}.png`)); i++)
+    references.push(await featuresOf(join(concept.images!, `${i}.png`)));
   const texts = await clip.texts(concept.prompts.map(({ about }) => about(concept.class)));
   for (const { name } of ways) {
     for (const guidance of names) {

@@ -37,31 +37,24 @@ import {
 import { precisionNames } from "../runtime/index.ts";
 import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
+import { conceptsSchema, editsSchema, promptsSchema } from "./concept-schema.ts";
+import { refuseSubjects } from "./subjects.ts";
+import { trainingFields } from "./training-fields.ts";
 
 const whole = z.number().int().positive();
 
-/** Training settings that an experiment may vary; the others are the method's. */
-const trainedFields = {
-  steps: whole.optional(),
-  rank: whole.optional(),
-  learningRate: z.number().positive().optional(),
-  batch: whole.optional(),
-  prior: z.boolean().optional(),
-  priorCount: whole.optional(),
-  seed: z.number().int().nonnegative().optional(),
-};
 const trainingMethod = z.enum(trainingMethodNames as [TrainingMethodName, ...TrainingMethodName[]]);
 
 /** Files may call the method `recipe`, its old name; results on disk do, so the parsed experiment does too. */
 const trainedSchemas = [
   z
-    .strictObject({ method: trainingMethod, ...trainedFields })
+    .strictObject({ method: trainingMethod, ...trainingFields })
     .transform(({ method, ...settings }) => ({ recipe: method, ...settings })),
-  z.strictObject({ recipe: trainingMethod, ...trainedFields }),
+  z.strictObject({ recipe: trainingMethod, ...trainingFields }),
 ] as const;
 
-/** Existing adapters, for the user's own concept. */
-const givenSchema = z.strictObject({ adapters: z.array(z.string()).min(1) });
+/** Existing adapters, for the user's own concept; none for the model itself. */
+const givenSchema = z.strictObject({ adapters: z.array(z.string()) });
 
 type ValueFields = {
   [N in SettingName]: z.ZodOptional<z.ZodType<SettingValues[N][], SettingValues[N] | readonly SettingValues[N][]>>;
@@ -76,16 +69,6 @@ const valueFields = Object.fromEntries(
 ) as unknown as ValueFields;
 
 const guidanceSchema = z.strictObject({ method: z.enum(guidanceNames), ...valueFields });
-
-const ownConceptSchema = z.strictObject({
-  name: z.string().regex(/^[\w.-]+$/, "must be made of letters, digits, dots, dashes and underscores"),
-  /** The folder of its pictures. */
-  images: z.string(),
-  /** The class noun: `cat`. */
-  class: z.string().min(1),
-  /** Whether it is a person or an animal, whose prompts include clothes. */
-  live: z.boolean(),
-});
 
 const computedSchema = z.strictObject({
   /** The library that computed. */
@@ -123,16 +106,26 @@ export const experimentSchema = z.strictObject({
   name: z.string().regex(/^\w[\w.-]*$/, "must be made of letters, digits, dots, dashes and underscores"),
   /** A folder, a single file, a hub id, or `dinghy`. */
   model: z.string().default(embeddedModel),
-  /** Fine-tuning methods, each with its settings; or existing adapters. */
-  personalisation: z.array(z.union([...trainedSchemas, givenSchema])).min(1),
+  /** The pre-trained model, when the model itself is a full fine-tune of it. */
+  base: z.string().optional(),
+  /** Fine-tuning methods, each with its settings; or existing adapters; the model itself by default. */
+  personalisation: z
+    .array(z.union([...trainedSchemas, givenSchema]))
+    .min(1)
+    .default([{ adapters: [] }]),
   /** Guidance methods, each with one or several values for each of its settings. */
   guidance: z.array(guidanceSchema).min(1),
   /** Pairs of rows by name, the first compared with the second: `["pg 0.6", "cfg+ag"]`. */
   compare: z.array(z.tuple([z.string(), z.string()])).optional(),
-  /** Concepts of the embedded world by name, or your own; all of the world's by default. */
-  concepts: z.union([z.literal("all"), z.array(z.union([z.string(), ownConceptSchema])).min(1)]).default("all"),
-  /** Names of prompts, or how many from each list, evenly spaced; all 31 by default. */
-  prompts: z.union([z.literal("all"), whole, z.array(z.string()).min(1)]).default("all"),
+  /**
+   * Concepts of the embedded world by name, your own, or styles; all of the world's by default. `none`: prompts alone, without a
+   * subject.
+   */
+  concepts: conceptsSchema,
+  /** Pictures to be edited by instructions, in place of concepts and prompts. */
+  edits: editsSchema.optional(),
+  /** Names of prompts, or how many from each list, evenly spaced; or a file of prompts without a subject. All 31 by default. */
+  prompts: promptsSchema,
   /** Pictures per prompt, with seeds from `seed` upwards. */
   pictures: whole.max(10_000).default(8),
   /** The first seed; 0 by default. */
@@ -200,7 +193,7 @@ export function parseExperiment(value: unknown, where = "the experiment"): Given
     throw new TillerError("experiment-invalid", `${where}: ${wrongSetting(parsed.error)}.`, { paths: [where] });
   const experiment = parsed.data;
   const names =
-    experiment.concepts === "all" ? [] : experiment.concepts.map((c) => (typeof c === "string" ? c : c.name));
+    typeof experiment.concepts === "string" ? [] : experiment.concepts.map((c) => (typeof c === "string" ? c : c.name));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     throw new TillerError("experiment-invalid", `${where}: concepts: ${twice} is listed twice.`, { paths: [where] });
@@ -224,6 +217,7 @@ export function parseExperiment(value: unknown, where = "the experiment"): Given
     }
   }
   refuseEncoders(experiment, where);
+  refuseSubjects(experiment, where);
   refuseImpossible(experiment, where);
   return experiment;
 }
@@ -342,6 +336,7 @@ export function armName(arm: Arm, arms: readonly Arm[]): string {
 /** The name of a fine-tuning method with the settings that the experiment varies; for given adapters, their files. */
 export function personalisationName(one: Personalisation, all: readonly Personalisation[]): string {
   if ("adapters" in one) {
+    if (one.adapters.length === 0) return "none";
     const given = all.filter((other) => "adapters" in other);
     const short = (files: readonly string[]) => files.map((file) => basename(file)).join(" + ");
     const alone = given.filter((other) => short(other.adapters) === short(one.adapters)).length === 1;

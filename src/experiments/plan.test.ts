@@ -25,7 +25,7 @@ async function keys(computed?: Computed) {
     ...(computed && { computed }),
   });
   const prompts = [{ name: "p", about: (subject: string) => `a ${subject}` }];
-  const concepts = [{ name: "c", class: "cat", live: true, images, prompts }];
+  const concepts = [{ name: "c", class: "cat", live: true, images, adapters: [], prompts }];
   const networks = { model: "1", encoders: ["2", "3", "dreambooth"] };
   const [cell] = await planOf(completedExperiment(given, usual), concepts, networks, "f");
   const { key: adapter, classFolder } = cell!.adapter!;

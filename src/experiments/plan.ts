@@ -31,6 +31,9 @@ export interface AdapterUnit {
   /** The class images, shared by the adapters of a class, and their number. */
   readonly classFolder: string;
   readonly classPictures: number;
+  /** What they show, and their side; the model's if undefined. */
+  readonly classPrompt: string;
+  readonly resolution: number | undefined;
   /** Training steps, and rows evaluated per step. */
   readonly steps: number;
   readonly rows: number;
@@ -50,6 +53,8 @@ export interface PictureUnit {
 export interface Identities {
   /** The model's. */
   readonly model: string;
+  /** The base's, if there is one. */
+  readonly base?: string | undefined;
   /** The encoders', in the order of their names, and how pictures are prepared for them. */
   readonly encoders: readonly string[];
 }
@@ -57,7 +62,7 @@ export interface Identities {
 export async function planOf(
   experiment: Experiment,
   concepts: readonly BenchConcept[],
-  { model, encoders }: Identities,
+  { model, base, encoders }: Identities,
   folder: string,
 ): Promise<Cell[]> {
   const { pictures, seed, steps, sampler, instruction } = experiment;
@@ -69,26 +74,30 @@ export async function planOf(
     Object.fromEntries(files.map(([name, file]) => [name, join(own, file)]));
   for (const personalisation of experiment.personalisation) {
     for (const concept of concepts) {
-      const references = await picturesIdentity(resolve(concept.images));
-      const given =
-        "adapters" in personalisation &&
-        (await Promise.all(
-          personalisation.adapters.map(async (spec) => {
-            const { file, strength = 1 } = parseAdapter(spec);
-            return [await modelIdentity(file), strength];
-          }),
-        ));
+      const given = await Promise.all(
+        adaptersOf(personalisation, concept).map(async (spec) => {
+          const { file, strength = 1 } = parseAdapter(spec);
+          return [await modelIdentity(file), strength];
+        }),
+      );
       const adapter =
         "recipe" in personalisation
-          ? adapterUnit(folder, experiment, model, personalisation, { ...concept, references })
+          ? adapterUnit(folder, experiment, model, personalisation, await withReferences(concept))
           : undefined;
-      const trained = given ? { form, model, adapters: given } : adapter!.key;
+      const own = given.length > 0 ? given : undefined;
+      const trained = adapter ? adapter.key : { form, model, adapters: given };
+      const sources = new Map<string, string>();
+      for (const { image } of concept.prompts) if (image !== undefined) sources.set(image, await modelIdentity(image));
       const units = armsOf(experiment).flatMap((arm) =>
         concept.prompts.map((prompt): PictureUnit => {
           const text = prompt.about(subjectOf(experiment, concept));
-          const contents = { form, trained, arm, text, pictures, seed, steps, sampler, instruction, computed };
-          const own = join(folder, "pictures", keyOf(contents));
-          return { folder: own, features: featureFiles(own), arm, prompt };
+          const { style } = prompt;
+          const image = prompt.image && sources.get(prompt.image);
+          // What is undefined does not enter the key: units of older experiments keep theirs.
+          const also = { base, style, image, adapters: adapter && own };
+          const contents = { form, trained, arm, text, pictures, seed, steps, sampler, instruction, computed, ...also };
+          const place = join(folder, "pictures", keyOf(contents));
+          return { folder: place, features: featureFiles(place), arm, prompt };
         }),
       );
       cells.push({ concept, personalisation, adapter, units });
@@ -97,12 +106,29 @@ export async function planOf(
   return cells;
 }
 
+/** Existing adapters of a cell, besides the one it trains. */
+export const adaptersOf = (personalisation: Personalisation, { adapters }: BenchConcept): readonly string[] => [
+  ...("adapters" in personalisation ? personalisation.adapters : []),
+  ...adapters,
+];
+
+interface Subject extends BenchConcept {
+  readonly images: string;
+  readonly references: string;
+}
+
+/** A concept that is trained on, with the hash of its pictures. */
+async function withReferences(concept: BenchConcept): Promise<Subject> {
+  const images = concept.images!;
+  return { ...concept, images, references: await picturesIdentity(resolve(images)) };
+}
+
 function adapterUnit(
   folder: string,
   { token, model: name, computed: drawnIn }: Experiment,
   model: string,
   { recipe, ...settings }: Extract<Personalisation, { recipe: TrainingMethodName }>,
-  { images, references, class: noun }: BenchConcept & { readonly references: string },
+  { images, references, class: noun }: Subject,
 ): AdapterUnit {
   // The key includes the method's defaults but no paths.
   const asked = { ...settings, token, class: noun };
@@ -111,10 +137,13 @@ function adapterUnit(
   const key = keyOf({ form, model, references, contents, computed });
   const own = join(folder, "adapters", key);
   const request = { ...asked, model: name, images, out: join(own, "adapter.safetensors"), resume: true };
-  const { prior, priorCount, steps, batch } = contents;
+  const { prior, priorCount, steps, batch, accumulate, classPrompt } = contents;
   // A short run may use fewer class images than asked for.
-  const classPictures = prior ? Math.min(priorCount, steps * batch) : 0;
-  const classFolder = join(folder, "class", keyOf({ form, model, class: noun, classPictures, computed }));
+  const classPictures = prior ? Math.min(priorCount, steps * batch * accumulate) : 0;
+  // Class images in the usual words and size keep the key that they had before these could be set.
+  const { resolution } = settings;
+  const unusual = { resolution, classPrompt: classPrompt === `a ${noun}` ? undefined : classPrompt };
+  const classFolder = join(folder, "class", keyOf({ form, model, class: noun, classPictures, computed, ...unusual }));
   return {
     recipe,
     request: { ...request, classImages: classFolder },
@@ -122,8 +151,10 @@ function adapterUnit(
     folder: own,
     classFolder,
     classPictures,
+    classPrompt,
+    resolution,
     steps,
-    rows: batch * (prior ? 2 : 1),
+    rows: batch * accumulate * (prior ? 2 : 1),
   };
 }
 

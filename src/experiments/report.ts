@@ -2,10 +2,9 @@
 import { join } from "node:path";
 import sharp from "sharp";
 import { withSource } from "#bytes";
-import { pictureNames } from "../images/folder.ts";
 import { encodersOf, type MetricName, metricLabels, metricsOf } from "../metrics/fidelity.ts";
 import { escaped } from "../plots/svg.ts";
-import type { BenchConcept } from "./concepts.ts";
+import { type BenchConcept, referenceFiles } from "./concepts.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
 import type { PromptResult } from "./prompt-result.ts";
 import { style } from "./report-style.ts";
@@ -91,9 +90,12 @@ const drawnBy = ({ computed: { engine, precision } }: Results["experiment"]): st
 
 async function referencesOf(concepts: readonly BenchConcept[]): Promise<string> {
   const rows = await Promise.all(
-    concepts.map(async ({ name, images }) => {
-      const pictures = await Promise.all((await pictureNames(images)).map((file) => picture(join(images, file), name)));
-      return `<div class="strip">${pictures.join("")}</div><p class="note">${escaped(name)}: instance images</p>`;
+    concepts.map(async (concept) => {
+      const { name } = concept;
+      const pictures = await Promise.all((await referenceFiles(concept)).map((file) => picture(file, name)));
+      if (pictures.length === 0) return "";
+      const what = concept.class === "" ? "reference pictures" : "instance images";
+      return `<div class="strip">${pictures.join("")}</div><p class="note">${escaped(name)}: ${what}</p>`;
     }),
   );
   return rows.join("\n");

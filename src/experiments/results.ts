@@ -1,12 +1,13 @@
 /** Gathers the results of an experiment's finished units. */
 import { join, relative } from "node:path";
+import { readPixels } from "#images";
 import { methodOf } from "../guidance/index.ts";
-import { decoded, pictureFolder } from "../images/folder.ts";
 import { byMetric, type EncodedBy, type MetricName, meanScores, metricLabels, scoresOf } from "../metrics/fidelity.ts";
 import { type Encoders, encodePicture } from "../metrics/open-encoders.ts";
 import { runtimeVersion } from "../runtime/index.ts";
 import { version } from "../version.ts";
 import { combined, type Term } from "./combined.ts";
+import { type BenchConcept, referenceFiles } from "./concepts.ts";
 import { type Interval, intervalOf } from "./crossed.ts";
 import { type Arm, armName, armsOf, type Experiment, personalisationName } from "./experiment.ts";
 import type { Cell, Identities } from "./plan.ts";
@@ -97,7 +98,7 @@ export async function gather(
     trainingSeconds += trained?.seconds ?? 0;
     if (trained) adapters.push(...trained.adapters.map((file) => relative(root, join(cell.adapter!.folder, file))));
     const { concept } = cell;
-    const known = references.get(concept.name) ?? (await referencesOf(concept.images, experiment, encoders));
+    const known = references.get(concept.name) ?? (await referencesOf(concept, experiment, encoders));
     references.set(concept.name, known);
     for (const unit of cell.units) {
       const { folder, arm, prompt } = unit;
@@ -193,12 +194,13 @@ export const intervals = (prompts: readonly PromptResult[], less?: readonly Prom
 
 /** The features of a concept's pictures; none if no metric compares with them. */
 async function referencesOf(
-  folder: string,
+  concept: BenchConcept,
   { metrics }: Experiment,
   encoders: Encoders,
 ): Promise<readonly EncodedBy[]> {
   if (metricLabels("subject", metrics) === "") return [];
   const features: EncodedBy[] = [];
-  for await (const one of decoded(await pictureFolder(folder))) features.push(await encodePicture(encoders, one));
+  for (const file of await referenceFiles(concept))
+    features.push(await encodePicture(encoders, await readPixels(file)));
   return features;
 }

@@ -93,15 +93,20 @@ const named = (experiment: Experiment): Experiment => withPaths(experiment, (nam
 
 /** The experiment with its paths mapped by `path`; an adapter's path comes with its strength. */
 function withPaths(experiment: Experiment, path: (name: string) => string): Experiment {
-  const { model, personalisation, concepts, encoders } = experiment;
+  const { model, base, personalisation, concepts, edits, prompts, encoders } = experiment;
   return {
     ...experiment,
     model: path(model),
+    base: base && path(base),
     personalisation: personalisation.map((one) => ("adapters" in one ? { adapters: one.adapters.map(path) } : one)),
     concepts:
-      concepts === "all"
+      typeof concepts === "string"
         ? concepts
-        : concepts.map((one) => (typeof one === "string" ? one : { ...one, images: path(one.images) })),
+        : concepts.map((one) =>
+            typeof one === "string" ? one : { ...one, images: path(one.images), adapters: one.adapters?.map(path) },
+          ),
+    edits: edits && { ...edits, images: path(edits.images) },
+    prompts: typeof prompts === "object" && "file" in prompts ? { ...prompts, file: path(prompts.file) } : prompts,
     encoders:
       encoders && Object.fromEntries(Object.entries(encoders).map(([name, model]) => [name, model && path(model)])),
   };

@@ -20,7 +20,7 @@ import type { TrainOptions } from "../training/run/train.ts";
 import { conceptsOf } from "./concepts.ts";
 import type { Experiment } from "./experiment.ts";
 import { modelIdentity } from "./identity.ts";
-import { type Cell, type Identities, planOf } from "./plan.ts";
+import { adaptersOf, type Cell, type Identities, planOf } from "./plan.ts";
 import { readDone } from "./store.ts";
 import {
   type AdapterRecord,
@@ -70,11 +70,13 @@ export async function identitiesOf(experiment: Experiment): Promise<Identities> 
   const folders = await encoderFolders(experiment.metrics, experiment.encoders ?? {});
   const encoders: string[] = [];
   for (const folder of folders.values()) encoders.push(await modelIdentity(folder));
-  const model = experiment.model === embeddedModel ? embeddedFolder : experiment.model;
+  const named = (model: string) => (model === embeddedModel ? embeddedFolder : model);
+  const { model, base } = experiment;
   return {
     // The embedded model's folder also holds encoders, which do not affect its pictures. Its tiller.json counts: class images
     // are drawn with its defaults.
-    model: await modelIdentity(model, ["clip", "vit"]),
+    model: await modelIdentity(named(model), ["clip", "vit"]),
+    ...(base !== undefined && { base: await modelIdentity(named(base), ["clip", "vit"]) }),
     encoders: [...encoders, experiment.protocol],
   };
 }
@@ -151,14 +153,11 @@ export async function runCells(
       if ((await doAdapter(adapter, concept, learning, telling(adapter.folder))) === "held") return "held";
       await left.finished(adapter.folder);
     }
-    const adapters = adapter
-      ? (await readDone<AdapterRecord>(adapter.folder))!.adapters.map((file) => join(adapter.folder, file))
-      : "adapters" in personalisation
-        ? personalisation.adapters
-        : [];
+    const trained = adapter ? (await readDone<AdapterRecord>(adapter.folder))!.adapters : [];
+    const adapters = [...trained.map((file) => join(adapter!.folder, file)), ...adaptersOf(personalisation, concept)];
     const missing = await without(cell.units, isMeasured);
     if (missing.length === 0) return "done";
-    pipeline ??= await Pipeline.load(experiment.model, { ...drawing, adapters });
+    pipeline ??= await Pipeline.load(experiment.model, { ...drawing, base: experiment.base, adapters });
     await pipeline.setAdapters(adapters);
     let outcome: "done" | "held" = "done";
     for (const missed of missing) {

@@ -63,8 +63,8 @@ export async function drawClass(
     const making = makeClassPictures(model, {
       folder: adapter.classFolder,
       count: adapter.classPictures,
-      prompt: `a ${noun}`,
-      resolution: undefined,
+      prompt: adapter.classPrompt,
+      resolution: adapter.resolution,
       seed: 0,
       load: options,
       signal: options.signal,
@@ -109,7 +109,16 @@ export async function doPictures(
     const began = performance.now();
     const seeds: number[] = [];
     let [rows, memory] = [0, 0];
-    const request = { prompt: text, ...arm, instruction, seed, count: pictures, steps, sampler };
+    const request = {
+      prompt: prompt.style === undefined ? text : `${text} ${prompt.style}`,
+      ...arm,
+      instruction,
+      seed,
+      count: pictures,
+      steps,
+      sampler,
+      ...(prompt.image !== undefined && { image: prompt.image }),
+    };
     for await (const event of pipeline.generate(request, { signal })) {
       if (event.type === "step") {
         onStep(event.picture * event.steps + event.step * event.batch, "drawing", `${arm.guidance}: ${text}`);

@@ -76,6 +76,52 @@ test.each([
   expect(() => parseExperiment(value, "file.json")).toThrow(refusal("experiment-invalid", "file.json", where));
 });
 
+describe("without a subject", () => {
+  const listed = { concepts: "none", prompts: { file: "p.txt" }, metrics: ["clipT"], personalisation: undefined };
+  const style = { name: "ink", images: "ink", style: "in ink" };
+  const parsed = (more: object) => () => parseExperiment({ ...least, ...listed, ...more });
+
+  test("the model itself draws, with adapters and a base if they are named", () => {
+    expect(parsed({ base: "b" })()).toMatchObject({ base: "b", personalisation: [{ adapters: [] }] });
+    expect(personalisationName({ adapters: [] }, [])).toBe("none");
+    expect(parsed({ concepts: [{ ...style, adapters: ["a.safetensors"] }], metrics: undefined })).not.toThrow();
+    expect(parsed({ concepts: undefined, prompts: undefined, edits: { images: "photos" } })).not.toThrow();
+  });
+
+  test.each<[what: string, object, ...string[]]>([
+    ["training", { personalisation: [{ method: "dreambooth" }] }, "personalisation"],
+    ["no file of prompts", { prompts: 3 }, "prompts"],
+    [
+      "metrics that need reference pictures",
+      { metrics: ["dino", "pickscore"], encoders: { dino: "d", pickscore: "p" } },
+      "metrics",
+      "DINO",
+    ],
+    ["a subject and a file of prompts", { concepts: ["black_cat"] }, "prompts"],
+    ["a subject beside a style", { concepts: ["black_cat", style] }, "concepts"],
+    ["edits beside concepts", { edits: { images: "photos" } }, "edits"],
+    ["edits beside prompts", { edits: { images: "photos" }, concepts: undefined }, "edits"],
+    ["a metric without its model", { metrics: ["pickscore"] }, "encoders", "pickscore"],
+    [
+      "dinghy's encoders beside another",
+      { metrics: ["clipT", "pickscore"], encoders: { pickscore: "p" } },
+      "encoders",
+      "clip",
+    ],
+  ])("%s is refused", (_, more, ...facts) => {
+    expect(parsed(more)).toThrow(refusal("experiment-invalid", ...facts));
+  });
+});
+
+test("any training setting may be varied, and names the rows", () => {
+  const personalisation = [1, 4].map((accumulate) => ({ method: "dreambooth", accumulate, schedule: "linear" }));
+  const { personalisation: parsed } = parseExperiment({ ...least, personalisation });
+  expect(parsed.map((one) => personalisationName(one, parsed))).toEqual([
+    "dreambooth, accumulate 1",
+    "dreambooth, accumulate 4",
+  ]);
+});
+
 describe("arms", () => {
   const armsFor = (guidance: unknown[]) => armsOf(parseExperiment({ ...least, guidance }));
 

@@ -44,6 +44,26 @@ test("ONNX Runtime in float32 keeps the old names", async () => {
   expect(await keys({ engine: "onnxruntime", precision: "float32" })).toEqual(ofBefore);
 });
 
+test("a base, a style, a source picture and a concept's own adapter each draw other pictures", async () => {
+  const given = parseExperiment({ name: "x", model: "m", guidance: [{ method: "cfg", scale: 2 }], pictures: 1 });
+  const picture = join(images, "a.png");
+  const key = async (base: string | undefined, prompt: object, adapters: string[] = []) => {
+    const prompts = [{ name: "p", about: () => "a cat", ...prompt }];
+    const concept = { name: "c", class: "", live: false, images, adapters, prompts };
+    const networks = { model: "1", base, encoders: ["2", "3", "dreambooth"] };
+    const [cell] = await planOf(completedExperiment(given, usual), [concept], networks, "f");
+    return basename(cell!.units[0]!.folder);
+  };
+  const keys = [
+    await key(undefined, {}),
+    await key("2", {}),
+    await key(undefined, { style: "in ink" }),
+    await key(undefined, { image: picture }),
+    await key(undefined, {}, [picture]),
+  ];
+  expect(new Set(keys).size).toBe(keys.length);
+});
+
 test("int8 draws other pictures with the same adapters", async () => {
   const { adapter, class: ofClass, pictures } = await keys({ engine: "onnxruntime", precision: "int8" });
   expect({ adapter, class: ofClass }).toEqual({ adapter: ofBefore.adapter, class: ofBefore.class });

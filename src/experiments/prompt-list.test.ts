@@ -19,13 +19,24 @@ async function listed(text: string | Uint8Array) {
 }
 
 test("PartiPrompts' cells are taken as they are: quotation marks, spaces and numbers", async () => {
-  const table = ["Prompt\tCategory\tChallenge\tNote", '"a" on a sign\tArts\tBasic\t', " 42 \tAbstract\tBasic\tx", "café\tArts\tBasic\t"];
-  expect(await listed(`${table.join("\n")}\n`)).toEqual([{ text: '"a" on a sign' }, { text: " 42 " }, { text: "café" }]);
+  const table = [
+    "Prompt\tCategory\tChallenge\tNote",
+    '"a" on a sign\tArts\tBasic\t',
+    " 42 \tAbstract\tBasic\tx",
+    "café\tArts\tBasic\t",
+  ];
+  expect(await listed(`${table.join("\n")}\n`)).toEqual([
+    { text: '"a" on a sign' },
+    { text: " 42 " },
+    { text: "café" },
+  ]);
   expect(await listed("Category\tPrompt\r\nArts\ta cat\r\n")).toEqual([{ text: "a cat" }]);
 });
 
 test("a row without a prompt is named by its line", async () => {
-  await expect(listed("Category\tPrompt\nArts\ta cat\nArts\n")).rejects.toThrow(refusal("experiment-invalid", "line 3"));
+  await expect(listed("Category\tPrompt\nArts\ta cat\nArts\n")).rejects.toThrow(
+    refusal("experiment-invalid", "line 3"),
+  );
 });
 
 test("StyleAligned's list has objects and a style on each line", async () => {

@@ -45,3 +45,7 @@ const promptsFileSchema = z.strictObject({ file: z.string(), count: whole.option
 export const promptsSchema = z
   .union([z.literal("all"), whole, z.array(z.string()).min(1), promptsFileSchema])
   .default("all");
+
+export type Concepts = z.output<typeof conceptsSchema>;
+export type Edits = z.output<typeof editsSchema>;
+export type Prompts = z.output<typeof promptsSchema>;

@@ -1,15 +1,24 @@
 /** What an experiment may draw: which of concepts, styles, edits, prompts, training and metrics go together. */
 import { TillerError } from "../errors/index.ts";
-import { metricLabels } from "../metrics/fidelity.ts";
-import type { GivenExperiment } from "./experiment.ts";
+import { type MetricName, metricLabels } from "../metrics/fidelity.ts";
+import type { Concepts, Edits, Prompts } from "./concept-schema.ts";
+
+/** The settings of an experiment that depend on each other here. */
+interface Drawn {
+  readonly concepts: Concepts;
+  readonly edits?: Edits | undefined;
+  readonly prompts: Prompts;
+  readonly personalisation: readonly object[];
+  readonly metrics: readonly MetricName[];
+}
 
 /** @throws TillerError `experiment-invalid` naming the setting that does not go with the others. */
-export function refuseSubjects(experiment: GivenExperiment, where: string): void {
+export function refuseSubjects(experiment: Drawn, where: string): void {
   const wrong = wrongSubjects(experiment);
   if (wrong !== undefined) throw new TillerError("experiment-invalid", `${where}: ${wrong}.`, { paths: [where] });
 }
 
-function wrongSubjects(experiment: GivenExperiment): string | undefined {
+function wrongSubjects(experiment: Drawn): string | undefined {
   const { concepts, edits, prompts, personalisation, metrics } = experiment;
   const listed = typeof prompts === "object" && "file" in prompts;
   const styles = typeof concepts === "object" && concepts.some((one) => typeof one === "object" && "style" in one);

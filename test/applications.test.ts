@@ -107,6 +107,7 @@ test("PairCustom: DreamSim of style adapters to their style's picture, each with
     ["fine-tuning", "guidance", "DreamSim"],
     [
       ["none", "cfg"],
+      ["none", "style"],
       ["none", "pg 0"],
     ],
   );

@@ -10,6 +10,7 @@ import { type EncodedBy, type EncoderName, encodersOf } from "../metrics/fidelit
 import type { Encoders } from "../metrics/open-encoders.ts";
 import type { Pipeline } from "../pipelines/pipeline.ts";
 import { encodePng } from "../recipe/png.ts";
+import { styledPrompt } from "../recipe/styled-prompt.ts";
 import { makeClassPictures } from "../training/data/class-pictures.ts";
 import { type TrainOptions, train } from "../training/run/train.ts";
 import type { BenchConcept } from "./concepts.ts";
@@ -110,13 +111,14 @@ export async function doPictures(
     const seeds: number[] = [];
     let [rows, memory] = [0, 0];
     const request = {
-      prompt: prompt.style === undefined ? text : `${text} ${prompt.style}`,
+      prompt: text,
       ...arm,
       instruction,
       seed,
       count: pictures,
       steps,
       sampler,
+      ...(prompt.style !== undefined && { style: prompt.style }),
       ...(prompt.image !== undefined && { image: prompt.image }),
     };
     for await (const event of pipeline.generate(request, { signal })) {
@@ -163,8 +165,9 @@ async function featuresBy(
   if (await exists(file)) return (await readJson(file, z.unknown())) as FeatureRecord;
   const encoder = encoders.get(name)!;
   const pixels = await Promise.all(seeds.map((seed) => readPixels(join(folder, `${seed}.png`))));
-  const named = prompt.about(subjectOf(experiment, concept));
-  const texts = encoder.texts && (await encoder.texts([prompt.about(concept.class), named])).map(packed);
+  const wordsFor = (subject: string) => styledPrompt({ prompt: prompt.about(subject), style: prompt.style });
+  const both = [concept.class, subjectOf(experiment, concept)].map(wordsFor);
+  const texts = encoder.texts && (await encoder.texts(both)).map(packed);
   const record: FeatureRecord = {
     pictures: (await encoder.pictures(pixels)).map(packed),
     ...(texts && { text: { class: texts[0]!, token: texts[1]! } }),

@@ -186,6 +186,7 @@ class Loop:
         self.request = one["request"]
         self.models = {0: fixtures.load(one, adapters=False), 1: fixtures.merged(one)}
         self.texts = {}
+        self.steps = self.request["steps"]
 
     def model(self, omega):
         if omega not in self.models:
@@ -217,10 +218,13 @@ class Loop:
                 base = e(0, null) + s * (e(0, c) - e(0, null))
                 return base + a * (tuned - base), None
             case "sag":
-                text = agnostic(c) if step < request["steps"] / 10 else c
+                text = agnostic(c) if step < self.steps / 10 else c
                 return e(1, null) + s * (e(1, text) - e(1, null)), None
             case "sag-additive":
                 return e(1, null) + s * (e(1, c) - e(1, null)) + (e(1, agnostic(c)) - e(1, c)), None
+            case "output-interpolation":
+                weak = w * e(1, null) + (1 - w) * e(0, null)
+                return weak + s * (e(1, c) - weak), None
             case "pg":
                 return e(w, null) + s * (e(1, c) - e(w, null)), None
             case "cfg++":

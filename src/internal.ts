@@ -44,6 +44,7 @@ export {
   completed,
   type GivenRequest,
   refuseInexactSeeds,
+  refuseWithoutPicture,
   settingFields,
   stepsOf,
   type UsualSettings,

@@ -9,7 +9,7 @@ import {
   samplerNames,
   TillerError,
 } from "../index.ts";
-import { completed, everyThird, type GivenSettings } from "../internal.ts";
+import { completed, everyThird, type GivenSettings, stepsOf } from "../internal.ts";
 import { drawingPace, type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
@@ -27,7 +27,7 @@ import { prepareFolder } from "./output-folder.ts";
 import { shortTime } from "./printable.ts";
 import { withPipeline } from "./session.ts";
 import { addSettingOptions, givenSettings, methodHelp, warnOfIdle } from "./setting-options.ts";
-import { optionOf, parseWhole } from "./values.ts";
+import { optionOf, parseNumber, parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
 interface GenerateOptions extends PictureOptions, GivenSettings {
@@ -35,6 +35,7 @@ interface GenerateOptions extends PictureOptions, GivenSettings {
   sampler?: SamplerName;
   steps?: number;
   seed?: number;
+  strength?: number;
   preview?: number;
   everyThird?: true;
 }
@@ -56,6 +57,11 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
     .option("--seed <n>", "first seed; gives the same noise as Diffusers on the CPU; default: 0", (text) =>
       parseWhole("--seed", text),
     )
+    .option(
+      "--strength <share>",
+      "how much of --image to give up, above 0 to 1: so much of the steps is drawn; default: 0.8, with --mask 1",
+      (text) => parseNumber("--strength", text),
+    )
     .option("--preview <n>", "also write a preview every n steps, to previews/", (text) =>
       parseWhole("--preview", text, 1),
     );
@@ -67,7 +73,8 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
 Example:
   tiller generate --model ./sd15 --adapter cat.safetensors:0.9 --prompt "a sks cat in the snow" \\
                   --omega 0.3 --seed 7 --count 4
-  tiller generate --from tiller-out/tiller-7-pg-w0.6.png --omega 0.3`,
+  tiller generate --from tiller-out/tiller-7-pg-w0.6.png --omega 0.3
+  tiller generate --image photo.jpg --mask mask.png --prompt "a red hat"`,
     )
     .action((options: GenerateOptions) => act(withEveryThird(options)));
 }
@@ -86,9 +93,9 @@ function withEveryThird({ everyThird: asked, ...options }: GenerateOptions): Gen
 export async function generate(options: GenerateOptions, world: World, output: Output): Promise<void> {
   const began = performance.now();
   const recipe = await recipeFrom(options);
-  const { guidance, sampler, steps, seed } = options;
+  const { guidance, sampler, steps, seed, strength } = options;
   const given = requestOf(
-    { ...(await givenRequest(options)), guidance, ...givenSettings(options), sampler, steps, seed },
+    { ...(await givenRequest(options)), guidance, ...givenSettings(options), sampler, steps, seed, strength },
     recipe,
   );
   const choice = chooseModel(options, recipe);
@@ -99,7 +106,7 @@ export async function generate(options: GenerateOptions, world: World, output: O
   await withPipeline(choice, options, world, output, async (pipeline) => {
     const request = completed(given, pipeline.defaults);
     warnOfIdle(options, [request.guidance], output);
-    const pace = drawingPace(request.steps * request.count);
+    const pace = drawingPace(stepsOf(request) * request.count);
     await makePictures(
       pipeline,
       request,
@@ -124,12 +131,18 @@ export async function generate(options: GenerateOptions, world: World, output: O
   output.say(`${files} in ${shortTime((performance.now() - began) / 1000)}, loading included`);
 }
 
-/** Warns if an adapter file has changed since the repeated recipe. */
+/** Warns if an adapter file, or what the picture starts from, is not the repeated recipe's. */
 function warnOfChange(from: Recipe | undefined, now: Recipe, output: Output): void {
   for (const { file, sha256 } of from?.adapters ?? []) {
     const same = now.adapters.find((adapter) => adapter.file === file);
     if (sha256 !== undefined && same?.sha256 !== undefined && same.sha256 !== sha256) {
       output.warn(`${file} has changed since the picture was made: this one will differ`);
+    }
+  }
+  for (const role of ["image", "mask"] as const) {
+    const [before, given] = [from?.request[role], now.request[role]];
+    if (before && given && before.sha256 !== given.sha256) {
+      output.warn(`--${role} ${given.file} is not the ${role} that the picture was made from: this one will differ`);
     }
   }
 }

@@ -20,7 +20,7 @@ export interface MadePicture {
 export interface MakeOptions {
   readonly folder: string;
   /** Additional settings to include in file names. */
-  readonly naming?: readonly (SettingName | "steps" | "sampler")[];
+  readonly naming?: readonly (SettingName | "steps" | "sampler" | "strength")[];
   /** Steps between previews, which are written to the subfolder `previews`. */
   readonly previewEvery?: number | undefined;
   /** Steps of earlier requests, and the progress of all requests. */
@@ -85,12 +85,13 @@ export async function makePictures(
 
 /** `tiller-<seed>-<guidance>[-w<omega>]`, followed by settings that are changed or requested. */
 function stemOf(request: FullRequest, naming: MakeOptions["naming"] = []): string {
-  const { seed, guidance, steps, sampler } = request;
+  const { seed, guidance, steps, sampler, strength } = request;
   const parts = [`tiller-${seed}-${guidance}`];
   for (const { setting, value } of namingSettings(guidance, request, (name) => naming.includes(name))) {
     parts.push(`${setting.short}${value}`);
   }
   if (naming.includes("steps")) parts.push(`n${steps}`);
   if (naming.includes("sampler")) parts.push(sampler);
+  if (naming.includes("strength")) parts.push(`strength${strength}`);
   return parts.join("-");
 }

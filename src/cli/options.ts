@@ -27,6 +27,7 @@ import {
   placeOf,
   readText,
   refuseInexactSeeds,
+  refuseWithoutPicture,
   settingNames,
   settingOf,
   settingsNamed,
@@ -62,6 +63,8 @@ export interface PictureOptions extends CommonOptions {
   count?: number;
   width?: number;
   height?: number;
+  image?: string;
+  mask?: string;
   from?: string;
   out: string;
   profile?: true;
@@ -126,6 +129,11 @@ export function addPictureOptions(command: Command): Command {
     .option("--count <n>", "number of pictures, each with the next seed; default: 1", (text) =>
       parseWhole("--count", text, 1),
     )
+    .option(
+      "--image <file>",
+      "a picture to start from, scaled to cover the size and cut around its centre; default size: its shape in as many pixels as the model's own",
+    )
+    .option("--mask <file>", "what to repaint of --image: white; as large as --image")
     .option("--width <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--width", text))
     .option("--height <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--height", text))
     .option("--from <picture.png>", "repeat the recipe of a picture; other options override it")
@@ -217,8 +225,9 @@ export type RequestOptions = { [K in keyof PictureRequest]?: PictureRequest[K] |
 /** @throws TillerError if the instruction file cannot be read. */
 export async function givenRequest(options: PictureOptions): Promise<RequestOptions> {
   const { prompt, style, negative, karras, clipSkip, count, width, height } = options;
+  const [image, mask] = [options.image, options.mask].map((file) => file && placeOf(file));
   const instruction = options.instruction === undefined ? undefined : await instructionIn(options.instruction);
-  return { prompt, style, negative, instruction, karras, clipSkip, count, width, height };
+  return { prompt, style, negative, instruction, karras, clipSkip, count, width, height, image, mask };
 }
 
 /** The text of a file without its final line break; "" for none. */
@@ -251,6 +260,7 @@ export function requestOf(given: RequestOptions, recipe: Recipe | undefined): Gi
     const unmet = parsed.data.guidance && unmetEvaluations(parsed.data.guidance, parsed.data);
     if (unmet) throw new TillerError("option-invalid", `${optionOf(unmet.name)} ${unmet.why}.`);
     refuseInexactSeeds(parsed.data);
+    refuseWithoutPicture(parsed.data);
     return parsed.data;
   }
   const issue = parsed.error.issues[0]!;
@@ -269,7 +279,9 @@ type Issue = NonNullable<ReturnType<typeof pictureRequestSchema.safeParse>["erro
 function explained(issue: Issue): string {
   switch (issue.code) {
     case "too_small":
-      return `is too small: the minimum is ${issue.minimum}`;
+      return issue.inclusive === false
+        ? `is too small: it must be more than ${issue.minimum}`
+        : `is too small: the minimum is ${issue.minimum}`;
     case "too_big":
       return `is too large: the maximum is ${issue.maximum}`;
     case "not_multiple_of":

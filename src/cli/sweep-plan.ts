@@ -20,16 +20,19 @@ export type Axes = { readonly [N in SettingName]?: readonly SettingValues[N][] }
   readonly guidance: readonly GuidanceName[];
   readonly sampler: readonly SamplerName[];
   readonly steps: readonly number[];
+  /** Of the picture to start from; empty without one, and for the default. */
+  readonly strength?: readonly number[];
   readonly seed: readonly number[];
 };
 
-export type AxisName = "guidance" | SettingName | "sampler" | "steps";
+export type AxisName = "guidance" | SettingName | "sampler" | "steps" | "strength";
 
 /** One combination, without settings that its method does not use. */
 export type Setting = GivenSettings & {
   readonly guidance: GuidanceName;
   readonly sampler: SamplerName;
   readonly steps: number;
+  readonly strength?: number;
 };
 
 export interface SweepPlan {
@@ -75,7 +78,7 @@ export function planSweep(axes: Axes, usual: Pick<UsualSettings, "scale" | "omeg
       `This sweep has ${settings.length * seeds.length} pictures, and the limit is ${mostPictures}: shorten its lists.`,
     );
   }
-  const varied = (["guidance", ...settingNames, "sampler", "steps"] as const).filter(
+  const varied = (["guidance", ...settingNames, "sampler", "steps", "strength"] as const).filter(
     (axis) => new Set(settings.map((setting) => setting[axis]).filter((value) => value !== undefined)).size > 1,
   );
   return { settings, seeds, varied, ...arrange(settings, seeds, varied) };
@@ -83,12 +86,15 @@ export function planSweep(axes: Axes, usual: Pick<UsualSettings, "scale" | "omeg
 
 function combine(axes: Axes, usual: GivenSettings): Setting[] {
   const settings: Setting[] = [];
+  const strengths = axes.strength?.length ? axes.strength.map((strength) => ({ strength })) : [{}];
   for (const guidance of axes.guidance) {
     for (const sampler of axes.sampler) {
       for (const steps of axes.steps) {
-        for (const values of combinations(guidance, axes, usual)) {
-          settings.push({ guidance, sampler, steps, ...values });
-          if (settings.length > mostPictures) return settings;
+        for (const strength of strengths) {
+          for (const values of combinations(guidance, axes, usual)) {
+            settings.push({ guidance, sampler, steps, ...strength, ...values });
+            if (settings.length > mostPictures) return settings;
+          }
         }
       }
     }
@@ -183,6 +189,8 @@ function axisLabel(axis: AxisName, setting: Setting): string {
       return setting[axis];
     case "steps":
       return `${setting.steps} steps`;
+    case "strength":
+      return `strength ${setting.strength}`;
     default:
       return axisText(axis, setting[axis]!);
   }

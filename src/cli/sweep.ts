@@ -17,6 +17,7 @@ import {
   settingNames,
   settingOf,
   shortName,
+  stepsOf,
   strengthText,
   toldOf,
   type UsualSettings,
@@ -37,7 +38,7 @@ import {
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import { shortTime } from "./printable.ts";
-import { parseWholes } from "./ranges.ts";
+import { parseNumbers, parseWholes } from "./ranges.ts";
 import { withPipeline } from "./session.ts";
 import { addSettingOptions, methodHelp, methodsWith, warnOfIdle } from "./setting-options.ts";
 import { type Axes, axisText, planSweep, type Setting, type SweepPlan } from "./sweep-plan.ts";
@@ -62,6 +63,11 @@ export function addSweep(program: Command, act: (options: SweepOptions) => Promi
   addSettingOptions(command, "list")
     .option("--sampler <names>", `a list of ${samplerNames.join(", ")}`, names("--sampler", samplerNames))
     .option("--steps <list>", "a list of step counts", numbers("--steps"))
+    .option(
+      "--strength <list>",
+      "a list of how much of --image to give up, above 0 to 1; default: 0.8, with --mask 1",
+      (text) => parseNumbers("--strength", text),
+    )
     .option("--seed <list>", "a list of seeds; with --count, that many from each", numbers("--seed"));
   addCommonOptions(command)
     .addHelpText(
@@ -125,7 +131,7 @@ async function makeSweep(
   const sheet = lazySheet(plan, choice, requests[0]!);
   const runs = consecutive(plan.seeds);
   const total = plan.settings.length * plan.seeds.length;
-  const pace = drawingPace(requests.reduce((sum, { steps }) => sum + steps, 0) * plan.seeds.length);
+  const pace = drawingPace(requests.reduce((sum, one) => sum + stepsOf(one), 0) * plan.seeds.length);
   let stepsBefore = 0;
   try {
     for (const [s, request] of requests.entries()) {
@@ -148,7 +154,7 @@ async function makeSweep(
           world,
           output,
         );
-        stepsBefore += request.steps * length;
+        stepsBefore += stepsOf(request) * length;
       }
     }
   } finally {
@@ -191,6 +197,7 @@ function axesOf(options: SweepOptions, recipe: Recipe | undefined, usual: UsualS
   return {
     guidance,
     ...(Object.fromEntries(lists) as Pick<Axes, SettingName>),
+    strength: options.strength ?? (recipe?.request.strength === undefined ? [] : [recipe.request.strength]),
     sampler: options.sampler ?? [defaults.sampler],
     steps: options.steps ?? [defaults.steps],
     seed: [...new Set(seeds)],
@@ -214,7 +221,7 @@ function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
 /** The settings that all pictures share. */
 function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, { width, height }: Pixels): string {
   const varies = (axis: keyof Setting) => (plan.varied as readonly string[]).includes(axis);
-  const { guidance, sampler, steps } = request;
+  const { guidance, sampler, steps, strength } = request;
   const told = varies("guidance") ? {} : toldOf(guidance, request);
   return [
     shortName(choice.model),
@@ -223,6 +230,7 @@ function subtitleOf(plan: SweepPlan, choice: ModelChoice, request: FullRequest, 
     ...settingNames.flatMap((name) => (name in told && !varies(name) ? [axisText(name, told[name]!)] : [])),
     ...(varies("sampler") ? [] : [request.karras ? `${sampler} karras` : sampler]),
     ...(varies("steps") ? [] : [`${steps} steps`]),
+    ...(strength === undefined || varies("strength") ? [] : [`strength ${strength}`]),
     ...(plan.seeds.length === 1 ? [`seed ${plan.seeds[0]}`] : []),
     `${width} × ${height}`,
   ].join(" · ");

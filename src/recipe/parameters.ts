@@ -24,6 +24,7 @@ export function parametersText(recipe: Recipe, width: number, height: number): s
     ["Model", shortName(model)],
     ["Guidance", guidance],
   ];
+  if (request.strength !== undefined) pairs.push(["Denoising strength", request.strength]);
   if (request.clipSkip > 0) pairs.push(["Clip skip", request.clipSkip + 1]); // There, 1 means the last layer.
   for (const { name, label } of settingsOf(guidance)) {
     const value = settings[name];

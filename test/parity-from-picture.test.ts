@@ -1,0 +1,106 @@
+/** Pictures that start from a picture, against Diffusers' pipelines and its schedulers: fixtures of parity/from_picture.py. */
+
+import { readFileSync } from "node:fs";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { jsonObject, readJson } from "../src/bytes/json-file.ts";
+import { readBytes, readSafetensors, writeSafetensors } from "../src/bytes/safetensors.ts";
+import { writeWhole } from "../src/bytes/write-whole.ts";
+import { fitted } from "../src/images/fit.ts";
+import { type PictureRequest, Pipeline, type Pixels } from "../src/index.ts";
+import { fixture, reference } from "./fixtures.ts";
+
+interface Case {
+  readonly name: string;
+  readonly pipeline: "sd15" | "sd21-v" | "inpainting" | "sana";
+  readonly adapters?: readonly { readonly file: string; readonly strength: number }[];
+  readonly lora?: string;
+  readonly mask: boolean;
+  readonly request: PictureRequest;
+}
+
+const cases = JSON.parse(readFileSync(fixture("from-picture/cases.json"), "utf8")) as Case[];
+const stored = await reference("../from-picture/pictures.safetensors");
+
+async function pixels(name: string): Promise<Pixels> {
+  const { shape, data } = await stored(name);
+  return { width: shape[1]!, height: shape[0]!, data: Uint8Array.from(data) };
+}
+
+/** The tiny SD 1.5 with the fixture's first layer of nine channels. */
+let inpainting: string;
+beforeAll(async () => {
+  inpainting = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  await cp(fixture("pipelines/sd15"), inpainting, { recursive: true });
+  const config = join(inpainting, "unet", "config.json");
+  await writeWhole(config, JSON.stringify({ ...(await readJson(config, jsonObject)), in_channels: 9 }));
+  const [unet, wider] = [
+    await readSafetensors(fixture("pipelines/sd15/unet/diffusion_pytorch_model.safetensors")),
+    await readSafetensors(fixture("from-picture/pictures.safetensors")),
+  ];
+  const tensors = new Map(unet.tensors).set("conv_in.weight", wider.tensors.get("conv_in.weight")!);
+  await writeSafetensors(
+    join(inpainting, "unet", "diffusion_pytorch_model.safetensors"),
+    await Promise.all([...tensors].map(async ([name, ref]) => ({ ...ref, name, data: await readBytes(ref) }))),
+  );
+});
+afterAll(() => rm(inpainting, { recursive: true }));
+
+/** Share of the pixels with every channel within 1 of the reference. */
+function agreement(found: Uint8Array, expected: ArrayLike<number>): number {
+  let close = 0;
+  for (let pixel = 0; pixel < found.length; pixel += 3) {
+    if ([0, 1, 2].every((c) => Math.abs(found[pixel + c]! - expected[pixel + c]!) <= 1)) close++;
+  }
+  return (close * 3) / found.length;
+}
+
+/** Each model and its adapters are opened once. */
+const opened = new Map<string, Promise<Pipeline>>();
+afterAll(async () => {
+  for (const pipeline of opened.values()) await (await pipeline).close();
+});
+
+function open({ pipeline, adapters, lora }: Case): Promise<Pipeline> {
+  const model = { inpainting, sana: fixture("sana-pipeline/model") }[pipeline as string];
+  const files = adapters?.map(({ file, strength }) => ({ file: fixture(`adapters/${file}`), strength }));
+  const key = JSON.stringify([pipeline, files]);
+  const loading =
+    opened.get(key) ??
+    Pipeline.load(model ?? fixture(`pipelines/${pipeline}`), {
+      adapters: files ?? [fixture(`sana-pipeline/${lora}`)],
+      device: "cpu",
+    });
+  opened.set(key, loading);
+  return loading;
+}
+
+describe("the same seed and picture give Diffusers' picture:", () => {
+  test.each(cases.map((one) => [one.name, one] as const))("%s", async (name, one) => {
+    const prefix = one.pipeline === "sana" ? "sana-" : "";
+    const expected = await stored(name);
+    const image = await pixels(`${prefix}photo`);
+    const request = { ...one.request, image, ...(one.mask && { mask: await pixels(`${prefix}mask`) }) };
+    const pipeline = await open(one);
+    for await (const event of pipeline.generate(request)) {
+      if (event.type !== "picture") continue;
+      expect([event.height, event.width, 3]).toEqual([...expected.shape]);
+      expect(agreement(event.data, expected.data)).toBeGreaterThanOrEqual(0.999);
+    }
+  });
+});
+
+test.each([
+  [32, 32],
+  [48, 16],
+  [24, 64],
+  [96, 64],
+])("a picture is fitted to %d x %d as by PIL's ImageOps.fit, within 1/255", async (width, height) => {
+  const found = fitted(await pixels("odd"), { width, height });
+  const expected = (await stored(`fitted ${width}x${height}`)).data;
+  expect(found.data.length).toBe(expected.length);
+  // PIL's weights are fixed-point numbers of 22 bits, so a sum may round to the other side.
+  expect(Math.max(...found.data.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThanOrEqual(1);
+});

@@ -10,6 +10,7 @@ import {
   type PictureInspection,
   type PicturesInspection,
   type Recipe,
+  type RecordedPicture,
 } from "../index.ts";
 import { strengthText } from "../internal.ts";
 import { addCommonOptions } from "./options.ts";
@@ -172,8 +173,14 @@ function recipeRows({ tiller, model, base, variant, config, prediction, adapters
     ["made by", `Tiller ${tiller}`],
     ...(given as string[][]),
     ...adapters.map(({ file, strength }) => ["adapter", `${file}:${strengthText(strength)}`]),
-    ...Object.entries(request).map(([key, value]) => [key, String(value).replaceAll("\n", "\\n")]),
+    ...Object.entries(request).map(([key, value]) => [key, shownSetting(value)]),
   ];
+}
+
+/** A setting in one line; of a picture that the recipe starts from, the file and the beginning of its hash. */
+function shownSetting(value: string | number | boolean | RecordedPicture | undefined): string {
+  if (typeof value !== "object") return String(value).replaceAll("\n", "\\n");
+  return `${value.file ?? "passed as pixels"} (SHA-256 ${value.sha256.slice(0, 12)}…)`;
 }
 
 function amountCells(amount: Amount): string[] {

@@ -176,12 +176,15 @@ export async function writeSafetensors(
  *
  * @throws TillerError if the file is gone or shorter than when it was opened.
  */
-export async function readBytes({ name, source, offset, byteLength }: TensorRef): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBytes(
+  { name, source, offset, byteLength }: TensorRef,
+  memory?: ArrayBuffer,
+): Promise<Uint8Array<ArrayBuffer>> {
   if (byteLength > mostBytes)
     throw new TillerError("file-too-large", `${name} in ${source.name} is too large to read.`, {
       paths: [source.name],
     });
-  const bytes = await source.read(offset, byteLength);
+  const bytes = await source.read(offset, byteLength, memory);
   if (bytes.byteLength === byteLength) return bytes;
   throw new TillerError(
     "file-changed",

@@ -8,8 +8,12 @@ export interface ByteSource {
   readonly path?: string | undefined;
   /** Whether every read goes over the network. */
   readonly remote?: boolean | undefined;
-  /** Reads `length` bytes from `at`; fewer only at the end of the source. */
-  read(at: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Reads `length` bytes from `at`; fewer only at the end of the source.
+   *
+   * @param memory Memory of at least that length to read into, for a source that can.
+   */
+  read(at: number, length: number, memory?: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** An empty source, for tensors of which only the shapes matter. */

@@ -53,6 +53,8 @@ export interface Model extends Omit<ModelFiles, "defaults"> {
   readonly training: TrainingDefaults;
   /** Components that a strength blends between two checkpoints. */
   readonly steered: readonly string[];
+  /** See {@link Part.widened}, by component. */
+  readonly widened?: Readonly<Record<string, string>>;
   readonly adapters: AdapterNames;
 }
 
@@ -214,6 +216,11 @@ export interface KeyPrefix {
 export interface Part {
   /** Supported classes, as named in model_index.json. */
   readonly classes: readonly string[];
+  /**
+   * Key of the kernel that takes the latents: a fine-tune that is given more than its base, a picture beside the latents, has further
+   * input channels there. What the base lacks counts as 0.
+   */
+  readonly widened?: string;
   /** Renames older files' keys to the current ones. */
   readonly keys?: (checkpoint: Checkpoint) => Checkpoint;
   /** @throws TillerError if the config is for another task. */

@@ -9,14 +9,15 @@ import { refuseStoredTypes } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
 import { guidanceNames } from "../guidance/index.ts";
 import { fetchFile } from "../hub/file.ts";
-import { parseHubName } from "../hub/id.ts";
+import { type HubName, parseHubName } from "../hub/id.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { samplerNames } from "../samplers/index.ts";
+import { pairsOf } from "../weights/blend.ts";
 import { listFolder, openCheckpoint } from "../weights/checkpoint.ts";
 import { chooseWeightFiles, hasVariant } from "../weights/weight-files.ts";
 import { embeddedFolder, embeddedModel } from "./embedded.ts";
 import { families } from "./families.ts";
-import type { Component, Family, Model, ModelFiles, SplitComponent } from "./family.ts";
+import type { Component, Family, Model, ModelFiles, Part, SplitComponent } from "./family.ts";
 
 /** How a model is opened and downloaded. */
 export interface OpenModelOptions extends HubOptions {
@@ -24,6 +25,8 @@ export interface OpenModelOptions extends HubOptions {
   readonly variant?: string | undefined;
   /** For a single file: a Diffusers folder or hub id that gives the tokenizer and any configs, which override derived ones. */
   readonly config?: string | undefined;
+  /** For a folder or repository of single networks: the model they were fine-tuned from, which gives everything else. */
+  readonly base?: string | undefined;
   /** What the network predicts, whatever its files say. */
   readonly prediction?: "epsilon" | "v_prediction" | undefined;
 }
@@ -82,7 +85,9 @@ export async function openModelFiles(model: string, options: OpenModelOptions = 
       ...options,
       onProgress: undefined,
     });
-    const family = familyOf(await readJson(join(indexOnly, "model_index.json"), modelIndex), model);
+    const index = join(indexOnly, "model_index.json");
+    if (!(await exists(index))) return openParts(indexOnly, options, { name: model, kind: "hub" }, hub);
+    const family = familyOf(await readJson(index, modelIndex), model);
     const snapshot = await fetchSnapshot(hub, (names) => modelFiles(model, family, names, options.variant), options);
     return openFolder(snapshot, options, { name: model, kind: "hub" });
   }
@@ -123,11 +128,14 @@ function familyOf({ _class_name }: z.infer<typeof modelIndex>, name: string): Fa
 
 async function openFolder(
   folder: string,
-  { variant }: OpenModelOptions,
+  options: OpenModelOptions,
   as: Pick<ModelFiles, "name" | "kind"> = { name: basename(resolve(folder)), kind: "folder" },
 ): Promise<FoundModel> {
   const indexFile = join(folder, "model_index.json");
-  if (!(await exists(indexFile))) throw await noIndex(folder);
+  if (!(await exists(indexFile))) {
+    if ((await partsIn(folder)).length > 0) return openParts(folder, options, as);
+    throw await noIndex(folder);
+  }
   const index = await readJson(indexFile, modelIndex);
   const family = familyOf(index, folder);
   const parts = Object.entries(family.parts);
@@ -141,18 +149,12 @@ async function openFolder(
       );
     }
   }
+  const { variant } = options;
   if (variant !== undefined) {
     refuseUnknownVariant(folder, await Promise.all(parts.map(([part]) => listFolder(join(folder, part)))), variant);
   }
   const components = new Map<string, Component>();
-  for (const [name, { keys, check }] of parts) {
-    const config = await readJson(join(folder, name, "config.json"), jsonObject);
-    const weights = await openCheckpoint(join(folder, name), variant);
-    refuseUnmerged(join(folder, name), weights.keys());
-    const component = { config, weights: keys ? keys(weights) : weights };
-    check?.(component, folder);
-    components.set(name, component);
-  }
+  for (const [name, part] of parts) components.set(name, await openPart(folder, name, part, variant));
   const files = {
     ...as,
     components,
@@ -161,6 +163,88 @@ async function openFolder(
     defaults: await ownDefaults(folder),
   };
   return { family, files };
+}
+
+async function openPart(folder: string, name: string, { keys, check }: Part, variant?: string): Promise<Component> {
+  const config = await readJson(join(folder, name, "config.json"), jsonObject);
+  const weights = await openCheckpoint(join(folder, name), variant);
+  refuseUnmerged(join(folder, name), weights.keys());
+  const component = { config, weights: keys ? keys(weights) : weights };
+  check?.(component, folder);
+  return component;
+}
+
+/** The sub-folders of a folder that are a part of some family's models. */
+async function partsIn(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of allParts) if (await exists(join(folder, name, "config.json"))) found.push(name);
+  return found;
+}
+
+const allParts = [...new Set(families.flatMap(({ parts }) => Object.keys(parts)))];
+
+/**
+ * Opens a folder that holds only some networks of a model, such as a fine-tuned U-Net; the rest is the base's.
+ *
+ * @param hub The repository, if the folder has only its configs so far.
+ */
+async function openParts(
+  folder: string,
+  options: OpenModelOptions,
+  as: Pick<ModelFiles, "name" | "kind">,
+  hub?: HubName,
+): Promise<FoundModel> {
+  const { base, variant } = options;
+  const found = await partsIn(folder);
+  if (base === undefined) {
+    throw new TillerError(
+      "model-incomplete",
+      `${as.kind === "hub" ? as.name : folder} holds only ${found.map((name) => `${name}/`).join(" and ")}: give the model it was fine-tuned from with --base.`,
+      { paths: [folder] },
+    );
+  }
+  const { family, files } = await openModelFiles(base, { ...options, base: undefined });
+  const parts = Object.entries(family.parts).filter(([name]) => found.includes(name));
+  if (parts.length === 0) {
+    throw new TillerError(
+      "models-differ",
+      `${as.name} has ${found.join(" and ")}, which the base ${base}, a ${family.name} model, has not: give the model it was fine-tuned from.`,
+      { paths: [folder, base] },
+    );
+  }
+  const place = hub
+    ? await fetchSnapshot(hub, (names) => parts.flatMap(([name]) => partFiles(as.name, name, names, variant)), options)
+    : folder;
+  const components = new Map(files.components);
+  for (const [name, part] of parts) {
+    const component = await openPart(place, name, part, variant);
+    refuseOtherForm(component, files.components.get(name)!, join(place, name), part);
+    components.set(name, component);
+  }
+  return { family, files: { ...files, ...as, components, warnings: [], defaults: await ownDefaults(place) } };
+}
+
+/** Config keys that may differ between a network and the one it was fine-tuned from. */
+const free = new Set(["sample_size", "dropout", "attention_dropout", "torch_dtype", "dtype", "transformers_version"]);
+
+/** A value of a config; a list of one and the same number stands for the number. */
+const written = (value: unknown): string =>
+  JSON.stringify(Array.isArray(value) && new Set(value).size === 1 ? value[0] : value);
+
+/** Refuses a network that another base belongs to. */
+function refuseOtherForm(own: Component, base: Component, where: string, { widened }: Part): void {
+  for (const [key, value] of Object.entries(own.config)) {
+    const other = base.config[key];
+    if (key.startsWith("_") || free.has(key) || (key === "in_channels" && widened !== undefined)) continue;
+    if (value === null || other === undefined || other === null) continue;
+    if (written(value) === written(other)) continue;
+    throw new TillerError(
+      "models-differ",
+      `${where} does not fit the base: its config.json has ${key} ${JSON.stringify(value)} and the base's ${JSON.stringify(other)}; give the model it was fine-tuned from.`,
+      { paths: [where] },
+    );
+  }
+  pairsOf(own.weights, base.weights, widened);
 }
 
 /** Refuses a network saved with an adapter's layers in it: without them it would not be what its author trained. */
@@ -304,7 +388,9 @@ async function configFolder(config: string, family: Family, options: OpenModelOp
 /** @throws TillerError if the repository is not a Diffusers pipeline. */
 function modelIndexOf(id: string, names: readonly string[]): string[] {
   if (names.includes("model_index.json")) return ["model_index.json"];
+  const parts = allParts.map((part) => `${part}/config.json`).filter((name) => names.includes(name));
   const single = names.filter((name) => /^[^/]+\.(safetensors|ckpt)$/.test(name));
+  if (parts.length > 0 && single.length === 0) return parts;
   throw new TillerError(
     "model-not-found",
     single.length > 0
@@ -320,16 +406,19 @@ function modelFiles(id: string, family: Family, names: readonly string[], varian
   const filesOf = (part: string) =>
     names.filter((name) => name.startsWith(`${part}/`)).map((name) => name.slice(part.length + 1));
   if (variant !== undefined) refuseUnknownVariant(id, parts.map(filesOf), variant);
-  const weights = parts.flatMap((part) => {
-    const chosen = chooseWeightFiles(filesOf(part), variant);
-    if (!chosen) {
-      throw new TillerError("weights-missing", `${id} has no PyTorch or safetensors weights in ${part}/.`, {
-        paths: [id],
-      });
-    }
-    return chosen.names.map((name) => `${part}/${name}`);
-  });
-  return [...configFiles(family, names), ...weights];
+  return [...configFiles(family, names), ...parts.flatMap((part) => weightFiles(id, part, filesOf(part), variant))];
+}
+
+function weightFiles(id: string, part: string, files: readonly string[], variant: string | undefined): string[] {
+  const chosen = chooseWeightFiles(files, variant);
+  if (chosen) return chosen.names.map((name) => `${part}/${name}`);
+  throw new TillerError("weights-missing", `${id} has no PyTorch or safetensors weights in ${part}/.`, { paths: [id] });
+}
+
+/** The files of one part of a repository. */
+function partFiles(id: string, part: string, names: readonly string[], variant: string | undefined): string[] {
+  const files = names.filter((name) => name.startsWith(`${part}/`)).map((name) => name.slice(part.length + 1));
+  return [`${part}/config.json`, ...weightFiles(id, part, files, variant)];
 }
 
 function configFiles(family: Family, names: readonly string[]): string[] {

@@ -68,6 +68,14 @@ interface Built {
   readonly inputs: AdapterInputs;
 }
 
+/** Weights that are inputs of the graphs, kept by the engine. */
+export interface OpenWeights {
+  /** By component. */
+  readonly keys: ByComponent<ReadonlySet<string>>;
+  /** Those among a graph's inputs. */
+  feeds(inputs: Iterable<string>): Readonly<Record<string, Kept>>;
+}
+
 /** Where the networks have branches for adapters. */
 type Sites = ByComponent<ReadonlySet<string>>;
 
@@ -77,6 +85,7 @@ export async function buildDenoiser(
   source: DenoiserSource,
   loaded: readonly LoadedAdapter[],
   attention: AttentionForm = "exact",
+  open?: OpenWeights,
 ): Promise<Denoiser> {
   const { components, text } = source;
   const apart = mustBeApart(source);
@@ -92,7 +101,11 @@ export async function buildDenoiser(
         union(pathsMatching(components.get(name)!, source.adapters.usual[name]), touched.get(name) ?? new Set()),
       ]),
     );
-    const modules = modulesOf(components, { sites, float32: source.denoiser.float32 });
+    const modules = modulesOf(components, {
+      sites,
+      ...(open && { open: open.keys }),
+      float32: source.denoiser.float32,
+    });
     const graphs = {
       text: text.graph(modules),
       prepare: byRow(source.denoiser.prepare(modules)),
@@ -111,6 +124,8 @@ export async function buildDenoiser(
     }
     return { graphs, sites };
   };
+
+  const weightsOf = ({ inputs }: Session) => open?.feeds(inputs.keys()) ?? {};
 
   let { graphs, sites } = design(adaptersOf(loaded));
   let current = loaded;
@@ -135,7 +150,10 @@ export async function buildDenoiser(
   await buildAll();
 
   const buildSkipping = async (clipSkip: number) => {
-    const session = await engine.compile(labels.text, text.graph(modulesOf(components, { sites }), { clipSkip }));
+    const session = await engine.compile(
+      labels.text,
+      text.graph(modulesOf(components, { sites, ...(open && { open: open.keys }) }), { clipSkip }),
+    );
     return { session, inputs: await loadAdapterInputs(engine, session, components, current) };
   };
   const textEncoderSkipping = (clipSkip: number): Promise<Built> =>
@@ -176,7 +194,13 @@ export async function buildDenoiser(
       const ofText = rows.map(({ strength, textStrength = strength }) => textStrength);
       const encoded = text.feeds
         ? await engine.hold({ ...(await textStates(session, text.feeds, rows)) })
-        : await session.keep({ ...tokenFeeds(rows), ...learned, ...inputs.factors, ...inputs.strengths(ofText) });
+        : await session.keep({
+            ...tokenFeeds(rows),
+            ...learned,
+            ...inputs.factors,
+            ...inputs.strengths(ofText),
+            ...weightsOf(session),
+          });
       if (apart) await release(["text"]);
       return { strengths, text: encoded, release: () => engine.drop(encoded) };
     },
@@ -190,12 +214,14 @@ export async function buildDenoiser(
         row: int32([rows.length], rows),
         ...prepare.inputs.factors,
         ...prepare.inputs.strengths(batch),
+        ...weightsOf(prepare.session),
       });
       const strengthFeeds = predict.inputs.strengths(batch);
       const held = await engine.hold(strengthFeeds);
       return {
         feeds: {
           ...(predict.inputs.factors as Readonly<Record<string, Kept>>),
+          ...weightsOf(predict.session),
           ...Object.fromEntries(Object.keys(graphs.prepare).map((name) => [name, prepared])),
           ...Object.fromEntries(Object.keys(strengthFeeds).map((name) => [name, held])),
         },

@@ -86,8 +86,8 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
     signal,
     onProgress: ({ file, received, total }) => onProgress?.({ what: `downloading ${file}`, loaded: received, total }),
   };
-  const open = (which: string) => openModel(which, { ...download, variant, config, prediction });
-  const model = await open(name);
+  const open = (which: string, base?: string) => openModel(which, { ...download, variant, config, prediction, base });
+  const model = await open(name, options.base);
   const base = options.base === undefined ? undefined : await open(options.base);
   const tokenizer = await loadTokenizer(model.tokenizerFolder);
   let adapters = await openAdapters(options.adapters ?? [], model, download);

@@ -1,19 +1,17 @@
 /**
  * Predicts all rows of a guidance method, with the networks they need.
  *
- * With adapters, one network serves every row. A full fine-tune needs a network for each strength: the model itself at 1, its
- * base at 0, and in between their blend, theta_omega = omega theta_ft + (1 - omega) theta_pre.
+ * With adapters, one network serves every row. A full fine-tune needs others for rows of another strength: its base at 0, and
+ * in between a blend of the two.
  */
-import { cacheFolder, exists, join, makeFolder, stampOf, startHash } from "#bytes";
-import { readSafetensors } from "../bytes/safetensors.ts";
-import type { Component, Model, Tokens } from "../families/family.ts";
+import type { Model, Tokens } from "../families/family.ts";
 import type { ComputedRows } from "../guidance/evaluations.ts";
 import type { Row, RowText } from "../guidance/guidance.ts";
 import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, rowOf, stackRows, type Tensor } from "../runtime/index.ts";
-import { blendCheckpoints } from "../weights/blend.ts";
 import type { LoadedAdapter } from "./adapter-inputs.ts";
-import { buildDenoiser, type Conditioning, type Denoiser, type DenoiserSource, type TextRow } from "./denoiser.ts";
+import { buildDenoiser, type Conditioning, type Denoiser, type TextRow } from "./denoiser.ts";
+import { type WeakNetworks, weakNetworks } from "./weak-networks.ts";
 
 /** The rows' encoded texts, for any number of pictures. They stay in the worker until released. */
 export interface EncodedMethod {
@@ -57,20 +55,9 @@ export async function buildPredictor(
 ): Promise<Predictor> {
   let loaded = adapters;
   const main = await buildDenoiser(engine, model, loaded, attention);
-  let weak: { strength: number; denoiser: Denoiser } | undefined;
-
-  const denoiserAt = async (strength: number): Promise<Denoiser> => {
-    if (!base || strength === 1) return main;
-    if (weak?.strength !== strength) {
-      await weak?.denoiser.release();
-      weak = undefined;
-      weak = {
-        strength,
-        denoiser: await buildDenoiser(engine, await between(model, base, strength), loaded, attention),
-      };
-    }
-    return weak.denoiser;
-  };
+  const weak: WeakNetworks | undefined = base && weakNetworks(engine, model, base, attention);
+  const denoiserAt = (strength: number): Denoiser | Promise<Denoiser> =>
+    weak && strength !== 1 ? weak.at(strength, loaded) : main;
 
   return {
     oneAtATime: base !== undefined || main.apart,
@@ -131,40 +118,7 @@ export async function buildPredictor(
     async setAdapters(next) {
       await main.setAdapters(next);
       loaded = next;
-      await weak?.denoiser.setAdapters(next);
+      await weak?.setAdapters(next);
     },
   };
-}
-
-/** The model at a strength between `base` (0) and `model` (1); each blend is written once to the user's cache folder. */
-async function between(model: Model, base: Model, strength: number): Promise<DenoiserSource> {
-  if (strength === 0) return base;
-  const components = new Map(model.components);
-  for (const name of model.steered) {
-    const [tuned, pre] = [model.components.get(name)!, base.components.get(name)!];
-    components.set(name, { config: tuned.config, weights: await cachedBlend(name, tuned, pre, strength) });
-  }
-  return { ...model, components };
-}
-
-async function cachedBlend(part: string, model: Component, base: Component, strength: number) {
-  const folder = join(cacheFolder(), "blends");
-  await makeFolder(folder);
-  const file = join(folder, `${await contentKey(part, [model, base], strength)}.safetensors`);
-  return (await exists(file))
-    ? (await readSafetensors(file)).tensors
-    : blendCheckpoints(model.weights, base.weights, strength, file);
-}
-
-/** A key of the part of the model (one file may hold them all), the source files, their sizes and times, and the strength. */
-async function contentKey(part: string, components: readonly Component[], strength: number): Promise<string> {
-  const hash = startHash();
-  hash.update(`${part}|${strength}`);
-  for (const { weights } of components) {
-    for (const file of new Set([...weights.values()].map(({ source }) => source.name))) {
-      hash.update(`|${file}|${await stampOf(file)}`);
-    }
-    hash.update("||");
-  }
-  return (await hash.digest()).slice(0, 32);
 }

@@ -47,6 +47,10 @@ export interface Engine {
   compile(name: string, outputs: Outputs): Promise<Session>;
   /** Keeps tensors in the worker, for inputs of the same names in later runs. */
   hold(tensors: Readonly<Record<string, Tensor>>): Promise<Kept>;
+  /** As {@link hold}, but moves their memory there instead of copying it: the caller may no longer use it. */
+  give(tensors: Readonly<Record<string, Tensor>>): Promise<Kept>;
+  /** Gives back what {@link give} moved, which is then no longer kept. */
+  take(kept: Kept): Promise<Readonly<Record<string, Tensor>>>;
   drop(kept: Kept): Promise<void>;
   /** Releases every session and stops the thread; with profiling on, returns the time per operator. */
   close(): Promise<readonly OperatorTime[]>;

@@ -15,6 +15,8 @@ export interface Host {
   /** The outputs; empty if they are kept under the number `keep`. */
   run(session: number, feeds: Feeds, keep?: number): Promise<Readonly<Record<string, Tensor>>>;
   hold(keep: number, tensors: Readonly<Record<string, Tensor>>): Promise<void>;
+  give(keep: number, tensors: Readonly<Record<string, Tensor>>): Promise<void>;
+  take(keep: number): Promise<Readonly<Record<string, Tensor>>>;
   drop(keep: number): Promise<void>;
   release(session: number): Promise<void>;
   /** Releases everything; with profiling on, returns the time per operator. */
@@ -80,6 +82,12 @@ export async function engineOn(
       await host.hold(kept, tensors);
       return { kept };
     },
+    async give(tensors) {
+      const kept = ++serial;
+      await host.give(kept, tensors);
+      return { kept };
+    },
+    take: ({ kept }) => host.take(kept),
     drop: ({ kept }) => host.drop(kept),
     close: () => host.close(),
   };

@@ -6,8 +6,11 @@ import { refusal } from "../../test/refusal.ts";
 import { fromFloat32 } from "../bytes/elements.ts";
 import { readBytes, readFloat32, readSafetensors, writeSafetensors } from "../bytes/safetensors.ts";
 import type { DType } from "../bytes/tensor-ref.ts";
-import { blendCheckpoints } from "./blend.ts";
+import { blendTensor, pairsOf, writeBlend } from "./blend.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+
+const blendCheckpoints = async (tuned: Checkpoint, base: Checkpoint, omega: number, file: string) =>
+  writeBlend(pairsOf(tuned, base), omega, file);
 
 let folder: string;
 beforeAll(async () => {
@@ -94,4 +97,18 @@ test("models that do not belong together are refused with the first key and both
   );
   await expect(blendCheckpoints(tuned, tuned, Number.NaN, file)).rejects.toThrow(refusal("setting-invalid", "omega"));
   expect((await readdir(folder)).filter((name) => name.includes("never"))).toEqual([]);
+});
+
+test("a kernel with further input channels is blended with zeros there", async () => {
+  const kernel = (name: string, channels: number) =>
+    checkpoint(name, {
+      w: { values: Array.from({ length: 2 * channels * 3 }, (_, i) => i + 1), shape: [2, channels, 3, 1] },
+    });
+  const [wide, narrow] = [await kernel("wide", 3), await kernel("narrow", 2)];
+  expect(() => pairsOf(wide, narrow)).toThrow(refusal("models-differ", "[2, 3, 3, 1]", "[2, 2, 3, 1]"));
+  expect(() => pairsOf(narrow, wide, "w")).toThrow(refusal("models-differ"));
+  const pair = pairsOf(wide, narrow, "w").get("w")!;
+  const at = async (omega: number) => [...(await blendTensor(pair, omega))];
+  expect(await at(1)).toEqual(Array.from({ length: 18 }, (_, i) => i + 1));
+  expect(await at(0)).toEqual([1, 2, 3, 4, 5, 6, 0, 0, 0, 7, 8, 9, 10, 11, 12, 0, 0, 0]);
 });

@@ -1,33 +1,43 @@
-/** Blends a full fine-tune with its pre-trained model: the checkpoint is written once, then memory-mapped. */
+/**
+ * A full fine-tune blended with its pre-trained model: theta_omega = omega theta_ft + (1 - omega) theta_pre, in float32, each product
+ * and the sum rounded, as in PyTorch.
+ */
 
-import { holdComputable } from "../bytes/computable.ts";
-import { fromFloat32, isFloat, toFloat32 } from "../bytes/elements.ts";
+import { areComputable } from "../bytes/computable.ts";
+import { type FloatDType, fromFloat32, isFloat, toFloat32 } from "../bytes/elements.ts";
 import { readBytes, readSafetensors, type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
 import { bytesPerElement, type TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** Elements mixed at a time: about 16 MB for each buffer in flight, whatever the tensors' size. */
-const pieceLength = 1 << 22;
+/** Elements mixed at a time: about 4 MB for each buffer in flight, whatever the tensors' size. */
+const pieceLength = 1 << 20;
+
+/** A tensor of the fine-tuned model and the same one of the pre-trained model. */
+export interface Pair {
+  readonly tuned: TensorRef;
+  readonly pre: TensorRef;
+}
 
 /**
- * Writes theta_omega = omega theta_ft + (1 - omega) theta_pre to one safetensors file and opens it [paper, section 4: full
- * fine-tunes such as Diffusion-DPO]. Mixed in float32, piece by piece, and stored in the fine-tuned tensor's dtype.
- * Integer tensors are taken from the fine-tuned checkpoint.
+ * The weights in float32 that omega stands for: those of the fine-tuned and of the pre-trained model.
  *
- * @param omega Usually 0 (pre-trained) to 1 (fine-tuned); any finite number.
- * @throws TillerError if the two do not have the same keys and shapes, or `file` cannot be written; or if omega is
- *   not finite.
+ * @throws TillerError if omega is not finite.
  */
-export async function blendCheckpoints(
-  fineTuned: Checkpoint,
-  base: Checkpoint,
-  omega: number,
-  file: string,
-): Promise<Checkpoint> {
+export function sharesOf(omega: number): readonly [number, number] {
   if (!Number.isFinite(omega))
     throw new TillerError("setting-invalid", `omega is ${omega}; it must be a number, usually from 0 to 1.`);
-  const tensors: TensorData[] = [];
+  return [Math.fround(omega), Math.fround(1 - omega)];
+}
+
+/**
+ * The tensors of two checkpoints in pairs, by key.
+ *
+ * @param widened Key of a kernel that may have further input channels in the fine-tuned model; the pre-trained model's count as 0.
+ * @throws TillerError if the two do not have the same keys and shapes.
+ */
+export function pairsOf(fineTuned: Checkpoint, base: Checkpoint, widened?: string): ReadonlyMap<string, Pair> {
+  const pairs = new Map<string, Pair>();
   for (const [name, tuned] of fineTuned) {
     const pre = base.get(name);
     if (!pre)
@@ -36,15 +46,15 @@ export async function blendCheckpoints(
         `The base model has no ${name}, which ${tuned.source.name} has: pass the model it was fine-tuned from.`,
         { paths: [tuned.source.name] },
       );
-    const [a, b] = [tuned, pre].map(({ shape }) => `[${shape.join(", ")}]`);
-    if (a !== b) {
+    if (!(name === widened ? fits(tuned.shape, pre.shape) : String(tuned.shape) === String(pre.shape))) {
+      const [a, b] = [tuned, pre].map(({ shape }) => `[${shape.join(", ")}]`);
       throw new TillerError(
         "models-differ",
         `${name} has shape ${a} in ${tuned.source.name} but ${b} in ${pre.source.name}: pass the model it was fine-tuned from as the base.`,
         { paths: [tuned.source.name, pre.source.name] },
       );
     }
-    tensors.push({ name, dtype: tuned.dtype, shape: tuned.shape, data: () => mix(tuned, pre, omega) });
+    pairs.set(name, { tuned, pre });
   }
   for (const [name, { source: baseSource }] of base) {
     if (!fineTuned.has(name)) {
@@ -55,32 +65,133 @@ export async function blendCheckpoints(
       );
     }
   }
+  return pairs;
+}
+
+/** Whether kernels are equal in shape, except that `wide` may have more input channels. */
+const fits = ([out, channels, ...kernel]: readonly number[], [sameOut, fewer, ...sameKernel]: readonly number[]) =>
+  out === sameOut && channels! >= fewer! && String(kernel) === String(sameKernel);
+
+/** Whether both are the same bytes of the same file, so that every blend is the tensor itself. */
+export const isShared = ({ tuned, pre }: Pair): boolean =>
+  tuned.source.name === pre.source.name && tuned.offset === pre.offset && tuned.byteLength === pre.byteLength;
+
+/** Whether a pair is blended; integers and shared tensors are taken from the fine-tuned model. */
+export const isBlended = (pair: Pair): boolean =>
+  isFloat(pair.tuned.dtype) && isFloat(pair.pre.dtype) && !isShared(pair);
+
+/**
+ * Writes a blend to one safetensors file, each tensor in the fine-tuned one's dtype, and opens it.
+ *
+ * @param omega Usually 0 (pre-trained) to 1 (fine-tuned); any finite number.
+ * @throws TillerError if `file` cannot be written, a value becomes too large to compute with, or omega is not finite.
+ */
+export async function writeBlend(pairs: ReadonlyMap<string, Pair>, omega: number, file: string): Promise<Checkpoint> {
+  sharesOf(omega);
+  const tensors = [...pairs].map(([name, pair]): TensorData => {
+    const { dtype, shape } = pair.tuned;
+    return { name, dtype, shape, data: () => (isBlended(pair) ? stored(pair, omega) : whole(pair.tuned)) };
+  });
   await writeSafetensors(file, tensors, { format: "pt" });
   return (await readSafetensors(file)).tensors;
 }
 
-async function* mix(tuned: TensorRef, pre: TensorRef, omega: number): AsyncGenerator<Uint8Array> {
-  const length = tuned.byteLength / bytesPerElement[tuned.dtype];
-  for (let from = 0; from < length; from += pieceLength) {
-    const count = Math.min(pieceLength, length - from);
-    const stored = await readBytes(piece(tuned, from, count));
-    if (!isFloat(tuned.dtype) || !isFloat(pre.dtype)) {
-      yield stored;
-      continue;
-    }
-    const mixed = toFloat32(stored, tuned.dtype);
-    const other = toFloat32(await readBytes(piece(pre, from, count)), pre.dtype);
-    for (let i = 0; i < count; i++) mixed[i] = omega * mixed[i]! + (1 - omega) * other[i]!;
-    const blended = fromFloat32(mixed, tuned.dtype);
-    if (!holdComputable(blended, tuned.dtype)) {
+async function* stored(pair: Pair, omega: number): AsyncGenerator<Uint8Array> {
+  for await (const part of mix(pair, omega)) yield fromFloat32(part, pair.tuned.dtype as FloatDType);
+}
+
+async function* whole(ref: TensorRef): AsyncGenerator<Uint8Array> {
+  yield await readBytes(ref);
+}
+
+/** A blended tensor in float32, piece by piece, rounded to the fine-tuned one's dtype; written to `into` if given. */
+async function* mix({ tuned, pre }: Pair, omega: number, into?: Float32Array): AsyncGenerator<Float32Array> {
+  const [a, b] = sharesOf(omega);
+  const { dtype } = tuned;
+  if (!isFloat(dtype) || !isFloat(pre.dtype)) throw new RangeError(`${tuned.name} holds integers`);
+  const length = tuned.byteLength / bytesPerElement[dtype];
+  // Of a kernel with further input channels, the pre-trained model has the first `narrow` of every `wide` elements.
+  const [wide, narrow] = [tuned, pre].map(({ shape }) => shape.slice(1).reduce((x, y) => x * y, 1)) as [number, number];
+  const whole = wide === narrow;
+  const step = whole ? pieceLength : Math.max(1, Math.floor(pieceLength / wide)) * wide;
+  const most = Math.min(step, length);
+  // A piece of each is read while the one before is mixed.
+  const memories = [0, 1].map(() => [
+    new ArrayBuffer(most * bytesPerElement[dtype]),
+    new ArrayBuffer(most * bytesPerElement[pre.dtype]),
+  ]);
+  const read = async (from: number): Promise<readonly [Float32Array, Float32Array]> => {
+    const count = Math.min(step, length - from);
+    const [ourMemory, theirMemory] = memories[(from / step) % 2]!;
+    const ofPre = (elements: number) => (whole ? elements : (elements / wide) * narrow);
+    const [ours, theirs] = await Promise.all([
+      readBytes(piece(tuned, from, count), ourMemory),
+      readBytes(piece(pre, ofPre(from), ofPre(count)), theirMemory),
+    ]);
+    const given = toFloat32(theirs, pre.dtype as FloatDType);
+    return [toFloat32(ours, dtype), whole ? given : widen(given, narrow, wide)];
+  };
+  let next = read(0);
+  for (let from = 0; from < length; from += step) {
+    const [ours, theirs] = await next;
+    if (from + step < length) next = read(from + step);
+    const mixed = into?.subarray(from, from + ours.length) ?? ours;
+    add(mixed, ours, a, theirs, b);
+    if (dtype !== "float32") mixed.set(toFloat32(fromFloat32(mixed, dtype), dtype));
+    // Between 0 and 1 no value is beyond the larger of the two, and these have been checked.
+    if (!(omega >= 0 && omega <= 1) && !areComputable(mixed)) {
+      if (from + step < length) await next;
       throw new TillerError(
         "not-finite",
         `${tuned.name} of ${tuned.source.name} has values too large to compute with at omega ${omega}: choose an omega nearer to 1.`,
         { paths: [tuned.source.name] },
       );
     }
-    yield blended;
+    yield mixed;
   }
+}
+
+/** a x + b y, each product and the sum rounded to float32. */
+function add(sum: Float32Array, x: Float32Array, a: number, y: Float32Array, b: number): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = Math.fround(a * x[i]!) + Math.fround(b * y[i]!);
+}
+
+/**
+ * A blended tensor in float32.
+ *
+ * @param into Memory for it.
+ * @throws TillerError if a value becomes too large to compute with, or omega is not finite.
+ */
+export async function blendTensor(pair: Pair, omega: number, into?: Float32Array): Promise<Float32Array> {
+  const { byteLength, dtype } = pair.tuned;
+  const blended = into ?? new Float32Array(byteLength / bytesPerElement[dtype]);
+  for await (const _ of mix(pair, omega, blended));
+  return blended;
+}
+
+/** Rows of `narrow` elements, padded with zeros to `wide`. */
+function widen(values: Float32Array, narrow: number, wide: number): Float32Array {
+  const padded = new Float32Array((values.length / narrow) * wide);
+  for (let row = 0; row * narrow < values.length; row++)
+    padded.set(values.subarray(row * narrow, (row + 1) * narrow), row * wide);
+  return padded;
+}
+
+/** A blended tensor whose values are computed when they are read, at the omega of that moment. */
+export function blendedRef(pair: Pair, omega: () => number): TensorRef {
+  const { name, byteLength } = pair.tuned;
+  return {
+    ...pair.tuned,
+    source: {
+      name: `a blend of ${name}`,
+      size: byteLength,
+      async read(at, length) {
+        const bytes = fromFloat32(await blendTensor(pair, omega()), pair.tuned.dtype as FloatDType);
+        return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset + at, length);
+      },
+    },
+    offset: 0,
+  };
 }
 
 /** Elements `from` to `from + count` of the flattened tensor. */

@@ -16,8 +16,8 @@ export async function withSource<T>(file: string, use: (source: ByteSource) => P
       name: path,
       path,
       size,
-      read: (at, length) =>
-        open ? readFrom(handle, at, length) : withHandle(path, (later) => readFrom(later, at, length)),
+      read: (at, length, memory) =>
+        open ? readFrom(handle, at, length, memory) : withHandle(path, (later) => readFrom(later, at, length, memory)),
     };
     try {
       return await use(source);
@@ -47,8 +47,13 @@ async function withHandle<T>(
   }
 }
 
-async function readFrom(handle: FileHandle, at: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
+async function readFrom(
+  handle: FileHandle,
+  at: number,
+  length: number,
+  memory = new ArrayBuffer(length),
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(memory, 0, length);
   let done = 0;
   while (done < length) {
     const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, 1 << 30), at + done);

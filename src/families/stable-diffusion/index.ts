@@ -27,12 +27,14 @@ const classes = [
   "StableDiffusionPipelineSafe",
 ];
 
+const latentsKernel = "conv_in.weight";
+
 export const stableDiffusion: Family = {
   name: "Stable Diffusion",
   runs: "StableDiffusionPipeline (SD 1.x and 2.x)",
   classes,
   parts: {
-    unet: { classes: ["UNet2DConditionModel"], check: drawsLatents },
+    unet: { classes: ["UNet2DConditionModel"], check: drawsLatents, widened: latentsKernel },
     vae: { classes: ["AutoencoderKL"], keys: presentVaeKeys },
     text_encoder: { classes: ["CLIPTextModel", "CLIPTextModelWithProjection"], keys: presentClipKeys },
   },
@@ -76,6 +78,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
     defaults: { ...defaultsOf(config, latents), ...defaults },
     training: { weightDecay: 1e-2 },
     steered: ["unet", "text_encoder"],
+    widened: { unet: latentsKernel },
     adapters: adapterNames(crossAttentions(config)),
   };
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import {
+  cp,
   lstat,
   mkdir,
   mkdtemp,
@@ -135,6 +136,19 @@ describe("a model on the hub", () => {
     const index = JSON.stringify({ weight_map: Object.fromEntries(shards) });
     hub.files.set("unet/diffusion_pytorch_model.safetensors.index.json", Buffer.from(index));
     expect([...(await open()).components.get("unet")!.weights.keys()]).toEqual(["a", "b"]);
+  });
+
+  test("with only a U-Net is downloaded alone, and the base gives the rest", async () => {
+    await open();
+    const base = join(root, "base");
+    await cp(snapshot(), base, { recursive: true, dereference: true });
+    await rm(cacheFolder, { recursive: true });
+    for (const name of [...hub.files.keys()]) if (!name.startsWith("unet/")) hub.files.delete(name);
+    await expect(open()).rejects.toThrow(refusal("model-incomplete", "someone/small", "unet/", "--base"));
+    const model = await open("someone/small", { base });
+    expect(await listing(snapshot())).toEqual(["unet/config.json", weights]);
+    expect(model.components.get("unet")!.weights.get("conv_in.weight")!.source.path).toBe(blobOf(weights));
+    expect(model).toMatchObject({ name: "someone/small", kind: "hub", tokenizerFolder: join(base, "tokenizer") });
   });
 
   test("is opened again without requesting any file", async () => {

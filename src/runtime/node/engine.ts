@@ -65,13 +65,13 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
     if (message.error === undefined) waiting?.resolve(message.ok as never);
     else waiting?.reject(new Error(message.error));
   });
-  const call = <T>(kind: string, request: unknown): Promise<T> => {
+  const call = <T>(kind: string, request: unknown, moved: ArrayBuffer[] = []): Promise<T> => {
     if (ended) return Promise.reject(ended);
     const id = ++serial;
     worker.ref();
     const answer = new Promise<T>((resolve, reject) => {
       pending.set(id, { resolve, reject });
-      worker.postMessage({ id, kind, request });
+      worker.postMessage({ id, kind, request }, moved);
     });
     asked.add(answer);
     const answered = () => asked.delete(answer);
@@ -99,6 +99,13 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
     },
     run: (session, feeds, keep) => call("run", { session, feeds, keep }),
     hold: (keep, tensors) => call("hold", { keep, tensors }),
+    give: (keep, tensors) =>
+      call(
+        "hold",
+        { keep, tensors },
+        Object.values(tensors).map(({ data }) => data.buffer as ArrayBuffer),
+      ),
+    take: (keep) => call("take", { keep }),
     drop: (keep) => call("drop", { keep }),
     release: async (session) => void (await release(session)),
     async close() {

@@ -58,6 +58,16 @@ const handlers = {
   },
 
   /** @param {{ keep: number }} request */
+  async take({ keep }) {
+    /** @type {Record<string, Tensor>} */
+    const tensors = {};
+    for (const [name, { dims, data }] of Object.entries(kept.get(keep) ?? {}))
+      tensors[name] = { shape: dims, data: /** @type {Float32Array} */ (data) };
+    kept.delete(keep);
+    return tensors;
+  },
+
+  /** @param {{ keep: number }} request */
   async drop({ keep }) {
     kept.delete(keep);
   },
@@ -81,7 +91,7 @@ function toOrt({ shape, data }) {
 }
 
 /**
- * The memory of a run's outputs, which moves to the main thread: nobody here reads it again.
+ * The memory of a run's outputs or of tensors taken back, which moves to the main thread: nobody here reads it again.
  *
  * @param {Record<string, Tensor>} outputs
  */
@@ -100,7 +110,7 @@ port.on("message", async (/** @type {{ id: number, kind: keyof typeof handlers, 
   try {
     /** @type {any} */
     const ok = await handlers[message.kind](message.request);
-    port.postMessage({ id: message.id, ok }, message.kind === "run" ? buffersOf(ok) : []);
+    port.postMessage({ id: message.id, ok }, message.kind === "run" || message.kind === "take" ? buffersOf(ok) : []);
   } catch (error) {
     port.postMessage({ id: message.id, error: error instanceof Error ? error.message : String(error) });
   }

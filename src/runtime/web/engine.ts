@@ -52,6 +52,17 @@ async function startHost(device: Device, { threads }: EngineOptions): Promise<Ho
     async hold(keep, tensors) {
       kept.set(keep, Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrt(tensor)])));
     },
+    async give(keep, tensors) {
+      kept.set(keep, Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrt(tensor)])));
+    },
+    async take(keep) {
+      const tensors: Record<string, Tensor> = {};
+      for (const [name, { dims, data }] of Object.entries(kept.get(keep) ?? {})) {
+        tensors[name] = { shape: dims, data: data as Float32Array };
+      }
+      kept.delete(keep);
+      return tensors;
+    },
     async drop(keep) {
       kept.delete(keep);
     },

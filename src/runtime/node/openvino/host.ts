@@ -156,6 +156,14 @@ function hostOf(
     async hold(keep, tensors) {
       kept.set(keep, tensors);
     },
+    async give(keep, tensors) {
+      kept.set(keep, tensors);
+    },
+    async take(keep) {
+      const tensors = kept.get(keep) ?? {};
+      kept.delete(keep);
+      return tensors;
+    },
     async drop(keep) {
       kept.delete(keep);
     },

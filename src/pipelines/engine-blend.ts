@@ -1,0 +1,35 @@
+/** A blend of two checkpoints in the engine's memory, computed there again, in place, when omega moves. */
+import { type Engine, float32, type Kept, type Tensor } from "../runtime/index.ts";
+import { blendTensor, type Pair } from "../weights/blend.ts";
+
+/** Blended weights, as inputs of graphs. */
+export interface EngineBlend {
+  /**
+   * Computes the blend at omega.
+   *
+   * @throws TillerError if omega is not finite, or values become too large.
+   */
+  move(omega: number): Promise<void>;
+  /** The weights among the inputs of a graph. */
+  feeds(names: Iterable<string>): Readonly<Record<string, Kept>>;
+}
+
+/** The blend of `pairs`, by the names of graph inputs. */
+export function blendInEngine(engine: Engine, pairs: ReadonlyMap<string, Pair>): EngineBlend {
+  let kept: Kept | undefined;
+  return {
+    async move(omega) {
+      const memory: Record<string, Tensor> = kept ? { ...(await engine.take(kept)) } : {};
+      kept = undefined;
+      for (const [name, pair] of pairs) {
+        memory[name] = float32(pair.tuned.shape, await blendTensor(pair, omega, memory[name]?.data as Float32Array));
+      }
+      kept = await engine.give(memory);
+    },
+    feeds(names) {
+      const feeds: Record<string, Kept> = {};
+      if (kept) for (const name of names) if (pairs.has(name)) feeds[name] = kept;
+      return feeds;
+    },
+  };
+}

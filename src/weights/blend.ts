@@ -46,7 +46,7 @@ export function pairsOf(fineTuned: Checkpoint, base: Checkpoint, widened?: strin
         `The base model has no ${name}, which ${tuned.source.name} has: pass the model it was fine-tuned from.`,
         { paths: [tuned.source.name] },
       );
-    if (!(name === widened ? fits(tuned.shape, pre.shape) : String(tuned.shape) === String(pre.shape))) {
+    if (String(tuned.shape) !== String(pre.shape) && !(name === widened && isWider(tuned.shape, pre.shape))) {
       const [a, b] = [tuned, pre].map(({ shape }) => `[${shape.join(", ")}]`);
       throw new TillerError(
         "models-differ",
@@ -68,9 +68,9 @@ export function pairsOf(fineTuned: Checkpoint, base: Checkpoint, widened?: strin
   return pairs;
 }
 
-/** Whether kernels are equal in shape, except that `wide` may have more input channels. */
-const fits = ([out, channels, ...kernel]: readonly number[], [sameOut, fewer, ...sameKernel]: readonly number[]) =>
-  out === sameOut && channels! >= fewer! && String(kernel) === String(sameKernel);
+/** Whether kernels are equal in shape, except that the first has more input channels. */
+const isWider = ([out, channels = 0, ...kernel]: readonly number[], [sameOut, fewer = 0, ...same]: readonly number[]) =>
+  out === sameOut && channels > fewer && String(kernel) === String(same);
 
 /** Whether both are the same bytes of the same file, so that every blend is the tensor itself. */
 export const isShared = ({ tuned, pre }: Pair): boolean =>

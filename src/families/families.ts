@@ -2,5 +2,6 @@
 import type { Family } from "./family.ts";
 import { sana } from "./sana/index.ts";
 import { stableDiffusion } from "./stable-diffusion/index.ts";
+import { stableDiffusionXl } from "./stable-diffusion-xl/index.ts";
 
-export const families: readonly Family[] = [stableDiffusion, sana];
+export const families: readonly Family[] = [stableDiffusion, stableDiffusionXl, sana];

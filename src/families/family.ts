@@ -6,6 +6,7 @@
  */
 import type { Safetensors } from "../bytes/safetensors.ts";
 import type { Outputs } from "../graph/index.ts";
+import type { RowText } from "../guidance/guidance.ts";
 import type { GuidanceName } from "../guidance/index.ts";
 import type { Module } from "../models/module.ts";
 import type { AttentionForm } from "../models/unet.ts";
@@ -29,10 +30,14 @@ export interface ModelFiles {
   readonly name: string;
   readonly kind: "folder" | "single-file" | "hub";
   readonly components: Components;
+  /** model_index.json; empty for single files. */
+  readonly index?: Readonly<Record<string, unknown>> | undefined;
   /** scheduler_config.json. */
   readonly scheduler: Readonly<Record<string, unknown>>;
   /** Holds `tokenizer.json`, or `vocab.json` and `merges.txt`. */
   readonly tokenizerFolder: string;
+  /** The tokenizer of a second text encoder, if the family has one: see {@link Family.tokenizers}. */
+  readonly secondTokenizerFolder?: string | undefined;
   /** Maximum number of prompt tokens by the tokenizer's config; absent if it leaves that to the text encoder. */
   readonly promptTokens?: number | undefined;
   /** Ambiguities in the files, one sentence each. */
@@ -66,6 +71,8 @@ export interface ModelDefaults {
   readonly steps: number;
   /** Guidance scale. */
   readonly scale: number;
+  /** The negative prompt; absent if the null row's text is all zeros without one. */
+  readonly negative?: string | undefined;
   /** Pixels. */
   readonly width: number;
   /** Pixels. */
@@ -121,6 +128,8 @@ export interface TextSide {
    * its own length, and {@link DenoiserSide.prepare} takes `mask` [rows, tokens] beside `text`: 1 for tokens, 0 for padding.
    */
   readonly feeds?: (tokens: Tokens) => Promise<Readonly<Record<string, LookedUp>>>;
+  /** The null row's tokens without a negative prompt, if its states are then zeros; absent if `""` is encoded instead. */
+  readonly none?: Tokens | undefined;
   /** Whether a learned token is among the prompt's tokens. */
   hasLearned(tokens: Tokens): boolean;
   /** Index of the token whose state stands for the whole prompt. */
@@ -152,6 +161,28 @@ export interface EmbeddingTable {
   readonly fileKey: string;
 }
 
+/** A picture's size in pixels. */
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A crop's place in its picture, in pixels. */
+export interface CropPlace {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** What a request says about the picture's size and crop: its own size, and what the denoiser is told. */
+export interface SizeConditions extends PictureSize {
+  readonly originalSize?: PictureSize | undefined;
+  readonly crop?: CropPlace | undefined;
+  readonly targetSize?: PictureSize | undefined;
+  readonly negativeOriginalSize?: PictureSize | undefined;
+  readonly negativeCrop?: CropPlace | undefined;
+  readonly negativeTargetSize?: PictureSize | undefined;
+}
+
 export interface DenoiserSide {
   /** Channels of the latents. */
   readonly channels: number;
@@ -160,6 +191,11 @@ export interface DenoiserSide {
    * `masked picture`: the mask, 1 where it is repainted, then the latents of the picture with grey in place of that part.
    */
   readonly sees?: "masked picture";
+  /**
+   * What {@link prepare} takes beside the text: inputs [rows, n], and the numbers for a row that sees `text`. Absent in families
+   * that are not conditioned on sizes.
+   */
+  readonly conditions?: (sizes: SizeConditions, text: RowText) => Readonly<Record<string, readonly number[]>>;
   /** Runs once per prompt: from the text graph's outputs to {@link predict}'s inputs of the same names. */
   prepare(modules: Modules): Outputs;
   /** Each step. Inputs: `latents` with the channels that it {@link sees}, `timestep` [batch], and {@link prepare}'s outputs. Output: `prediction`. */
@@ -194,6 +230,8 @@ export interface LatentCodec {
 export interface AdapterNames {
   /** Modules that always have an adapter branch, by component, so that common adapters need no rebuild. */
   readonly usual: Readonly<Record<string, RegExp>>;
+  /** Modules without effect on the family's pictures, by component, which adapters may nevertheless change. */
+  readonly idle?: Readonly<Record<string, RegExp>>;
   /** Modules that a LoRA trains, by component. */
   readonly trained: Readonly<Record<string, RegExp>>;
   /** Keys of the cross-attention key and value projections, which Custom Diffusion trains, by component. */
@@ -235,12 +273,18 @@ export interface Family {
   /** Pipeline classes, by `_class_name` of model_index.json. */
   readonly classes: readonly string[];
   readonly parts: Readonly<Record<string, Part>>;
+  /** The tokenizers' folders, if there are two: the text encoders' in order; only `tokenizer` by default. */
+  readonly tokenizers?: readonly ["tokenizer", string];
   /** How the family's single files are split into parts; absent if it has none. */
   readonly singleFile?: SingleFile;
+  /** @throws TillerError if model_index.json is that of another kind of model of the same class. */
+  readonly check?: (index: Readonly<Record<string, unknown>>, folder: string) => void;
   model(files: ModelFiles): Model;
 }
 
 export interface SingleFile {
+  /** Whether the file is of this family, or of a kind that the family's {@link split} refuses by name. */
+  recognises(tensors: Checkpoint): boolean;
   /**
    * @param yaml The text of the .yaml of the same name beside the file, if there is one.
    * @throws TillerError naming what the file is instead.

@@ -139,6 +139,7 @@ async function openFolder(
   const index = await readJson(indexFile, modelIndex);
   const family = familyOf(index, folder);
   const parts = Object.entries(family.parts);
+  family.check?.(index, folder);
   for (const [part, { classes }] of parts) {
     const name = z.tuple([z.unknown(), z.string()]).safeParse(index[part]).data?.[1];
     if (name === undefined || !classes.includes(name)) {
@@ -158,8 +159,9 @@ async function openFolder(
   const files = {
     ...as,
     components,
+    index,
     scheduler: await readJson(join(folder, "scheduler", "scheduler_config.json"), jsonObject),
-    ...(await tokenizerOf(folder)),
+    ...(await tokenizersOf(folder, family)),
     defaults: await ownDefaults(folder),
   };
   return { family, files };
@@ -290,16 +292,18 @@ function refuseUnknownVariant(model: string, files: readonly (readonly string[])
 }
 
 async function openSingleFile(file: string, options: OpenModelOptions): Promise<FoundModel> {
-  // Only one family has single files so far.
-  const family = families.find(({ singleFile }) => singleFile !== undefined)!;
+  const stored = await readTensors(file);
+  const having = families.filter(({ singleFile }) => singleFile !== undefined);
+  // The first family also refuses, by name, what no family recognises.
+  const family = having.find(({ singleFile }) => singleFile!.recognises(stored.tensors)) ?? having[0]!;
   const { components, scheduler, tokenizers, predictionTold, warnings } = await family.singleFile!.split(
-    await readTensors(file),
+    stored,
     file,
     await yamlBeside(file),
   );
   const folder =
     options.config === undefined
-      ? await defaultTokenizer(tokenizers, file, options)
+      ? await defaultTokenizer(tokenizers, family, file, options)
       : await configFolder(options.config, family, options);
   // Without --config only the folder's tokenizer is used: its configs may be another model's.
   const given = async (...path: string[]): Promise<Record<string, unknown>> => {
@@ -319,7 +323,7 @@ async function openSingleFile(file: string, options: OpenModelOptions): Promise<
     components: agreed,
     scheduler: { ...scheduler, ...givenScheduler },
     warnings: [...warnings, ...(told ? [] : [predictionUnknown(file, scheduler.prediction_type)])],
-    ...(await tokenizerOf(folder)),
+    ...(await tokenizersOf(folder, family)),
   } as const;
   return { family, files };
 }
@@ -354,14 +358,23 @@ function agreeing(part: SplitComponent, given: Record<string, unknown>, name: st
   return { weights: part.weights, config: { ...part.config, ...given } };
 }
 
-async function defaultTokenizer(ids: readonly string[], file: string, options: OpenModelOptions): Promise<string> {
+async function defaultTokenizer(
+  ids: readonly string[],
+  family: Family,
+  file: string,
+  options: OpenModelOptions,
+): Promise<string> {
+  const complete = async (snapshot: string): Promise<boolean> => {
+    for (const name of tokenizersIn(family)) if (!(await hasTokenizer(join(snapshot, name)))) return false;
+    return true;
+  };
   for (const id of ids) {
     const snapshot = await cachedSnapshot({ id }, options);
-    if (snapshot && (await hasTokenizer(join(snapshot, "tokenizer")))) return snapshot;
+    if (snapshot && (await complete(snapshot))) return snapshot;
   }
   const id = ids[0]!;
   try {
-    return await fetchSnapshot({ id }, tokenizerFiles, options);
+    return await fetchSnapshot({ id }, (names) => tokenizerFiles(family, names), options);
   } catch (error) {
     if (!(error instanceof TillerError)) throw error;
     throw new TillerError(
@@ -427,25 +440,43 @@ function configFiles(family: Family, names: readonly string[]): string[] {
     "scheduler/scheduler_config.json",
     ...Object.keys(family.parts).map((part) => `${part}/config.json`),
   ]);
-  return [...names.filter((name) => configs.has(name)), ...tokenizerFiles(names)];
+  return [...names.filter((name) => configs.has(name)), ...tokenizerFiles(family, names)];
 }
 
-function tokenizerFiles(names: readonly string[]): string[] {
-  return names.filter((name) => /^tokenizer\/[\w.-]+\.(json|txt)$/.test(name));
+const tokenizersIn = ({ tokenizers }: Family): readonly string[] => tokenizers ?? ["tokenizer"];
+
+function tokenizerFiles(family: Family, names: readonly string[]): string[] {
+  return names.filter((name) => {
+    const [, folder] = /^(\w+)\/[\w.-]+\.(json|txt)$/.exec(name) ?? [];
+    return folder !== undefined && tokenizersIn(family).includes(folder);
+  });
 }
 
 /** Tokenizers without a limit say 1e30. */
 const tokenizerConfig = z.looseObject({ model_max_length: z.number().nullish() });
 
-async function tokenizerOf(folder: string): Promise<Pick<ModelFiles, "tokenizerFolder" | "promptTokens">> {
-  const tokenizerFolder = await tokenizerIn(folder);
-  const config = join(tokenizerFolder, "tokenizer_config.json");
-  const { model_max_length: most } = (await exists(config)) ? await readJson(config, tokenizerConfig) : {};
-  return { tokenizerFolder, ...(Number.isInteger(most) && most! > 2 && most! < 1e6 && { promptTokens: most! }) };
+type Tokenizers = Pick<ModelFiles, "tokenizerFolder" | "secondTokenizerFolder" | "promptTokens">;
+
+async function tokenizersOf(folder: string, family: Family): Promise<Tokenizers> {
+  const [first, second] = await Promise.all(tokenizersIn(family).map((name) => tokenizerIn(folder, name)));
+  const limits = await Promise.all([first, second].map((one) => (one === undefined ? undefined : limitOf(one))));
+  const promptTokens = Math.min(...limits.map((limit) => limit ?? Number.POSITIVE_INFINITY));
+  return {
+    tokenizerFolder: first!,
+    ...(second !== undefined && { secondTokenizerFolder: second }),
+    ...(Number.isFinite(promptTokens) && { promptTokens }),
+  };
 }
 
-async function tokenizerIn(folder: string): Promise<string> {
-  const tokenizer = join(folder, "tokenizer");
+/** The most tokens of a prompt that a tokenizer's config states. */
+async function limitOf(tokenizerFolder: string): Promise<number | undefined> {
+  const config = join(tokenizerFolder, "tokenizer_config.json");
+  const { model_max_length: most } = (await exists(config)) ? await readJson(config, tokenizerConfig) : {};
+  return Number.isInteger(most) && most! > 2 && most! < 1e6 ? most! : undefined;
+}
+
+async function tokenizerIn(folder: string, name: string): Promise<string> {
+  const tokenizer = join(folder, name);
   if (await hasTokenizer(tokenizer)) return tokenizer;
   throw new TillerError(
     "tokenizer-missing",

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { add, input, multiplyDims, type Outputs, silu, symbol, type Value } from "../graph/index.ts";
 import { attend, keysValues, toPicture, toTokens } from "./attention.ts";
-import { count, only, parseConfig } from "./config.ts";
+import { count, none, only, parseConfig } from "./config.ts";
 import { convAt, groupNormAt, type Module } from "./module.ts";
 import { resnetBlock, upsampleBlock } from "./resnet.ts";
 
@@ -20,6 +20,9 @@ const schema = z.object({
   down_block_types: z.array(z.literal("DownEncoderBlock2D")),
   up_block_types: z.array(z.literal("UpDecoderBlock2D")),
   act_fn: only("silu"),
+  /** Per-channel scaling, in SDXL derivatives such as Playground v2.5. */
+  latents_mean: none,
+  latents_std: none,
   mid_block_add_attention: only(true),
 });
 

@@ -1,8 +1,8 @@
 /**
- * The denoising U-Net of Stable Diffusion 1.x and 2.x (Diffusers' UNet2DConditionModel).
+ * The denoising U-Net of Stable Diffusion 1.x, 2.x and XL (Diffusers' UNet2DConditionModel).
  *
  * Cross-attention keys and values depend only on the text, so a separate graph ({@link textKeysValues}) computes them once
- * per prompt, and they are inputs of the U-Net.
+ * per prompt, and they are inputs of the U-Net. So is the embedding of SDXL's further conditions ({@link addedEmbedding}).
  */
 import { z } from "zod";
 import {
@@ -14,7 +14,9 @@ import {
   input,
   multiply,
   type Outputs,
+  reshape,
   silu,
+  slice,
   symbol,
   type Value,
 } from "../graph/index.ts";
@@ -23,6 +25,10 @@ import { atBlock, count, none, off, only, parseConfig, perBlock } from "./config
 import { convAt, groupNormAt, layerNormAt, linearAt, linearPartsAt, type Module } from "./module.ts";
 import { resnetBlock, upsampleBlock } from "./resnet.ts";
 import { timestepWaves } from "./timestep.ts";
+
+/** Transformer blocks: one number for all levels, or for each level one number or one per attention. */
+const depth = z.number().int().min(0).max(1000);
+const depths = z.union([depth, z.array(z.union([depth, z.array(depth)]))]);
 
 const schema = z.object({
   in_channels: z.number().int().default(4),
@@ -40,7 +46,8 @@ const schema = z.object({
   /** Despite its name, the number of heads, for all blocks or per block. */
   attention_head_dim: perBlock.default(8),
   num_attention_heads: perBlock.nullish(),
-  transformer_layers_per_block: perBlock.default(1),
+  transformer_layers_per_block: depths.default(1),
+  reverse_transformer_layers_per_block: depths.nullish(),
   norm_num_groups: count.default(32),
   norm_eps: z.number().positive().default(1e-5),
   /** Null means false, which is not the default. */
@@ -64,14 +71,15 @@ const schema = z.object({
   conv_out_kernel: only(3),
   class_embed_type: none,
   num_class_embeds: none,
-  addition_embed_type: none,
+  /** SDXL's: the pooled text and six numbers, the sizes and crop. */
+  addition_embed_type: z.literal(["text_time", null as never]).optional(),
+  addition_time_embed_dim: count.nullish(),
   encoder_hid_dim: none,
   encoder_hid_dim_type: none,
   time_cond_proj_dim: none,
   timestep_post_act: none,
   time_embedding_act_fn: none,
   cross_attention_norm: none,
-  reverse_transformer_layers_per_block: none,
   attention_type: z.literal(["default", null as never]).optional(),
   resnet_skip_time_act: off,
   resnet_out_scale_factor: z.literal([1, null as never]).optional(),
@@ -98,19 +106,22 @@ export function unet(unet: Module, config: UNetConfig, attentionForm: AttentionF
   const batch = symbol("batch");
   const latents = input("latents", [batch, config.in_channels, symbol("height"), symbol("width")]);
   const norm = { groups: config.norm_num_groups, epsilon: config.norm_eps };
-  const time = timeEmbedding(unet.at("time_embedding"), input("timestep", [batch]), config); // [batch, 1, width]
+  const time = conditioned(timeEmbedding(unet.at("time_embedding"), input("timestep", [batch]), config), config); // [batch, 1, width]
   const text = (module: Module, width: number): KeysValues => {
     const names = textInputs(module.path);
     const shape = [batch, symbol("tokens"), width];
     return { keys: input(names.keys, shape), values: input(names.values, shape) };
   };
-  const transform = (module: Module, x: Value, block: number): Value =>
+  const largest = config.down_block_types.indexOf("CrossAttnDownBlock2D");
+  const transform = (module: Module, x: Value, block: number, layers: number): Value =>
     transformer(module, x, {
-      ...blockAttention(config, block),
+      heads: atBlock(config.num_attention_heads ?? config.attention_head_dim, block),
+      layers,
       groups: norm.groups,
       text,
-      averaged: attentionForm === "averaged" && block === 0,
+      averaged: attentionForm === "averaged" && block === largest,
     });
+  const layersIn = transformerLayers(config);
 
   let x = convAt(unet.at("conv_in"), latents, { padding: [1, 1, 1, 1] });
   const skips: Value[] = [x];
@@ -119,7 +130,8 @@ export function unet(unet: Module, config: UNetConfig, attentionForm: AttentionF
     const module = unet.at("down_blocks").at(block);
     for (let layer = 0; layer < atBlock(config.layers_per_block, block); layer++) {
       x = resnetBlock(module.at("resnets").at(layer), x, time, norm);
-      if (type === "CrossAttnDownBlock2D") x = transform(module.at("attentions").at(layer), x, block);
+      if (type === "CrossAttnDownBlock2D")
+        x = transform(module.at("attentions").at(layer), x, block, layersIn.down(block, layer));
       skips.push(x);
     }
     if (block < config.down_block_types.length - 1) {
@@ -131,7 +143,7 @@ export function unet(unet: Module, config: UNetConfig, attentionForm: AttentionF
   if (config.mid_block_type !== null) {
     const middle = unet.at("mid_block");
     x = resnetBlock(middle.at("resnets.0"), x, time, norm);
-    x = transform(middle.at("attentions.0"), x, config.down_block_types.length - 1);
+    x = transform(middle.at("attentions.0"), x, config.down_block_types.length - 1, layersIn.middle);
     x = resnetBlock(middle.at("resnets.1"), x, time, norm);
   }
 
@@ -140,7 +152,9 @@ export function unet(unet: Module, config: UNetConfig, attentionForm: AttentionF
     const mirrored = config.down_block_types.length - 1 - block;
     for (let layer = 0; layer <= atBlock(config.layers_per_block, mirrored); layer++) {
       x = resnetBlock(module.at("resnets").at(layer), concat([x, skips.pop()!], 1), time, norm);
-      if (type === "CrossAttnUpBlock2D") x = transform(module.at("attentions").at(layer), x, mirrored);
+      if (type === "CrossAttnUpBlock2D") {
+        x = transform(module.at("attentions").at(layer), x, mirrored, layersIn.up(block, layer));
+      }
     }
     if (block < config.up_block_types.length - 1) {
       const [, , height, width] = skips.at(-1)!.shape as [Dim, Dim, Dim, Dim];
@@ -173,32 +187,70 @@ export function textKeysValues(unet: Module, config: UNetConfig): Outputs {
 /** The paths of all cross-attentions, in execution order. */
 export function crossAttentions(config: UNetConfig): string[] {
   const paths: string[] = [];
-  const transformerAt = (path: string, block: number) => {
-    for (let i = 0; i < atBlock(config.transformer_layers_per_block, block); i++) {
-      paths.push(`${path}.transformer_blocks.${i}.attn2`);
-    }
+  const transformerAt = (path: string, layers: number) => {
+    for (let i = 0; i < layers; i++) paths.push(`${path}.transformer_blocks.${i}.attn2`);
   };
+  const layersIn = transformerLayers(config);
   const last = config.down_block_types.length - 1;
   for (const [block, type] of config.down_block_types.entries()) {
     if (type !== "CrossAttnDownBlock2D") continue;
     for (let layer = 0; layer < atBlock(config.layers_per_block, block); layer++) {
-      transformerAt(`down_blocks.${block}.attentions.${layer}`, block);
+      transformerAt(`down_blocks.${block}.attentions.${layer}`, layersIn.down(block, layer));
     }
   }
-  if (config.mid_block_type !== null) transformerAt("mid_block.attentions.0", last);
+  if (config.mid_block_type !== null) transformerAt("mid_block.attentions.0", layersIn.middle);
   for (const [block, type] of config.up_block_types.entries()) {
     if (type !== "CrossAttnUpBlock2D") continue;
     for (let layer = 0; layer <= atBlock(config.layers_per_block, last - block); layer++) {
-      transformerAt(`up_blocks.${block}.attentions.${layer}`, last - block);
+      transformerAt(`up_blocks.${block}.attentions.${layer}`, layersIn.up(block, layer));
     }
   }
   return paths;
 }
 
-const blockAttention = (config: UNetConfig, block: number) => ({
-  heads: atBlock(config.num_attention_heads ?? config.attention_head_dim, block),
-  layers: atBlock(config.transformer_layers_per_block, block),
-});
+/** The number of transformer blocks in each attention; on the way up that of the mirrored level, unless the config has its own. */
+function transformerLayers({
+  transformer_layers_per_block: down,
+  reverse_transformer_layers_per_block: reverse,
+  down_block_types: { length: levels },
+}: UNetConfig) {
+  const at = (depths: typeof down, block: number, layer: number): number => {
+    const depth = typeof depths === "number" ? depths : depths[block]!;
+    return typeof depth === "number" ? depth : depth[layer]!;
+  };
+  return {
+    down: (block: number, layer: number) => at(down, block, layer),
+    middle: at(down, levels - 1, 0),
+    up: (block: number, layer: number) => (reverse ? at(reverse, block, layer) : at(down, levels - 1 - block, layer)),
+  };
+}
+
+/** The input of {@link unet} that {@link addedEmbedding} outputs. */
+const added = "added_embedding";
+
+/** The time embedding, plus that of the further conditions if the network has them. */
+function conditioned(time: Value, config: UNetConfig): Value {
+  return config.addition_embed_type == null ? time : add(time, input(added, time.shape));
+}
+
+/**
+ * Records the embedding of SDXL's further conditions, for {@link unet}.
+ *
+ * Inputs: `text_embeds` [batch, width], the pooled text, and `time_ids` [batch, 6], sizes and crop in pixels.
+ */
+export function addedEmbedding(unet: Module, config: UNetConfig): Outputs {
+  const module = unet.at("add_embedding");
+  const [batch, half] = [symbol("batch"), config.addition_time_embed_dim! / 2];
+  const wide = module.shape("linear_1.weight")[1]! - 6 * 2 * half;
+  const ids = input("time_ids", [batch, 6]);
+  const waves = Array.from({ length: 6 }, (_, i) => {
+    const { cosines, sines } = timestepWaves(slice(ids, 1, i, i + 1), half, config.freq_shift);
+    return config.flip_sin_to_cos ? [cosines, sines] : [sines, cosines];
+  });
+  const text = reshape(input("text_embeds", [batch, wide]), [batch, 1, wide]);
+  const all = concat([text, ...waves.flat()], 2); // [batch, 1, text and 6 sinusoids]
+  return { [added]: linearAt(module.at("linear_2"), silu(linearAt(module.at("linear_1"), all))) };
+}
 
 /** Sinusoids of the timestep through two linear layers: [batch] to [batch, 1, width]. */
 function timeEmbedding(module: Module, timestep: Value, config: UNetConfig): Value {

@@ -19,9 +19,15 @@ import { textStates } from "./text-states.ts";
 /** The parts of a model that predict. */
 export type DenoiserSource = Pick<Model, "components" | "steered" | "text" | "denoiser" | "adapters">;
 
-/** A row as the networks see it. */
-export interface TextRow {
+/** What a row's networks are given. */
+export interface RowInputs {
   readonly tokens: Tokens;
+  /** What the denoiser is conditioned on beside the text, by input; the same inputs for every row. */
+  readonly conditions?: Readonly<Record<string, readonly number[]>>;
+}
+
+/** A row as the networks see it. */
+export interface TextRow extends RowInputs {
   /** Multiple of the adapters' strength: 1, omega or 0. */
   readonly strength: number;
   /** The multiple in the text encoders, if it is another. */
@@ -32,6 +38,8 @@ export interface TextRow {
 export interface EncodedRows {
   readonly strengths: readonly number[];
   readonly text: Kept;
+  /** The rows' conditions by input, all in one place. */
+  readonly conditions?: Readonly<Record<string, Kept>>;
   release(): Promise<void>;
 }
 
@@ -92,9 +100,17 @@ export async function buildDenoiser(
   const built = new Map<NetworkName, Promise<Built>>();
   const fewerLayers = new Map<number, Promise<Built>>();
 
+  const touchedBy = (adapters: readonly Adapter[]): Sites =>
+    new Map(
+      [...touchedSites(adapters)].map(([component, paths]) => {
+        const idle = source.adapters.idle?.[component];
+        return [component, new Set([...paths].filter((path) => !idle?.test(path)))];
+      }),
+    );
+
   /** @throws TillerError if an adapter changes a module that the networks do not use. */
   const design = (adapters: readonly Adapter[]): { graphs: Readonly<Record<NetworkName, Outputs>>; sites: Sites } => {
-    const touched = touchedSites(adapters);
+    const touched = touchedBy(adapters);
     const sites = new Map(
       source.steered.map((name) => [
         name,
@@ -163,7 +179,7 @@ export async function buildDenoiser(
     apart,
     async setAdapters(next) {
       const adapters = adaptersOf(next);
-      const covered = [...touchedSites(adapters)].every(([name, paths]) => isSubset(paths, sites.get(name)));
+      const covered = [...touchedBy(adapters)].every(([name, paths]) => isSubset(paths, sites.get(name)));
       // Check that the new adapters fit before closing the old networks: two sets may not fit in memory.
       const wanted = covered ? undefined : design(adapters);
       if (wanted) {
@@ -202,15 +218,25 @@ export async function buildDenoiser(
             ...weightsOf(session),
           });
       if (apart) await release(["text"]);
-      return { strengths, text: encoded, release: () => engine.drop(encoded) };
+      const conditions = floatRows(rows.map((row) => row.conditions ?? {}));
+      const held = await engine.hold(conditions);
+      return {
+        strengths,
+        text: encoded,
+        conditions: Object.fromEntries(Object.keys(conditions).map((name) => [name, held])),
+        async release() {
+          await engine.drop(encoded);
+          await engine.drop(held);
+        },
+      };
     },
-    async condition({ strengths, text }, pictures, chosen = [...strengths.keys()]) {
+    async condition({ strengths, text, conditions }, pictures, chosen = [...strengths.keys()]) {
       const rows = Array.from({ length: pictures }, () => chosen).flat();
       const batch = rows.map((row) => strengths[row]!);
       const [prepare, predict] = [await networkOf("prepare"), await networkOf("predict")];
       const encoded = [...prepare.session.inputs.keys()].filter((name) => name !== "row" && !name.includes(":"));
       const prepared = await prepare.session.keep({
-        ...Object.fromEntries(encoded.map((name) => [name, text])),
+        ...Object.fromEntries(encoded.map((name) => [name, conditions?.[name] ?? text])),
         row: int32([rows.length], rows),
         ...prepare.inputs.factors,
         ...prepare.inputs.strengths(batch),
@@ -294,6 +320,18 @@ function learnedEmbeddings(
   }
   return tables;
 }
+
+/** Each row's numbers, [rows, n], by their names. */
+const floatRows = (rows: readonly NonNullable<RowInputs["conditions"]>[]): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.keys(rows[0]!).map((name) => [
+      name,
+      float32(
+        [rows.length, rows[0]![name]!.length],
+        rows.flatMap((row) => [...row[name]!]),
+      ),
+    ]),
+  );
 
 /** The rows' tokens [rows, length], by the names of the text graph's inputs. */
 function tokenFeeds(rows: readonly TextRow[]): Record<string, Tensor> {

@@ -16,6 +16,7 @@ import {
   refuseInexactSeeds,
   refuseWithoutPicture,
   stepsOf,
+  sizeConditions,
 } from "../recipe/request.ts";
 import { version } from "../version.ts";
 import { defaultsWith } from "./defaults.ts";
@@ -54,6 +55,12 @@ export function fill(parts: Parts, request: PictureRequest, given?: GivenPicture
       `strength ${filled.strength} of ${filled.steps} steps leaves no step to draw: raise one of the two.`,
     );
   }
+  const told = sizeConditions.find((name) => filled[name] !== undefined);
+  if (told && !parts.model.denoiser.conditions)
+    throw new TillerError(
+      "setting-invalid",
+      `${told}: this model is not conditioned on sizes and crops; leave it out.`,
+    );
   return filled;
 }
 

@@ -89,7 +89,7 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
   const open = (which: string, base?: string) => openModel(which, { ...download, variant, config, prediction, base });
   const model = await open(name, options.base);
   const base = options.base === undefined ? undefined : await open(options.base);
-  const tokenizer = await loadTokenizer(model.tokenizerFolder);
+  const tokenizer = await loadTokenizer(model.tokenizerFolder, model.secondTokenizerFolder);
   let adapters = await openAdapters(options.adapters ?? [], model, download);
   signal?.throwIfAborted();
 

@@ -4,13 +4,13 @@
  * With adapters, one network serves every row. A full fine-tune needs others for rows of another strength: its base at 0, and
  * in between a blend of the two.
  */
-import type { Model, Tokens } from "../families/family.ts";
+import type { Model } from "../families/family.ts";
 import type { ComputedRows } from "../guidance/evaluations.ts";
 import type { Row, RowText } from "../guidance/guidance.ts";
 import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, rowOf, stackRows, type Tensor } from "../runtime/index.ts";
 import type { LoadedAdapter } from "./adapter-inputs.ts";
-import { buildDenoiser, type Conditioning, type Denoiser, type TextRow } from "./denoiser.ts";
+import { buildDenoiser, type Conditioning, type Denoiser, type RowInputs, type TextRow } from "./denoiser.ts";
 import { type WeakNetworks, weakNetworks } from "./weak-networks.ts";
 
 /** The rows' encoded texts, for any number of pictures. They stay in the worker until released. */
@@ -41,7 +41,7 @@ export interface BatchPredictor {
 export interface Predictor {
   /** Networks are rebuilt for each request, so requests run one at a time. */
   readonly oneAtATime: boolean;
-  encode(rows: readonly Row[], tokens: Readonly<Record<RowText, Tokens>>, clipSkip: number): Promise<EncodedMethod>;
+  encode(rows: readonly Row[], inputs: Readonly<Record<RowText, RowInputs>>, clipSkip: number): Promise<EncodedMethod>;
   batch(method: EncodedMethod, pictures: number): Promise<BatchPredictor>;
   setAdapters(loaded: readonly LoadedAdapter[]): Promise<void>;
 }
@@ -61,7 +61,7 @@ export async function buildPredictor(
 
   return {
     oneAtATime: base !== undefined || main.apart,
-    async encode(rows, tokens, clipSkip) {
+    async encode(rows, inputs, clipSkip) {
       const groups: { denoiser: Denoiser; encoder: Denoiser; indices: number[] }[] = [];
       for (const [index, { strength, textStrength = strength }] of rows.entries()) {
         const denoiser = await denoiserAt(strength);
@@ -72,7 +72,7 @@ export async function buildPredictor(
       }
       const parts: EncodedPart[] = [];
       for (const { denoiser, encoder, indices } of groups) {
-        const textRows = indices.map((i): TextRow => ({ ...rows[i]!, tokens: tokens[rows[i]!.text] }));
+        const textRows = indices.map((i): TextRow => ({ ...rows[i]!, ...inputs[rows[i]!.text] }));
         parts.push({ denoiser, rows: indices, encoded: await encoder.encode(textRows, clipSkip) });
       }
       return {

@@ -11,6 +11,7 @@ import { stepsOf } from "../recipe/request.ts";
 import { plainAttention, type Tensor } from "../runtime/index.ts";
 import { createSampler, type History } from "../samplers/index.ts";
 import { refuseStrength } from "./adapter-strength.ts";
+import type { RowInputs } from "./denoiser.ts";
 import { doubts, type Filled, recipeOf } from "./fill.ts";
 import type { GivenPictures } from "./given-picture.ts";
 import type { Parts } from "./load.ts";
@@ -106,7 +107,13 @@ export async function* textToImage(
 
   const begin = await start.encoded(signal);
   const decode = (latents: Float32Array): Promise<Pixels> => decoder.decode(latents, height, width);
-  const method = await predictor.encode(guidance.rows, tokens, request.clipSkip);
+  const inputs = Object.fromEntries(
+    Object.entries(tokens).map(([text, tokens]) => [
+      text,
+      { tokens, conditions: model.denoiser.conditions?.(request, text as RowText) },
+    ]),
+  ) as Record<RowText, RowInputs>;
+  const method = await predictor.encode(guidance.rows, inputs, request.clipSkip);
   try {
     const batchSize = batch ?? model.denoiser.picturesAtOnce(guidance.rows.length, height, width);
     for (let first = 0; first < count; first += batchSize) {

@@ -47,10 +47,12 @@ export function tokenizeTexts(
   const instructed = instruction ?? text.instruction;
   const styled = styledPrompt({ prompt, style });
   const cond = tokenize("prompt", styled, instructed);
+  const nullTokens = (): Tokens =>
+    negative === undefined && text.none ? text.none : tokenize("negative prompt", negative ?? "");
   return {
     tokens: {
       cond,
-      null: texts.has("null") ? tokenize("negative prompt", negative) : cond,
+      null: texts.has("null") ? nullTokens() : cond,
       agnostic: texts.has("agnostic")
         ? tokenize("prompt", agnosticPrompt(styled, [...learned.keys()]), instructed)
         : cond,

@@ -35,7 +35,7 @@ export function parametersText(recipe: Recipe, width: number, height: number): s
     pairs.push(["Adapters", adapters.map(({ name, strength }) => `${name}:${strengthText(strength)}`).join(", ")]);
   }
   pairs.push(["Version", `Tiller ${recipe.tiller}`]);
-  const negative = request.negative === "" ? [] : [`Negative prompt: ${request.negative}`];
+  const negative = (request.negative ?? "") === "" ? [] : [`Negative prompt: ${request.negative}`];
   return [
     styledPrompt(request),
     ...negative,

@@ -19,6 +19,20 @@ export { type SamplerName, samplerNames } from "../samplers/index.ts";
 
 /** Larger seeds would lose bits in a JavaScript number. */
 const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+/** Sizes and places that a model is told, which need not be the picture's own. */
+const told = z.number().int().min(0).max(65_536);
+const size = z.strictObject({
+  /** Pixels. */
+  width: told,
+  /** Pixels. */
+  height: told,
+});
+const place = z.strictObject({
+  /** Pixels from the left edge. */
+  left: told,
+  /** Pixels from the top edge. */
+  top: told,
+});
 const side = z.number().int().min(8).max(8192).multipleOf(8, "must be divisible by 8");
 
 type SettingFields = { [N in SettingName]: z.ZodOptional<z.ZodType<SettingValues[N], SettingValues[N]>> };
@@ -62,10 +76,10 @@ export interface RecordedPicture extends z.output<typeof recordedPictureSchema> 
 export const pictureRequestSchema = z.strictObject({
   /** What to draw. */
   prompt: z.string(),
-  /** Negative prompt: replaces the null prompt. */
-  negative: z.string().default(""),
   /** Style after the prompt, such as `in digital art style`, which style guidance leaves out in the pre-trained model. */
   style: z.string().optional(),
+  /** Negative prompt: replaces the null prompt. Without one, some models (SDXL) use zeros; with `""` they encode the empty text. */
+  negative: z.string().optional(),
   /** Instruction before the prompt, for models with a language model as text encoder: "" for none; the model's default if absent. */
   instruction: z.string().max(20_000).optional(),
   /** The guidance method; the model's own when absent. */
@@ -94,6 +108,18 @@ export const pictureRequestSchema = z.strictObject({
    * mask.
    */
   strength: z.number().gt(0).max(1).optional(),
+  /** For models conditioned on sizes (SDXL): the size of the original that the picture is told to come from; by default its own. */
+  originalSize: size.optional(),
+  /** Where the picture is told to have been cropped from the original; by default at 0, 0. */
+  crop: place.optional(),
+  /** The size that the picture is told to have; by default its own. */
+  targetSize: size.optional(),
+  /** The original size of the rows with the null or negative prompt; by default that of the others. */
+  negativeOriginalSize: size.optional(),
+  /** Their crop. */
+  negativeCrop: place.optional(),
+  /** Their target size. */
+  negativeTargetSize: size.optional(),
   /** Number of last text encoder layers to skip: 1 takes the penultimate layer's output. */
   clipSkip: z.number().int().min(0).max(12).default(0),
 });
@@ -136,7 +162,14 @@ export interface UsualSettings {
   readonly steps: number;
   readonly scale: number;
   readonly omega: number;
+  readonly negative?: string | undefined;
 }
+
+/** The fields about sizes and crops, for models conditioned on them. */
+export const sizeConditions = [
+  ...(["originalSize", "crop", "targetSize"] as const),
+  ...(["negativeOriginalSize", "negativeCrop", "negativeTargetSize"] as const),
+] as const;
 
 /** Defaults for recipes and experiments from before models had their own. */
 export const usualBefore = {
@@ -145,6 +178,7 @@ export const usualBefore = {
   steps: 50,
   scale: scale.default,
   omega: omega.default,
+  negative: "",
 } as const satisfies UsualSettings;
 
 /** The schema of a request with the defaults of recipes from before models had their own. */
@@ -182,13 +216,13 @@ export function stepsOf({ image, steps, ...rest }: Pick<FullRequest, "image" | "
  * the AG scale are recorded for every method, as in the first recipes. Only the size may still be absent.
  */
 export function completed(given: GivenRequest, usual: UsualSettings): FullRequest {
-  const { prompt, negative, guidance = usual.guidance, ...rest } = given;
+  const { prompt, negative = usual.negative, guidance = usual.guidance, ...rest } = given;
   const open = { ...rest, sampler: given.sampler ?? usual.sampler, steps: given.steps ?? usual.steps };
   const other = Object.entries(open).filter(([key]) => !(settingNames as readonly string[]).includes(key));
   const told = toldOf(guidance, given, usual);
   return {
     prompt,
-    negative,
+    ...(negative !== undefined && { negative }),
     guidance,
     scale: given.scale ?? usual.scale,
     omega: given.omega ?? usual.omega,

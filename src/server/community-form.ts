@@ -28,6 +28,7 @@ const samplersByLabel: Readonly<Record<string, { sampler: SamplerName; karras?: 
 const bodySchema = z.looseObject({
   /** May name adapters: `<lora:name:0.8>`. */
   prompt: z.string().default(""),
+  /** As in the web UI, an empty one is none. */
   negative_prompt: z.string().default(""),
   seed: z.number().int().default(-1),
   steps: shape.steps.optional(),
@@ -74,7 +75,7 @@ const txt2img: Route = {
       adapters,
       request: {
         prompt,
-        negative: given.negative_prompt,
+        negative: given.negative_prompt || undefined,
         seed: given.seed < 0 ? Math.floor(Math.random() * 2 ** 32) : given.seed,
         count: given.batch_size * given.n_iter,
         scale,

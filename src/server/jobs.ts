@@ -57,7 +57,7 @@ export const picturesSchema = z.strictObject({
   request: pictureRequestSchema.extend({
     prompt: shape.prompt.max(mostText),
     style: shape.style.unwrap().max(mostText).optional(),
-    negative: shape.negative.unwrap().max(mostText).default(""),
+    negative: shape.negative.unwrap().max(mostText).optional(),
     count: z.number().int().min(1).max(64).default(1),
     width: side.optional(),
     height: side.optional(),

@@ -26,7 +26,7 @@ const bodySchema = z.looseObject({
   steps: shape.steps.optional(),
   seed: shape.seed.unwrap().optional(),
   sampler: shape.sampler.optional(),
-  negative: shape.negative.optional(),
+  negative: shape.negative,
   precision: precisionSchema,
   adapters: picturesSchema.shape.adapters.optional(),
 });

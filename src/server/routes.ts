@@ -156,6 +156,8 @@ const defaultsSchema = z
     steps: z.number(),
     /** Guidance scale. */
     scale: z.number(),
+    /** The negative prompt; absent if the null row's text is all zeros without one. */
+    negative: z.string(),
     /** Pixels. */
     width: z.number(),
     /** Pixels. */

@@ -14,6 +14,8 @@ export interface Tokenizer {
   readonly end: number;
   /** Pads short prompts. SD 1.5 pads with the end token, SD 2.1 with "!". */
   readonly pad: number;
+  /** That of a second text encoder. */
+  readonly second?: Tokenizer;
 }
 
 const special = z.union([z.string(), z.looseObject({ content: z.string() }).transform(({ content }) => content)]);
@@ -42,9 +44,15 @@ const sizeLimit = 64 << 20;
  *
  * `special_tokens_map.json` overrides `tokenizer_config.json`, as in Transformers. Tokens added by training are included.
  *
+ * @param second The folder of a second text encoder's tokenizer.
  * @throws TillerError naming a file that is missing or invalid.
  */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+export async function loadTokenizer(folder: string, second?: string): Promise<Tokenizer> {
+  const tokenizer = await loadOne(folder);
+  return second === undefined ? tokenizer : { ...tokenizer, second: await loadOne(second) };
+}
+
+async function loadOne(folder: string): Promise<Tokenizer> {
   const optional = async (name: string): Promise<z.output<typeof specialTokens>> =>
     (await exists(join(folder, name))) ? readJson(join(folder, name), specialTokens) : {};
   const given = { ...(await optional("tokenizer_config.json")), ...(await optional("special_tokens_map.json")) };

@@ -161,6 +161,7 @@ function linesOf(
     ["prompt", request.prompt],
     ...(style ? [["style", style] as [string, string]] : []),
     ...(negative ? [["avoided", negative] as [string, string]] : []),
+    ...(negative === undefined ? [["null row", "zeros"] as [string, string]] : []),
     ["guidance", settings.join(", ")],
     ["sampler", `${sampler}${karras ? ", Karras" : ""}, ${request.steps} steps`],
     ["seed", request.seed],

@@ -19,7 +19,8 @@ export interface DrawingForm {
   prompt: string;
   /** After the prompt, for style guidance. */
   style: string;
-  negative: string;
+  /** Null for none: some models then see zeros instead of the empty text. */
+  negative: string | null;
   model: string;
   adapter: string;
   strength: Strength;
@@ -42,7 +43,7 @@ export interface DrawingForm {
 export const usualDrawing: DrawingForm = {
   prompt: "a dog in the snow",
   style: "",
-  negative: "",
+  negative: null,
   model: "",
   adapter: "",
   strength: 1,
@@ -69,7 +70,7 @@ export function drawingJob(form: DrawingForm): PicturesJob {
     request: {
       prompt,
       ...(style && { style }),
-      negative,
+      ...(negative !== null && { negative }),
       seed,
       karras,
       clipSkip,
@@ -87,7 +88,8 @@ export function drawingOf(recipe: NonNullable<GalleryPicture["recipe"]>): Partia
   const { prompt, style = "", negative, scale, steps, seed, sampler, karras, clipSkip, width, height } = request;
   const [first, ...others] = adapters.map(({ name, strength }) => ({ name, strength }));
   return {
-    ...{ prompt, style, negative, model, steps, seed, sampler, karras, clipSkip, others },
+    negative: negative ?? null,
+    ...{ prompt, style, model, steps, seed, sampler, karras, clipSkip, others },
     adapter: first?.name ?? "",
     strength: first?.strength ?? 1,
     width: width ?? null,
@@ -234,8 +236,18 @@ export function MoreSettings({ form, change, usual }: Part & { usual: Defaults }
         />
       </Field>
       <Field label="Negative prompt">
-        <input value={form.negative} onChange={(e) => change({ negative: e.target.value })} />
+        <input value={form.negative ?? ""} onChange={(e) => change({ negative: e.target.value || null })} />
       </Field>
+      {usual.sampler && usual.negative === undefined && !form.negative && (
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={form.negative === ""}
+            onChange={(e) => change({ negative: e.target.checked ? "" : null })}
+          />
+          Encode the empty negative prompt instead of zeros
+        </label>
+      )}
       <div className="row">
         <Choice
           label="Sampler"

@@ -97,6 +97,7 @@ function defaultsOf(
     sampler: String(scheduler._class_name).startsWith("FlowMatchEuler") ? "flow-euler" : "dpm++",
     steps: 20,
     scale: 4.5,
+    negative: "",
     guidance: "cfg",
     personalised: "pg",
     omega: 0,

@@ -6,6 +6,7 @@ export const usualDefaults = {
   sampler: "ddim",
   steps: 50,
   scale: 7.5,
+  negative: "",
   guidance: "cfg",
   personalised: "pg",
   omega: 0.6,

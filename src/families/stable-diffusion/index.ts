@@ -12,7 +12,7 @@ import { picturesAtOnce } from "../latent-diffusion/pictures-at-once.ts";
 import { presentClipKeys, presentVaeKeys } from "../latent-diffusion/spelling.ts";
 import { adapterNames } from "./adapter-names.ts";
 import { publishedOmegas, usualDefaults } from "./defaults.ts";
-import { splitLdm } from "./ldm.ts";
+import { isLdm, splitLdm } from "./ldm.ts";
 import { textSide } from "./text.ts";
 
 /** StableDiffusionPipeline, and pipelines that differ from it only in the sampling loop. */
@@ -38,7 +38,7 @@ export const stableDiffusion: Family = {
     vae: { classes: ["AutoencoderKL"], keys: presentVaeKeys },
     text_encoder: { classes: ["CLIPTextModel", "CLIPTextModelWithProjection"], keys: presentClipKeys },
   },
-  singleFile: { split: splitLdm },
+  singleFile: { recognises: isLdm, split: splitLdm },
   model,
 };
 
@@ -59,6 +59,13 @@ const inpaintingChannels = (latents: number): number => 2 * latents + 1;
 function model({ defaults, ...files }: ModelFiles): Model {
   const { components } = files;
   const config = unetConfig(components.get("unet")!.config);
+  if (config.addition_embed_type != null) {
+    throw new TillerError(
+      "config-unsupported",
+      `${files.name} has a U-Net with addition_embed_type "${config.addition_embed_type}", as in SDXL, but is not a StableDiffusionXLPipeline.`,
+      { paths: [files.name] },
+    );
+  }
   const encoder = components.get("text_encoder")!;
   const latents = latentCodec(components.get("vae")!);
   return {

@@ -28,6 +28,10 @@ const tokenizers: Readonly<Record<1 | 2, readonly string[]>> = {
 /** The step at which SD 2 base, the 512-pixel model that predicts noise, was saved. */
 const sd2BaseSteps = 875_000n;
 
+/** Whether it has one text encoder, as SD 1.x and 2.x. */
+export const isLdm = (tensors: Checkpoint): boolean =>
+  [...tensors.keys()].some((key) => key.startsWith("cond_stage_model."));
+
 /**
  * Splits a single file into its components. EMA copies of the weights are ignored, as in Diffusers.
  *

@@ -196,7 +196,7 @@ async function* learn(
   refuseUnsuited(settings, model);
   for (const message of model.warnings ?? []) yield { type: "warning", message };
   await refuseNotFinite(model.components.values(), signal);
-  const tokenizer = await loadTokenizer(model.tokenizerFolder);
+  const tokenizer = await loadTokenizer(model.tokenizerFolder, model.secondTokenizerFolder);
   const resolution = settings.resolution ?? model.defaults.height;
   if (resolution % model.defaults.sideMultiple !== 0) {
     throw new TillerError(

@@ -15,8 +15,8 @@ import {
   type RecordedRequest,
   refuseInexactSeeds,
   refuseWithoutPicture,
-  stepsOf,
   sizeConditions,
+  stepsOf,
 } from "../recipe/request.ts";
 import { version } from "../version.ts";
 import { defaultsWith } from "./defaults.ts";

@@ -41,7 +41,11 @@ export function addBench(
     .description("run the missing parts of an experiment: train, draw, measure")
     .argument("<experiment.json>", "the experiment: fine-tuning methods, guidance methods, concepts and prompts")
     .option("--out <folder>", "where results are kept; several processes may share it; default: tiller-bench/NAME")
-    .option("--shard <i/n>", "do only every n-th concept, starting with the i-th: for several machines", parseShard);
+    .option(
+      "--shard <i/n>",
+      "do only every n-th concept (without training: every n-th prompt), starting with the i-th: for several machines",
+      parseShard,
+    );
   addCommonOptions(run).action((path, options) => act("run", path, options));
   const table = bench
     .command("table")

@@ -37,7 +37,10 @@ import { classPlace, isMeasured, unitsLeft } from "./units-left.ts";
 export interface RunOptions {
   /** Where units are kept; finished ones are not done again. */
   readonly folder: string;
-  /** This process does every `of`-th concept, starting with number `part` (1 to `of`). */
+  /**
+   * This process does every `of`-th concept, starting with number `part` (1 to `of`); of concepts without training, every `of`-th of
+   * their units.
+   */
   readonly shard?: { readonly part: number; readonly of: number } | undefined;
   /** The device to run on: `auto` by default, which takes a GPU if one works. */
   readonly device?: DeviceName | undefined;
@@ -118,7 +121,7 @@ export async function runCells(
   compute: Compute,
   onProgress: (progress: RunProgress) => void,
 ): Promise<void> {
-  const mine = cells.filter((_, i) => !shard || i % shard.of === shard.part - 1);
+  const mine = shard ? shardOf(cells, shard) : cells;
   let pending: Cell[] = [];
   for (const cell of mine) if (!(await isDone(cell))) pending.push(cell);
   if (pending.length === 0) return;
@@ -208,6 +211,16 @@ export async function runCells(
       cause: first.error,
     });
   }
+}
+
+/** A process's share of the cells. What trains stays whole, so that no two machines train one adapter. */
+export function shardOf(cells: readonly Cell[], { part, of }: NonNullable<RunOptions["shard"]>): Cell[] {
+  const own = (i: number) => i % of === part - 1;
+  return cells.flatMap((cell, i): Cell[] => {
+    if (cell.adapter) return own(i) ? [cell] : [];
+    const units = cell.units.filter((_, u) => own(i + u));
+    return units.length > 0 ? [{ ...cell, units }] : [];
+  });
 }
 
 async function isDone({ adapter, units }: Cell): Promise<boolean> {

@@ -145,6 +145,8 @@ const metricSchema = z.object({
   help: z.string(),
   /** Whether it measures fidelity to the subject or to the text. */
   of: z.enum(["subject", "text"]),
+  /** Which values are better. */
+  better: z.enum(["higher", "lower"]),
 });
 
 /** Empty if the model is still to be downloaded. */

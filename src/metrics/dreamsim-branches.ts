@@ -23,27 +23,25 @@ import { centred } from "./features.ts";
 import { preprocess, squarePreprocessing } from "./preprocess.ts";
 
 interface BranchKind {
-  /** Names of the file of its weights, relative to the folder; the first that exists. */
-  readonly files: readonly string[];
+  /** The file of its weights, relative to the folder. One converted to safetensors under the same name comes first. */
+  readonly file: string;
   readonly norm: "clip" | "imagenet";
   readonly network: Pick<TimmViTConfig, "activation" | "epsilon" | "feature">;
 }
 
-/** `.safetensors` for weights that someone converted. */
-const pretrained = (name: string): readonly string[] => [`${name}_pretrain.pth.tar`, `${name}_pretrain.safetensors`];
 const clip = (name: string): BranchKind => ({
-  files: pretrained(name),
+  file: `${name}_pretrain.pth.tar`,
   norm: "clip",
   network: { activation: "quick_gelu", epsilon: 1e-5, feature: "projected" },
 });
 const openClip = (name: string): BranchKind => ({
-  files: pretrained(name),
+  file: `${name}_pretrain.pth.tar`,
   norm: "clip",
   network: { activation: "gelu", epsilon: 1e-5, feature: "projected" },
 });
 /** The package's `dino_vitb16_pretrain.pth` has only a head, which DreamSim does not use; torch.hub has the network. */
 const dino: BranchKind = {
-  files: ["checkpoints/dino_vitbase16_pretrain.pth", "dino_vitbase16_pretrain.pth"],
+  file: "checkpoints/dino_vitbase16_pretrain.pth",
   norm: "imagenet",
   network: { activation: "gelu", epsilon: 1e-6, feature: "state" },
 };
@@ -70,11 +68,11 @@ export async function openDreamSim(engine: Engine, folder: string): Promise<Enco
   const root = dirname(lora);
   const config = join(lora, "adapter_config.json");
   const alphas = peftAlphas(config, await readJson(config, jsonObject));
-  const adapter = await tensorsOf([join(lora, "adapter_model.safetensors"), join(lora, "adapter_model.bin")]);
+  const adapter = await tensorsOf(join(lora, "adapter_model.bin"));
   const branches: ((pictures: Parameters<Encoder["pictures"]>[0]) => Promise<Float32Array[]>)[] = [];
   for (const [i, kind] of loras[basename(lora)]!.entries()) {
-    const weights = await tensorsOf(kind.files.map((name) => join(root, name)));
-    const prefix = `base_model.model.extractor_list.${i}.model.`;
+    const weights = await tensorsOf(join(root, kind.file));
+    const prefix = `extractor_list.${i}.model.`;
     const own = withoutPrefix(adapter, prefix);
     if (own.size === 0)
       throw new TillerError(
@@ -84,7 +82,7 @@ export async function openDreamSim(engine: Engine, folder: string): Promise<Enco
       );
     await refuseNotFinite([{ weights }, { weights: own }]);
     const scale = (path: string) => scaleOf(alphas(path), own, path, weights.get(`${path}.weight`)!, config);
-    const network = { ...sizesOf(weights, kind.files[0]!), ...kind.network };
+    const network = { ...sizesOf(weights, kind.file), ...kind.network };
     const recorded = timmViT(moduleOf(weights), network, { module: moduleOf(own), scale });
     const session = await engine.compile(`DreamSim's branch ${i + 1}`, recorded);
     const preprocessing = squarePreprocessing(network.imageSize, kind.norm);
@@ -142,25 +140,28 @@ async function loraIn(folder: string): Promise<string> {
   throw new TillerError("metric-files-missing", message, { paths: [folder] });
 }
 
-/** The tensors of the first of these files that exists. */
-async function tensorsOf(files: readonly string[]): Promise<ReadonlyMap<string, TensorRef>> {
-  for (const file of files) {
-    if (!(await exists(file))) continue;
-    const { tensors } = await readTensors(file);
+/** The tensors of a `torch.save` file, or of its copy in safetensors. */
+async function tensorsOf(file: string): Promise<ReadonlyMap<string, TensorRef>> {
+  for (const name of [file.replace(/\.(pth\.tar|pth|bin)$/, ".safetensors"), file]) {
+    if (!(await exists(name))) continue;
+    const { tensors } = await readTensors(name);
     refuseStoredTypes(tensors);
     return tensors;
   }
-  throw new TillerError(
-    "metric-files-missing",
-    `${files[0]} is missing: unpack DreamSim's checkpoint (v0.2.0) there.`,
-    {
-      paths: [files[0]!],
-    },
-  );
+  throw new TillerError("metric-files-missing", `${file} is missing: unpack DreamSim's checkpoint (v0.2.0) there.`, {
+    paths: [file],
+  });
 }
 
-const withoutPrefix = (tensors: ReadonlyMap<string, TensorRef>, prefix: string): ReadonlyMap<string, TensorRef> =>
-  new Map([...tensors].flatMap(([name, ref]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), ref]] : [])));
+/** Those under PEFT's prefix, which is there once for every time the network was wrapped. */
+function withoutPrefix(tensors: ReadonlyMap<string, TensorRef>, prefix: string): ReadonlyMap<string, TensorRef> {
+  const own = new Map<string, TensorRef>();
+  for (const [name, ref] of tensors) {
+    const key = name.replace(/^(base_model\.model\.)+/, "");
+    if (key !== name && key.startsWith(prefix)) own.set(key.slice(prefix.length), ref);
+  }
+  return own;
+}
 
 /** A ViT's sizes from its tensors. */
 function sizesOf(weights: ReadonlyMap<string, TensorRef>, file: string) {

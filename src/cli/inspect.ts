@@ -178,8 +178,10 @@ function recipeRows({ tiller, model, base, variant, config, prediction, adapters
 }
 
 /** A setting in one line; of a picture that the recipe starts from, the file and the beginning of its hash. */
-function shownSetting(value: string | number | boolean | RecordedPicture | undefined): string {
+function shownSetting(value: Recipe["request"][keyof Recipe["request"]] | RecordedPicture): string {
   if (typeof value !== "object") return String(value).replaceAll("\n", "\\n");
+  if ("width" in value) return `${value.width}x${value.height}`;
+  if ("left" in value) return `${value.left},${value.top}`;
   return `${value.file ?? "passed as pixels"} (SHA-256 ${value.sha256.slice(0, 12)}…)`;
 }
 

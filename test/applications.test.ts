@@ -29,10 +29,10 @@ async function tiny(name: string, more: object) {
   return parseExperiment({ ...published, steps: 2, ...more });
 }
 
-/** A full fine-tune of a model: its U-Net's weights are a little larger. */
+/** A full fine-tune of a model as Diffusion-DPO's are stored, a U-Net alone: its weights are a little larger. */
 async function fineTuned(model: string): Promise<string> {
   const copy = join(folder, "fine-tuned");
-  await cp(model, copy, { recursive: true });
+  await cp(join(model, "unet"), join(copy, "unet"), { recursive: true });
   const unet = join(copy, "unet", "diffusion_pytorch_model.safetensors");
   const tensors = [];
   for (const [name, ref] of (await readSafetensors(unet)).tensors) {
@@ -93,14 +93,14 @@ test("PairCustom: DreamSim of style adapters to their style's picture, each with
   const prompts = join(folder, "StyleAligned.txt");
   await writeFile(prompts, "A guitar|A sailboat\tin papercut art style.\nA guitar\tin ink.\n");
   const published = await tiny("sdxl-paircustom", { encoders: { dreamsim } });
-  const adapter = fixture("adapters/lora-peft.safetensors");
+  const adapter = fixture("sdxl-pipeline/lora.safetensors");
   const concepts = (published.concepts as object[]).map((one) => ({
     ...one,
     images: join(folder, "style"),
     adapters: [adapter],
   }));
   const experiment = await tiny("sdxl-paircustom", {
-    ...{ model: fixture("pipelines/sd15"), concepts, prompts: { file: prompts }, encoders: { dreamsim } },
+    ...{ model: fixture("sdxl-pipeline/model"), concepts, prompts: { file: prompts }, encoders: { dreamsim } },
   });
   const { results, page } = await expectWhole(
     experiment,

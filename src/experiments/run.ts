@@ -92,10 +92,10 @@ export async function openPlan(experiment: Experiment, identities: Identities, f
 
 /** The device and number type for an experiment's pictures on this machine. */
 export async function computeOf(
-  { model, precision }: Pick<Experiment, "model" | "precision">,
+  { model, base, precision }: Pick<Experiment, "model" | "base" | "precision">,
   { device, signal }: Pick<RunOptions, "device" | "signal">,
 ): Promise<Compute> {
-  const parameters = precision === "auto" ? largestNetwork(await openModel(model, { signal })) : 0;
+  const parameters = precision === "auto" ? largestNetwork(await openModel(model, { base, signal })) : 0;
   return resolveCompute({ device, precision }, parameters);
 }
 
@@ -129,7 +129,7 @@ export async function runCells(
   const withClass = mine.some(({ adapter }) => adapter && adapter.classPictures > 0);
   const left = await unitsLeft(mine, {
     unitSteps: experiment.pictures * experiment.steps,
-    classSteps: withClass ? (await openModel(experiment.model, { signal })).defaults.steps : 0,
+    classSteps: withClass ? (await openModel(experiment.model, { base: experiment.base, signal })).defaults.steps : 0,
   });
   const tell = (doing: string, detail: string) => onProgress({ ...left.units, pace: left.pace, doing, detail });
   const telling =

@@ -12,7 +12,7 @@ import { completedExperiment, type Experiment, type GivenExperiment, isWhole } f
  */
 export async function wholeExperiment(given: GivenExperiment): Promise<Experiment> {
   if (isWhole(given)) return completedExperiment(given, { ...usualBefore, omegas: [] });
-  const { defaults } = await openModel(given.model);
+  const { defaults } = await openModel(given.model, { base: given.base });
   const omegas = await Promise.all(
     given.personalisation.map(async (one) => {
       const methods =

@@ -11,7 +11,6 @@ import {
   personalisationName,
   readExperiment,
 } from "./experiment.ts";
-import { published } from "./published.ts";
 import { baselineOf } from "./results.ts";
 import { wholeExperiment } from "./whole.ts";
 
@@ -249,31 +248,6 @@ describe("a mistake is reported with its place", () => {
   ])("%s", (_, more, ...facts) => {
     expect(() => with_(more)).toThrow(refusal("experiment-invalid", ...facts));
   });
-});
-
-test("the paper's numbers appear in the same method's row, whatever our scale, rank and steps", () => {
-  const lora = { recipe: "dreambooth", rank: 16, steps: 400 } as const;
-  const one = with_({ personalisation: [lora], guidance: [{ method: "cfg" }, { method: "pg", omega: [0.3] }] });
-  expect(published(lora, { guidance: "cfg", scale: 4 }, one)?.dino).toBe(0.4701);
-  expect(published(lora, { guidance: "pg", scale: 4, omega: 0.3 }, one)?.dino).toBe(0.5);
-  expect(published(lora, { guidance: "pg", scale: 4, omega: 1 }, one)?.dino).toBe(0.4701);
-  expect(published(lora, { guidance: "pg", scale: 4, omega: 0.35 }, one)).toBeUndefined();
-  expect(published(lora, { guidance: "cfg+ag", scale: 4, agScale: 2 }, one)?.dino).toBe(0.4831);
-  expect(published(lora, { guidance: "cfg+ag", scale: 4, agScale: 2, mix: "outer" }, one)).toBeUndefined();
-  expect(published({ adapters: ["cat.safetensors"] }, { guidance: "cfg", scale: 4 }, one)).toBeUndefined();
-});
-
-test("if an experiment varies scale, rank or steps, the paper's numbers appear only at the paper's setting", () => {
-  const lora = { recipe: "dreambooth" } as const;
-  const scales = with_({ guidance: [{ method: "cfg", scale: [5, 7.5] }] });
-  expect(published(lora, { guidance: "cfg", scale: 7.5 }, scales)?.dino).toBe(0.4701);
-  expect(published(lora, { guidance: "cfg", scale: 5 }, scales)).toBeUndefined();
-  const ranks = with_({ personalisation: [lora, { ...lora, rank: 32 }] });
-  expect(published({ ...lora, rank: 32 }, { guidance: "cfg", scale: 4 }, ranks)?.dino).toBe(0.5468);
-  expect(published({ ...lora, rank: 32 }, { guidance: "pg", scale: 4, omega: 0 }, ranks)).toBeUndefined();
-  const steps = with_({ personalisation: [lora, { ...lora, steps: 100 }] });
-  expect(published(lora, { guidance: "cfg", scale: 4 }, steps)?.dino).toBe(0.4701);
-  expect(published({ ...lora, steps: 100 }, { guidance: "cfg", scale: 4 }, steps)).toBeUndefined();
 });
 
 test("experiments/sana.json states SANA's instruction, and otherwise uses SANA's defaults", async () => {

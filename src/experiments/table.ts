@@ -2,7 +2,8 @@
 import { type MetricName, metricsOf } from "../metrics/fidelity.ts";
 import type { Interval } from "./crossed.ts";
 import { personalisationName } from "./experiment.ts";
-import { published } from "./published.ts";
+import type { PublishedScores } from "./paper-tables.ts";
+import { paperBaseOf, published } from "./published.ts";
 import type { Intervals, Results } from "./results.ts";
 
 /** A cell: its text and interval. */
@@ -28,35 +29,39 @@ const headsOf = (metrics: readonly { readonly label: string }[]): readonly strin
   "rows",
   "s/picture",
   "process MiB",
-  "paper, SD 1.5",
 ];
 
 /**
  * A row for each method: the fine-tuning method and the guidance method, each score with its interval and its difference to cfg
- * (for pg++: to cfg++), rows per step, time per picture, memory, and the paper's DINO, CLIP-I and CLIP-T.
+ * (for pg++: to cfg++), rows per step, time per picture, memory, and, if the paper has any of the rows, its DINO, CLIP-I and CLIP-T.
  */
 export function resultsTable({ arms, experiment }: Results): Table {
   const metrics = metricsOf(experiment.metrics);
-  const rows = arms.map((result): TableCell[] => {
+  const theirs = arms.map((result) => {
     const one = experiment.personalisation.find(
       (other) => personalisationName(other, experiment.personalisation) === result.personalisation,
     )!;
-    const theirs = published(one, result.arm, experiment);
-    return [
-      { text: result.personalisation },
-      { text: result.name },
-      ...metrics.flatMap(({ name }) => [
-        score(result.scores, name),
-        result.overCfg ? difference(result.overCfg, name) : { text: "" },
-      ]),
-      { text: String(Math.round(result.rows * 100) / 100) },
-      { text: result.secondsPerPicture.toFixed(2) },
-      { text: (result.memory / 2 ** 20).toFixed(0) },
-      { text: theirs ? [theirs.dino, theirs.clipI, theirs.clipT].map((value) => value.toFixed(3)).join(" ") : "" },
-    ];
+    return published(experiment.model, one, result.arm);
   });
-  return { heads: headsOf(metrics), rows };
+  const compared = theirs.some((scores) => scores !== undefined);
+  const rows = arms.map((result, i): TableCell[] => [
+    { text: result.personalisation },
+    { text: result.name },
+    ...metrics.flatMap(({ name }) => [
+      score(result.scores, name),
+      result.overCfg ? difference(result.overCfg, name) : { text: "" },
+    ]),
+    { text: String(Math.round(result.rows * 100) / 100) },
+    { text: result.secondsPerPicture.toFixed(2) },
+    { text: (result.memory / 2 ** 20).toFixed(0) },
+    ...(compared ? [{ text: written(theirs[i]) }] : []),
+  ]);
+  const heads = headsOf(metrics);
+  return { heads: compared ? [...heads, `paper, ${paperBaseOf(experiment.model)}`] : heads, rows };
 }
+
+const written = (scores: PublishedScores | undefined): string =>
+  scores ? [scores.dino, scores.clipI, scores.clipT].map((value) => value.toFixed(4)).join(" ") : "";
 
 /** A row for each pair that the experiment compares: the first minus the second. */
 export const pairsTable = ({ pairs = [], experiment }: Results): Table => ({

@@ -1,0 +1,144 @@
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { armName, armsOf, completedExperiment, personalisationName, readExperiment } from "./experiment.ts";
+import {
+  type PaperBase,
+  type PaperRow,
+  paperCost,
+  paperPreference,
+  paperRows,
+  paperStudy,
+  paperStyle,
+} from "./paper-tables.ts";
+import { paperBaseOf, paperRowsOf, published } from "./published.ts";
+
+const sd15 = "stable-diffusion-v1-5/stable-diffusion-v1-5";
+const lora = { recipe: "dreambooth" } as const;
+const cfg = { guidance: "cfg", scale: 7.5 } as const;
+
+describe("the paper's number", () => {
+  test.each([
+    [sd15, 0.4701],
+    ["stabilityai/stable-diffusion-2-1-base", 0.4976],
+    ["/models/stable-diffusion-2-1-base/", 0.4976],
+    ["v1-5-pruned-emaonly.safetensors", 0.4701],
+    ["dinghy", undefined],
+    ["someone/other-model", undefined],
+    ["Efficient-Large-Model/Sana_600M_1024px_diffusers", undefined],
+  ])("of CFG for %s is %s", (model, dino) => {
+    expect(published(model, lora, cfg)?.dino).toBe(dino);
+  });
+
+  test("of PG at omega 0 for SANA is SANA's, at SANA's scale", () => {
+    const sana = "Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers";
+    expect(published(sana, lora, { guidance: "pg", scale: 4.5, omega: 0 })?.dino).toBe(0.5366);
+    expect(published(sana, lora, { guidance: "pg", scale: 7.5, omega: 0 })).toBeUndefined();
+  });
+
+  test.each([
+    ["another scale", lora, { ...cfg, scale: 5 }],
+    ["another number of steps", { ...lora, steps: 600 }, cfg],
+    ["a rank it does not have", { ...lora, rank: 64 }, cfg],
+    ["another omega", lora, { guidance: "pg", scale: 7.5, omega: 0.35 }],
+    ["another scale of autoguidance", lora, { guidance: "cfg+ag", scale: 7.5, agScale: 3 }],
+    ["another mix", lora, { guidance: "cfg+ag", scale: 7.5, agScale: 2, mix: "outer" }],
+    ["given adapters", { adapters: ["cat.safetensors"] }, cfg],
+    ["PG at rank 8, whose omega it does not print", { ...lora, rank: 8 }, { guidance: "pg", scale: 7.5, omega: 0 }],
+  ] as const)("is absent beside %s", (_, one, arm) => {
+    const given = "adapters" in one ? { adapters: [...one.adapters] } : one;
+    expect(published(sd15, given, arm)).toBeUndefined();
+  });
+
+  test("goes with the rank, the fine-tuning method, and at omega 1 with CFG", () => {
+    expect(published(sd15, { ...lora, rank: 32 }, cfg)?.dino).toBe(0.5468);
+    expect(published(sd15, { recipe: "class-diffusion" }, { guidance: "pg", scale: 7.5, omega: 0 })?.dino).toBe(0.57);
+    expect(published(sd15, lora, { guidance: "pg", scale: 7.5, omega: 1 })?.dino).toBe(0.4701);
+  });
+});
+
+const folder = fileURLToPath(new URL("../../experiments/", import.meta.url));
+
+/** The rows of ours that have a row of the paper, by that row: [file, fine-tuning, guidance]. */
+async function makers(): Promise<ReadonlyMap<PaperRow, readonly (readonly string[])[]>> {
+  const found = new Map<PaperRow, string[][]>();
+  for (const file of readdirSync(folder)) {
+    const given = await readExperiment(`${folder}${file}`);
+    const base = paperBaseOf(given.model);
+    if (!base) continue;
+    const scale = base === "SANA" ? 4.5 : 7.5;
+    const experiment = completedExperiment(given, { sampler: "ddim", steps: 50, scale, omegas: [0] });
+    const arms = armsOf(experiment);
+    for (const one of experiment.personalisation) {
+      for (const arm of arms) {
+        for (const row of paperRowsOf(given.model, one, arm)) {
+          const made = [file, personalisationName(one, experiment.personalisation), armName(arm, arms)];
+          found.set(row, [...(found.get(row) ?? []), made]);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+const named = { dreambooth: "DB-LoRA", "dreambooth-ti": "DB-LoRA + TI", "class-diffusion": "ClassDiffusion" } as Record<
+  string,
+  string
+>;
+
+/** docs/paper-tables.md, made from the tables and the files in experiments/. */
+async function page(): Promise<string> {
+  const by = await makers();
+  const lines = paperRows.map((row) => {
+    const { table, base, finetuning, rank, guidance, omega, scores } = row;
+    // The base model's own files first; open-questions.json repeats rows of theirs.
+    const files = (by.get(row) ?? []).filter(([file]) => file !== "open-questions.json");
+    const made = files.find(([file]) => file === `${fileOf(base)}.json`) ?? files[0];
+    const method = `${guidance}${omega === undefined ? "" : ` ${omega}`}`;
+    const how = made
+      ? `\`${made[0]}\`, ${made[1]}, ${made[2]}`
+      : `\`${fileOf(base)}-rank.json\` at omega 0 and 0.6: the paper does not print omega, so no row of ours is beside it`;
+    const numbers = [scores.dino, scores.clipI, scores.clipT].map((value) => value.toFixed(4)).join(" ");
+    return `| ${table} | ${base}, ${named[finetuning]}${rank && rank !== 4 ? `, rank ${rank}` : ""} | ${method} | ${numbers} | ${how} |`;
+  });
+  const study = paperStudy.map(
+    ({ setting, choice, subject, text }) =>
+      `| 3 | ${setting} | ${choice} | ${subject} % subject, ${text} % text | \`tiller studio\`, page Study: people have to answer it |`,
+  );
+  const preference = paperPreference.map(
+    (row) =>
+      `| 4 | SD 1.5, Diffusion-DPO | ${row.guidance}${"omega" in row ? ` ${row.omega}` : ""} | PickScore ${row.pickscore} | \`sd15-dpo.json\` |`,
+  );
+  const style = paperStyle.map(
+    (row) =>
+      `| 5 | PairCustomization | ${row.guidance}${"omega" in row ? ` ${row.omega}` : ""} | DreamSim ${row.dreamsim} | \`sdxl-paircustom.json\` |`,
+  );
+  const cost = paperCost.map(
+    ({ method, megabytes, seconds }) =>
+      `| 8 | NVIDIA A5000 | ${method} | ${megabytes} MB, ${seconds} s | another device: \`rows\`, \`s/picture\` and \`process MiB\` of every table of ours are this machine's |`,
+  );
+  return `# The paper's tables, row by row
+
+    tiller bench run experiments/sd15.json
+
+Each row of the paper, its numbers (DINO, CLIP-I, CLIP-T unless named), and the file in \`experiments/\` with the row that makes it. What
+the files need and how long they take: [the paper step by step](paper.md). Table 14 is the prompts, which every file uses.
+
+| table | model | guidance | published | made by |
+| ----- | ----- | -------- | --------- | ------- |
+${[...lines.filter((line) => /^\| [12] /.test(line)), ...study, ...preference, ...style, ...lines.filter((line) => /^\| [67] /.test(line)), ...cost, ...lines.filter((line) => /^\| (9|1\d) /.test(line))].join("\n")}
+`;
+}
+
+const fileOf = (base: PaperBase): string => ({ "SD 1.5": "sd15", "SD 2.1": "sd21", SANA: "sana" })[base];
+
+test("every row of scores in the paper has a row in experiments/, but for PG in table 7, whose omega is not printed", async () => {
+  const by = await makers();
+  const without = paperRows.filter((row) => !by.has(row));
+  expect(without.every(({ table, omega }) => table === 7 && omega === "not printed")).toBe(true);
+  expect(without).toHaveLength(6);
+});
+
+test("docs/paper-tables.md lists every row (vitest -u regenerates it)", async () => {
+  await expect(await page()).toMatchFileSnapshot("../../docs/paper-tables.md");
+});

@@ -13,7 +13,11 @@ import { resultsTable } from "../src/experiments/table.ts";
 import { fixture } from "./fixtures.ts";
 
 const experiments = fileURLToPath(new URL("../experiments/", import.meta.url));
-const given = await Promise.all(readdirSync(experiments).map((file) => readExperiment(join(experiments, file))));
+const given = await Promise.all(
+  readdirSync(experiments)
+    .filter((file) => file !== "findings.json")
+    .map((file) => readExperiment(join(experiments, file))),
+);
 const paper = given.filter(({ model }) => paperBaseOf(model) !== undefined);
 
 let folder: string;

@@ -39,7 +39,7 @@ export const rooms = {
   world: [],
   jobs: ["bytes"],
   experiments: [
-    ...["bytes", "random", "runtime", "images", "plots", "guidance", "recipe", "families"],
+    ...["bytes", "random", "runtime", "images", "plots", "hub", "guidance", "recipe", "families"],
     ...["pipelines", "training", "metrics", "world", "jobs"],
   ],
   // Server and command line use the public exports and internal.ts only.

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import {
   experimentIn,
+  forecastOf,
   gatherResults,
   keptResults,
   type Results,
@@ -13,7 +14,7 @@ import {
   writeReport,
 } from "../experiments/index.ts";
 import { TillerError } from "../index.ts";
-import { resultLines, tellCompute, tellProgress } from "./experiment-output.ts";
+import { resultLines, tellCompute, tellForecast, tellProgress } from "./experiment-output.ts";
 import { addFindings, type FindingsOptions } from "./findings.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -24,6 +25,7 @@ import type { World } from "./world.ts";
 interface BenchOptions extends CommonOptions {
   out?: string;
   shard?: { part: number; of: number };
+  dryRun?: true;
 }
 
 export type BenchVerb = "run" | "table" | "report";
@@ -45,7 +47,8 @@ export function addBench(
       "--shard <i/n>",
       "do only every n-th concept (without training: every n-th prompt), starting with the i-th: for several machines",
       parseShard,
-    );
+    )
+    .option("--dry-run", "only say how many pictures, hours and gigabytes are missing on this machine");
   addCommonOptions(run).action((path, options) => act("run", path, options));
   const table = bench
     .command("table")
@@ -82,7 +85,7 @@ export async function bench(
 
 async function runBench(
   path: string,
-  { out, shard, device, precision, threads }: BenchOptions,
+  { out, shard, dryRun, device, precision, threads }: BenchOptions,
   { signal }: World,
   output: Output,
 ): Promise<void> {
@@ -91,6 +94,8 @@ async function runBench(
   const folder = out ?? join("tiller-bench", experiment.name);
   await prepareFolder(folder);
   output.result.out = folder;
+  tellForecast(await forecastOf(experiment, { folder, device, precision, threads, signal }), output);
+  if (dryRun) return;
   const onCompute = tellCompute(precision ?? experiment.precision, output);
   const results = await runExperiment(
     experiment,

@@ -1,9 +1,16 @@
 /** Prints the progress and results of experiments. */
 
-import { pairsTable, type Results, type RunProgress, resultsTable, type Table } from "../experiments/index.ts";
+import {
+  type Forecast,
+  pairsTable,
+  type Results,
+  type RunProgress,
+  resultsTable,
+  type Table,
+} from "../experiments/index.ts";
 import { type Compute, metrics, type PrecisionName } from "../index.ts";
 import type { Output } from "./output.ts";
-import { table } from "./printable.ts";
+import { shortBytes, table } from "./printable.ts";
 
 export const tellProgress =
   (output: Output) =>
@@ -20,6 +27,21 @@ export function tellCompute(asked: PrecisionName | undefined, output: Output): (
     if (!told) output.progress.note(`computing in ${precision} on ${device}`);
     told = true;
   };
+}
+
+/** Says what an experiment still needs; nothing if it is done. */
+export function tellForecast({ adapters, classPictures, pictures, seconds, bytes }: Forecast, output: Output): void {
+  Object.assign(output.result, { missing: { adapters, classPictures, pictures, seconds, bytes } });
+  if (adapters + pictures === 0) return;
+  const parts = [
+    ...(adapters > 0 ? [`${adapters} adapters to train`] : []),
+    ...(classPictures > 0 ? [`${classPictures} class images`] : []),
+    ...(pictures > 0 ? [`${pictures} pictures to draw`] : []),
+  ];
+  const hours = seconds < 3600 ? `${Math.ceil(seconds / 60)} minutes` : `${(seconds / 3600).toPrecision(2)} hours`;
+  output.progress.note(
+    `${parts.join(", ")}: about ${hours} in one process here, by steps measured just now, and ${shortBytes(bytes)} of pictures`,
+  );
 }
 
 /** The table of results, one line per method with intervals in brackets, followed by the compared pairs. */

@@ -13,6 +13,12 @@ export const experimentErrors = rows({
     why: "`tiller bench run` writes one there.",
     fix: "Name the folder that `tiller bench run` wrote.",
   },
+  "experiment-files-missing": {
+    kind: "failed",
+    what: "Folders or files that an experiment names are not there.",
+    why: "The paper's experiments need pictures and encoders that do not come with Tiller ([the paper step by step](paper.md)).",
+    fix: "Put them where the message says, or correct the names in the experiment's file.",
+  },
   "experiment-incomplete": {
     kind: "failed",
     what: "Part of an experiment failed.",

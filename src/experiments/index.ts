@@ -26,6 +26,7 @@ export {
 } from "./experiment.ts";
 export type { ClaimResult, FindingResult, Needs } from "./findings.ts";
 export type { Claim, ClaimTerm, FindingsFile } from "./findings-file.ts";
+export { type Forecast, forecastOf } from "./forecast.ts";
 export { keptResults } from "./kept-results.ts";
 export type { Identities } from "./plan.ts";
 export type { PromptResult } from "./prompt-result.ts";

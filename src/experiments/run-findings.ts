@@ -3,18 +3,13 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
-import { openModel } from "../families/open-model.ts";
-import { Pipeline } from "../pipelines/pipeline.ts";
-import type { GivenExperiment } from "./experiment.ts";
 import { decide, type FindingResult } from "./findings.ts";
 import { type FindingsFile, readFindings } from "./findings-file.ts";
+import { type MeasuredPace, measuredPace, missingOf } from "./forecast.ts";
 import { keptResults } from "./kept-results.ts";
-import type { Cell } from "./plan.ts";
 import type { Results } from "./results.ts";
 import { identitiesOf, openPlan, type RunOptions, type RunProgress } from "./run.ts";
 import { runExperiment } from "./run-experiment.ts";
-import { readDone } from "./store.ts";
-import { isMeasured, rowsOf } from "./units-left.ts";
 import { wholeExperiment } from "./whole.ts";
 
 /** A request to decide findings. */
@@ -87,15 +82,16 @@ export async function planFindings(request: FindingsRequest, options: RunOptions
   const file = await readFindings(request.file);
   const known = await resultsAtHand(file, [options.folder, ...request.results]);
   const plans: PlannedExperiment[] = [];
-  let pace: Pace | undefined;
+  let pace: MeasuredPace | undefined;
   // An adapter that several experiments share is trained once.
   const trained = new Set<string>();
   for (const [name, given] of file.experiments) {
     if (isWhole(known.get(name)?.results)) continue;
     const experiment = await wholeExperiment(given);
     const cells = await openPlan(experiment, await identitiesOf(experiment), options.folder);
-    pace ??= await measuredPace(given, options);
-    plans.push({ name, ...(await missingOf(cells, experiment, pace, trained)) });
+    pace ??= await measuredPace(given.model, options);
+    const { adapters, pictures, seconds } = await missingOf(cells, experiment, pace, trained);
+    plans.push({ name, adapters, pictures, hours: seconds / 3600 });
   }
   return plans;
 }
@@ -126,68 +122,4 @@ async function written(file: FindingsFile, known: ReadonlyMap<string, AtHand>, f
   const findings = { findings: decide(file, results), margins: file.margins };
   await writeWhole(join(folder, "findings.json"), `${JSON.stringify(findings, null, 2)}\n`);
   return findings;
-}
-
-/** Seconds on this machine. */
-interface Pace {
-  /** Of a row of a picture's step. */
-  readonly drawing: number;
-  /** Of a row of a training step. */
-  readonly training: number;
-}
-
-/** A row of a training step took 4.8 times a row of a drawing step where both were measured (results/omega: 0.249 s and 0.155 s). */
-const trainingOverDrawing = 4.8;
-
-/** Draws sixteen pictures of a few steps. */
-async function measuredPace(
-  { model }: GivenExperiment,
-  { device, precision, threads, signal }: RunOptions,
-): Promise<Pace> {
-  const { defaults } = await openModel(model, { signal });
-  const pipeline = await Pipeline.load(model, { device, precision, threads, signal });
-  try {
-    const draw = async (steps: number) => {
-      const began = performance.now();
-      const request = {
-        prompt: "a dog",
-        guidance: "cfg" as const,
-        seed: 0,
-        count: 16,
-        steps,
-        sampler: defaults.sampler,
-      };
-      for await (const _ of pipeline.generate(request, { signal }));
-      return (performance.now() - began) / 1000;
-    };
-    // The first builds the networks; the difference of the others is of steps alone.
-    await draw(2);
-    const seconds = (await draw(8)) - (await draw(2));
-    const drawing = Math.max(seconds, 0.001) / (6 * 2 * 16);
-    return { drawing, training: trainingOverDrawing * drawing };
-  } finally {
-    await pipeline.close();
-  }
-}
-
-async function missingOf(
-  cells: readonly Cell[],
-  { pictures, steps }: { readonly pictures: number; readonly steps: number },
-  pace: Pace,
-  trained: Set<string>,
-): Promise<Omit<PlannedExperiment, "name">> {
-  let [adapters, drawn, seconds] = [0, 0, 0];
-  for (const { adapter, units } of cells) {
-    if (adapter && !trained.has(adapter.key) && !(await readDone(adapter.folder))) {
-      adapters++;
-      seconds += adapter.steps * adapter.rows * pace.training;
-    }
-    if (adapter) trained.add(adapter.key);
-    for (const unit of units) {
-      if (await isMeasured(unit)) continue;
-      drawn += pictures;
-      seconds += pictures * steps * rowsOf(unit.arm) * pace.drawing;
-    }
-  }
-  return { adapters, pictures: drawn, hours: seconds / 3600 };
 }

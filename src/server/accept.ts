@@ -1,6 +1,6 @@
 /** The checks that every request passes before it is queued, whichever API it came through. */
 import { type Device, type PrecisionName, TillerError, trainingRequestSchema } from "../index.ts";
-import { refuseInexactSeeds } from "../internal.ts";
+import { exists, refuseInexactSeeds, refuseWithoutPicture } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { type Form, type Job, type JobRequest, requestsOf } from "./jobs.ts";
 import type { Models } from "./models.ts";
@@ -35,6 +35,12 @@ export async function accept(request: JobRequest, door: Door, form?: Form): Prom
     for (const { name } of request.adapters) data.adapter(name);
     const requests = requestsOf(request);
     for (const one of requests) refuseInexactSeeds(one);
+    for (const one of requests) refuseWithoutPicture(one);
+    for (const upload of [request.request.image, request.request.mask]) {
+      if (upload !== undefined && !(await exists(data.upload(upload)))) {
+        throw new TillerError("pictures-gone", `there is no upload ${upload}: upload the picture again.`);
+      }
+    }
     refuseTooMuch(requests, mostWork);
   }
   return queue.add(request, form);

@@ -7,7 +7,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { TillerError } from "../index.ts";
 import { answerTo } from "./answer.ts";
 import { communityRoutes } from "./community-form.ts";
-import { openAiRoute } from "./openai-form.ts";
+import { openAiRoutes } from "./openai-form.ts";
 import { apiPage, openApiOf } from "./openapi.ts";
 import { protection } from "./protection.ts";
 import { parseBody, type Route, routes, type Services } from "./routes.ts";
@@ -24,7 +24,7 @@ const [largestJson, largestUpload] = [1 << 20, 100 << 20];
 
 export function appOf(services: Services, { token, page }: AppOptions): Hono {
   const app = new Hono();
-  const all: readonly Route[] = [...routes, openAiRoute, ...communityRoutes];
+  const all: readonly Route[] = [...routes, ...openAiRoutes, ...communityRoutes];
   app.use(
     secureHeaders({
       contentSecurityPolicy: {
@@ -54,9 +54,9 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
         );
       },
     });
-  for (const { method, path, body, takes, handle } of all) {
+  for (const { method, path, body, takes, holdsPictures, handle } of all) {
     const pattern = path.replace("{id}.png", ":file{[^/]+\\.png}").replaceAll(/\{(\w+)\}/g, ":$1");
-    app.on(method.toUpperCase(), pattern, tooLarge(takes ? largestUpload : largestJson), async (c) =>
+    app.on(method.toUpperCase(), pattern, tooLarge(takes || holdsPictures ? largestUpload : largestJson), async (c) =>
       handle(c, services, body ? await parseBody(c, body) : undefined),
     );
   }

@@ -17,15 +17,14 @@ const spent = () => {
 };
 
 process.once("message", async ({ files, mostPixels, mostSeconds, largestSide }) => {
-  for (const { from, to, name } of files) {
+  for (const { from, to, name, as } of files) {
     const before = spent();
     const isTooMuch = () => spent() - before > mostSeconds;
     const tooMuch = { name, why: "it is too much work to decode" };
     const watch = setInterval(() => isTooMuch() && end(tooMuch), 100);
     try {
-      await sharp(from, { limitInputPixels: mostPixels, failOn: "error" })
-        .autoOrient()
-        .flatten({ background: "white" })
+      const picture = sharp(from, { limitInputPixels: mostPixels, failOn: "error" }).autoOrient();
+      await (await readAs(as, picture))
         .toColourspace("srgb")
         .resize({ width: largestSide, height: largestSide, fit: "inside", withoutEnlargement: true })
         .png()
@@ -40,6 +39,24 @@ process.once("message", async ({ files, mostPixels, mostSeconds, largestSide }) 
   }
   end({});
 });
+
+/**
+ * What the file stands for: a picture, by default; a mask whose transparent part is repainted, or the white part if nothing is
+ * transparent; or a mask whose black part is repainted.
+ *
+ * @param {"transparent mask" | "black mask" | undefined} as
+ * @param {import("sharp").Sharp} picture
+ */
+async function readAs(as, picture) {
+  if (as === "transparent mask") {
+    const alpha = picture.clone().ensureAlpha().extractChannel("alpha").raw({ depth: "uchar" });
+    const { data, info } = await alpha.toBuffer({ resolveWithObject: true });
+    const white = data.map((value) => (value === 0 ? 255 : 0));
+    if (white.includes(255)) return sharp(white, { raw: { width: info.width, height: info.height, channels: 1 } });
+  }
+  const flat = picture.flatten({ background: "white" });
+  return as === "black mask" ? flat.negate({ alpha: false }) : flat;
+}
 
 // The server has exited.
 process.once("disconnect", () => process.exit());

@@ -26,6 +26,9 @@ const side = shape.width.unwrap().max(2048);
 /** The most characters of a prompt; text encoders read only a few hundred. */
 const mostText = 10_000;
 
+/** An upload's id. */
+const uploaded = z.string().max(64);
+
 /** The fields of a request that are guidance settings. */
 export const settingsIn = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.keys(settingFields).map((name) => [name, fields[name]]));
@@ -41,6 +44,8 @@ const variationSchema = z.strictObject({
   steps: shape.steps.unwrap().optional(),
   /** The first picture's seed. */
   seed: shape.seed.unwrap().optional(),
+  /** How much of the picture to start from is given up. */
+  strength: shape.strength,
 });
 
 /** Pictures: one request, or several variations of it with the same noise. */
@@ -61,6 +66,10 @@ export const picturesSchema = z.strictObject({
     count: z.number().int().min(1).max(64).default(1),
     width: side.optional(),
     height: side.optional(),
+    /** The id of an upload, whose first picture it starts from. */
+    image: uploaded.optional(),
+    /** The id of an upload: its first picture is the mask, whose white part is repainted. */
+    mask: uploaded.optional(),
   }),
   /** Sets of settings that replace the request's, one set after the other. */
   variations: z.array(variationSchema).min(1).max(64).optional(),

@@ -19,7 +19,7 @@ const pictures = {
 
 export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const { method, path, summary, body, answer, type, takes, query = {}, status = 200 } of routes) {
+  for (const { method, path, summary, body, answer, type, takes, form, query = {}, status = 200 } of routes) {
     const parameters = [
       ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
         name,
@@ -37,7 +37,7 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
     const content = body
       ? { "application/json": { schema: jsonSchema(body) } }
       : takes
-        ? { [takes]: { schema: pictures } }
+        ? { [takes]: { schema: form ?? pictures } }
         : undefined;
     paths[path] = {
       ...paths[path],

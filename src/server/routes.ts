@@ -57,6 +57,10 @@ export interface Route {
   /** The content type of the answer or the request, if not JSON. */
   readonly type?: string;
   readonly takes?: string;
+  /** Whether the request's JSON contains pictures. */
+  readonly holdsPictures?: true;
+  /** The fields of a form other than an upload's, as JSON schema. */
+  readonly form?: object;
   /** Query parameters and what each means. */
   readonly query?: Readonly<Record<string, string>>;
   /** The status on success: 200 by default. */

@@ -14,7 +14,7 @@ import {
   TillerError,
   train,
 } from "../index.ts";
-import { completed, exists, paceOf, readLossLog, runFolderOf, writeWhole } from "../internal.ts";
+import { completed, exists, paceOf, readLossLog, runFolderOf, stepsOf, writeWhole } from "../internal.ts";
 import { withoutPlaces } from "./answer.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { type Job, type PicturesRequest, requestsOf, type TrainingJobRequest } from "./jobs.ts";
@@ -59,12 +59,13 @@ async function draw(
   const chosen = models.get(asked.model);
   const pipeline = await pipelines.get(chosen.source, files, asked.precision ?? usual, signal);
   const { defaults } = pipeline;
-  const requests = requestsOf(asked).map((one) => completed(one, defaults));
+  const given = { image: placeIn(data, asked.request.image), mask: placeIn(data, asked.request.mask) };
+  const requests = requestsOf(asked).map((one) => completed({ ...one, ...given }, defaults));
   refuseTooMuch(
     requests.map(({ width = defaults.width, height = defaults.height, ...one }) => ({ ...one, width, height })),
     mostWork,
   );
-  const total = requests.reduce((sum, { steps, count }) => sum + steps * count, 0);
+  const total = requests.reduce((sum, one) => sum + stepsOf(one) * one.count, 0);
   const at = paceOf({ drawing: { steps: total, weight: 1 } });
   const all = requests.reduce((sum, { count }) => sum + count, 0);
   const pictures: string[] = [];
@@ -85,12 +86,15 @@ async function draw(
           });
         } else {
           const picture = `${id}-${pictures.length}`;
-          await writeWhole(data.picture(picture), await encodePng(event, publicRecipe(event.recipe, chosen.name)));
+          await writeWhole(
+            data.picture(picture),
+            await encodePng(event, publicRecipe(event.recipe, chosen.name, asked)),
+          );
           pictures.push(picture);
           change({ pictures: [...pictures] });
         }
       }
-      before += one.steps * one.count;
+      before += stepsOf(one) * one.count;
     }
   } catch (error) {
     // A failed pipeline is not reused: its worker may be gone. A wrong request does not affect it.
@@ -101,9 +105,18 @@ async function draw(
   return { pictures, warnings, progress: { done: total, total, what: "" } };
 }
 
-/** A recipe without the server's paths: models and adapters by name. */
-function publicRecipe(recipe: Recipe, model: string): Recipe {
-  return { ...recipe, model, adapters: recipe.adapters.map((adapter) => ({ ...adapter, file: adapter.name })) };
+/** An upload's first picture. */
+const placeIn = (data: DataFolder, upload: string | undefined) => upload && data.uploaded(upload, "00.png");
+
+/** A recipe without the server's paths: models and adapters by name, pictures that it starts from by upload. */
+function publicRecipe(recipe: Recipe, model: string, asked?: PicturesRequest): Recipe {
+  const { image, mask, ...request } = recipe.request;
+  const named = {
+    ...(image && { image: { ...image, file: asked?.request.image } }),
+    ...(mask && { mask: { ...mask, file: asked?.request.mask } }),
+  };
+  const adapters = recipe.adapters.map((adapter) => ({ ...adapter, file: adapter.name }));
+  return { ...recipe, model, adapters, request: { ...request, ...named } };
 }
 
 async function withPublicRecipe(file: string, model: string): Promise<Uint8Array> {

@@ -23,6 +23,8 @@ const silence = 900_000;
 export interface Brought {
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** What it stands for, if it is not a picture or a mask whose white part is repainted; see decode.js. */
+  readonly as?: "transparent mask" | "black mask" | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export async function keepUpload(
   if (files.length === 0) throw new TillerError("upload-invalid", "the upload contains no pictures.");
   if (files.length > mostPictures)
     throw new TillerError("upload-invalid", `an upload holds at most ${mostPictures} pictures.`);
-  const named = files.map(({ name, bytes }) => ({ name: name.slice(0, 80), bytes }));
+  const named = files.map((file) => ({ ...file, name: file.name.slice(0, 80) }));
   for (const { name, bytes } of named) refuseOtherKinds(name, bytes);
   const warnings = firstFrames(named.filter(({ bytes }) => hasMoreFrames(bytes)).map(({ name }) => name));
   const id = newId();
@@ -53,6 +55,21 @@ export async function keepUpload(
   return { id, pictures: files.length, ...(warnings.length > 0 && { warnings }) };
 }
 
+/** Stores each picture as an upload of its own for as long as `use` runs; the uploads' ids have the pictures' names. */
+export async function withUploads<T>(
+  pictures: Readonly<Record<string, Brought>>,
+  data: DataFolder,
+  use: (uploads: Readonly<Record<string, string>>) => Promise<T>,
+): Promise<T> {
+  const uploads: Record<string, string> = {};
+  try {
+    for (const [name, picture] of Object.entries(pictures)) uploads[name] = (await keepUpload([picture], data)).id;
+    return await use(uploads);
+  } finally {
+    for (const id of Object.values(uploads)) await rm(data.upload(id), { recursive: true, force: true });
+  }
+}
+
 /** One upload is decoded at a time. */
 let turn: Promise<unknown> = Promise.resolve();
 function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -63,9 +80,9 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
 
 /** The pictures as `00.png`, `01.png` and so on. */
 async function decode(files: readonly Brought[], folder: string): Promise<void> {
-  const jobs = files.map(({ name }, i) => {
+  const jobs = files.map(({ name, as }, i) => {
     const number = String(i).padStart(2, "0");
-    return { name, from: join(folder, `${number}.raw`), to: join(folder, `${number}.png`) };
+    return { name, as, from: join(folder, `${number}.raw`), to: join(folder, `${number}.png`) };
   });
   for (const [i, { from, name }] of jobs.entries()) await writeFile(from, await withoutBmp(files[i]!.bytes, name));
   const { name, why } = await decoder({ files: jobs, ...limits, largestSide });

@@ -14,6 +14,7 @@ import {
   writeReport,
 } from "../experiments/index.ts";
 import { TillerError } from "../index.ts";
+import { addCost, type CostOptions } from "./cost.ts";
 import { resultLines, tellCompute, tellForecast, tellProgress } from "./experiment-output.ts";
 import { addFindings, type FindingsOptions } from "./findings.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
@@ -34,6 +35,7 @@ export function addBench(
   program: Command,
   act: (verb: BenchVerb, path: string, options: BenchOptions) => Promise<void>,
   decide: (path: string | undefined, options: FindingsOptions) => Promise<void>,
+  price: (options: CostOptions) => Promise<void>,
 ): void {
   const bench = program
     .command("bench")
@@ -61,6 +63,7 @@ export function addBench(
     .argument("<folder>", "the experiment's folder");
   addCommonOptions(report).action((path, options) => act("report", path, options));
   addFindings(bench, decide);
+  addCost(bench, price);
 }
 
 export async function bench(

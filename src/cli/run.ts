@@ -4,6 +4,7 @@ import { inspect as show } from "node:util";
 import { Command, CommanderError } from "commander";
 import { TillerError, version } from "../index.ts";
 import { addBench, bench } from "./bench.ts";
+import { cost } from "./cost.ts";
 import { addCuda, cuda } from "./cuda.ts";
 import { addDemo, demo } from "./demo.ts";
 import { addDoctor, doctor } from "./doctor.ts";
@@ -79,6 +80,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
     program,
     (verb, path, options) => acting(() => bench(verb, path, options, world, output)),
     (path, options) => acting(() => findings(path, options, world, output)),
+    (options) => acting(() => cost(options, world, output)),
   );
   addStudio(program, (options) => acting(() => studio(options, world, output)));
   addInspect(program, (files) => acting(() => inspect(files, output)));

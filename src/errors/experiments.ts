@@ -25,6 +25,12 @@ export const experimentErrors = rows({
     why: "The message gives the first failure; everything else is done and kept.",
     fix: "Fix the cause and run the same command again: only what failed is repeated.",
   },
+  "cost-unknown": {
+    kind: "failed",
+    what: "No guidance method could draw a picture to be timed.",
+    why: "The message gives the first reason: a model that is not there, or too little memory.",
+    fix: "Make `tiller generate` work with the same model and adapter first.",
+  },
   "concept-unknown": {
     kind: "usage",
     what: "There is no such concept or prompt.",

@@ -115,7 +115,7 @@ async function page(): Promise<string> {
   );
   const cost = paperCost.map(
     ({ method, megabytes, seconds }) =>
-      `| 8 | NVIDIA A5000 | ${method} | ${megabytes} MB, ${seconds} s | another device: \`rows\`, \`s/picture\` and \`process MiB\` of every table of ours are this machine's |`,
+      `| 8 | NVIDIA A5000 | ${method} | ${megabytes} MB, ${seconds} s | \`tiller bench cost\` on your device |`,
   );
   return `# The paper's tables, row by row
 

@@ -42,11 +42,14 @@ export const rooms = {
     ...["bytes", "random", "runtime", "images", "plots", "hub", "guidance", "recipe", "families"],
     ...["pipelines", "training", "metrics", "world", "jobs"],
   ],
-  // Server and command line use the public exports and internal.ts only.
-  server: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts"],
+  // Server and command line use the public exports, internal.ts and jobs only.
+  server: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "jobs/index.ts"],
   // Imports only types from the server: it runs wherever there is fetch.
   client: ["server/routes.ts"],
-  cli: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "experiments/concepts.ts", "server/index.ts"],
+  cli: [
+    ...["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "experiments/concepts.ts", "jobs/index.ts"],
+    "server/index.ts",
+  ],
 };
 
 /** Where Node's own modules and native packages may be imported: these rooms, and every room's `node/`. */

@@ -8,6 +8,7 @@ import {
   type ExperimentFile,
   gatherResults,
   parseExperiment,
+  type Results,
   readExperiment,
   runExperiment,
   tune,
@@ -205,14 +206,29 @@ describe("an experiment", () => {
     expect(kept.personalisation).toEqual([{ adapters: [`${resolve(adapter)}:0.8`] }]);
   });
 
-  test("does every unit once if two calls share it", async () => {
+  test("is run by one call at a time in a folder", async () => {
     const shared = join(folder, "shared");
-    const [a, b] = await Promise.all([
-      runExperiment(parseExperiment(small), { folder: shared }),
-      runExperiment(parseExperiment(small), { folder: shared }),
-    ]);
-    expect(a.units).toEqual({ done: 7, total: 7 });
-    expect(b.arms.map(({ scores }) => scores)).toEqual(a.arms.map(({ scores }) => scores));
+    const first = runExperiment(parseExperiment(small), { folder: shared });
+    await expect(runExperiment(parseExperiment(small), { folder: shared })).rejects.toThrow(
+      refusal("folder-in-use", "--workers"),
+    );
+    expect((await first).units).toEqual({ done: 7, total: 7 });
+  });
+
+  test("shared by two processes gives the same pictures, byte for byte, and the same scores", async () => {
+    const forked = join(folder, "forked");
+    const results = await runExperiment(parseExperiment(small), { folder: forked, workers: 2 });
+    const alone = JSON.parse(await readFile(join(work(), "results.json"), "utf8"));
+    // Another number type was drawn in between.
+    const scores = (arms: Results["arms"]) => arms.map(({ name, prompts }) => [name, prompts]);
+    const own = await runExperiment(parseExperiment(small), { folder: work() });
+    expect(scores(results.arms)).toEqual(scores(own.arms));
+    expect(alone.units).toEqual(results.units);
+    for (const { folder: unit, seeds } of results.arms.flatMap(({ prompts }) => prompts))
+      for (const seed of seeds) {
+        const [ours, theirs] = [forked, work()].map((root) => readFile(join(root, unit, `${seed}.png`)));
+        expect(await ours).toEqual(await theirs);
+      }
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import {
   experimentIn,
   forecastOf,
@@ -21,12 +21,16 @@ import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import { quoted, shortTime } from "./printable.ts";
+import { addQueueOptions, fleetOf, type QueueOptions } from "./queue-options.ts";
+import { parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
-interface BenchOptions extends CommonOptions {
+interface BenchOptions extends CommonOptions, QueueOptions {
   out?: string;
-  shard?: { part: number; of: number };
+  shard?: string;
   dryRun?: true;
+  workers?: number;
+  detach?: true;
 }
 
 export type BenchVerb = "run" | "table" | "report";
@@ -44,13 +48,16 @@ export function addBench(
     .command("run")
     .description("run the missing parts of an experiment: train, draw, measure")
     .argument("<experiment.json>", "the experiment: fine-tuning methods, guidance methods, concepts and prompts")
-    .option("--out <folder>", "where results are kept; several processes may share it; default: tiller-bench/NAME")
+    .option("--out <folder>", "where results are kept; default: tiller-bench/NAME")
     .option(
-      "--shard <i/n>",
-      "do only every n-th concept (without training: every n-th prompt), starting with the i-th: for several machines",
-      parseShard,
+      "--workers <n>",
+      "processes of this machine that share the work; default: 1, or none with --queue",
+      (text) => parseWhole("--workers", text, 1, 256),
     )
-    .option("--dry-run", "only say how many pictures, hours and gigabytes are missing on this machine");
+    .option("--dry-run", "only say how many pictures, hours and gigabytes are missing on this machine")
+    .option("--detach", "with --queue: leave the work to the workers and end; the same command without it collects")
+    .addOption(new Option("--shard <i/n>").hideHelp());
+  addQueueOptions(run);
   addCommonOptions(run).action((path, options) => act("run", path, options));
   const table = bench
     .command("table")
@@ -88,21 +95,31 @@ export async function bench(
 
 async function runBench(
   path: string,
-  { out, shard, dryRun, device, precision, threads }: BenchOptions,
+  { out, shard, workers, detach, dryRun, device, precision, threads, ...queueOptions }: BenchOptions,
   { signal }: World,
   output: Output,
 ): Promise<void> {
+  if (shard !== undefined) {
+    throw new TillerError(
+      "option-invalid",
+      "--shard is gone: start tiller worker on each machine, and tiller bench run with the same --queue and --store.",
+    );
+  }
   const began = performance.now();
+  const fleet = fleetOf(queueOptions);
+  if (detach && !fleet) throw new TillerError("queue-needed", "--detach needs a queue: name it with --queue.");
   const experiment = await readExperiment(path);
   const folder = out ?? join("tiller-bench", experiment.name);
   await prepareFolder(folder);
   output.result.out = folder;
-  tellForecast(await forecastOf(experiment, { folder, device, precision, threads, signal }), output);
+  // Of other machines nothing is known.
+  if (dryRun || !fleet)
+    tellForecast(await forecastOf(experiment, { folder, device, precision, threads, signal }), output);
   if (dryRun) return;
   const onCompute = tellCompute(precision ?? experiment.precision, output);
   const results = await runExperiment(
     experiment,
-    { folder, shard, device, precision, threads, signal, onCompute },
+    { folder, workers, fleet: fleet && { ...fleet, detach }, device, precision, threads, signal, onCompute },
     tellProgress(output),
   );
   output.progress.end();
@@ -139,14 +156,3 @@ const pageOf = ({ experiment }: Results, file: string, folder: string) => ({
   lead: "Personalised models under each guidance method: how close their pictures are to the subject and to the prompt.",
   commands: [`tiller bench run ${quoted(file)} --out ${quoted(folder)}`],
 });
-
-function parseShard(text: string): { part: number; of: number } {
-  const [, part, of] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
-  if (part === undefined || of === undefined || part < 1 || part > of) {
-    throw new TillerError(
-      "option-invalid",
-      `--shard ${JSON.stringify(text)} is not a shard: write 1/4 for the first of four.`,
-    );
-  }
-  return { part, of };
-}

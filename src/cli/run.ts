@@ -16,10 +16,12 @@ import { addInspect, inspect } from "./inspect.ts";
 import { addOpenVino, openVino } from "./openvino.ts";
 import { type Output, startOutput } from "./output.ts";
 import { printable } from "./printable.ts";
+import { addQueue, queue } from "./queue.ts";
 import { addStudio, studio } from "./studio.ts";
 import { addSweep, sweep } from "./sweep.ts";
 import { addTrain, train } from "./train.ts";
 import { addTune, tune } from "./tune.ts";
+import { addWorker, worker } from "./worker.ts";
 import type { World } from "./world.ts";
 
 export type ExitCode = 0 | 1 | 2 | 130;
@@ -82,6 +84,8 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
     (path, options) => acting(() => findings(path, options, world, output)),
     (options) => acting(() => cost(options, world, output)),
   );
+  addWorker(program, (options) => acting(() => worker(options, world, output)));
+  addQueue(program, (verb, ids, options) => acting(() => queue(verb, ids, options, output)));
   addStudio(program, (options) => acting(() => studio(options, world, output)));
   addInspect(program, (files) => acting(() => inspect(files, output)));
   addOpenVino(program, (options) => acting(() => openVino(options, world, output)));
@@ -148,6 +152,8 @@ function callMessage({ message }: CommanderError, argv: readonly string[]): stri
       "eval",
       "tune",
       "bench",
+      "worker",
+      "queue",
       "studio",
       "inspect",
       "openvino",

@@ -8,8 +8,10 @@ import { parseAdapter } from "../pipelines/adapter-spec.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
 import { encodePng } from "../recipe/png.ts";
 import type { GivenExperiment } from "./experiment.ts";
+import { identitiesOf, type RunOptions } from "./networks.ts";
+import { openPlan } from "./open-plan.ts";
 import type { Cell } from "./plan.ts";
-import { identitiesOf, openPlan, type RunOptions } from "./run.ts";
+
 import { readDone } from "./store.ts";
 import { isMeasured, rowsOf } from "./units-left.ts";
 import { wholeExperiment } from "./whole.ts";

@@ -24,15 +24,17 @@ export {
   parseExperiment,
   readExperiment,
 } from "./experiment.ts";
+export { type ExperimentWorkerOptions, openExperimentWorker } from "./experiment-worker.ts";
 export type { ClaimResult, FindingResult, Needs } from "./findings.ts";
 export type { Claim, ClaimTerm, FindingsFile } from "./findings-file.ts";
 export { type Forecast, forecastOf } from "./forecast.ts";
 export { keptResults } from "./kept-results.ts";
+export type { Fleet, RunOptions } from "./networks.ts";
 export type { Identities } from "./plan.ts";
 export type { PromptResult } from "./prompt-result.ts";
 export type { ReportOptions } from "./report.ts";
 export type { ArmResult, Intervals, PairResult, Results } from "./results.ts";
-export type { RunOptions, RunProgress } from "./run.ts";
+export type { RunProgress } from "./run.ts";
 export { gatherResults, runExperiment } from "./run-experiment.ts";
 export {
   type Findings,
@@ -42,6 +44,7 @@ export {
   planFindings,
   runFindings,
 } from "./run-findings.ts";
+export { allowedModels } from "./shared-plan.ts";
 export { pairsTable, resultsTable, type Table, type TableCell } from "./table.ts";
 export { type Tuned, type TuneRequest, tune } from "./tune.ts";
 export type { Claimed, Verdict } from "./verdict.ts";

@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Computed, completedExperiment, parseExperiment } from "./experiment.ts";
-import { type AdapterUnit, type Cell, type PictureUnit, planOf } from "./plan.ts";
-import { shardOf } from "./run.ts";
+import { planOf } from "./plan.ts";
 
 let images: string;
 beforeAll(async () => {
@@ -63,24 +62,6 @@ test("a base, a style, a source picture and a concept's own adapter each draw ot
     await key(undefined, {}, [picture]),
   ];
   expect(new Set(keys).size).toBe(keys.length);
-});
-
-test("shards have every unit once; what trains stays on one machine", () => {
-  const unit = (folder: string) => ({ folder }) as PictureUnit;
-  const adapter = {} as AdapterUnit;
-  const cell = (adapter: AdapterUnit | undefined, ...names: string[]) =>
-    ({ adapter, units: names.map(unit) }) as unknown as Cell;
-  const cells = [cell(adapter, "a", "b"), cell(adapter, "c"), cell(undefined, "d", "e", "f")];
-  const drawn = [1, 2].map((part) =>
-    shardOf(cells, { part, of: 2 }).map(({ units }) => units.map(({ folder }) => folder)),
-  );
-  expect(drawn).toEqual([
-    [
-      ["a", "b"],
-      ["d", "f"],
-    ],
-    [["c"], ["e"]],
-  ]);
 });
 
 test("int8 draws other pictures with the same adapters", async () => {

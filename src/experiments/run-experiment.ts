@@ -2,33 +2,52 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { placeOf } from "#bytes";
+import { hold, makeFolder, placeOf } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
+import { TillerError } from "../errors/index.ts";
 import { targets } from "../runtime/index.ts";
 import type { Experiment, GivenExperiment } from "./experiment.ts";
 import { keptResults } from "./kept-results.ts";
+import { computeOf, identitiesOf, measuringEngine, openEncoders, type RunOptions } from "./networks.ts";
+import { openPlan } from "./open-plan.ts";
+import { withPaths } from "./paths.ts";
 import type { Cell, Identities } from "./plan.ts";
 import { gather, type Results } from "./results.ts";
-import {
-  computeOf,
-  identitiesOf,
-  measuringEngine,
-  openEncoders,
-  openPlan,
-  type RunOptions,
-  type RunProgress,
-  runCells,
-} from "./run.ts";
+import { type RunProgress, runCells } from "./run.ts";
 import { wholeExperiment } from "./whole.ts";
 
 /**
  * Does the missing units of an experiment in `options.folder`; writes `experiment.json` there first and `results.json` at the
- * end. After an interruption the next call continues; concurrent calls share the work.
+ * end. After an interruption the next call continues.
+ *
+ * @throws TillerError `folder-in-use` if another process is doing so in the folder.
  */
 export async function runExperiment(
   given: GivenExperiment,
   options: RunOptions,
   onProgress: (progress: RunProgress) => void = () => {},
+): Promise<Results> {
+  await makeFolder(options.folder);
+  const lock = join(options.folder, "lock");
+  const release = await hold(lock);
+  if (!release) {
+    throw new TillerError(
+      "folder-in-use",
+      `another process runs an experiment in ${options.folder}: wait for it, or share the work with --workers or tiller worker; if there is none, remove ${lock}.`,
+      { paths: [options.folder, lock] },
+    );
+  }
+  try {
+    return await run(given, options, onProgress);
+  } finally {
+    await release();
+  }
+}
+
+async function run(
+  given: GivenExperiment,
+  options: RunOptions,
+  onProgress: (progress: RunProgress) => void,
 ): Promise<Results> {
   const whole = await wholeExperiment({ ...given, precision: options.precision ?? given.precision });
   const compute = await computeOf(whole, options);
@@ -37,8 +56,9 @@ export async function runExperiment(
   const experiment = { ...whole, computed };
   const identities = await identitiesOf(experiment);
   const cells = await openPlan(experiment, identities, options.folder);
-  await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(placed(experiment), null, 2)}\n`);
-  await runCells(cells, experiment, options, compute, onProgress);
+  const named = placed(experiment);
+  await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(named, null, 2)}\n`);
+  await runCells({ experiment, named, identities, cells, compute }, options, onProgress);
   const results = await gathered(experiment, cells, identities, options);
   await writeWhole(join(options.folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
   return results;
@@ -90,24 +110,3 @@ const placed = (experiment: Experiment): Experiment =>
 
 /** The experiment without folders in its paths, for comparison with others. */
 const named = (experiment: Experiment): Experiment => withPaths(experiment, (name) => basename(name));
-
-/** The experiment with its paths mapped by `path`; an adapter's path comes with its strength. */
-function withPaths(experiment: Experiment, path: (name: string) => string): Experiment {
-  const { model, base, personalisation, concepts, edits, prompts, encoders } = experiment;
-  return {
-    ...experiment,
-    model: path(model),
-    base: base && path(base),
-    personalisation: personalisation.map((one) => ("adapters" in one ? { adapters: one.adapters.map(path) } : one)),
-    concepts:
-      typeof concepts === "string"
-        ? concepts
-        : concepts.map((one) =>
-            typeof one === "string" ? one : { ...one, images: path(one.images), adapters: one.adapters?.map(path) },
-          ),
-    edits: edits && { ...edits, images: path(edits.images) },
-    prompts: typeof prompts === "object" && "file" in prompts ? { ...prompts, file: path(prompts.file) } : prompts,
-    encoders:
-      encoders && Object.fromEntries(Object.entries(encoders).map(([name, model]) => [name, model && path(model)])),
-  };
-}

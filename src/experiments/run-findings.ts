@@ -7,8 +7,10 @@ import { decide, type FindingResult } from "./findings.ts";
 import { type FindingsFile, readFindings } from "./findings-file.ts";
 import { type MeasuredPace, measuredPace, missingOf } from "./forecast.ts";
 import { keptResults } from "./kept-results.ts";
+import { identitiesOf, type RunOptions } from "./networks.ts";
+import { openPlan } from "./open-plan.ts";
 import type { Results } from "./results.ts";
-import { identitiesOf, openPlan, type RunOptions, type RunProgress } from "./run.ts";
+import type { RunProgress } from "./run.ts";
 import { runExperiment } from "./run-experiment.ts";
 import { wholeExperiment } from "./whole.ts";
 

@@ -6,8 +6,9 @@ import { openModel } from "../families/open-model.ts";
 import { promptNames } from "./concepts.ts";
 import { type Experiment, type GivenExperiment, parseExperiment } from "./experiment.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
+import type { RunOptions } from "./networks.ts";
 import type { ArmResult } from "./results.ts";
-import type { RunOptions, RunProgress } from "./run.ts";
+import type { RunProgress } from "./run.ts";
 import { runExperiment } from "./run-experiment.ts";
 
 /** The request of a search for omega. */

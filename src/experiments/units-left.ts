@@ -1,7 +1,7 @@
 /** An experiment's remaining units, whichever process does them, and how long they will take. */
 import { exists, join } from "#bytes";
 import { guide } from "../guidance/index.ts";
-import { type Pace, paceOf } from "../pace.ts";
+import { type Pace, paceOf, type Stage } from "../pace.ts";
 import type { AdapterUnit, Cell, PictureUnit } from "./plan.ts";
 import { readDone } from "./store.ts";
 
@@ -43,10 +43,12 @@ export async function isMeasured({ folder, features }: PictureUnit): Promise<boo
 
 /**
  * @param picture Sampler steps of all of a unit's pictures, and of one class image.
+ * @param workers How many processes work: of several, the time of a stage's steps is not known, only that of all steps.
  */
 export async function unitsLeft(
   cells: readonly Cell[],
   picture: { readonly unitSteps: number; readonly classSteps: number },
+  workers = 1,
 ): Promise<UnitsLeft> {
   const all = new Map(cells.flatMap((cell) => workOf(cell, picture)).map((work) => [work.place, work]));
   const left = new Map(all);
@@ -54,13 +56,21 @@ export async function unitsLeft(
   const total = [...all.values()].filter(({ unit }) => unit).length;
   const finish = ({ place, stage, steps }: Work) => {
     if (left.delete(place)) done.set(stage, done.get(stage)! + steps);
+    begun.delete(place);
   };
   const weights = new Map(cells.flatMap(weightsOf));
   const stages = [...done.keys()].map((stage) => {
     const steps = [...all.values()].reduce((sum, work) => sum + (work.stage === stage ? work.steps : 0), 0);
     return [stage, { steps, weight: weights.get(stage)! }] as const;
   });
-  const follow = paceOf(Object.fromEntries(stages));
+  const follow = workers === 1 ? paceOf(Object.fromEntries(stages)) : paceOfMany(new Map(stages));
+  /** Steps done of unfinished work. */
+  const begun = new Map<string, number>();
+  const stepsOf = (stage: string) =>
+    [...begun].reduce(
+      (sum, [place, steps]) => sum + (left.has(place) && all.get(place)!.stage === stage ? steps : 0),
+      done.get(stage)!,
+    );
   let pace: Pace = { done: 0, total: 0 };
   let looked = 0;
   const look = async () => {
@@ -78,7 +88,8 @@ export async function unitsLeft(
     },
     at(place, steps) {
       const { stage } = all.get(place)!;
-      pace = follow(stage, done.get(stage)! + (left.has(place) ? steps : 0));
+      if (left.has(place)) begun.set(place, steps);
+      pace = follow(stage, stepsOf(stage));
       return pace;
     },
     async finished(place) {
@@ -86,6 +97,22 @@ export async function unitsLeft(
       if (work) finish(work);
       if (performance.now() - looked > lookEvery) await look();
     },
+  };
+}
+
+/** Progress of steps that several processes do at once. The time left follows from all work done since the beginning. */
+function paceOfMany(stages: ReadonlyMap<string, Stage>): (stage: string, done: number) => Pace {
+  const sum = (of: (stage: Stage, name: string) => number) =>
+    [...stages].reduce((all, [name, one]) => all + of(one, name), 0);
+  const done = new Map<string, number>();
+  const follow = paceOf({ all: { steps: sum(({ steps, weight }) => steps * weight), weight: 1 } });
+  return (stage, steps) => {
+    done.set(stage, steps);
+    const { secondsLeft } = follow(
+      "all",
+      sum(({ weight }, name) => weight * (done.get(name) ?? 0)),
+    );
+    return { done: sum((_, name) => done.get(name) ?? 0), total: sum((one) => one.steps), secondsLeft };
   };
 }
 

@@ -16,7 +16,7 @@ import { type TrainOptions, train } from "../training/run/train.ts";
 import type { BenchConcept } from "./concepts.ts";
 import type { Experiment } from "./experiment.ts";
 import { type AdapterUnit, type PictureUnit, subjectOf } from "./plan.ts";
-import { doOnce } from "./store.ts";
+import { finish } from "./store.ts";
 import { classPlace } from "./units-left.ts";
 
 /** The record of a finished adapter unit. */
@@ -48,19 +48,26 @@ export interface UnitFeatures {
   readonly text: EncodedBy;
 }
 
-/** Reports the steps done of a unit, what is being done, and which part of it. */
-export type OnStep = (done: number, doing: string, detail: string) => void;
+/** Reports the steps done of a unit, what is being done, and which part of it; the next step waits for it. */
+export type OnStep = (done: number, doing: string, detail: string) => void | Promise<void>;
 
-/** Draws the class images of an adapter, which other adapters share; does nothing if it has none. */
+/** Names in recipes, which are the same wherever a picture is drawn. */
+export interface RecipeNames {
+  readonly model: string;
+  readonly base: string | undefined;
+  /** The adapters' files: those trained here relative to the experiment's folder. */
+  readonly adapters: readonly string[];
+}
+
+/** Draws the class images of an adapter, which other adapters share. */
 export async function drawClass(
   adapter: AdapterUnit,
   { class: noun }: BenchConcept,
   model: string,
   options: TrainOptions,
   onStep: OnStep,
-): Promise<"done" | "held"> {
-  if (adapter.classPictures === 0) return "done";
-  return doOnce(classPlace(adapter), async () => {
+): Promise<void> {
+  await finish(classPlace(adapter), async () => {
     const making = makeClassPictures(model, {
       folder: adapter.classFolder,
       count: adapter.classPictures,
@@ -70,7 +77,7 @@ export async function drawClass(
       load: options,
       signal: options.signal,
     });
-    for await (const { done, which } of making) onStep(done, `drawing any ${noun}`, which);
+    for await (const { done, which } of making) await onStep(done, `drawing any ${noun}`, which);
   });
 }
 
@@ -80,14 +87,14 @@ export async function doAdapter(
   concept: BenchConcept,
   options: TrainOptions,
   onStep: OnStep,
-): Promise<"done" | "held"> {
-  return doOnce(adapter.folder, async (): Promise<AdapterRecord> => {
+): Promise<void> {
+  await finish(adapter.folder, async (): Promise<AdapterRecord> => {
     const began = performance.now();
     let adapters: readonly string[] = [];
     for await (const event of train(adapter.recipe, adapter.request, options)) {
       if (event.type === "step") {
         const { step, loss } = event;
-        onStep(step, `learning ${concept.name}`, `loss ${loss.toFixed(4)}`);
+        await onStep(step, `learning ${concept.name}`, `loss ${loss.toFixed(4)}`);
       }
       if (event.type === "saved") adapters = event.adapters.map((file) => relative(adapter.folder, file));
     }
@@ -103,10 +110,11 @@ export async function doPictures(
   pipeline: Pipeline,
   signal: AbortSignal | undefined,
   onStep: OnStep,
-): Promise<"done" | "held"> {
+  names: RecipeNames,
+): Promise<void> {
   const { pictures, seed, steps, sampler, instruction } = experiment;
   const text = prompt.about(subjectOf(experiment, concept));
-  return doOnce(folder, async (): Promise<PictureRecord> => {
+  await finish(folder, async (): Promise<PictureRecord> => {
     const began = performance.now();
     const seeds: number[] = [];
     let [rows, memory] = [0, 0];
@@ -123,13 +131,15 @@ export async function doPictures(
     };
     for await (const event of pipeline.generate(request, { signal })) {
       if (event.type === "step") {
-        onStep(event.picture * event.steps + event.step * event.batch, "drawing", `${arm.guidance}: ${text}`);
+        await onStep(event.picture * event.steps + event.step * event.batch, "drawing", `${arm.guidance}: ${text}`);
         rows = event.rows;
         memory = Math.max(memory, process.memoryUsage.rss());
       }
       if (event.type !== "picture") continue;
       seeds.push(event.seed);
-      await writeWhole(join(folder, `${event.seed}.png`), await encodePng(event, event.recipe));
+      const adapters = event.recipe.adapters.map((one, i) => ({ ...one, file: names.adapters[i]! }));
+      const recipe = { ...event.recipe, model: names.model, adapters, ...(names.base && { base: names.base }) };
+      await writeWhole(join(folder, `${event.seed}.png`), await encodePng(event, recipe));
     }
     return { seeds, seconds: (performance.now() - began) / 1000, rows, memory };
   });

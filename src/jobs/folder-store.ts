@@ -8,11 +8,20 @@ import { dirname, join } from "node:path";
 import { exists, makeFolder } from "#bytes";
 import { sha256Of } from "../bytes/hash-file.ts";
 import { writeWhole } from "../bytes/write-whole.ts";
-import { checkedKey, damaged, filesOf, manifestName, manifestText, missing, parseManifest } from "./manifest.ts";
+import {
+  checkedKey,
+  damaged,
+  filesOf,
+  lastOfAll,
+  manifestName,
+  manifestText,
+  missing,
+  parseManifest,
+} from "./manifest.ts";
 import type { Store } from "./store.ts";
 
-/** Present in every complete result. */
-const doneName = "done.json";
+/** One of these is in every complete result: the list that was published with it, or what a process wrote that worked in place. */
+const marks = [manifestName, "done.json", join(".drawn", "done.json")];
 
 /** Where a key's files are, under a store's folder. */
 export function placeIn(root: string, key: string): string {
@@ -21,10 +30,13 @@ export function placeIn(root: string, key: string): string {
 }
 
 export function openFolderStore(root: string): Store {
+  const isDone = async (place: string) => {
+    for (const mark of marks) if (await exists(join(place, mark))) return true;
+    return false;
+  };
   const put = async (key: string, from: string, first: boolean) => {
     const place = placeIn(root, key);
-    const done = () => exists(join(place, doneName));
-    if (first && (await done())) return;
+    if (first && (await isDone(place))) return false;
     await makeFolder(dirname(place));
     const hidden = () => join(dirname(place), `.${randomUUID().slice(0, 8)}.part`);
     const copy = hidden();
@@ -32,11 +44,10 @@ export function openFolderStore(root: string): Store {
       await makeFolder(copy);
       const files = await filesOf(from);
       for (const { name } of files) await copyOne(join(from, name), join(copy, name));
-      if (!files.some(({ name }) => name === doneName)) await writeWhole(join(copy, doneName), "{}\n");
-      await writeWhole(join(copy, manifestName), manifestText(await filesOf(copy)));
+      await writeWhole(join(copy, manifestName), manifestText(files));
       for (;;) {
-        if (await renamed(copy, place)) return;
-        if (first && (await done())) return;
+        if (await renamed(copy, place)) return true;
+        if (first && (await isDone(place))) return false;
         // What is in the way is unfinished, or to be replaced.
         const old = hidden();
         await renamed(place, old);
@@ -48,19 +59,17 @@ export function openFolderStore(root: string): Store {
   };
   return {
     name: root,
-    has: async (key) => exists(join(placeIn(root, key), doneName)),
+    has: async (key) => isDone(placeIn(root, key)),
     async fetch(key, into) {
       const place = placeIn(root, key);
-      if (!(await exists(join(place, doneName)))) throw missing(key);
+      if (!(await isDone(place))) throw missing(key);
       const manifest = join(place, manifestName);
       // What a single process made in the folder itself has no manifest.
       const files = (await exists(manifest))
         ? parseManifest(await readFile(manifest, "utf8"), key)
         : await filesOf(place);
       // The file that makes it complete comes last.
-      for (const { name, sha256 } of [...files].sort(
-        (a, b) => Number(a.name === doneName) - Number(b.name === doneName),
-      )) {
+      for (const { name, sha256 } of lastOfAll(files)) {
         const file = join(into, name);
         await copyOne(join(place, name), file);
         if ((await sha256Of(file)) === sha256) continue;
@@ -69,7 +78,9 @@ export function openFolderStore(root: string): Store {
       }
     },
     publish: (key, from) => put(key, from, true),
-    replace: (key, from) => put(key, from, false),
+    async replace(key, from) {
+      await put(key, from, false);
+    },
     remove: async (key) => rm(placeIn(root, key), { recursive: true, force: true }),
   };
 }

@@ -3,6 +3,7 @@ export { masked } from "./address.ts";
 export type { BullOptions } from "./bull.ts";
 export { openEmbedded } from "./embedded.ts";
 export { openFolderStore, placeIn } from "./folder-store.ts";
+export { forkWorker, serveParent } from "./forked.ts";
 export {
   type Handler,
   type HandlerContext,
@@ -18,6 +19,7 @@ export {
   jobStates,
   keyPattern,
   queueOf,
+  queuesOf,
   type Working,
 } from "./job.ts";
 export { openJobs } from "./open-jobs.ts";

@@ -1,4 +1,5 @@
 /** What a job is, and what every engine does with jobs. */
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { TillerError, withoutFolders } from "../errors/index.ts";
 
@@ -118,8 +119,13 @@ export function checkedJob(job: unknown): JobSpec {
   return parsed.data;
 }
 
-/** The queue of jobs of a kind with a model, so that a worker can keep to the model it has loaded. */
-export const queueOf = (kind: JobKind, model: string): string => `${kind}-${model}`;
+/** The queue of jobs of a kind with the model of a hash, so that a worker can keep to the model it has loaded. */
+export const queueOf = (kind: JobKind, model: string): string =>
+  `${kind}-${createHash("sha256").update(model).digest("hex").slice(0, 20)}`;
+
+/** The queues of kinds of jobs with several models; those of earlier kinds come first. */
+export const queuesOf = (kinds: readonly JobKind[], models: readonly string[]): string[] =>
+  kinds.flatMap((kind) => models.map((model) => queueOf(kind, model)));
 
 /** Whether another attempt would end the same: the call itself is wrong. */
 export const isWrongCall = (error: unknown): boolean => error instanceof TillerError && error.kind === "usage";

@@ -10,12 +10,14 @@ import { keyPattern } from "./job.ts";
 const [mostFiles, mostBytes] = [20_000, 2 ** 32];
 export const largestManifest = 8 << 20;
 
+/** Whether a name with slashes leads to a file in the folder that it is relative to, on every system. */
+function isInside(name: string): boolean {
+  return !/[\\:\p{Cc}]/u.test(name) && name.split("/").every((part) => !["", ".", ".."].includes(part));
+}
+
 const fileSchema = z.strictObject({
   /** Its path within the result, with slashes; never out of it. */
-  name: z
-    .string()
-    .max(200)
-    .regex(/^\.?[\w-][\w.-]*(?:\/\.?[\w-][\w.-]*)*$/),
+  name: z.string().min(1).max(500).refine(isInside, "must lead into the result"),
   bytes: z.number().int().min(0).max(mostBytes),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
@@ -38,6 +40,10 @@ export async function filesOf(folder: string): Promise<StoredFile[]> {
   files.sort((a, b) => (a.name < b.name ? -1 : 1));
   return files;
 }
+
+/** The files with that which makes a unit of an experiment complete at the end. */
+export const lastOfAll = (files: readonly StoredFile[]): readonly StoredFile[] =>
+  [...files].sort((a, b) => Number(a.name.endsWith("done.json")) - Number(b.name.endsWith("done.json")));
 
 export const manifestName = ".manifest.json";
 

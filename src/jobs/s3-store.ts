@@ -9,7 +9,16 @@ import { makeFolder } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
 import { refuseInsecure } from "./address.ts";
-import { checkedKey, damaged, filesOf, largestManifest, manifestText, missing, parseManifest } from "./manifest.ts";
+import {
+  checkedKey,
+  damaged,
+  filesOf,
+  largestManifest,
+  lastOfAll,
+  manifestText,
+  missing,
+  parseManifest,
+} from "./manifest.ts";
 import { optional } from "./optional-package.ts";
 import type { Store } from "./store.ts";
 
@@ -117,9 +126,10 @@ export async function openS3Store(
     const before = first ? [] : ((await listed(key)) ?? []);
     const files = await filesOf(from);
     for (const { name: file, sha256 } of files) await write(part(key, sha256), await readFile(join(from, file)), true);
-    await write(result(key), Buffer.from(manifestText(files)), first);
+    const written = await write(result(key), Buffer.from(manifestText(files)), first);
     const kept = new Set(files.map(({ sha256 }) => sha256));
     for (const { sha256 } of before) if (!kept.has(sha256)) await erase(part(key, sha256));
+    return written;
   };
   return {
     name,
@@ -131,8 +141,7 @@ export async function openS3Store(
       const files = await listed(key);
       if (!files) throw missing(key);
       await makeFolder(into);
-      const last = ({ name: file }: { name: string }) => Number(file === "done.json");
-      for (const { name: file, bytes, sha256 } of [...files].sort((a, b) => last(a) - last(b))) {
+      for (const { name: file, bytes, sha256 } of lastOfAll(files)) {
         const contents = await read(part(key, sha256), bytes);
         if (!contents) throw damaged(key, `${file} is missing`);
         if (createHash("sha256").update(contents).digest("hex") !== sha256)
@@ -142,7 +151,9 @@ export async function openS3Store(
       }
     },
     publish: (key, from) => put(key, from, true),
-    replace: (key, from) => put(key, from, false),
+    async replace(key, from) {
+      await put(key, from, false);
+    },
     async remove(key) {
       const files = await listed(key);
       await erase(result(key));

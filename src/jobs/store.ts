@@ -10,8 +10,8 @@ export interface Store {
    * @throws TillerError `result-missing` if there are none, `store-damaged` if their hashes are others than were published.
    */
   fetch(key: string, into: string): Promise<void>;
-  /** Puts the files of the folder `from` under a key; if the key has files already, they stay as they are. */
-  publish(key: string, from: string): Promise<void>;
+  /** Puts the files of the folder `from` under a key; if the key has files already, they stay as they are. Returns whether it did. */
+  publish(key: string, from: string): Promise<boolean>;
   /** Puts them in the place of those that are there: for checkpoints, the only thing in a store that changes. */
   replace(key: string, from: string): Promise<void>;
   /** Removes what is under a key, if anything. */

@@ -1,0 +1,83 @@
+/** `tiller worker`: does jobs of a queue, until it is stopped. */
+import type { Command } from "commander";
+import { allowedModels, openExperimentWorker } from "../experiments/index.ts";
+import { embeddedModel, TillerError } from "../index.ts";
+import { type Handler, type JobKind, jobKinds, masked, openJobs, openStore, queuesOf } from "../jobs/index.ts";
+import { addCommonOptions, type CommonOptions } from "./options.ts";
+import type { Output } from "./output.ts";
+import { addQueueOptions, type QueueOptions, requiredFleet } from "./queue-options.ts";
+import { parseChoice } from "./values.ts";
+import type { World } from "./world.ts";
+
+interface WorkerOptions extends CommonOptions, QueueOptions {
+  kinds?: readonly JobKind[];
+  allowModel?: string[];
+}
+
+/** Kinds of experiments. */
+const usualKinds: readonly JobKind[] = ["draw", "train"];
+
+export function addWorker(program: Command, act: (options: WorkerOptions) => Promise<void>): void {
+  const command = program
+    .command("worker")
+    .description("do the jobs of experiments on other machines, until it is stopped")
+    .option(
+      "--kinds <list>",
+      `what to do, of ${usualKinds.join(",")}; earlier kinds come first; default: all`,
+      (text) => text.split(",").map((one) => parseChoice("--kinds", one.trim(), jobKinds)),
+    )
+    .option(
+      "--allow-model <model>",
+      "a model or an encoder that jobs may use: a folder, a file or dinghy; repeatable; default: dinghy, which comes with Tiller",
+      (text, before: string[] = []) => [...before, text],
+    );
+  addQueueOptions(command);
+  addCommonOptions(command)
+    .addHelpText(
+      "after",
+      `
+Example:
+  TILLER_QUEUE=rediss://user:password@queue:6379 tiller worker --store s3://bucket/paper --allow-model ./sd15`,
+    )
+    .action(act);
+}
+
+export async function worker(options: WorkerOptions, { signal }: World, output: Output): Promise<void> {
+  const { queue, store: place, insecure = false } = requiredFleet(options);
+  const { kinds = usualKinds, allowModel = [embeddedModel], device, precision, threads } = options;
+  if (precision !== undefined)
+    throw new TillerError("option-invalid", "--precision is the experiment's: name it where that is run.");
+  const allowed = await allowedModels(allowModel);
+  const store = await openStore(place, { insecure });
+  const jobs = await openJobs(queue, { insecure, onWarning: (warning) => output.warn(warning) });
+  const experiments = openExperimentWorker({ store, allowed, device, threads });
+  let done = 0;
+  const handler: Handler = async (job, at) => {
+    const began = performance.now();
+    const tell: typeof at.progress = (progress) => {
+      output.progress.doing(progress.detail === "" ? progress.what : `${progress.what}, ${progress.detail}`);
+      at.progress(progress);
+    };
+    try {
+      const ended = await experiments.handler(job, { signal: at.signal, progress: tell });
+      done++;
+      output.progress.note(`${job.id}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+      return ended;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      output.progress.note(`${job.id}: ${at.signal.aborted ? "stopped" : "failed"}: ${why}`);
+      throw error;
+    }
+  };
+  const working = jobs.work(queuesOf(kinds, [...allowed.keys()]), handler);
+  output.say(`working on ${masked(queue)} for ${store.name}; Ctrl-C stops after the step`);
+  await new Promise<void>((over) => {
+    if (signal.aborted) over();
+    signal.addEventListener("abort", () => over(), { once: true });
+  });
+  await working.close();
+  await experiments.close();
+  await jobs.close();
+  output.result.done = done;
+  output.say(`${done} jobs done`);
+}

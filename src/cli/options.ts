@@ -1,6 +1,8 @@
 /** The options that commands share, parsed to a model to load and a request. */
 
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { dirname, isAbsolute, join } from "node:path";
 import { type Command, Option } from "commander";
 import {
   type AdapterChoice,
@@ -169,7 +171,16 @@ export interface ModelChoice {
 
 /** The recipe of the picture in `--from`, if given. */
 export async function recipeFrom({ from }: PictureOptions): Promise<Recipe | undefined> {
-  return from === undefined ? undefined : readRecipe(from);
+  if (from === undefined) return undefined;
+  const recipe = await readRecipe(from);
+  // Pictures of experiments name adapters relative to the experiment's folder, which is two above theirs.
+  const within = (file: string) => join(dirname(from), "..", "..", file);
+  const adapters = recipe.adapters.map((one) =>
+    !isAbsolute(one.file) && !existsSync(one.file) && existsSync(within(one.file))
+      ? { ...one, file: within(one.file) }
+      : one,
+  );
+  return { ...recipe, adapters };
 }
 
 /**

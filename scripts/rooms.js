@@ -47,7 +47,15 @@ export const rooms = {
   // Imports only types from the server: it runs wherever there is fetch.
   client: ["server/routes.ts"],
   cli: [
-    ...["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "experiments/concepts.ts", "jobs/index.ts"],
+    ...[
+      "index.ts",
+      "node.ts",
+      "internal.ts",
+      "experiments/index.ts",
+      "experiments/concepts.ts",
+      "experiments/fleet.ts",
+    ],
+    "jobs/index.ts",
     "server/index.ts",
   ],
 };

@@ -1,6 +1,6 @@
 /** `tiller worker`: does jobs of a queue, until it is stopped. */
 import type { Command } from "commander";
-import { allowedModels, openExperimentWorker } from "../experiments/index.ts";
+import { allowedModels, openExperimentWorker } from "../experiments/fleet.ts";
 import { embeddedModel, TillerError } from "../index.ts";
 import { type Handler, type JobKind, jobKinds, masked, openJobs, openStore, queuesOf } from "../jobs/index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";

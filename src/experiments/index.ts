@@ -24,7 +24,6 @@ export {
   parseExperiment,
   readExperiment,
 } from "./experiment.ts";
-export { type ExperimentWorkerOptions, openExperimentWorker } from "./experiment-worker.ts";
 export type { ClaimResult, FindingResult, Needs } from "./findings.ts";
 export type { Claim, ClaimTerm, FindingsFile } from "./findings-file.ts";
 export { type Forecast, forecastOf } from "./forecast.ts";
@@ -44,7 +43,6 @@ export {
   planFindings,
   runFindings,
 } from "./run-findings.ts";
-export { allowedModels } from "./shared-plan.ts";
 export { pairsTable, resultsTable, type Table, type TableCell } from "./table.ts";
 export { type Tuned, type TuneRequest, tune } from "./tune.ts";
 export type { Claimed, Verdict } from "./verdict.ts";

@@ -83,6 +83,17 @@ test("dinghy's own encoders measure in both forms, under other names", async () 
   expect(scores.worldDistance).toBeLessThan(1);
 });
 
+test("pictures need no texts if nothing compares with them", async () => {
+  const asked = ["eval", "--images", references, "--references", references, "--device", "cpu"];
+  const { stdout } = await tiller([...asked, "--metrics", "dino"]);
+  expect(stdout).toMatch(/^\(no text\) +2 /m);
+  const { scores } = await evaluate({ images: references, references, metrics: ["clipI"], device: "cpu" });
+  expect(Object.keys(scores)).toEqual(["clipI"]);
+  await expect(evaluate({ images: references, metrics: ["clipT"], device: "cpu" })).rejects.toThrow(
+    refusal("text-missing", "0-reference.png"),
+  );
+});
+
 test("a metric without its files is refused in one sentence, which says what to name", async () => {
   const refused = async (request: object, code: Parameters<typeof refusal>[0], ...facts: string[]) =>
     expect(evaluate({ images, references, device: "cpu", ...request })).rejects.toThrow(refusal(code, ...facts));

@@ -100,7 +100,7 @@ export async function evaluate(options: EvalOptions, { signal }: World, output: 
   }
   const shown = metrics.filter(({ name }) => names.includes(name));
   const row = (name: string, pictures: number, scores: Scores) => [
-    printable(name).replaceAll("\n", " "),
+    name === "" ? "(no text)" : printable(name).replaceAll("\n", " "),
     String(pictures),
     ...shown.map((metric) => scores[metric.name]!.toFixed(4)),
   ];

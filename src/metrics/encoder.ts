@@ -27,7 +27,7 @@ export interface EncoderKind<N extends string = string, C extends boolean = bool
   readonly help: string;
   /** dinghy's own, used if none is named; undefined if one must be named. */
   readonly usual: string | undefined;
-  /** Whether it is also made of a hub repository, of which Transformers' files are downloaded. */
+  /** Whether it may be a hub repository, whose files with Transformers' names are downloaded. */
   readonly onHub: boolean;
   /** @param protocol Only for encoders whose preprocessing the protocols differ in. */
   open(engine: Engine, folder: string, protocol: EvaluationProtocol): Promise<Encoder>;

@@ -2,7 +2,7 @@
 import { basename } from "#bytes";
 import { readPixels } from "#images";
 import type { Pixels } from "../images/pixels.ts";
-import { type EncodedBy, type MetricName, meanScores, type Scores, scoresOf } from "./fidelity.ts";
+import { type EncodedBy, type MetricName, meanScores, metricLabels, type Scores, scoresOf } from "./fidelity.ts";
 import { type Encoders, encodePicture, encodeText } from "./open-encoders.ts";
 
 /** One picture and its scores. */
@@ -51,13 +51,14 @@ export async function measure(
   encoders: Encoders,
   onPicture: (done: number) => void = () => {},
 ): Promise<Omit<Evaluation, "warnings">> {
+  const told = metricLabels("text", names) !== "";
   const known: EncodedBy[] = [];
   for await (const reference of references) known.push(await encodePicture(encoders, reference));
   const texts = new Map<string, EncodedBy>();
   const byText = new Map<string, MeasuredPicture[]>();
   for (const [i, { file, text }] of pictures.entries()) {
     const of = byText.get(text) ?? [];
-    const words = texts.get(text) ?? (await encodeText(encoders, text));
+    const words = texts.get(text) ?? (told ? await encodeText(encoders, text) : {});
     texts.set(text, words);
     const features = await encodePicture(encoders, await readPixels(file));
     of.push({ file: basename(file), text, scores: scoresOf(names, features, known, words) });
@@ -65,7 +66,7 @@ export async function measure(
     onPicture(i + 1);
   }
   const prompts = [...byText].map(([text, those]): MeasuredPrompt => {
-    const dropped = [...encoders.values()]
+    const dropped = (told ? [...encoders.values()] : [])
       .map((encoder) => encoder.dropped?.(text) ?? "")
       .reduce((longest, words) => (words.length > longest.length ? words : longest), "");
     return {

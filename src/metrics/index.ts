@@ -48,7 +48,7 @@ export interface EvaluationRequest extends EncoderModels {
   readonly metrics?: readonly MetricName[] | undefined;
   /**
    * A file with the pictures' texts: a JSON object by their names, or one line each in the order of their names. Without it,
-   * texts come from `.txt` files beside the pictures or from their recipes.
+   * texts come from `.txt` files beside the pictures or from their recipes. A picture needs none if no metric compares with it.
    */
   readonly prompts?: string | undefined;
   /** The text for pictures without one. */
@@ -92,7 +92,8 @@ export async function evaluate(
       `--references is missing: name the folder of reference pictures for ${compared}, or choose other --metrics.`,
     );
   // All texts are read before the first picture is measured.
-  const found = await textsOf(request);
+  const told = metricLabels("text", names) !== "";
+  const found = await textsOf(told ? request : { ...request, prompt: request.prompt ?? "" });
   const pictures = found.pictures.map(({ file, text }) => ({
     file,
     text: token === undefined ? text : withoutToken(text, token),

@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeSafetensors } from "../src/bytes/safetensors.ts";
-import { parseExperiment, resultsTable, runExperiment, writeReport, writeSheet } from "../src/experiments/index.ts";
+import {
+  forecastOf,
+  parseExperiment,
+  resultsTable,
+  runExperiment,
+  writeReport,
+  writeSheet,
+} from "../src/experiments/index.ts";
 import { readFloat32, readSafetensors } from "../src/index.ts";
 import { fixture } from "./fixtures.ts";
 import { refusal } from "./refusal.ts";
@@ -73,6 +80,9 @@ test("Diffusion-DPO: PickScore of a full fine-tune over its base, on PartiPrompt
   const experiment = await tiny("sd15-dpo", {
     ...{ model: await fineTuned(base), base, prompts: { file: prompts }, encoders: { pickscore } },
   });
+  // Its pace is measured with the base's parts.
+  const forecast = await forecastOf(experiment, { folder: join(folder, "none"), device: "cpu" });
+  expect(forecast.pictures).toBe(4);
   const { results, page, shown, out } = await expectWhole(
     experiment,
     ["fine-tuning", "guidance", "PickScore"],

@@ -10,8 +10,7 @@ import { encodePng } from "../recipe/png.ts";
 import type { GivenExperiment } from "./experiment.ts";
 import { identitiesOf, type RunOptions } from "./networks.ts";
 import { openPlan } from "./open-plan.ts";
-import type { Cell } from "./plan.ts";
-
+import type { Cell, PictureUnit } from "./plan.ts";
 import { readDone } from "./store.ts";
 import { isMeasured, rowsOf } from "./units-left.ts";
 import { wholeExperiment } from "./whole.ts";
@@ -54,7 +53,8 @@ export async function forecastOf(given: GivenExperiment, options: RunOptions): P
   const none = { drawing: 0, training: 0, classSteps: 0, bytes: 0 };
   const nothing = await missingOf(cells, experiment, none, new Set());
   if (nothing.adapters + nothing.pictures === 0) return nothing;
-  return missingOf(cells, experiment, await measuredPace(experiment.model, options), new Set());
+  const unit = cells.flatMap(({ units }) => units)[0]!;
+  return missingOf(cells, experiment, await measuredPace({ ...experiment, unit }, options), new Set());
 }
 
 /** All at once: a run of days should not stop at the second of sixteen folders. */
@@ -90,21 +90,31 @@ async function refuseMissing(given: GivenExperiment): Promise<void> {
 /** A row of a training step took 4.8 times a row of a drawing step where both were measured (results/omega: 0.249 s and 0.155 s). */
 const trainingOverDrawing = 4.8;
 
+/** What is drawn to measure the pace. */
+interface Timed {
+  readonly model: string;
+  readonly base?: string | undefined;
+  /** Its method and its picture are used if it edits one: an editing model draws nothing without. */
+  readonly unit?: PictureUnit | undefined;
+}
+
 /** Draws a few steps of a batch of the model's usual size. */
 export async function measuredPace(
-  model: string,
+  { model, base, unit }: Timed,
   { device, precision, threads, signal }: RunOptions,
 ): Promise<MeasuredPace> {
-  const { defaults, denoiser, latents } = await openModel(model, { signal });
+  const { defaults, denoiser, latents } = await openModel(model, { base, signal });
   const { width, height, sampler } = defaults;
   const side = latents.pixelsPerLatent;
   const count = Math.min(16, Math.max(1, denoiser.picturesAtOnce(rows, height / side, width / side)));
-  const pipeline = await Pipeline.load(model, { device, precision, threads, signal });
+  const pipeline = await Pipeline.load(model, { base, device, precision, threads, signal });
   try {
+    const image = unit?.prompt.image;
+    const arm = unit && image !== undefined ? unit.arm : { guidance: "cfg" as const, scale: 2 };
     const request = {
       prompt: "a dog",
-      guidance: "cfg" as const,
-      scale: 2,
+      ...arm,
+      ...(image !== undefined && { image, strength: 1 }),
       seed: 0,
       count,
       steps: timedSteps + 1,
@@ -116,7 +126,7 @@ export async function measuredPace(
       if (event.type === "step") [first, last] = event.step === 1 ? [performance.now(), 0] : [first, performance.now()];
       if (event.type === "picture") bytes = (await encodePng(event)).length;
     }
-    const drawing = (last - first) / 1000 / (timedSteps * rows * count);
+    const drawing = (last - first) / 1000 / (timedSteps * rowsOf(arm) * count);
     return { drawing, training: trainingOverDrawing * drawing, classSteps: defaults.steps, bytes };
   } finally {
     await pipeline.close();

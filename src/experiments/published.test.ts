@@ -11,7 +11,7 @@ import {
   paperStudy,
   paperStyle,
 } from "./paper-tables.ts";
-import { paperBaseOf, paperRowsOf, published } from "./published.ts";
+import { paperBaseOf, paperRowsOf, published, publishedApplication } from "./published.ts";
 
 const sd15 = "stable-diffusion-v1-5/stable-diffusion-v1-5";
 const lora = { recipe: "dreambooth" } as const;
@@ -54,6 +54,26 @@ describe("the paper's number", () => {
     expect(published(sd15, { ...lora, rank: 32 }, cfg)?.dino).toBe(0.5468);
     expect(published(sd15, { recipe: "class-diffusion" }, { guidance: "pg", scale: 7.5, omega: 0 })?.dino).toBe(0.57);
     expect(published(sd15, lora, { guidance: "pg", scale: 7.5, omega: 1 })?.dino).toBe(0.4701);
+  });
+});
+
+describe("tables 4 and 5", () => {
+  const dpo = { model: "mhdang/dpo-sd1.5-text2image-v1", base: sd15, concepts: "none" };
+  const pg = (omega: number) => ({ guidance: "pg", scale: 7.5, omega }) as const;
+
+  test("stand beside Diffusion-DPO over SD 1.5, at its scale and omega", () => {
+    expect(publishedApplication(dpo, cfg)).toBe("PickScore 21.53");
+    expect(publishedApplication(dpo, pg(0.4))).toBe("PickScore 21.58");
+    expect(publishedApplication(dpo, pg(0.6))).toBeUndefined();
+    expect(publishedApplication(dpo, { ...cfg, scale: 5 })).toBeUndefined();
+    expect(publishedApplication({ ...dpo, base: "stabilityai/stable-diffusion-2-1-base" }, cfg)).toBeUndefined();
+  });
+
+  test("stand beside PairCustomization's adapters", async () => {
+    const { model, concepts } = await readExperiment(`${folder}sdxl-paircustom.json`);
+    expect(publishedApplication({ model, concepts }, { guidance: "pg", scale: 5, omega: 0 })).toBe("DreamSim 0.7344");
+    expect(publishedApplication({ model, concepts }, { guidance: "style", scale: 5, styleScale: 4 })).toBeUndefined();
+    expect(publishedApplication({ model, concepts: "none" }, cfg)).toBeUndefined();
   });
 });
 

@@ -3,7 +3,14 @@ import { basename } from "node:path";
 import { methodOf, settingsOf } from "../guidance/index.ts";
 import { trainingMethods } from "../training/methods/index.ts";
 import type { Arm, Personalisation } from "./experiment.ts";
-import { type PaperBase, type PaperRow, type PublishedScores, paperRows } from "./paper-tables.ts";
+import {
+  type PaperBase,
+  type PaperRow,
+  type PublishedScores,
+  paperPreference,
+  paperRows,
+  paperStyle,
+} from "./paper-tables.ts";
 
 /** Names of the paper's base models, as folders, files and repositories have them. The paper does not name its files. */
 const names: readonly (readonly [RegExp, PaperBase])[] = [
@@ -47,6 +54,29 @@ export function paperRowsOf(model: string, one: Personalisation, arm: Arm): read
         (row.guidance === asBaseline && row.omega === undefined) ||
         (row.omega === 1 && row.guidance === "pg" && guidance === "cfg")),
   );
+}
+
+/** An experiment's model and what belongs to it, and a row's guidance. */
+interface Application {
+  readonly model: string;
+  readonly base?: string | undefined;
+  readonly concepts: unknown;
+}
+
+/**
+ * Tables 4 and 5: PickScore of Diffusion-DPO's U-Net over SD 1.5, and DreamSim of PairCustomization's styles on SDXL. The paper prints
+ * neither's scale; with DPO it is taken to be 7.5, as elsewhere on SD 1.5.
+ */
+export function publishedApplication({ model, base, concepts }: Application, arm: Arm): string | undefined {
+  const same = (row: { readonly guidance: string; readonly omega?: number }) =>
+    row.guidance === arm.guidance && row.omega === arm.omega;
+  if (/(^|[\\/])dpo-sd1\.5-text2image-v1$/.test(model) && base !== undefined && paperBaseOf(base) === "SD 1.5") {
+    const row = arm.scale === 7.5 ? paperPreference.find(same) : undefined;
+    return row && `PickScore ${row.pickscore}`;
+  }
+  const pairs = /lora-(dog-digital-art|man-painting)-style\.safetensors/;
+  const row = pairs.test(JSON.stringify(concepts)) ? paperStyle.find(same) : undefined;
+  return row && `DreamSim ${row.dreamsim}`;
 }
 
 /** The paper's scores for a row of ours; undefined where it has none. Where two tables differ in rounding, the first counts. */

@@ -91,7 +91,7 @@ export async function planFindings(request: FindingsRequest, options: RunOptions
     if (isWhole(known.get(name)?.results)) continue;
     const experiment = await wholeExperiment(given);
     const cells = await openPlan(experiment, await identitiesOf(experiment), options.folder);
-    pace ??= await measuredPace(given.model, options);
+    pace ??= await measuredPace(given, options);
     const { adapters, pictures, seconds } = await missingOf(cells, experiment, pace, trained);
     plans.push({ name, adapters, pictures, hours: seconds / 3600 });
   }

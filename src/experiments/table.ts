@@ -3,7 +3,7 @@ import { type MetricName, metricsOf } from "../metrics/fidelity.ts";
 import type { Interval } from "./crossed.ts";
 import { personalisationName } from "./experiment.ts";
 import type { PublishedScores } from "./paper-tables.ts";
-import { paperBaseOf, published } from "./published.ts";
+import { paperBaseOf, published, publishedApplication } from "./published.ts";
 import type { Intervals, Results } from "./results.ts";
 
 /** A cell: its text and interval. */
@@ -41,9 +41,10 @@ export function resultsTable({ arms, experiment }: Results): Table {
     const one = experiment.personalisation.find(
       (other) => personalisationName(other, experiment.personalisation) === result.personalisation,
     )!;
-    return published(experiment.model, one, result.arm);
+    const scores = published(experiment.model, one, result.arm);
+    return scores ? written(scores) : publishedApplication(experiment, result.arm);
   });
-  const compared = theirs.some((scores) => scores !== undefined);
+  const compared = theirs.some((text) => text !== undefined);
   const rows = arms.map((result, i): TableCell[] => [
     { text: result.personalisation },
     { text: result.name },
@@ -54,14 +55,15 @@ export function resultsTable({ arms, experiment }: Results): Table {
     { text: String(Math.round(result.rows * 100) / 100) },
     { text: result.secondsPerPicture.toFixed(2) },
     { text: (result.memory / 2 ** 20).toFixed(0) },
-    ...(compared ? [{ text: written(theirs[i]) }] : []),
+    ...(compared ? [{ text: theirs[i] ?? "" }] : []),
   ]);
   const heads = headsOf(metrics);
-  return { heads: compared ? [...heads, `paper, ${paperBaseOf(experiment.model)}`] : heads, rows };
+  const base = paperBaseOf(experiment.base ?? experiment.model);
+  return { heads: compared ? [...heads, base === undefined ? "paper" : `paper, ${base}`] : heads, rows };
 }
 
-const written = (scores: PublishedScores | undefined): string =>
-  scores ? [scores.dino, scores.clipI, scores.clipT].map((value) => value.toFixed(4)).join(" ") : "";
+const written = ({ dino, clipI, clipT }: PublishedScores): string =>
+  [dino, clipI, clipT].map((value) => value.toFixed(4)).join(" ");
 
 /** A row for each pair that the experiment compares: the first minus the second. */
 export const pairsTable = ({ pairs = [], experiment }: Results): Table => ({

@@ -46,6 +46,7 @@ export {
   refuseInexactSeeds,
   refuseWithoutPicture,
   settingFields,
+  sizeConditions,
   stepsOf,
   type UsualSettings,
 } from "./recipe/request.ts";

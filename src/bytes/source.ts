@@ -6,6 +6,8 @@ export interface ByteSource {
   readonly size: number;
   /** Absolute path with links resolved, if it is a local file, which the runtime can use in place. */
   readonly path?: string | undefined;
+  /** All its bytes, if they are in memory. */
+  readonly bytes?: Uint8Array | undefined;
   /** Whether every read goes over the network. */
   readonly remote?: boolean | undefined;
   /**
@@ -28,5 +30,6 @@ export const absentSource = (path: string): ByteSource => ({
 export const sourceOf = (name: string, bytes: Uint8Array<ArrayBuffer>): ByteSource => ({
   name,
   size: bytes.length,
+  bytes,
   read: async (at, length) => bytes.subarray(at, at + length),
 });

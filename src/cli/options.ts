@@ -33,9 +33,10 @@ import {
   settingNames,
   settingOf,
   settingsNamed,
+  sizeConditions,
   unmetEvaluations,
 } from "../internal.ts";
-import { optionOf, parseChoice, parseWhole } from "./values.ts";
+import { optionOf, parseChoice, parsePlace, parseSize, parseWhole } from "./values.ts";
 
 /** Options of every command. */
 export interface CommonOptions {
@@ -65,6 +66,12 @@ export interface PictureOptions extends CommonOptions {
   count?: number;
   width?: number;
   height?: number;
+  originalSize?: PictureRequest["originalSize"];
+  crop?: PictureRequest["crop"];
+  targetSize?: PictureRequest["targetSize"];
+  negativeOriginalSize?: PictureRequest["originalSize"];
+  negativeCrop?: PictureRequest["crop"];
+  negativeTargetSize?: PictureRequest["targetSize"];
   image?: string;
   mask?: string;
   from?: string;
@@ -103,7 +110,10 @@ export function addPictureOptions(command: Command): Command {
     )
     .option("--prompt <text>", "what to draw")
     .option("--style <text>", "style after the prompt, such as 'in digital art style'; see --guidance style")
-    .option("--negative <text>", "negative prompt: what to avoid; default: empty")
+    .option(
+      "--negative <text>",
+      "negative prompt: what to avoid; default: empty, or none at all for SDXL, which encodes even an empty one",
+    )
     .option(
       "--instruction <file>",
       "text file with the instruction before the prompt, or none; for models with a language model as text encoder (SANA); default: the model's",
@@ -138,10 +148,40 @@ export function addPictureOptions(command: Command): Command {
     .option("--mask <file>", "what to repaint of --image: white; as large as --image")
     .option("--width <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--width", text))
     .option("--height <pixels>", "divisible by 8; default: the model's own", (text) => parseWhole("--height", text))
+    .option(
+      "--original-size <width>x<height>",
+      "size of the original that the picture is said to come from, for SDXL; default: the picture's own",
+      sizeOption("--original-size"),
+    )
+    .option(
+      "--crop <left>,<top>",
+      "where the picture is said to be cut out of the original, for SDXL; default: 0,0",
+      (text) => parsePlace("--crop", text),
+    )
+    .option(
+      "--target-size <width>x<height>",
+      "size that the picture is said to have, for SDXL; default: its own",
+      sizeOption("--target-size"),
+    )
+    .option(
+      "--negative-original-size <width>x<height>",
+      "the same for the negative prompt; default: as for the prompt",
+      sizeOption("--negative-original-size"),
+    )
+    .option("--negative-crop <left>,<top>", "the same for the negative prompt; default: as for the prompt", (text) =>
+      parsePlace("--negative-crop", text),
+    )
+    .option(
+      "--negative-target-size <width>x<height>",
+      "the same for the negative prompt; default: as for the prompt",
+      sizeOption("--negative-target-size"),
+    )
     .option("--from <picture.png>", "repeat the recipe of a picture; other options override it")
     .option("--out <folder>", "where pictures are written; nothing is overwritten", "tiller-out")
     .option("--profile", "print the time per operator");
 }
+
+const sizeOption = (option: string) => (text: string) => parseSize(option, text);
 
 /** What the network predicts, for files that do not say. */
 export const predictionOption = (): Option =>
@@ -238,7 +278,8 @@ export async function givenRequest(options: PictureOptions): Promise<RequestOpti
   const { prompt, style, negative, karras, clipSkip, count, width, height } = options;
   const [image, mask] = [options.image, options.mask].map((file) => file && placeOf(file));
   const instruction = options.instruction === undefined ? undefined : await instructionIn(options.instruction);
-  return { prompt, style, negative, instruction, karras, clipSkip, count, width, height, image, mask };
+  const sizes = Object.fromEntries(sizeConditions.map((name) => [name, options[name]]));
+  return { prompt, style, negative, instruction, karras, clipSkip, count, width, height, image, mask, ...sizes };
 }
 
 /** The text of a file without its final line break; "" for none. */

@@ -42,6 +42,24 @@ export function parseChoice<T extends string>(option: string, text: string, choi
   throw new TillerError("option-invalid", `${option} ${shown(text)} is unknown: choose one of ${choices.join(", ")}.`);
 }
 
+/** @throws TillerError unless `text` is two whole numbers of pixels, such as 1024x768. */
+export function parseSize(option: string, text: string): { width: number; height: number } {
+  const [width, height] = parsePair(option, text, "x", "WIDTHxHEIGHT, such as 1024x768");
+  return { width, height };
+}
+
+/** @throws TillerError unless `text` is two whole numbers of pixels, such as 0,64. */
+export function parsePlace(option: string, text: string): { left: number; top: number } {
+  const [left, top] = parsePair(option, text, ",", "LEFT,TOP, such as 0,64");
+  return { left, top };
+}
+
+function parsePair(option: string, text: string, sign: string, form: string): [number, number] {
+  const parts = text.split(sign);
+  if (parts.length === 2 && parts.every((part) => /^\d{1,6}$/.test(part))) return [Number(parts[0]), Number(parts[1])];
+  throw new TillerError("option-invalid", `${option} ${shown(text)} is not in pixels: give ${form}.`);
+}
+
 /** Formats a value for a message: empty values visible, control characters escaped. */
 function shown(text: string): string {
   return text === "" || /[\s\p{Cc}]/u.test(text) ? JSON.stringify(text) : text;

@@ -145,6 +145,8 @@ export const experimentSchema = z.strictObject({
   computed: computedSchema.optional(),
   /** Instruction before every prompt, for models with a language model as text encoder: "" for none; the model's by default. */
   instruction: pictureRequestSchema.shape.instruction,
+  /** Negative prompt of every picture. Without one, models differ: SDXL's null row is zeros, and with "" an encoding. */
+  negative: pictureRequestSchema.shape.negative,
   /** The subject's token in prompts. */
   token: z.string().regex(/^\S+$/).default("sks"),
   /** Whether CLIP-T uses the prompt with the class only, or with the token as well. */

@@ -65,7 +65,7 @@ export async function planOf(
   { model, base, encoders }: Identities,
   folder: string,
 ): Promise<Cell[]> {
-  const { pictures, seed, steps, sampler, instruction } = experiment;
+  const { pictures, seed, steps, sampler, instruction, negative } = experiment;
   const computed = computedInKeys(experiment.computed);
   const cells: Cell[] = [];
   const kinds = encodersOf(experiment.metrics);
@@ -94,7 +94,7 @@ export async function planOf(
           const { style } = prompt;
           const image = prompt.image && sources.get(prompt.image);
           // What is undefined does not enter the key: units of older experiments keep theirs.
-          const also = { base, style, image, adapters: adapter && own };
+          const also = { base, style, image, adapters: adapter && own, negative };
           const contents = { form, trained, arm, text, pictures, seed, steps, sampler, instruction, computed, ...also };
           const place = join(folder, "pictures", keyOf(contents));
           return { folder: place, features: featureFiles(place), arm, prompt };

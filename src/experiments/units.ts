@@ -112,7 +112,7 @@ export async function doPictures(
   onStep: OnStep,
   names: RecipeNames,
 ): Promise<void> {
-  const { pictures, seed, steps, sampler, instruction } = experiment;
+  const { pictures, seed, steps, sampler, instruction, negative } = experiment;
   const text = prompt.about(subjectOf(experiment, concept));
   await finish(folder, async (): Promise<PictureRecord> => {
     const began = performance.now();
@@ -122,6 +122,7 @@ export async function doPictures(
       prompt: text,
       ...arm,
       instruction,
+      ...(negative !== undefined && { negative }),
       seed,
       count: pictures,
       steps,

@@ -4,10 +4,11 @@ import { familyByWidth, otherThing } from "../adapters/naming.ts";
 import { isTextualInversion, tokensOfKey } from "../adapters/textual-inversion.ts";
 import { readTensors } from "../bytes/read-tensors.ts";
 import type { DType } from "../bytes/tensor-ref.ts";
+import { predictionTold } from "../families/latent-diffusion/ldm-prediction.ts";
 import { nameForeign, nameLonePart, nameOtherTask } from "../families/latent-diffusion/ldm-refusals.ts";
 import { ldmSettings } from "../families/latent-diffusion/ldm-yaml.ts";
 import { yamlBeside } from "../families/open-model.ts";
-import { predictionTold } from "../families/stable-diffusion/ldm.ts";
+import { isSdxl, nameOtherSdxl } from "../families/stable-diffusion-xl/ldm.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { isLora, type LoraDetails, loraDetails } from "./lora.ts";
 import { type Amount, amountOf } from "./tensors.ts";
@@ -145,7 +146,7 @@ function singleFileFamily(tensors: Checkpoint, unet: Checkpoint): string {
     nameForeign(tensors)?.replace(/^an? | checkpoint$/g, "") ??
     familyByWidth(unet.get(attention)?.shape[1]) ??
     "unknown";
-  const task = nameOtherTask(unet);
+  const task = isSdxl(tensors) ? nameOtherSdxl(tensors, unet) : nameOtherTask(unet);
   return task === undefined ? base : `${base}: ${task}`;
 }
 

@@ -147,9 +147,17 @@ async function family(folder: string, className: string): Promise<string> {
     () => ({}) as Record<string, unknown>,
   );
   const width = unet.cross_attention_dim;
-  const known = familyByWidth(typeof width === "number" ? width : undefined);
+  const known = xl(unet) ?? familyByWidth(typeof width === "number" ? width : undefined);
   const form = known ?? (width === undefined ? "unknown" : `of the Stable Diffusion form, text width ${width}`);
   return scheduler.prediction_type === "v_prediction" ? `${form}, predicts velocity` : form;
+}
+
+/** By SDXL's further conditions, and what its relatives differ in. */
+function xl(unet: Readonly<Record<string, unknown>>): string | undefined {
+  if (unet.addition_embed_type !== "text_time") return undefined;
+  const tasks: Readonly<Record<number, string>> = { 8: ": an editing model", 9: ": an inpainting model" };
+  const name = unet.cross_attention_dim === 1280 ? "Stable Diffusion XL refiner" : "Stable Diffusion XL";
+  return `${name}${tasks[Number(unet.in_channels)] ?? ""}`;
 }
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "unknown");

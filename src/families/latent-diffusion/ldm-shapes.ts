@@ -1,4 +1,5 @@
 /** Reads sizes off the tensor shapes of an LDM single file. */
+import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 
@@ -24,4 +25,11 @@ export function count(weights: Checkpoint, pattern: string): number {
   let n = 0;
   while (weights.has(pattern.replace("#", String(n)))) n++;
   return n;
+}
+
+/** The tensors whose key has the prefix, without it. */
+export function under(tensors: Checkpoint, prefix: string): Checkpoint {
+  const found = new Map<string, TensorRef>();
+  for (const [key, ref] of tensors) if (key.startsWith(prefix)) found.set(key.slice(prefix.length), ref);
+  return found;
 }

@@ -7,7 +7,7 @@ import type { SplitComponent } from "../family.ts";
 import { count, size } from "./ldm-shapes.ts";
 import { presentClipKeys } from "./spelling.ts";
 
-/** SD 1.x: CLIP as Transformers saves it. @param ldm Keys without `cond_stage_model.transformer.`. */
+/** SD 1.x and SDXL: CLIP as Transformers saves it. @param ldm Keys without their prefix, `cond_stage_model.transformer.` in SD 1.x. */
 export function ldmClip(ldm: Checkpoint, file: string): SplitComponent {
   return component(presentClipKeys(ldm), "quick_gelu", file);
 }
@@ -28,15 +28,15 @@ const outer: Readonly<Record<string, string>> = {
 };
 
 /**
- * SD 2.x: OpenCLIP. Queries, keys and values are stored as one matrix [3 width, width], which is split without copying. The
- * U-Net was trained on the penultimate layer, so the last one is dropped, as in Diffusers; files exported from a Diffusers
- * folder already lack it and have 23.
+ * SD 2.x and SDXL: OpenCLIP. Queries, keys and values are stored as one matrix [3 width, width], which is split without copying.
  *
- * @param ldm Keys without `cond_stage_model.model.`.
+ * @param ldm Keys without their prefix, `cond_stage_model.model.` in SD 2.x.
+ * @param layers `penultimate` in SD 2.x, whose U-Net was trained on that layer: the last one is dropped, as in Diffusers; files
+ *   exported from a Diffusers folder already lack it and have 23.
  */
-export function ldmOpenClip(ldm: Checkpoint, file: string): SplitComponent {
+export function ldmOpenClip(ldm: Checkpoint, file: string, layers: "all" | "penultimate"): SplitComponent {
   const stored = count(ldm, "transformer.resblocks.#.ln_1.weight");
-  const kept = stored === 23 || stored < 2 ? stored : stored - 1;
+  const kept = layers === "all" || stored === 23 || stored < 2 ? stored : stored - 1;
   const weights = new Map<string, TensorRef>();
   for (const [key, ref] of ldm) {
     if (/^(text_projection|logit_scale|attn_mask)$/.test(key)) continue;
@@ -91,7 +91,7 @@ function component(weights: Checkpoint, activation: string, file: string): Split
 function foreignKey(file: string, ref: TensorRef): TillerError {
   return new TillerError(
     "tensor-shape",
-    `${file} has ${ref.name} of shape [${ref.shape.join(", ")}], which no SD 2 text encoder has.`,
+    `${file} has ${ref.name} of shape [${ref.shape.join(", ")}], which no text encoder of Stable Diffusion has.`,
     { paths: [file] },
   );
 }

@@ -4,11 +4,13 @@ import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { SplitComponent } from "../family.ts";
-import { size } from "./ldm-shapes.ts";
+import { count, size } from "./ldm-shapes.ts";
 
 const outer: Readonly<Record<string, string>> = {
   "time_embed.0": "time_embedding.linear_1",
   "time_embed.2": "time_embedding.linear_2",
+  "label_emb.0.0": "add_embedding.linear_1",
+  "label_emb.0.2": "add_embedding.linear_2",
   "input_blocks.0.0": "conv_in",
   "out.0": "conv_norm_out",
   "out.2": "conv_out",
@@ -28,7 +30,7 @@ const inResnet: Readonly<Record<string, string>> = {
  * level 1, …; `output_blocks` likewise on the way up, with the upsampler as the last part of a level's last block.
  *
  * What shapes do not show is set as in LDM: 8 heads if the projections are convolutions (SD 1.x), heads of size 64 if they
- * are linear (SD 2.x), 32 groups.
+ * are linear (SD 2.x, SDXL), 32 groups.
  *
  * @param ldm Keys without `model.diffusion_model.`.
  */
@@ -68,7 +70,22 @@ export function ldmUnet(ldm: Checkpoint, file: string): SplitComponent {
   const attends = levels.map((_, l) => weights.has(`down_blocks.${l}.attentions.0.proj_in.weight`));
   const projection = weights.get("mid_block.attentions.0.proj_in.weight");
   const linear = projection?.shape.length === 2;
-  const depth = highest(weights, /transformer_blocks\.(\d{1,3})\./) + 1;
+  const depths = levels.map((_, l) => Math.max(1, blocksAt(weights, `down_blocks.${l}.attentions.0`)));
+  for (const key of weights.keys()) {
+    const [, at, side, block] = /^((down|mid|up)_block(?:s\.(\d+))?\.attentions\.\d+)\.norm\.weight$/.exec(key) ?? [];
+    if (at === undefined) continue;
+    const last = levels.length - 1;
+    const level = side === "mid" ? last : side === "up" ? last - Number(block) : Number(block);
+    // A middle block may be deeper than a level without attention.
+    const expected = attends[level] ? depths[level] : blocksAt(weights, at);
+    if (blocksAt(weights, at) !== expected)
+      throw new TillerError(
+        "model-unsupported",
+        `${file} has a U-Net with ${blocksAt(weights, at)} transformer blocks in ${at} where ${expected} are usual, like distilled models: pass its Diffusers folder.`,
+        { paths: [file] },
+      );
+  }
+  if (!attends.at(-1)) depths[depths.length - 1] = Math.max(1, blocksAt(weights, "mid_block.attentions.0"));
   const derived = {
     in_channels: axis("conv_in.weight", 1),
     out_channels: axis("conv_out.weight", 0),
@@ -78,7 +95,7 @@ export function ldmUnet(ldm: Checkpoint, file: string): SplitComponent {
     up_block_types: attends.map((a) => (a ? "CrossAttnUpBlock2D" : "UpBlock2D")).reverse(),
     cross_attention_dim: axis("mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", 1),
     use_linear_projection: linear,
-    transformer_layers_per_block: depth,
+    transformer_layers_per_block: depths.every((depth) => depth === depths[0]) ? depths[0] : depths,
   };
   return {
     weights,
@@ -138,6 +155,10 @@ function rename(
 function resnet(at: string, rest: string, kind: string | undefined): string | undefined {
   return inResnet[rest] ? `${at}.${inResnet[rest]}.${kind}` : undefined;
 }
+
+/** The number of transformer blocks in the attention at a path. */
+const blocksAt = (weights: Checkpoint, path: string): number =>
+  count(weights, `${path}.transformer_blocks.#.norm1.weight`);
 
 /** The highest number that the pattern's group takes among the keys; -1 if it matches none. */
 function highest(weights: Checkpoint, pattern: RegExp): number {

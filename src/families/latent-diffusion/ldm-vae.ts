@@ -17,11 +17,15 @@ const attention: Readonly<Record<string, string>> = {
 
 /**
  * LDM numbers the decoder's levels from the finest, Diffusers in the order they run: `decoder.up.0` is the last of
- * `decoder.up_blocks`. Latents are scaled by 0.18215 and pictures are 512 pixels wide, as in every SD 1.x and 2.x file.
+ * `decoder.up_blocks`. The shapes do not show by how much latents are scaled, and the usual size of pictures.
  *
  * @param ldm Keys without `first_stage_model.`.
  */
-export function ldmVae(ldm: Checkpoint, file: string): SplitComponent {
+export function ldmVae(
+  ldm: Checkpoint,
+  file: string,
+  usual: { readonly scaling_factor: number; readonly sample_size: number },
+): SplitComponent {
   const levels = count(ldm, "decoder.up.#.block.0.conv1.weight");
   const weights = new Map<string, TensorRef>();
   for (const [key, ref] of ldm) {
@@ -56,8 +60,7 @@ export function ldmVae(ldm: Checkpoint, file: string): SplitComponent {
       up_block_types: Array(blocks).fill("UpDecoderBlock2D"),
       act_fn: "silu",
       norm_num_groups: 32,
-      sample_size: 512,
-      scaling_factor: 0.18215,
+      ...usual,
     },
   };
 }

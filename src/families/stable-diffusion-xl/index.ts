@@ -11,6 +11,7 @@ import { float32Layers } from "../latent-diffusion/float32-layers.ts";
 import { picturesAtOnce } from "../latent-diffusion/pictures-at-once.ts";
 import { presentClipKeys, presentVaeKeys } from "../latent-diffusion/spelling.ts";
 import { adapterNames } from "./adapter-names.ts";
+import { isSdxl, splitSdxl } from "./ldm.ts";
 import { timeIds } from "./sizes.ts";
 import { textSide } from "./text.ts";
 
@@ -25,6 +26,7 @@ export const stableDiffusionXl: Family = {
     text_encoder_2: { classes: ["CLIPTextModelWithProjection"], keys: presentClipKeys },
   },
   tokenizers: ["tokenizer", "tokenizer_2"],
+  singleFile: { recognises: isSdxl, split: splitSdxl },
   check: notRefiner,
   model,
 };

@@ -4,12 +4,13 @@
  * Names are mapped to Diffusers' and configs derived from shapes; the tensors stay where they are.
  */
 
-import { readBytes, type Safetensors } from "../../bytes/safetensors.ts";
-import type { TensorRef } from "../../bytes/tensor-ref.ts";
+import type { Safetensors } from "../../bytes/safetensors.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { SplitFile } from "../family.ts";
+import { predictionTold, refuseEdm } from "../latent-diffusion/ldm-prediction.ts";
 import { nameForeign, nameLonePart, nameOtherTask } from "../latent-diffusion/ldm-refusals.ts";
+import { under } from "../latent-diffusion/ldm-shapes.ts";
 import { ldmClip, ldmOpenClip } from "../latent-diffusion/ldm-text.ts";
 import { ldmUnet } from "../latent-diffusion/ldm-unet.ts";
 import { ldmVae } from "../latent-diffusion/ldm-vae.ts";
@@ -24,9 +25,6 @@ const tokenizers: Readonly<Record<1 | 2, readonly string[]>> = {
     "stabilityai/stable-diffusion-2-1",
   ],
 };
-
-/** The step at which SD 2 base, the 512-pixel model that predicts noise, was saved. */
-const sd2BaseSteps = 875_000n;
 
 /** Whether it has one text encoder, as SD 1.x and 2.x. */
 export const isLdm = (tensors: Checkpoint): boolean =>
@@ -51,16 +49,20 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
     throw new TillerError(
       what ? "model-unsupported" : "model-not-found",
       what
-        ? `${file} is ${what}; a Stable Diffusion 1.x or 2.x checkpoint is needed here.`
+        ? `${file} is ${what}; a Stable Diffusion 1.x, 2.x or XL checkpoint is needed here.`
         : `${file} is not a Stable Diffusion checkpoint: it has no model.diffusion_model.input_blocks.0.0.weight.`,
       { paths: [file] },
     );
   }
   const task = /XL|ControlNet/.test(foreign ?? "") ? foreign : nameOtherTask(unet);
   if (task)
-    throw new TillerError("model-unsupported", `${file} is ${task}; Tiller runs SD 1.x and 2.x text-to-image models.`, {
-      paths: [file],
-    });
+    throw new TillerError(
+      "model-unsupported",
+      `${file} is ${task}; Tiller runs text-to-image models of SD 1.x, 2.x and XL.`,
+      {
+        paths: [file],
+      },
+    );
 
   const clip = under(tensors, "cond_stage_model.transformer.");
   const openClip = under(tensors, "cond_stage_model.model.");
@@ -75,7 +77,7 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
   // Form 1 is SD 1.x (CLIP, 8 heads), 2 is SD 2.x (OpenCLIP, heads of 64).
   const form = openClip.size > 0 ? 2 : 1;
   const denoiser = ldmUnet(unet, file);
-  const autoencoder = ldmVae(vae, file);
+  const autoencoder = ldmVae(vae, file, { sample_size: 512, scaling_factor: 0.18215 });
   const settings = ldmSettings(yaml, file);
   refuseEdm(tensors, file);
   const told = settings.prediction ?? (await predictionTold(tensors, metadata, form));
@@ -90,7 +92,7 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
         { ...denoiser, config: { ...denoiser.config, ...settings.unet, sample_size: Math.floor(pixels / downscale) } },
       ],
       ["vae", { ...autoencoder, config: { ...autoencoder.config, ...settings.vae } }],
-      ["text_encoder", form === 2 ? ldmOpenClip(openClip, file) : ldmClip(clip, file)],
+      ["text_encoder", form === 2 ? ldmOpenClip(openClip, file, "penultimate") : ldmClip(clip, file)],
     ]),
     scheduler: {
       _class_name: "DDIMScheduler",
@@ -109,37 +111,4 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
     predictionTold: told !== undefined,
     warnings: form === 1 ? settings.warnings : [],
   };
-}
-
-/** Refuses EDM models (Karras et al.), recognised by the marker tensors that ComfyUI reads. */
-function refuseEdm(tensors: Checkpoint, file: string): void {
-  const mark = ["edm_mean", "edm_vpred.sigma_max"].find((key) => tensors.has(key));
-  if (mark === undefined) return;
-  throw new TillerError(
-    "model-unsupported",
-    `${file} is an EDM model (it has ${mark}), which Tiller's samplers do not support.`,
-    { paths: [file] },
-  );
-}
-
-/** What the network predicts, as far as the file itself says; `form` 2 is SD 2.x. */
-export async function predictionTold(
-  tensors: Checkpoint,
-  metadata: Readonly<Record<string, string>>,
-  form: 1 | 2,
-): Promise<"epsilon" | "v_prediction" | undefined> {
-  if (tensors.has("v_pred")) return "v_prediction";
-  const told = metadata["modelspec.prediction_type"];
-  if (told) return /^v/i.test(told) ? "v_prediction" : "epsilon";
-  if (form === 1) return undefined;
-  const step = tensors.get("global_step");
-  if (step?.dtype !== "int64" || step.byteLength !== 8) return undefined;
-  const [steps] = new BigInt64Array((await readBytes(step)).buffer);
-  return steps === sd2BaseSteps ? "epsilon" : "v_prediction";
-}
-
-function under(tensors: Checkpoint, prefix: string): Checkpoint {
-  const found = new Map<string, TensorRef>();
-  for (const [key, ref] of tensors) if (key.startsWith(prefix)) found.set(key.slice(prefix.length), ref);
-  return found;
 }

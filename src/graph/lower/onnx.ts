@@ -176,7 +176,13 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
 
   function external(ref: TensorRef, twin: 0 | 1): string {
     const name = fresh(ref.name);
-    if (ref.source.path !== undefined) files.add(ref.source.path);
+    const { bytes, path } = ref.source;
+    if (bytes) {
+      const own = bytes.subarray(ref.offset, ref.offset + ref.byteLength);
+      initializers.push(tensorHeader(name, ref.dtype, ref.shape).bytes(9, own));
+      return name;
+    }
+    if (path !== undefined) files.add(path);
     const { location, offset } = place?.(ref, twin) ?? { location: locationOf(ref.source), offset: String(ref.offset) };
     const tensor = tensorHeader(name, ref.dtype, ref.shape);
     for (const [key, value] of [

@@ -222,6 +222,8 @@ export interface LatentCodec {
   sample(encoded: Float32Array, noise: Float32Array): Float32Array;
   /** The latents scaled back for the decoder. */
   unscaled(latents: Float32Array): Float32Array;
+  /** Whether its networks overflow float16, and so are computed in float32 where others are in float16. */
+  readonly wide?: boolean;
   /** Input: `latents` [batch, channels, h, w], unscaled. Output: `picture`. */
   decode(modules: Modules): Outputs;
 }

@@ -19,11 +19,13 @@ export function lazyDecoder(
   let session: Promise<Session> | undefined;
   return {
     async decode(latents, height, width) {
-      session ??= engine.compile("decoder", codec.decode(modulesOf(components))).catch((error) => {
-        // A later attempt may find enough memory.
-        session = undefined;
-        throw error;
-      });
+      session ??= engine
+        .compile("decoder", codec.decode(modulesOf(components)), { wide: codec.wide })
+        .catch((error) => {
+          // A later attempt may find enough memory.
+          session = undefined;
+          throw error;
+        });
       const { picture } = await (await session).run({
         latents: float32([1, codec.channels, height, width], codec.unscaled(latents)),
       });

@@ -26,7 +26,7 @@ export function lazyEncoder(engine: Engine, { components, latents }: Pick<Model,
   const kept = new Map<string, Promise<Float32Array>>();
 
   const encode = async ({ width, height, planes }: Encodable): Promise<Float32Array> => {
-    const session = await engine.compile("encoder", latents.encode(modulesOf(components)));
+    const session = await engine.compile("encoder", latents.encode(modulesOf(components)), { wide: latents.wide });
     try {
       const { encoded } = await session.run({ picture: float32([1, 3, height, width], planes) });
       return encoded!.data as Float32Array;

@@ -33,6 +33,11 @@ export interface OperatorTime {
   readonly calls: number;
 }
 
+export interface CompileOptions {
+  /** Whether products need float32's range: they are in float32 where the engine's are in float16. */
+  readonly wide?: boolean | undefined;
+}
+
 export interface Engine {
   readonly device: Device;
   /** The number type of products. */
@@ -44,7 +49,7 @@ export interface Engine {
   /** Sessions built so far; changing omega or adapters builds none. */
   readonly sessionsBuilt: number;
   /** Builds a session for the graph of `outputs`. `name` identifies it in errors and profiles. */
-  compile(name: string, outputs: Outputs): Promise<Session>;
+  compile(name: string, outputs: Outputs, options?: CompileOptions): Promise<Session>;
   /** Keeps tensors in the worker, for inputs of the same names in later runs. */
   hold(tensors: Readonly<Record<string, Tensor>>): Promise<Kept>;
   /** As {@link hold}, but moves their memory there instead of copying it: the caller may no longer use it. */

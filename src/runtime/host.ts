@@ -2,7 +2,7 @@
 import { TillerError } from "../errors/index.ts";
 import { dimKey, type Encoded, encode, type Place, showShape, type Target } from "../graph/index.ts";
 import { attentionIsRight } from "./attention-check.ts";
-import type { Engine, EngineOptions, Feeds, OperatorTime, Precision } from "./engine.ts";
+import type { CompileOptions, Engine, EngineOptions, Feeds, OperatorTime, Precision } from "./engine.ts";
 import { int8IsExact } from "./int8-check.ts";
 import { type Device, isOpenVino, targets } from "./targets.ts";
 import type { Tensor } from "./tensor.ts";
@@ -11,7 +11,7 @@ import type { Tensor } from "./tensor.ts";
 export interface Host {
   /** Where it finds weights; by default, in their files. */
   readonly place?: Place | undefined;
-  create(session: number, name: string, encoded: Encoded): Promise<void>;
+  create(session: number, name: string, encoded: Encoded, options: CompileOptions): Promise<void>;
   /** The outputs; empty if they are kept under the number `keep`. */
   run(session: number, feeds: Feeds, keep?: number): Promise<Readonly<Record<string, Tensor>>>;
   hold(keep: number, tensors: Readonly<Record<string, Tensor>>): Promise<void>;
@@ -44,10 +44,11 @@ export async function engineOn(
     get sessionsBuilt() {
       return built;
     },
-    async compile(name, outputs) {
-      const encoded = encode(outputs, target, host.place);
+    async compile(name, outputs, options = {}) {
+      const wide = options.wide && target.real === "float16";
+      const encoded = encode(outputs, wide ? { ...target, real: "float32" } : target, host.place);
       const session = ++serial;
-      await host.create(session, name, encoded).catch((error: Error) => {
+      await host.create(session, name, encoded, options).catch((error: Error) => {
         if (error instanceof TillerError) throw error;
         // The runtime's message may name files that it cannot read.
         throw new TillerError(

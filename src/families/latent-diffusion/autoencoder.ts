@@ -8,10 +8,15 @@ import {
 import { recorded } from "../../models/recorded.ts";
 import type { Component, LatentCodec } from "../family.ts";
 
-/** The codec of an AutoencoderKL, the component `vae`. */
-export function latentCodec(vae: Component): LatentCodec {
+/**
+ * The codec of an AutoencoderKL, the component `vae`.
+ *
+ * @param wide Whether it overflows float16.
+ */
+export function latentCodec(vae: Component, { wide = false }: { wide?: boolean } = {}): LatentCodec {
   const config = autoencoderConfig(vae.config);
   return {
+    ...(wide && { wide }),
     component: "vae",
     channels: config.latent_channels,
     pixelsPerLatent: pixelsPerLatent(config),

@@ -62,7 +62,9 @@ function model({ defaults, ...files }: ModelFiles): Model {
     );
   }
   const encoders = [components.get("text_encoder")!, components.get("text_encoder_2")!] as const;
-  const latents = latentCodec(components.get("vae")!);
+  const vae = components.get("vae")!;
+  // SDXL's own autoencoder overflows float16; those that were mended say so.
+  const latents = latentCodec(vae, { wide: vae.config.force_upcast !== false });
   const zeros = files.index?.force_zeros_for_empty_prompt !== false;
   return {
     ...files,

@@ -21,7 +21,7 @@ export async function buildLatentEncoder(
   engine: Engine,
   { components, latents }: Pick<Model, "components" | "latents">,
 ): Promise<LatentEncoder> {
-  const session = await engine.compile("encoder", latents.encode(modulesOf(components)));
+  const session = await engine.compile("encoder", latents.encode(modulesOf(components)), { wide: latents.wide });
   const { pixelsPerLatent, channels } = latents;
   return {
     pixelsPerLatent,

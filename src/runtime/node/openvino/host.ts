@@ -21,6 +21,8 @@ interface Compiled {
 interface Session {
   readonly name: string;
   readonly encoded: Encoded;
+  /** Whether it needs float32's range. */
+  readonly wide: boolean;
   /** By input shapes, most recently used last. */
   readonly compiled: Map<string, Compiled>;
   readonly times: Map<string, { milliseconds: number; calls: number }>;
@@ -53,6 +55,8 @@ function hostOf(
   properties: Readonly<Record<string, string>>,
   { device, profile }: OpenVinoOptions,
 ): Host {
+  const hint = properties.INFERENCE_PRECISION_HINT;
+  const widened = hint === "f16" ? { ...properties, INFERENCE_PRECISION_HINT: "f32" } : properties;
   const links = makeLinks();
   const sessions = new Map<number, Session>();
   const kept = new Map<number, Readonly<Record<string, Tensor>>>();
@@ -69,7 +73,7 @@ function hostOf(
   };
 
   async function compiledFor(
-    { encoded, compiled }: Session,
+    { encoded, compiled, wide }: Session,
     feeds: Readonly<Record<string, Tensor>>,
   ): Promise<Compiled> {
     const open = [...encoded.inputs].filter(([, { shape }]) => shape.some((d) => typeof d !== "number"));
@@ -89,7 +93,7 @@ function hostOf(
     const model = await links.read(encoded.model, library.readModel);
     try {
       if (shapes.size > 0) library.reshape(model, shapes);
-      const made = await library.compile(model, device, properties);
+      const made = await library.compile(model, device, wide ? widened : properties);
       const value = { compiled: made, request: library.createRequest(made) };
       compiled.set(key, value);
       return value;
@@ -120,8 +124,8 @@ function hostOf(
 
   return {
     place,
-    async create(number, name, encoded) {
-      sessions.set(number, { name, encoded, compiled: new Map(), times: new Map() });
+    async create(number, name, encoded, { wide = false }) {
+      sessions.set(number, { name, encoded, wide, compiled: new Map(), times: new Map() });
     },
     run: (number, feeds, keep) =>
       inTurn(async () => {

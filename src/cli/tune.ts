@@ -2,7 +2,7 @@
 
 import { join, parse } from "node:path";
 import type { Command } from "commander";
-import { tune as findOmega } from "../experiments/index.ts";
+import { tune as findOmega, type Interval, type Tried } from "../experiments/index.ts";
 import { embeddedModel, TillerError } from "../index.ts";
 import { tellCompute, tellProgress } from "./experiment-output.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
@@ -33,7 +33,9 @@ interface TuneOptions extends CommonOptions {
 export function addTune(program: Command, act: (options: TuneOptions) => Promise<void>): void {
   const command = program
     .command("tune")
-    .description("find the best omega for an adapter: highest subject fidelity that keeps text fidelity")
+    .description(
+      "find the best omega for an adapter: highest subject fidelity that keeps text fidelity, if the budget decides",
+    )
     .option("--model <model>", "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy")
     .option("--adapter <file>", "the adapter; repeatable", (text, before: string[] = []) => [...before, text])
     .option("--images <folder>", "reference pictures of the subject")
@@ -41,7 +43,9 @@ export function addTune(program: Command, act: (options: TuneOptions) => Promise
     .option("--token <word>", "the subject's token in prompts", "sks")
     .option("--thing", "the subject is a thing, not a person or animal: use prompts without clothes")
     .option("--budget <n>", "the most pictures to draw", (text) => parseWhole("--budget", text, 1), 120)
-    .option("--scale <list>", "guidance scales to try; default: the model's", (text) => parseNumbers("--scale", text))
+    .option("--scale <list>", "guidance scales to try, compared with cfg at the first; default: the model's", (text) =>
+      parseNumbers("--scale", text),
+    )
     .option("--floor <share>", "share of cfg's CLIP-T to keep", (text) => parseNumber("--floor", text), 0.98)
     .option("--steps <n>", "sampler steps; default: the model's", (text) => parseWhole("--steps", text, 1))
     .option(
@@ -118,43 +122,43 @@ export async function tune(options: TuneOptions, { signal }: World, output: Outp
   });
   output.progress.end();
   const seconds = (performance.now() - began) / 1000;
-  const { omega, scale: best, chosen, cfg, curve, pictures, arms } = tuned;
-  const told = ({ name, scores, prompts }: typeof chosen) => ({ name, scores, prompts: prompts.length });
-  Object.assign(output.result, {
-    omega,
-    scale: best,
-    pictures,
-    curve,
-    out: folder,
-    seconds,
-    chosen: told(chosen),
-    cfg: told(cfg),
-    arms: arms.map(told),
-  });
+  const { best, decided, alike, tried, needs, cfg, chart, pictures } = tuned;
+  Object.assign(output.result, { best, decided, alike, tried, needs, cfg, pictures, chart, out: folder, seconds });
+  output.say(table([heads, ...tried.map(row)]));
   output.say(
-    table([
-      ["guidance", "DINO", "CLIP-T", "prompts"],
-      ...arms.map((arm) => [
-        arm.name,
-        arm.scores.dino!.mean.toFixed(3),
-        arm.scores.clipT!.mean.toFixed(3),
-        String(arm.prompts.length),
-      ]),
-    ]),
+    `Differences to cfg at scale ${cfg.scale} on the same prompts and seeds, with 95 % intervals; kept is CLIP-T less ${floor * 100} % of cfg's.\n`,
   );
-  const percent = (share: number) => `${share >= 1 ? "+" : "-"}${(Math.abs(share - 1) * 100).toFixed(1)} %`;
-  const dino = percent(chosen.scores.dino!.mean / cfg.scores.dino!.mean);
-  const text = percent(chosen.scores.clipT!.mean / cfg.scores.clipT!.mean);
-  output.say(
-    omega === 1
-      ? `\nbest: cfg (omega 1): no other omega keeps ${floor * 100} % of its CLIP-T with higher subject fidelity`
-      : `\nbest: omega ${omega} at scale ${best}: DINO ${dino}, CLIP-T ${text} compared with cfg`,
-  );
-  const guidance = omega === 1 ? "cfg" : `pg --omega ${omega}`;
+  const several = new Set(tried.map((one) => one.scale)).size > 1;
+  const named = ({ omega, scale }: Tried) => `omega ${omega}${several ? ` at scale ${scale}` : ""}`;
+  if (!best)
+    output.say(`nothing looks better than cfg: no omega has higher DINO and keeps ${floor * 100} % of its CLIP-T`);
+  else {
+    const shown = `${named(best)}: DINO ${interval(best.dino)} over cfg, CLIP-T ${interval(best.clipT)}, on ${best.prompts} prompts`;
+    const more = needs === undefined ? "" : `; --budget ${needs} would, if the difference is as it looks`;
+    output.say(decided ? `best: ${shown}` : `not decided at this budget${more}\nlooks best: ${shown}`);
+  }
+  if (alike.length > 0) output.say(`not told apart from it: ${alike.map(named).join(", ")}`);
+  const proposed = best && decided ? best : cfg;
+  const guidance = proposed.omega === 1 ? "cfg" : `pg --omega ${proposed.omega}`;
   const adapters = adapter.map((file) => ` --adapter ${quoted(file)}`).join("");
   const prompt = quoted(`a ${token} ${options.class} in the snow`);
   output.say(
-    `try: tiller generate --model ${quoted(model)}${adapters} --prompt ${prompt} --guidance ${guidance} --scale ${best}`,
+    `try: tiller generate --model ${quoted(model)}${adapters} --prompt ${prompt} --guidance ${guidance} --scale ${proposed.scale}`,
   );
-  output.say(`${curve}\n${pictures} pictures, ${shortTime(seconds)}`);
+  output.say(`${chart}\n${pictures} pictures, ${shortTime(seconds)}`);
 }
+
+const heads = ["guidance", "scale", "DINO over cfg", "CLIP-T over cfg", "kept", "prompts", "pictures"];
+
+const row = ({ omega, scale, dino, clipT, kept, prompts, pictures }: Tried): string[] => [
+  omega === 1 ? "cfg" : `pg ${omega}`,
+  String(scale),
+  interval(dino),
+  interval(clipT),
+  interval(kept),
+  String(prompts),
+  String(pictures),
+];
+
+const interval = ({ mean, low, high }: Interval): string => `${signed(mean)} [${signed(low)}, ${signed(high)}]`;
+const signed = (value: number): string => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(3)}`;

@@ -43,6 +43,7 @@ export {
   planFindings,
   runFindings,
 } from "./run-findings.ts";
+export type { Candidate, Found, Tried } from "./search.ts";
 export { pairsTable, resultsTable, type Table, type TableCell } from "./table.ts";
 export { type Tuned, type TuneRequest, tune } from "./tune.ts";
 export type { Claimed, Verdict } from "./verdict.ts";

@@ -5,11 +5,11 @@ import { TillerError } from "../errors/index.ts";
 import { openModel } from "../families/open-model.ts";
 import { promptNames } from "./concepts.ts";
 import { type Experiment, type GivenExperiment, parseExperiment } from "./experiment.ts";
-import { fidelityPlane } from "./fidelity-plane.ts";
+import { intervalChart, type Series } from "./interval-chart.ts";
 import type { RunOptions } from "./networks.ts";
-import type { ArmResult } from "./results.ts";
 import type { RunProgress } from "./run.ts";
 import { runExperiment } from "./run-experiment.ts";
+import { type Candidate, type Drawn, type Found, leastBudget, type Measure, search } from "./search.ts";
 
 /** The request of a search for omega. */
 export interface TuneRequest {
@@ -27,7 +27,7 @@ export interface TuneRequest {
   readonly live: boolean;
   /** The most pictures to draw. */
   readonly budget: number;
-  /** Guidance scales to try; the model's by default. */
+  /** Guidance scales to try; the model's by default. All are compared with cfg at the first. */
   readonly scales?: readonly number[] | undefined;
   /** The least share of cfg's CLIP-T to keep, 0 to 1. */
   readonly floor: number;
@@ -37,31 +37,21 @@ export interface TuneRequest {
   readonly encoders?: Experiment["encoders"];
 }
 
-/** The omega found, with the measurements. */
-export interface Tuned {
-  /** 1, which is cfg, if no other omega is better and keeps the text. */
-  readonly omega: number;
-  /** The guidance scale that goes with it. */
-  readonly scale: number;
-  /** The result at the proposed setting. */
-  readonly chosen: ArmResult;
-  /** The result of cfg on the same prompts and seeds. */
-  readonly cfg: ArmResult;
-  /** Every setting that was measured. */
-  readonly arms: readonly ArmResult[];
-  /** Number of pictures used, including those of earlier calls. */
-  readonly pictures: number;
-  /** The file of the plot: text fidelity against subject fidelity. */
-  readonly curve: string;
+/** What a search for omega came to. */
+export interface Tuned extends Found {
+  /** The setting that all are compared with. */
+  readonly cfg: Candidate;
+  /** The file of the chart, which shows the numbers of `tried`. */
+  readonly chart: string;
 }
 
-const coarse = [0, 0.2, 0.4, 0.6, 0.8];
-/** Seeds per prompt. */
-const seeds = 2;
+/** Finer steps could not be told apart by a few dozen pictures. */
+const omegas = [0, 0.2, 0.4, 0.6, 0.8];
 
 /**
- * First tries a few omegas far apart on some prompts; then the neighbours of the best on the same prompts; then the best few on
- * as many more prompts as the budget allows. Pictures are never drawn twice, even by a later call on the same folder.
+ * Draws all omegas on eight prompts, then the better half of them on more, and the last two on as many as the budget allows.
+ * Every comparison is with cfg on the same prompts and seeds. Pictures are never drawn twice, even by a later call on the same
+ * folder.
  *
  * @throws TillerError if the budget is too small for the first round, or the floor is not a share.
  */
@@ -75,107 +65,93 @@ export async function tune(
     throw new TillerError("option-invalid", `--floor ${floor} must be a share: above 0 and at most 1.`);
   const prompts = spreadPrompts(request.live);
   const scales = request.scales ?? [(await openModel(request.model)).defaults.scale];
-  // The first round gets a third of the budget; cfg is drawn at every scale too.
-  const first = Math.min(prompts.length, Math.floor(budget / 3 / ((coarse.length + 1) * scales.length * seeds)));
-  if (first < 1) {
-    const least = 3 * (coarse.length + 1) * scales.length * seeds;
+  const cfg = { omega: 1, scale: scales[0]! };
+  const candidates = scales.flatMap((scale, i) =>
+    [...(i > 0 ? [1] : []), ...omegas].map((omega) => ({ omega, scale })),
+  );
+  const least = leastBudget(candidates.length, prompts.length);
+  if (budget < least)
     throw new TillerError(
       "budget-too-small",
       `--budget ${budget} is too small: these scales need at least ${least} pictures.`,
     );
-  }
-  const all = plannedPictures({ budget, scales: scales.length, first, prompts: prompts.length });
   let before = 0;
-  /** Runs a round; `fresh` of its pictures are new. */
-  const measure = async (omegas: readonly number[], at: readonly number[], count: number, fresh: number) => {
-    const experiment = experimentOf(request, omegas, at, prompts.slice(0, count));
-    const pictures = (omegas.length + 1) * at.length * count * seeds;
-    const { arms } = await runExperiment(experiment, options, (progress) =>
-      onProgress(withinAll(progress, { all, before, pictures, fresh })),
-    );
-    before += fresh;
-    return arms;
+  const measure: Measure = async (those, places) => {
+    const drawn = those.map((): Drawn[] => []);
+    for (const seed of new Set(places.map((place) => place.seed))) {
+      const names = places.filter((place) => place.seed === seed).map(({ prompt }) => prompt);
+      const pictures = names.length * those.length;
+      const experiment = experimentOf(request, those, names, seed);
+      const { arms } = await runExperiment(experiment, options, (progress) =>
+        onProgress(withinBudget(progress, { budget, before, pictures })),
+      );
+      before += pictures;
+      for (const [i, { omega, scale }] of those.entries()) {
+        const arm = arms.find(({ arm }) => arm.scale === scale && (arm.omega ?? 1) === omega)!;
+        for (const { prompt, scores } of arm.prompts)
+          drawn[i]!.push({ prompt, seed, dino: scores.dino!, clipT: scores.clipT! });
+      }
+    }
+    return drawn;
   };
-
-  const rough = await measure(coarse, scales, first, (coarse.length + 1) * scales.length * first * seeds);
-  const scale = best(rough, floor).arm.scale!;
-  const middle = omegaOf(best(rough, floor));
-  const near = [middle - 0.1, middle, middle + 0.1].filter((omega) => omega >= 0 && omega < 1).map(rounded);
-  const added = near.filter((omega) => !coarse.includes(omega)).length;
-  const fine = await measure([...new Set([...coarse, ...near])], [scale], first, added * first * seeds);
-  const drawn = rough.reduce((sum, { pictures }) => sum + pictures, 0) + added * first * seeds;
-  const last = ranked(fine, floor)
-    .map(omegaOf)
-    .filter((omega) => omega !== 1)
-    .slice(0, 3);
-  const more = Math.floor((budget - drawn) / ((last.length + 1) * seeds));
-  const count = Math.min(prompts.length, first + Math.max(0, more));
-  const final = await measure(last, [scale], count, (last.length + 1) * (count - first) * seeds);
-  const chosen = best(final, floor);
-  const curve = join(options.folder, "curve.svg");
-  const ink = { text: "#1d1c1a", faint: "#8b867d", point: "#1d1c1a", curve: "#c2410c", paper: "#ffffff" };
-  await writeWhole(curve, fidelityPlane(fine, ink));
-  const inFinal = new Set(final.map(({ name }) => name));
-  return {
-    omega: omegaOf(chosen),
-    scale,
-    chosen,
-    cfg: cfgOf(final, chosen),
-    arms: [...final, ...fine.filter(({ name }) => !inFinal.has(name))],
-    curve,
-    pictures: drawn + (count - first) * (last.length + 1) * seeds,
-  };
+  const found = await search(candidates, cfg, { prompts, budget, floor }, measure);
+  const chart = join(options.folder, "tune.svg");
+  const ink = { text: "#1d1c1a", faint: "#8b867d", paper: "#ffffff" };
+  await writeWhole(chart, intervalChart(seriesOf(found), { x: "omega", y: "over cfg" }, ink));
+  return { ...found, cfg, chart };
 }
 
-/** An estimate of the pictures of all rounds: usually the best omega has two neighbours. */
-function plannedPictures(round: { budget: number; scales: number; first: number; prompts: number }): number {
-  const { budget, scales, first, prompts } = round;
-  const known = ((coarse.length + 1) * scales + 2) * first * seeds;
-  const arms = 4;
-  const more = Math.min(prompts - first, Math.max(0, Math.floor((budget - known) / (arms * seeds))));
-  return known + arms * more * seeds;
+/** The table's numbers: DINO and CLIP-T over cfg's by omega, for each scale. */
+export function seriesOf({ tried }: Pick<Found, "tried">): Series[] {
+  const scales = [...new Set(tried.map(({ scale }) => scale))];
+  return scales.flatMap((scale) =>
+    (["dino", "clipT"] as const).map((metric): Series => {
+      const label = metric === "dino" ? "DINO" : "CLIP-T";
+      const points = tried.filter((one) => one.scale === scale).map((one) => ({ x: one.omega, ...one[metric] }));
+      return { name: scales.length > 1 ? `${label}, scale ${scale}` : label, points };
+    }),
+  );
 }
 
 interface Round {
-  /** Pictures of all rounds, of earlier rounds, of this one, and the new ones of this one. */
-  readonly all: number;
+  /** The most pictures, those of earlier rounds, and of this one. */
+  readonly budget: number;
   readonly before: number;
   readonly pictures: number;
-  readonly fresh: number;
 }
 
-/** Converts the progress of a round to that of all rounds. */
-function withinAll({ pace, ...progress }: RunProgress, { all, before, pictures, fresh }: Round): RunProgress {
+/** Converts the progress of a round to that of the whole budget. */
+function withinBudget({ pace, ...progress }: RunProgress, { budget, before, pictures }: Round): RunProgress {
   const steps = pace.total / pictures;
-  const total = all * steps;
-  const done = Math.min(total, before * steps + Math.max(0, pace.done - (pictures - fresh) * steps));
+  const total = budget * steps;
+  const done = Math.min(total, before * steps + pace.done);
   const { secondsPerStep } = pace;
   const secondsLeft = secondsPerStep === undefined ? undefined : secondsPerStep * (total - done);
   return {
     ...progress,
-    done: Math.floor(done / steps / seeds),
-    total: all / seeds,
+    done: Math.floor(done / steps),
+    total: budget,
     pace: { done, total, secondsPerStep, secondsLeft },
   };
 }
 
 function experimentOf(
   { model, adapters, images, token, class: noun, live, steps, encoders }: TuneRequest,
-  omega: readonly number[],
-  scale: readonly number[],
+  candidates: readonly Candidate[],
   prompts: readonly string[],
+  seed: number,
 ): GivenExperiment {
   return parseExperiment({
     name: "tune",
     model,
     personalisation: [{ adapters }],
-    guidance: [
-      { method: "cfg", scale },
-      { method: "pg", scale, omega },
-    ],
+    guidance: candidates.map(({ omega, scale }) =>
+      omega === 1 ? { method: "cfg", scale } : { method: "pg", scale, omega },
+    ),
     concepts: [{ name: "subject", images, class: noun, live }],
     prompts,
-    pictures: seeds,
+    pictures: 1,
+    seed,
     steps,
     token,
     encoders,
@@ -188,22 +164,3 @@ function spreadPrompts(live: boolean): string[] {
   // 31 is prime, so steps of 12 reach every prompt.
   return names.map((_, i) => names[(i * 12) % names.length]!);
 }
-
-const cfgOf = (arms: readonly ArmResult[], { arm }: ArmResult): ArmResult =>
-  arms.find((other) => other.arm.guidance === "cfg" && other.arm.scale === arm.scale)!;
-
-/** Cfg is pg at omega 1. */
-const omegaOf = ({ arm }: ArmResult): number => arm.omega ?? 1;
-
-/**
- * Arms that keep the text first, by subject fidelity; then the others by how close they come. Cfg is among the former.
- */
-function ranked(arms: readonly ArmResult[], floor: number): ArmResult[] {
-  const kept = (one: ArmResult) => one.scores.clipT!.mean / cfgOf(arms, one).scores.clipT!.mean;
-  const value = (one: ArmResult) => (kept(one) >= floor ? 1 + one.scores.dino!.mean : kept(one) - floor);
-  return arms.toSorted((a, b) => value(b) - value(a));
-}
-
-const best = (arms: readonly ArmResult[], floor: number): ArmResult => ranked(arms, floor)[0]!;
-
-const rounded = (omega: number) => Math.round(omega * 100) / 100;

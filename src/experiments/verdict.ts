@@ -80,10 +80,16 @@ const least = ({ ifFalse, ifTrue }: Chances): number => Math.min(ifFalse, ifTrue
 /**
  * The smallest effect that data with this error show in four of five runs; for a claim of equivalence the smallest margin that they
  * confirm so often if the effect is 0.
+ *
+ * @param wrong The probability of a wrong verdict in one direction.
  */
-export function smallestSeen({ is }: Claimed, { error, freedom }: Pick<Estimate, "error" | "freedom">): number {
+export function smallestSeen(
+  { is }: Claimed,
+  { error, freedom }: Pick<Estimate, "error" | "freedom">,
+  wrong = level,
+): number {
   const missed = is === "within" ? (1 - power) / 2 : 1 - power;
-  return (studentQuantile(level, freedom) + studentQuantile(missed, freedom)) * error;
+  return (studentQuantile(wrong, freedom) + studentQuantile(missed, freedom)) * error;
 }
 
 /** How far the mean is from where the verdict would change, which is what must be seen to decide. */

@@ -8,8 +8,10 @@ import { join } from "node:path";
 import { exists } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
+import { chartsOf } from "./charts.ts";
 import { conceptsOf } from "./concepts.ts";
 import { type Experiment, readExperiment } from "./experiment.ts";
+import { intervalCsv } from "./interval-chart.ts";
 import { type ReportOptions, report } from "./report.ts";
 import type { Results } from "./results.ts";
 import { sheetOf } from "./sheet.ts";
@@ -48,11 +50,19 @@ export { pairsTable, resultsTable, type Table, type TableCell } from "./table.ts
 export { type Tuned, type TuneRequest, tune } from "./tune.ts";
 export type { Claimed, Verdict } from "./verdict.ts";
 
-/** Writes `report.html` into an experiment's folder: one self-contained page. Returns its path. */
+/**
+ * Writes `report.html` into an experiment's folder, one self-contained page, and beside it `chart-*.csv`, the numbers of each of its
+ * charts. Returns the page's path.
+ */
 export async function writeReport(results: Results, folder: string, options: ReportOptions): Promise<string> {
   const concepts = await conceptsOf(results.experiment, join(folder, "references"));
   const file = join(folder, "report.html");
   await writeWhole(file, await report(results, { ...options, concepts, folder }));
+  for (const { metric, over, measured, paper } of chartsOf(results)) {
+    const name = `chart-${metric}-over-${over}.csv`.toLowerCase().replaceAll(" ", "-");
+    const theirs = paper.map((one) => ({ ...one, name: `paper: ${one.name}` }));
+    await writeWhole(join(folder, name), intervalCsv([...measured, ...theirs], over));
+  }
   return file;
 }
 

@@ -4,8 +4,11 @@ import sharp from "sharp";
 import { withSource } from "#bytes";
 import { encodersOf, type MetricName, metricLabels, metricsOf } from "../metrics/fidelity.ts";
 import { escaped } from "../plots/svg.ts";
+import { type Chart, chartsOf } from "./charts.ts";
 import { type BenchConcept, referenceFiles } from "./concepts.ts";
 import { fidelityPlane } from "./fidelity-plane.ts";
+import { sentenceOf } from "./finding-sentence.ts";
+import { intervalChart } from "./interval-chart.ts";
 import type { PromptResult } from "./prompt-result.ts";
 import { style } from "./report-style.ts";
 import type { ArmResult, Results } from "./results.ts";
@@ -36,6 +39,7 @@ export async function report(results: Results, options: ReportOptions & ReportSo
   const unfinished =
     units.done < units.total ? `<p class="note">${units.done} of ${units.total} units are finished.</p>` : "";
   const inPlane = (["dino", "clipT"] as const).every((name) => experiment.metrics.includes(name));
+  const found = sentenceOf(results);
   const planes = [
     ["light", { text: "#1d1c1a", faint: "#8b867d", point: "#1d1c1a", curve: "#c2410c" }],
     ["dark", { text: "#ece9e4", faint: "#8f8a81", point: "#ece9e4", curve: "#fb923c" }],
@@ -51,7 +55,12 @@ export async function report(results: Results, options: ReportOptions & ReportSo
 <body>
 <main>
 <h1>${escaped(title)}</h1>
-<p class="lead">${escaped(lead)}</p>
+${
+  found === undefined
+    ? ""
+    : `<p class="lead"><strong>${escaped(found)}</strong></p>
+`
+}<p class="lead">${escaped(lead)}</p>
 ${unfinished}
 ${await referencesOf(spread(concepts.filter(shown), grid.concepts))}
 <h2>Fidelity to the subject and to the text</h2>
@@ -62,6 +71,10 @@ ${
     : ""
 }
 ${table(resultsTable(results), 2)}
+<p class="note">Intervals are 95 % each, paired over concepts, prompts and seeds, and not corrected for their number: of twenty one misses by chance.</p>
+${chartsOf(results)
+  .map((chart) => figure(chart, planes))
+  .join("\n")}
 ${results.pairs ? `<h2>Differences</h2>\n${table(pairsTable(results), 3)}` : ""}
 <h2>The same seeds under each method</h2>
 ${await gridsOf(arms, grid, folder)}
@@ -77,12 +90,28 @@ ${breakdown(arms, experiment, "prompt")}
     .map(({ name }, i) => `${name} ${short(identities.encoders[i]!)}`)
     .join(
       " and ",
-    )}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. ${scoresNote(experiment)} Intervals hold 95 % of means over concepts and prompts drawn anew; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
+    )}; ${experiment.steps} steps of ${experiment.sampler}; ${experiment.pictures} pictures a prompt, seeds ${experiment.seed} to ${experiment.seed + experiment.pictures - 1}. ${scoresNote(experiment)} Intervals hold 95 % of means over other concepts, prompts and seeds like these; differences are of the same prompts and seeds. The paper's numbers are DINO, CLIP-I and CLIP-T of Stable Diffusion 1.5 on photographs at its own scale, for orientation.</p>
 </main>
 </body>
 </html>
 `;
 }
+
+/** A chart of what was measured, and the paper's beside it, which has its own scale. */
+function figure(
+  { metric, over, measured, paper }: Chart,
+  planes: readonly (readonly [string, { readonly text: string; readonly faint: string }])[],
+): string {
+  const names = { x: over, y: metric };
+  const drawn = planes.map(([theme, ink]) => {
+    const ours = intervalChart(measured, names, ink);
+    const theirs = paper.length > 0 ? intervalChart(paper, { x: over, y: `${metric}, the paper's` }, ink, half) : "";
+    return `<div class="${theme}">${ours}${theirs}</div>`;
+  });
+  return `<h3>${escaped(metric)} over ${escaped(over)}</h3>\n<figure>${drawn.join("\n")}</figure>`;
+}
+
+const half = { width: 520, height: 360 };
 
 /** For example "by OpenVINO in bfloat16". */
 const drawnBy = ({ computed: { engine, precision } }: Results["experiment"]): string =>

@@ -34,8 +34,9 @@ export type Measure = (
 
 /** A candidate beside cfg, on the same prompts and seeds. */
 export interface Tried extends Candidate {
-  /** Number of prompts, and of pictures. */
+  /** Number of prompts. */
   readonly prompts: number;
+  /** Number of pictures. */
   readonly pictures: number;
   /** DINO over cfg's. */
   readonly dino: Interval;

@@ -413,7 +413,11 @@ describe("on one picture the loss falls at least tenfold in 200 steps:", () => {
       matrices: lora ? new Map() : textMatrices(source),
       vectors,
     };
-    const texts = trainingTexts(source, tokenizer, new Map(vectors > 0 ? [["<cat>", vectors]] : []));
+    const texts = trainingTexts(
+      source,
+      tokenizer,
+      new Map([["text_encoder", new Map(vectors > 0 ? [["<cat>", vectors]] : [])]]),
+    );
     const start = { vectors, initializer: "random", noun: "cat", seed: 1 } as const;
     const learned = vectors > 0 ? await initialEmbeddings(source, tokenizer, start) : {};
     const values = await initialValues(source.components, trained, learned, 1);

@@ -1,6 +1,7 @@
 /** An adapter, independent of its file format: its changes by the base model's module names. */
 
 import { magnitudeOf } from "../bytes/computable.ts";
+import type { LearnedTokens } from "../families/family.ts";
 import type { ByComponent } from "../models/components.ts";
 
 /** A matrix or convolution kernel, row-major. */
@@ -68,11 +69,20 @@ export function sites(adapters: readonly Adapter[]): ByComponent<ReadonlySet<str
   return touched;
 }
 
-/** Learned tokens and their numbers of embeddings, in adapter order. */
-export function learnedTokens(adapters: readonly Adapter[]): ReadonlyMap<string, number> {
-  const learned = new Map<string, number>();
+/** Learned tokens and their numbers of embeddings by component, in adapter order. */
+export function learnedTokens(adapters: readonly Adapter[]): LearnedTokens {
+  const learned = new Map<string, Map<string, number>>();
   for (const { tokens } of adapters) {
-    for (const table of tokens.values()) for (const [token, vectors] of table) learned.set(token, vectors.length);
+    for (const [component, table] of tokens) {
+      const known = learned.get(component) ?? new Map();
+      for (const [token, vectors] of table) known.set(token, vectors.length);
+      learned.set(component, known);
+    }
   }
   return learned;
 }
+
+/** The learned tokens of any component. */
+export const tokenNames = (learned: LearnedTokens): string[] => [
+  ...new Set([...learned.values()].flatMap((table) => [...table.keys()])),
+];

@@ -242,8 +242,9 @@ describe("refused, naming file and key:", () => {
     [
       "SDXL",
       () => ({ "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": number }),
-      "adapter-unsupported",
+      "adapter-other-model",
       "Stable Diffusion XL",
+      "sd15",
     ],
     [
       "a transformer's",

@@ -7,6 +7,7 @@ export {
   type LowRank,
   learnedTokens,
   sites,
+  tokenNames,
 } from "./adapter.ts";
 export { madeBy, trainingMethodOf } from "./made-by.ts";
 export { readAdapter, readMetadata } from "./read.ts";

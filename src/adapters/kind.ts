@@ -36,5 +36,7 @@ export interface AdapterKind {
   read(
     file: AdapterFile,
     base: Base,
-  ): Promise<Pick<Adapter, "format"> & Partial<Pick<Adapter, "lowRank" | "full" | "differences" | "tokens">>>;
+  ): Promise<
+    Pick<Adapter, "format"> & Partial<Pick<Adapter, "lowRank" | "full" | "differences" | "tokens" | "warnings">>
+  >;
 }

@@ -6,7 +6,16 @@ import type { Adapter, AdapterFormat, Factor, LowRank } from "./adapter.ts";
 import { changesOf, type Entry } from "./changes.ts";
 import type { AdapterKind, AlphaRule, Base } from "./kind.ts";
 import { type LoraKey, parseLoraKey } from "./lora-keys.ts";
-import { bundledEmbedding, familyByWidth, keyEndOf, otherThing, type Role } from "./naming.ts";
+import {
+  bundledEmbedding,
+  called,
+  familyByNames,
+  familyByWidth,
+  keyEndOf,
+  kindsIn,
+  otherThing,
+  type Role,
+} from "./naming.ts";
 import { metadataAlphas } from "./peft-config.ts";
 import { nameUnread } from "./refusals.ts";
 import { readTextualInversion } from "./textual-inversion.ts";
@@ -64,7 +73,7 @@ async function readLora(
     modules.set(place.module, entry);
   }
   refuseOtherWidth(file, tensors, base);
-  if (unknown.length > 0) refuseUnknown(file, base.name, tensors, unknown);
+  if (unknown.length > 0) refuseUnknown(file, base, tensors, unknown);
 
   const lowRank = new Map<string, Map<string, LowRank>>();
   const differences = new Map<string, Map<string, Factor>>();
@@ -92,7 +101,7 @@ async function tokensOf(
 ): Promise<Adapter["tokens"]> {
   const tokens = new Map<string, Map<string, readonly Float32Array[]>>();
   for (const [token, tensors] of bundled) {
-    for (const [component, table] of await readTextualInversion(file, tensors, base, token)) {
+    for (const [component, table] of await readTextualInversion(file, tensors, base, { token })) {
       tokens.set(component, new Map([...(tokens.get(component) ?? []), ...table]));
     }
   }
@@ -106,7 +115,7 @@ const acrossInputs: ReadonlySet<Role | undefined> = new Set(["down", "hada_w1_b"
 function refuseOtherWidth(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
-  { name, components, adapters }: Base,
+  { name, family: own, components, adapters }: Base,
 ): void {
   const [[component, [example] = []] = []] = Object.entries(adapters.keysValues);
   const width = components.get(component ?? "")?.weights.get(example ?? "")?.shape[1];
@@ -116,7 +125,7 @@ function refuseOtherWidth(
     if (family === undefined) continue;
     throw new TillerError(
       "adapter-other-model",
-      `${file} is for ${family}, not for the model ${name}: ${key} takes text features of width ${shape[1]}, and the model's have ${width}.`,
+      `${file} is for ${family}, not for the model ${name} (${own}): ${key} takes text features of width ${shape[1]}, and the model's have ${width}.`,
       { paths: [file] },
     );
   }
@@ -125,7 +134,7 @@ function refuseOtherWidth(
 /** @throws TillerError that names what the unknown keys are for, if they show it. */
 function refuseUnknown(
   file: string,
-  model: string,
+  { name: model, family }: Pick<Base, "name" | "family">,
   tensors: ReadonlyMap<string, TensorRef>,
   unknown: readonly string[],
 ): never {
@@ -136,6 +145,12 @@ function refuseUnknown(
   const fitting = tensors.size - unknown.length;
   const unread = nameUnread(unknown);
   if (unread !== undefined) return refuse("adapter-unsupported", `is ${unread}, which Tiller does not run.`);
+  const [other, kind] = [familyByNames(unknown), kindsIn(unknown)[0]];
+  if (other && kind && other.family !== family)
+    return refuse(
+      "adapter-other-model",
+      `is ${called(kind)} for ${other.versions}, not for the model ${model} (${family}), which has no ${unknown[0]}.`,
+    );
   if (what !== undefined && fitting === 0) return refuse("adapter-unsupported", `is ${what}.`);
   const [strange, misplaced] = [true, false].map((is) => unknown.find((key) => (keyEndOf(key) === undefined) === is));
   const named = (fitting === 0 ? misplaced : strange) ?? unknown[0]!;

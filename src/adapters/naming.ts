@@ -200,7 +200,7 @@ export function bundledEmbedding(key: string): { token: string; tensor: string }
   return token === undefined ? undefined : { token, tensor: tensor! };
 }
 
-/** Module names of other models; the first matching row counts. Transformers come before SDXL. */
+/** Module names of models that Tiller does not run; the first matching row counts. */
 const foreign: readonly (readonly [RegExp, string])[] = [
   [/txt_in[._]individual_token_refiner|token_refiner/, "HunyuanVideo"],
   [/(double|single)_stream_blocks/, "HiDream"],
@@ -221,9 +221,19 @@ const foreign: readonly (readonly [RegExp, string])[] = [
   [/^lora_prior_|channelwise/, "Stable Cascade"],
   [/motion_modules/, "AnimateDiff"],
   [/temporal_transformer_blocks/, "Stable Video Diffusion"],
+];
+
+/** Module names that only one of the families that Tiller runs has, with the versions that they show. */
+const own: readonly (readonly [RegExp, family: string, versions: string])[] = [
   [
-    /^lora_te2_|^text_encoder_2\.|(attentions|blocks?)[._]\d+[._](\d+[._])?transformer_blocks[._][1-9]\d*[._]|add_embedding|label_emb/,
+    /^lora_te2_|^text_encoder_2\.|^text_encoders\.clip_g\.|(attentions|blocks?)[._]\d+[._](\d+[._])?transformer_blocks[._][1-9]\d*[._]|add_embedding|label_emb/,
     "Stable Diffusion XL",
+    "Stable Diffusion XL",
+  ],
+  [
+    /^lora_te_|(down_blocks[._]0[._]|input_blocks[._][12][._]1[._]|up_blocks[._]3[._])(attentions|transformer_blocks|proj_)|down_blocks[._]3[._]resnets|(in|out)put_blocks[._](9|1\d)[._]/,
+    "Stable Diffusion",
+    "Stable Diffusion 1.x or 2.x",
   ],
 ];
 
@@ -231,6 +241,13 @@ const foreign: readonly (readonly [RegExp, string])[] = [
 export function foreignModel(keys: Iterable<string>): string | undefined {
   const all = [...keys];
   return foreign.find(([pattern]) => all.some((key) => pattern.test(key)))?.[1];
+}
+
+/** The family that the keys are for, if they show it and Tiller runs it, with its versions. */
+export function familyByNames(keys: Iterable<string>): { family: string; versions: string } | undefined {
+  const all = [...keys];
+  const found = own.find(([pattern]) => all.some((key) => pattern.test(key)));
+  return found && { family: found[1], versions: found[2] };
 }
 
 /** The base models with text features of this width. */

@@ -90,7 +90,8 @@ async function readFolder(folder: string, base: Base): Promise<Adapter> {
   const parts: Adapter[] = [];
   for (const component of base.steered) {
     const part = join(folder, component);
-    if ((await kindOf(part)) === "folder") parts.push(await readFolder(part, base));
+    // PEFT's keys in such a folder do not say which component they are for.
+    if ((await kindOf(part)) === "folder") parts.push(await readFolder(part, { ...base, steered: [component] }));
   }
   if (parts.length > 0) return { ...parts[0]!, name: basename(folder), ...together(parts) };
   throw new TillerError(

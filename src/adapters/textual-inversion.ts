@@ -2,8 +2,10 @@
 import { basename, extname } from "#bytes";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
+import type { Adapter } from "./adapter.ts";
 import { readFactor } from "./factor.ts";
 import type { AdapterKind, Base } from "./kind.ts";
+import { tokenOf } from "./made-by.ts";
 import { keyEndOf, otherThing } from "./naming.ts";
 
 /** Keys of the web UI's `.pt` files: the vectors, and the token's id. */
@@ -18,6 +20,9 @@ export const isOutputEmbedding = (key: string): boolean => output.test(key);
 
 const fixed = /^(emb_params|emp_params|clip_[lg]|t5\w*|text_encoders_\d)$/;
 
+/** Keys that name one of several text encoders; `text_encoders_0` is an older spelling of `clip_l`. */
+const ofEncoder = /^(clip_[lg]|text_encoders_\d)$/;
+
 /** Whether a file holds only embeddings, keyed by token or by one of the usual fixed keys. */
 export function isTextualInversion(tensors: ReadonlyMap<string, TensorRef>): boolean {
   if (tensors.size === 0 || otherThing(tensors.keys()) !== undefined) return false;
@@ -30,92 +35,152 @@ export function isTextualInversion(tensors: ReadonlyMap<string, TensorRef>): boo
   });
 }
 
-/** The tokens that a key of such a file defines. */
-export function tokensOfKey(
-  key: string,
-  shape: readonly number[],
+/** A token and the rows of a tensor that are its embeddings. */
+export interface TokenRows {
+  readonly token: string;
+  readonly vectors: number;
+  readonly width: number;
+}
+
+/**
+ * The tokens that each key of such a file defines, in the order of its rows.
+ *
+ * Diffusers writes `{ "<cat>": [width] or [n, width] }`. Other tools write `emb_params` [n, width], or in `.pt` files
+ * `string_to_param` with one such entry: the token is the file's name. `clip_l` [n, width] is what Diffusers' advanced training
+ * scripts write, with the tokens `<s0>`, `<s1>`, …; for two text encoders they write `clip_l` and `clip_g` into `…_emb.safetensors`,
+ * but so do web UIs into files named after the one token that all rows belong to. Tiller's own name their token.
+ */
+export function tokensOf(
+  tensors: ReadonlyMap<string, Pick<TensorRef, "shape">>,
   file: string,
-): { token: string; vectors: number; width: number }[] {
-  if (key.startsWith("string_to_token.")) return [];
-  const width = shape.at(-1) ?? 0;
-  const vectors = shape.length === 1 ? 1 : (shape[0] ?? 0);
-  if (key === "clip_l") return Array.from({ length: vectors }, (_, i) => ({ token: `<s${i}>`, vectors: 1, width }));
-  return [{ token: nameless.test(key) || webUi.test(key) ? basename(file, extname(file)) : key, vectors, width }];
+  metadata: Readonly<Record<string, string>> = {},
+): ReadonlyMap<string, readonly TokenRows[]> {
+  const stem = basename(file, extname(file));
+  const isPair = [...tensors.keys()].filter((key) => ofEncoder.test(key)).length > 1;
+  const own = isPair ? (tokenOf(metadata) ?? (stem.endsWith("_emb") ? undefined : stem)) : undefined;
+  const found = new Map<string, TokenRows[]>();
+  for (const [key, { shape }] of tensors) {
+    if (key.startsWith("string_to_token.")) continue;
+    const width = shape.at(-1) ?? 0;
+    const vectors = shape.length === 1 ? 1 : (shape[0] ?? 0);
+    if (ofEncoder.test(key) && own === undefined)
+      found.set(
+        key,
+        Array.from({ length: vectors }, (_, i) => ({ token: `<s${i}>`, vectors: 1, width })),
+      );
+    else found.set(key, [{ token: own ?? (nameless.test(key) || webUi.test(key) ? stem : key), vectors, width }]);
+  }
+  return found;
 }
 
 export const textualInversion: AdapterKind = {
   name: "textual inversion",
   recognises: ({ tensors }) => isTextualInversion(tensors),
-  read: async ({ file, tensors }, base) => ({
-    format: "textual-inversion",
-    tokens: await readTextualInversion(file, tensors, base),
-  }),
+  read: async ({ file, tensors, metadata }, base) => {
+    const tokens = await readTextualInversion(file, tensors, base, { metadata });
+    return { format: "textual-inversion", tokens, warnings: unequal(file, tokens, base) };
+  },
 };
 
+/** A warning about tokens that only some of the text encoders have. */
+function unequal(file: string, tokens: Adapter["tokens"], { text }: Base): string[] {
+  const lacking = text.embeddings.filter(({ component }) => !tokens.get(component)?.size);
+  if (lacking.length === 0) return [];
+  const names = [...tokens.values()].flatMap((table) => [...table.keys()]);
+  const without = lacking.map(({ component }) => component).join(" and ");
+  return [`${file} has no embeddings for the model's ${without}, which reads ${names.join(" and ")} as ordinary text`];
+}
+
 /**
- * Reads tokens and their embeddings.
+ * Reads tokens and their embeddings, by the text encoder they belong to: the key names it, or the width.
  *
- * Diffusers writes `{ "<cat>": [width] or [n, width] }`; its advanced training script `clip_l` [n, width], whose tokens are
- * `<s0>`, `<s1>`, …; other tools `emb_params` [n, width], or in `.pt` files `string_to_param` with one such entry, whose
- * token is the file's name.
- *
- * @param token The token, overriding the file's: a bundled embedding's name.
- * @throws TillerError if a width is not the text encoder's.
+ * @param options The file's metadata; and the token, overriding the file's: a bundled embedding's name.
+ * @throws TillerError if a width is no text encoder's, or if two text encoders have different numbers of embeddings for a token.
  */
 export async function readTextualInversion(
   file: string,
   tensors: ReadonlyMap<string, TensorRef>,
-  { name: model, components, text }: Base,
-  token?: string,
+  { name: model, family, components, text }: Base,
+  { metadata, token }: { readonly metadata?: Adapter["metadata"]; readonly token?: string } = {},
 ): Promise<Map<string, Map<string, Float32Array[]>>> {
-  const [table] = text.embeddings;
-  if (!table) {
+  if (text.embeddings.length === 0) {
     throw new TillerError(
       "adapter-other-model",
       `${file} is an embedding, and the text encoder of the model ${model} takes no learned tokens: use a LoRA.`,
       { paths: [file] },
     );
   }
-  const width = components.get(table.component)!.weights.get(table.key)!.shape[1]!;
-  const tokens = new Map<string, Float32Array[]>();
-  for (const [key, ref] of tensors) {
-    if (key.startsWith("string_to_token.")) continue;
-    if (/^(clip_g|text_encoders_\d)$/.test(key))
-      throw new TillerError(
-        "adapter-other-model",
-        `${file} is an embedding for Stable Diffusion XL (it has ${key}), not for the model ${model}.`,
-        { paths: [file] },
-      );
+  const tables = text.embeddings.map(({ component, key, fileKey }, i) => ({
+    component,
+    width: components.get(component)!.weights.get(key)!.shape[1]!,
+    keys: [fileKey, `text_encoders_${i}`],
+  }));
+  const other = [...tensors.keys()].find(
+    (key) => ofEncoder.test(key) && !tables.some(({ keys }) => keys.includes(key)),
+  );
+  if (other !== undefined)
+    throw new TillerError(
+      "adapter-other-model",
+      `${file} is an embedding for Stable Diffusion XL (it has ${other}), not for the model ${model} (${family}).`,
+      { paths: [file] },
+    );
+  const found = new Map<string, Map<string, Float32Array[]>>();
+  for (const [key, rows] of tokensOf(tensors, file, metadata)) {
+    const ref = tensors.get(key)!;
     if (output.test(key))
       throw new TillerError(
         "adapter-unsupported",
         `${file} has an output embedding (${key}), which Tiller does not apply: train it without output embeddings.`,
         { paths: [file] },
       );
-    const vectors = ref.shape.length === 1 ? 1 : (ref.shape[0] ?? 0);
-    if (ref.shape.length > 2 || ref.shape.at(-1) !== width || vectors === 0) {
+    const named = tables.find(({ keys }) => keys.includes(key));
+    const [width = 0, vectors] = [ref.shape.at(-1), ref.shape.length === 1 ? 1 : (ref.shape[0] ?? 0)];
+    const table = named ?? tables.find((one) => one.width === width);
+    if (ref.shape.length > 2 || table?.width !== width || vectors === 0) {
+      const widths = (named ? [named] : tables).map((one) => one.width).join(" or ");
       throw new TillerError(
         "adapter-other-model",
-        `${file} does not fit the model ${model}: ${key} is [${ref.shape.join(", ")}], but its text encoder's embeddings have width ${width}.`,
+        `${file} does not fit the model ${model}: ${key} is [${ref.shape.join(", ")}], but its text encoder's embeddings have width ${widths}.`,
         { paths: [file] },
       );
     }
     const { data } = await readFactor(file, key, ref);
-    const rows = Array.from({ length: vectors }, (_, i) => data.subarray(i * width, (i + 1) * width));
-    for (const [i, { token: own }] of tokensOfKey(key, ref.shape, file).entries()) {
-      const name = token ?? named(own, file);
-      if (tokens.has(name) && (token === undefined || i === 0))
+    const all = Array.from({ length: vectors }, (_, i) => data.subarray(i * width, (i + 1) * width));
+    const tokens = found.get(table.component) ?? new Map<string, Float32Array[]>();
+    found.set(table.component, tokens);
+    const defined = token === undefined ? rows : [{ token, vectors }];
+    for (const { token: own, vectors: count } of defined) {
+      const name = token ?? usable(own, file);
+      if (tokens.has(name))
         throw new TillerError("adapter-damaged", `${file} defines ${name} twice, the second time in ${key}.`, {
           paths: [file],
         });
-      tokens.set(name, token === undefined && key === table.fileKey ? [rows[i]!] : rows);
+      tokens.set(name, all.splice(0, count));
     }
   }
-  return new Map([[table.component, tokens]]);
+  refuseUnequal(file, found);
+  return found;
+}
+
+/** @throws TillerError if a token has different numbers of embeddings in two text encoders. */
+function refuseUnequal(file: string, found: ReadonlyMap<string, ReadonlyMap<string, readonly Float32Array[]>>): void {
+  const counts = new Map<string, number>();
+  for (const tokens of found.values()) {
+    for (const [token, { length }] of tokens) {
+      const other = counts.get(token) ?? length;
+      if (other !== length)
+        throw new TillerError(
+          "adapter-damaged",
+          `${file} is damaged: ${token} has ${other} embeddings for one text encoder and ${length} for another.`,
+          { paths: [file] },
+        );
+      counts.set(token, length);
+    }
+  }
 }
 
 /** @throws TillerError if the token is blank. */
-function named(token: string, file: string): string {
+function usable(token: string, file: string): string {
   if (token.trim() !== "") return token;
   throw new TillerError(
     "adapter-damaged",

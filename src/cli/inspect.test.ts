@@ -93,14 +93,22 @@ describe("tiller inspect of a LoRA", () => {
     expect((await report(file)).groups).toMatchObject([{ part: "text encoder", alphas: [16] }]);
   });
 
-  test("for a model Tiller does not run: its parts, and that it is unsupported", async () => {
+  test("for SDXL: its parts", async () => {
     const file = await tensors("sdxl.safetensors", {
       "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": [4, 1280],
       "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": [5120, 4],
     });
-    const { groups, obstacles } = await report(file);
+    const { family, groups, obstacles } = await report(file);
     expect(groups).toMatchObject([{ part: "text encoder 2", group: "feed-forward", modules: 1 }]);
-    expect(obstacles).toEqual([expect.stringContaining("Stable Diffusion XL")]);
+    expect([family, obstacles]).toEqual(["Stable Diffusion XL", []]);
+  });
+
+  test("for a model Tiller does not run: that it is unsupported", async () => {
+    const file = await tensors("flux.safetensors", {
+      "lora_unet_double_blocks_0_img_attn_proj.lora_down.weight": [4, 3072],
+      "lora_unet_double_blocks_0_img_attn_proj.lora_up.weight": [3072, 4],
+    });
+    expect((await report(file)).obstacles).toEqual([expect.stringContaining("Flux")]);
   });
 
   test("PEFT's reference fixture: alpha 8 at rank 4", async () => {

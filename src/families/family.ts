@@ -8,6 +8,7 @@ import type { Safetensors } from "../bytes/safetensors.ts";
 import type { Outputs } from "../graph/index.ts";
 import type { RowText } from "../guidance/guidance.ts";
 import type { GuidanceName } from "../guidance/index.ts";
+import type { ByComponent } from "../models/components.ts";
 import type { Module } from "../models/module.ts";
 import type { AttentionForm } from "../models/unet.ts";
 import type { SamplerName } from "../samplers/index.ts";
@@ -102,6 +103,9 @@ export interface TrainingDefaults {
 /** A component's weights, for recording a graph. */
 export type Modules = (component: string) => Module;
 
+/** Learned tokens and their numbers of embeddings, by the component whose table they extend. */
+export type LearnedTokens = ByComponent<ReadonlyMap<string, number>>;
+
 /** A tokenized prompt, as the text networks take it. */
 export interface Tokens {
   /** Numbers by input of the text graph, the same length for every prompt unless the family has {@link TextSide.feeds}. */
@@ -118,11 +122,11 @@ export interface TextSide {
   /** Default text before prompts (not before the null prompt); undefined if the family has none. */
   readonly instruction?: string;
   /**
-   * `learned` maps each learned token to its number of embeddings; their ids continue the vocabulary's.
+   * The ids of learned tokens' embeddings continue the vocabulary's; for an encoder that has none for a token, it is text.
    *
    * @param instruction Text before the prompt, if the family has {@link instruction}; none by default.
    */
-  tokenize(tokenizer: Tokenizer, prompt: string, learned: ReadonlyMap<string, number>, instruction?: string): Tokens;
+  tokenize(tokenizer: Tokenizer, prompt: string, learned: LearnedTokens, instruction?: string): Tokens;
   /**
    * The text graph's inputs, if they must be looked up from the tokens first. Such families encode one prompt at a time, each at
    * its own length, and {@link DenoiserSide.prepare} takes `mask` [rows, tokens] beside `text`: 1 for tokens, 0 for padding.

@@ -1,7 +1,7 @@
 /** Describes a weights file: a whole model, an adapter, an embedding, or unknown tensors. */
 import { isCustomDiffusion } from "../adapters/custom-diffusion.ts";
 import { familyByWidth, otherThing } from "../adapters/naming.ts";
-import { isTextualInversion, tokensOfKey } from "../adapters/textual-inversion.ts";
+import { isTextualInversion, tokensOf } from "../adapters/textual-inversion.ts";
 import { readTensors } from "../bytes/read-tensors.ts";
 import type { DType } from "../bytes/tensor-ref.ts";
 import { predictionTold } from "../families/latent-diffusion/ldm-prediction.ts";
@@ -79,7 +79,7 @@ async function detailsOf(tensors: Checkpoint, metadata: Readonly<Record<string, 
   if (isLora(tensors) && otherThing(tensors.keys()) === undefined) return loraDetails(file, tensors, metadata);
   return (
     customDiffusion(tensors) ??
-    textualInversion(tensors, file) ??
+    textualInversion(tensors, metadata, file) ??
     (await singleFileModel(tensors, metadata, file)) ??
     otherTensors(tensors)
   );
@@ -98,11 +98,19 @@ function customDiffusion(tensors: Checkpoint): CustomDiffusionDetails | undefine
   };
 }
 
-function textualInversion(tensors: Checkpoint, file: string): TextualInversionDetails | undefined {
+function textualInversion(
+  tensors: Checkpoint,
+  metadata: Readonly<Record<string, string>>,
+  file: string,
+): TextualInversionDetails | undefined {
   if (!isTextualInversion(tensors)) return undefined;
-  const tokens = [...tensors].flatMap(([key, { shape }]) => tokensOfKey(key, shape, file));
-  return { kind: "textual-inversion", family: familyByWidth(tokens[0]?.width), tokens };
+  const tokens = [...tokensOf(tensors, file, metadata).values()].flat();
+  return { kind: "textual-inversion", family: embeddingFamily(tokens.map(({ width }) => width)), tokens };
 }
+
+/** Stable Diffusion XL's second text encoder, or a pair with it, has embeddings of width 1280. */
+const embeddingFamily = (widths: readonly number[]): string | undefined =>
+  widths.includes(1280) ? "Stable Diffusion XL" : familyByWidth(widths[0]);
 
 /** Parts of single-file models by key prefix, in the order they are listed. */
 const prefixes = [

@@ -1,7 +1,7 @@
 /** Describes a LoRA file in any format; nothing is refused here. */
 import type { AlphaRule } from "../adapters/kind.ts";
 import { type LoraKey, parseLoraKey } from "../adapters/lora-keys.ts";
-import { bundledEmbedding, familyByWidth, keyEndOf, kindsIn, type Role } from "../adapters/naming.ts";
+import { bundledEmbedding, familyByNames, familyByWidth, keyEndOf, kindsIn, type Role } from "../adapters/naming.ts";
 import { alphasBeside, metadataAlphas } from "../adapters/peft-config.ts";
 import { nameUnread } from "../adapters/refusals.ts";
 import { isOutputEmbedding } from "../adapters/textual-inversion.ts";
@@ -9,6 +9,7 @@ import { readNumbers } from "../bytes/safetensors.ts";
 import { TillerError } from "../errors/index.ts";
 import type { KeyPrefix } from "../families/family.ts";
 import { adapterPrefixes } from "../families/stable-diffusion/adapter-names.ts";
+import { adapterPrefixes as xlPrefixes } from "../families/stable-diffusion-xl/adapter-names.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { elements } from "./tensors.ts";
 
@@ -57,12 +58,11 @@ const formats: Readonly<Record<LoraKey["spelling"], string>> = {
   kohya: "kohya",
 };
 
-/** Key prefixes; those of models that Tiller does not run come first. */
+/** Key prefixes of all families. */
 const prefixes: readonly KeyPrefix[] = [
-  { pattern: /^lora_te2_/, component: "text_encoder_2", flat: true },
   { pattern: /^lora_transformer_/, component: "transformer", flat: true },
-  { pattern: /^(base_model\.model\.)?text_encoder_2\./, component: "text_encoder_2" },
   { pattern: /^(base_model\.model\.)?transformer\./, component: "transformer" },
+  ...xlPrefixes.filter(({ component }) => component === "text_encoder_2"),
   ...adapterPrefixes,
 ];
 
@@ -146,7 +146,9 @@ export async function loraDetails(
     format: format ?? "unknown",
     kinds,
     tokens: [...new Set(tokens)],
-    family: familyByWidth(changed.find(({ path }) => /attn2[._]to_[kv]$/.test(path))?.width),
+    family:
+      familyByWidth(changed.find(({ path }) => /attn2[._]to_[kv]$/.test(path))?.width) ??
+      familyByNames(checkpoint.keys())?.versions,
     modules: changed.length,
     ranks: ascending(changed.map(({ rank }) => rank)),
     groups: [...byGroup.values()].map((those) => ({

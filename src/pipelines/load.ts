@@ -1,5 +1,5 @@
 /** Opens the parts of a pipeline: model, adapters, tokenizer, engine. */
-import { type Adapter, learnedTokens, readAdapter } from "../adapters/index.ts";
+import { type Adapter, learnedTokens, readAdapter, tokenNames } from "../adapters/index.ts";
 import { sha256Of } from "../bytes/hash-file.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Model } from "../families/family.ts";
@@ -142,9 +142,9 @@ async function openAdapters(specs: readonly AdapterSpec[], model: Model, downloa
 
 /** A token can stand for one adapter's embedding only; tokens are compared without regard to case. */
 function refuseSameTokens(opened: readonly OpenAdapter[], adapter: Adapter, file: string): void {
-  const tokens = new Set([...learnedTokens([adapter]).keys()].map((token) => token.toLowerCase()));
+  const tokens = new Set(tokenNames(learnedTokens([adapter])).map((token) => token.toLowerCase()));
   for (const other of opened) {
-    const same = [...learnedTokens([other.adapter]).keys()].find((token) => tokens.has(token.toLowerCase()));
+    const same = tokenNames(learnedTokens([other.adapter])).find((token) => tokens.has(token.toLowerCase()));
     if (same === undefined) continue;
     throw new TillerError(
       "token-defined-twice",

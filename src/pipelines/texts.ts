@@ -1,5 +1,5 @@
 /** The tokens of a request's texts. */
-import { learnedTokens } from "../adapters/index.ts";
+import { learnedTokens, tokenNames } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
 import type { TextSide, Tokens } from "../families/family.ts";
 import type { RowText } from "../guidance/guidance.ts";
@@ -54,7 +54,7 @@ export function tokenizeTexts(
       cond,
       null: texts.has("null") ? nullTokens() : cond,
       agnostic: texts.has("agnostic")
-        ? tokenize("prompt", agnosticPrompt(styled, [...learned.keys()]), instructed)
+        ? tokenize("prompt", agnosticPrompt(styled, tokenNames(learned)), instructed)
         : cond,
       plain: texts.has("plain") ? tokenize("prompt", prompt, instructed) : cond,
     },

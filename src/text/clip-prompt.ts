@@ -7,7 +7,7 @@ export interface PromptOptions {
   /** Positions of the text encoder: 77 for CLIP. */
   readonly length: number;
   /** Learned tokens and their numbers of embeddings. */
-  readonly learned?: ReadonlyMap<string, number>;
+  readonly learned?: ReadonlyMap<string, number> | undefined;
   /** The id of the first learned embedding: the size of the text encoder's own table. */
   readonly firstLearned: number;
 }

@@ -9,9 +9,16 @@ export const adapterPrefixes: readonly KeyPrefix[] = [
   { pattern: /^lora_unet_/, component: "unet", flat: true },
   { pattern: /^lora_te1_/, component: "text_encoder", flat: true },
   { pattern: /^lora_te2_/, component: "text_encoder_2", flat: true },
+  { pattern: /^lycoris_/, flat: true },
+  // ComfyUI's: LDM's names with dots, and the text encoders by their names in its models.
+  { pattern: /^diffusion_model\./, component: "unet", flat: true },
+  { pattern: /^text_encoders\.clip_l\.transformer\./, component: "text_encoder" },
+  { pattern: /^text_encoders\.clip_g\.transformer\./, component: "text_encoder_2" },
+  // Some of Diffusers' scripts write the U-Net's prefix twice, or PEFT's prefix after it.
   { pattern: /^(base_model\.model\.)?(unet\.){1,2}(base_model\.model\.)?/, component: "unet" },
   { pattern: /^(base_model\.model\.)?text_encoder_2\./, component: "text_encoder_2" },
   { pattern: /^(base_model\.model\.)?text_encoder\./, component: "text_encoder" },
+  { pattern: /^base_model\.model\./ },
   { pattern: /^/ },
 ];
 

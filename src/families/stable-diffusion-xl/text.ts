@@ -45,14 +45,14 @@ export function textSide({ components, configs, promptTokens, zeros }: TextOptio
       firstLearned: component.weights.get(key)!.shape[0]!,
     }),
   );
-  const [first] = encoders as [Encoder, Encoder];
   return {
     positions,
     embeddings: tables,
     tokenize(tokenizer, prompt, learned) {
-      const encoded = [tokenizer, tokenizer.second!].map((one, i) =>
-        encodePrompt(one, prompt, { length: positions, learned, firstLearned: encoders[i]!.firstLearned }),
-      );
+      const encoded = [tokenizer, tokenizer.second!].map((one, i) => {
+        const { table, firstLearned } = encoders[i]!;
+        return encodePrompt(one, prompt, { length: positions, learned: learned.get(table.component), firstLearned });
+      });
       const [ids, ids_2] = encoded.map((one) => one.ids) as [readonly number[], readonly number[]];
       return {
         inputs: { ids, ids_2, end: [ids_2.indexOf(tokenizer.second!.end)], absent: [0] },
@@ -60,7 +60,7 @@ export function textSide({ components, configs, promptTokens, zeros }: TextOptio
       };
     },
     ...(zeros && { none: absent(positions) }),
-    hasLearned: ({ inputs }) => inputs.ids!.some((id) => id >= first.firstLearned),
+    hasLearned: ({ inputs }) => encoders.some(({ ids, firstLearned }) => inputs[ids]!.some((id) => id >= firstLearned)),
     end: (tokenizer, { inputs }) => inputs.ids!.indexOf(tokenizer.end),
     graph: (modules, { clipSkip = 0 } = {}) =>
       recorded("text encoder", () => graph(modules, encoders, positions, clipSkip)),

@@ -25,7 +25,8 @@ export function textSide(encoder: Component, config: ClipTextConfig, promptToken
     positions,
     embeddings: [table],
     tokenize(tokenizer, prompt, learned) {
-      const { ids, dropped } = encodePrompt(tokenizer, prompt, { length: positions, learned, firstLearned });
+      const options = { length: positions, learned: learned.get(component), firstLearned };
+      const { ids, dropped } = encodePrompt(tokenizer, prompt, options);
       return { inputs: { ids }, dropped };
     },
     hasLearned: ({ inputs }) => inputs.ids!.some((id) => id >= firstLearned),

@@ -1,5 +1,5 @@
 /** Training prompts as the losses take them. */
-import type { Model, Tokens } from "../../families/family.ts";
+import type { LearnedTokens, Model, Tokens } from "../../families/family.ts";
 import { modulesOf } from "../../models/components.ts";
 import { textStates } from "../../pipelines/text-states.ts";
 import { type Engine, float32, int32, rowOf, type Tensor } from "../../runtime/index.ts";
@@ -13,11 +13,11 @@ export interface TrainingTexts {
   end(prompt: string): number;
 }
 
-/** `learned` is the learned token and how many embeddings it has. */
+/** `learned` is the learned token and how many embeddings it has, by text encoder. */
 export function trainingTexts(
   { text }: Pick<Model, "text">,
   tokenizer: Tokenizer,
-  learned: ReadonlyMap<string, number>,
+  learned: LearnedTokens,
 ): TrainingTexts {
   const tokens = (prompt: string) => text.tokenize(tokenizer, prompt, learned);
   return {

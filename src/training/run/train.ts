@@ -209,8 +209,9 @@ async function* learn(
   const { pictures, identity: pictureContents } = found;
   for (const message of found.warnings) yield { type: "warning", message };
   const trained = whatToTrain(settings, model);
-  const learned = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
   const tables = model.text.embeddings;
+  const token = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
+  const learned = new Map(tables.map(({ component }) => [component, token] as const));
   const texts = trainingTexts(model, tokenizer, learned);
   const untaught = trained.vectors > 0 ? textsWithoutToken(pictures, settings, texts.hasLearned) : undefined;
   if (untaught) yield { type: "warning", message: untaught };

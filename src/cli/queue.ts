@@ -1,7 +1,7 @@
 /** `tiller queue`: what is in a queue, and who may stay there. */
 import type { Command } from "commander";
 import { TillerError } from "../index.ts";
-import { type JobSpec, type JobState, type Jobs, openJobs } from "../jobs/index.ts";
+import type { JobSpec, JobState, Jobs } from "../jobs/index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { table } from "./printable.ts";
@@ -42,6 +42,7 @@ export async function queue(
   if (!fleet) throw new TillerError("queue-needed", "no queue is named: give --queue redis://…, or set TILLER_QUEUE.");
   if (verb !== "status" && ids.length === 0 && !options.all)
     throw new TillerError("option-missing", `name the jobs to ${verb}, or give --all.`);
+  const { openJobs } = await import("../jobs/index.ts");
   const jobs = await openJobs(fleet.queue, {
     insecure: fleet.insecure,
     onWarning: (warning) => output.warn(warning),

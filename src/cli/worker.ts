@@ -1,8 +1,7 @@
 /** `tiller worker`: does jobs of a queue, until it is stopped. */
 import type { Command } from "commander";
-import { allowedModels, openExperimentWorker } from "../experiments/fleet.ts";
 import { embeddedModel, TillerError } from "../index.ts";
-import { type Handler, type JobKind, jobKinds, masked, openJobs, openStore, queuesOf } from "../jobs/index.ts";
+import type { Handler, JobKind } from "../jobs/index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { addQueueOptions, type QueueOptions, requiredFleet } from "./queue-options.ts";
@@ -15,7 +14,7 @@ interface WorkerOptions extends CommonOptions, QueueOptions {
 }
 
 /** Kinds of experiments. */
-const usualKinds: readonly JobKind[] = ["draw", "train"];
+const usualKinds = ["draw", "train"] as const satisfies readonly JobKind[];
 
 export function addWorker(program: Command, act: (options: WorkerOptions) => Promise<void>): void {
   const command = program
@@ -24,7 +23,7 @@ export function addWorker(program: Command, act: (options: WorkerOptions) => Pro
     .option(
       "--kinds <list>",
       `what to do, of ${usualKinds.join(",")}; earlier kinds come first; default: all`,
-      (text) => text.split(",").map((one) => parseChoice("--kinds", one.trim(), jobKinds)),
+      (text) => text.split(",").map((one) => parseChoice("--kinds", one.trim(), usualKinds)),
     )
     .option(
       "--allow-model <model>",
@@ -47,6 +46,11 @@ export async function worker(options: WorkerOptions, { signal }: World, output: 
   const { kinds = usualKinds, allowModel = [embeddedModel], device, precision, threads } = options;
   if (precision !== undefined)
     throw new TillerError("option-invalid", "--precision is the experiment's: name it where that is run.");
+  // Loaded here: no other command needs them.
+  const [{ masked, openJobs, openStore, queuesOf }, { allowedModels, openExperimentWorker }] = await Promise.all([
+    import("../jobs/index.ts"),
+    import("../experiments/fleet.ts"),
+  ]);
   const allowed = await allowedModels(allowModel);
   const store = await openStore(place, { insecure });
   const jobs = await openJobs(queue, { insecure, onWarning: (warning) => output.warn(warning) });

@@ -13,7 +13,7 @@ import { openPlan } from "./open-plan.ts";
 import { withPaths } from "./paths.ts";
 import type { Cell, Identities } from "./plan.ts";
 import { gather, type Results } from "./results.ts";
-import { type RunProgress, runCells } from "./run.ts";
+import type { RunProgress } from "./run.ts";
 import { wholeExperiment } from "./whole.ts";
 
 /**
@@ -58,6 +58,8 @@ async function run(
   const cells = await openPlan(experiment, identities, options.folder);
   const named = placed(experiment);
   await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(named, null, 2)}\n`);
+  // Loaded here: most commands run no experiment.
+  const { runCells } = await import("./run.ts");
   await runCells({ experiment, named, identities, cells, compute }, options, onProgress);
   const results = await gathered(experiment, cells, identities, options);
   await writeWhole(join(options.folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);

@@ -187,6 +187,14 @@ export function Compare() {
           <textarea rows={2} value={form.prompt} required onChange={(e) => set("prompt")(e.target.value)} />
         </Field>
         <ModelAndAdapter form={form} change={change} models={models} adapters={adapters} />
+        {form.image !== null && (
+          <small>
+            from a picture{form.mask === null ? "" : " with a mask"}, denoising strength {form.change}{" "}
+            <button type="button" className="quiet" onClick={() => change({ image: null, mask: null })}>
+              Remove
+            </button>
+          </small>
+        )}
         {form.adapter === "" && (
           <small>Without an adapter there is nothing to steer: every omega gives the same picture as CFG.</small>
         )}

@@ -1,6 +1,7 @@
 /** Create: a prompt, and the omega dial, with each stop drawn from the same noise. */
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, useId, useRef, useState } from "react";
 import { isOver } from "tillerjs/client";
+import { FromPicture, maskOf, painted } from "./from-picture.tsx";
 import { download, Field, Frame, JobLine, NumberField, Problem } from "./parts.tsx";
 import {
   type DrawingForm,
@@ -46,6 +47,7 @@ export function Create() {
   const { busy, alone } = useOneAtATime();
   const [problem, setProblem] = useState("");
   const dial = useId();
+  const canvas = useRef<HTMLCanvasElement>(null);
   const models = useAsked(tiller.models, 0).value?.map(({ name }) => name);
   const adapters = useAsked(tiller.adapters, 0).value?.map(({ name }) => name);
   const usual = useDefaults(form, models, adapters);
@@ -58,13 +60,21 @@ export function Create() {
   const between = [form.between, omega].filter((at) => at !== null);
   const stops = [...new Set([...usualStops, ...between])].sort((a, b) => a - b);
 
+  /** The form with its painted mask uploaded. */
+  async function withMask(): Promise<CreateForm> {
+    if (form.mask !== painted || !canvas.current) return form;
+    const { id: mask } = await tiller.uploads.add([await maskOf(canvas.current)]);
+    change({ mask });
+    return { ...form, mask };
+  }
+
   async function draw() {
     setProblem("");
     const omegas = steered ? order(omega, stops) : [1];
     try {
       // The new strip replaces the old one, on the server too.
       if (job && !isOver(job)) await tiller.jobs.stop(job.id);
-      const drawing = drawingJob(form);
+      const drawing = drawingJob(await withMask());
       const asked = await tiller.jobs.add({
         ...drawing,
         request: {
@@ -94,6 +104,7 @@ export function Create() {
           <textarea rows={3} value={form.prompt} onChange={(e) => change({ prompt: e.target.value })} required />
         </Field>
         <ModelAndAdapter form={form} change={change} models={models} adapters={adapters} />
+        <FromPicture form={form} change={change} canvas={canvas} />
         <div className="row">
           <OpenNumber
             label="Scale"

@@ -165,6 +165,14 @@ function linesOf(
     ["guidance", settings.join(", ")],
     ["sampler", `${sampler}${karras ? ", Karras" : ""}, ${request.steps} steps`],
     ["seed", request.seed],
+    ...(request.image
+      ? [
+          ["from", `a picture${request.mask ? " with a mask" : ""}, denoising strength ${request.strength}`] as [
+            string,
+            string,
+          ],
+        ]
+      : []),
     ["size", `${width} x ${height}`],
     ...(clipSkip > 0 ? [["clip skip", clipSkip] as [string, number]] : []),
     ["model", model],

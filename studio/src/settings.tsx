@@ -38,6 +38,12 @@ export interface DrawingForm {
   /** Pixels. */
   width: number | null;
   height: number | null;
+  /** The upload of a picture to start from. */
+  image: string | null;
+  /** The upload of its mask, or `painted`. */
+  mask: string | null;
+  /** The strength: how much of the picture is given up. */
+  change: number;
 }
 
 export const usualDrawing: DrawingForm = {
@@ -57,6 +63,9 @@ export const usualDrawing: DrawingForm = {
   precision: "",
   width: null,
   height: null,
+  image: null,
+  mask: null,
+  change: 0.6,
 };
 
 /** The shared part of the job; each page adds its guidance. */
@@ -78,6 +87,11 @@ export function drawingJob(form: DrawingForm): PicturesJob {
       ...(form.steps !== null && { steps: form.steps }),
       ...(form.width !== null && { width: form.width }),
       ...(form.height !== null && { height: form.height }),
+      ...(form.image !== null && {
+        image: form.image,
+        strength: form.change,
+        ...(form.mask !== null && { mask: form.mask }),
+      }),
     },
   };
 }
@@ -94,6 +108,9 @@ export function drawingOf(recipe: NonNullable<GalleryPicture["recipe"]>): Partia
     strength: first?.strength ?? 1,
     width: width ?? null,
     height: height ?? null,
+    image: request.image?.file ?? null,
+    mask: request.mask?.file ?? null,
+    ...(request.strength !== undefined && { change: request.strength }),
     // Older recipes do not record it: they are float32.
     precision: computed?.precision ?? "float32",
     ...(scale !== undefined && { scale }),

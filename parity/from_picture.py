@@ -15,11 +15,18 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from diffusers import (
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLInpaintPipeline,
+    UNet2DConditionModel,
+)
 from PIL import Image, ImageOps
 from safetensors.torch import save_file
 
 import sana_pictures
+import sdxl_pictures
 from reference_models import Fixtures
 from reference_pictures import PEFT, SD21, TI, TI_PROMPT, Loop, decode, plus_plus, scheduler_of
 from reference_pictures import case as case_of
@@ -77,6 +84,20 @@ SANA_CASES = [
     sana_case("sana-picture-pg-0.6", "pg", 0.6, omega=0.6),
     sana_case("sana-mask-cfg", "cfg", 0.6, mask=True),
     sana_case("sana-mask-pg-0-flow-euler", "pg", 1, mask=True, omega=0, sampler="flow-euler"),
+]
+
+
+def sdxl_case(name, guidance, strength, pipeline="sdxl", mask=False, **request):
+    one = sdxl_pictures.case(name, guidance, lora=None, **{"width": WIDTH, "height": HEIGHT, "steps": 10, **request})
+    return {"name": name, "pipeline": pipeline, "adapters": [], "mask": mask, "request": {**one["request"], "strength": strength}}
+
+
+SDXL_CASES = [
+    sdxl_case("sdxl-picture-cfg", "cfg", 0.6),
+    sdxl_case("sdxl-picture-none-euler-a", "none", 0.6, sampler="euler-a"),
+    sdxl_case("sdxl-mask-cfg", "cfg", 0.7, mask=True),
+    sdxl_case("sdxl-inpainting-cfg", "cfg", 0.7, pipeline="sdxl-inpainting", mask=True),
+    sdxl_case("sdxl-inpainting-cfg-whole", "cfg", 1, pipeline="sdxl-inpainting", mask=True),
 ]
 
 
@@ -168,17 +189,30 @@ class FromPicture(Loop):
 
 
 def by_pipeline(pipe, one, image, mask):
-    request = one["request"]
     kind = StableDiffusionImg2ImgPipeline if mask is None else StableDiffusionInpaintPipeline
     drawing = kind(**pipe.components, requires_safety_checker=False)
+    drawing.scheduler = scheduler_of(pipe, one["request"])
+    return drawn_by(drawing, one["request"], image, mask)
+
+
+def by_sdxl_pipeline(conv_in, one, image, mask):
+    pipe = sdxl_pictures.load()
+    if one["pipeline"] == "sdxl-inpainting":
+        widened(pipe, conv_in)
+    kind = StableDiffusionXLImg2ImgPipeline if mask is None else StableDiffusionXLInpaintPipeline
+    drawing = kind(**pipe.components, force_zeros_for_empty_prompt=True, add_watermarker=False)
+    drawing.scheduler = sdxl_pictures.scheduler_of(pipe, one["request"])
+    return drawn_by(drawing, one["request"], image, mask)
+
+
+def drawn_by(drawing, request, image, mask):
     drawing.set_progress_bar_config(disable=True)
-    drawing.scheduler = scheduler_of(pipe, request)
     return drawing(
         request["prompt"],
         image=image,
         **({} if mask is None else {"mask_image": mask, "height": HEIGHT, "width": WIDTH}),
         strength=request["strength"],
-        negative_prompt=request["negative"],
+        negative_prompt=request.get("negative"),
         guidance_scale=request.get("scale", 1),
         num_inference_steps=request["steps"],
         generator=torch.Generator().manual_seed(request["seed"]),
@@ -246,6 +280,15 @@ def main():
         picture = decode(fixtures.load({**one, "adapters": []}, adapters=False), latents)
         tensors[one["name"]] = torch.from_numpy(picture)
         report(one["name"], picture, np.array(image))
+    generator = torch.Generator().manual_seed(13)
+    conv_in = sdxl_pictures.load().unet.conv_in.weight.detach()
+    wider = torch.cat([conv_in, torch.randn(conv_in.shape[0], 5, 3, 3, generator=generator) * conv_in.std()], 1)
+    tensors["sdxl-conv_in.weight"] = wider.contiguous()
+    for one in SDXL_CASES:
+        latents = by_sdxl_pipeline(wider, one, image, mask if one["mask"] else None)
+        picture = decode(sdxl_pictures.load(), latents)
+        tensors[one["name"]] = torch.from_numpy(picture)
+        report(one["name"], picture, np.array(image))
     image, mask = pictures["sana-"]
     for one in SANA_CASES:
         loop = SanaFromPicture(one)
@@ -256,7 +299,7 @@ def main():
         tensors[one["name"]] = (picture * 255).round().to(torch.uint8).contiguous()
         report(one["name"], tensors[one["name"]].numpy(), np.array(image))
     save_file(tensors, OUT / "pictures.safetensors")
-    (OUT / "cases.json").write_text(json.dumps([*CASES, *SANA_CASES], indent=2) + "\n")
+    (OUT / "cases.json").write_text(json.dumps([*CASES, *SDXL_CASES, *SANA_CASES], indent=2) + "\n")
 
 
 def report(name, picture, given):

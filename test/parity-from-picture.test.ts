@@ -14,7 +14,7 @@ import { fixture, reference } from "./fixtures.ts";
 
 interface Case {
   readonly name: string;
-  readonly pipeline: "sd15" | "sd21-v" | "inpainting" | "sana";
+  readonly pipeline: "sd15" | "sd21-v" | "inpainting" | "sdxl" | "sdxl-inpainting" | "sana";
   readonly adapters?: readonly { readonly file: string; readonly strength: number }[];
   readonly lora?: string;
   readonly mask: boolean;
@@ -29,24 +29,32 @@ async function pixels(name: string): Promise<Pixels> {
   return { width: shape[1]!, height: shape[0]!, data: Uint8Array.from(data) };
 }
 
-/** The tiny SD 1.5 with the fixture's first layer of nine channels. */
-let inpainting: string;
-beforeAll(async () => {
-  inpainting = await mkdtemp(join(tmpdir(), "tiller-test-"));
-  await cp(fixture("pipelines/sd15"), inpainting, { recursive: true });
-  const config = join(inpainting, "unet", "config.json");
+/** Inpainting models by the case's pipeline: tiny models with the fixture's first layer of nine channels. */
+const inpainting: Record<string, string> = {};
+
+async function widened(model: string, firstLayer: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  await cp(fixture(model), folder, { recursive: true });
+  const config = join(folder, "unet", "config.json");
   await writeWhole(config, JSON.stringify({ ...(await readJson(config, jsonObject)), in_channels: 9 }));
-  const [unet, wider] = [
-    await readSafetensors(fixture("pipelines/sd15/unet/diffusion_pytorch_model.safetensors")),
-    await readSafetensors(fixture("from-picture/pictures.safetensors")),
-  ];
-  const tensors = new Map(unet.tensors).set("conv_in.weight", wider.tensors.get("conv_in.weight")!);
+  const weights = "unet/diffusion_pytorch_model.safetensors";
+  const unet = await readSafetensors(fixture(`${model}/${weights}`));
+  const wider = await readSafetensors(fixture("from-picture/pictures.safetensors"));
+  const tensors = new Map(unet.tensors).set("conv_in.weight", wider.tensors.get(firstLayer)!);
   await writeSafetensors(
-    join(inpainting, "unet", "diffusion_pytorch_model.safetensors"),
+    join(folder, weights),
     await Promise.all([...tensors].map(async ([name, ref]) => ({ ...ref, name, data: await readBytes(ref) }))),
   );
+  return folder;
+}
+
+beforeAll(async () => {
+  inpainting.inpainting = await widened("pipelines/sd15", "conv_in.weight");
+  inpainting["sdxl-inpainting"] = await widened("sdxl-pipeline/model", "sdxl-conv_in.weight");
 });
-afterAll(() => rm(inpainting, { recursive: true }));
+afterAll(async () => {
+  for (const folder of Object.values(inpainting)) await rm(folder, { recursive: true });
+});
 
 /** Share of the pixels with every channel within 1 of the reference. */
 function agreement(found: Uint8Array, expected: ArrayLike<number>): number {
@@ -64,12 +72,13 @@ afterAll(async () => {
 });
 
 function open({ pipeline, adapters, lora }: Case): Promise<Pipeline> {
-  const model = { inpainting, sana: fixture("sana-pipeline/model") }[pipeline as string];
+  const whole = { sana: "sana-pipeline/model", sdxl: "sdxl-pipeline/model" } as Readonly<Record<string, string>>;
+  const model = inpainting[pipeline] ?? fixture(whole[pipeline] ?? `pipelines/${pipeline}`);
   const files = adapters?.map(({ file, strength }) => ({ file: fixture(`adapters/${file}`), strength }));
   const key = JSON.stringify([pipeline, files]);
   const loading =
     opened.get(key) ??
-    Pipeline.load(model ?? fixture(`pipelines/${pipeline}`), {
+    Pipeline.load(model, {
       adapters: files ?? [fixture(`sana-pipeline/${lora}`)],
       device: "cpu",
     });

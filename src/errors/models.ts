@@ -10,8 +10,8 @@ export const modelErrors = rows({
   "model-unsupported": {
     kind: "failed",
     what: "The model is of a kind that Tiller does not run.",
-    why: "It belongs to another family, or to another task such as inpainting.",
-    fix: "Use a text-to-image model of a family the message names.",
+    why: "It belongs to another family, or to another task such as upscaling.",
+    fix: "Use a text-to-image or inpainting model of a family the message names.",
   },
   "model-incomplete": {
     kind: "failed",

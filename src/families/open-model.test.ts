@@ -120,7 +120,7 @@ describe("a Diffusers folder", () => {
     });
   });
 
-  test.each(["StableDiffusionXLInpaintPipeline", "FluxPipeline"])(
+  test.each(["StableDiffusionUpscalePipeline", "FluxPipeline"])(
     "of the class %s is refused, naming the class",
     async (name) => {
       const folder = await modelFolder({ ...classes, _class_name: name });

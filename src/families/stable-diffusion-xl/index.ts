@@ -8,6 +8,7 @@ import { variancePreserving } from "../../schedules/variance-preserving.ts";
 import type { Component, Family, FamilyDefaults, LatentCodec, Model, ModelFiles } from "../family.ts";
 import { latentCodec } from "../latent-diffusion/autoencoder.ts";
 import { float32Layers } from "../latent-diffusion/float32-layers.ts";
+import { inpaints, latentsOf } from "../latent-diffusion/inpainting.ts";
 import { picturesAtOnce } from "../latent-diffusion/pictures-at-once.ts";
 import { presentClipKeys, presentVaeKeys } from "../latent-diffusion/spelling.ts";
 import { adapterNames } from "./adapter-names.ts";
@@ -18,9 +19,14 @@ import { textSide } from "./text.ts";
 export const stableDiffusionXl: Family = {
   name: "Stable Diffusion XL",
   runs: "StableDiffusionXLPipeline (SDXL)",
-  classes: ["StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLPAGPipeline"],
+  classes: [
+    "StableDiffusionXLPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
+    "StableDiffusionXLPAGPipeline",
+  ],
   parts: {
-    unet: { classes: ["UNet2DConditionModel"], check: textToImage },
+    unet: { classes: ["UNet2DConditionModel"], check: drawsLatents },
     vae: { classes: ["AutoencoderKL"], keys: presentVaeKeys },
     text_encoder: { classes: ["CLIPTextModel", "CLIPTextModelWithProjection"], keys: presentClipKeys },
     text_encoder_2: { classes: ["CLIPTextModelWithProjection"], keys: presentClipKeys },
@@ -41,12 +47,13 @@ function notRefiner({ requires_aesthetics_score: refiner }: Readonly<Record<stri
   );
 }
 
-function textToImage({ config: { in_channels: channels, out_channels = 4 } }: Component, folder: string): void {
+function drawsLatents({ config: { in_channels: channels, out_channels = 4 } }: Component, folder: string): void {
   if (channels === undefined || channels === out_channels) return;
-  const task = channels === 9 ? "an SDXL inpainting model" : channels === 8 ? "an SDXL editing model" : "another model";
+  if (inpaints({ in_channels: Number(channels), out_channels: Number(out_channels) })) return;
+  const task = channels === 8 ? "an SDXL editing model" : "another model";
   throw new TillerError(
     "model-unsupported",
-    `${folder} is ${task} (its U-Net has ${channels} input and ${out_channels} output channels); Tiller runs SDXL's text-to-image models.`,
+    `${folder} is ${task} (its U-Net has ${channels} input and ${out_channels} output channels); Tiller runs SDXL's text-to-image and inpainting models.`,
     { paths: [folder] },
   );
 }
@@ -76,7 +83,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
       zeros,
     }),
     denoiser: {
-      channels: config.in_channels,
+      ...latentsOf(config),
       conditions: timeIds,
       prepare: (modules) =>
         recorded("U-Net", () => ({

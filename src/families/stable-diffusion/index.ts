@@ -8,6 +8,7 @@ import { variancePreserving } from "../../schedules/variance-preserving.ts";
 import type { Component, Family, FamilyDefaults, LatentCodec, Model, ModelFiles } from "../family.ts";
 import { latentCodec } from "../latent-diffusion/autoencoder.ts";
 import { float32Layers } from "../latent-diffusion/float32-layers.ts";
+import { inpaints, latentsOf } from "../latent-diffusion/inpainting.ts";
 import { picturesAtOnce } from "../latent-diffusion/pictures-at-once.ts";
 import { presentClipKeys, presentVaeKeys } from "../latent-diffusion/spelling.ts";
 import { adapterNames } from "./adapter-names.ts";
@@ -44,7 +45,8 @@ export const stableDiffusion: Family = {
 
 /** Refuses U-Nets with other inputs than latents, or latents with a mask and a masked picture. */
 function drawsLatents({ config: { in_channels = 4, out_channels = 4 } }: Component, folder: string): void {
-  if (in_channels === out_channels || in_channels === inpaintingChannels(Number(out_channels))) return;
+  const channels = { in_channels: Number(in_channels), out_channels: Number(out_channels) };
+  if (in_channels === out_channels || inpaints(channels)) return;
   throw new TillerError(
     "model-unsupported",
     `${folder} has a U-Net with ${in_channels} input and ${out_channels} output channels, like editing models and ` +
@@ -52,9 +54,6 @@ function drawsLatents({ config: { in_channels = 4, out_channels = 4 } }: Compone
     { paths: [folder] },
   );
 }
-
-/** Input channels of an inpainting U-Net: the latents, the mask, the masked picture's latents. */
-const inpaintingChannels = (latents: number): number => 2 * latents + 1;
 
 function model({ defaults, ...files }: ModelFiles): Model {
   const { components } = files;
@@ -73,8 +72,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
     family: stableDiffusion.name,
     text: textSide(encoder, clipTextConfig(encoder.config), files.promptTokens),
     denoiser: {
-      channels: config.out_channels,
-      ...(config.in_channels !== config.out_channels && { sees: "masked picture" }),
+      ...latentsOf(config),
       prepare: (modules) => recorded("U-Net", () => textKeysValues(modules("unet"), config)),
       predict: (modules, attention) => recorded("U-Net", () => unet(modules("unet"), config, attention)),
       float32: float32Layers,

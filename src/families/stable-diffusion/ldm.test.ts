@@ -112,10 +112,15 @@ test("SD 1 predicts noise and SD 2 velocity, unless the file's metadata says oth
   expect(await prediction("sd1", { "modelspec.prediction_type": "v" })).toBe("v_prediction");
 });
 
+test("an inpainting checkpoint has a U-Net of nine input channels", async () => {
+  const shapes = { ...fixtures.sd1.ldm, "model.diffusion_model.input_blocks.0.0.weight": [32, 9, 3, 3] };
+  const unet = (await splitLdm(checkpoint(shapes), "inpainting.safetensors")).components.get("unet")!;
+  expect(unet.config).toMatchObject({ in_channels: 9, out_channels: 4 });
+});
+
 describe("a file that is not an SD 1 or 2 text-to-image checkpoint is refused, naming what it is", () => {
   const first = "model.diffusion_model.input_blocks.0.0.weight";
   const cases: [what: string, change: (shapes: Record<string, number[]>) => Record<string, number[]>][] = [
-    ["an inpainting model", (s) => ({ ...s, [first]: [32, 9, 3, 3] })],
     ["an InstructPix2Pix editing model", (s) => ({ ...s, [first]: [32, 8, 3, 3] })],
     ["a depth-to-image model", (s) => ({ ...s, [first]: [32, 5, 3, 3] })],
     ["an upscaler", (s) => ({ ...s, [first]: [32, 7, 3, 3] })],

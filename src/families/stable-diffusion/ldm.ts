@@ -55,10 +55,10 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
     );
   }
   const task = /XL|ControlNet/.test(foreign ?? "") ? foreign : nameOtherTask(unet);
-  if (task)
+  if (task && !inpaints(unet))
     throw new TillerError(
       "model-unsupported",
-      `${file} is ${task}; Tiller runs text-to-image models of SD 1.x, 2.x and XL.`,
+      `${file} is ${task}; Tiller runs text-to-image models of SD 1.x, 2.x and XL, and inpainting models of SD 1.x and 2.x.`,
       {
         paths: [file],
       },
@@ -112,3 +112,6 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
     warnings: form === 1 ? settings.warnings : [],
   };
 }
+
+/** Whether an LDM U-Net takes 9 channels: Stable Diffusion's inpainting models. */
+const inpaints = (unet: Checkpoint): boolean => unet.get("input_blocks.0.0.weight")?.shape[1] === 9;

@@ -218,6 +218,8 @@ export interface LatentCodec {
   readonly channels: number;
   /** Pixels per latent, along one side. */
   readonly pixelsPerLatent: number;
+  /** The tiles of a tiled decode or encode, in latents: side, and distance between the beginnings of two. */
+  readonly tiles: { readonly size: number; readonly stride: number };
   /** Input: `picture` [batch, 3, h, w], -1 to 1. Output: `encoded`, for {@link sample}. */
   encode(modules: Modules): Outputs;
   /** Whether {@link sample} uses its noise. */

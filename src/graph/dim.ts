@@ -58,6 +58,57 @@ export const polynomial = (d: Expression): { coefficient: number; atoms: Express
     atoms: split(monomial).map((atom) => symbol(atom) as Expression),
   }));
 
+/** The number that a size stands for, with the symbols' numbers; symbols that are not given are 0. */
+export function sizeOf(d: Dim, sizes: Readonly<Record<string, number>>): number {
+  if (typeof d === "number") return d;
+  let total = 0;
+  for (const [monomial, coefficient] of d.terms) {
+    total += split(monomial).reduce((product, atom) => product * atomSize(atom, sizes), coefficient);
+  }
+  return total;
+}
+
+/** A symbol's number, or that of a quotient as {@link floorDivide} writes it. */
+function atomSize(atom: string, sizes: Readonly<Record<string, number>>): number {
+  const quotient = /^floor\(\((.*)\)\/(\d+)\)$/.exec(atom);
+  if (!quotient) return sizes[atom] ?? 0;
+  return Math.floor(keySize(quotient[1]!, sizes) / Number(quotient[2]));
+}
+
+/** The number of a polynomial by its key inside a quotient, such as `height·width-3`. */
+function keySize(key: string, sizes: Readonly<Record<string, number>>): number {
+  let [depth, total, from] = [0, 0, 0];
+  const term = (text: string): number => {
+    const [, sign, rest] = /^([+-]?)(.*)$/s.exec(text)!;
+    const factors = partsOf(rest!, "\u00b7").map((factor) =>
+      /^\d+$/.test(factor) ? Number(factor) : atomSize(factor, sizes),
+    );
+    return factors.reduce((a, b) => a * b, sign === "-" ? -1 : 1);
+  };
+  for (let i = 0; i < key.length; i++) {
+    if (key[i] === "(") depth++;
+    else if (key[i] === ")") depth--;
+    else if (depth === 0 && i > from && (key[i] === "+" || key[i] === "-")) {
+      total += term(key.slice(from, i));
+      from = i;
+    }
+  }
+  return total + term(key.slice(from));
+}
+
+/** `text` split at a separator outside of parentheses. */
+function partsOf(text: string, separator: string): string[] {
+  const parts = [""];
+  let depth = 0;
+  for (const sign of text) {
+    if (sign === "(") depth++;
+    if (sign === ")") depth--;
+    if (sign === separator && depth === 0) parts.push("");
+    else parts[parts.length - 1] += sign;
+  }
+  return parts;
+}
+
 export const sameDim = (a: Dim, b: Dim): boolean => a === b || dimKey(a) === dimKey(b);
 
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((d, i) => sameDim(d, b[i]!));

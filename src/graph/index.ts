@@ -35,6 +35,7 @@ export { product, quantise } from "./operators/quantised.ts";
 export { expand, type ReductionOptions, sum } from "./operators/reductions.ts";
 export { averageChannels, pixelShuffle, pixelUnshuffle, repeatChannels } from "./operators/shuffling.ts";
 export { upsample } from "./operators/upsampling.ts";
+export { type ActivationOptions, activationBytes, type WeightBytes, weightBytes } from "./memory.ts";
 export { type Int8Weight, int8Weights, quantised } from "./quantise.ts";
 export { recompute } from "./recompute.ts";
 export type { Fused, Provider, Real, Target } from "./target.ts";

@@ -24,6 +24,9 @@ export interface Target {
    */
   readonly int8: 0 | 63 | 127;
   readonly fused: ReadonlySet<Fused>;
-  /** Whether weights are used in place in their memory-mapped file; otherwise they are copied to the device. */
-  readonly mapsFiles: boolean;
+  /**
+   * Which weights are used in place in their memory-mapped file; the others are copied. `asked` are those recorded as in place.
+   * With `all`, weights of another number type are converted each time they are used.
+   */
+  readonly mapped: "none" | "asked" | "all";
 }

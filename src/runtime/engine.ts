@@ -67,6 +67,11 @@ export interface EngineOptions {
   readonly precision?: Precision | undefined;
   /** Threads per operator; default: the runtime's choice, one per physical core. */
   readonly threads?: number | undefined;
+  /**
+   * Whether to compute in as little memory as the CPU provider allows: every weight is used in place in its file, and memory is
+   * returned after each operator. Other devices ignore it.
+   */
+  readonly lowMemory?: boolean | undefined;
   /** Whether to record the time every operator takes, for {@link Engine.close}. */
   readonly profile?: boolean | undefined;
   /** Overrides of the device's entry in `targets`, for tests and measurements. */

@@ -27,11 +27,16 @@ export interface Host {
 export async function engineOn(
   host: Host,
   device: Device,
-  { target: changed, precision = "float32" }: Pick<EngineOptions, "target" | "precision"> = {},
+  { target: changed, precision = "float32", lowMemory }: Pick<EngineOptions, "target" | "precision" | "lowMemory"> = {},
 ): Promise<Engine> {
   let serial = 0;
   let built = 0;
-  let target: Target = { ...targets[device], ...(isOpenVino(device) ? {} : numbersOf(precision)), ...changed };
+  let target: Target = {
+    ...targets[device],
+    ...(isOpenVino(device) ? {} : numbersOf(precision)),
+    ...(lowMemory && device === "cpu" ? { mapped: "all" as const } : {}),
+    ...changed,
+  };
   const engine: Engine = {
     device,
     precision,

@@ -20,6 +20,8 @@ export function latentCodec(vae: Component, { wide = false }: { wide?: boolean }
     component: "vae",
     channels: config.latent_channels,
     pixelsPerLatent: pixelsPerLatent(config),
+    // As in Diffusers for an autoencoder with a sample_size of 512: a quarter of a tile overlaps.
+    tiles: { size: 512 / pixelsPerLatent(config), stride: 384 / pixelsPerLatent(config) },
     encode: (modules) =>
       recorded("autoencoder", () => ({ encoded: autoencoderEncode(modules("vae"), config).moments! })),
     random: true,

@@ -79,6 +79,8 @@ function latentCodec(vae: Component): LatentCodec {
     component: "vae",
     channels: config.latent_channels,
     pixelsPerLatent: dcPixelsPerLatent(config),
+    // As in Diffusers: 512 pixels, and 448 from one tile to the next.
+    tiles: { size: 512 / dcPixelsPerLatent(config), stride: 448 / dcPixelsPerLatent(config) },
     encode: (modules) => ({ encoded: dcEncode(modules("vae"), config).latents! }),
     random: false,
     sample: (encoded) => encoded.map((v) => v * config.scaling_factor),

@@ -34,6 +34,8 @@ const onnxType: Readonly<Record<DType, number>> = {
   uint64: 13,
 };
 
+const floats: ReadonlySet<DType> = new Set(["float32", "float16", "bfloat16"]);
+
 const opset = 20;
 const irVersion = 10;
 
@@ -158,7 +160,8 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
         const name = external(ref, 0);
         weights.set(name, (twin) => (twin === 0 ? name : once(`twin ${name}`, () => external(ref, 1))));
         // An initializer that is also an input could be overridden, so the runtime cannot change its layout.
-        if (inPlace && target.mapsFiles) inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
+        if (target.mapped === "all" ? floats.has(ref.dtype) : inPlace && target.mapped === "asked")
+          inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
         return name;
       });
     },

@@ -38,7 +38,7 @@ const hints = { float32: "f32", bfloat16: "bf16", float16: "f16" } as const;
 const openVinoName = (device: OpenVinoDevice): "CPU" | "GPU" | "NPU" =>
   device === "openvino" ? "CPU" : device === "openvino:gpu" ? "GPU" : "NPU";
 
-async function startWorker(device: Device, { threads, profile }: EngineOptions): Promise<Host> {
+async function startWorker(device: Device, { threads, profile, lowMemory }: EngineOptions): Promise<Host> {
   // `--input-type`, for programs given as text (`node --input-type=module --eval …`), is invalid for a file.
   const worker = new Worker(workerFile, {
     execArgv: process.execArgv.filter((arg) => !arg.startsWith("--input-type")),
@@ -93,7 +93,7 @@ async function startWorker(device: Device, { threads, profile }: EngineOptions):
   return {
     async create(session, name, encoded) {
       const prefix = profileFolder && join(profileFolder, `${session}-`);
-      const options = sessionOptions(encoded, device, threads, prefix);
+      const options = sessionOptions(encoded, device, { threads, lowMemory, profile: prefix });
       await call("create", { session, model: encoded.model, options });
       open.set(session, name);
     },
@@ -131,13 +131,20 @@ const providersOf = (device: Device): InferenceSession.ExecutionProviderConfig[]
 function sessionOptions(
   encoded: Encoded,
   device: Device,
-  threads: number | undefined,
-  profile: string | undefined,
+  {
+    threads,
+    profile,
+    lowMemory,
+  }: { threads?: number | undefined; profile?: string | undefined; lowMemory?: boolean | undefined },
 ): InferenceSession.SessionOptions {
   return {
     executionProviders: providersOf(device),
     graphOptimizationLevel: "all",
     logSeverityLevel: 3,
+    // A plan of a run's memory is made after the first run and takes as much again as the run did; it saves no time.
+    enableMemPattern: false,
+    // An arena keeps the memory of finished operators for later ones.
+    ...(lowMemory ? { enableCpuMemArena: false } : {}),
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     extra: {

@@ -79,6 +79,7 @@ export type { AttentionForm } from "./models/unet.ts";
 export type { Pace } from "./pace.ts";
 export type { AdapterChoice, AdapterSpec } from "./pipelines/adapter-spec.ts";
 export type { LoadOptions, LoadProgress } from "./pipelines/load.ts";
+export type { MemoryForm, MemoryPhase, MemoryPlan, Tiling } from "./pipelines/memory-plan.ts";
 export {
   type GenerateEvent,
   type GenerateOptions,
@@ -103,10 +104,12 @@ export { type NoiseForm, type SamplerDescription, type SamplerName, samplerNames
 export { type TrainingMethodName, trainingMethodNames, trainingMethods } from "./training/methods/index.ts";
 export type { Initializer, TrainingMethod } from "./training/methods/method.ts";
 export { type LearningRateSchedule, learningRateSchedules } from "./training/optimise/learning-rate.ts";
+export { type ModelMemory, modelMemory } from "./training/run/model-memory.ts";
 export { type TrainingRequest, trainingRequestSchema } from "./training/run/options.ts";
 export {
   type TrainingClassImages,
   type TrainingEvent,
+  type TrainingMemory,
   type TrainingPreparation,
   type TrainingSample,
   type TrainingSaved,
@@ -115,5 +118,6 @@ export {
   type TrainOptions,
   train,
 } from "./training/run/train.ts";
+export type { TrainingPlan } from "./training/run/training-plan.ts";
 export { version } from "./version.ts";
 export type { Checkpoint } from "./weights/checkpoint.ts";

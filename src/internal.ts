@@ -38,6 +38,8 @@ export { clockText, paceOf, paceText } from "./pace.ts";
 export { parseAdapter } from "./pipelines/adapter-spec.ts";
 // Defaults of requests.
 export { defaultsOf } from "./pipelines/defaults.ts";
+// Plans of memory.
+export { memoryText } from "./pipelines/memory-text.ts";
 export { strengthText } from "./recipe/adapter-strength.ts";
 export { shortName } from "./recipe/parameters.ts";
 export {
@@ -58,4 +60,5 @@ export { karrasSamplerNames } from "./samplers/index.ts";
 export { readLossLog } from "./training/run/loss-log.ts";
 export { photographsModel, refusePhotographs } from "./training/run/photographs.ts";
 export { runFolderOf } from "./training/run/run-folder.ts";
+export { trainingPlanText } from "./training/run/training-plan.ts";
 export { wrongSetting } from "./wrong-setting.ts";

@@ -90,7 +90,7 @@ test("a blend in memory and one in a file predict the same, and with an adapter 
     const latents = { shape: [1, 4, 8, 8], data: Float32Array.from({ length: 256 }, (_, i) => Math.sin(i)) };
     const predicted = await Promise.all(
       [true, false].map(async (fits) => {
-        const denoiser = await weakNetworks(engine, tuned, pre, "exact", () => fits).at(0.3, []);
+        const denoiser = await weakNetworks(engine, tuned, pre, {}, () => fits).at(0.3, []);
         const rows = await denoiser.encode([{ tokens, strength: 0.3 }], 0);
         return (await denoiser.predict(latents, 500, await denoiser.condition(rows, 1))).data;
       }),

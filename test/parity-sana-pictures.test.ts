@@ -1,19 +1,10 @@
 /** Whole pictures of a tiny SANA against SanaPipeline and a plain loop over its networks: fixtures of parity/sana_pictures.py. */
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { openModel } from "../src/families/open-model.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultInstruction } from "../src/families/sana/instruction.ts";
 import { type PictureEvent, type PictureRequest, Pipeline } from "../src/index.ts";
-import { mustBeApart } from "../src/pipelines/apart.ts";
 import { fixture, reference } from "./fixtures.ts";
 import { refusal } from "./refusal.ts";
-
-/** A test's size of memory; the machine's if undefined. */
-const memory = vi.hoisted(() => ({ bytes: undefined as number | undefined }));
-vi.mock("../src/runtime/index.ts", async (original) => {
-  const runtime = await original<typeof import("../src/runtime/index.ts")>();
-  return { ...runtime, totalMemory: () => memory.bytes ?? runtime.totalMemory() };
-});
 
 interface Case {
   readonly name: string;
@@ -144,34 +135,4 @@ test("a model without a language model takes no instruction", async () => {
   } finally {
     await pipeline.close();
   }
-});
-
-describe("if memory cannot hold both the text encoder and the denoiser", () => {
-  test("depends on the sizes of the networks, and only in families that support it", async () => {
-    const [sana, sd15] = [await openModel(model), await openModel(fixture("pipelines/sd15"))];
-    expect([mustBeApart(sana, 1e9), mustBeApart(sana, 2e5), mustBeApart(sd15, 2e5)]).toEqual([false, true, false]);
-  });
-
-  test("pictures are the same, and the text encoder is released before the denoiser is built", async () => {
-    const request: PictureRequest = { prompt: "a red cat", steps: 2, guidance: "pg", omega: 0.5 };
-    const together = await open([lora]);
-    const expected = await drawn(together, request);
-    await together.close();
-    memory.bytes = 2e5;
-    const apart = await open([]);
-    try {
-      expect(apart.sessionsBuilt).toBe(0);
-      await apart.setAdapters([lora]);
-      for (const _ of [1, 2]) expect((await drawn(apart, request))[0]!.data).toEqual(expected[0]!.data);
-      // The text encoder, its keys and values, and the denoiser, twice; and the decoder.
-      expect(apart.sessionsBuilt).toBe(7);
-      const first = apart.generate(request);
-      await first.next();
-      await expect(apart.generate(request).next()).rejects.toThrow(refusal("pipeline-busy"));
-      await first.return();
-    } finally {
-      memory.bytes = undefined;
-      await apart.close();
-    }
-  });
 });

@@ -6,9 +6,9 @@ import os from "node:os";
 import { dirname } from "node:path";
 import { getHFHubCachePath } from "@huggingface/hub";
 import type { Command } from "commander";
-import { type Device, deviceNames, runtimeVersion, version } from "../index.ts";
-import { totalMemory } from "../internal.ts";
-import { addCommonOptions } from "./options.ts";
+import { type Device, deviceNames, modelMemory, runtimeVersion, version } from "../index.ts";
+import { memoryText, totalMemory, trainingPlanText } from "../internal.ts";
+import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, shortBytes, table } from "./printable.ts";
 import type { World } from "./world.ts";
@@ -32,12 +32,38 @@ const remedies: Readonly<Record<Exclude<Device, "cpu">, () => string>> = {
   "openvino:npu": () => "It needs an Intel NPU and its driver.",
 };
 
-export function addDoctor(program: Command, act: () => Promise<void>): void {
-  const command = program.command("doctor").description("show what works on this machine, and what is missing");
-  addCommonOptions(command).addHelpText("after", "\nExample:\n  tiller doctor --json").action(act);
+interface DoctorOptions extends CommonOptions {
+  model?: string;
 }
 
-export async function doctor(world: World, output: Output): Promise<void> {
+export function addDoctor(program: Command, act: (options: DoctorOptions) => Promise<void>): void {
+  const command = program
+    .command("doctor")
+    .description("show what works on this machine, and what is missing")
+    .option("--model <model>", "show what memory this model needs, in each number type that works here");
+  addCommonOptions(command)
+    .addHelpText("after", "\nExample:\n  tiller doctor --json\n  tiller doctor --model ./sana --memory 16")
+    .action(act);
+}
+
+/** What a model needs in memory, a line for each way to compute. */
+async function tellMemory(model: string, options: DoctorOptions, world: World, output: Output): Promise<void> {
+  const { precision, memory } = options;
+  const device = options.device === "auto" ? "cpu" : options.device;
+  const plans = await modelMemory(model, {
+    ...(device !== "cpu" && { device }),
+    precision: precision === "auto" ? undefined : precision,
+    ...(memory !== undefined && { memory: memory * 2 ** 30 }),
+    signal: world.signal,
+  });
+  output.result.model = { name: model, ...plans };
+  const fits = (plan: { readonly fits: boolean }) => (plan.fits ? "" : "; this does not fit");
+  output.say(printable(`\n${model}`));
+  for (const plan of plans.drawing) output.say(`  drawing, ${memoryText(plan)}${fits(plan)}`);
+  output.say(`  training, ${trainingPlanText(plans.training)}${fits(plans.training)}`);
+}
+
+export async function doctor(options: DoctorOptions, world: World, output: Output): Promise<void> {
   const [model = "unknown"] = os.cpus().map((cpu) => cpu.model.trim());
   const memory = totalMemory();
   const cache = getHFHubCachePath();
@@ -96,6 +122,7 @@ export async function doctor(world: World, output: Output): Promise<void> {
     ]),
   ];
   output.say(printable(table(rows)));
+  if (options.model !== undefined) await tellMemory(options.model, options, world, output);
   output.say(missing.length === 0 ? "\nNothing is missing." : `\nMissing\n${missing.map((m) => `  ${m}`).join("\n")}`);
 }
 

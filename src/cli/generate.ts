@@ -103,7 +103,9 @@ export async function generate(options: GenerateOptions, world: World, output: O
 
   const made: MadePicture[] = [];
   Object.assign(output.result, { model: choice.model, out: options.out, pictures: made });
-  await withPipeline(choice, options, world, output, async (pipeline) => {
+  const { width, height, count } = given;
+  const drawing = { width, height, count, guidance: given.guidance };
+  await withPipeline(choice, options, world, output, drawing, async (pipeline) => {
     const request = completed(given, pipeline.defaults);
     warnOfIdle(options, [request.guidance], output);
     const pace = drawingPace(stepsOf(request) * request.count);

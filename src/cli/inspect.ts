@@ -7,12 +7,15 @@ import {
   type FolderInspection,
   type Inspection,
   inspect as inspectPath,
+  type ModelMemory,
+  modelMemory,
   type PictureInspection,
   type PicturesInspection,
   type Recipe,
   type RecordedPicture,
+  TillerError,
 } from "../index.ts";
-import { strengthText } from "../internal.ts";
+import { memoryText, strengthText, trainingPlanText } from "../internal.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { printable, quoted, shortBytes, shortCount, table } from "./printable.ts";
@@ -43,11 +46,21 @@ export async function inspect(files: readonly string[], output: Output): Promise
     const repeat = found.kind === "picture" && found.recipe ? `tiller generate --from ${quoted(file)}` : undefined;
     if (all.length > 0) output.say("");
     output.say(printable(linesOf(found, repeat).join("\n")));
-    all.push({ ...found, ...(found.kind === "picture" && { repeat }) });
+    const memory = found.kind === "model" ? await memoryOf(file) : undefined;
+    for (const plan of memory?.drawing ?? []) output.say(memoryText(plan));
+    if (memory) output.say(`training, ${trainingPlanText(memory.training)}`);
+    all.push({ ...found, ...(memory && { memory }), ...(found.kind === "picture" && { repeat }) });
   }
   if (all.length === 1) Object.assign(output.result, all[0]);
   else output.list = all;
 }
+
+/** A model's plans of memory; undefined if a part is missing, which its description says. */
+const memoryOf = (model: string): Promise<ModelMemory | undefined> =>
+  modelMemory(model).catch((error: unknown) => {
+    if (error instanceof TillerError) return undefined;
+    throw error;
+  });
 
 function linesOf(found: Inspection, repeat: string | undefined): string[] {
   switch (found.kind) {

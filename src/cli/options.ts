@@ -44,6 +44,8 @@ export interface CommonOptions {
   device: DeviceName;
   precision?: PrecisionName;
   threads?: number;
+  /** GiB. */
+  memory?: number;
   verbose?: true;
 }
 
@@ -61,6 +63,7 @@ export interface PictureOptions extends CommonOptions {
   config?: string;
   prediction?: "epsilon" | "v_prediction";
   attention?: "exact" | "averaged";
+  tiling?: "auto" | "on" | "off";
   karras?: true;
   clipSkip?: number;
   count?: number;
@@ -99,6 +102,9 @@ export function addCommonOptions(command: Command): Command {
     .option("--threads <n>", "threads per operator; default: one per core", (text) =>
       parseWhole("--threads", text, 1, mostThreads),
     )
+    .option("--memory <GiB>", "memory to plan with; default: this machine's, or its container's limit", (text) =>
+      parseWhole("--memory", text, 1, 1 << 20),
+    )
     .option("--verbose", "print stack traces of errors");
 }
 
@@ -133,6 +139,12 @@ export function addPictureOptions(command: Command): Command {
         "--attention <how>",
         "averaged: keys and values of the largest self-attention averaged over 2x2 pixels, which is faster but loses details of the subject; default: exact",
       ).choices(["exact", "averaged"]),
+    )
+    .addOption(
+      new Option(
+        "--tiling <when>",
+        "on: decode large pictures in tiles, which takes less memory and changes them slightly; off: never; default: auto, if memory asks for it",
+      ).choices(["auto", "on", "off"]),
     )
     .option("--karras", `space the noise levels as Karras et al. do (${karrasSamplerNames.join(" and ")})`)
     .option("--clip-skip <n>", "last layers of the text encoder to skip; default: 0", (text) =>
@@ -204,7 +216,7 @@ export interface ModelChoice {
   readonly model: string;
   /** Whether neither named a model, so it is the embedded one. */
   readonly unnamed: boolean;
-  readonly load: Pick<LoadOptions, "base" | "variant" | "config" | "prediction" | "attention"> & {
+  readonly load: Pick<LoadOptions, "base" | "variant" | "config" | "prediction" | "attention" | "tiling"> & {
     readonly adapters: readonly AdapterChoice[];
   };
 }
@@ -255,6 +267,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
   const config = options.config ?? same?.config;
   const prediction = options.prediction ?? same?.prediction;
   const attention = options.attention ?? recipe?.attention;
+  const tiling = options.tiling ?? (recipe?.tiled ? "on" : undefined);
   const adapters = options.adapter ?? recipe?.adapters.map(({ file, strength }) => ({ file, strength })) ?? [];
   return {
     model: placeOf(model),
@@ -266,6 +279,7 @@ export function chooseModel(options: PictureOptions, recipe: Recipe | undefined)
       ...(config !== undefined && { config: placeOf(config) }),
       ...(prediction !== undefined && { prediction }),
       ...(attention === "averaged" && { attention }),
+      ...(tiling !== undefined && { tiling }),
     },
   };
 }

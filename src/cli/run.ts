@@ -90,7 +90,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
   addInspect(program, (files) => acting(() => inspect(files, output)));
   addOpenVino(program, (options) => acting(() => openVino(options, world, output)));
   addCuda(program, (options) => acting(() => cuda(options, world, output)));
-  addDoctor(program, () => acting(() => doctor(world, output)));
+  addDoctor(program, (options) => acting(() => doctor(options, world, output)));
   return program;
 }
 

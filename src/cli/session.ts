@@ -1,6 +1,6 @@
 /** Loads a pipeline with progress and closes it however the command ends. */
-import { embeddedModel, type OperatorTime, TillerError } from "../index.ts";
-import { photographsModel } from "../internal.ts";
+import { embeddedModel, type LoadOptions, type OperatorTime, TillerError } from "../index.ts";
+import { memoryText, photographsModel } from "../internal.ts";
 import { orInterrupted } from "./interruption.ts";
 import type { ModelChoice, PictureOptions } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -10,9 +10,10 @@ import type { LoadedPipeline, World } from "./world.ts";
 /** Runs `use` with the model loaded. With `--profile`, prints the operators' times afterwards. */
 export async function withPipeline(
   { model, load, unnamed }: ModelChoice,
-  { device, precision: asked, threads, profile, from }: PictureOptions,
+  { device, precision: asked, threads, memory, profile, from }: PictureOptions,
   world: World,
   output: Output,
+  drawing: LoadOptions["drawing"],
   use: (pipeline: LoadedPipeline) => Promise<void>,
 ): Promise<void> {
   const began = performance.now();
@@ -25,6 +26,12 @@ export async function withPipeline(
     precision,
     ...(threads !== undefined && { threads }),
     ...(profile && { profile }),
+    ...(memory !== undefined && { memory: memory * 2 ** 30 }),
+    drawing: drawing ?? {},
+    onPlan(plan) {
+      output.result.memory = plan;
+      output.progress.note(memoryText(plan));
+    },
     signal: world.signal,
     onProgress: ({ what, loaded, total }) =>
       loaded !== undefined && total !== undefined

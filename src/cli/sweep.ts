@@ -102,7 +102,8 @@ export async function sweep(options: SweepOptions, world: World, output: Output)
   const guidance = choice.load.adapters.length > 0 || choice.load.base !== undefined ? "pg" : "cfg";
   planned({ guidance, sampler: "ddim", steps: 50, scale: 1, omega: 1 });
   await prepareFolder(options.out);
-  await withPipeline(choice, options, world, output, async (pipeline) => {
+  const { width, height } = base;
+  await withPipeline(choice, options, world, output, { width, height }, async (pipeline) => {
     const { axes, plan, requests } = planned(pipeline.defaults);
     warnOfIdle(options, axes.guidance, output);
     await makeSweep(pipeline, { plan, requests, choice, began }, options, world, output);

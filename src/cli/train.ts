@@ -1,6 +1,6 @@
 /** `tiller train`: trains an adapter on a folder of pictures. */
 
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import {
   embeddedModel,
@@ -12,7 +12,7 @@ import {
   trainingMethodNames,
   trainingMethods,
 } from "../index.ts";
-import { photographsModel, refusePhotographs } from "../internal.ts";
+import { photographsModel, refusePhotographs, totalMemory } from "../internal.ts";
 import { warnOfIdleTraining } from "./idle-training-options.ts";
 import { addCommonOptions, atRevision, type CommonOptions, predictionOption } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -129,7 +129,7 @@ async function lookAtPictures(
   output: Output,
 ): Promise<void> {
   output.progress.doing("checking the pictures");
-  const machine = { cores: availableParallelism(), memory: totalmem() };
+  const machine = { cores: availableParallelism(), memory: totalMemory() };
   const advice = {
     pictures: `The pictures in ${request.images}`,
     instead: `train with --model ${photographsModel}`,
@@ -155,10 +155,11 @@ export async function train(
   world: World,
   output: Output,
 ): Promise<void> {
-  const { json, device, precision, threads, verbose, samplePrompt, revision, ...asked } = options as TrainOptions & {
-    samplePrompt?: string[];
-    revision?: string;
-  };
+  const { json, device, precision, threads, memory, verbose, samplePrompt, revision, ...asked } =
+    options as TrainOptions & {
+      samplePrompt?: string[];
+      revision?: string;
+    };
   const given = { ...asked, model: atRevision(asked.model ?? embeddedModel, revision) };
   for (const name of ["images", "token", "class"] as const) {
     if (given[name] === undefined)
@@ -176,8 +177,18 @@ export async function train(
   const began = performance.now();
   const samples: string[] = [];
   Object.assign(output.result, { recipe: method, out: request.out, samples });
-  for await (const event of world.train(method, request, { device, precision, threads, signal: world.signal })) {
+  for await (const event of world.train(method, request, {
+    device,
+    precision,
+    threads,
+    ...(memory !== undefined && { memory: memory * 2 ** 30 }),
+    signal: world.signal,
+  })) {
     switch (event.type) {
+      case "plan":
+        output.result.memory = event.plan;
+        output.progress.note(event.message);
+        break;
       case "warning":
         output.warn(event.message);
         break;

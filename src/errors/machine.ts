@@ -43,6 +43,12 @@ export const machineErrors = rows({
     why: "There is no Python with pip, no network, or the wheel's version or build differs from the installed ONNX Runtime's.",
     fix: "Download the wheel of onnxruntime-gpu in the version that `tiller doctor` prints, and pass it with `--wheel FILE`.",
   },
+  "memory-short": {
+    kind: "usage",
+    what: "A run is estimated to need more memory than there is.",
+    why: "The message has the estimate, from the model's files and the size of the pictures, and what would fit.",
+    fix: "Take what it offers, or go on anyway with the `--memory` that it names (GiB; `memory` in bytes in the library).",
+  },
   "network-not-built": {
     kind: "failed",
     what: "ONNX Runtime could not build a network.",

@@ -1,8 +1,8 @@
 /** The networks of an experiment on this machine: their hashes, their device, and those that measure. */
 import { embeddedFolder, embeddedModel } from "../families/embedded.ts";
 import { openModel } from "../families/open-model.ts";
-import { largestNetwork } from "../families/parameters.ts";
 import { type Encoders, encoderFolders, openEncoders as openIn } from "../metrics/open-encoders.ts";
+import { drawingCompute } from "../pipelines/drawing-compute.ts";
 import {
   type Compute,
   type DeviceName,
@@ -70,8 +70,9 @@ export async function computeOf(
   { model, base, precision }: Pick<Experiment, "model" | "base" | "precision">,
   { device, signal }: Pick<RunOptions, "device" | "signal">,
 ): Promise<Compute> {
-  const parameters = precision === "auto" ? largestNetwork(await openModel(model, { base, signal })) : 0;
-  return resolveCompute({ device, precision }, parameters);
+  return precision === "auto"
+    ? drawingCompute(await openModel(model, { base, signal }), { device, precision })
+    : resolveCompute({ device, precision });
 }
 
 /** The engine for scores: always float32, so that scores are comparable. */

@@ -11,6 +11,7 @@ import {
   sameDim,
   sameShape,
   showShape,
+  sizeOf,
   subtractDims,
   symbol,
 } from "./dim.ts";
@@ -139,6 +140,17 @@ describe("a size divided down", () => {
     expect(dimKey(floorDivide(addDims(h, 1), 2))).toBe("floor((h+1)/2)");
     expect(dimKey(floorDivide(multiplyDims(h, w), 2))).toBe("floor((h·w)/2)");
   });
+});
+
+test("a size has the number that its symbols give it", () => {
+  fc.assert(
+    fc.property(polynomials, fc.nat(30), fc.nat(30), fc.integer({ min: 1, max: 9 }), ({ dim, at }, h, w, n) => {
+      expect(sizeOf(dim, { h, w })).toBe(at(h, w));
+      const quotient = Math.floor(at(h, w) / n);
+      expect(sizeOf(floorDivide(dim, n), { h, w })).toBe(quotient);
+      expect(sizeOf(floorDivide(floorDivide(dim, n), 2), { h, w })).toBe(Math.floor(quotient / 2));
+    }),
+  );
 });
 
 test("shapes are printed readably", () => {

@@ -6,6 +6,7 @@ export * from "./dim.ts";
 export { grad } from "./grad.ts";
 export * from "./losses.ts";
 export { type Encoded, encode, type Place } from "./lower/onnx.ts";
+export { type ActivationOptions, activationBytes, type WeightBytes, weightBytes } from "./memory.ts";
 export { attention } from "./operators/attention.ts";
 export { type ConvOptions, conv } from "./operators/convolution.ts";
 export {
@@ -35,7 +36,6 @@ export { product, quantise } from "./operators/quantised.ts";
 export { expand, type ReductionOptions, sum } from "./operators/reductions.ts";
 export { averageChannels, pixelShuffle, pixelUnshuffle, repeatChannels } from "./operators/shuffling.ts";
 export { upsample } from "./operators/upsampling.ts";
-export { type ActivationOptions, activationBytes, type WeightBytes, weightBytes } from "./memory.ts";
 export { type Int8Weight, int8Weights, quantised } from "./quantise.ts";
 export { recompute } from "./recompute.ts";
 export type { Fused, Provider, Real, Target } from "./target.ts";

@@ -67,7 +67,8 @@ export function activationBytes(outputs: Outputs, { sizes, element, converts }: 
   for (const [at, value] of order.entries()) {
     const ends = ending.get(at) ?? [];
     const bytes = root.get(value) === value && value.operator.name !== "input" ? bytesOf(value) : 0;
-    const overwritten = elementwise.has(value.operator.name) && ends.some((one) => isOwn(one) && bytesOf(one) === bytes);
+    const overwritten =
+      elementwise.has(value.operator.name) && ends.some((one) => isOwn(one) && bytesOf(one) === bytes);
     const working = value.operator.name === "attention" ? sum(value.inputs.slice(0, 3).map(bytesOf)) : 0;
     const converted = converts ? sum(value.inputs.map(convertedBytes)) : 0;
     peak = Math.max(peak, alive + (overwritten ? 0 : bytes) + working + converted);

@@ -12,7 +12,6 @@ import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
 import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, float32, int32, type Kept, type Session, type Tensor } from "../runtime/index.ts";
 import { type AdapterInputs, type LoadedAdapter, loadAdapterInputs, sitesOf } from "./adapter-inputs.ts";
-import { mustBeApart } from "./apart.ts";
 import { inInt8 } from "./int8-weights.ts";
 import { textStates } from "./text-states.ts";
 
@@ -87,16 +86,21 @@ export interface OpenWeights {
 /** Where the networks have branches for adapters. */
 type Sites = ByComponent<ReadonlySet<string>>;
 
+export interface DenoiserOptions {
+  readonly attention?: AttentionForm | undefined;
+  /** Whether the text encoder is released before the rest is built. */
+  readonly apart?: boolean | undefined;
+}
+
 /** Builds the networks of `source`, ready for `loaded` adapters. */
 export async function buildDenoiser(
   engine: Engine,
   source: DenoiserSource,
   loaded: readonly LoadedAdapter[],
-  attention: AttentionForm = "exact",
+  { attention = "exact", apart = false }: DenoiserOptions = {},
   open?: OpenWeights,
 ): Promise<Denoiser> {
   const { components, text } = source;
-  const apart = mustBeApart(source);
   const built = new Map<NetworkName, Promise<Built>>();
   const fewerLayers = new Map<number, Promise<Built>>();
 
@@ -217,7 +221,10 @@ export async function buildDenoiser(
             ...inputs.strengths(ofText),
             ...weightsOf(session),
           });
-      if (apart) await release(["text"]);
+      if (apart) {
+        await release(["text"]);
+        await releaseSkipping();
+      }
       const conditions = floatRows(rows.map((row) => row.conditions ?? {}));
       const held = await engine.hold(conditions);
       return {

@@ -138,7 +138,11 @@ const idleStrengths = (adapters: readonly OpenAdapter[]): string[] =>
 const isEmbedding = (adapter: Adapter): boolean => adapter.tokens.size > 0 && sites([adapter]).size === 0;
 
 /** What reproduces the picture. */
-export const recipeOf = ({ name: model, options, adapters, engine }: Parts, request: RecordedRequest): Recipe => ({
+export const recipeOf = (
+  { name: model, options, adapters, engine }: Parts,
+  request: RecordedRequest,
+  tiled: boolean,
+): Recipe => ({
   tiller: version,
   model,
   ...(options.base !== undefined && { base: options.base }),
@@ -147,6 +151,7 @@ export const recipeOf = ({ name: model, options, adapters, engine }: Parts, requ
   ...(options.prediction !== undefined && { prediction: options.prediction }),
   adapters: adapters.map(({ adapter, file, strength, sha256 }) => ({ file, name: adapter.name, strength, sha256 })),
   ...(options.attention === "averaged" && { attention: options.attention }),
+  ...(tiled && { tiled }),
   computed: { device: engine.device, precision: engine.precision },
   request,
 });

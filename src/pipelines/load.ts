@@ -1,20 +1,25 @@
 /** Opens the parts of a pipeline: model, adapters, tokenizer, engine. */
-import { type Adapter, learnedTokens, readAdapter, tokenNames } from "../adapters/index.ts";
+import { type Adapter, learnedTokens, readAdapter, tokenNames, trainingMethodOf } from "../adapters/index.ts";
 import { sha256Of } from "../bytes/hash-file.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Model } from "../families/family.ts";
 import { openModel } from "../families/open-model.ts";
-import { largestNetwork } from "../families/parameters.ts";
 import type { HubOptions } from "../hub/options.ts";
 import type { AttentionForm } from "../models/unet.ts";
 import type { AdapterStrength } from "../recipe/adapter-strength.ts";
-import { type DeviceName, type Engine, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
+import type { PictureRequest } from "../recipe/request.ts";
+import { type DeviceName, type Engine, type PrecisionName, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
 import { type AdapterSpec, parseAdapter } from "./adapter-spec.ts";
 import { refuseOtherComponents, refuseStrength } from "./adapter-strength.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
+import { defaultsWith } from "./defaults.ts";
+import { drawingCompute } from "./drawing-compute.ts";
+import { drawingSize } from "./drawing-size.ts";
 import { type Encoder, lazyEncoder } from "./encoder.ts";
+import { type DrawingSize, type MemoryPlan, plannerOf, type Tiling } from "./memory-plan.ts";
+import { refuseShort } from "./memory-text.ts";
 import { buildPredictor, type Predictor } from "./predictor.ts";
 
 /** Progress of loading. */
@@ -48,6 +53,14 @@ export interface LoadOptions {
    * which is faster but changes the pictures.
    */
   readonly attention?: AttentionForm | undefined;
+  /** Bytes of memory to plan with: the machine's by default, or its container's limit. */
+  readonly memory?: number | undefined;
+  /** Whether large pictures are decoded in tiles, which changes them slightly: if memory asks for it (`auto`, the default), `on` or `off`. */
+  readonly tiling?: Tiling | undefined;
+  /** What will be drawn, as far as it is known, so that memory is planned for it, and refused if it does not fit, before loading. */
+  readonly drawing?: Pick<PictureRequest, "width" | "height" | "count" | "guidance"> | undefined;
+  /** Called with the plan of memory before anything is loaded. */
+  readonly onPlan?: ((plan: MemoryPlan) => void) | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
   /** Record the time of every operator; `close` returns it. */
@@ -76,6 +89,8 @@ export interface Parts {
   readonly decoder: Decoder;
   readonly encoder: Encoder;
   readonly tokenizer: Tokenizer;
+  /** The plan of a drawing's memory, in the form that was loaded. @throws TillerError `memory-short` if it does not fit. */
+  planned(size: DrawingSize): Promise<MemoryPlan>;
   readonly adapters: readonly OpenAdapter[];
   setAdapters(specs: readonly AdapterSpec[]): Promise<void>;
 }
@@ -93,13 +108,26 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
   let adapters = await openAdapters(options.adapters ?? [], model, download);
   signal?.throwIfAborted();
 
-  const compute = await resolveCompute(options, largestNetwork(model));
-  const engine = await startEngine({ ...compute, threads: options.threads, profile: options.profile });
+  const { memory, tiling, attention, threads, profile } = options;
+  const planner = plannerOf(model, { memory, tiling, withBase: base !== undefined }, attention);
+  const usual = defaultsWith(
+    model.defaults,
+    adapters.map(({ adapter }) => trainingMethodOf(adapter.metadata)),
+    base !== undefined,
+  );
+  const size = drawingSize(model, usual, options.drawing);
+  const compute = await drawingCompute(model, options, planner, size);
+  const plan = planner.plan(compute, size);
+  // A smaller picture may fit, so what is not known yet is refused when it is drawn.
+  if (options.drawing) await refuseShort(plan, { name, model, planner, size });
+  options.onPlan?.(plan);
+  const { textReleased, lowMemory } = plan;
+  const engine = await startEngine({ ...compute, threads, profile, lowMemory });
   try {
     onProgress?.({ what: "building the networks" });
     const networks = [model, base].flatMap((one) => [...(one?.components.values() ?? [])]);
     const [predictor] = await Promise.all([
-      buildPredictor(engine, model, base, adapters, options.attention),
+      buildPredictor(engine, model, base, adapters, { attention, apart: textReleased }),
       refuseNotFinite(networks, signal),
     ]);
     return {
@@ -112,6 +140,11 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
       decoder: lazyDecoder(engine, model),
       encoder: lazyEncoder(engine, model),
       tokenizer,
+      async planned(drawn) {
+        const own = planner.plan(compute, drawn, { textReleased, lowMemory });
+        await refuseShort(own, { name, model, planner, size: drawn });
+        return own;
+      },
       get adapters() {
         return adapters;
       },

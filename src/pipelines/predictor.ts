@@ -7,10 +7,16 @@
 import type { Model } from "../families/family.ts";
 import type { ComputedRows } from "../guidance/evaluations.ts";
 import type { Row, RowText } from "../guidance/guidance.ts";
-import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, rowOf, stackRows, type Tensor } from "../runtime/index.ts";
 import type { LoadedAdapter } from "./adapter-inputs.ts";
-import { buildDenoiser, type Conditioning, type Denoiser, type RowInputs, type TextRow } from "./denoiser.ts";
+import {
+  buildDenoiser,
+  type Conditioning,
+  type Denoiser,
+  type DenoiserOptions,
+  type RowInputs,
+  type TextRow,
+} from "./denoiser.ts";
 import { type WeakNetworks, weakNetworks } from "./weak-networks.ts";
 
 /** The rows' encoded texts, for any number of pictures. They stay in the worker until released. */
@@ -51,11 +57,11 @@ export async function buildPredictor(
   model: Model,
   base: Model | undefined,
   adapters: readonly LoadedAdapter[],
-  attention: AttentionForm = "exact",
+  options: DenoiserOptions = {},
 ): Promise<Predictor> {
   let loaded = adapters;
-  const main = await buildDenoiser(engine, model, loaded, attention);
-  const weak: WeakNetworks | undefined = base && weakNetworks(engine, model, base, attention);
+  const main = await buildDenoiser(engine, model, loaded, options);
+  const weak: WeakNetworks | undefined = base && weakNetworks(engine, model, base, options);
   const denoiserAt = (strength: number): Denoiser | Promise<Denoiser> =>
     weak && strength !== 1 ? weak.at(strength, loaded) : main;
 

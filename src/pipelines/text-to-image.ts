@@ -103,10 +103,17 @@ export async function* textToImage(
   const start = startOf(parts, request, given, sampler);
   for (const message of [...doubts(parts, request), ...warnings, ...start.warnings]) yield { type: "warning", message };
   if (!engine.fusedAttention) yield { type: "warning", message: `the ${engine.device} device's ${plainAttention}` };
+  const batchSize = batch ?? model.denoiser.picturesAtOnce(guidance.rows.length, height, width);
+  const { tiled } = await parts.planned({
+    width: request.width,
+    height: request.height,
+    pictures: Math.min(count, batchSize),
+    rows: guidance.rows.length,
+  });
   signal?.throwIfAborted();
 
   const begin = await start.encoded(signal);
-  const decode = (latents: Float32Array): Promise<Pixels> => decoder.decode(latents, height, width);
+  const decode = (latents: Float32Array): Promise<Pixels> => decoder.decode(latents, height, width, tiled);
   const inputs = Object.fromEntries(
     Object.entries(tokens).map(([text, tokens]) => [
       text,
@@ -115,7 +122,6 @@ export async function* textToImage(
   ) as Record<RowText, RowInputs>;
   const method = await predictor.encode(guidance.rows, inputs, request.clipSkip);
   try {
-    const batchSize = batch ?? model.denoiser.picturesAtOnce(guidance.rows.length, height, width);
     for (let first = 0; first < count; first += batchSize) {
       const pictures = Array.from({ length: Math.min(batchSize, count - first) }, (_, i): PictureState => {
         const seed = request.seed + first + i;
@@ -153,7 +159,13 @@ export async function* textToImage(
       for (const { index, seed, latents } of pictures) {
         signal?.throwIfAborted();
         const picture = await decode(latents);
-        yield { type: "picture", index, seed, ...picture, recipe: recipeOf(parts, { ...request, seed, count: 1 }) };
+        yield {
+          type: "picture",
+          index,
+          seed,
+          ...picture,
+          recipe: recipeOf(parts, { ...request, seed, count: 1 }, tiled),
+        };
       }
     }
   } finally {

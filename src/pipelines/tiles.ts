@@ -49,7 +49,10 @@ export async function inTiles(
   return result!;
 }
 
-const empty = (shape: readonly number[]): Tensor => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
+const empty = (shape: readonly number[]): Tensor => ({
+  shape,
+  data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
+});
 
 /** The rows of a picture's channels, as places in its data. */
 function* linesOf({ shape }: Tensor, rows: number): Generator<{ channel: number; y: number; at: number }> {

@@ -10,12 +10,17 @@ import { readSafetensors } from "../bytes/safetensors.ts";
 import { bytesPerElement, type TensorRef } from "../bytes/tensor-ref.ts";
 import type { Model } from "../families/family.ts";
 import { scoped } from "../models/components.ts";
-import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, totalMemory } from "../runtime/index.ts";
 import { blendedRef, isBlended, type Pair, pairsOf, writeBlend } from "../weights/blend.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { LoadedAdapter } from "./adapter-inputs.ts";
-import { buildDenoiser, type Denoiser, type DenoiserSource, type OpenWeights } from "./denoiser.ts";
+import {
+  buildDenoiser,
+  type Denoiser,
+  type DenoiserOptions,
+  type DenoiserSource,
+  type OpenWeights,
+} from "./denoiser.ts";
 import { blendInEngine } from "./engine-blend.ts";
 
 export interface WeakNetworks {
@@ -37,10 +42,10 @@ export function weakNetworks(
   engine: Engine,
   model: Model,
   base: Model,
-  attention: AttentionForm,
+  options: DenoiserOptions,
   fits = fitsInMemory,
 ): WeakNetworks {
-  const build: Build = (source, adapters, open) => buildDenoiser(engine, source, adapters, attention, open);
+  const build: Build = (source, adapters, open) => buildDenoiser(engine, source, adapters, options, open);
   let pre: Denoiser | undefined;
   let between: WeakNetworks | undefined;
   return {

@@ -41,6 +41,8 @@ export const recipeSchema = z.object({
   computed: z.object({ device: z.string(), precision: z.enum(["float32", "bfloat16", "float16", "int8"]) }).optional(),
   /** `averaged` if keys and values of self-attention were averaged at the largest resolution; absent if not. */
   attention: z.literal("averaged").optional(),
+  /** True if the picture was decoded in tiles; absent if not. */
+  tiled: z.literal(true).optional(),
   /** The request for this picture alone: its own seed, and a count of 1. */
   request: recordedRequestSchema,
 });

@@ -24,20 +24,22 @@ test.each([
 });
 
 test("a named device keeps float32 under auto, as does a small network", async () => {
-  expect(await resolveCompute({ device: "cpu", precision: "auto" }, 1e9)).toEqual({
+  expect(await resolveCompute({ device: "cpu", precision: "auto" }, { parameters: 1e9 })).toEqual({
     device: "cpu",
     precision: "float32",
   });
-  expect((await resolveCompute({ precision: "auto" }, 1e6)).precision).toBe("float32");
+  expect((await resolveCompute({ precision: "auto" }, { parameters: 1e6 })).precision).toBe("float32");
 });
 
 test.skipIf(openVinoMissing !== undefined)(
   "auto takes bfloat16 for a large network that fits into memory",
   async () => {
-    const large = await resolveCompute({ precision: "auto" }, 3e8);
+    const large = await resolveCompute({ precision: "auto" }, { parameters: 3e8 });
     expect(large).toEqual(
       (await hasBfloat16()) ? { device: "openvino", precision: "bfloat16" } : { device: "cpu", precision: "float32" },
     );
-    expect((await resolveCompute({ precision: "auto" }, 1e12)).precision).toBe("float32");
+    expect((await resolveCompute({ precision: "auto" }, { parameters: 3e8, fits: () => false })).precision).toBe(
+      "float32",
+    );
   },
 );

@@ -1,5 +1,5 @@
 /** Resolves the requested device and number type. */
-import { hasBfloat16, totalMemory } from "#runtime";
+import { hasBfloat16 } from "#runtime";
 import { TillerError } from "../errors/index.ts";
 import { type DeviceName, resolveDevice } from "./devices.ts";
 import type { Precision } from "./engine.ts";
@@ -26,8 +26,13 @@ export interface Compute {
  */
 const large = 200_000_000;
 
-/** Whether memory holds a network in OpenVINO's bfloat16: it took 7 bytes per parameter for Stable Diffusion 1.5, its copies included. */
-const fits = (parameters: number): boolean => 8 * parameters <= 0.6 * (totalMemory() ?? Number.POSITIVE_INFINITY);
+/** What is computed, for `auto`. */
+export interface Work {
+  /** Parameter count of the largest network. */
+  readonly parameters: number;
+  /** Whether it fits into memory on a device in a number type; by default it does. */
+  readonly fits?: (compute: Compute) => boolean;
+}
 
 /**
  * The device and the number type of products.
@@ -36,7 +41,6 @@ const fits = (parameters: number): boolean => 8 * parameters <= 0.6 * (totalMemo
  * Runtime on a CPU. `auto` takes bfloat16, if OpenVINO is installed and the processor has it, on the device openvino, or if no
  * device is named and the network is large and fits into memory; else float32.
  *
- * @param parameters Parameter count of the largest network.
  * @throws TillerError `device-unavailable` if the device does not work here; `precision-unavailable` if it has no such type.
  */
 export async function resolveCompute(
@@ -44,13 +48,13 @@ export async function resolveCompute(
     device = "auto",
     precision = "float32",
   }: { device?: DeviceName | undefined; precision?: PrecisionName | undefined },
-  parameters = 0,
+  { parameters, fits = () => true }: Work = { parameters: 0 },
 ): Promise<Compute> {
   if (precision === "auto") {
     const found = await resolveDevice(device);
-    const worthwhile = found === "cpu" && device === "auto" && parameters >= large && fits(parameters);
-    if ((found === "openvino" || worthwhile) && (await hasBfloat16()))
-      return { device: "openvino", precision: "bfloat16" };
+    const half: Compute = { device: "openvino", precision: "bfloat16" };
+    const worthwhile = found === "cpu" && device === "auto" && parameters >= large && fits(half);
+    if ((found === "openvino" || worthwhile) && (await hasBfloat16())) return half;
     return { device: found, precision: "float32" };
   }
   const found = await resolveDevice(device === "auto" ? (usualDevice[precision] ?? device) : device);
@@ -64,7 +68,7 @@ export async function resolveCompute(
 export async function precisionsOn(device: DeviceName | undefined): Promise<{ name: PrecisionName; on: Device }[]> {
   const found = [];
   for (const name of precisionNames) {
-    const compute = await resolveCompute({ device, precision: name }, large).catch((error: unknown) => {
+    const compute = await resolveCompute({ device, precision: name }, { parameters: large }).catch((error: unknown) => {
       if (error instanceof TillerError) return undefined;
       throw error;
     });

@@ -1,7 +1,7 @@
 /** Refuses training on photographs with dinghy before the job is queued, unless the request names dinghy. */
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism } from "node:os";
 import { embeddedModel } from "../index.ts";
-import { exists, photographsModel, refusePhotographs } from "../internal.ts";
+import { exists, photographsModel, refusePhotographs, totalMemory } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { JobRequest } from "./jobs.ts";
 import type { Models } from "./models.ts";
@@ -20,7 +20,7 @@ export async function refusePhotographsUnasked(
   const images = data.upload(upload);
   if (!(await exists(images))) return;
   const offered = models.list.some(({ source }) => source === photographsModel);
-  const machine = { cores: availableParallelism(), memory: totalmem() };
+  const machine = { cores: availableParallelism(), memory: totalMemory() };
   await refusePhotographs(method, { ...settings, images, out: "adapter.safetensors" }, machine, {
     pictures: "These pictures",
     instead: offered ? `choose the model ${photographsModel}` : `start tiller studio with --model ${photographsModel}`,

@@ -1,5 +1,5 @@
 /** Keeps one pipeline, reused by the next job if model and precision are the same. */
-import { type AdapterStrength, type DeviceName, Pipeline, type PrecisionName } from "../index.ts";
+import { type AdapterStrength, type DeviceName, type LoadOptions, Pipeline, type PrecisionName } from "../index.ts";
 
 export interface Pipelines {
   /** The pipeline for a model with these adapters, in this precision. */
@@ -7,6 +7,8 @@ export interface Pipelines {
     model: string,
     adapters: readonly { file: string; strength: AdapterStrength }[],
     precision: PrecisionName | undefined,
+    /** What is drawn, to plan memory for, and who is told the plan if the model has to be loaded. */
+    job: Pick<LoadOptions, "drawing" | "onPlan">,
     signal?: AbortSignal,
   ): Promise<Pipeline>;
   /** Closes the pipeline and frees its memory. */
@@ -21,12 +23,12 @@ export function keepPipelines(options: { device?: DeviceName | undefined; thread
     await old?.pipeline.close();
   };
   return {
-    async get(model, adapters, precision, signal) {
+    async get(model, adapters, precision, job, signal) {
       const wanted = JSON.stringify(adapters);
       const loaded = JSON.stringify([model, precision]);
       if (kept?.loaded !== loaded) {
         await close();
-        const pipeline = await Pipeline.load(model, { ...options, precision, adapters, signal });
+        const pipeline = await Pipeline.load(model, { ...options, ...job, precision, adapters, signal });
         kept = { loaded, adapters: wanted, pipeline };
       } else if (kept.adapters !== wanted) {
         try {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import {
   type DeviceName,
   encodePng,
+  type MemoryPlan,
   type Pace,
   type PrecisionName,
   type Recipe,
@@ -14,7 +15,7 @@ import {
   TillerError,
   train,
 } from "../index.ts";
-import { completed, exists, paceOf, readLossLog, runFolderOf, stepsOf, writeWhole } from "../internal.ts";
+import { completed, exists, memoryText, paceOf, readLossLog, runFolderOf, stepsOf, writeWhole } from "../internal.ts";
 import { withoutPlaces } from "./answer.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { type Job, type PicturesRequest, requestsOf, type TrainingJobRequest } from "./jobs.ts";
@@ -57,7 +58,12 @@ async function draw(
     }),
   );
   const chosen = models.get(asked.model);
-  const pipeline = await pipelines.get(chosen.source, files, asked.precision ?? usual, signal);
+  const [one] = requestsOf(asked);
+  const job = {
+    drawing: one && { width: one.width, height: one.height, count: one.count, guidance: one.guidance },
+    onPlan: (plan: MemoryPlan) => change({ progress: { ...begins, what: memoryText(plan) } }),
+  };
+  const pipeline = await pipelines.get(chosen.source, files, asked.precision ?? usual, job, signal);
   const { defaults } = pipeline;
   const given = { image: placeIn(data, asked.request.image), mask: placeIn(data, asked.request.mask) };
   const requests = requestsOf(asked).map((one) => completed({ ...one, ...given }, defaults));
@@ -159,6 +165,7 @@ async function learn(
       warnings.push(withoutPlaces(event.message, [images, run, runFolderOf(run), request.model]));
       change({ warnings: [...warnings] });
     }
+    if (event.type === "plan") change({ progress: { ...begins, what: event.message } });
     if (event.type === "doing") change({ progress: { ...(event.pace ?? begins), what: event.what } });
     if (event.type === "step") {
       if (losses.length === 0) for (const { step, loss } of logged) if (step < event.step) losses.push(loss);

@@ -2,7 +2,8 @@
 import type { Model } from "../../families/family.ts";
 import type { Planes } from "../../images/pixels.ts";
 import { modulesOf } from "../../models/components.ts";
-import { type Engine, float32 } from "../../runtime/index.ts";
+import { inTiles, isTiled } from "../../pipelines/tiles.ts";
+import { type Engine, float32, type Tensor } from "../../runtime/index.ts";
 
 /** The encoder's output for a picture, from which its latents are sampled. */
 export type Encoded = Float32Array;
@@ -20,15 +21,20 @@ export interface LatentEncoder {
 export async function buildLatentEncoder(
   engine: Engine,
   { components, latents }: Pick<Model, "components" | "latents">,
+  tiled = false,
 ): Promise<LatentEncoder> {
   const session = await engine.compile("encoder", latents.encode(modulesOf(components)), { wide: latents.wide });
-  const { pixelsPerLatent, channels } = latents;
+  const { pixelsPerLatent, channels, tiles } = latents;
+  const inPixels = { size: tiles.size * pixelsPerLatent, stride: tiles.stride * pixelsPerLatent };
+  const run = async (picture: Tensor): Promise<Tensor> => (await session.run({ picture })).encoded!;
   return {
     pixelsPerLatent,
     shape: (size) => [channels, size / pixelsPerLatent, size / pixelsPerLatent],
     async encode({ size, data }) {
-      const { encoded } = await session.run({ picture: float32([1, 3, size, size], data) });
-      return encoded!.data as Float32Array;
+      const picture = float32([1, 3, size, size], data);
+      const cut = tiled && isTiled(size, size, inPixels);
+      const encoded = await (cut ? inTiles(picture, inPixels, 1 / pixelsPerLatent, run) : run(picture));
+      return encoded.data as Float32Array;
     },
     sample: latents.sample,
     release: () => session.release(),

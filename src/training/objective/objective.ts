@@ -24,6 +24,8 @@ export interface ObjectiveParts {
   readonly sources: readonly Source[];
   readonly resolution: number;
   readonly texts: TrainingTexts;
+  /** Whether pictures are encoded in tiles. */
+  readonly tiled?: boolean | undefined;
 }
 
 /**
@@ -39,6 +41,7 @@ export async function* buildObjective({
   sources,
   resolution,
   texts,
+  tiled,
 }: ObjectiveParts): AsyncGenerator<Share, (draw: number) => Promise<Evaluated>, undefined> {
   const { semantic } = trainingMethods[settings.recipe];
   const noising = noisingOf(model.schedule);
@@ -46,7 +49,7 @@ export async function* buildObjective({
     ? undefined
     : await encodeTexts(engine, model, new Map(promptsOf(sources).map((prompt) => [prompt, texts.tokens(prompt)])));
   // Built only after the text encoder, which may be large, is released.
-  const encoder = await buildLatentEncoder(engine, model);
+  const encoder = await buildLatentEncoder(engine, model, tiled);
   const draws = yield* prepareDraws(sources, {
     seed: settings.seed,
     batch: settings.batch,

@@ -7,6 +7,7 @@ import { openModel } from "../../families/open-model.ts";
 import { largestNetwork } from "../../families/parameters.ts";
 import { pictureFolder } from "../../images/folder.ts";
 import type { Pace } from "../../pace.ts";
+import { drawingCompute } from "../../pipelines/drawing-compute.ts";
 import type { SamplerName } from "../../recipe/request.ts";
 import {
   type Compute,
@@ -41,6 +42,7 @@ import { runFolderOf, takeRunFolder } from "./run-folder.ts";
 import { type RunPace, runPace } from "./run-pace.ts";
 import { type Sampler, sampler } from "./samples.ts";
 import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
+import { planTraining, refuseShortTraining, type TrainingPlan, trainingPlanText } from "./training-plan.ts";
 
 /** A warning about the run. */
 export interface TrainingWarning {
@@ -122,8 +124,19 @@ export interface TrainingSaved extends SavedAdapter {
   readonly folder: string;
 }
 
+/** What training needs in memory, before anything is built. */
+export interface TrainingMemory {
+  /** Tells events apart. */
+  readonly type: "plan";
+  /** The plan. */
+  readonly plan: TrainingPlan;
+  /** The same in one line. */
+  readonly message: string;
+}
+
 /** The events of training, in order. */
 export type TrainingEvent =
+  | TrainingMemory
   | TrainingWarning
   | TrainingPreparation
   | TrainingClassImages
@@ -140,6 +153,8 @@ export interface TrainOptions {
    * tensors, optimiser state and sums are always float32.
    */
   readonly precision?: PrecisionName | undefined;
+  /** Bytes of memory to plan with: the machine's by default, or its container's limit. */
+  readonly memory?: number | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
   /** Stops training after the current step or within samples; the adapter so far is saved, then the signal's reason is thrown. */
@@ -213,6 +228,14 @@ async function* learn(
   const token = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
   const learned = new Map(tables.map(({ component }) => [component, token] as const));
   const texts = trainingTexts(model, tokenizer, learned);
+  const size = { trained, resolution, rows: settings.batch * (settings.prior ? 2 : 1) };
+  const compute = await resolveCompute(options, {
+    parameters: largestNetwork(model),
+    fits: (one) => planTraining(model, one, size, options.memory).fits,
+  });
+  const plan = planTraining(model, compute, size, options.memory);
+  yield { type: "plan", plan, message: trainingPlanText(plan) };
+  refuseShortTraining(request.model, model, plan, size);
   const untaught = trained.vectors > 0 ? textsWithoutToken(pictures, settings, texts.hasLearned) : undefined;
   if (untaught) yield { type: "warning", message: untaught };
 
@@ -220,6 +243,7 @@ async function* learn(
     device: options.device,
     precision: options.precision,
     threads: options.threads,
+    memory: options.memory,
     ...{ variant, config, prediction, signal },
   };
   const classFolder = settings.classImages ?? join(folder, "class");
@@ -229,8 +253,8 @@ async function* learn(
   let drawnSoFar: Pace | undefined;
   if (settings.prior) {
     const { device, precision = "auto" } = options;
-    const compute = await resolveCompute({ device, precision }, largestNetwork(model));
-    const { model: place, seed, ...drawnAs } = classPicturesOf(settings, resolution, compute);
+    const drawing = await drawingCompute(model, { device, precision });
+    const { model: place, seed, ...drawnAs } = classPicturesOf(settings, resolution, drawing);
     const making = makeClassPictures(settings.model, {
       folder: classFolder,
       count: Math.min(settings.priorCount, drawn),
@@ -241,13 +265,13 @@ async function* learn(
       // Pictures in a given folder count whoever drew them; those of a resumed run are its own.
       kept: settings.classImages === undefined ? await keptPictures(model, drawnAs) : undefined,
       drawnAs: begun || settings.classImages !== undefined ? undefined : { model: place, seed, ...drawnAs },
-      load: { ...load, ...compute },
+      load: { ...load, ...drawing },
       signal,
     });
     for await (const { done, of, which, plan } of making) {
       pace ??= runPace(settings, of);
       drawnSoFar = pace.drawn(done);
-      if (plan) yield { type: "class-images", ...quickDrawing, ...compute, ...plan };
+      if (plan) yield { type: "class-images", ...quickDrawing, ...drawing, ...plan };
       if (of > 0) yield doing(`drawing class ${which}`, done / of, drawnSoFar);
     }
   }
@@ -258,10 +282,8 @@ async function* learn(
   const strange = strangeClassPicture(classPictures, settings.classPrompt);
   if (strange) yield { type: "warning", message: strange };
 
-  const engine = await startEngine({
-    ...(await resolveCompute(options, largestNetwork(model))),
-    threads: options.threads,
-  });
+  const { lowMemory, tiled } = plan;
+  const engine = await startEngine({ ...compute, threads: options.threads, lowMemory });
   let draw: Sampler | undefined;
   try {
     yield { type: "doing", what: "building the networks", pace: drawnSoFar };
@@ -323,7 +345,7 @@ async function* learn(
         yield { type: "warning", message: `a caption is too long for the text encoder; cut off: "${dropped}"` };
     }
 
-    const building = buildObjective({ engine, model, settings, trained, values, sources, resolution, texts });
+    const building = buildObjective({ engine, model, settings, trained, values, sources, resolution, texts, tiled });
     const begins = pace.resumed(state.steps);
     const objective = yield* told(building, ({ done, of }) => doing("encoding pictures", done / of, begins));
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);

@@ -5,9 +5,15 @@
  *
  * Each figure comes from a fresh process; the two alternate, so a machine that slows down slows both. `python` needs `pip install
  * -r parity/requirements.txt`. The model (4.3 GB) is written to FOLDER if missing.
+ *
+ * With `--size` it measures a model of a published size in every number type instead: bench/size.js has the options.
  */
 import { beside, compare, parseOptions, prepareModel, run } from "./paired.js";
 
+if (process.argv.some((arg) => arg.startsWith("--size"))) {
+  await import("./size.js");
+  process.exit();
+}
 const options = parseOptions(5);
 await prepareModel(options);
 const scripts = (method) => ({

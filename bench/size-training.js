@@ -32,6 +32,7 @@ let loss;
 for await (const event of train("dreambooth", request, options)) {
   if (event.type === "plan") {
     plan = event.plan;
+    if (low && !plan.lowMemory) throw new Error("left out: no size of memory takes the low form");
     refuseTooLarge(plan.bytes);
   }
   if (event.type === "step") {

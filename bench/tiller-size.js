@@ -31,6 +31,7 @@ const pipeline = await Pipeline.load(folder, {
   ...load,
   onPlan: (found) => {
     plan = found;
+    if (low && !plan.lowMemory) throw new Error("left out: no size of memory takes the low form");
     refuseTooLarge(plan.bytes);
   },
 });

@@ -9,8 +9,9 @@ import { jsonObject, readJson } from "../src/bytes/json-file.ts";
 import { readBytes, readSafetensors, writeSafetensors } from "../src/bytes/safetensors.ts";
 import { writeWhole } from "../src/bytes/write-whole.ts";
 import { fitted } from "../src/images/fit.ts";
-import { type PictureRequest, Pipeline, type Pixels } from "../src/index.ts";
+import { encodePng, type PictureRequest, Pipeline, type Pixels, train } from "../src/index.ts";
 import { fixture, reference } from "./fixtures.ts";
+import { refusal } from "./refusal.ts";
 
 interface Case {
   readonly name: string;
@@ -99,6 +100,22 @@ describe("the same seed and picture give Diffusers' picture:", () => {
       expect(agreement(event.data, expected.data)).toBeGreaterThanOrEqual(0.999);
     }
   });
+});
+
+test("an inpainting model needs a picture and a mask, and is not trained", async () => {
+  const pipeline = await open(cases.find((one) => one.pipeline === "inpainting")!);
+  const drawn = async (given: Partial<PictureRequest>) => {
+    for await (const _ of pipeline.generate({ prompt: "a cat", steps: 1, ...given }));
+  };
+  await expect(drawn({})).rejects.toThrow(refusal("image-missing", "mask"));
+  await expect(drawn({ image: await pixels("photo") })).rejects.toThrow(refusal("mask-missing"));
+  const images = await mkdtemp(join(tmpdir(), "tiller-test-"));
+  await writeWhole(join(images, "0.png"), await encodePng(await pixels("photo")));
+  const training = train("dreambooth", {
+    ...{ model: inpainting.inpainting!, images, out: join(images, "cat.safetensors"), token: "sks", class: "cat" },
+  });
+  await expect(training.next()).rejects.toThrow(refusal("training-unsuited", "repaints"));
+  await rm(images, { recursive: true });
 });
 
 test.each([

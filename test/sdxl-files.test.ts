@@ -145,7 +145,6 @@ describe("a Diffusers folder", () => {
 
   const refused: [what: string, file: string, changes: object, code: string, words: string[]][] = [
     ["the refiner", "model_index.json", { requires_aesthetics_score: true }, "model-unsupported", ["refiner"]],
-    ["an inpainting model", "unet/config.json", { in_channels: 9 }, "model-unsupported", ["inpainting"]],
     ["an editing model", "unet/config.json", { in_channels: 8 }, "model-unsupported", ["editing"]],
     [
       "a ControlNet pipeline",

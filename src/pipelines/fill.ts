@@ -83,9 +83,14 @@ export function checked(parts: Parts, request: PictureRequest): GivenRequest {
 /** An inpainting model cannot draw without what its network is given. */
 function refuseUnseen({ name, model }: Parts, { image, mask }: GivenRequest): void {
   if (model.denoiser.sees === undefined || (image !== undefined && mask !== undefined)) return;
+  const paths = [name];
   throw image === undefined
-    ? new TillerError("image-missing", `${name} is an inpainting model: give it a picture to repaint, and a mask.`)
-    : new TillerError("mask-missing", `${name} is an inpainting model: give it a mask, white where it repaints.`);
+    ? new TillerError("image-missing", `${name} is an inpainting model: give it a picture to repaint, and a mask.`, {
+        paths,
+      })
+    : new TillerError("mask-missing", `${name} is an inpainting model: give it a mask, white where it repaints.`, {
+        paths,
+      });
 }
 
 /** The defaults of a request with the current adapters. */

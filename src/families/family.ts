@@ -84,6 +84,8 @@ export interface ModelDefaults {
   readonly guidance: GuidanceName;
   /** Omega, for methods that have it. */
   readonly omega: number;
+  /** How much of a given picture is given up; by default 0.8, and 1 with a mask. */
+  readonly strength?: number;
 }
 
 /** A model's defaults, with and without an adapter. */
@@ -193,8 +195,9 @@ export interface DenoiserSide {
   /**
    * What the network is given of a picture, as channels after the latents'; absent for models that take none.
    * `masked picture`: the mask, 1 where it is repainted, then the latents of the picture with grey in place of that part.
+   * `picture`: the {@link LatentCodec.mean} of the picture to edit.
    */
-  readonly sees?: "masked picture";
+  readonly sees?: "masked picture" | "picture";
   /**
    * What {@link prepare} takes beside the text: inputs [rows, n], and the numbers for a row that sees `text`. Absent in families
    * that are not conditioned on sizes.
@@ -226,6 +229,8 @@ export interface LatentCodec {
   readonly random: boolean;
   /** Scaled latents, as the denoiser takes them, from `encoded` of one picture and standard normal noise of the latents' size. */
   sample(encoded: Float32Array, noise: Float32Array): Float32Array;
+  /** The mean of `encoded`, unscaled. */
+  mean(encoded: Float32Array): Float32Array;
   /** The latents scaled back for the decoder. */
   unscaled(latents: Float32Array): Float32Array;
   /** Whether its networks overflow float16, and so are computed in float32 where others are in float16. */

@@ -17,6 +17,8 @@ export interface Row {
   readonly strength: number;
   /** The share in the text encoders, if it is another. */
   readonly textStrength?: number;
+  /** Whether the row sees the picture that an editing model edits; by default it does. */
+  readonly picture?: "none";
 }
 
 export interface Coefficients {

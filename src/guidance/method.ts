@@ -9,9 +9,10 @@ import type { Guidance } from "./guidance.ts";
  * - "fine-tuning": an adapter or a base model, since it compares two models; a warning without;
  * - "style": a style in the request, apart from its prompt; a warning without;
  * - "learned token": a learned token in the prompt; refused without;
- * - "ddim": that sampler; a warning with another.
+ * - "ddim": that sampler; a warning with another;
+ * - "editing": a model that edits a picture; refused without.
  */
-export type Need = "fine-tuning" | "style" | "learned token" | "ddim";
+export type Need = "fine-tuning" | "style" | "learned token" | "ddim" | "editing";
 
 interface Told<N extends string> {
   /** The request's field; the command line's option is the same in kebab case. Settings of the same name have the same kind. */

@@ -3,10 +3,12 @@ import { ag } from "./ag.ts";
 import { autolora } from "./autolora.ts";
 import { cfg } from "./cfg.ts";
 import { cfgAg } from "./cfg-ag.ts";
+import { cfgEdit } from "./cfg-edit.ts";
 import { cfgpp } from "./cfgpp.ts";
 import { none } from "./none.ts";
 import { outputInterpolation } from "./output-interpolation.ts";
 import { pg } from "./pg.ts";
+import { pgEdit } from "./pg-edit.ts";
 import { pgpp } from "./pgpp.ts";
 import { sag } from "./sag.ts";
 import { sagAdditive } from "./sag-additive.ts";
@@ -25,4 +27,6 @@ export const methods = [
   cfgpp,
   pgpp,
   style,
+  cfgEdit,
+  pgEdit,
 ] as const;

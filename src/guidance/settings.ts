@@ -34,6 +34,16 @@ export const omega = {
   usual: { from: 0, to: 1, is: "the range between the two models" },
 } as const satisfies NumberSetting;
 
+export const imageScale = {
+  kind: "number",
+  name: "imageScale",
+  label: "Image scale",
+  help: "how closely an edit follows its picture",
+  short: "i",
+  told: "in recipes",
+  default: 1.5,
+} as const satisfies NumberSetting;
+
 export const agScale = {
   kind: "number",
   name: "agScale",

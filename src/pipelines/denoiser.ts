@@ -6,7 +6,7 @@
  */
 import { type Adapter, sites as touchedSites } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
-import type { Component, Model, Tokens } from "../families/family.ts";
+import type { Component, DenoiserSide, Model, Tokens } from "../families/family.ts";
 import { connect, gather, input, inputsOf, type Outputs, symbol, type Value } from "../graph/index.ts";
 import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
 import type { AttentionForm } from "../models/unet.ts";
@@ -48,7 +48,7 @@ export interface Conditioning {
   release(): Promise<void>;
 }
 
-export interface Denoiser {
+export interface Denoiser extends Pick<DenoiserSide, "channels" | "sees"> {
   /** The text encoder is never in memory together with the rest, so requests run one at a time. */
   readonly apart: boolean;
   /**
@@ -181,6 +181,8 @@ export async function buildDenoiser(
 
   return {
     apart,
+    channels: source.denoiser.channels,
+    ...(source.denoiser.sees && { sees: source.denoiser.sees }),
     async setAdapters(next) {
       const adapters = adaptersOf(next);
       const covered = [...touchedBy(adapters)].every(([name, paths]) => isSubset(paths, sites.get(name)));

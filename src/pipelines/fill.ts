@@ -2,7 +2,7 @@
 import { type Adapter, sites, trainingMethodOf } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
 import type { ModelDefaults } from "../families/family.ts";
-import { doubtOf, methodOf, settingsOf, unmetEvaluations, valuesOf } from "../guidance/index.ts";
+import { doubtOf, type GuidanceName, methodOf, settingsOf, unmetEvaluations, valuesOf } from "../guidance/index.ts";
 import { sizeFor } from "../images/fit.ts";
 import type { Size } from "../images/resample.ts";
 import { strengthText } from "../recipe/adapter-strength.ts";
@@ -76,21 +76,40 @@ export function checked(parts: Parts, request: PictureRequest): GivenRequest {
   if (unmet) throw new TillerError("setting-invalid", `${unmet.name} ${unmet.why}.`);
   refuseInexactSeeds(data);
   refuseWithoutPicture(data);
+  refuseUnedited(parts, data.guidance ?? usualOf(parts).guidance);
   refuseUnseen(parts, data);
   return data;
 }
 
-/** An inpainting model cannot draw without what its network is given. */
+/** An inpainting or editing model cannot draw without what its network is given. */
 function refuseUnseen({ name, model }: Parts, { image, mask }: GivenRequest): void {
-  if (model.denoiser.sees === undefined || (image !== undefined && mask !== undefined)) return;
-  const paths = [name];
-  throw image === undefined
-    ? new TillerError("image-missing", `${name} is an inpainting model: give it a picture to repaint, and a mask.`, {
-        paths,
-      })
-    : new TillerError("mask-missing", `${name} is an inpainting model: give it a mask, white where it repaints.`, {
-        paths,
-      });
+  const { sees } = model.denoiser;
+  if (sees === undefined) return;
+  const [kind, does] =
+    sees === "picture" ? ["an editing model", "edit"] : ["an inpainting model", "repaint, and a mask"];
+  if (image === undefined)
+    throw new TillerError("image-missing", `${name} is ${kind}: give it a picture to ${does}.`, { paths: [name] });
+  if (sees === "masked picture" && mask === undefined)
+    throw new TillerError("mask-missing", `${name} is an inpainting model: give it a mask, white where it repaints.`, {
+      paths: [name],
+    });
+  if (sees === "picture" && mask !== undefined)
+    throw new TillerError("setting-invalid", `mask: ${name} is an editing model, which takes none: leave it out.`, {
+      paths: [name],
+    });
+}
+
+/** Methods for editing compare what a network predicts with and without a picture, which others do not see; and the other way round. */
+function refuseUnedited({ name, model }: Parts, guidance: GuidanceName): void {
+  const edits = model.denoiser.sees === "picture";
+  if (guidance === "none" || edits === methodOf(guidance).needs.includes("editing")) return;
+  throw new TillerError(
+    "guidance-unsuited",
+    edits
+      ? `${guidance} has no image scale, which ${name}, an editing model, needs: use cfg-edit, pg-edit or none.`
+      : `${guidance} is for editing models, and ${name} is none: use cfg or pg.`,
+    { paths: [name] },
+  );
 }
 
 /** The defaults of a request with the current adapters. */

@@ -21,6 +21,7 @@ import { type WeakNetworks, weakNetworks } from "./weak-networks.ts";
 
 /** The rows' encoded texts, for any number of pictures. They stay in the worker until released. */
 export interface EncodedMethod {
+  readonly rows: readonly Row[];
   readonly parts: readonly EncodedPart[];
   release(): Promise<void>;
 }
@@ -39,7 +40,7 @@ interface PreparedPart extends Omit<EncodedPart, "encoded"> {
 
 /** Predicts for the pictures of one batch. */
 export interface BatchPredictor {
-  /** Maps each picture's latents [1, channels, h, w] to its predictions: one for each row, or for the first row alone. */
+  /** Maps each picture's latents, with what the network sees of a given picture [1, channels, h, w], to its predictions: one for each row, or for the first row alone. */
   predict(pictures: readonly Tensor[], timestep: number, computed: ComputedRows): Promise<Float32Array[][]>;
   release(): Promise<void>;
 }
@@ -82,6 +83,7 @@ export async function buildPredictor(
         parts.push({ denoiser, rows: indices, encoded: await encoder.encode(textRows, clipSkip) });
       }
       return {
+        rows,
         parts,
         async release() {
           for (const { encoded } of parts) await encoded.release();
@@ -106,7 +108,9 @@ export async function buildPredictor(
           if (!prepared.has(computed)) prepared.set(computed, await prepare(computed));
           const predictions = pictures.map((): Float32Array[] => []);
           for (const { denoiser, rows, conditioning } of prepared.get(computed)!) {
-            const batch = stackRows(pictures.flatMap((latents) => rows.map(() => latents)));
+            const batch = stackRows(
+              pictures.flatMap((seen) => rows.map((row) => inputOf(seen, method.rows[row]!, denoiser))),
+            );
             const predicted = await denoiser.predict(batch, timestep, conditioning);
             for (const [p, ofPicture] of predictions.entries()) {
               for (const [r, row] of rows.entries()) {
@@ -127,4 +131,15 @@ export async function buildPredictor(
       await weak?.setAdapters(next);
     },
   };
+}
+
+/** What a row's network is given: the latents, with the picture unless the row sees none or the network takes none. */
+function inputOf(seen: Tensor, { picture }: Row, { channels, sees }: Denoiser): Tensor {
+  const [, all = 0, height = 0, width = 0] = seen.shape;
+  if (all === channels) return seen;
+  const latents = channels * height * width;
+  const data = seen.data as Float32Array;
+  if (sees === undefined) return { shape: [1, channels, height, width], data: data.subarray(0, latents) };
+  if (picture !== "none") return seen;
+  return { shape: seen.shape, data: data.map((value, i) => (i < latents ? value : 0)) };
 }

@@ -54,6 +54,24 @@ export function startOf(
     const encoded = await encoder.encode({ key, width, height, planes: of });
     return (noise: NoiseSource) => sample(encoded, random ? noise.normal(count) : new Float32Array(count));
   };
+  if (model.denoiser.sees === "picture") {
+    return {
+      warnings: [],
+      async encoded() {
+        const encoded = await encoder.encode({ key: sha256, width, height, planes });
+        const picture = model.latents.mean(encoded);
+        const began = (noise: NoiseSource) =>
+          request.strength === 1
+            ? pureNoise(noise.normal(count))
+            : sampler.addNoise(sample(encoded, noise.normal(count)), noise.normal(count), first);
+        return (noise) => ({
+          latents: began(noise),
+          seen: (now) => joined(now, picture),
+          kept: (result) => result,
+        });
+      },
+    };
+  }
   if (!given.mask) {
     return {
       warnings: [],

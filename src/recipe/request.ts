@@ -163,6 +163,7 @@ export interface UsualSettings {
   readonly scale: number;
   readonly omega: number;
   readonly negative?: string | undefined;
+  readonly strength?: number | undefined;
 }
 
 /** The fields about sizes and crops, for models conditioned on them. */
@@ -229,6 +230,6 @@ export function completed(given: GivenRequest, usual: UsualSettings): FullReques
     agScale: given.agScale ?? agScale.default,
     ...told,
     ...Object.fromEntries(other),
-    ...(given.image !== undefined && { strength: given.strength ?? usualStrength(given) }),
+    ...(given.image !== undefined && { strength: given.strength ?? usual.strength ?? usualStrength(given) }),
   } as FullRequest;
 }

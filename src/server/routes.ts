@@ -111,7 +111,7 @@ const methodSchema = z.object({
     ]),
   ),
   /** What it requires. */
-  needs: z.array(z.enum(["fine-tuning", "style", "learned token", "ddim"])),
+  needs: z.array(z.enum(["fine-tuning", "style", "learned token", "ddim", "editing"])),
   /** The method it is compared with. */
   baseline: z.string().optional(),
   /** The settings at which it equals that method. */

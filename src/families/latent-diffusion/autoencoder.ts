@@ -31,6 +31,7 @@ export function latentCodec(vae: Component, { wide = false }: { wide?: boolean }
         const logVariance = Math.min(20, Math.max(-30, moments[noise.length + i]!));
         return (moments[i]! + Math.exp(0.5 * logVariance) * eps) * config.scaling_factor;
       }),
+    mean: (moments) => moments.slice(0, moments.length / 2),
     unscaled: (latents) => latents.map((v) => v / config.scaling_factor),
     decode: (modules) => recorded("autoencoder", () => autoencoderDecode(modules("vae"), config)),
   };

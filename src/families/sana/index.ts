@@ -84,6 +84,7 @@ function latentCodec(vae: Component): LatentCodec {
     encode: (modules) => ({ encoded: dcEncode(modules("vae"), config).latents! }),
     random: false,
     sample: (encoded) => encoded.map((v) => v * config.scaling_factor),
+    mean: (encoded) => encoded,
     unscaled: (latents) => latents.map((v) => v / config.scaling_factor),
     decode: (modules) => dcDecode(modules("vae"), config),
   };

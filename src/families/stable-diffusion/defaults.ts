@@ -12,6 +12,17 @@ export const usualDefaults = {
   omega: 0.6,
 } as const satisfies Partial<FamilyDefaults>;
 
+/** StableDiffusionInstructPix2PixPipeline's defaults and its published scheduler, and omega by Steering Guidance, supplement B. */
+export const editingDefaults = {
+  sampler: "euler-a",
+  steps: 100,
+  guidance: "cfg-edit",
+  personalised: "pg-edit",
+  omega: 0,
+  omegas: {},
+  strength: 1,
+} as const satisfies Partial<FamilyDefaults>;
+
 /** Text width of Stable Diffusion 2.x. */
 const secondGeneration = 1024;
 

@@ -5,14 +5,14 @@ import { recorded } from "../../models/recorded.ts";
 import { crossAttentions, textKeysValues, type UNetConfig, unet, unetConfig } from "../../models/unet.ts";
 import { parseConfig } from "../../samplers/index.ts";
 import { variancePreserving } from "../../schedules/variance-preserving.ts";
-import type { Component, Family, FamilyDefaults, LatentCodec, Model, ModelFiles } from "../family.ts";
+import type { Component, DenoiserSide, Family, FamilyDefaults, LatentCodec, Model, ModelFiles } from "../family.ts";
 import { latentCodec } from "../latent-diffusion/autoencoder.ts";
 import { float32Layers } from "../latent-diffusion/float32-layers.ts";
-import { inpaints, latentsOf } from "../latent-diffusion/inpainting.ts";
+import { inpaints } from "../latent-diffusion/inpainting.ts";
 import { picturesAtOnce } from "../latent-diffusion/pictures-at-once.ts";
 import { presentClipKeys, presentVaeKeys } from "../latent-diffusion/spelling.ts";
 import { adapterNames } from "./adapter-names.ts";
-import { publishedOmegas, usualDefaults } from "./defaults.ts";
+import { editingDefaults, publishedOmegas, usualDefaults } from "./defaults.ts";
 import { isLdm, splitLdm } from "./ldm.ts";
 import { textSide } from "./text.ts";
 
@@ -21,6 +21,7 @@ const classes = [
   "StableDiffusionPipeline",
   "StableDiffusionImg2ImgPipeline",
   "StableDiffusionInpaintPipeline",
+  "StableDiffusionInstructPix2PixPipeline",
   "StableDiffusionSAGPipeline",
   "StableDiffusionPAGPipeline",
   "StableDiffusionPanoramaPipeline",
@@ -32,7 +33,7 @@ const latentsKernel = "conv_in.weight";
 
 export const stableDiffusion: Family = {
   name: "Stable Diffusion",
-  runs: "StableDiffusionPipeline (SD 1.x and 2.x)",
+  runs: "StableDiffusionPipeline (SD 1.x and 2.x) and StableDiffusionInstructPix2PixPipeline",
   classes,
   parts: {
     unet: { classes: ["UNet2DConditionModel"], check: drawsLatents, widened: latentsKernel },
@@ -43,17 +44,27 @@ export const stableDiffusion: Family = {
   model,
 };
 
-/** Refuses U-Nets with other inputs than latents, or latents with a mask and a masked picture. */
+/** Refuses U-Nets with other inputs than latents, with or without a picture. */
 function drawsLatents({ config: { in_channels = 4, out_channels = 4 } }: Component, folder: string): void {
-  const channels = { in_channels: Number(in_channels), out_channels: Number(out_channels) };
-  if (in_channels === out_channels || inpaints(channels)) return;
+  if (in_channels === out_channels || seenBy(Number(in_channels), Number(out_channels))) return;
   throw new TillerError(
     "model-unsupported",
-    `${folder} has a U-Net with ${in_channels} input and ${out_channels} output channels, like editing models and ` +
-      `upscalers; Tiller runs text-to-image and inpainting models.`,
+    `${folder} has a U-Net with ${in_channels} input and ${out_channels} output channels, like upscalers; Tiller runs ` +
+      `text-to-image, inpainting and InstructPix2Pix models.`,
     { paths: [folder] },
   );
 }
+
+/**
+ * What a U-Net is given beside the latents, by its channels: an inpainting one the mask and the masked picture's latents, an
+ * InstructPix2Pix one the picture's.
+ */
+const seenBy = (channels: number, latents: number): DenoiserSide["sees"] =>
+  inpaints({ in_channels: channels, out_channels: latents })
+    ? "masked picture"
+    : channels === 2 * latents
+      ? "picture"
+      : undefined;
 
 function model({ defaults, ...files }: ModelFiles): Model {
   const { components } = files;
@@ -67,12 +78,14 @@ function model({ defaults, ...files }: ModelFiles): Model {
   }
   const encoder = components.get("text_encoder")!;
   const latents = latentCodec(components.get("vae")!);
+  const sees = seenBy(config.in_channels, config.out_channels);
   return {
     ...files,
     family: stableDiffusion.name,
     text: textSide(encoder, clipTextConfig(encoder.config), files.promptTokens),
     denoiser: {
-      ...latentsOf(config),
+      channels: config.out_channels,
+      ...(sees && { sees }),
       prepare: (modules) => recorded("U-Net", () => textKeysValues(modules("unet"), config)),
       predict: (modules, attention) => recorded("U-Net", () => unet(modules("unet"), config, attention)),
       float32: float32Layers,
@@ -80,7 +93,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
     },
     latents,
     schedule: variancePreserving(parseConfig("ddim", files.scheduler)),
-    defaults: { ...defaultsOf(config, latents), ...defaults },
+    defaults: { ...defaultsOf(config, latents), ...(sees === "picture" && editingDefaults), ...defaults },
     training: { weightDecay: 1e-2 },
     steered: ["unet", "text_encoder"],
     widened: { unet: latentsKernel },

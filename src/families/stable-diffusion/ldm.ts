@@ -54,7 +54,9 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
       { paths: [file] },
     );
   }
-  const task = /XL|ControlNet/.test(foreign ?? "") ? foreign : nameOtherTask(unet);
+  const other = /XL|ControlNet/.test(foreign ?? "") ? foreign : undefined;
+  const edits = other === undefined && unet.get("input_blocks.0.0.weight")?.shape[1] === 8;
+  const task = edits ? undefined : (other ?? nameOtherTask(unet));
   if (task && !inpaints(unet))
     throw new TillerError(
       "model-unsupported",
@@ -103,7 +105,8 @@ export async function splitLdm({ tensors, metadata }: Safetensors, file: string,
       clip_sample: false,
       set_alpha_to_one: false,
       steps_offset: 1,
-      timestep_spacing: "leading",
+      // The published editing model is sampled from the last timestep.
+      timestep_spacing: edits ? "linspace" : "leading",
       prediction_type: prediction,
       ...(tensors.has("ztsnr") && { rescale_betas_zero_snr: true }),
       ...settings.scheduler,

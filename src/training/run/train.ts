@@ -207,6 +207,13 @@ async function* learn(
   await pictureFolder(request.images);
   const { variant, config, prediction } = request;
   const model = await openModel(request.model, { variant, config, prediction, signal });
+  if (model.denoiser.sees !== undefined) {
+    throw new TillerError(
+      "model-unsupported",
+      `${request.model} is ${model.denoiser.sees === "picture" ? "an editing" : "an inpainting"} model; Tiller trains text-to-image models.`,
+      { paths: [request.model] },
+    );
+  }
   const settings = fillSettings(method, request, model.training);
   refuseUnsuited(settings, model);
   for (const message of model.warnings ?? []) yield { type: "warning", message };

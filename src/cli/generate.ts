@@ -28,9 +28,9 @@ import { shortTime } from "./printable.ts";
 import { withPipeline } from "./session.ts";
 import { addSettingOptions, givenSettings, methodHelp, warnOfIdle } from "./setting-options.ts";
 import { optionOf, parseNumber, parseWhole } from "./values.ts";
-import type { World } from "./world.ts";
+import type { LoadedPipeline, World } from "./world.ts";
 
-interface GenerateOptions extends PictureOptions, GivenSettings {
+export interface GenerateOptions extends PictureOptions, GivenSettings {
   guidance?: GuidanceName;
   sampler?: SamplerName;
   steps?: number;
@@ -42,6 +42,22 @@ interface GenerateOptions extends PictureOptions, GivenSettings {
 
 export function addGenerate(program: Command, act: (options: GenerateOptions) => Promise<void>): void {
   const command = program.command("generate").description("make pictures from a prompt");
+  addDrawingOptions(command)
+    .addHelpText(
+      "after",
+      `${methodHelp()}
+
+Example:
+  tiller generate --model ./sd15 --adapter cat.safetensors:0.9 --prompt "a sks cat in the snow" \\
+                  --omega 0.3 --seed 7 --count 4
+  tiller generate --from tiller-out/tiller-7-pg-w0.6.png --omega 0.3
+  tiller generate --image photo.jpg --mask mask.png --prompt "a red hat"`,
+    )
+    .action((options: GenerateOptions) => act(withEveryThird(options)));
+}
+
+/** The options of commands that draw one request. */
+export function addDrawingOptions(command: Command): Command {
   addPictureOptions(command).option(
     "--guidance <method>",
     `${guidanceNames.join(", ")}; default: pg with an adapter, else cfg`,
@@ -65,22 +81,11 @@ export function addGenerate(program: Command, act: (options: GenerateOptions) =>
     .option("--preview <n>", "also write a preview every n steps, to previews/", (text) =>
       parseWhole("--preview", text, 1),
     );
-  addCommonOptions(command)
-    .addHelpText(
-      "after",
-      `${methodHelp()}
-
-Example:
-  tiller generate --model ./sd15 --adapter cat.safetensors:0.9 --prompt "a sks cat in the snow" \\
-                  --omega 0.3 --seed 7 --count 4
-  tiller generate --from tiller-out/tiller-7-pg-w0.6.png --omega 0.3
-  tiller generate --image photo.jpg --mask mask.png --prompt "a red hat"`,
-    )
-    .action((options: GenerateOptions) => act(withEveryThird(options)));
+  return addCommonOptions(command);
 }
 
 /** @throws TillerError if one of the options that it stands for is also given. */
-function withEveryThird({ everyThird: asked, ...options }: GenerateOptions): GenerateOptions {
+export function withEveryThird({ everyThird: asked, ...options }: GenerateOptions): GenerateOptions {
   if (!asked) return options;
   for (const name of Object.keys(everyThird) as (keyof typeof everyThird)[]) {
     if (options[name] !== undefined) {
@@ -90,7 +95,13 @@ function withEveryThird({ everyThird: asked, ...options }: GenerateOptions): Gen
   return { ...options, ...everyThird };
 }
 
-export async function generate(options: GenerateOptions, world: World, output: Output): Promise<void> {
+/** @param check Refuses a model that the command is not for. */
+export async function generate(
+  options: GenerateOptions,
+  world: World,
+  output: Output,
+  check: (pipeline: LoadedPipeline, model: string) => void = () => {},
+): Promise<void> {
   const began = performance.now();
   const recipe = await recipeFrom(options);
   const { guidance, sampler, steps, seed, strength } = options;
@@ -106,6 +117,7 @@ export async function generate(options: GenerateOptions, world: World, output: O
   const { width, height, count } = given;
   const drawing = { width, height, count, guidance: given.guidance };
   await withPipeline(choice, options, world, output, drawing, async (pipeline) => {
+    check(pipeline, choice.model);
     const request = completed(given, pipeline.defaults);
     warnOfIdle(options, [request.guidance], output);
     const pace = drawingPace(stepsOf(request) * request.count);

@@ -8,6 +8,7 @@ import { cost } from "./cost.ts";
 import { addCuda, cuda } from "./cuda.ts";
 import { addDemo, demo } from "./demo.ts";
 import { addDoctor, doctor } from "./doctor.ts";
+import { addEdit, edit } from "./edit.ts";
 import { refuseEmpty } from "./empty-values.ts";
 import { addEval, evaluate } from "./eval.ts";
 import { findings } from "./findings.ts";
@@ -74,6 +75,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
     );
   addDemo(program, (concept, options) => acting(() => demo(concept, options, world, output)));
   addGenerate(program, (options) => acting(() => generate(options, world, output)));
+  addEdit(program, (options) => acting(() => edit(options, world, output)));
   addSweep(program, (options) => acting(() => sweep(options, world, output)));
   addTrain(program, (method, options) => acting(() => train(method, options, world, output)));
   addTune(program, (options) => acting(() => tune(options, world, output)));
@@ -147,6 +149,7 @@ function callMessage({ message }: CommanderError, argv: readonly string[]): stri
     [
       "demo",
       "generate",
+      "edit",
       "sweep",
       "train",
       "eval",

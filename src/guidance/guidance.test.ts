@@ -19,9 +19,10 @@ import {
 const settings = { scale: 7.5, omega: 0.6, agScale: 2 };
 
 /** Arbitrary predictions, so that no two rows can be mistaken for each other. */
-const patternless = ({ text, strength, textStrength = strength }: Row): number =>
+const patternless = ({ text, strength, textStrength = strength, picture }: Row): number =>
   ({ cond: 1.37, null: -2.21, agnostic: 0.53, plain: 0.88 })[text] * Math.cos(1 + textStrength) +
-  0.71 * strength * strength;
+  0.71 * strength * strength +
+  (picture === "none" ? 0.39 : 0);
 
 /** A network linear in its parameters: what it predicts for a row is a number. */
 const ends = { cond: [3, 5], null: [-2, 1], agnostic: [0.5, 2], plain: [2.5, 4] } as const;
@@ -51,6 +52,8 @@ test.each([
   ["cfg++", 2],
   ["pg++", 2],
   ["style", 3],
+  ["cfg-edit", 3],
+  ["pg-edit", 3],
 ] as const)("%s evaluates %i rows", (name, rows) => {
   expect(guide(name, {}).rows).toHaveLength(rows);
 });
@@ -71,6 +74,8 @@ test.each([
   ["cfg++", 31],
   ["pg++", 38.8],
   ["style", 39.25], // -2 + 7.5 (2.5 + 2) + 3 (5 - 2.5)
+  ["cfg-edit", 31], // 1 + 1.5 (1 - 1) + 7.5 (5 - 1): this network does not depend on the picture
+  ["pg-edit", 31.6], // -0.2 + 1.5 (1 + 0.2) + 7.5 (5 - 1)
 ] as const)("%s of a linear network is its formula's %d", (name, value) => {
   expect(output(name)).toBeCloseTo(value, 4);
 });
@@ -131,6 +136,10 @@ describe("each method is its formula", () => {
   const [s, a, w, l] = [4.3, 2.7, 0.35, 0.45];
   const S = e(0, "plain");
   const W = e(w, "null");
+  // Without the picture: the editing model, and the weak one.
+  const [i, U, U0] = [1.9, ...[1, w].map((strength) => patternless({ strength, text: "null", picture: "none" }))] as [
+    ...[number, number, number],
+  ];
   // The weak models with the fine-tuned text encoder's null text.
   const [T, T0] = [e(w, "null", 1), e(0, "null", 1)];
   const E = (strength: number) => e(strength, "null") + s * (e(strength, "cond") - e(strength, "null"));
@@ -153,6 +162,9 @@ describe("each method is its formula", () => {
     ["sag-additive", { sagScale: 0.4 }, N + s * (A - N) + 0.4 * (C0 - A)],
     ["autolora", { nullText: "strong" }, (1 - a) * (T0 + s * (P - T0)) + a * E(1)],
     ["pg", {}, W + s * (A - W)],
+    ["cfg-edit", { imageScale: i }, U + i * (N - U) + s * (A - N)],
+    ["pg-edit", { imageScale: i }, U0 + i * (N - U0) + s * (A - N)],
+    ["pg-edit", { imageScale: i, weakRows: "null" }, U0 + i * (W - U0) + s * (A - W)],
     ["pg", { nullText: "strong" }, T + s * (A - T)],
     ["output-interpolation", {}, A + (s - 1) * (w * (A - N) + (1 - w) * (A - e(0, "null")))],
     ["output-interpolation", { nullText: "strong" }, A + (s - 1) * (w * (A - N) + (1 - w) * (A - T0))],

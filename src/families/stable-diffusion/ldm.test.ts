@@ -118,10 +118,16 @@ test("an inpainting checkpoint has a U-Net of nine input channels", async () => 
   expect(unet.config).toMatchObject({ in_channels: 9, out_channels: 4 });
 });
 
+test("an InstructPix2Pix file has eight input channels, and is sampled from the last timestep", async () => {
+  const first = "model.diffusion_model.input_blocks.0.0.weight";
+  const model = await splitLdm(checkpoint({ ...fixtures.sd1.ldm, [first]: [32, 8, 3, 3] }), "edits.safetensors");
+  expect(model.components.get("unet")!.config).toMatchObject({ in_channels: 8, out_channels: 4 });
+  expect(model.scheduler.timestep_spacing).toBe("linspace");
+});
+
 describe("a file that is not an SD 1 or 2 text-to-image checkpoint is refused, naming what it is", () => {
   const first = "model.diffusion_model.input_blocks.0.0.weight";
   const cases: [what: string, change: (shapes: Record<string, number[]>) => Record<string, number[]>][] = [
-    ["an InstructPix2Pix editing model", (s) => ({ ...s, [first]: [32, 8, 3, 3] })],
     ["a depth-to-image model", (s) => ({ ...s, [first]: [32, 5, 3, 3] })],
     ["an upscaler", (s) => ({ ...s, [first]: [32, 7, 3, 3] })],
     ["a Stable Diffusion XL checkpoint", (s) => ({ ...s, "conditioner.embedders.1.model.ln_final.weight": [1280] })],

@@ -76,7 +76,7 @@ export const requestErrors = rows({
   "guidance-unsuited": {
     kind: "usage",
     what: "The guidance method is not defined for the model.",
-    why: "Subject-agnostic guidance needs learned tokens, which language models as text encoders (SANA's) do not take.",
+    why: "Subject-agnostic guidance needs learned tokens, which language models as text encoders (SANA's) do not take; editing models need a method with an image scale, and only they do.",
     fix: "Choose another `--guidance`; the message suggests some.",
   },
   "learned-token-missing": {

@@ -200,7 +200,7 @@ export function Compare() {
         )}
         <fieldset>
           <legend>Methods</legend>
-          {methods.map(({ name, label, help }) => (
+          {methods.filter(drawsFromText).map(({ name, label, help }) => (
             <label key={name} className="check" title={`${label}: ${help}`}>
               <input
                 type="checkbox"
@@ -335,3 +335,6 @@ export function Compare() {
     </div>
   );
 }
+
+/** Methods for models that edit a picture compare nothing here: a comparison starts from texts. */
+const drawsFromText = ({ needs }: { readonly needs: readonly string[] }): boolean => !needs.includes("editing");

@@ -64,7 +64,7 @@ async function expectWhole(
   expect(table.rows.map((row) => columns.slice(0, 2).map((column) => row[column]!.text))).toEqual(rows);
   for (const row of table.rows) for (const column of columns) expect(row[column]!.text).not.toBe("");
   const differences = table.rows.map((row) => row[columns.at(-1)! + 1]!.text);
-  expect(differences.map((text) => text === "")).toEqual(rows.map(([, guidance]) => guidance === "cfg"));
+  expect(differences.map((text) => text === "")).toEqual(rows.map(([, guidance]) => guidance!.startsWith("cfg")));
   expect(results.pairs).toHaveLength(1);
   const told = { title: experiment.name, lead: "", commands: [] };
   const page = await readFile(await writeReport(results, out, told), "utf8");
@@ -131,6 +131,33 @@ test("PairCustom: DreamSim of style adapters to their style's picture, each with
   // The two styles' words differ, so no picture serves both.
   expect(new Set(drawn.map(({ folder }) => folder)).size).toBe(pictures);
   expect(page).toContain("DreamSim with the subject's pictures");
+});
+
+test("InstructPix2Pix: edits by captions, their distance from the picture, and the pre-trained model as the weak one", async () => {
+  const base = fixture("pipelines/sd15");
+  const model = join(folder, "editing");
+  for (const part of ["vae", "text_encoder", "tokenizer"])
+    await cp(join(base, part), join(model, part), { recursive: true });
+  await cp(fixture("editing/model"), model, { recursive: true });
+  const images = join(folder, "edited");
+  await mkdir(images);
+  await copyFile(fixture("encoders/pictures/2-dog.png"), join(images, "dog.png"));
+  await writeFile(join(images, "dog.txt"), "make it snow");
+  const encoders = { clip: fixture("encoders/clip"), dino: fixture("encoders/vit"), dreamsim };
+  const experiment = await tiny("sd15-edit", { model, base, edits: { images }, encoders });
+  const forecast = await forecastOf(experiment, { folder: join(folder, "none"), device: "cpu" });
+  expect(forecast.pictures).toBe(2);
+  const { results, page, out } = await expectWhole(
+    experiment,
+    ["fine-tuning", "guidance", "DINO", "CLIP-I", "CLIP-T", "DreamSim"],
+    [
+      ["none", "cfg-edit"],
+      ["none", "pg-edit 0"],
+    ],
+  );
+  expect(page).toContain("reference pictures");
+  const [cfg, pg] = results.arms.map(({ prompts: [first] }) => join(out, first!.folder, `${first!.seeds[0]}.png`));
+  expect((await readFile(cfg!)).equals(await readFile(pg!))).toBe(false);
 });
 
 test("edits: each picture is measured against itself, by its caption or by every instruction", async () => {

@@ -22,7 +22,7 @@ beforeAll(async () => {
   adapter = join(folder, "data", "adapters", "cat.safetensors");
   // ClassDiffusion's omega is 0, which no other default is.
   const vectors = new Map([["<cat>", [new Float32Array(160)]]]);
-  await writeEmbeddings(adapter, vectors, "learned_embeds", madeBy("class-diffusion", {}));
+  await writeEmbeddings(adapter, vectors, madeBy("class-diffusion", {}));
 });
 afterAll(async () => {
   await studio.close();

@@ -416,7 +416,7 @@ async function embedding(name: string, token: string): Promise<string> {
     .get("text_encoder")!
     .weights.get("text_model.embeddings.token_embedding.weight")!;
   const file = await newFile(`${name}.safetensors`);
-  await writeEmbeddings(file, new Map([[token, [new Float32Array(table.shape[1]!)]]]), "learned_embeds");
+  await writeEmbeddings(file, new Map([[token, [new Float32Array(table.shape[1]!)]]]));
   return file;
 }
 

@@ -20,7 +20,16 @@ export const bare = (name: string): string => name.slice(name.indexOf(":") + 1);
 /** Defines the tests of a fixture, which `open` opens anew for each. */
 export function followsPyTorch(
   open: () => Promise<TrainingFixture>,
-  { learningRate, weightDecay }: { readonly learningRate: number; readonly weightDecay: number },
+  {
+    learningRate,
+    weightDecay,
+    named = bare,
+  }: {
+    readonly learningRate: number;
+    readonly weightDecay: number;
+    /** A trained value's name in the fixture. */
+    readonly named?: (name: string) => string;
+  },
 ): void {
   test("has PyTorch's loss and gradients, within 1e-3", async () => {
     const { tensor, values, objective } = await open();
@@ -28,7 +37,7 @@ export function followsPyTorch(
     expect(Math.abs(loss / (await tensor("losses")).data[0]! - 1)).toBeLessThan(1e-5);
     expect([...gradients.keys()].sort()).toEqual([...values.keys()].sort());
     for (const [name, data] of gradients) {
-      const expected = await tensor(`gradient ${bare(name)}`);
+      const expected = await tensor(`gradient ${named(name)}`);
       expect(relativeError({ shape: expected.shape, data }, expected), name).toBeLessThan(1e-3);
     }
     const norm = (await tensor("norm")).data[0]!;
@@ -52,7 +61,7 @@ export function followsPyTorch(
     const expected = (await tensor("losses")).data;
     for (const [i, loss] of losses.entries()) expect(Math.abs(loss / expected[i]! - 1)).toBeLessThan(1e-3);
     for (const [name, found] of values) {
-      expect(relativeError(found, await tensor(`final ${bare(name)}`)), name).toBeLessThan(1e-3);
+      expect(relativeError(found, await tensor(`final ${named(name)}`)), name).toBeLessThan(1e-3);
     }
   });
 }

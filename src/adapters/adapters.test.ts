@@ -533,9 +533,9 @@ describe("written", () => {
     expect((await readAdapter(file, base)).full.get("unet")!.get(module)).toEqual(matrix);
     const vectors = [numbers([32], 1).data, numbers([32], 2).data];
     const token = join(folder, "token.safetensors");
-    await writeEmbeddings(token, new Map([["<cat>", vectors]]), "learned_embeds");
+    await writeEmbeddings(token, new Map([["<cat>", vectors]]));
     expect((await readAdapter(token, base)).tokens.get("text_encoder")).toEqual(new Map([["<cat>", vectors]]));
-    await writeEmbeddings(token, new Map([["<cat>", vectors]]), "clip_l");
+    await writeEmbeddings(token, new Map([["clip_l", vectors]]));
     expect((await readAdapter(token, base)).tokens.get("text_encoder")).toEqual(
       new Map([
         ["<s0>", [vectors[0]]],

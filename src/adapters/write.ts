@@ -73,25 +73,20 @@ export async function writeCustomDiffusion(
 }
 
 /**
- * Writes learned tokens as `{ "<cat>": [n, width] }`, like Diffusers' textual inversion, or all vectors in order under
- * `clip_l`, like its advanced scripts.
+ * Writes embeddings [n, width] by key: a token, as `{ "<cat>": … }` of Diffusers' textual inversion; or a text encoder's key,
+ * `clip_l` or `clip_g`, for all vectors in order, as Diffusers' advanced scripts do.
  */
 export async function writeEmbeddings(
   file: string,
-  tokens: ReadonlyMap<string, readonly Float32Array[]>,
-  form: "learned_embeds" | "clip_l",
+  embeddings: ReadonlyMap<string, readonly Float32Array[]>,
   metadata: Metadata = {},
 ): Promise<void> {
-  const stacked = (name: string, vectors: readonly Float32Array[]): TensorData => {
+  const tensors = [...embeddings].map(([name, vectors]): TensorData => {
     const width = vectors[0]!.length;
     const data = new Float32Array(vectors.length * width);
     for (const [i, vector] of vectors.entries()) data.set(vector, i * width);
     return tensorOf(name, { shape: [vectors.length, width], data });
-  };
-  const tensors =
-    form === "clip_l"
-      ? [stacked("clip_l", [...tokens.values()].flat())]
-      : [...tokens].map(([token, vectors]) => stacked(token, vectors));
+  });
   await writeSafetensors(file, tensors, { ...metadata, format: "pt" });
 }
 

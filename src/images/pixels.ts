@@ -10,6 +10,14 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
+/** A square cut from a resized picture. */
+export interface Square extends Pixels {
+  /** The whole picture's size in its file, upright. */
+  readonly original: { readonly width: number; readonly height: number };
+  /** Where the square was cut, in pixels after resizing. */
+  readonly crop: { readonly left: number; readonly top: number };
+}
+
 /** Whether a value is a picture in memory, with as many bytes as its size needs. */
 export function isPixels(value: unknown): value is Pixels {
   const { width, height, data } = (value ?? {}) as Partial<Pixels>;

@@ -55,7 +55,7 @@ describe("a model's defaults, without loading it", () => {
   test("come from its tiller.json, else from its family, and depend on its adapters' methods", async () => {
     const file = join(folder, "cat.safetensors");
     const vectors = new Map([["<cat>", [new Float32Array(4)]]]);
-    await writeEmbeddings(file, vectors, "learned_embeds", madeBy("class-diffusion", {}));
+    await writeEmbeddings(file, vectors, madeBy("class-diffusion", {}));
     const own = (await openModel("dinghy")).defaults;
     const { scale, steps } = own;
     expect([own.guidance, own.sampler]).toEqual(["cfg", "ddim"]);

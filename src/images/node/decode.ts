@@ -5,7 +5,7 @@ import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
 import { decodeBmp } from "../bmp.ts";
 import { isBmp, refuseOtherKinds } from "../kinds.ts";
-import type { Pixels } from "../pixels.ts";
+import type { Pixels, Square } from "../pixels.ts";
 import { coverSize } from "../resample.ts";
 
 /** The longest side that is read, in pixels; anything longer is an attack or a mistake. */
@@ -41,25 +41,22 @@ export const readPixels = (file: string): Promise<Pixels> =>
  *
  * @throws TillerError naming the file if it cannot be decoded.
  */
-export const decodeCovering = (file: string, bytes: Uint8Array, size: number): Promise<Pixels> =>
+export const decodeCovering = (file: string, bytes: Uint8Array, size: number): Promise<Square> =>
   decoding(file, bytes, async () => {
     const picture = await openPicture(bytes, largestSide ** 2);
     const { width, height, orientation = 1 } = await picture.metadata();
     if (Math.max(width, height) > largestSide) throw new Error(`it is ${width} pixels wide and ${height} high`);
-    const scaled = coverSize(orientation >= 5 ? { width: height, height: width } : { width, height }, size);
+    const original = orientation >= 5 ? { width: height, height: width } : { width, height };
+    const scaled = coverSize(original, size);
+    const crop = { left: roundHalfEven((scaled.width - size) / 2), top: roundHalfEven((scaled.height - size) / 2) };
     const cut = upright(picture)
       .resize({ ...scaled, fit: "fill", kernel: "linear", fastShrinkOnLoad: false })
-      .extract({
-        left: roundHalfEven((scaled.width - size) / 2),
-        top: roundHalfEven((scaled.height - size) / 2),
-        width: size,
-        height: size,
-      });
-    return pixelsOf(cut);
+      .extract({ ...crop, width: size, height: size });
+    return { ...(await pixelsOf(cut)), original, crop };
   });
 
 /** @throws TillerError naming the file if its format is not supported, or `decode` fails. */
-async function decoding(file: string, bytes: Uint8Array, decode: () => Promise<Pixels>): Promise<Pixels> {
+async function decoding<P extends Pixels>(file: string, bytes: Uint8Array, decode: () => Promise<P>): Promise<P> {
   refuseOtherKinds(file, bytes);
   try {
     return await decode();

@@ -36,7 +36,7 @@ async function decoded(file: string, bytes: Uint8Array): Promise<Pixels> {
 }
 
 /** The same, with the shorter side resized to `size` (bilinear, like PIL) and the centre cropped. */
-export async function decodeCovering(file: string, bytes: Uint8Array, size: number): Promise<Pixels> {
+export async function decodeCovering(file: string, bytes: Uint8Array, size: number): Promise<Square> {
   const whole = await decoded(file, bytes);
   const { width, height, data } = resized(whole, coverSize(whole, size), "bilinear");
   const [left, top] = [roundHalfEven((width - size) / 2), roundHalfEven((height - size) / 2)];
@@ -45,7 +45,8 @@ export async function decodeCovering(file: string, bytes: Uint8Array, size: numb
     const from = 3 * ((top + y) * width + left);
     cut.set(data.subarray(from, from + 3 * size), 3 * y * size);
   }
-  return { width: size, height: size, data: cut };
+  const original = { width: whole.width, height: whole.height };
+  return { width: size, height: size, data: cut, original, crop: { left, top } };
 }
 
 /** A PNG file. */

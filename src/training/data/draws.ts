@@ -12,6 +12,8 @@ import { dataOrder } from "./data-order.ts";
 /** A picture that is decoded when needed. */
 export interface SourcePicture {
   readonly planes: () => Promise<Planes>;
+  /** What the denoiser is told about sizes, if the family has it: numbers by input. */
+  readonly conditions?: Sample["conditions"];
   readonly prompt: string;
   /** How often it is drawn per epoch; 1 by default. */
   readonly repeats?: number;
@@ -79,7 +81,7 @@ export async function* prepareDraws(
     const { purpose, pictures, flip, augmentation } = source;
     const random = randomStream(seed, purpose, number);
     const index = order(number);
-    const { prompt } = pictures[index]!;
+    const { prompt, conditions } = pictures[index]!;
     const flipped = flip && random.uniform() < 0.5;
     const timestep = noising.timestepAt(random.integer(noising.timesteps));
     const planes = augmentation ? await planesOf(purpose, index, pictures[index]!) : undefined;
@@ -99,6 +101,7 @@ export async function* prepareDraws(
       timestep,
       weights: changed.mask ? changed.mask.map((m) => m * one) : new Float32Array(pixels).fill(one),
       text: text(changed.words + prompt),
+      ...(conditions && { conditions }),
     };
   };
 

@@ -7,7 +7,7 @@ import { TillerError } from "../../errors/index.ts";
 import { captionBytes, captionIn } from "../../images/captions.ts";
 import { firstFrames, leftOutWarnings, pictureFolder } from "../../images/folder.ts";
 import { hasMoreFrames } from "../../images/kinds.ts";
-import { type Planes, planesOf } from "../../images/pixels.ts";
+import { type Planes, planesOf, type Square } from "../../images/pixels.ts";
 import { recipeIn } from "../../recipe/read-recipe.ts";
 
 export interface TrainingPicture {
@@ -16,6 +16,8 @@ export interface TrainingPicture {
   readonly file: string;
   /** Decodes the picture again, since thousands would not fit into memory. @throws TillerError if it has changed. */
   readonly planes: () => Promise<Planes>;
+  /** The file's size, upright, and where the square was cut from it after resizing. */
+  readonly sizes: Pick<Square, "original" | "crop">;
   /** How often it is shown relative to the others. */
   readonly repeats: number;
   /** The caption beside the picture, or from its folder's name. */
@@ -54,7 +56,7 @@ export async function readPictures(
     const bytes = await bytesOfFile(file);
     hash.update(name);
     hashBytes(hash, bytes);
-    await decodeCovering(file, bytes, size);
+    const { original, crop } = await decodeCovering(file, bytes, size);
     if (hasMoreFrames(bytes)) moving.push(name);
     const drawnAs = file.endsWith(".png") ? (await recipeIn(sourceOf(file, bytes)))?.request.prompt : undefined;
     let caption: string | undefined;
@@ -71,7 +73,7 @@ export async function readPictures(
         throw new TillerError("file-changed", `${file} changed during training: start again.`, { paths: [file] });
       return planesOf((await decodeCovering(file, again, size)).data, size);
     };
-    pictures.push({ name, file, planes, repeats, caption, drawnAs });
+    pictures.push({ name, file, planes, sizes: { original, crop }, repeats, caption, drawnAs });
   }
   const warnings = [...leftOutWarnings(found.leftOut), ...firstFrames(moving), ...found.notes];
   return { pictures, identity: await hash.digest(), warnings };

@@ -27,6 +27,8 @@ export interface Sample {
   readonly weights: Float32Array;
   /** Tokens if the text side is trained, else the text networks' outputs. */
   readonly text: Tokens | EncodedText;
+  /** What the denoiser takes beside the text, by input; for families with conditions. */
+  readonly conditions?: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface Terms {
@@ -101,6 +103,7 @@ export async function compileTerms(
           samples.map((s) => s.timestep),
         ),
         ...among(denoiser, text),
+        ...conditionsOf(samples),
         ...strengths(denoiser, batch),
       });
     },
@@ -120,6 +123,19 @@ export async function compileTerms(
 /** Each output of the text networks, one row a text. */
 function stackedTexts(texts: readonly EncodedText[]): Record<string, Tensor> {
   return Object.fromEntries(Object.keys(texts[0]!).map((name) => [name, stackRows(texts.map((text) => text[name]!))]));
+}
+
+/** The conditions' inputs, one row a picture. */
+function conditionsOf(samples: readonly Sample[]): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(samples[0]!.conditions ?? {}).map(([name, { length }]) => [
+      name,
+      float32(
+        [samples.length, length],
+        samples.flatMap(({ conditions }) => [...conditions![name]!]),
+      ),
+    ]),
+  );
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

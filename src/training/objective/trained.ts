@@ -22,9 +22,12 @@ export interface Trained {
 export const trainsText = ({ text }: Pick<Model, "text">, { lowRank, vectors }: Trained): boolean =>
   vectors > 0 || text.embeddings.some(({ component }) => (lowRank.get(component)?.size ?? 0) > 0);
 
-/** The modules of a component that LoRA trains, as in Diffusers' scripts. */
-export const projections = ({ components, adapters }: Model, component: string): Set<string> =>
-  modulesMatching(components.get(component)!.weights.keys(), adapters.trained[component]!);
+/** The modules of a component that LoRA trains, as in Diffusers' scripts, without those that nothing depends on. */
+export function projections({ components, adapters }: Model, component: string): Set<string> {
+  const idle = adapters.idle?.[component];
+  const paths = modulesMatching(components.get(component)!.weights.keys(), adapters.trained[component]!);
+  return new Set([...paths].filter((path) => !idle?.test(`${path}.`)));
+}
 
 const modulesMatching = (keys: Iterable<string>, pattern: RegExp): Set<string> =>
   new Set(

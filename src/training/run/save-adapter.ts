@@ -11,7 +11,7 @@ import { factorsOf, type Trained } from "../objective/trained.ts";
 export interface SavedAdapter {
   /** To be loaded together: by `Pipeline.load`, or `--adapter` for each. */
   readonly adapters: readonly string[];
-  /** The embeddings again, in the format of Diffusers' advanced scripts. */
+  /** The embeddings again, in the format of Diffusers' advanced scripts; with several text encoders there is no other format. */
   readonly copies: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export interface SavedAdapter {
 export async function saveAdapter(
   out: string,
   trained: Trained,
-  [table]: readonly EmbeddingTable[],
+  tables: readonly EmbeddingTable[],
   values: ReadonlyMap<string, Tensor>,
   token: string,
   metadata: Readonly<Record<string, string>>,
@@ -47,21 +47,28 @@ export async function saveAdapter(
     );
     adapters.push(out);
   }
-  if (table && trained.vectors > 0) {
-    const { shape, data } = values.get(table.input)!;
-    const width = shape[1]!;
-    const vectors = Array.from({ length: shape[0]! }, (_, i) =>
-      (data as Float32Array).subarray(i * width, (i + 1) * width),
-    );
-    const tokens = new Map([[token, vectors]]);
+  if (tables.length > 0 && trained.vectors > 0) {
     const stem = out.slice(0, -".safetensors".length);
     const file = adapters.length === 0 ? out : `${stem}-embedding.safetensors`;
-    await writeEmbeddings(file, tokens, "learned_embeds", metadata);
+    const byEncoder = new Map(tables.map(({ fileKey, input }) => [fileKey, rowsOf(values.get(input)!)]));
+    const [only, another] = byEncoder.values();
     adapters.push(file);
-    await writeEmbeddings(`${stem}-clip_l.safetensors`, tokens, "clip_l", metadata);
-    copies.push(`${stem}-clip_l.safetensors`);
+    if (another) {
+      // The form for several text encoders; the token is in the metadata.
+      await writeEmbeddings(file, byEncoder, metadata);
+    } else {
+      await writeEmbeddings(file, new Map([[token, only!]]), metadata);
+      const [key] = byEncoder.keys();
+      await writeEmbeddings(`${stem}-${key}.safetensors`, byEncoder, metadata);
+      copies.push(`${stem}-${key}.safetensors`);
+    }
   }
   return { adapters, copies };
+}
+
+function rowsOf({ shape, data }: Tensor): Float32Array[] {
+  const [count, width] = shape as [number, number];
+  return Array.from({ length: count }, (_, i) => (data as Float32Array).subarray(i * width, (i + 1) * width));
 }
 
 function refuseDiverged(lowRank: ByComponent<ReadonlyMap<string, LowRank>>, values: ReadonlyMap<string, Tensor>): void {

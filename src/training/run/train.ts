@@ -24,7 +24,7 @@ import { refuseNotFinite } from "../../weights/refuse-not-finite.ts";
 import { makeClassPictures, quickDrawing, strangeClassPicture } from "../data/class-pictures.ts";
 import type { Source } from "../data/draws.ts";
 import { keptPictures } from "../data/kept-pictures.ts";
-import { readPictures } from "../data/pictures.ts";
+import { readPictures, type TrainingPicture } from "../data/pictures.ts";
 import { textsWithoutToken } from "../data/texts-without-token.ts";
 import { type TrainingMethodName, trainingMethods } from "../methods/index.ts";
 import { initialEmbeddings } from "../objective/learned-token.ts";
@@ -322,8 +322,9 @@ async function* learn(
     const sources: Source[] = [
       {
         purpose: "subject",
-        pictures: pictures.map(({ planes, caption, repeats }) => ({
+        pictures: pictures.map(({ planes, sizes, caption, repeats }) => ({
           planes,
+          conditions: conditionsOf(model, sizes, resolution),
           prompt: caption ?? settings.prompt,
           repeats,
         })),
@@ -334,8 +335,9 @@ async function* learn(
         ? [
             {
               purpose: "class" as const,
-              pictures: classPictures.map(({ planes, caption, repeats }) => ({
+              pictures: classPictures.map(({ planes, sizes, caption, repeats }) => ({
                 planes,
+                conditions: conditionsOf(model, sizes, resolution),
                 prompt: caption ?? settings.classPrompt,
                 repeats,
               })),
@@ -427,6 +429,10 @@ const doing = (what: string, share: number | undefined, pace: Pace): TrainingEve
   share,
   pace,
 });
+
+/** What the denoiser is told of a picture: the file's size, where the square was cut, and the square's side. */
+const conditionsOf = ({ denoiser }: Model, { original, crop }: TrainingPicture["sizes"], side: number) =>
+  denoiser.conditions?.({ width: side, height: side, originalSize: original, crop }, "cond");
 
 /** @throws TillerError if the model does not support a training option. */
 function refuseUnsuited({ recipe, vectors, textEncoder, snrGamma }: TrainingSettings, model: Model): void {

@@ -3,7 +3,7 @@ import { withSource } from "#bytes";
 import { TillerError } from "../../errors/index.ts";
 import { roundHalfEven } from "../../rounding.ts";
 import { refuseOtherKinds } from "../kinds.ts";
-import type { Pixels } from "../pixels.ts";
+import type { Pixels, Square } from "../pixels.ts";
 import { coverSize, resized } from "../resample.ts";
 
 /**

@@ -127,8 +127,8 @@ export interface Client {
   models(): Promise<{ name: string }[]>;
   /** The adapters, by name. */
   adapters(): Promise<{ name: string }[]>;
-  /** The defaults of picture requests for a model; for the default model if none is named. */
-  defaults(of?: { readonly model?: string; readonly adapter?: string }): Promise<Defaults>;
+  /** The defaults of picture requests for a model, with an adapter or a base; for the default model if none is named. */
+  defaults(of?: { readonly model?: string; readonly base?: string; readonly adapter?: string }): Promise<Defaults>;
   /** The guidance methods. */
   guidanceMethods(): Promise<GuidanceMethod[]>;
   /** The samplers. */

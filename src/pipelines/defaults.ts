@@ -24,6 +24,7 @@ export function defaultsWith(
  * A model's defaults for requests, without loading it.
  *
  * @param adapters Files of adapters.
+ * @param options How to open it; a `base` counts as an adapter does.
  * @returns Undefined for a hub model that has not been downloaded.
  * @throws TillerError if the model or an adapter cannot be opened.
  */
@@ -33,7 +34,7 @@ export async function defaultsOf(
   options: OpenModelOptions = {},
 ): Promise<ModelDefaults | undefined> {
   const opened = await openModelHere(model, options);
-  return opened && defaultsWith(opened.defaults, await trainedBy(adapters));
+  return opened && defaultsWith(opened.defaults, await trainedBy(adapters), options.base !== undefined);
 }
 
 /** The training methods that adapters' files name. */

@@ -32,6 +32,7 @@ export async function accept(request: JobRequest, door: Door, form?: Form): Prom
     const { seed, prior = true, priorCount = trainingRequestSchema.shape.priorCount.parse(undefined) } = request;
     if (prior) refuseInexactSeeds({ seed, count: priorCount });
   } else {
+    if (request.base !== undefined) models.get(request.base);
     for (const { name } of request.adapters) data.adapter(name);
     const requests = requestsOf(request);
     for (const one of requests) refuseInexactSeeds(one);

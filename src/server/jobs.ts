@@ -54,6 +54,8 @@ export const picturesSchema = z.strictObject({
   kind: z.literal("pictures").default("pictures"),
   /** One of the server's models; its first by default. */
   model: z.string().optional(),
+  /** One of the server's models: the pre-trained model that `model` was fine-tuned from, which guidance weakens towards. */
+  base: z.string().optional(),
   /** Adapters of the server to use. */
   adapters: z.array(adapterSchema).max(8).default([]),
   /** Number type of matrix products; by default the server's. */

@@ -30,6 +30,7 @@ const bodySchema = z.looseObject({
   sampler: shape.sampler.optional(),
   negative: shape.negative,
   precision: precisionSchema,
+  base: picturesSchema.shape.base,
   adapters: picturesSchema.shape.adapters.optional(),
 });
 
@@ -42,7 +43,7 @@ const answerSchema = z.object({
 
 /** Draws what a request of OpenAI's asks for, and answers as OpenAI does. */
 async function drawn(c: Context, services: Services, given: Given, from: Record<string, unknown> = {}) {
-  const { prompt, model, n, size, response_format, precision, adapters, ...rest } = given;
+  const { prompt, model, n, size, response_format, precision, base, adapters, ...rest } = given;
   const [width, height] = size && size !== "auto" ? size.split("x").map(Number) : [];
   const { guidance, steps, negative, sampler } = rest;
   // Without a seed every call gives a different picture, as clients of this API expect.
@@ -50,6 +51,7 @@ async function drawn(c: Context, services: Services, given: Given, from: Record<
   const settings = { guidance, ...settingsIn(rest), steps, negative, sampler };
   const request = {
     model: services.models.list.some(({ name }) => name === model) ? model : undefined,
+    base,
     precision,
     adapters: adapters ?? [],
     request: { prompt, ...settings, seed, count: n ?? 1, ...(width !== undefined && { width, height }), ...from },
@@ -69,7 +71,7 @@ const generations: Route = {
   method: "post",
   path: "/v1/images/generations",
   summary:
-    "Generates pictures with OpenAI's API; guidance and its settings, steps, seed, sampler, precision and adapters are additional fields",
+    "Generates pictures with OpenAI's API; guidance and its settings, steps, seed, sampler, precision, base and adapters are additional fields",
   body: bodySchema,
   answer: answerSchema,
   handle: (c, services, body) => drawn(c, services, body as Given),
@@ -81,13 +83,23 @@ const editSchema = bodySchema.extend({
 });
 
 /** Fields of a form that are texts even if they look like numbers. */
-const texts = new Set(["prompt", "negative", "model", "size", "response_format", "guidance", "sampler", "precision"]);
+const texts = new Set([
+  "prompt",
+  "negative",
+  "model",
+  "base",
+  "size",
+  "response_format",
+  "guidance",
+  "sampler",
+  "precision",
+]);
 
 const edits: Route = {
   method: "post",
   path: "/v1/images/edits",
   summary:
-    "Generates pictures from a picture with OpenAI's API; the mask's transparent part is repainted, or its white part if nothing is transparent; strength and the fields of generations are additional fields",
+    "Generates pictures from a picture with OpenAI's API; the mask's transparent part is repainted, or its white part if nothing is transparent; a model for editing changes the picture by the prompt, without a mask; strength and the fields of generations are additional fields",
   takes: "multipart/form-data",
   form: {
     type: "object",

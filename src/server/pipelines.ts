@@ -2,9 +2,9 @@
 import { type AdapterStrength, type DeviceName, type LoadOptions, Pipeline, type PrecisionName } from "../index.ts";
 
 export interface Pipelines {
-  /** The pipeline for a model with these adapters, in this precision. */
+  /** The pipeline for a model, and for its base if there is one, with these adapters, in this precision. */
   get(
-    model: string,
+    models: { readonly model: string; readonly base: string | undefined },
     adapters: readonly { file: string; strength: AdapterStrength }[],
     precision: PrecisionName | undefined,
     /** What is drawn, to plan memory for, and who is told the plan if the model has to be loaded. */
@@ -23,12 +23,12 @@ export function keepPipelines(options: { device?: DeviceName | undefined; thread
     await old?.pipeline.close();
   };
   return {
-    async get(model, adapters, precision, job, signal) {
+    async get({ model, base }, adapters, precision, job, signal) {
       const wanted = JSON.stringify(adapters);
-      const loaded = JSON.stringify([model, precision]);
+      const loaded = JSON.stringify([model, base, precision]);
       if (kept?.loaded !== loaded) {
         await close();
-        const pipeline = await Pipeline.load(model, { ...options, ...job, precision, adapters, signal });
+        const pipeline = await Pipeline.load(model, { ...options, ...job, base, precision, adapters, signal });
         kept = { loaded, adapters: wanted, pipeline };
       } else if (kept.adapters !== wanted) {
         try {

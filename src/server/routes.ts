@@ -222,13 +222,18 @@ export const routes = [
     method: "get",
     path: "/api/defaults",
     summary: "The defaults of picture requests; empty if the model has not been downloaded yet",
-    query: { model: "one of the models; the first by default", adapter: "the name of an adapter" },
+    query: {
+      model: "one of the models; the first by default",
+      base: "the model that it was fine-tuned from, one of the models",
+      adapter: "the name of an adapter",
+    },
     answer: defaultsSchema,
     handle: async (c, { data, models }) => {
-      const [model, adapter] = [c.req.query("model") || undefined, c.req.query("adapter")];
+      const [model, base, adapter] = ["model", "base", "adapter"].map((name) => c.req.query(name) || undefined);
       const file = adapter && data.adapter(adapter);
       if (file && !(await exists(file))) throw notFound("adapter");
-      return c.json((await defaultsOf(models.get(model).source, file ? [file] : [])) ?? {});
+      const options = base === undefined ? {} : { base: models.get(base).source };
+      return c.json((await defaultsOf(models.get(model).source, file ? [file] : [], options)) ?? {});
     },
   }),
   route({

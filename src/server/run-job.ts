@@ -58,12 +58,19 @@ async function draw(
     }),
   );
   const chosen = models.get(asked.model);
+  const base = asked.base === undefined ? undefined : models.get(asked.base);
   const [one] = requestsOf(asked);
   const job = {
     drawing: one && { width: one.width, height: one.height, count: one.count, guidance: one.guidance },
     onPlan: (plan: MemoryPlan) => change({ progress: { ...begins, what: memoryText(plan) } }),
   };
-  const pipeline = await pipelines.get(chosen.source, files, asked.precision ?? usual, job, signal);
+  const pipeline = await pipelines.get(
+    { model: chosen.source, base: base?.source },
+    files,
+    asked.precision ?? usual,
+    job,
+    signal,
+  );
   const { defaults } = pipeline;
   const given = { image: placeIn(data, asked.request.image), mask: placeIn(data, asked.request.mask) };
   const requests = requestsOf(asked).map((one) => completed({ ...one, ...given }, defaults));
@@ -81,7 +88,11 @@ async function draw(
     for (const one of requests) {
       for await (const event of pipeline.generate(one, { signal })) {
         if (event.type === "warning") {
-          const message = withoutPlaces(event.message, [...files.map(({ file }) => file), chosen.source]);
+          const message = withoutPlaces(event.message, [
+            ...files.map(({ file }) => file),
+            chosen.source,
+            ...(base ? [base.source] : []),
+          ]);
           if (!warnings.includes(message)) warnings.push(message);
         } else if (event.type === "step") {
           const pace = at("drawing", before + event.picture * event.steps + event.step * event.batch);
@@ -94,7 +105,7 @@ async function draw(
           const picture = `${id}-${pictures.length}`;
           await writeWhole(
             data.picture(picture),
-            await encodePng(event, publicRecipe(event.recipe, chosen.name, asked)),
+            await encodePng(event, publicRecipe(event.recipe, { model: chosen.name, base: base?.name }, asked)),
           );
           pictures.push(picture);
           change({ pictures: [...pictures] });
@@ -115,19 +126,23 @@ async function draw(
 const placeIn = (data: DataFolder, upload: string | undefined) => upload && data.uploaded(upload, "00.png");
 
 /** A recipe without the server's paths: models and adapters by name, pictures that it starts from by upload. */
-function publicRecipe(recipe: Recipe, model: string, asked?: PicturesRequest): Recipe {
+function publicRecipe(
+  recipe: Recipe,
+  names: { readonly model: string; readonly base?: string | undefined },
+  asked?: PicturesRequest,
+): Recipe {
   const { image, mask, ...request } = recipe.request;
   const named = {
     ...(image && { image: { ...image, file: asked?.request.image } }),
     ...(mask && { mask: { ...mask, file: asked?.request.mask } }),
   };
   const adapters = recipe.adapters.map((adapter) => ({ ...adapter, file: adapter.name }));
-  return { ...recipe, model, adapters, request: { ...request, ...named } };
+  return { ...recipe, ...names, adapters, request: { ...request, ...named } };
 }
 
 async function withPublicRecipe(file: string, model: string): Promise<Uint8Array> {
   const [pixels, recipe] = [await readPixels(file), await readRecipe(file)];
-  return encodePng(pixels, publicRecipe(recipe, model));
+  return encodePng(pixels, publicRecipe(recipe, { model }));
 }
 
 /** The progress of a job whose length is not known yet. */

@@ -383,3 +383,19 @@ describe("no client sees stacks or the server's paths after", () => {
     warn.mockRestore();
   });
 });
+
+test("/metrics has jobs by state, pictures and memory as Prometheus reads them", async () => {
+  const ask = await serve(async () => ({ pictures: ["a", "b"] }));
+  const { id } = await json(
+    ask("/api/jobs", sending({ request: { prompt: "a cat", seed: 1, count: 1, steps: 1, width: 8, height: 8 } })),
+  );
+  await queue!.finished(id);
+  const answer = await ask("/metrics");
+  expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  const text = await answer.text();
+  expect(text).toMatch(/^# TYPE tiller_jobs gauge$/m);
+  expect(text).toMatch(/^tiller_jobs\{state="done"\} 1$/m);
+  expect(text).toMatch(/^tiller_jobs\{state="queued"\} 0$/m);
+  expect(text).toMatch(/^tiller_pictures 2$/m);
+  expect(text).toMatch(/^tiller_resident_memory_bytes \d{7,}$/m);
+});

@@ -7,6 +7,7 @@ const options = [
   ["rank", "--rank", ["lora"]],
   ["alpha", "--alpha", ["lora"]],
   ["semanticWeight", "--semantic-weight", ["semantic"]],
+  ["pooling", "--pooling", ["semantic"]],
   ["priorWeight", "--prior-weight", ["prior"]],
   ["priorCount", "--prior-count", ["prior"]],
   ["classImages", "--class-images", ["prior"]],

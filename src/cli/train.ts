@@ -91,6 +91,11 @@ export function addTrain(
       "class-diffusion: weight of the semantic loss; default: 1",
       number("--semantic-weight"),
     )
+    .option(
+      "--pooling <where>",
+      "class-diffusion: pool the prompt at its end token (eos, the default) or at the new token, as the released code does (released)",
+      (text) => parseChoice("--pooling", text, ["eos", "released"] as const),
+    )
     .option("--flip", "mirror half of the pictures; default: the method's")
     .option("--no-flip", "do not mirror pictures")
     .option("--augmentation", "Custom Diffusion's augmentation by scaling; default: the method's")

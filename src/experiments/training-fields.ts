@@ -27,6 +27,7 @@ export const trainingFields = {
   classPrompt: shape.classPrompt.unwrap().optional(),
   priorWeight: shape.priorWeight.unwrap().optional(),
   semanticWeight: shape.semanticWeight.unwrap().optional(),
+  pooling: shape.pooling,
   augmentation: shape.augmentation,
   flip: shape.flip,
 };

@@ -2,7 +2,8 @@
  * ClassDiffusion: Custom Diffusion with the semantic preservation loss in place of class images.
  *
  * The learning rate is that of the released settings: 1e-5 for each of the batch's two pictures. Texts are pooled at their end
- * token, as in the paper; the released code pools the personal prompt at the new token, whose id is the largest.
+ * token, as in the paper; the released code pools the personal prompt at the new token, whose id is the largest (`pooling`). That it also
+ * leaves the position embedding out there is not repeated.
  */
 import { customDiffusion } from "./custom-diffusion.ts";
 import type { TrainingMethod } from "./method.ts";

@@ -66,12 +66,13 @@ export async function* buildObjective({
   if (!settings.augmentation) await encoder.release();
   const terms = await compileTerms(engine, model, trained, values, noising, { semantic });
   const shape = encoder.shape(resolution);
-  const { prompt, classPrompt, semanticWeight } = settings;
+  const { prompt, classPrompt, semanticWeight, pooling } = settings;
+  const poolAt = pooling === "released" ? texts.largest : texts.end;
   return async (draw) => {
     const denoising = await terms.denoising(await draws(draw), shape);
     if (!semantic) return denoising;
     const pair = [texts.tokens(prompt), texts.tokens(classPrompt)] as const;
-    const kept = await terms.semantic(pair, [texts.end(prompt), texts.end(classPrompt)]);
+    const kept = await terms.semantic(pair, [poolAt(prompt), texts.end(classPrompt)]);
     const gradients = new Map(denoising.gradients);
     accumulate(gradients, kept.gradients, semanticWeight);
     return { loss: denoising.loss + semanticWeight * kept.loss, gradients };

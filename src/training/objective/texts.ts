@@ -11,6 +11,8 @@ export interface TrainingTexts {
   hasLearned(prompt: string): boolean;
   /** The position of the token that ends the prompt: the text encoder's state there represents the whole prompt. */
   end(prompt: string): number;
+  /** The position of the prompt's largest id: a learned token's, else its end. */
+  largest(prompt: string): number;
 }
 
 /** `learned` is the learned token and how many embeddings it has, by text encoder. */
@@ -23,6 +25,7 @@ export function trainingTexts(
   return {
     tokens,
     hasLearned: (prompt) => text.hasLearned(tokens(prompt)),
+    largest: (prompt) => text.largest(tokens(prompt)),
     end: (prompt) => text.end(tokenizer, tokens(prompt)),
   };
 }

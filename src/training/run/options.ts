@@ -73,6 +73,11 @@ export const trainingRequestSchema = z.strictObject({
   classImages: z.string().optional(),
   /** Weight of ClassDiffusion's semantic loss; 1 by default. */
   semanticWeight: z.number().nonnegative().default(1),
+  /**
+   * Where ClassDiffusion pools the personal prompt: `eos`, at its end token, as in the paper and by default; `released`, at its
+   * largest id, which is the new token's, as the released code does.
+   */
+  pooling: z.enum(["eos", "released"]).optional(),
   /** Custom Diffusion's augmentation by scaling; the method's own by default. */
   augmentation: z.boolean().optional(),
   /** Whether half of the pictures are mirrored; the method's own by default. */

@@ -66,7 +66,7 @@ test("a text too long for CLIP is truncated, and a warning quotes the rest", asy
   await drawReferences(embeddedConcept("brown_dog"), dog);
   const prompt = `${"very ".repeat(90)}dog`;
   const { stderr } = await tiller(["eval", "--images", dog, "--references", dog, "--prompt", prompt]);
-  expect(stderr).toMatch(/warning: a prompt is too long for CLIP; cut off: "very .*dog"/);
+  expect(stderr).toMatch(/warning: a prompt is too long for the text encoder; cut off: "very .*dog"/);
 });
 
 const small = {

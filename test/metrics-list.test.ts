@@ -100,8 +100,15 @@ test("an experiment's tables and report have its column", async () => {
     { text: "0.750", interval: "0.650 to 0.850" },
     { text: "+0.125", interval: "+0.025 to +0.225" },
   ]);
-  // The paper has only its three.
-  expect(row!.at(-1)!.text).toBe("0.470 0.735 0.335");
+  // The paper has no rows for dinghy; where it has one, only its three scores.
+  expect(heads.at(-1)).toBe("process MiB");
+  const named = {
+    ...results,
+    experiment: { ...results.experiment, model: "stable-diffusion-v1-5/stable-diffusion-v1-5" },
+  };
+  const [cfg] = named.arms;
+  const beside = resultsTable({ ...named, arms: [{ ...cfg!, arm: { guidance: "cfg", scale: 7.5 } }] });
+  expect([beside.heads.at(-1), beside.rows[0]!.at(-1)!.text]).toEqual(["paper, SD 1.5", "0.4701 0.7349 0.3345"]);
   expect(pairsTable(results).rows[0]!.at(-1)!.text).toBe("-0.250");
   expect(resultLines(results)).toContain("NEAREST");
   expect(shortResultLines(results)).toMatch(/CLIP-T +NEAREST +s\/picture\ncfg .* 0\.300 +0\.750 +1\.00/);

@@ -114,7 +114,7 @@ test("an inpainting model needs a picture and a mask, and is not trained", async
   const training = train("dreambooth", {
     ...{ model: inpainting.inpainting!, images, out: join(images, "cat.safetensors"), token: "sks", class: "cat" },
   });
-  await expect(training.next()).rejects.toThrow(refusal("training-unsuited", "repaints"));
+  await expect(training.next()).rejects.toThrow(refusal("model-unsupported", "inpainting"));
   await rm(images, { recursive: true });
 });
 

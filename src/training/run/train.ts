@@ -439,7 +439,6 @@ function refuseUnsuited({ recipe, vectors, textEncoder, snrGamma }: TrainingSett
   const refuse = (what: string): never => {
     throw new TillerError("training-unsuited", `${model.name} is a ${model.family} model: ${what}.`);
   };
-  if (model.denoiser.sees !== undefined) refuse("it repaints pictures, and is not trained; use a text-to-image model");
   if (model.text.embeddings.length === 0) {
     if (vectors > 0) refuse(`its text encoder learns no tokens, which ${recipe} needs; use dreambooth`);
     if (textEncoder) refuse("its text encoder is not CLIP and is not trained; leave --text-encoder out");

@@ -155,7 +155,11 @@ export function JobLine({ job, lost }: Pick<Followed, "job" | "lost">) {
     <div className="line">
       {!isOver(job) && <progress value={progress?.done ?? 0} max={progress?.total ?? 1} aria-label="progress" />}
       {!isOver(job) && <small>{progress && progress.total > 1 ? paceText(progress) : ""}</small>}
-      {state === "running" && <span>{progress?.what ?? "loading"}</span>}
+      {state === "running" && (
+        <span className="what" title={progress?.what}>
+          {progress?.what ?? "loading"}
+        </span>
+      )}
       <span aria-live="polite" className={state === "failed" ? "bad" : state === "running" ? "unseen" : ""}>
         {state === "queued" ? waiting : state === "failed" ? (error ?? "failed") : state}
       </span>

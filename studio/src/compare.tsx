@@ -1,11 +1,14 @@
 /** Compare: a table of methods by seeds, and a plot of their subject and text fidelity. */
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { type Defaults, type GuidanceMethod, isOver, type Upload } from "tillerjs/client";
+import { FromPicture } from "./from-picture.tsx";
 import { Choice, Field, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
 import { Plane, type Row } from "./plane.tsx";
 import {
   type DrawingForm,
   drawingJob,
+  editsPictures,
+  isSteered,
   ModelAndAdapter,
   MoreSettings,
   OpenNumber,
@@ -29,7 +32,7 @@ export const usualComparison: ComparisonForm = {
   ...usualDrawing,
   prompt: "a sks dog in the jungle",
   token: "sks",
-  methods: ["cfg", "pg"],
+  methods: ["cfg", "pg", "cfg-edit", "pg-edit"],
   values: { Omega: "0, 0.6" },
   seeds: 3,
   size: 160,
@@ -136,8 +139,12 @@ export function Compare() {
   const adapters = useAsked(tiller.adapters, 0).value?.map(({ name }) => name);
   const methods = useAsked(tiller.guidanceMethods, 0).value ?? [];
   const usual = useDefaults(form, models, adapters);
-  const settings = settingsOf(form.methods, methods);
-  const learned = methods.filter(({ name, needs }) => form.methods.includes(name) && needs.includes("learned token"));
+  const edits = editsPictures(usual, methods);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  /** Methods that the model can be drawn with. */
+  const offered = methods.filter(({ needs }) => needs.includes("editing") === edits);
+  const settings = settingsOf(form.methods, offered);
+  const learned = offered.filter(({ name, needs }) => form.methods.includes(name) && needs.includes("learned token"));
   const change = (part: Partial<ComparisonForm>) => setForm((before) => ({ ...before, ...part }));
   const set =
     <K extends keyof ComparisonForm>(key: K) =>
@@ -147,11 +154,12 @@ export function Compare() {
   async function draw() {
     setProblem("");
     try {
-      const rows = rowsOf(form, methods, usual);
+      const rows = rowsOf(form, offered, usual);
       if (rows.length === 0) throw new Error("choose a method, and a value for each of its settings");
+      if (edits && form.image === null) throw new Error("drop the picture to edit first");
       // The new comparison replaces the old one, on the server too.
       if (job && !isOver(job)) await tiller.jobs.stop(job.id);
-      const drawing = drawingJob(form);
+      const drawing = drawingJob(form, edits);
       const asked = await tiller.jobs.add({
         ...drawing,
         request: { ...drawing.request, count: form.seeds },
@@ -174,7 +182,7 @@ export function Compare() {
     }
   }
 
-  const table = shown.rows.length > 0 ? shown : planned(form, methods, usual);
+  const table = shown.rows.length > 0 ? shown : planned(form, offered, usual);
   return (
     <div className="two">
       <form
@@ -183,11 +191,12 @@ export function Compare() {
           void alone(draw);
         }}
       >
-        <Field label="Prompt">
+        <Field label={edits ? "Instruction" : "Prompt"}>
           <textarea rows={2} value={form.prompt} required onChange={(e) => set("prompt")(e.target.value)} />
         </Field>
         <ModelAndAdapter form={form} change={change} models={models} adapters={adapters} />
-        {form.image !== null && (
+        {edits && <FromPicture form={form} change={change} canvas={canvas} edits />}
+        {!edits && form.image !== null && (
           <small>
             from a picture{form.mask === null ? "" : " with a mask"}, denoising strength {form.change}{" "}
             <button type="button" className="quiet" onClick={() => change({ image: null, mask: null })}>
@@ -195,12 +204,15 @@ export function Compare() {
             </button>
           </small>
         )}
-        {form.adapter === "" && (
-          <small>Without an adapter there is nothing to steer: every omega gives the same picture as CFG.</small>
+        {!isSteered(form) && (
+          <small>
+            Without {edits ? "a base" : "an adapter"} there is nothing to steer: every omega gives the same picture as
+            CFG.
+          </small>
         )}
         <fieldset>
           <legend>Methods</legend>
-          {methods.filter(drawsFromText).map(({ name, label, help }) => (
+          {offered.map(({ name, label, help }) => (
             <label key={name} className="check" title={`${label}: ${help}`}>
               <input
                 type="checkbox"
@@ -335,6 +347,3 @@ export function Compare() {
     </div>
   );
 }
-
-/** Methods for models that edit a picture compare nothing here: a comparison starts from texts. */
-const drawsFromText = ({ needs }: { readonly needs: readonly string[] }): boolean => !needs.includes("editing");

@@ -6,6 +6,8 @@ import { download, Field, Frame, JobLine, NumberField, Problem } from "./parts.t
 import {
   type DrawingForm,
   drawingJob,
+  editsPictures,
+  isSteered,
   ModelAndAdapter,
   MoreSettings,
   OpenNumber,
@@ -37,6 +39,13 @@ const order = (omega: number, stops: readonly number[]) => {
   return omega === 1 ? [1, ...rest] : [omega, 1, ...rest];
 };
 
+const neededToEdit =
+  "The dial needs the model that this one was fine-tuned from, as base: start tiller studio with both, and choose it.";
+
+/** The dial's method. */
+const methodOf = ({ edits, steered }: { readonly edits: boolean; readonly steered: boolean }) =>
+  edits ? (steered ? "pg-edit" : "cfg-edit") : steered ? "pg" : "cfg";
+
 const told = (omega: number) => (usualStops.includes(omega) ? omega.toFixed(1) : String(omega));
 
 export function Create() {
@@ -50,12 +59,15 @@ export function Create() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const models = useAsked(tiller.models, 0).value?.map(({ name }) => name);
   const adapters = useAsked(tiller.adapters, 0).value?.map(({ name }) => name);
-  const usual = useDefaults(form, models, adapters);
+  const methods = useAsked(tiller.guidanceMethods, 0).value ?? [];
+  // A job may have downloaded the model.
+  const usual = useDefaults(form, models, adapters, job !== undefined && isOver(job));
+  const edits = editsPictures(usual, methods);
   const change = (part: Partial<CreateForm>) => setForm((before) => ({ ...before, ...part }));
   const pictureAt = (omega: number) => job?.pictures[drawn.indexOf(omega)];
 
-  // Without an adapter there is no weak model: every stop would be the same picture.
-  const steered = form.adapter !== "";
+  // Without an adapter or a base there is no weak model: every stop would be the same picture.
+  const steered = isSteered(form);
   const omega = steered ? (form.omega ?? usual.omega ?? usualOmega) : 1;
   const between = [form.between, omega].filter((at) => at !== null);
   const stops = [...new Set([...usualStops, ...between])].sort((a, b) => a - b);
@@ -74,13 +86,15 @@ export function Create() {
     try {
       // The new strip replaces the old one, on the server too.
       if (job && !isOver(job)) await tiller.jobs.stop(job.id);
-      const drawing = drawingJob(await withMask());
+      if (edits && form.image === null) throw new Error("drop the picture to edit first");
+      const drawing = drawingJob(edits ? form : await withMask(), edits);
       const asked = await tiller.jobs.add({
         ...drawing,
         request: {
           ...drawing.request,
           ...(form.scale !== null && { scale: form.scale }),
-          guidance: steered ? "pg" : "cfg",
+          ...(edits && form.imageScale !== null && { imageScale: form.imageScale }),
+          ...(usual.guidance !== undefined && { guidance: methodOf({ edits, steered }) }),
         },
         ...(steered && { variations: omegas.map((w) => ({ omega: w })) }),
       });
@@ -92,6 +106,9 @@ export function Create() {
   }
 
   const shown = pictureAt(omega);
+  const usualImageScale = methods
+    .flatMap(({ settings }) => settings)
+    .flatMap((one) => (one.kind === "number" && one.name === "imageScale" ? one.default : []))[0];
   return (
     <div className="two">
       <form
@@ -100,11 +117,11 @@ export function Create() {
           void alone(draw);
         }}
       >
-        <Field label="Prompt">
+        <Field label={edits ? "Instruction" : "Prompt"}>
           <textarea rows={3} value={form.prompt} onChange={(e) => change({ prompt: e.target.value })} required />
         </Field>
         <ModelAndAdapter form={form} change={change} models={models} adapters={adapters} />
-        <FromPicture form={form} change={change} canvas={canvas} />
+        <FromPicture form={form} change={change} canvas={canvas} edits={edits} />
         <div className="row">
           <OpenNumber
             label="Scale"
@@ -115,6 +132,17 @@ export function Create() {
             step="any"
             onChange={(scale) => change({ scale })}
           />
+          {edits && (
+            <OpenNumber
+              label="Image scale"
+              value={form.imageScale}
+              usual={usualImageScale}
+              min={0}
+              max={100}
+              step="any"
+              onChange={(imageScale) => change({ imageScale })}
+            />
+          )}
           <OpenNumber
             label="Steps"
             value={form.steps}
@@ -146,7 +174,7 @@ export function Create() {
       <section aria-label="Pictures">
         <div className="pair">
           <Frame id={shown} label={`omega ${omega}`}>
-            {steered ? `omega ${told(omega)}` : "no adapter"}{" "}
+            {steered ? `omega ${told(omega)}` : edits ? "no base" : "no adapter"}{" "}
             {shown && (
               <button type="button" className="quiet" onClick={() => download(shown)}>
                 Download
@@ -158,14 +186,16 @@ export function Create() {
               CFG (omega 1)
             </Frame>
           ) : (
-            <p className="note">The dial needs an adapter: choose one, or make one in Personalise.</p>
+            <p className="note">
+              {edits ? neededToEdit : "The dial needs an adapter: choose one, or make one in Personalise."}
+            </p>
           )}
         </div>
         <div className="omega" style={{ ["--stops" as string]: stops.length }}>
           <div className="ends">
-            <span>the subject</span>
+            <span>{edits ? "away from the base" : "the subject"}</span>
             <output htmlFor={dial}>omega {told(omega)}</output>
-            <span>the text</span>
+            <span>{edits ? "CFG" : "the text"}</span>
           </div>
           <input
             id={dial}

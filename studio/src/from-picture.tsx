@@ -1,4 +1,4 @@
-/** A picture to start from: dropped or chosen, with a mask that is painted on it or chosen. */
+/** A picture to start from, dropped or chosen: with a mask that is painted on it or chosen, or to be edited as a whole. */
 import { type PointerEvent, type RefObject, useEffect, useId, useRef, useState } from "react";
 import { Field, Problem } from "./parts.tsx";
 import type { DrawingForm } from "./settings.tsx";
@@ -15,9 +15,11 @@ export interface FromPictureProps {
   readonly change: (part: Partial<DrawingForm>) => void;
   /** Of the picture's size: white where it is repainted, transparent elsewhere. */
   readonly canvas: RefObject<HTMLCanvasElement | null>;
+  /** Whether the model edits the whole picture, so that there is nothing to paint. */
+  readonly edits: boolean;
 }
 
-export function FromPicture({ form, change, canvas }: FromPictureProps) {
+export function FromPicture({ form, change, canvas, edits }: FromPictureProps) {
   const { image, mask } = form;
   const [over, setOver] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -106,8 +108,8 @@ export function FromPicture({ form, change, canvas }: FromPictureProps) {
   }
 
   return (
-    <details open={image !== null || undefined}>
-      <summary>From a picture</summary>
+    <details key={String(edits)} open={edits || image !== null || undefined}>
+      <summary>{edits ? "The picture" : "From a picture"}</summary>
       <label
         htmlFor={file}
         className={`drop${over ? " over" : ""}${image === null ? "" : " small"}`}
@@ -123,10 +125,25 @@ export function FromPicture({ form, change, canvas }: FromPictureProps) {
         }}
       >
         <OneFile id={file} onFiles={(files) => void take(files, (id) => change({ image: id, mask: null }))} />
-        <span>{busy ? "being uploaded…" : image ? "Drop another picture" : "Drop a picture to start from"}</span>
+        <span>
+          {busy
+            ? "being uploaded…"
+            : image
+              ? "Drop another picture"
+              : `Drop a picture to ${edits ? "edit" : "start from"}`}
+        </span>
       </label>
       <Problem text={problem} />
-      {image !== null && (
+      {image !== null && edits && (
+        <div className="painted">
+          <img
+            src={urlOf(image)}
+            alt="to edit"
+            onError={() => setProblem("this picture is no longer here: drop it again")}
+          />
+        </div>
+      )}
+      {image !== null && !edits && (
         <>
           <div className="painted">
             <img

@@ -4,7 +4,7 @@ import type { GalleryPicture, GuidanceMethod } from "tillerjs/client";
 import type { ComparisonForm } from "./compare.tsx";
 import { type CreateForm, usualStops } from "./create.tsx";
 import { download, Problem } from "./parts.tsx";
-import { drawingOf, strengthText } from "./settings.tsx";
+import { drawingOf, isSteered, strengthText } from "./settings.tsx";
 import { useAsked } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
@@ -51,17 +51,19 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
       setProblem((error as Error).message);
     }
   }
-  /** Opens Create, whose dial is for pg, or Compare for other methods. */
+  /** Opens Create, whose dial is for pg, also in editing, or Compare for other methods. */
   function drawAgain({ recipe }: GalleryPicture) {
     if (!recipe) return;
-    const { omega = 1, guidance } = recipe.request;
+    const { omega = 1, guidance, weakRows = "unconditional" } = recipe.request;
     const drawing = drawingOf(recipe);
-    const dialled = guidance === "cfg" || (guidance === "pg" && omega >= 0 && omega <= 1 && drawing.adapter);
+    const plain = guidance === "cfg" || guidance === "cfg-edit";
+    const steered = guidance === "pg" || (guidance === "pg-edit" && weakRows === "unconditional");
+    const dialled = plain || (steered && omega >= 0 && omega <= 1 && isSteered(drawing));
     if (!dialled) {
       const values = Object.fromEntries(settingsIn(recipe, methods).map(({ label, value }) => [label, String(value)]));
       return reuse.compare({ ...drawing, methods: [guidance], values, seeds: 1 });
     }
-    const at = guidance === "cfg" ? 1 : omega;
+    const at = plain ? 1 : omega;
     reuse.create({ ...drawing, omega: at, between: usualStops.includes(at) ? null : at });
   }
 
@@ -153,7 +155,7 @@ function linesOf(
   recipe: Recipe,
   methods: readonly GuidanceMethod[],
 ): [string, string | number][] {
-  const { request, model, adapters, computed } = recipe;
+  const { request, model, base, adapters, computed } = recipe;
   const { guidance, style, negative, sampler, karras, clipSkip } = request;
   const told = settingsIn(recipe, methods).filter(({ isTold }) => isTold);
   const settings = [guidance, ...told.map(({ label, value }) => `${label} ${value}`)];
@@ -176,6 +178,7 @@ function linesOf(
     ["size", `${width} x ${height}`],
     ...(clipSkip > 0 ? [["clip skip", clipSkip] as [string, number]] : []),
     ["model", model],
+    ...(base === undefined ? [] : [["base", base] as [string, string]]),
     ["adapters", adapters.map(({ name, strength }) => `${name} ${strengthText(strength)}`).join(", ") || "none"],
     ...(computed ? [["computed", `in ${computed.precision} on ${computed.device}`] as [string, string]] : []),
   ];

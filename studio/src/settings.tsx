@@ -1,5 +1,5 @@
 /** The fields shared by Create and Compare. */
-import type { Defaults, GalleryPicture, PicturesJob, Precision, Sampler } from "tillerjs/client";
+import type { Defaults, GalleryPicture, GuidanceMethod, PicturesJob, Precision, Sampler } from "tillerjs/client";
 import { Choice, Field, NumberField } from "./parts.tsx";
 import { useAsked } from "./state.ts";
 import { tiller } from "./tiller.ts";
@@ -22,12 +22,16 @@ export interface DrawingForm {
   /** Null for none: some models then see zeros instead of the empty text. */
   negative: string | null;
   model: string;
+  /** The model that it was fine-tuned from; empty for none. */
+  base: string;
   adapter: string;
   strength: Strength;
   /** More adapters, if a picture was made with several. */
   others: { name: string; strength: Strength }[];
   /** Null for the model's default, like steps and size; for the sampler that is the empty string. */
   scale: number | null;
+  /** Of models that edit; null for the method's default. */
+  imageScale: number | null;
   steps: number | null;
   seed: number;
   sampler: string;
@@ -51,10 +55,12 @@ export const usualDrawing: DrawingForm = {
   style: "",
   negative: null,
   model: "",
+  base: "",
   adapter: "",
   strength: 1,
   others: [],
   scale: null,
+  imageScale: null,
   steps: null,
   seed: 0,
   sampler: "",
@@ -68,12 +74,33 @@ export const usualDrawing: DrawingForm = {
   change: 0.6,
 };
 
-/** The shared part of the job; each page adds its guidance. */
-export function drawingJob(form: DrawingForm): PicturesJob {
-  const { prompt, style, negative, model, adapter, strength, others, seed, sampler, karras, clipSkip, precision } =
-    form;
+/** Whether the model edits a picture by an instruction. */
+export const editsPictures = ({ guidance }: Defaults, methods: readonly GuidanceMethod[]): boolean =>
+  methods.some(({ name, needs }) => name === guidance && needs.includes("editing"));
+
+/** Whether there is a weak model to steer away from. */
+export const isSteered = ({ adapter, base }: Partial<DrawingForm>): boolean => Boolean(adapter || base);
+
+/** The shared part of the job; each page adds its guidance. A model that edits sees all of the picture and takes no mask. */
+export function drawingJob(form: DrawingForm, edits: boolean): PicturesJob {
+  const {
+    prompt,
+    style,
+    negative,
+    model,
+    base,
+    adapter,
+    strength,
+    others,
+    seed,
+    sampler,
+    karras,
+    clipSkip,
+    precision,
+  } = form;
   return {
     ...(model && { model }),
+    ...(base && { base }),
     ...(precision && { precision: precision as Precision["name"] }),
     adapters: adapter ? [{ name: adapter, strength }, ...others] : [],
     request: {
@@ -89,8 +116,7 @@ export function drawingJob(form: DrawingForm): PicturesJob {
       ...(form.height !== null && { height: form.height }),
       ...(form.image !== null && {
         image: form.image,
-        strength: form.change,
-        ...(form.mask !== null && { mask: form.mask }),
+        ...(!edits && { strength: form.change, ...(form.mask !== null && { mask: form.mask }) }),
       }),
     },
   };
@@ -98,12 +124,25 @@ export function drawingJob(form: DrawingForm): PicturesJob {
 
 /** The form that draws a picture again. */
 export function drawingOf(recipe: NonNullable<GalleryPicture["recipe"]>): Partial<DrawingForm> {
-  const { request, model, adapters, computed } = recipe;
-  const { prompt, style = "", negative, scale, steps, seed, sampler, karras, clipSkip, width, height } = request;
+  const { request, model, base = "", adapters, computed } = recipe;
+  const {
+    prompt,
+    style = "",
+    negative,
+    scale,
+    imageScale,
+    steps,
+    seed,
+    sampler,
+    karras,
+    clipSkip,
+    width,
+    height,
+  } = request;
   const [first, ...others] = adapters.map(({ name, strength }) => ({ name, strength }));
   return {
     negative: negative ?? null,
-    ...{ prompt, style, model, steps, seed, sampler, karras, clipSkip, others },
+    ...{ prompt, style, model, base, steps, seed, sampler, karras, clipSkip, others },
     adapter: first?.name ?? "",
     strength: first?.strength ?? 1,
     width: width ?? null,
@@ -114,19 +153,24 @@ export function drawingOf(recipe: NonNullable<GalleryPicture["recipe"]>): Partia
     // Older recipes do not record it: they are float32.
     precision: computed?.precision ?? "float32",
     ...(scale !== undefined && { scale }),
+    ...(imageScale !== undefined && { imageScale }),
   };
 }
 
-/** The server's defaults for the form's model and adapter; `adapters` are the existing ones. */
+/**
+ * The server's defaults for the form's model, base and adapter, empty while the model is not downloaded; `adapters` are the existing
+ * ones, and they are asked for again when `again` changes.
+ */
 export function useDefaults(
-  { model, adapter }: Pick<DrawingForm, "model" | "adapter">,
+  { model, base, adapter }: Pick<DrawingForm, "model" | "base" | "adapter">,
   models: readonly string[] | undefined,
   adapters: readonly string[] | undefined,
+  again = false,
 ): Defaults {
-  const known = models && adapters && (model === "" || models.includes(model));
-  const asked = known ? [model, adapters.includes(adapter) ? adapter : ""] : undefined;
-  const ask = async () => (asked ? tiller.defaults({ model: asked[0]!, adapter: asked[1]! }) : {});
-  return useAsked(ask, asked?.join("/")).value ?? {};
+  const known = models && adapters && [model, base].every((name) => name === "" || models.includes(name));
+  const asked = known ? { model, base, adapter: adapters.includes(adapter) ? adapter : "" } : undefined;
+  const ask = async () => (asked ? tiller.defaults(asked) : {});
+  return useAsked(ask, JSON.stringify([asked, again])).value ?? {};
 }
 
 /** A number field that may be empty, with the model's default as placeholder. */
@@ -172,6 +216,9 @@ export function ModelAndAdapter(
           none={models[0]!}
           onChange={(model) => change({ model })}
         />
+      )}
+      {models && (models.length > 1 || form.base !== "") && (
+        <Choice label="Base" value={form.base} names={models} none="none" onChange={(base) => change({ base })} />
       )}
       <div className="row">
         <Choice

@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { refused, tiller } from "../../test/fake-world.ts";
 import { refusal } from "../../test/refusal.ts";
-import { TillerError } from "../index.ts";
+import { encodePng, readPixels, TillerError } from "../index.ts";
 import { readPicture, readRecipe } from "../recipe/read-recipe.ts";
 
 let folder: string;
@@ -162,6 +162,29 @@ describe("tiller generate", () => {
     ]);
     expect(other.requests[0]).toMatchObject({ prompt: "a red cat", seed: 9, omega: 0.9 });
     expect(other.loads[0]?.options.adapters).toEqual([{ file: "owner/dog" }]);
+  });
+
+  test("--from finds the adapters of an experiment's picture in its folder, from any other", async () => {
+    const experiment = join(out, "experiment");
+    const [inside, outside] = ["adapters/cat/adapter.safetensors", "owner/style"];
+    await mkdir(join(experiment, "adapters", "cat"), { recursive: true });
+    await writeFile(join(experiment, inside), "");
+    const pictures = join(experiment, "pictures", "snow");
+    const adapters = ["--adapter", `${join(experiment, inside)}:0.8`, "--adapter", outside];
+    await tiller([...cat, ...adapters, "--out", pictures]);
+    const picture = join(pictures, "tiller-0-pg-w0.6.png");
+    const recipe = await readRecipe(picture);
+    const [own, ...others] = recipe.adapters;
+    const named = { ...recipe, adapters: [{ ...own!, file: inside }, ...others] };
+    await writeFile(picture, await encodePng(await readPixels(picture), named));
+
+    const again = await tiller(["generate", "--from", picture, "--out", out]);
+    const files = again.loads[0]?.options.adapters?.map((one) => (typeof one === "string" ? one : one.file));
+    expect(files).toEqual([join(experiment, inside), outside]);
+    // A file of that name where the command is run comes first; without either the name is kept, for the message.
+    await rm(join(experiment, inside));
+    const gone = await tiller(["generate", "--from", picture, "--out", out]);
+    expect(gone.loads[0]?.options.adapters?.[0]).toMatchObject({ file: inside });
   });
 
   test("--from with a method whose scale means something else drops the recipe's scale", async () => {

@@ -48,6 +48,17 @@ describe.skipIf(without)("an experiment on a queue", () => {
     return worker;
   };
 
+  test("is done by --workers of this machine alone, which end with it", async () => {
+    const out = join(folder, "own");
+    const own = { ...experiment, name: "own", concepts: ["black_cat"] };
+    await writeFile(join(folder, "own.json"), JSON.stringify(own));
+    const { stdout } = await call("bench", "run", join(folder, "own.json"), "--out", out, ...fleet(), "--workers", "2");
+    expect(JSON.parse(stdout).results.units).toEqual({ done: 5, total: 5 });
+    // With no worker of its own it would wait for one.
+    const { stdout: processes } = await promisify(execFile)("ps", ["-eo", "args"]);
+    expect(processes).not.toContain(fileURLToPath(new URL("../dist/experiments/forked-fleet.js", import.meta.url)));
+  });
+
   test("gives the same adapters, pictures and scores, though a worker stops half-way", async () => {
     const [alone, shared] = [join(folder, "alone"), join(folder, "shared")];
     await call("bench", "run", join(folder, "e.json"), "--out", alone);

@@ -51,7 +51,7 @@ export function addBench(
     .option("--out <folder>", "where results are kept; default: tiller-bench/NAME")
     .option(
       "--workers <n>",
-      "processes of this machine that share the work; default: 1, or none with --queue",
+      "processes of this machine that share the work, with --queue beside those of others; default: 1, or none with --queue",
       (text) => parseWhole("--workers", text, 1, 256),
     )
     .option("--dry-run", "only say how many pictures, hours and gigabytes are missing on this machine")
@@ -108,6 +108,12 @@ async function runBench(
   const began = performance.now();
   const fleet = fleetOf(queueOptions);
   if (detach && !fleet) throw new TillerError("queue-needed", "--detach needs a queue: name it with --queue.");
+  if (detach && workers !== undefined) {
+    throw new TillerError(
+      "option-invalid",
+      "--detach leaves the work to others and --workers starts processes that do it here: leave one of them out.",
+    );
+  }
   const experiment = await readExperiment(path);
   const folder = out ?? join("tiller-bench", experiment.name);
   await prepareFolder(folder);

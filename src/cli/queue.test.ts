@@ -49,6 +49,8 @@ test("a queue must be named, and what to do with which jobs", async () => {
   const queue = ["--queue", "redis://127.0.0.1:1"];
   expect(await errorOf("queue", "status")).toMatchObject({ code: "queue-needed", exitCode: 2 });
   expect(await errorOf("queue", "cancel", ...queue)).toMatchObject({ code: "option-missing" });
+  const detached = await errorOf("bench", "run", "e.json", "--detach", "--workers", "2", ...queue);
+  expect(detached).toMatchObject({ code: "option-invalid", message: expect.stringContaining("--workers") });
   expect(await errorOf("worker", ...queue)).toMatchObject({ code: "queue-needed" });
   const far = ["--queue", "redis://:secret@queue.example", "--store", "/tmp"];
   const { code, message } = await errorOf("worker", ...far);

@@ -31,7 +31,7 @@ export interface Fleet {
 export interface RunOptions {
   /** Where units are kept; finished ones are not done again. */
   readonly folder: string;
-  /** Processes of this machine that share the work; by default this one does it. */
+  /** Processes of this machine that share the work; by default this one does it, and with a fleet the workers of others. */
   readonly workers?: number | undefined;
   /** Where workers of other machines get their jobs: a queue and a store that they can reach. */
   readonly fleet?: Fleet | undefined;

@@ -9,16 +9,18 @@ import {
   openEmbedded,
   openJobs,
   openStore,
+  queuesOf,
   reconcile,
   type Store,
 } from "../jobs/index.ts";
 import type { Pace } from "../pace.ts";
 import type { Compute } from "../runtime/index.ts";
 import type { Experiment } from "./experiment.ts";
+import type { ForkedFleet } from "./forked-fleet.ts";
 import type { ForkedUnits } from "./forked-units.ts";
 import type { RunOptions } from "./networks.ts";
 import type { Cell, Identities } from "./plan.ts";
-import { sharePlan } from "./shared-plan.ts";
+import { ownModels, sharePlan } from "./shared-plan.ts";
 import { keyOf } from "./store.ts";
 import { type UnitJob, unitJobs } from "./unit-jobs.ts";
 import { openUnitWorker } from "./unit-worker.ts";
@@ -91,6 +93,7 @@ export async function runCells(
         await jobs.ensure(first.map(({ job }) => job));
         return "detached";
       }
+      closing.push(...workOnFleet(jobs, parts, options));
       progress.tell("waiting for a worker", "");
     } else closing.push(...work(jobs, all, parts, options));
     const collecting = store && collector(store);
@@ -132,20 +135,43 @@ function work(
     return [() => worker.close(), async () => unsubscribe()];
   }
   const init: ForkedUnits = { experiment, named, identities, folder, compute, device, threads };
-  return Array.from({ length: Math.min(workers, cells.length * 1000) }, () => {
-    const forked = forkWorker(forkedUnits, init);
+  return fork(jobs, queues, Math.min(workers, cells.length * 1000), scriptOf("forked-units"), init);
+}
+
+/** Starts this machine's workers of a fleet, if there are to be any; returns what ends them. */
+function workOnFleet(
+  jobs: Jobs,
+  parts: RunParts,
+  { folder, workers = 0, fleet, device, threads }: RunOptions,
+): (() => Promise<void>)[] {
+  const init: ForkedFleet = {
+    store: fleet?.store ?? folder,
+    insecure: fleet?.insecure ?? false,
+    allowed: [...ownModels(parts)],
+    device,
+    threads,
+  };
+  return fork(jobs, queuesOf(["draw", "train"], [parts.identities.model]), workers, scriptOf("forked-fleet"), init);
+}
+
+const fork = (
+  jobs: Jobs,
+  queues: readonly string[],
+  count: number,
+  script: string,
+  init: unknown,
+): (() => Promise<void>)[] =>
+  Array.from({ length: count }, () => {
+    const forked = forkWorker(script, init);
     jobs.work(queues, forked.handler);
     return () => forked.close();
   });
-}
 
 /** The script of a forked worker; from the sources, that of the build, because Node 20 does not run TypeScript. */
-const forkedUnits = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith(".ts") ? "../../dist/experiments/forked-units.js" : "./forked-units.js",
-    import.meta.url,
-  ),
-);
+const scriptOf = (name: "forked-units" | "forked-fleet"): string =>
+  fileURLToPath(
+    new URL(import.meta.url.endsWith(".ts") ? `../../dist/experiments/${name}.js` : `./${name}.js`, import.meta.url),
+  );
 
 /** Reports progress, whoever works. */
 async function follow(

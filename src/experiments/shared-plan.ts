@@ -182,6 +182,21 @@ export async function readPlan(
   }
 }
 
+/** An experiment's models and encoders by their hashes: what its own workers may open. */
+export function ownModels({
+  experiment,
+  identities,
+}: Pick<SharedParts, "experiment" | "identities">): ReadonlyMap<string, string> {
+  const allowed = new Map([[identities.model, experiment.model]]);
+  if (experiment.base !== undefined && identities.base !== undefined) allowed.set(identities.base, experiment.base);
+  const named = experiment.encoders as Readonly<Record<string, string | undefined>> | undefined;
+  for (const [i, { name }] of encodersOf(experiment.metrics).entries()) {
+    const given = named?.[name];
+    if (given !== undefined) allowed.set(identities.encoders[i]!, given);
+  }
+  return allowed;
+}
+
 /**
  * The models and encoders that a worker may open, by their hashes.
  *

@@ -1,6 +1,6 @@
 /** Computes what a module's tensors in an adapter change: one function per kind, with LyCORIS' and PEFT's arithmetic. */
 import { areComputable, largest } from "../bytes/computable.ts";
-import { readFloat32 } from "../bytes/safetensors.ts";
+import { readWeight } from "../bytes/refuse-not-finite.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -296,13 +296,13 @@ async function vectorsOf(place: Place, entry: Entry): Promise<[name: string, Fac
   if (entry["whole bias"]) {
     if (!bias) throw misfit(place, entry["whole bias"], []);
     expectCount(place, entry["whole bias"], length, [length]);
-    const base = await readFloat32(bias);
+    const base = await readWeight(bias);
     found.push(["bias", vector((await read(place, entry["whole bias"])).map((value, i) => value - base[i]!))]);
   }
   // PEFT scales the layer's output, bias included; LyCORIS scales only the weight.
   if (entry.ia3?.spelling === "peft" && bias) {
     const { data, onInput } = await ia3Change(place, entry);
-    const base = await readFloat32(bias);
+    const base = await readWeight(bias);
     if (!onInput) found.push(["bias", vector(base.map((value, i) => value * data[i]!))]);
   }
   if (found.length > 1) throw damaged(place, `it changes the bias of ${module} twice`);
@@ -378,7 +378,7 @@ async function read({ file }: Place, { key, ref }: Tensor): Promise<Float32Array
   return (await readFactor(file, key, ref)).data;
 }
 
-const baseOf = ({ weights, module }: Place): Promise<Float32Array> => readFloat32(weights.get(`${module}.weight`)!);
+const baseOf = ({ weights, module }: Place): Promise<Float32Array> => readWeight(weights.get(`${module}.weight`)!);
 
 /** [out] and [in, ...] of the module. @throws TillerError if the module has no matrix or kernel. */
 function hostShape({ file, model, module, weights }: Place): [out: number, inner: readonly number[]] {

@@ -4,7 +4,7 @@
  * The strength s has one value per rank column and differs between the rows of a batch.
  */
 
-import { readFloat32 } from "../bytes/safetensors.ts";
+import { readWeight } from "../bytes/refuse-not-finite.ts";
 import type { TensorRef } from "../bytes/tensor-ref.ts";
 import type { Adapter, Factor, LowRank } from "./adapter.ts";
 
@@ -74,7 +74,7 @@ export async function stackSite(
 
 /** A replaced matrix as a difference: W1 - W0. */
 async function lessBase({ data, shape }: Factor, weight: TensorRef): Promise<Factor> {
-  const base = await readFloat32(weight);
+  const base = await readWeight(weight);
   return { shape, data: data.map((value, i) => value - base[i]!) };
 }
 

@@ -23,6 +23,16 @@ test("takes numbers up to 1e9 and none beyond, in memory and as they are stored"
   }
 });
 
+test("a 16-bit element is seen at every place of a length that is odd", () => {
+  const [one, infinity] = [0x3f80, 0x7f80];
+  for (let at = 0; at < 5; at++) {
+    const elements = Uint16Array.of(one, one, one, one, one);
+    expect(holdComputable(bytesOf(elements), "bfloat16")).toBe(true);
+    elements[at] = infinity;
+    expect(holdComputable(bytesOf(elements), "bfloat16")).toBe(false);
+  }
+});
+
 test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("takes no %d", (value) => {
   expect(areComputable(Float32Array.of(0, value))).toBe(false);
   expect(holdComputable(bytesOf(Float32Array.of(0, value)), "float32")).toBe(false);

@@ -25,7 +25,7 @@ export {
 export { gather } from "./operators/embedding.ts";
 export * from "./operators/functions.ts";
 export { concat, pad, reshape, slice, transpose } from "./operators/layout.ts";
-export { constant, input, int8Constant, integers, parameter } from "./operators/leaves.ts";
+export { constant, input, int8Constant, integers, parameter, weightsOf } from "./operators/leaves.ts";
 export { elementCount, mean } from "./operators/mean.ts";
 export { groupNorm, layerNorm, rmsNorm, softmax } from "./operators/normalisations.ts";
 export { average } from "./operators/pooling.ts";

@@ -16,7 +16,6 @@ import { TillerError } from "../errors/index.ts";
 import { moduleOf } from "../models/module.ts";
 import { type TimmViTConfig, timmViT } from "../models/timm-vit.ts";
 import type { Engine } from "../runtime/index.ts";
-import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
 import type { Encoder } from "./encoder.ts";
 import { rowsOf } from "./encoders.ts";
 import { centred } from "./features.ts";
@@ -80,7 +79,6 @@ export async function openDreamSim(engine: Engine, folder: string): Promise<Enco
         `${lora} has no tensors ${prefix}…: Tiller reads the LoRAs of DreamSim's checkpoints v0.2.0.`,
         { paths: [lora] },
       );
-    await refuseNotFinite([{ weights }, { weights: own }]);
     const scale = (path: string) => scaleOf(alphas(path), own, path, weights.get(`${path}.weight`)!, config);
     const network = { ...sizesOf(weights, kind.file), ...kind.network };
     const recorded = timmViT(moduleOf(weights), network, { module: moduleOf(own), scale });

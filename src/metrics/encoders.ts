@@ -1,7 +1,7 @@
 /** Opens the encoders that metrics compare pictures and texts with: any CLIP folder, any ViT folder. */
 import { exists, join } from "#bytes";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
-import { readFloat32 } from "../bytes/safetensors.ts";
+import { readWeight } from "../bytes/refuse-not-finite.ts";
 import { TillerError } from "../errors/index.ts";
 import { clipText, clipTextConfig } from "../models/clip-text.ts";
 import { clipTextFeatures, clipVision, clipVisionConfig } from "../models/clip-vision.ts";
@@ -11,7 +11,6 @@ import { type Engine, float32, int32, type Tensor } from "../runtime/index.ts";
 import { encodePrompt } from "../text/clip-prompt.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
-import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
 import type { Encoder } from "./encoder.ts";
 import { type Features, unit } from "./features.ts";
 import {
@@ -56,7 +55,7 @@ export async function openScaledClip(engine: Engine, folder: string, tokenizerFo
     throw new TillerError("tensor-missing", `${folder} has no logit_scale, which scales its cosines: is it a CLIP?`, {
       paths: [folder],
     });
-  const scale = Math.exp((await readFloat32(logit))[0]!);
+  const scale = Math.exp((await readWeight(logit))[0]!);
   const clip = await clipOf(engine, { folder, config, weights }, tokenizerFolder, "dreambooth");
   return {
     ...clip,
@@ -74,7 +73,6 @@ async function clipOf(
 ): Promise<ClipEncoder> {
   const textConfig = clipTextConfig(config.text_config as Record<string, unknown>);
   const visionConfig = clipVisionConfig(config.vision_config as Record<string, unknown>);
-  await refuseNotFinite([{ weights }]);
   const module = moduleOf(weights);
   const usual = await preprocessingOf(folder, clipPreprocessing(visionConfig.image_size));
   const preprocessing = protocol === "dreammatcher" ? dreamMatcherClip(usual) : usual;
@@ -110,7 +108,6 @@ export async function openViT(engine: Engine, folder: string, protocol: Evaluati
   const own = protocol === "dreambooth";
   const size = own ? config.image_size : largerSize(config);
   const weights = await openCheckpoint(folder);
-  await refuseNotFinite([{ weights }]);
   const recorded = vit(moduleOf(weights), { ...config, image_size: size });
   const session = await engine.compile("ViT", recorded);
   const preprocessing = own ? await preprocessingOf(folder, dinoPreprocessing(size)) : dreamMatcherDino(size);

@@ -17,13 +17,16 @@ export interface EngineBlend {
 /** The blend of `pairs`, by the names of graph inputs. */
 export function blendInEngine(engine: Engine, pairs: ReadonlyMap<string, Pair>): EngineBlend {
   let kept: Kept | undefined;
+  let finite = false;
   return {
     async move(omega) {
       const memory: Record<string, Tensor> = kept ? { ...(await engine.take(kept)) } : {};
       kept = undefined;
       for (const [name, pair] of pairs) {
-        memory[name] = float32(pair.tuned.shape, await blendTensor(pair, omega, memory[name]?.data as Float32Array));
+        const into = memory[name]?.data as Float32Array | undefined;
+        memory[name] = float32(pair.tuned.shape, await blendTensor(pair, omega, { into, finite }));
       }
+      finite = true;
       kept = await engine.give(memory);
     },
     feeds(names) {

@@ -3,8 +3,8 @@ import { cacheFolder, exists, join, makeFolder, stampOf, startHash } from "#byte
 import { int8Weights, type Outputs, quantised, type TensorRef } from "../graph/index.ts";
 import { int8Keys, openInt8, quantiseWeights } from "../weights/quantise.ts";
 
-/** Version of how weights are quantised and laid out; part of the cache key. */
-const form = 1;
+/** Version of how weights are checked, quantised and laid out; part of the cache key. */
+const form = 2;
 
 /**
  * Rewrites `outputs` for a target with int8 weights in -`reach`..`reach`.

@@ -5,12 +5,12 @@ import { TillerError } from "../errors/index.ts";
 import type { Model } from "../families/family.ts";
 import { openModel } from "../families/open-model.ts";
 import type { HubOptions } from "../hub/options.ts";
+import { modulesOf } from "../models/components.ts";
 import type { AttentionForm } from "../models/unet.ts";
 import type { AdapterStrength } from "../recipe/adapter-strength.ts";
 import type { PictureRequest } from "../recipe/request.ts";
 import { type DeviceName, type Engine, type PrecisionName, startEngine } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
-import { refuseNotFinite } from "../weights/refuse-not-finite.ts";
 import { type AdapterSpec, parseAdapter } from "./adapter-spec.ts";
 import { refuseOtherComponents, refuseStrength } from "./adapter-strength.ts";
 import { type Decoder, lazyDecoder } from "./decoder.ts";
@@ -125,11 +125,12 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
   const engine = await startEngine({ ...compute, threads, profile, lowMemory });
   try {
     onProgress?.({ what: "building the networks" });
-    const networks = [model, base].flatMap((one) => [...(one?.components.values() ?? [])]);
-    const [predictor] = await Promise.all([
+    const building = Promise.all([
       buildPredictor(engine, model, base, adapters, { attention, apart: textReleased }),
-      refuseNotFinite(networks, signal),
+      // Built for the first picture, after all its steps.
+      engine.check(model.latents.decode(modulesOf(model.components))),
     ]);
+    const [predictor] = await unlessAborted(building, signal);
     return {
       name,
       options,
@@ -157,6 +158,21 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
   } catch (error) {
     await engine.close();
     throw error;
+  }
+}
+
+/** What `promise` gives, or the signal's reason as soon as it is aborted. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  const listening = new AbortController();
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { signal: listening.signal });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    listening.abort();
   }
 }
 

@@ -48,8 +48,14 @@ export interface Engine {
   readonly fusedAttention: boolean;
   /** Sessions built so far; changing omega or adapters builds none. */
   readonly sessionsBuilt: number;
-  /** Builds a session for the graph of `outputs`. `name` identifies it in errors and profiles. */
+  /**
+   * Builds a session for the graph of `outputs`. `name` identifies it in errors and profiles.
+   *
+   * @throws TillerError `not-finite` if one of its weights is not finite or too large, and `network-not-built`.
+   */
   compile(name: string, outputs: Outputs, options?: CompileOptions): Promise<Session>;
+  /** Checks a graph's weights as {@link compile} does, for one that is compiled late. @throws TillerError `not-finite`. */
+  check(outputs: Outputs): Promise<void>;
   /** Keeps tensors in the worker, for inputs of the same names in later runs. */
   hold(tensors: Readonly<Record<string, Tensor>>): Promise<Kept>;
   /** As {@link hold}, but moves their memory there instead of copying it: the caller may no longer use it. */

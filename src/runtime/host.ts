@@ -1,6 +1,8 @@
 /** The engine on top of a runtime's host: lowering, checks and messages are the same everywhere. */
+import { refuseNotFinite } from "../bytes/refuse-not-finite.ts";
+import type { TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
-import { dimKey, type Encoded, encode, type Place, showShape, type Target } from "../graph/index.ts";
+import { dimKey, type Encoded, encode, type Place, showShape, type Target, weightsOf } from "../graph/index.ts";
 import { attentionIsRight } from "./attention-check.ts";
 import type { CompileOptions, Engine, EngineOptions, Feeds, OperatorTime, Precision } from "./engine.ts";
 import { int8IsExact } from "./int8-check.ts";
@@ -37,6 +39,15 @@ export async function engineOn(
     ...(lowMemory && device === "cpu" ? { mapped: "all" as const } : {}),
     ...changed,
   };
+  /** The weights that were found finite. */
+  const finite = new Set<string>();
+  const closing = new AbortController();
+  const check = async (weights: readonly TensorRef[]): Promise<void> => {
+    const unknown = new Map(weights.map((ref): [string, TensorRef] => [placeOf(ref), ref]));
+    for (const place of finite) unknown.delete(place);
+    await refuseNotFinite([{ weights: unknown }], closing.signal);
+    for (const place of unknown.keys()) finite.add(place);
+  };
   const engine: Engine = {
     device,
     precision,
@@ -53,7 +64,16 @@ export async function engineOn(
       const wide = options.wide && target.real === "float16";
       const encoded = encode(outputs, wide ? { ...target, real: "float32" } : target, host.place);
       const session = ++serial;
-      await host.create(session, name, encoded, options).catch((error: Error) => {
+      const [created, checked] = await Promise.allSettled([
+        host.create(session, name, encoded, options),
+        check(weightsOf(outputs)),
+      ]);
+      if (checked.status === "rejected") {
+        if (created.status === "fulfilled") await host.release(session);
+        throw checked.reason;
+      }
+      if (created.status === "rejected") {
+        const error = created.reason as Error;
         if (error instanceof TillerError) throw error;
         // The runtime's message may name files that it cannot read.
         throw new TillerError(
@@ -61,7 +81,7 @@ export async function engineOn(
           `the ${name} cannot be built on ${device}: ${firstLine(error.message)}.`,
           { paths: encoded.files, cause: error },
         );
-      });
+      }
       built++;
       const send = (feeds: Feeds, keep?: number) => {
         checkFeeds(name, encoded, feeds);
@@ -83,6 +103,7 @@ export async function engineOn(
         release: () => host.release(session),
       };
     },
+    check: (outputs) => check(weightsOf(outputs)),
     async hold(tensors) {
       const kept = ++serial;
       await host.hold(kept, tensors);
@@ -95,7 +116,10 @@ export async function engineOn(
     },
     take: ({ kept }) => host.take(kept),
     drop: ({ kept }) => host.drop(kept),
-    close: () => host.close(),
+    close() {
+      closing.abort(new TillerError("engine-closed", "The engine has been closed."));
+      return host.close();
+    },
   };
   try {
     if (device === "webgpu" && engine.fusedAttention && !(await attentionIsRight(engine))) {
@@ -109,6 +133,9 @@ export async function engineOn(
   built = 0;
   return engine;
 }
+
+const placeOf = ({ source, offset, byteLength, dtype }: TensorRef): string =>
+  `${source.name}|${offset}|${byteLength}|${dtype}`;
 
 const numbersOf = (precision: Precision): Pick<Target, "real" | "int8"> =>
   precision === "int8" ? { real: "float32", int8: 127 } : { real: precision, int8: 0 };

@@ -99,6 +99,22 @@ test("models that do not belong together are refused with the first key and both
   expect((await readdir(folder)).filter((name) => name.includes("never"))).toEqual([]);
 });
 
+test("a tensor of either model that is not finite is refused by its file, and nothing is written", async () => {
+  const sound = await checkpoint("sound", { w: { values: [1, 2] } });
+  const spoilt = await checkpoint("spoilt", { w: { values: [1, Number.NaN] } });
+  const refused = refusal("not-finite", join(folder, "spoilt.safetensors"), '"w"');
+  for (const [tuned, base] of [
+    [sound, spoilt],
+    [spoilt, sound],
+  ] as const) {
+    // At omega 1 and 0 one of them counts for nothing.
+    for (const omega of [0, 0.5, 1])
+      await expect(blendTensor(pairsOf(tuned, base).get("w")!, omega)).rejects.toThrow(refused);
+    await expect(blendCheckpoints(tuned, base, 0.5, join(folder, "unblended.safetensors"))).rejects.toThrow(refused);
+  }
+  expect(await readdir(folder)).not.toContain("unblended.safetensors");
+});
+
 test("a kernel with further input channels is blended with zeros there", async () => {
   const kernel = (name: string, channels: number) =>
     checkpoint(name, {

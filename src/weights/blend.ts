@@ -5,6 +5,7 @@
 
 import { areComputable } from "../bytes/computable.ts";
 import { type FloatDType, fromFloat32, isFloat, toFloat32 } from "../bytes/elements.ts";
+import { notFinite } from "../bytes/refuse-not-finite.ts";
 import { readBytes, readSafetensors, type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
 import { bytesPerElement, type TensorRef } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
@@ -84,7 +85,7 @@ export const isBlended = (pair: Pair): boolean =>
  * Writes a blend to one safetensors file, each tensor in the fine-tuned one's dtype, and opens it.
  *
  * @param omega Usually 0 (pre-trained) to 1 (fine-tuned); any finite number.
- * @throws TillerError if `file` cannot be written, a value becomes too large to compute with, or omega is not finite.
+ * @throws TillerError if `file` cannot be written, a value is or becomes too large to compute with, or omega is not finite.
  */
 export async function writeBlend(pairs: ReadonlyMap<string, Pair>, omega: number, file: string): Promise<Checkpoint> {
   sharesOf(omega);
@@ -104,8 +105,20 @@ async function* whole(ref: TensorRef): AsyncGenerator<Uint8Array> {
   yield await readBytes(ref);
 }
 
-/** A blended tensor in float32, piece by piece, rounded to the fine-tuned one's dtype; written to `into` if given. */
-async function* mix({ tuned, pre }: Pair, omega: number, into?: Float32Array): AsyncGenerator<Float32Array> {
+/** How a tensor is blended. */
+export interface Blending {
+  /** Memory for the result. */
+  readonly into?: Float32Array | undefined;
+  /** Whether both tensors are known to be finite. */
+  readonly finite?: boolean | undefined;
+}
+
+/** A blended tensor in float32, piece by piece, rounded to the fine-tuned one's dtype. */
+async function* mix(
+  { tuned, pre }: Pair,
+  omega: number,
+  { into, finite = false }: Blending = {},
+): AsyncGenerator<Float32Array> {
   const [a, b] = sharesOf(omega);
   const { dtype } = tuned;
   if (!isFloat(dtype) || !isFloat(pre.dtype)) throw new RangeError(`${tuned.name} holds integers`);
@@ -134,11 +147,15 @@ async function* mix({ tuned, pre }: Pair, omega: number, into?: Float32Array): A
   let next = read(0);
   for (let from = 0; from < length; from += step) {
     const [ours, theirs] = await next;
+    if (!finite) {
+      if (!areComputable(ours)) throw notFinite(tuned);
+      if (!areComputable(theirs)) throw notFinite(pre);
+    }
     if (from + step < length) next = read(from + step);
     const mixed = into?.subarray(from, from + ours.length) ?? ours;
     add(mixed, ours, a, theirs, b);
     if (dtype !== "float32") mixed.set(toFloat32(fromFloat32(mixed, dtype), dtype));
-    // Between 0 and 1 no value is beyond the larger of the two, and these have been checked.
+    // Between 0 and 1 no value is beyond the larger of the two.
     if (!(omega >= 0 && omega <= 1) && !areComputable(mixed)) {
       if (from + step < length) await next;
       throw new TillerError(
@@ -159,13 +176,12 @@ function add(sum: Float32Array, x: Float32Array, a: number, y: Float32Array, b: 
 /**
  * A blended tensor in float32.
  *
- * @param into Memory for it.
- * @throws TillerError if a value becomes too large to compute with, or omega is not finite.
+ * @throws TillerError if a value is or becomes too large to compute with, or omega is not finite.
  */
-export async function blendTensor(pair: Pair, omega: number, into?: Float32Array): Promise<Float32Array> {
+export async function blendTensor(pair: Pair, omega: number, how: Blending = {}): Promise<Float32Array> {
   const { byteLength, dtype } = pair.tuned;
-  const blended = into ?? new Float32Array(byteLength / bytesPerElement[dtype]);
-  for await (const _ of mix(pair, omega, blended));
+  const blended = how.into ?? new Float32Array(byteLength / bytesPerElement[dtype]);
+  for await (const _ of mix(pair, omega, { ...how, into: blended }));
   return blended;
 }
 

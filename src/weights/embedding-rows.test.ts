@@ -5,12 +5,10 @@ import { type FloatDType, fromFloat32 } from "../bytes/elements.ts";
 import { bytesPerElement, type TensorRef } from "../bytes/tensor-ref.ts";
 import { embeddingRows } from "./embedding-rows.ts";
 
-/** A table of 5 rows of 4 numbers, 0, 1, 2 and so on, at byte 40 of its file; `read` counts the bytes read. */
-function tableOf(dtype: FloatDType) {
-  const bytes = fromFloat32(
-    Float32Array.from({ length: 20 }, (_, i) => i),
-    dtype,
-  );
+/** A table of 5 rows of 4 numbers, 0, 1, 2 and so on except at one place, at byte 40 of its file; `read` counts the bytes read. */
+function tableOf(dtype: FloatDType, spoilt?: { at: number; value: number }) {
+  const values = Float32Array.from({ length: 20 }, (_, i) => (i === spoilt?.at ? spoilt.value : i));
+  const bytes = fromFloat32(values, dtype);
   let read = 0;
   const source = {
     name: "/models/text_encoder/model.safetensors",
@@ -33,6 +31,14 @@ test.each<FloatDType>(["float32", "float16", "bfloat16"])(
     expect(read()).toBe(3 * 4 * bytesPerElement[dtype]); // each row once, and no other
   },
 );
+
+test("a row that is not finite is refused when it is read, and no earlier", async () => {
+  const { weights } = tableOf("float32", { at: 13, value: Number.NaN });
+  expect([...(await embeddingRows(weights, "embed_tokens.weight", [4]))]).toEqual([16, 17, 18, 19]);
+  await expect(embeddingRows(weights, "embed_tokens.weight", [4, 3])).rejects.toThrow(
+    refusal("not-finite", "/models/text_encoder/model.safetensors"),
+  );
+});
 
 test("an id outside the table is refused as the tokenizer's mistake", async () => {
   const { weights } = tableOf("float32");

@@ -1,6 +1,6 @@
 /** Reads single rows of an embedding table from its file: a large vocabulary's takes gigabytes, of which a prompt needs kilobytes. */
 
-import { readFloat32 } from "../bytes/safetensors.ts";
+import { readWeight } from "../bytes/refuse-not-finite.ts";
 import { rows } from "../bytes/tensor-ref.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -27,7 +27,7 @@ export async function embeddingRows(weights: Checkpoint, key: string, ids: reado
         { paths: [table.source.name] },
       );
     }
-    const row = found.get(id) ?? (await readFloat32(rows(table, id, id + 1)));
+    const row = found.get(id) ?? (await readWeight(rows(table, id, id + 1)));
     found.set(id, row);
     result.set(row, i * width);
   }

@@ -59,6 +59,13 @@ test("each value is its int8 times its output channel's scale, within half a ste
   }
 });
 
+test("a weight that is not finite is refused and not rounded to 0", async () => {
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 1e10]) {
+    const ref = await weight([2, 3], Float32Array.of(1, 2, 3, 4, value, 6));
+    await expect(written([ref])).rejects.toThrow(refusal("not-finite", ref.source.name, '"w"'));
+  }
+});
+
 test("a kernel's positions come before its channels", async () => {
   const [out, channels, kh, kw] = [3, 4, 2, 3];
   const ref = await weight([out, channels, kh, kw], waves(out * channels * kh * kw));

@@ -1,5 +1,6 @@
 /** Quantises weights to int8 with a scale per output channel; written once to a safetensors file, then memory-mapped. */
-import { readFloat32, readSafetensors, type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
+import { readWeight } from "../bytes/refuse-not-finite.ts";
+import { readSafetensors, type TensorData, writeSafetensors } from "../bytes/safetensors.ts";
 import { rows, type TensorRef } from "../bytes/tensor-ref.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
@@ -19,7 +20,7 @@ export const int8Keys = ({ name, offset }: TensorRef): { weight: string; scale: 
  * Writes weights [out, in] or [out, in, kh, kw] as int8 to one file, and opens it: `weight` [in, out] or [kh * kw * in, out],
  * from -reach to reach, and `scale` [out], float32. Only one weight at a time is in memory, as int8.
  *
- * @throws TillerError if a weight cannot be read or is not floating point, or `file` cannot be written.
+ * @throws TillerError if a weight cannot be read, is not floating point or not finite, or `file` cannot be written.
  */
 export async function quantiseWeights(weights: readonly TensorRef[], file: string, reach: number): Promise<Checkpoint> {
   const tensors: TensorData[] = [];
@@ -79,6 +80,6 @@ async function* pieces(ref: TensorRef) {
   const step = Math.max(1, Math.floor(pieceLength / length));
   for (let from = 0; from < out; from += step) {
     const count = Math.min(step, out - from);
-    yield { from, count, length, values: await readFloat32(rows(ref, from, from + count)) };
+    yield { from, count, length, values: await readWeight(rows(ref, from, from + count)) };
   }
 }

@@ -3,7 +3,7 @@
 import { toFloat32 } from "../../bytes/elements.ts";
 import type { DType, TensorRef } from "../../bytes/tensor-ref.ts";
 import type { Shape } from "../dim.ts";
-import { apply, type Operator, type Value } from "../value.ts";
+import { apply, type Operator, type Outputs, topological, type Value } from "../value.ts";
 
 const inputOperator: Operator<{ name: string; dtype: DType; shape: Shape }> = {
   name: "input",
@@ -44,6 +44,19 @@ export function mayBeInt8({ operator, attributes }: Value): TensorRef | undefine
   const { ref, int8 } = attributes as Parameter;
   return int8 ? ref : undefined;
 }
+
+/** The stored tensor of a leaf that has one. */
+const refOf = ({ operator, attributes }: Value): TensorRef | undefined =>
+  operator === parameterOperator
+    ? (attributes as Parameter).ref
+    : operator === storedOperator
+      ? (attributes as TensorRef)
+      : undefined;
+
+/** The stored tensors that a graph computes with, each once. */
+export const weightsOf = (outputs: Outputs): TensorRef[] => [
+  ...new Set(topological(Object.values(outputs)).flatMap((value) => refOf(value) ?? [])),
+];
 
 /**
  * A weight that stays in its file; floating point in the graph whatever type the file stores.

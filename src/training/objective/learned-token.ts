@@ -1,6 +1,6 @@
 /** The initial value of a learned token's embeddings. */
 
-import { readFloat32 } from "../../bytes/safetensors.ts";
+import { readWeight } from "../../bytes/refuse-not-finite.ts";
 import type { TensorRef } from "../../bytes/tensor-ref.ts";
 import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
@@ -42,7 +42,7 @@ async function initialTable(
 ): Promise<Tensor> {
   const width = table.shape[1]!;
   if (initializer === "random") {
-    const all = await readFloat32(table);
+    const all = await readWeight(table);
     const deviation = standardDeviation(all);
     const noise = normalValues(seed, "embeddings", 0, vectors * width);
     return float32(
@@ -59,7 +59,7 @@ async function initialTable(
     );
   const mean = new Float32Array(width);
   for (const id of ids) {
-    const row = await readFloat32(rows(table, id, id + 1));
+    const row = await readWeight(rows(table, id, id + 1));
     for (let i = 0; i < width; i++) mean[i] = mean[i]! + row[i]! / ids.length;
   }
   const values = new Float32Array(vectors * width);

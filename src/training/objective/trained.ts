@@ -1,6 +1,6 @@
 /** The trained tensors, as inputs of the graph: low-rank factors, whole matrices, embeddings. */
 import type { LowRank } from "../../adapters/index.ts";
-import { readFloat32 } from "../../bytes/safetensors.ts";
+import { readWeight } from "../../bytes/refuse-not-finite.ts";
 import type { Components, Model } from "../../families/family.ts";
 import { type ByComponent, scoped } from "../../models/components.ts";
 import { siteInputs } from "../../models/module.ts";
@@ -64,7 +64,7 @@ export async function initialValues(
   for (const [component, keys] of trained.matrices) {
     for (const key of [...keys].sort()) {
       const ref = components.get(component)!.weights.get(key)!;
-      values.set(scoped(component, key), float32(ref.shape, await readFloat32(ref)));
+      values.set(scoped(component, key), float32(ref.shape, await readWeight(ref)));
     }
   }
   for (const [name, table] of Object.entries(learned)) values.set(name, table);

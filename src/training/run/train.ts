@@ -20,7 +20,6 @@ import {
   targets,
 } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../text/tokenizer.ts";
-import { refuseNotFinite } from "../../weights/refuse-not-finite.ts";
 import { makeClassPictures, quickDrawing, strangeClassPicture } from "../data/class-pictures.ts";
 import type { Source } from "../data/draws.ts";
 import { keptPictures } from "../data/kept-pictures.ts";
@@ -217,7 +216,6 @@ async function* learn(
   const settings = fillSettings(method, request, model.training);
   refuseUnsuited(settings, model);
   for (const message of model.warnings ?? []) yield { type: "warning", message };
-  await refuseNotFinite(model.components.values(), signal);
   const tokenizer = await loadTokenizer(model.tokenizerFolder, model.secondTokenizerFolder);
   const resolution = settings.resolution ?? model.defaults.height;
   if (resolution % model.defaults.sideMultiple !== 0) {

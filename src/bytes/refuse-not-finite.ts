@@ -1,13 +1,12 @@
-/** Refuses networks whose weights are not finite or too large, naming the tensor, before anything is drawn. */
+/** Refuses weights that are not finite or too large, naming the tensor, before anything is computed with them. */
 import { cacheFolder, dirname, exists, join, makeFolder, stampOf, startHash } from "#bytes";
-import { holdComputable, largest } from "../bytes/computable.ts";
-import { type FloatDType, isFloat } from "../bytes/elements.ts";
-import { readBytes } from "../bytes/safetensors.ts";
-import { quoted } from "../bytes/safetensors-header.ts";
-import type { TensorRef } from "../bytes/tensor-ref.ts";
-import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import { areComputable, holdComputable, largest } from "./computable.ts";
+import { type FloatDType, isFloat } from "./elements.ts";
+import { readBytes, readFloat32 } from "./safetensors.ts";
+import { quoted } from "./safetensors-header.ts";
+import type { TensorRef } from "./tensor-ref.ts";
+import { writeWhole } from "./write-whole.ts";
 
 /** Bytes read at a time. */
 const pieceLength = 4 << 20;
@@ -16,18 +15,18 @@ const pieceLength = 4 << 20;
 const large = 64 << 20;
 
 /**
- * Reads and checks all weights of networks. Pictures do not always show bad weights: if a value overflows in front of a norm,
- * the picture is finite and looks normal.
+ * Reads and checks weights. Pictures do not always show bad weights: if a value overflows in front of a norm, the picture is
+ * finite and looks normal.
  *
- * Reading Stable Diffusion 1.5 in float32 (4.3 GB) takes 2.3 CPU seconds, as long as opening it; so it runs while the networks
- * are built, and once per file: the user's cache records files by size and time. Remote files are skipped, because they would
- * be downloaded a second time.
+ * The engine checks the weights of each graph while the runtime builds it from the same files, so that a disk is read once; and
+ * the user's cache records by the file's size and time what was checked, so that the next process does not read it. Remote files
+ * are skipped, because they would be downloaded a second time.
  *
  * @throws TillerError naming the file and the tensor that holds NaN, infinity or a number too large to compute with; the
  *   signal's reason if aborted.
  */
 export async function refuseNotFinite(
-  networks: Iterable<{ readonly weights: Checkpoint }>,
+  networks: Iterable<{ readonly weights: ReadonlyMap<string, TensorRef> }>,
   signal?: AbortSignal,
 ): Promise<void> {
   for (const tensors of byFile(networks)) {
@@ -35,10 +34,21 @@ export async function refuseNotFinite(
     if (mark !== undefined && (await exists(mark))) continue;
     for (const stretch of stretchesOf(tensors)) {
       if (await isComputable({ ...stretch[0]!, byteLength: bytesOf(stretch) }, signal)) continue;
-      for (const tensor of stretch) if (!(await isComputable(tensor, signal))) throw refusal(tensor);
+      for (const tensor of stretch) if (!(await isComputable(tensor, signal))) throw notFinite(tensor);
     }
     if (mark !== undefined) await remember(mark);
   }
+}
+
+/**
+ * A weight as float32, for computing with it outside a graph.
+ *
+ * @throws TillerError as {@link refuseNotFinite} and {@link readFloat32} do.
+ */
+export async function readWeight(ref: TensorRef): Promise<Float32Array> {
+  const values = await readFloat32(ref);
+  if (!areComputable(values)) throw notFinite(ref);
+  return values;
 }
 
 /** A floating-point tensor. */
@@ -47,7 +57,7 @@ type Real = TensorRef & { readonly dtype: FloatDType };
 const bytesOf = (tensors: readonly Real[]): number => tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 /** The networks' floating-point tensors, by file, in file order. */
-function byFile(networks: Iterable<{ readonly weights: Checkpoint }>): Real[][] {
+function byFile(networks: Iterable<{ readonly weights: ReadonlyMap<string, TensorRef> }>): Real[][] {
   const files = new Map<string, Real[]>();
   for (const { weights } of networks) {
     for (const tensor of weights.values()) {
@@ -75,16 +85,18 @@ function stretchesOf(tensors: readonly Real[]): Real[][] {
 }
 
 async function isComputable({ byteLength, ...tensor }: Real, signal: AbortSignal | undefined): Promise<boolean> {
+  const memory = new ArrayBuffer(Math.min(pieceLength, byteLength));
   for (let at = 0; at < byteLength; at += pieceLength) {
     signal?.throwIfAborted();
     const length = Math.min(pieceLength, byteLength - at);
-    const bytes = await readBytes({ ...tensor, offset: tensor.offset + at, byteLength: length });
+    const bytes = await readBytes({ ...tensor, offset: tensor.offset + at, byteLength: length }, memory);
     if (!holdComputable(bytes, tensor.dtype)) return false;
   }
   return true;
 }
 
-function refusal({ name, source: { name: file } }: TensorRef): TillerError {
+/** The refusal of a weight. */
+export function notFinite({ name, source: { name: file } }: TensorRef): TillerError {
   return new TillerError(
     "not-finite",
     `${file} holds NaN, infinity or a number beyond ${largest} in ${quoted(name)}: use another version of the file.`,

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { refusal } from "../../test/refusal.ts";
-import { readSafetensors, writeSafetensors } from "../bytes/safetensors.ts";
 import { refuseNotFinite } from "./refuse-not-finite.ts";
+import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 let folder: string;
 let file: string;

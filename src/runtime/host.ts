@@ -68,11 +68,9 @@ export async function engineOn(
         host.create(session, name, encoded, options),
         check(weightsOf(outputs)),
       ]);
-      if (checked.status === "rejected") {
-        if (created.status === "fulfilled") await host.release(session);
-        throw checked.reason;
-      }
-      if (created.status === "rejected") {
+      // What the runtime says of such weights explains nothing; of a file that neither can read it names the network.
+      const refused = checked.status === "rejected" ? (checked.reason as Error) : undefined;
+      if (created.status === "rejected" && !(refused instanceof TillerError && refused.code === "not-finite")) {
         const error = created.reason as Error;
         if (error instanceof TillerError) throw error;
         // The runtime's message may name files that it cannot read.
@@ -81,6 +79,10 @@ export async function engineOn(
           `the ${name} cannot be built on ${device}: ${firstLine(error.message)}.`,
           { paths: encoded.files, cause: error },
         );
+      }
+      if (refused) {
+        if (created.status === "fulfilled") await host.release(session);
+        throw refused;
       }
       built++;
       const send = (feeds: Feeds, keep?: number) => {

@@ -56,6 +56,44 @@ describe("a failure in the runtime", () => {
     await expect(compiling).rejects.toThrow(refusal("network-not-built", "test graph", "cpu", at));
   });
 
+  test("weights that are not finite are refused, also before their graph is built, and counted as no session", async () => {
+    const file = join(folder, "w.safetensors");
+    await writeSafetensors(file, [
+      { name: "w", dtype: "float32", shape: [1, 2], data: new Uint8Array(Float32Array.of(1, Number.NaN).buffer) },
+      { name: "unused", dtype: "float32", shape: [1], data: new Uint8Array(Float32Array.of(Number.NaN).buffer) },
+      { name: "sound", dtype: "float32", shape: [1, 2], data: new Uint8Array(8) },
+    ]);
+    const { tensors } = await readSafetensors(file);
+    const graphOf = (name: string) => ({ y: add(input("x", [1, 2]), parameter(tensors.get(name)!)) });
+    const before = engine.sessionsBuilt;
+    const refused = refusal("not-finite", await realpath(file), '"w"');
+    await expect(engine.check(graphOf("w"))).rejects.toThrow(refused);
+    await expect(engine.compile("test graph", graphOf("w"))).rejects.toThrow(refused);
+    // Nothing of a refused graph counts as checked.
+    await expect(engine.compile("test graph", graphOf("w"))).rejects.toThrow(refused);
+    expect(engine.sessionsBuilt).toBe(before);
+    await engine.compile("test graph", graphOf("sound"));
+  });
+
+  test("a weight is read for its check once, however many graphs use it", async () => {
+    const file = join(folder, "w.safetensors");
+    await writeSafetensors(file, [{ name: "w", dtype: "float32", shape: [1, 2], data: new Uint8Array(8) }]);
+    const ref = (await readSafetensors(file)).tensors.get("w")!;
+    let read = 0;
+    const source: typeof ref.source = {
+      ...ref.source,
+      read: (...asked) => {
+        read += asked[1];
+        return ref.source.read(...asked);
+      },
+    };
+    const counted = parameter({ ...ref, source });
+    await engine.check({ y: add(input("x", [1, 2]), counted) });
+    await engine.compile("test graph", { y: add(input("x", [1, 2]), counted) });
+    await engine.compile("another graph", { y: matmul(counted, input("x", [2, 1])) });
+    expect(read).toBe(8);
+  });
+
   test("a row beyond a table's end", async () => {
     const table = constant([2, 1], [10, 20]);
     const session = await engine.compile("test graph", { y: gather(table, input("x", [1], "int32")) });

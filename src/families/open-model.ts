@@ -179,11 +179,11 @@ async function openPart(folder: string, name: string, { keys, check }: Part, var
 /** The sub-folders of a folder that are a part of some family's models. */
 async function partsIn(folder: string): Promise<string[]> {
   const found: string[] = [];
-  for (const name of allParts) if (await exists(join(folder, name, "config.json"))) found.push(name);
+  for (const name of allParts()) if (await exists(join(folder, name, "config.json"))) found.push(name);
   return found;
 }
 
-const allParts = [...new Set(families.flatMap(({ parts }) => Object.keys(parts)))];
+const allParts = (): string[] => [...new Set(families.flatMap(({ parts }) => Object.keys(parts)))];
 
 /**
  * Opens a folder that holds only some networks of a model, such as a fine-tuned U-Net; the rest is the base's.
@@ -401,7 +401,7 @@ async function configFolder(config: string, family: Family, options: OpenModelOp
 /** @throws TillerError if the repository is not a Diffusers pipeline. */
 function modelIndexOf(id: string, names: readonly string[]): string[] {
   if (names.includes("model_index.json")) return ["model_index.json"];
-  const parts = allParts.map((part) => `${part}/config.json`).filter((name) => names.includes(name));
+  const parts = allParts().map((part) => `${part}/config.json`).filter((name) => names.includes(name));
   const single = names.filter((name) => /^[^/]+\.(safetensors|ckpt)$/.test(name));
   if (parts.length > 0 && single.length === 0) return parts;
   throw new TillerError(

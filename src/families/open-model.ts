@@ -401,7 +401,9 @@ async function configFolder(config: string, family: Family, options: OpenModelOp
 /** @throws TillerError if the repository is not a Diffusers pipeline. */
 function modelIndexOf(id: string, names: readonly string[]): string[] {
   if (names.includes("model_index.json")) return ["model_index.json"];
-  const parts = allParts().map((part) => `${part}/config.json`).filter((name) => names.includes(name));
+  const parts = allParts()
+    .map((part) => `${part}/config.json`)
+    .filter((name) => names.includes(name));
   const single = names.filter((name) => /^[^/]+\.(safetensors|ckpt)$/.test(name));
   if (parts.length > 0 && single.length === 0) return parts;
   throw new TillerError(

@@ -14,18 +14,6 @@ import { openVinoMissing } from "./openvino-here.ts";
 const model = fixture("sdxl-pipeline/model");
 const request: PictureRequest = { prompt: "a red cat in the snow", steps: 3, seed: 3, guidance: "pg", omega: 0.3 };
 
-let cache: string;
-const before = process.env.XDG_CACHE_HOME;
-beforeAll(async () => {
-  cache = await mkdtemp(join(tmpdir(), "tiller-sdxl-precision-"));
-  process.env.XDG_CACHE_HOME = cache;
-});
-afterAll(async () => {
-  if (before === undefined) delete process.env.XDG_CACHE_HOME;
-  else process.env.XDG_CACHE_HOME = before;
-  await rm(cache, { recursive: true });
-});
-
 const load = (options: LoadOptions) =>
   Pipeline.load(model, { adapters: [fixture("sdxl-pipeline/lora.safetensors")], ...options });
 
@@ -47,6 +35,20 @@ const coarse: readonly (readonly [string, LoadOptions, skip: boolean])[] = [
   ["bfloat16 by OpenVINO", { device: "openvino", precision: "bfloat16" }, openVinoMissing !== undefined],
 ];
 describe.each(coarse)("in %s", (_, options, skip) => {
+  // int8 weights go to a cache of the test's own; OpenVINO may be installed in the usual one.
+  const own = options.precision === "int8";
+  const before = process.env.XDG_CACHE_HOME;
+  let cache: string;
+  beforeAll(async () => {
+    cache = await mkdtemp(join(tmpdir(), "tiller-sdxl-precision-"));
+    if (own) process.env.XDG_CACHE_HOME = cache;
+  });
+  afterAll(async () => {
+    if (own && before === undefined) delete process.env.XDG_CACHE_HOME;
+    else if (own) process.env.XDG_CACHE_HOME = before;
+    await rm(cache, { recursive: true });
+  });
+
   test.skipIf(skip)(
     "nearly the same picture; omega 1 equals cfg and a batch equals single pictures, bit for bit",
     async () => {

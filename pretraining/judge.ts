@@ -112,7 +112,19 @@ export function firstOf(picture: Features, told: ReadonlyMap<string, Features>):
 
 type ThemedSample = WorldSample & { readonly theme: string };
 
-async function rankedRight(
+/** The first held-out samples that have a theme. */
+export function* themedSamples(count: number): Generator<ThemedSample> {
+  for (let i = 0, found = 0; found < count; i++) {
+    const sample = worldSample(i, "held out");
+    const { theme } = sample;
+    if (theme === undefined) continue;
+    found++;
+    yield { ...sample, theme };
+  }
+}
+
+/** Retrieval by CLIP on what `draw` returns for the {@link themedSamples}, RGB bytes. */
+export async function rankedRight(
   engine: Engine,
   modelFolder: string,
   count: number,
@@ -122,15 +134,12 @@ async function rankedRight(
   const told = toldTo(clip);
   const right = { theme: 0, kind: 0 };
   let judged = 0;
-  for (let i = 0; judged < count; i++) {
-    const sample = worldSample(i, "held out");
-    const { theme } = sample;
-    if (theme === undefined) continue;
-    const [picture] = await clip.pictures([pixelsOf(await draw({ ...sample, theme }, judged))]);
+  for (const sample of themedSamples(count)) {
+    const [picture] = await clip.pictures([pixelsOf(await draw(sample, judged))]);
     judged++;
     const { noun } = sample.individual;
-    if (firstOf(picture!, await told(themesTold(noun))) === theme) right.theme++;
-    if (firstOf(picture!, await told(kindsOf(noun, theme))) === noun) right.kind++;
+    if (firstOf(picture!, await told(themesTold(noun))) === sample.theme) right.theme++;
+    if (firstOf(picture!, await told(kindsOf(noun, sample.theme))) === noun) right.kind++;
   }
   return { theme: right.theme / judged, kind: right.kind / judged };
 }

@@ -105,7 +105,7 @@ class Pictures:
 class Learner:
     """A network in float32, its bfloat16 computation, and the running average that is saved."""
 
-    def __init__(self, network, settings):
+    def __init__(self, network, settings, ends=ENDS):
         self.network = network.to(device).float()
         self.half = copy.deepcopy(self.network).bfloat16()
         self.average = copy.deepcopy(self.network).requires_grad_(False)
@@ -117,7 +117,7 @@ class Learner:
         shapes = {}
         others = []
         for i, (name, p) in enumerate(zip(names, self.masters)):
-            matrix = p.ndim > 1 and not any(end in name for end in ENDS)
+            matrix = p.ndim > 1 and not any(end in name for end in ends)
             (shapes.setdefault(p.shape, []) if matrix else others).append(i)
         self.alike, self.others = list(shapes.values()), others
         self.momenta = {i: torch.zeros_like(self.masters[i]) for group in self.alike for i in group}
@@ -340,4 +340,5 @@ def main():
         train_unet(options.unet, pictures)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import {
   experimentIn,
+  type Forecast,
   forecastOf,
   gatherResults,
   keptResults,
@@ -118,14 +119,24 @@ async function runBench(
   const folder = out ?? join("tiller-bench", experiment.name);
   await prepareFolder(folder);
   output.result.out = folder;
+  const tell = (forecast: Forecast) => tellForecast(forecast, output);
+  if (dryRun) return tell(await forecastOf(experiment, { folder, device, precision, threads, signal }));
   // Of other machines nothing is known.
-  if (dryRun || !fleet)
-    tellForecast(await forecastOf(experiment, { folder, device, precision, threads, signal }), output);
-  if (dryRun) return;
+  const onForecast = fleet ? undefined : tell;
   const onCompute = tellCompute(precision ?? experiment.precision, output);
   const results = await runExperiment(
     experiment,
-    { folder, workers, fleet: fleet && { ...fleet, detach }, device, precision, threads, signal, onCompute },
+    {
+      folder,
+      workers,
+      fleet: fleet && { ...fleet, detach },
+      device,
+      precision,
+      threads,
+      signal,
+      onCompute,
+      onForecast,
+    },
     tellProgress(output),
   );
   output.progress.end();

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { parseExperiment } from "./experiment.ts";
 import { forecastOf } from "./forecast.ts";
+import type { Forecast } from "./networks.ts";
+import { runExperiment } from "./run-experiment.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -49,4 +51,25 @@ test("adapters, class images and pictures are counted, and seconds and bytes com
   // Between a hundredth and once the pictures without compression.
   expect(forecast.bytes / (126 * 128 * 128 * 3)).toBeGreaterThan(0.01);
   expect(forecast.bytes / (126 * 128 * 128 * 3)).toBeLessThan(1);
+});
+
+test("a run says what is missing first, and what it did is not missing again, in its number type", async () => {
+  const experiment = parseExperiment({
+    name: "x",
+    personalisation: [{ method: "dreambooth", steps: 1, prior: false }],
+    guidance: [{ method: "cfg" }],
+    concepts: ["red_teapot"],
+    prompts: 1,
+    pictures: 1,
+    steps: 1,
+  });
+  const told: Forecast[] = [];
+  const options = { folder: join(folder, "int8"), device: "cpu", precision: "int8" } as const;
+  await runExperiment(experiment, { ...options, onForecast: (forecast) => told.push(forecast) });
+  expect(told).toMatchObject([{ adapters: 1, pictures: 1 }]);
+  expect(await forecastOf(experiment, options)).toMatchObject({ adapters: 0, pictures: 0, seconds: 0 });
+  expect(await forecastOf(experiment, { ...options, precision: "float32" })).toMatchObject({
+    adapters: 0,
+    pictures: 1,
+  });
 });

@@ -8,26 +8,12 @@ import { parseAdapter } from "../pipelines/adapter-spec.ts";
 import { Pipeline } from "../pipelines/pipeline.ts";
 import { encodePng } from "../recipe/png.ts";
 import type { GivenExperiment } from "./experiment.ts";
-import { identitiesOf, type RunOptions } from "./networks.ts";
-import { openPlan } from "./open-plan.ts";
+import type { Forecast, RunOptions } from "./networks.ts";
+import { type OpenExperiment, openExperiment } from "./open-plan.ts";
+import { withPaths } from "./paths.ts";
 import type { Cell, PictureUnit } from "./plan.ts";
 import { readDone } from "./store.ts";
 import { isMeasured, rowsOf } from "./units-left.ts";
-import { wholeExperiment } from "./whole.ts";
-
-/** What an experiment still needs. */
-export interface Forecast {
-  /** Adapters to train. */
-  readonly adapters: number;
-  /** Class images to draw for them. */
-  readonly classPictures: number;
-  /** Pictures to draw. */
-  readonly pictures: number;
-  /** In one process on this machine, from steps measured now; scoring is not counted. */
-  readonly seconds: number;
-  /** Of the pictures, class images included, on disk. */
-  readonly bytes: number;
-}
 
 /** Seconds on this machine. */
 export interface MeasuredPace {
@@ -48,41 +34,38 @@ export interface MeasuredPace {
  */
 export async function forecastOf(given: GivenExperiment, options: RunOptions): Promise<Forecast> {
   await refuseMissing(given);
-  const experiment = await wholeExperiment(given);
-  const cells = await openPlan(experiment, await identitiesOf(experiment), options.folder);
+  return forecast(await openExperiment(given, options), options);
+}
+
+/** The same of an open experiment. */
+export async function forecast({ experiment, cells, compute }: OpenExperiment, options: RunOptions): Promise<Forecast> {
   const none = { drawing: 0, training: 0, classSteps: 0, bytes: 0 };
   const nothing = await missingOf(cells, experiment, none, new Set());
   if (nothing.adapters + nothing.pictures === 0) return nothing;
   const unit = cells.flatMap(({ units }) => units)[0]!;
-  return missingOf(cells, experiment, await measuredPace({ ...experiment, unit }, options), new Set());
+  return missingOf(
+    cells,
+    experiment,
+    await measuredPace({ ...experiment, unit }, { ...options, ...compute }),
+    new Set(),
+  );
 }
 
 /** All at once: a run of days should not stop at the second of sixteen folders. */
-async function refuseMissing(given: GivenExperiment): Promise<void> {
-  const { name, model, base, personalisation, concepts, edits, prompts, encoders } = given;
-  const own = typeof concepts === "string" ? [] : concepts.filter((one) => typeof one !== "string");
-  const adapters = [
-    ...personalisation.flatMap((one) => ("adapters" in one ? one.adapters : [])),
-    ...own.flatMap((one) => one.adapters ?? []),
-  ];
-  const orOnHub = [
-    ...(model === embeddedModel ? [] : [model, base]),
-    ...adapters.map((spec) => parseAdapter(spec).file),
-    ...Object.values(encoders ?? {}),
-  ].filter((path) => path !== undefined && parseHubName(path) === undefined);
-  const here = [
-    ...own.map(({ images }) => images),
-    edits?.images,
-    typeof prompts === "object" && "file" in prompts ? prompts.file : undefined,
-  ];
+export async function refuseMissing(given: GivenExperiment): Promise<void> {
+  const named = new Set<string>();
+  withPaths(given, (name, kind) => {
+    const path = kind === "adapter" ? parseAdapter(name).file : name;
+    const elsewhere = kind !== "file" && (path === embeddedModel || parseHubName(path) !== undefined);
+    if (!elsewhere) named.add(path);
+    return name;
+  });
   const missing: string[] = [];
-  for (const path of new Set([...orOnHub, ...here])) {
-    if (path !== undefined && (await kindOf(path)) === undefined) missing.push(path);
-  }
+  for (const path of named) if ((await kindOf(path)) === undefined) missing.push(path);
   if (missing.length === 0) return;
   throw new TillerError(
     "experiment-files-missing",
-    `The experiment ${name} names what is not here: ${missing.join(", ")}. Put it there, or correct the names in the file.`,
+    `The experiment ${given.name} names what is not here: ${missing.join(", ")}. Put it there, or correct the names in the file.`,
     { paths: missing },
   );
 }

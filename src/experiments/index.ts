@@ -28,9 +28,9 @@ export {
 } from "./experiment.ts";
 export type { ClaimResult, FindingResult, Needs } from "./findings.ts";
 export type { Claim, ClaimTerm, FindingsFile } from "./findings-file.ts";
-export { type Forecast, forecastOf } from "./forecast.ts";
+export { forecastOf } from "./forecast.ts";
 export { keptResults } from "./kept-results.ts";
-export type { Fleet, RunOptions } from "./networks.ts";
+export type { Fleet, Forecast, RunOptions } from "./networks.ts";
 export type { Identities } from "./plan.ts";
 export type { PromptResult } from "./prompt-result.ts";
 export type { ReportOptions } from "./report.ts";

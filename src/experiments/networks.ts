@@ -27,6 +27,20 @@ export interface Fleet {
   readonly detach?: boolean | undefined;
 }
 
+/** What an experiment still needs. */
+export interface Forecast {
+  /** Adapters to train. */
+  readonly adapters: number;
+  /** Class images to draw for them. */
+  readonly classPictures: number;
+  /** Pictures to draw. */
+  readonly pictures: number;
+  /** In one process on this machine, from steps measured now; scoring is not counted. */
+  readonly seconds: number;
+  /** Of the pictures, class images included, on disk. */
+  readonly bytes: number;
+}
+
 /** Where and how an experiment is run. */
 export interface RunOptions {
   /** Where units are kept; finished ones are not done again. */
@@ -41,6 +55,11 @@ export interface RunOptions {
   readonly precision?: PrecisionName | undefined;
   /** Called once with the device and number type, when they are known. */
   readonly onCompute?: ((compute: Compute) => void) | undefined;
+  /**
+   * Called once, before anything is done, with what is missing. Measuring it draws a few steps; and every folder and file that is
+   * not here is refused at once.
+   */
+  readonly onForecast?: ((forecast: Forecast) => void) | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
   /** Aborts within a step, throwing the signal's reason; finished units stay. */

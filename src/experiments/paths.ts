@@ -1,24 +1,30 @@
 /** The files and folders that an experiment names. */
-import type { Experiment } from "./experiment.ts";
+import type { Experiment, GivenExperiment } from "./experiment.ts";
+
+/** What a path leads to: networks and adapters may be on the hub, and `dinghy` is a network; other files are here. */
+export type PathKind = "network" | "adapter" | "file";
 
 /** The experiment with its paths mapped by `path`; an adapter's path comes with its strength. */
-export function withPaths(experiment: Experiment, path: (name: string) => string): Experiment {
+export function withPaths<E extends GivenExperiment>(experiment: E, path: (name: string, kind: PathKind) => string): E {
+  const network = (name: string) => path(name, "network");
+  const adapter = (name: string) => path(name, "adapter");
+  const file = (name: string) => path(name, "file");
   const { model, base, personalisation, concepts, edits, prompts, encoders } = experiment;
   return {
     ...experiment,
-    model: path(model),
-    base: base && path(base),
-    personalisation: personalisation.map((one) => ("adapters" in one ? { adapters: one.adapters.map(path) } : one)),
+    model: network(model),
+    base: base && network(base),
+    personalisation: personalisation.map((one) => ("adapters" in one ? { adapters: one.adapters.map(adapter) } : one)),
     concepts:
       typeof concepts === "string"
         ? concepts
         : concepts.map((one) =>
-            typeof one === "string" ? one : { ...one, images: path(one.images), adapters: one.adapters?.map(path) },
+            typeof one === "string" ? one : { ...one, images: file(one.images), adapters: one.adapters?.map(adapter) },
           ),
-    edits: edits && { ...edits, images: path(edits.images) },
-    prompts: typeof prompts === "object" && "file" in prompts ? { ...prompts, file: path(prompts.file) } : prompts,
+    edits: edits && { ...edits, images: file(edits.images) },
+    prompts: typeof prompts === "object" && "file" in prompts ? { ...prompts, file: file(prompts.file) } : prompts,
     encoders:
-      encoders && Object.fromEntries(Object.entries(encoders).map(([name, model]) => [name, model && path(model)])),
+      encoders && Object.fromEntries(Object.entries(encoders).map(([name, model]) => [name, model && network(model)])),
   };
 }
 

@@ -5,11 +5,11 @@ import { isDeepStrictEqual } from "node:util";
 import { hold, makeFolder, placeOf } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
-import { targets } from "../runtime/index.ts";
 import type { Experiment, GivenExperiment } from "./experiment.ts";
+import { forecast, refuseMissing } from "./forecast.ts";
 import { keptResults } from "./kept-results.ts";
-import { computeOf, identitiesOf, measuringEngine, openEncoders, type RunOptions } from "./networks.ts";
-import { openPlan } from "./open-plan.ts";
+import { identitiesOf, measuringEngine, openEncoders, type RunOptions } from "./networks.ts";
+import { openExperiment, openPlan } from "./open-plan.ts";
 import { withPaths } from "./paths.ts";
 import type { Cell, Identities } from "./plan.ts";
 import { gather, type Results } from "./results.ts";
@@ -49,13 +49,11 @@ async function run(
   options: RunOptions,
   onProgress: (progress: RunProgress) => void,
 ): Promise<Results> {
-  const whole = await wholeExperiment({ ...given, precision: options.precision ?? given.precision });
-  const compute = await computeOf(whole, options);
+  if (options.onForecast) await refuseMissing(given);
+  const opened = await openExperiment(given, options);
+  const { experiment, compute, identities, cells } = opened;
+  options.onForecast?.(await forecast(opened, options));
   options.onCompute?.(compute);
-  const computed = { engine: targets[compute.device].engine, precision: compute.precision };
-  const experiment = { ...whole, computed };
-  const identities = await identitiesOf(experiment);
-  const cells = await openPlan(experiment, identities, options.folder);
   const named = placed(experiment);
   await writeWhole(join(options.folder, "experiment.json"), `${JSON.stringify(named, null, 2)}\n`);
   // Loaded here: most commands run no experiment.

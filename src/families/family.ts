@@ -138,8 +138,6 @@ export interface TextSide {
   readonly none?: Tokens | undefined;
   /** Whether a learned token is among the prompt's tokens. */
   hasLearned(tokens: Tokens): boolean;
-  /** The position of the largest id: with a learned token among the tokens, that of its last embedding. */
-  largest(tokens: Tokens): number;
   /** Index of the token whose state stands for the whole prompt. */
   end(tokenizer: Tokenizer, tokens: Tokens): number;
   /**

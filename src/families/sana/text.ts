@@ -33,7 +33,6 @@ export function textSide(encoder: Component, config: Gemma2Config): TextSide {
       };
     },
     hasLearned: () => false,
-    largest: () => 0,
     end: (_, { states }) => states!.length - 1,
     async feeds({ inputs: { ids } }) {
       const data = await embeddingRows(encoder.weights, table, ids!);

@@ -60,7 +60,6 @@ export function textSide({ components, configs, promptTokens, zeros }: TextOptio
       };
     },
     ...(zeros && { none: absent(positions) }),
-    largest: ({ inputs }) => inputs.ids!.indexOf(Math.max(...inputs.ids!)),
     hasLearned: ({ inputs }) => encoders.some(({ ids, firstLearned }) => inputs[ids]!.some((id) => id >= firstLearned)),
     end: (tokenizer, { inputs }) => inputs.ids!.indexOf(tokenizer.end),
     graph: (modules, { clipSkip = 0 } = {}) =>

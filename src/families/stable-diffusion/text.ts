@@ -29,7 +29,6 @@ export function textSide(encoder: Component, config: ClipTextConfig, promptToken
       const { ids, dropped } = encodePrompt(tokenizer, prompt, options);
       return { inputs: { ids }, dropped };
     },
-    largest: ({ inputs }) => inputs.ids!.indexOf(Math.max(...inputs.ids!)),
     hasLearned: ({ inputs }) => inputs.ids!.some((id) => id >= firstLearned),
     end: (tokenizer, { inputs }) => inputs.ids!.indexOf(tokenizer.end),
     graph(modules, { clipSkip = 0 } = {}) {

@@ -25,7 +25,10 @@ export function trainingTexts(
   return {
     tokens,
     hasLearned: (prompt) => text.hasLearned(tokens(prompt)),
-    largest: (prompt) => text.largest(tokens(prompt)),
+    largest(prompt) {
+      const [ids] = Object.values(tokens(prompt).inputs);
+      return ids!.indexOf(Math.max(...ids!));
+    },
     end: (prompt) => text.end(tokenizer, tokens(prompt)),
   };
 }

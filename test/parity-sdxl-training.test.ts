@@ -10,6 +10,7 @@ import { encodeTexts, trainingTexts } from "../src/training/objective/texts.ts";
 import { projections, type Trained } from "../src/training/objective/trained.ts";
 import { fixture, reference } from "./fixtures.ts";
 import { followsPyTorch } from "./pytorch-training.ts";
+import { numbersAt } from "./tensor-rows.ts";
 
 interface Case {
   readonly name: string;
@@ -58,11 +59,6 @@ async function open({ name, rank, alpha, batch, prior, prediction, text, vectors
   const [, , ...shape] = latents.shape as [number, number, number, number, number];
   const [, height, width] = shape;
   const elements = shape.reduce((a, b) => a * b, 1);
-  const row = ({ shape, data }: Tensor, step: number, index: number) => {
-    const size = shape.slice(2).reduce((a, b) => a * b, 1);
-    const from = (step * shape[1]! + index) * size;
-    return data.slice(from, from + size) as Float32Array;
-  };
   const objective = (step: number): Promise<Evaluated> => {
     const samples = prompts.map((prompt, i): Sample => {
       const [originalHeight, originalWidth, top, left, side] = sizes[i] as [number, number, number, number, number];
@@ -74,9 +70,9 @@ async function open({ name, rank, alpha, batch, prior, prediction, text, vectors
         "cond",
       );
       return {
-        clean: row(latents, step, i),
-        noise: row(noise, step, i),
-        timestep: row(timesteps, step, i)[0]!,
+        clean: numbersAt(latents, step, i),
+        noise: numbersAt(noise, step, i),
+        timestep: numbersAt(timesteps, step, i)[0]!,
         weights: new Float32Array(height * width).fill((i < batch ? 1 : prior!) / (batch * elements)),
         text: encoded?.get(prompt) ?? tokens.get(prompt)!,
         conditions,

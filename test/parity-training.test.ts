@@ -10,6 +10,7 @@ import { projections, type Trained, textMatrices, trainsText } from "../src/trai
 import { accumulate } from "../src/training/optimise/tensor-values.ts";
 import { fixture, reference } from "./fixtures.ts";
 import { bare, followsPyTorch } from "./pytorch-training.ts";
+import { numbersAt } from "./tensor-rows.ts";
 
 interface Case {
   readonly name: string;
@@ -72,12 +73,6 @@ async function open(one: Case) {
   const [, count, channels, side] = inputs.latents.shape as [number, number, number, number, number];
   const elements = channels * side * side;
   const batch = one.prior === undefined ? count : count / 2;
-  /** Row `index` of step `step` of a tensor [steps, rows, ...]. */
-  const row = ({ shape, data }: Tensor, step: number, index: number) => {
-    const size = shape.slice(2).reduce((a, b) => a * b, 1);
-    const from = (step * shape[1]! + index) * size;
-    return data.slice(from, from + size);
-  };
   const text = async (ids: readonly number[]): Promise<Sample["text"]> =>
     trainsText(source, trained)
       ? tokensOf(ids)
@@ -86,7 +81,7 @@ async function open(one: Case) {
     const flat = new Float32Array(side * side);
     if (index >= batch) return flat.fill(one.prior! / (batch * elements));
     if (mask) {
-      const own = row(mask, step, index) as Float32Array;
+      const own = numbersAt(mask, step, index);
       const counted = own.reduce((a, b) => a + b, 0);
       return own.map((m) => m / (batch * counted));
     }
@@ -97,18 +92,18 @@ async function open(one: Case) {
   const objective = async (step: number): Promise<Evaluated> => {
     const samples: Sample[] = [];
     for (let i = 0; i < count; i++) {
-      const timestep = row(inputs.timesteps, step, i)[0]!;
+      const timestep = numbersAt(inputs.timesteps, step, i)[0]!;
       samples.push({
-        clean: row(inputs.latents, step, i) as Float32Array,
-        noise: row(inputs.noise, step, i) as Float32Array,
+        clean: numbersAt(inputs.latents, step, i),
+        noise: numbersAt(inputs.noise, step, i),
         timestep,
         weights: weights(step, i, timestep),
-        text: await text([...row(inputs.ids, step, i)]),
+        text: await text([...numbersAt(inputs.ids, step, i)]),
       });
     }
     const denoising = await terms.denoising(samples, [channels, side, side]);
     if (!pair) return denoising;
-    const prompts = [[...row(pair, step, 0)], [...row(pair, step, 1)]] as const;
+    const prompts = [[...numbersAt(pair, step, 0)], [...numbersAt(pair, step, 1)]] as const;
     const kept = await terms.semantic(
       [tokensOf(prompts[0]), tokensOf(prompts[1])],
       [prompts[0].indexOf(one.end), prompts[1].indexOf(one.end)],

@@ -1,53 +1,34 @@
 /** Studio's pages in Chromium with a tiny InstructPix2Pix and its base: a dropped photograph, an instruction, omega. */
-import { existsSync } from "node:fs";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Studio, startStudio } from "../src/server/index.ts";
 import type { Job } from "../src/server/jobs.ts";
 import { fixture } from "./fixtures.ts";
 import { photograph } from "./photograph.ts";
-import { skipped } from "./skipped.ts";
+import { newFolder, openStudioPage, patience, type StudioPage, withoutChromium } from "./studio-page.ts";
 
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-const without = skipped(executablePath, "Chromium is not installed; Studio's page is not tested.");
-/** Only against hangs, in milliseconds. */
-const patience = 300_000;
 /** The photograph and where screenshots go, when they are to be looked at. */
 const { TILLER_PHOTO: shownPhoto, TILLER_SCREENSHOTS: screenshots } = process.env;
 
 let folder: string;
-let studio: Studio;
-let browser: Browser;
-let page: Page;
-const problems: string[] = [];
+let opened: StudioPage | undefined;
+let studio: StudioPage["studio"];
+let page: StudioPage["page"];
+let problems: StudioPage["problems"];
 
-describe.skipIf(without)("an editing model in Studio", () => {
+describe.skipIf(withoutChromium)("an editing model in Studio", () => {
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+    folder = await newFolder();
     const model = join(folder, "edit");
     for (const part of ["vae", "text_encoder", "tokenizer"])
       await cp(join(fixture("pipelines/sd15"), part), join(model, part), { recursive: true });
     await cp(fixture("editing/model"), model, { recursive: true });
     await photograph(1, join(folder, "photo.jpg"));
     const models = [model, fixture("pipelines/sd15")];
-    studio = await startStudio({ data: join(folder, "data"), models, port: 0, device: "cpu", threads: 2 });
-    browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"], timeout: patience });
-    page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
-    page.on("pageerror", (error) => problems.push(error.message));
-    page.on("console", (message) => {
-      if (message.type() === "error") problems.push(message.text());
-    });
-    page.setDefaultTimeout(patience);
-    await page.goto(studio.url);
+    opened = await openStudioPage(folder, { height: 1000, models, threads: 2 });
+    ({ studio, page, problems } = opened);
   });
-  afterAll(async () => {
-    await browser?.close();
-    await studio?.close();
-    await rm(folder, { recursive: true });
-  });
+  afterAll(() => opened?.close());
   const fill = (label: string, value: string | number) => page.getByLabel(label, { exact: true }).fill(String(value));
   const shot = (name: string) =>
     screenshots && page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });

@@ -1,53 +1,34 @@
 /** Studio's Create page in Chromium, starting from a picture: dropped, with a painted mask and with one from a file. */
-import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Studio, startStudio } from "../src/server/index.ts";
 import type { Job } from "../src/server/jobs.ts";
 import { photograph } from "./photograph.ts";
-import { skipped } from "./skipped.ts";
+import { newFolder, openStudioPage, patience, type StudioPage, withoutChromium } from "./studio-page.ts";
 
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-const without = skipped(executablePath, "Chromium is not installed; Studio's page is not tested.");
-/** Only against hangs, in milliseconds. */
-const patience = 300_000;
 /** The photograph and where screenshots go, when they are to be looked at. */
 const { TILLER_PHOTO: shownPhoto, TILLER_SCREENSHOTS: screenshots } = process.env;
 
 let folder: string;
-let studio: Studio;
-let browser: Browser;
-let page: Page;
-const problems: string[] = [];
+let opened: StudioPage | undefined;
+let studio: StudioPage["studio"];
+let page: StudioPage["page"];
+let problems: StudioPage["problems"];
 
-describe.skipIf(without)("Create, from a picture", () => {
+describe.skipIf(withoutChromium)("Create, from a picture", () => {
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+    folder = await newFolder();
     await photograph(1, join(folder, "small.jpg"));
     // Wider than high, so that its shape shows.
     await sharp(shownPhoto ?? join(folder, "small.jpg"))
       .resize(300, 200, { fit: "cover" })
       .jpeg()
       .toFile(join(folder, "photo.jpg"));
-    studio = await startStudio({ data: join(folder, "data"), port: 0, device: "cpu" });
-    browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"], timeout: patience });
-    page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
-    page.on("pageerror", (error) => problems.push(error.message));
-    page.on("console", (message) => {
-      if (message.type() === "error") problems.push(message.text());
-    });
-    page.setDefaultTimeout(patience);
-    await page.goto(studio.url);
+    opened = await openStudioPage(folder, { height: 1000 });
+    ({ studio, page, problems } = opened);
   });
-  afterAll(async () => {
-    await browser?.close();
-    await studio?.close();
-    await rm(folder, { recursive: true });
-  });
+  afterAll(() => opened?.close());
   const fill = (label: string, value: string | number) => page.getByLabel(label, { exact: true }).fill(String(value));
   const shot = (name: string) =>
     screenshots && page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });

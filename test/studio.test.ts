@@ -1,48 +1,28 @@
 /** Tiller Studio's page in Chromium on the embedded model, from the first picture to a study. */
-import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawReferences, embeddedConcept } from "../src/experiments/concepts.ts";
-import { type Studio, startStudio } from "../src/server/index.ts";
 import type { Job } from "../src/server/jobs.ts";
 import { photograph } from "./photograph.ts";
-import { skipped } from "./skipped.ts";
-
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-const without = skipped(executablePath, "Chromium is not installed; Studio's page is not tested.");
+import { newFolder, openStudioPage, patience, type StudioPage, withoutChromium } from "./studio-page.ts";
 
 let folder: string;
-let studio: Studio;
-let browser: Browser;
-let page: Page;
-const problems: string[] = [];
-/** Timeout in milliseconds, only against hangs: durations depend on the machine's load. */
-const patience = 300_000;
+let opened: StudioPage | undefined;
+let studio: StudioPage["studio"];
+let browser: StudioPage["browser"];
+let page: StudioPage["page"];
+let problems: StudioPage["problems"];
 
-describe.skipIf(without)("the page", () => {
+describe.skipIf(withoutChromium)("the page", () => {
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
+    folder = await newFolder();
     await drawReferences(embeddedConcept("brown_dog"), join(folder, "dog"));
-    studio = await startStudio({ data: join(folder, "data"), port: 0, device: "cpu" });
-    browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"], timeout: patience });
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    page.on("pageerror", (error) => problems.push(error.message));
-    page.on("console", (message) => {
-      if (message.type() === "error") problems.push(message.text());
-    });
-    page.setDefaultTimeout(patience);
-    await page.goto(studio.url);
+    opened = await openStudioPage(folder, { height: 900 });
+    ({ studio, browser, page, problems } = opened);
   });
-  afterAll(async () => {
-    await browser?.close();
-    await studio?.close();
-    await rm(folder, { recursive: true });
-  });
+  afterAll(() => opened?.close());
   const open = (name: string) => page.getByRole("navigation").getByRole("button", { name }).click();
   const fill = (label: string, value: string | number) => page.getByLabel(label, { exact: true }).fill(String(value));
   const done = () => page.getByText("done", { exact: true }).waitFor();

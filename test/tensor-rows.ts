@@ -11,6 +11,13 @@ export async function broughtOut(engine: Engine, text: Kept): Promise<Tensor> {
   return same!;
 }
 
+/** The numbers of a picture at a step, of a tensor [steps, pictures, ...]. */
+export function numbersAt({ shape, data }: Tensor, step: number, picture: number): Float32Array {
+  const size = shape.slice(2).reduce((a, b) => a * b, 1);
+  const from = (step * shape[1]! + picture) * size;
+  return data.slice(from, from + size) as Float32Array;
+}
+
 /** A row as a batch of one. */
 export function rowAt({ shape, data }: Tensor, row: number): Tensor {
   const size = data.length / shape[0]!;

@@ -1,6 +1,6 @@
 /** A picture to start from, dropped or chosen: with a mask that is painted on it or chosen, or to be edited as a whole. */
 import { type PointerEvent, type RefObject, useEffect, useId, useRef, useState } from "react";
-import { Field, Problem } from "./parts.tsx";
+import { DropArea, Field, PictureFiles, Problem } from "./parts.tsx";
 import type { DrawingForm } from "./settings.tsx";
 import { tiller } from "./tiller.ts";
 
@@ -21,12 +21,11 @@ export interface FromPictureProps {
 
 export function FromPicture({ form, change, canvas, edits }: FromPictureProps) {
   const { image, mask } = form;
-  const [over, setOver] = useState(false);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   const [brush, setBrush] = useState(12);
   const at = useRef<readonly [number, number]>(undefined);
-  const [file, maskFile] = [useId(), useId()];
+  const maskFile = useId();
 
   // A mask that was only painted is gone with the page.
   // biome-ignore lint/correctness/useExhaustiveDependencies: only for the form that the page was opened with.
@@ -110,29 +109,17 @@ export function FromPicture({ form, change, canvas, edits }: FromPictureProps) {
   return (
     <details key={String(edits)} open={edits || image !== null || undefined}>
       <summary>{edits ? "The picture" : "From a picture"}</summary>
-      <label
-        htmlFor={file}
-        className={`drop${over ? " over" : ""}${image === null ? "" : " small"}`}
-        onDragOver={(e) => {
-          e.preventDefault();
-          setOver(true);
-        }}
-        onDragLeave={() => setOver(false)}
-        onDrop={(e) => {
-          e.preventDefault();
-          setOver(false);
-          void take(e.dataTransfer.files, (id) => change({ image: id, mask: null }));
-        }}
+      <DropArea
+        one
+        small={image !== null}
+        onFiles={(files) => void take(files, (id) => change({ image: id, mask: null }))}
       >
-        <OneFile id={file} onFiles={(files) => void take(files, (id) => change({ image: id, mask: null }))} />
-        <span>
-          {busy
-            ? "being uploaded…"
-            : image
-              ? "Drop another picture"
-              : `Drop a picture to ${edits ? "edit" : "start from"}`}
-        </span>
-      </label>
+        {busy
+          ? "being uploaded…"
+          : image
+            ? "Drop another picture"
+            : `Drop a picture to ${edits ? "edit" : "start from"}`}
+      </DropArea>
       <Problem text={problem} />
       {image !== null && edits && (
         <div className="painted">
@@ -185,7 +172,7 @@ export function FromPicture({ form, change, canvas, edits }: FromPictureProps) {
               Clear the mask
             </button>
             <label htmlFor={maskFile} className="button">
-              <OneFile id={maskFile} onFiles={(files) => void take(files, (id) => void show(id))} />
+              <PictureFiles one id={maskFile} onFiles={(files) => void take(files, (id) => void show(id))} />
               <span>Choose a mask</span>
             </label>
             <button type="button" onClick={() => change({ image: null, mask: null })}>
@@ -206,19 +193,4 @@ export async function maskOf(canvas: HTMLCanvasElement): Promise<Blob> {
   to.fillRect(0, 0, width, height);
   to.drawImage(canvas, 0, 0);
   return flat.convertToBlob({ type: "image/png" });
-}
-
-function OneFile({ id, onFiles }: { id: string; onFiles: (files: FileList | null) => void }) {
-  return (
-    <input
-      id={id}
-      type="file"
-      accept="image/*"
-      // Browsers fire no event for a file that is already chosen.
-      onClick={(event) => {
-        event.currentTarget.value = "";
-      }}
-      onChange={(event) => onFiles(event.target.files)}
-    />
-  );
 }

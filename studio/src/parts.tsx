@@ -100,14 +100,14 @@ export function Frame({ id, label, children }: { id: string | undefined; label: 
 }
 
 /** A file input for pictures; the same files may be chosen again. */
-export function PictureFiles({ id, onFiles, ...described }: FilesProps) {
+export function PictureFiles({ id, onFiles, one, ...described }: FilesProps) {
   return (
     <input
       id={id}
       {...described}
       type="file"
       accept="image/*"
-      multiple
+      multiple={!one}
       // Browsers fire no event for files that are already chosen.
       onClick={(event) => {
         event.currentTarget.value = "";
@@ -121,6 +121,38 @@ interface FilesProps {
   readonly id?: string;
   readonly "aria-describedby"?: string;
   readonly onFiles: (files: FileList | null) => void;
+  /** Only one picture can be chosen. */
+  readonly one?: boolean;
+}
+
+/** An area to drop pictures on, which also opens the chooser. */
+export function DropArea({
+  onFiles,
+  one = false,
+  small = false,
+  children,
+}: Pick<FilesProps, "onFiles" | "one"> & { small?: boolean; children: ReactNode }) {
+  const [over, setOver] = useState(false);
+  const id = useId();
+  return (
+    <label
+      htmlFor={id}
+      className={`drop${over ? " over" : ""}${small ? " small" : ""}`}
+      onDragOver={(e) => {
+        e.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(e) => {
+        e.preventDefault();
+        setOver(false);
+        onFiles(e.dataTransfer.files);
+      }}
+    >
+      <PictureFiles id={id} onFiles={onFiles} one={one} />
+      <span>{children}</span>
+    </label>
+  );
 }
 
 /** Pictures of the subject side by side, with their space reserved. */

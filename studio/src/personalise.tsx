@@ -1,8 +1,8 @@
 /** Personalise: upload pictures of a subject, train, and watch the loss. */
-import { type FormEvent, useId, useRef, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { ApiError, isOver, type Precision, type TrainingJob, type Upload } from "tillerjs/client";
 import type { CreateForm } from "./create.tsx";
-import { Choice, Field, Frame, JobLine, NumberField, PictureFiles, Problem, Subject } from "./parts.tsx";
+import { Choice, DropArea, Field, Frame, JobLine, NumberField, Problem, Subject } from "./parts.tsx";
 import { PrecisionChoice } from "./settings.tsx";
 import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 import { tiller } from "./tiller.ts";
@@ -23,14 +23,12 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
   const [coming, setComing] = useState(0);
   /** Samples of the run before it was stopped, which was another job. */
   const [earlier, setEarlier] = useKept<readonly string[]>("personalise.earlier", []);
-  const [over, setOver] = useState(false);
   const [problem, setProblem] = useState("");
   /** The upload that dinghy should learn anyway although it has photographs, and the one the warning was about. */
   const [insisted, setInsisted] = useKept<string>("personalise.insisted", "");
   const [doubted, setDoubted] = useState("");
   /** The name whose adapter may be replaced, after the first click warned about it. */
   const [replaced, setReplaced] = useState("");
-  const files = useId();
   const { busy, alone } = useOneAtATime();
   const followed = useJob("personalise");
   const { job, follow } = followed;
@@ -110,29 +108,13 @@ export function Personalise({ use }: { use: (form: Partial<CreateForm>) => void 
           void alone(learn);
         }}
       >
-        <label
-          htmlFor={files}
-          className={over ? "drop over" : "drop"}
-          onDragOver={(e) => {
-            e.preventDefault();
-            setOver(true);
-          }}
-          onDragLeave={() => setOver(false)}
-          onDrop={(e) => {
-            e.preventDefault();
-            setOver(false);
-            void take(e.dataTransfer.files);
-          }}
-        >
-          <PictureFiles id={files} onFiles={take} />
-          <span>
-            {coming > 0
-              ? `${several(coming)} being uploaded…`
-              : kept
-                ? `${several(kept.pictures)} uploaded; drop others to replace them`
-                : "Drop 3 to 10 pictures of your subject, or choose them"}
-          </span>
-        </label>
+        <DropArea onFiles={(files) => void take(files)}>
+          {coming > 0
+            ? `${several(coming)} being uploaded…`
+            : kept
+              ? `${several(kept.pictures)} uploaded; drop others to replace them`
+              : "Drop 3 to 10 pictures of your subject, or choose them"}
+        </DropArea>
         {models && (models.length > 1 || form.model !== "") && (
           <Choice label="Model" value={form.model} names={models} none={models[0]!} onChange={set("model")} />
         )}

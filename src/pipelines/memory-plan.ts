@@ -26,14 +26,8 @@ export interface MemoryPhase {
   readonly bytes: number;
 }
 
-/** What a drawing needs, how it will be computed, and what the machine has. */
-export interface MemoryPlan extends MemoryForm, Compute {
-  /** Pixels. */
-  readonly width: number;
-  /** Pixels. */
-  readonly height: number;
-  /** Rows through the denoiser at once: pictures times the rows of the guidance method. */
-  readonly rows: number;
+/** What a run needs and what the machine has. */
+export interface Budget {
   /** In the order in which they run. */
   readonly phases: readonly MemoryPhase[];
   /** The largest of the phases' bytes. */
@@ -42,6 +36,16 @@ export interface MemoryPlan extends MemoryForm, Compute {
   readonly memory?: number | undefined;
   /** Whether it fits into memory, of which a fifth is left to other programs; true if memory is unknown. */
   readonly fits: boolean;
+}
+
+/** What a drawing needs, how it will be computed, and what the machine has. */
+export interface MemoryPlan extends MemoryForm, Compute, Budget {
+  /** Pixels. */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+  /** Rows through the denoiser at once: pictures times the rows of the guidance method. */
+  readonly rows: number;
 }
 
 /** What is drawn at once. */
@@ -72,6 +76,27 @@ export interface Planner {
 
 /** The share of memory that a plan may take; the rest is for other programs. */
 export const share = 0.8;
+/** Holds phases against `memory`; of a GPU nothing is known here. */
+export function budgetOf(
+  phases: readonly MemoryPhase[],
+  device: Compute["device"],
+  memory: number | undefined,
+): Budget {
+  const bytes = Math.max(...phases.map((phase) => phase.bytes));
+  const known = device === "cpu" || device === "openvino" ? memory : undefined;
+  return { phases, bytes, memory: known, fits: known === undefined || bytes <= share * known };
+}
+
+/** The plan of the first form that fits, else of the last. */
+export function firstFitting<F, P extends Budget>(forms: readonly F[], planOf: (form: F) => P): P {
+  let plan: P | undefined;
+  for (const form of forms) {
+    plan = planOf(form);
+    if (plan.fits) break;
+  }
+  return plan!;
+}
+
 /** The process itself, with the runtime's library. */
 export const processBytes = 200e6;
 /** The most tokens of a prompt, as far as the model leaves them open, with its instruction. */
@@ -89,20 +114,13 @@ export function plannerOf(model: Model, options: PlanOptions = {}, attention?: A
       const forms = formsOn(compute, tiling, large).filter((form) =>
         Object.entries(given).every(([name, value]) => form[name as keyof MemoryForm] === value),
       );
-      let plan: MemoryPlan | undefined;
-      for (const form of forms) {
-        const phases = phasesOf(graphs, model, compute, size, form, withBase);
-        const bytes = Math.max(...phases.map((phase) => phase.bytes));
-        // A GPU's own memory is not known here.
-        const known = compute.device === "cpu" || compute.device === "openvino" ? memory : undefined;
-        const fits = known === undefined || bytes <= share * known;
-        const { width, height } = size;
-        const rows = size.pictures * size.rows;
-        const { device, precision } = compute;
-        plan = { ...form, device, precision, width, height, rows, phases, bytes, memory: known, fits };
-        if (fits) break;
-      }
-      return plan!;
+      const { width, height } = size;
+      const rows = size.pictures * size.rows;
+      const { device, precision } = compute;
+      return firstFitting(forms, (form): MemoryPlan => {
+        const budget = budgetOf(phasesOf(graphs, model, compute, size, form, withBase), device, memory);
+        return { ...form, device, precision, width, height, rows, ...budget };
+      });
     },
   };
 }

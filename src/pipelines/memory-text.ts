@@ -2,23 +2,49 @@
 import { TillerError } from "../errors/index.ts";
 import type { Model } from "../families/family.ts";
 import { type Compute, type PrecisionName, resolveCompute } from "../runtime/index.ts";
-import { type DrawingSize, type MemoryPlan, type Planner, share } from "./memory-plan.ts";
+import { type Budget, type DrawingSize, type MemoryPlan, type Planner, share } from "./memory-plan.ts";
 
 /** GiB, to a tenth. */
-export const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
+const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
 
 /** One line: what a drawing needs by phase, what the machine has, and how memory is saved. */
-export function memoryText(plan: MemoryPlan): string {
-  const { phases, bytes, memory, textReleased, lowMemory, tiled, width, height } = plan;
+export const memoryText = (plan: MemoryPlan): string =>
+  budgetText(plan, [
+    ...(plan.textReleased ? ["the text encoder is released before the denoiser is built"] : []),
+    ...(plan.lowMemory ? ["weights stay in their files"] : []),
+    ...(plan.tiled ? ["pictures are decoded in tiles"] : []),
+  ]);
+
+/** What a budget is for. */
+type Budgeted = Budget & Pick<MemoryPlan, "width" | "height" | "precision">;
+
+/** One line: a budget by phase, and how memory is saved. */
+export function budgetText(
+  { phases, bytes, memory, width, height, precision }: Budgeted,
+  saving: readonly string[],
+): string {
   const of = memory === undefined ? `${gibibytes(bytes)} GiB` : `${gibibytes(bytes)} of ${gibibytes(memory)} GiB`;
   const each = phases.map((phase) => `${phase.name} ${gibibytes(phase.bytes)}`).join(", ");
-  const saving = [
-    ...(textReleased ? ["the text encoder is released before the denoiser is built"] : []),
-    ...(lowMemory ? ["weights stay in their files"] : []),
-    ...(tiled ? ["pictures are decoded in tiles"] : []),
-  ];
   const how = saving.length === 0 ? "" : `; to save it, ${saving.join(" and ")}`;
-  return `memory at ${width} x ${height} in ${plan.precision}: about ${of} (${each})${how}`;
+  return `memory at ${width} x ${height} in ${precision}: about ${of} (${each})${how}`;
+}
+
+/** The refusal of what does not fit into `memory`: `instead` says what would. */
+export function memoryShort(
+  what: string,
+  { phases, bytes, width, height, precision }: Budgeted,
+  memory: number,
+  instead: string,
+  path: string,
+): TillerError {
+  const largest = phases.reduce((a, b) => (b.bytes > a.bytes ? b : a));
+  return new TillerError(
+    "memory-short",
+    `${what} at ${width} x ${height} in ${precision} needs about ${gibibytes(bytes)} GiB for its ` +
+      `${largest.name}, more than the ${gibibytes(share * memory)} GiB that a run may take of ${gibibytes(memory)}: ` +
+      `${instead}; --memory ${Math.ceil(bytes / share / 2 ** 30)} goes on anyway.`,
+    { paths: [path] },
+  );
 }
 
 /** What a refusal needs to say what would fit. */
@@ -32,18 +58,11 @@ interface Refusable {
 
 /** @throws TillerError `memory-short` if the plan does not fit, with what would, and how to go on anyway. */
 export async function refuseShort(plan: MemoryPlan, refusable: Refusable): Promise<void> {
-  const { fits, memory, bytes, phases, precision, width, height } = plan;
+  const { fits, memory } = plan;
   if (fits || memory === undefined) return;
-  const largest = phases.reduce((a, b) => (b.bytes > a.bytes ? b : a));
   const would = await whatFits(plan, refusable);
   const instead = would.length === 0 ? "nothing smaller would fit" : `it would fit ${would.join(", or ")}`;
-  throw new TillerError(
-    "memory-short",
-    `${refusable.name} at ${width} x ${height} in ${precision} needs about ${gibibytes(bytes)} GiB for its ` +
-      `${largest.name}, more than the ${gibibytes(share * memory)} GiB that a run may take of ${gibibytes(memory)}: ` +
-      `${instead}; --memory ${Math.ceil(bytes / share / 2 ** 30)} goes on anyway.`,
-    { paths: [refusable.name] },
-  );
+  throw memoryShort(refusable.name, plan, memory, instead, refusable.name);
 }
 
 /** Other precisions, tiles and smaller sizes in which the drawing would fit, as options. */

@@ -1,30 +1,21 @@
 /** Plans a training run's memory before anything is built. */
-import { TillerError } from "../../errors/index.ts";
 import type { Model } from "../../families/family.ts";
 import { inputsOf, type Outputs } from "../../graph/index.ts";
 import { modulesOf } from "../../models/components.ts";
 import { needOf, type Sizes } from "../../pipelines/memory-need.ts";
-import { type MemoryPhase, processBytes, share } from "../../pipelines/memory-plan.ts";
-import { gibibytes } from "../../pipelines/memory-text.ts";
+import { type Budget, budgetOf, firstFitting, type MemoryPhase, processBytes } from "../../pipelines/memory-plan.ts";
+import { budgetText, memoryShort } from "../../pipelines/memory-text.ts";
 import { isTiled } from "../../pipelines/tiles.ts";
 import { type Compute, totalMemory } from "../../runtime/index.ts";
 import { denoisingLoss, withGradients } from "../objective/losses.ts";
 import { type Trained, trainsText } from "../objective/trained.ts";
 
 /** What training needs, how it will be computed, and what the machine has. */
-export interface TrainingPlan extends Compute {
+export interface TrainingPlan extends Compute, Budget {
   /** Side of the training pictures, in pixels. */
   readonly resolution: number;
   /** Pictures of a step: instance and class images. */
   readonly rows: number;
-  /** In the order in which they run. */
-  readonly phases: readonly MemoryPhase[];
-  /** The largest of the phases' bytes. */
-  readonly bytes: number;
-  /** Bytes of memory planned with; absent if unknown. */
-  readonly memory?: number | undefined;
-  /** Whether it fits into memory, of which a fifth is left to other programs; true if memory is unknown. */
-  readonly fits: boolean;
   /** Weights stay in their mapped files and are converted at each use. */
   readonly lowMemory: boolean;
   /** Pictures are encoded in tiles, which changes their latents slightly. */
@@ -56,7 +47,6 @@ export function planTraining(
   const side = resolution / pixelsPerLatent;
   const large = isTiled(side, side, tiles);
   const saving = device === "cpu" && precision === "float32";
-  const known = device === "cpu" || device === "openvino" ? memory : undefined;
   const ranks = Object.fromEntries(rankNames(step).map((name) => [name, trained.rank]));
 
   const planned = (lowMemory: boolean, tiled: boolean): TrainingPlan => {
@@ -75,20 +65,13 @@ export function planTraining(
         bytes: most(step, { ...ranks, batch: rows, height: side, width: side, tokens }, true),
       },
     ];
-    const bytes = Math.max(...phases.map((phase) => phase.bytes));
-    const fits = known === undefined || bytes <= share * known;
-    return { device, precision, resolution, rows, phases, bytes, memory: known, fits, lowMemory, tiled };
+    return { device, precision, resolution, rows, ...budgetOf(phases, device, memory), lowMemory, tiled };
   };
   const forms = [[false, false], ...(saving ? [[true, false]] : []), ...(large ? [[saving, true]] : [])] as [
     boolean,
     boolean,
   ][];
-  let plan: TrainingPlan | undefined;
-  for (const form of forms) {
-    plan = planned(...form);
-    if (plan.fits) break;
-  }
-  return plan!;
+  return firstFitting(forms, (form) => planned(...form));
 }
 
 /** The most tokens of a training prompt, as far as the model leaves them open. */
@@ -108,41 +91,24 @@ function pictureSizes(graph: Outputs, resolution: number): Sizes {
 }
 
 /** One line: what training needs by phase, what the machine has, and how memory is saved. */
-export function trainingPlanText({
-  phases,
-  bytes,
-  memory,
-  resolution,
-  precision,
-  lowMemory,
-  tiled,
-}: TrainingPlan): string {
-  const of = memory === undefined ? `${gibibytes(bytes)} GiB` : `${gibibytes(bytes)} of ${gibibytes(memory)} GiB`;
-  const each = phases.map((phase) => `${phase.name} ${gibibytes(phase.bytes)}`).join(", ");
-  const saving = [
-    ...(lowMemory ? ["weights stay in their files"] : []),
-    ...(tiled ? ["pictures are encoded in tiles"] : []),
-  ];
-  const how = saving.length === 0 ? "" : `; to save it, ${saving.join(" and ")}`;
-  return `memory at ${resolution} x ${resolution} in ${precision}: about ${of} (${each})${how}`;
-}
+export const trainingPlanText = (plan: TrainingPlan): string =>
+  budgetText(squared(plan), [
+    ...(plan.lowMemory ? ["weights stay in their files"] : []),
+    ...(plan.tiled ? ["pictures are encoded in tiles"] : []),
+  ]);
+
+/** The pictures are square. */
+const squared = (plan: TrainingPlan) => ({ ...plan, width: plan.resolution, height: plan.resolution });
 
 /** @throws TillerError `memory-short` if training does not fit, with the largest resolution that does, and how to go on anyway. */
 export function refuseShortTraining(name: string, model: Model, plan: TrainingPlan, size: TrainingSize): void {
-  const { fits, memory, bytes, phases, precision, resolution } = plan;
+  const { fits, memory, resolution } = plan;
   if (fits || memory === undefined) return;
-  const largest = phases.reduce((a, b) => (b.bytes > a.bytes ? b : a));
   const { sideMultiple } = model.defaults;
   const smaller = [0.75, 0.5, 0.25]
     .map((part) => Math.max(sideMultiple, Math.floor((resolution * part) / sideMultiple) * sideMultiple))
     .find((side) => planTraining(model, plan, { ...size, resolution: side }, memory).fits);
   const instead =
     smaller === undefined ? "no smaller resolution would fit" : `it would fit with --resolution ${smaller}`;
-  throw new TillerError(
-    "memory-short",
-    `training ${name} at ${resolution} x ${resolution} in ${precision} needs about ${gibibytes(bytes)} GiB for its ` +
-      `${largest.name}, more than the ${gibibytes(share * memory)} GiB that a run may take of ${gibibytes(memory)}: ` +
-      `${instead}; --memory ${Math.ceil(bytes / share / 2 ** 30)} goes on anyway.`,
-    { paths: [name] },
-  );
+  throw memoryShort(`training ${name}`, squared(plan), memory, instead, name);
 }

@@ -79,6 +79,17 @@ describe("a plan", () => {
     expect(planner.plan(cpu, { ...size, width: 4096 }, together).bytes).toBeGreaterThan(least);
   });
 
+  test("counts the encoder only of drawings that begin from a picture", async () => {
+    const planner = plannerOf(await openModel(sd15));
+    const [plain, begun] = [size, { ...size, encodes: true }].map((one) => planner.plan(cpu, one, together).phases);
+    expect(plain!.map(({ name }) => name)).toEqual(["text encoder", "denoiser", "decoder"]);
+    expect(begun).toEqual([{ name: "encoder", bytes: expect.any(Number) }, ...plain!]);
+    const [whole, tiled] = [false, true].map(
+      (tiled) => planner.plan(cpu, { ...size, encodes: true }, { ...together, tiled }).phases[0]!.bytes,
+    );
+    expect(tiled).toBeLessThan(whole!);
+  });
+
   test("is told in one line", async () => {
     const plan = plannerOf(await openModel(sd15), { memory: 2 ** 34 }).plan(cpu, size, released);
     expect(memoryText(plan)).toMatch(
@@ -150,4 +161,23 @@ test("a picture decoded in tiles says so in its recipe", async () => {
   const [tiled] = await withPipeline(sana, { tiling: "on" }, (pipeline) => drawn(pipeline, request));
   expect([whole!.recipe.tiled, tiled!.recipe.tiled]).toEqual([undefined, true]);
   expect(tiled!.data).not.toEqual(whole!.data);
+});
+
+test("a picture to begin from is encoded in tiles too", async () => {
+  const image = { width: 544, height: 64, data: Uint8Array.from({ length: 3 * 544 * 64 }, (_, i) => (i * 37) % 256) };
+  const request = {
+    prompt: "a cat",
+    width: 544,
+    height: 64,
+    steps: 2,
+    guidance: "none",
+    image,
+    strength: 0.5,
+  } as const;
+  const encoded = (tiling: "on" | "off") =>
+    withPipeline(sd15, { tiling, drawing: request }, async (pipeline) => {
+      for await (const event of pipeline.generate(request)) if (event.type === "step") return event.preview();
+      throw new Error("no step");
+    });
+  expect(await encoded("on")).not.toEqual(await encoded("off"));
 });

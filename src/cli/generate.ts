@@ -115,7 +115,7 @@ export async function generate(
   const made: MadePicture[] = [];
   Object.assign(output.result, { model: choice.model, out: options.out, pictures: made });
   const { width, height, count } = given;
-  const drawing = { width, height, count, guidance: given.guidance };
+  const drawing = { width, height, count, guidance: given.guidance, image: given.image };
   await withPipeline(choice, options, world, output, drawing, async (pipeline) => {
     check(pipeline, choice.model);
     const request = completed(given, pipeline.defaults);

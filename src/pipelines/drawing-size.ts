@@ -8,11 +8,12 @@ import type { DrawingSize } from "./memory-plan.ts";
 export function drawingSize(
   { denoiser, latents: { pixelsPerLatent } }: Pick<Model, "denoiser" | "latents">,
   defaults: ModelDefaults,
-  known: Pick<PictureRequest, "width" | "height" | "count" | "guidance"> = {},
+  known: Pick<PictureRequest, "width" | "height" | "count" | "guidance" | "image"> = {},
 ): DrawingSize {
-  const { width = defaults.width, height = defaults.height, count = 1, guidance } = known;
+  const { width = defaults.width, height = defaults.height, count = 1, guidance, image } = known;
   const request = completed(pictureRequestSchema.parse({ prompt: "", guidance }), defaults);
   const rows = evaluate(request.guidance, request, request.steps).rows.length;
   const most = denoiser.picturesAtOnce(rows, height / pixelsPerLatent, width / pixelsPerLatent);
-  return { width, height, pictures: Math.min(count, most), rows };
+  const encodes = image !== undefined || denoiser.sees !== undefined;
+  return { width, height, pictures: Math.min(count, most), rows, encodes };
 }

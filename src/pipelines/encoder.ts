@@ -1,7 +1,8 @@
 /** Encodes pictures for the latents that drawing starts from. */
 import type { Model } from "../families/family.ts";
 import { modulesOf } from "../models/components.ts";
-import { type Engine, float32 } from "../runtime/index.ts";
+import { type Engine, float32, type Session, type Tensor } from "../runtime/index.ts";
+import { inTiles, isTiled } from "./tiles.ts";
 
 /** A picture for the encoder. */
 export interface Encodable {
@@ -15,7 +16,7 @@ export interface Encodable {
 
 export interface Encoder {
   /** The codec's `encoded`, from which latents are sampled. */
-  encode(picture: Encodable): Promise<Float32Array>;
+  encode(picture: Encodable, tiled?: boolean): Promise<Float32Array>;
 }
 
 /** How many encodings are kept: a picture's and a masked picture's, for the next request that starts from them. */
@@ -25,20 +26,19 @@ const most = 2;
 export function lazyEncoder(engine: Engine, { components, latents }: Pick<Model, "components" | "latents">): Encoder {
   const kept = new Map<string, Promise<Float32Array>>();
 
-  const encode = async ({ width, height, planes }: Encodable): Promise<Float32Array> => {
+  const encode = async ({ width, height, planes }: Encodable, tiled: boolean): Promise<Float32Array> => {
     const session = await engine.compile("encoder", latents.encode(modulesOf(components)), { wide: latents.wide });
     try {
-      const { encoded } = await session.run({ picture: float32([1, 3, height, width], planes) });
-      return encoded!.data as Float32Array;
+      return await encodedBy(session, latents, float32([1, 3, height, width], planes), tiled);
     } finally {
       await session.release();
     }
   };
 
   return {
-    encode(picture) {
-      const key = `${picture.width}x${picture.height} ${picture.key}`;
-      const encoding = kept.get(key) ?? encode(picture);
+    encode(picture, tiled = false) {
+      const key = `${picture.width}x${picture.height} ${tiled} ${picture.key}`;
+      const encoding = kept.get(key) ?? encode(picture, tiled);
       kept.delete(key);
       kept.set(key, encoding);
       // What was not asked for the longest goes first.
@@ -49,4 +49,19 @@ export function lazyEncoder(engine: Engine, { components, latents }: Pick<Model,
       });
     },
   };
+}
+
+/** The codec's `encoded` of a picture [1, 3, h, w], by a session of its encoder; `tiled` computes it tile by tile. */
+export async function encodedBy(
+  session: Session,
+  { pixelsPerLatent, tiles }: Model["latents"],
+  picture: Tensor,
+  tiled: boolean,
+): Promise<Float32Array> {
+  const [, , height, width] = picture.shape as [number, number, number, number];
+  const inPixels = { size: tiles.size * pixelsPerLatent, stride: tiles.stride * pixelsPerLatent };
+  const run = async (tile: Tensor): Promise<Tensor> => (await session.run({ picture: tile })).encoded!;
+  const cut = tiled && isTiled(height, width, inPixels);
+  const encoded = await (cut ? inTiles(picture, inPixels, 1 / pixelsPerLatent, run) : run(picture));
+  return encoded.data as Float32Array;
 }

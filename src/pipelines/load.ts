@@ -58,7 +58,7 @@ export interface LoadOptions {
   /** Whether large pictures are decoded in tiles, which changes them slightly: if memory asks for it (`auto`, the default), `on` or `off`. */
   readonly tiling?: Tiling | undefined;
   /** What will be drawn, as far as it is known, so that memory is planned for it, and refused if it does not fit, before loading. */
-  readonly drawing?: Pick<PictureRequest, "width" | "height" | "count" | "guidance"> | undefined;
+  readonly drawing?: Pick<PictureRequest, "width" | "height" | "count" | "guidance" | "image"> | undefined;
   /** Called with the plan of memory before anything is loaded. */
   readonly onPlan?: ((plan: MemoryPlan) => void) | undefined;
   /** Threads per operator; by default one per core. */

@@ -10,7 +10,7 @@ import type { AttentionForm } from "../models/unet.ts";
 import { type Compute, isOpenVino } from "../runtime/index.ts";
 
 /** A network of a model, by the name that users know it by. */
-export type NetworkName = "text encoder" | "denoiser" | "decoder";
+export type NetworkName = "text encoder" | "denoiser" | "decoder" | "encoder";
 
 /** The recorded networks of a model. */
 export type DrawingGraphs = Readonly<Record<NetworkName, readonly Outputs[]>>;
@@ -22,6 +22,7 @@ export function drawingGraphs(model: Model, attention?: AttentionForm): DrawingG
     "text encoder": [model.text.graph(modules)],
     denoiser: [model.denoiser.prepare(modules), model.denoiser.predict(modules, attention)],
     decoder: [model.latents.decode(modules)],
+    encoder: [model.latents.encode(modules)],
   };
 }
 

@@ -14,14 +14,14 @@ export interface MemoryForm {
   readonly textReleased: boolean;
   /** Weights stay in their mapped files and are converted at each use. */
   readonly lowMemory: boolean;
-  /** The autoencoder decodes in tiles, which changes the picture slightly. */
+  /** The autoencoder runs in tiles, which changes the picture slightly. */
   readonly tiled: boolean;
 }
 
 /** A phase of a run, and the most memory of the process during it. */
 export interface MemoryPhase {
   /** The network that runs. */
-  readonly name: NetworkName | "encoder" | "training step";
+  readonly name: NetworkName | "training step";
   /** Estimated bytes, with whatever stays loaded besides. */
   readonly bytes: number;
 }
@@ -56,13 +56,15 @@ export interface DrawingSize {
   readonly pictures: number;
   /** Rows of the guidance method. */
   readonly rows: number;
+  /** Whether they begin from a picture. */
+  readonly encodes?: boolean | undefined;
 }
 
 /** What a plan depends on besides the model. */
 export interface PlanOptions {
   /** Bytes of memory to plan with; by default the machine's, or the container's limit. */
   readonly memory?: number | undefined;
-  /** Whether to decode in tiles. */
+  /** Whether the autoencoder runs in tiles. */
   readonly tiling?: Tiling | undefined;
   /** Whether a second denoiser is blended with the first. */
   readonly withBase?: boolean | undefined;
@@ -147,7 +149,7 @@ function phasesOf(
   graphs: DrawingGraphs,
   model: Model,
   compute: Compute,
-  { width, height, pictures, rows }: DrawingSize,
+  { width, height, pictures, rows, encodes = false }: DrawingSize,
   { textReleased, lowMemory, tiled }: MemoryForm,
   withBase: boolean,
 ): MemoryPhase[] {
@@ -161,6 +163,7 @@ function phasesOf(
   const one = of("denoiser", { batch: pictures * rows, rows, height: h, width: w });
   const denoiser = withBase ? { ...one, built: 2 * one.built, building: one.built + one.building } : one;
   const decoder = of("decoder", { batch: 1, height: side(h), width: side(w) });
+  const encoder = of("encoder", { batch: 1, height: side(h) * pixelsPerLatent, width: side(w) * pixelsPerLatent });
   const picture = 2 * 3 * 4 * width * height;
 
   // With an arena, what a network used while running stays with it; in the low form nothing stays but the file cache.
@@ -171,7 +174,10 @@ function phasesOf(
   // Together, both are built when the model is loaded.
   const atText =
     textReleased || lowMemory ? most(text) : Math.max(most(text) + denoiser.built, text.built + denoiser.building);
+  // A picture is encoded before its prompt; a second one, with what the first has left.
+  const others = textReleased ? 0 : stays(text) + stays(denoiser);
   return [
+    ...(encodes ? [{ name: "encoder" as const, bytes: processBytes + others + most(encoder) + picture }] : []),
     { name: "text encoder", bytes: processBytes + atText },
     { name: "denoiser", bytes: processBytes + loaded + most(denoiser) },
     { name: "decoder", bytes: processBytes + loaded + stays(denoiser) + most(decoder) + picture },

@@ -28,8 +28,11 @@ export interface Beginning {
 export interface Start {
   /** Warnings about the mask. */
   readonly warnings: readonly string[];
-  /** Encodes the given picture. A picture's beginning is the first to draw from its noise. */
-  encoded(signal?: AbortSignal): Promise<(noise: NoiseSource) => Beginning>;
+  /** Encodes the given picture, tile by tile if `tiled`. A picture's beginning is the first to draw from its noise. */
+  encoded(how: {
+    readonly tiled: boolean;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<(noise: NoiseSource) => Beginning>;
 }
 
 /** The beginning of a picture that neither shows anything else to the network nor keeps anything. */
@@ -50,15 +53,15 @@ export function startOf(
   const first = request.steps - stepsOf(request);
   const planes = planesIn(fitted(given.image, request).data);
   const { sha256 } = given.image.recorded;
-  const encode = async (key: string, of: Float32Array) => {
-    const encoded = await encoder.encode({ key, width, height, planes: of });
+  const encode = async (key: string, of: Float32Array, tiled: boolean) => {
+    const encoded = await encoder.encode({ key, width, height, planes: of }, tiled);
     return (noise: NoiseSource) => sample(encoded, random ? noise.normal(count) : new Float32Array(count));
   };
   if (model.denoiser.sees === "picture") {
     return {
       warnings: [],
-      async encoded() {
-        const encoded = await encoder.encode({ key: sha256, width, height, planes });
+      async encoded({ tiled }) {
+        const encoded = await encoder.encode({ key: sha256, width, height, planes }, tiled);
         const picture = model.latents.mean(encoded);
         const began = (noise: NoiseSource) =>
           request.strength === 1
@@ -75,8 +78,8 @@ export function startOf(
   if (!given.mask) {
     return {
       warnings: [],
-      async encoded() {
-        const latentsOf = await encode(sha256, planes);
+      async encoded({ tiled }) {
+        const latentsOf = await encode(sha256, planes, tiled);
         return (noise) => plain(sampler.addNoise(latentsOf(noise), noise.normal(count), first));
       },
     };
@@ -94,8 +97,8 @@ export function startOf(
       white.map((value, i) => (repainted[i % repainted.length] === 1 ? value : black[i]!));
     return {
       warnings,
-      async encoded() {
-        const latentsOf = await encode(sha256, planes);
+      async encoded({ tiled }) {
+        const latentsOf = await encode(sha256, planes, tiled);
         return (noise) => {
           const picture = latentsOf(noise);
           const added = noise.normal(count);
@@ -117,12 +120,12 @@ export function startOf(
 
   return {
     warnings,
-    async encoded(signal) {
+    async encoded({ tiled, signal }) {
       // The whole picture is needed only to start from.
-      const wholeOf = request.strength === 1 ? () => new Float32Array(count) : await encode(sha256, planes);
+      const wholeOf = request.strength === 1 ? () => new Float32Array(count) : await encode(sha256, planes, tiled);
       signal?.throwIfAborted();
       const grey = planes.map((value, i) => (mask[i % mask.length] === 1 ? 0 : value));
-      const maskedOf = await encode(`${sha256} without ${given.mask!.recorded.sha256}`, grey);
+      const maskedOf = await encode(`${sha256} without ${given.mask!.recorded.sha256}`, grey, tiled);
       return (noise) => {
         const picture = wholeOf(noise);
         const latents = began(picture, noise.normal(count));

@@ -109,10 +109,11 @@ export async function* textToImage(
     height: request.height,
     pictures: Math.min(count, batchSize),
     rows: guidance.rows.length,
+    encodes: given !== undefined,
   });
   signal?.throwIfAborted();
 
-  const begin = await start.encoded(signal);
+  const begin = await start.encoded({ tiled, signal });
   const decode = (latents: Float32Array): Promise<Pixels> => decoder.decode(latents, height, width, tiled);
   const inputs = Object.fromEntries(
     Object.entries(tokens).map(([text, tokens]) => [

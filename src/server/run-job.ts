@@ -61,7 +61,10 @@ async function draw(
   const base = asked.base === undefined ? undefined : models.get(asked.base);
   const [one] = requestsOf(asked);
   const job = {
-    drawing: one && { width: one.width, height: one.height, count: one.count, guidance: one.guidance },
+    drawing: one && {
+      ...{ width: one.width, height: one.height, count: one.count },
+      ...{ guidance: one.guidance, image: one.image },
+    },
     onPlan: (plan: MemoryPlan) => change({ progress: { ...begins, what: memoryText(plan) } }),
   };
   const pipeline = await pipelines.get(

@@ -2,8 +2,8 @@
 import type { Model } from "../../families/family.ts";
 import type { Planes } from "../../images/pixels.ts";
 import { modulesOf } from "../../models/components.ts";
-import { inTiles, isTiled } from "../../pipelines/tiles.ts";
-import { type Engine, float32, type Tensor } from "../../runtime/index.ts";
+import { encodedBy } from "../../pipelines/encoder.ts";
+import { type Engine, float32 } from "../../runtime/index.ts";
 
 /** The encoder's output for a picture, from which its latents are sampled. */
 export type Encoded = Float32Array;
@@ -24,18 +24,11 @@ export async function buildLatentEncoder(
   tiled = false,
 ): Promise<LatentEncoder> {
   const session = await engine.compile("encoder", latents.encode(modulesOf(components)), { wide: latents.wide });
-  const { pixelsPerLatent, channels, tiles } = latents;
-  const inPixels = { size: tiles.size * pixelsPerLatent, stride: tiles.stride * pixelsPerLatent };
-  const run = async (picture: Tensor): Promise<Tensor> => (await session.run({ picture })).encoded!;
+  const { pixelsPerLatent, channels } = latents;
   return {
     pixelsPerLatent,
     shape: (size) => [channels, size / pixelsPerLatent, size / pixelsPerLatent],
-    async encode({ size, data }) {
-      const picture = float32([1, 3, size, size], data);
-      const cut = tiled && isTiled(size, size, inPixels);
-      const encoded = await (cut ? inTiles(picture, inPixels, 1 / pixelsPerLatent, run) : run(picture));
-      return encoded.data as Float32Array;
-    },
+    encode: ({ size, data }) => encodedBy(session, latents, float32([1, 3, size, size], data), tiled),
     sample: latents.sample,
     release: () => session.release(),
   };

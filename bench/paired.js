@@ -26,7 +26,7 @@ export function parseOptions(steps) {
 export async function prepareModel({ model, python }) {
   if (!existsSync(join(model, "lora.safetensors"))) {
     console.error(`writing random weights to ${model}`);
-    run(python, [beside("make_random_sd15.py"), model]);
+    run(python, [beside("make_random.py"), "sd15", model, "--float32"]);
   }
   for (const file of readdirSync(model, { recursive: true, withFileTypes: true })) {
     if (!file.isFile()) continue;

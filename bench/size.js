@@ -2,7 +2,7 @@
  * A model of a published size with random weights, at real size: Tiller in every number type, and Diffusers, one process each, in turns.
  *
  *     npm run bench -- --size sd15|sana-600m|sana-1600m|sdxl [--folder FOLDER] [--side 1024] [--steps 3] [--rounds 1]
- *                      [--only cfg,pg,cfg+ag,diffusers,precisions,errors,profile,training] [--python python3] [--results FILE]
+ *                      [--only cfg,pg,cfg+ag,diffusers,dial,precisions,errors,profile,training] [--python python3] [--results FILE]
  *
  * The weights are written to FOLDER (default: $TILLER_BENCH_SIZES or the system's temporary folder, then the size's name) by
  * bench/make_random.py, 2 to 9 GB. Every figure is appended to FILE (default: FOLDER/results.jsonl) as soon as it is known; a figure that
@@ -19,7 +19,7 @@ import { parametersOf } from "../dist/families/parameters.js";
 import { beside, median, run } from "./paired.js";
 import { availableBytes } from "./size-process.js";
 
-const kinds = ["cfg", "pg", "cfg+ag", "diffusers", "precisions", "errors", "profile", "training"];
+const kinds = ["cfg", "pg", "cfg+ag", "diffusers", "dial", "precisions", "errors", "profile", "training"];
 const { values: asked } = parseArgs({
   options: {
     size: { type: "string" },
@@ -31,7 +31,7 @@ const { values: asked } = parseArgs({
     python: { type: "string", default: "python3" },
     results: { type: "string" },
     memory: { type: "string" },
-    minutes: { type: "string", default: "20" },
+    minutes: { type: "string", default: "30" },
   },
 });
 const only = asked.only.split(",");
@@ -67,9 +67,10 @@ function measured(kind, name, script, args, round = 0) {
     { encoding: "utf8", maxBuffer: 1 << 26, timeout: Number(asked.minutes) * 60_000 },
   );
   const last = stderr.trim().split("\n").at(-1) ?? "";
+  const line = stdout.trim().split("\n").at(-1);
   const found =
-    status === 0
-      ? JSON.parse(stdout.trim().split("\n").at(-1))
+    status === 0 || (signal === "SIGTERM" && line !== "")
+      ? JSON.parse(line)
       : { failed: signal === "SIGKILL" ? "killed: out of memory" : signal === "SIGTERM" ? "out of time" : last };
   const one = { key, kind, name, ...found };
   // A failure is told, and tried again by the next run.
@@ -80,7 +81,13 @@ function measured(kind, name, script, args, round = 0) {
 }
 
 const tiller = (kind, name, precision, guidance, round, more = []) =>
-  measured(kind, name, "tiller-size.js", ["--precision", precision, "--guidance", guidance, ...memory, ...more], round);
+  measured(
+    kind,
+    name,
+    kind === "dial" ? "size-dial.js" : "tiller-size.js",
+    ["--precision", precision, "--guidance", guidance, ...memory, ...more],
+    round,
+  );
 const memory = asked.memory === undefined ? [] : ["--memory", asked.memory];
 const rows = [];
 for (let round = 0; round < Number(asked.rounds); round++) {
@@ -104,6 +111,7 @@ for (let round = 0; round < Number(asked.rounds); round++) {
       rows.push(tiller("cfg", `Tiller ${precision}`, precision, "cfg", round));
   }
 }
+if (only.includes("dial")) rows.push(tiller("dial", "Tiller float32", "float32", "pg", 0));
 if (only.includes("errors")) {
   // float32 leaves its prediction beside the weights, and the others compare with it.
   for (const form of ["float32", "float32-low", "bfloat16", "int8", "float16"])
@@ -135,11 +143,9 @@ for (const one of rows) {
       one.error === undefined ? "" : one.error.toExponential(1).padStart(15),
     );
 }
-const step = (kind) => rows.filter((one) => one.kind === kind && one.name === "Tiller float32" && one.steps);
-for (const kind of ["pg", "cfg+ag"]) {
-  const [a, b] = [step(kind), step("cfg")].map((list) => list.flatMap(({ steps }) => steps));
-  if (a.length > 0 && b.length > 0) console.log(`\n${kind} / cfg: ${(median(a) / median(b)).toFixed(3)}`);
-}
+for (const { ratios } of rows)
+  for (const [method, ratio] of Object.entries(ratios ?? {}))
+    console.log(`\n${method} / cfg, in turns: ${ratio.toFixed(3)}`);
 for (const one of rows) {
   if (!one.operators) continue;
   console.log("\noperators of the denoiser, share of its time");

@@ -1,5 +1,6 @@
 /** BullMQ's two kinds of servers: how each is reached, and what each knows beside queues. */
 import type { Queue, QueueEvents, QueueEventsOptions, QueueOptions, Worker, WorkerOptions } from "bullmq";
+import type { ClientConfig } from "pg";
 import { TillerError } from "../errors/index.ts";
 import { masked, refuseInsecure } from "./address.ts";
 import { optional } from "./optional-package.ts";
@@ -11,6 +12,7 @@ export interface BullConnection {
   queue(name: string): Queue;
   /** A worker that fetches only when it is told to. */
   worker(name: string, options: Partial<WorkerOptions>): Worker;
+  /** A listener that begins when it is told to. */
   events(name: string): QueueEvents;
   /** Remembers that a queue is used. */
   remember(names: readonly string[]): Promise<void>;
@@ -64,7 +66,7 @@ async function openRedis(url: URL, insecure: boolean): Promise<BullConnection> {
   return {
     queue: (name) => new bull.Queue(name, connection satisfies QueueOptions),
     worker: (name, options) => new bull.Worker(name, null, { ...connection, ...options, autorun: false }),
-    events: (name) => new bull.QueueEvents(name, connection satisfies QueueEventsOptions),
+    events: (name) => new bull.QueueEvents(name, { ...connection, autorun: false } satisfies QueueEventsOptions),
     async remember(names) {
       if (names.length > 0) await calls.sadd(`${namespace}:queues`, ...names);
     },
@@ -84,7 +86,14 @@ async function openPostgres(url: URL, insecure: boolean): Promise<BullConnection
   refuseInsecure(url, mode === "verify-full" || mode === "verify-ca" || mode === "require", insecure);
   const [bull, { default: pg }] = await optional("bullmq pg", () => Promise.all([import("bullmq"), import("pg")]));
   const connectionString = url.href;
-  const own = new pg.Pool({ connectionString, max: 1 });
+  // A pool leaves the errors of a connection to those who have it, and BullMQ does not listen: they would end the process.
+  class Client extends pg.Client {
+    constructor(config?: string | ClientConfig) {
+      super(config);
+      this.on("error", () => {});
+    }
+  }
+  const own = new pg.Pool({ connectionString, max: 1, Client });
   own.on("error", () => {});
   try {
     const client = await within(started(() => own.connect()));
@@ -98,13 +107,13 @@ async function openPostgres(url: URL, insecure: boolean): Promise<BullConnection
     await own.end();
     throw error;
   }
-  const reached = (max: number) => ({ connection: { connectionString, schema: namespace, max } });
+  const reached = (max: number) => ({ connection: { connectionString, schema: namespace, max, Client } });
   const backend = bull.createPostgresBackend;
   return {
     queue: (name) => new bull.Queue(name, reached(2), backend) as unknown as Queue,
     worker: (name, options) =>
       new bull.Worker(name, null, { ...reached(1), ...options, autorun: false } as never, backend as never) as Worker,
-    events: (name) => new bull.QueueEvents(name, reached(1), backend) as unknown as QueueEvents,
+    events: (name) => new bull.QueueEvents(name, { ...reached(1), autorun: false }, backend) as unknown as QueueEvents,
     async remember() {},
     async names() {
       const { rows } = await own.query<{ queue: string }>(`SELECT DISTINCT queue FROM ${namespace}.job ORDER BY queue`);

@@ -1,4 +1,5 @@
 /** Brings a plan to its end, whatever happens to the queue: what is neither in the store nor in the queue is added again. */
+import { orAborted } from "./away.ts";
 import type { JobSpec, JobStatus, Jobs } from "./job.ts";
 
 /** A job of a plan. */
@@ -67,7 +68,7 @@ export async function reconcile(
       const concerned =
         looked === "all" || finished ? [...left.values()] : [...looked].flatMap((id) => left.get(id) ?? []);
       const ready = concerned.filter(({ after }) => after === undefined || !left.has(after));
-      const states = await jobs.states(ready.map(({ job }) => job));
+      const states = await orAborted(jobs.states(ready.map(({ job }) => job)), signal);
       const add: JobSpec[] = [];
       for (const { job } of ready) {
         const status = states.get(job.id);
@@ -78,7 +79,7 @@ export async function reconcile(
           if (!status || status.state === "done" || over) add.push(job);
         }
       }
-      if (add.length > 0) await jobs.ensure(add);
+      if (add.length > 0) await orAborted(jobs.ensure(add), signal);
       first = false;
       // Jobs that need one that failed cannot be done either.
       for (const { job, after } of left.values()) {

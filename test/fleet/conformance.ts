@@ -19,6 +19,8 @@ const settings = { lock: 2000, renew: 400, backoff: 100, look: 100, idle: 100 };
 const zeros = "0".repeat(20);
 const queues = [`draw-${zeros}`, `train-${zeros}`];
 const worker = fileURLToPath(new URL("worker.js", import.meta.url));
+/** How it ends if its server is away when it starts. */
+const unreachable = 3;
 
 const keyOf = (name: string): string => createHash("sha256").update(name).digest("hex").slice(0, 20);
 const draw = (name: string, milliseconds: number, priority = 0): JobSpec => ({
@@ -233,17 +235,22 @@ export function testFleet(
       jobs = await openJobs(queue.url, settings);
     });
     afterEach(async () => {
-      for (const child of running) child.kill("SIGKILL");
+      const left = [...running];
       running.clear();
+      for (const child of left) child.kill("SIGKILL");
       await jobs.close();
       rmSync(folder, { recursive: true, force: true });
     });
 
+    /** A worker; as a supervisor would, this starts another if it finds no server. */
     const work = (): ChildProcess => {
       const child = spawn(process.execPath, [worker, queue.url, place, log, JSON.stringify(settings)], {
         stdio: ["ignore", "ignore", "inherit"],
       });
       running.add(child);
+      child.once("exit", (code) => {
+        if (running.delete(child) && code === unreachable) work();
+      });
       return child;
     };
     const planOf = async (many: number, milliseconds: number): Promise<Planned[]> => {
@@ -290,6 +297,37 @@ export function testFleet(
       }
       expect((await whole).missing).toEqual(new Map());
       await results(plan);
+    });
+
+    test("calls, workers and listeners that begin while the server is away wait for it", async () => {
+      const [one] = await planOf(1, 0);
+      const done: string[] = [];
+      jobs.events(({ id, state }) => state === "done" && done.push(id));
+      await queue.kill();
+      const calls = [jobs.states([one!.job]), jobs.counts(), jobs.ensure([one!.job])];
+      jobs.work(queues, async () => ({}));
+      // Longer than an attempt, which fails at once.
+      const waited = new Promise((over) => setTimeout(() => over("waited"), 700));
+      expect(await Promise.race([...calls, waited])).toBe("waited");
+      await queue.restart();
+      await Promise.all(calls);
+      await expect.poll(() => done, { interval: 50 }).toEqual([one!.job.id]);
+      expect((await jobs.states([one!.job])).get(one!.job.id)).toMatchObject({ state: "done" });
+    });
+
+    test("nobody has to wait for a server that is away", async () => {
+      const [one] = await planOf(1, 0);
+      jobs.work(queues, async () => ({}));
+      await jobs.states([one!.job]);
+      await queue.kill();
+      const stop = new AbortController();
+      const whole = expect(reconcile(jobs, [one!], { signal: stop.signal })).rejects.toThrow("stopped");
+      const call = expect(jobs.ensure([one!.job])).rejects.toThrow("left");
+      stop.abort(new Error("stopped"));
+      await whole;
+      await jobs.close();
+      await call;
+      await queue.restart();
     });
 
     test("a wiped queue is filled again", async () => {

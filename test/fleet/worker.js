@@ -12,7 +12,11 @@ import { join } from "node:path";
 /** @type {typeof import("../../src/jobs/index.ts")} */
 const { openJobs, openStore } = await import(new URL("../../dist/jobs/index.js", import.meta.url).href);
 const [queue, place, log, settings = "{}"] = process.argv.slice(2);
-const jobs = await openJobs(queue, JSON.parse(/** @type {string} */ (settings)));
+const jobs = await openJobs(queue, JSON.parse(/** @type {string} */ (settings))).catch((error) => {
+  if (error.code !== "queue-unreachable") throw error;
+  // The server is away: whoever started this process starts another.
+  return process.exit(3);
+});
 const store = await openStore(/** @type {string} */ (place));
 
 /** @param {string} what @param {string} id */

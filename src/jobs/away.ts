@@ -80,3 +80,19 @@ export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> 
     if (signal.aborted) end();
   });
 }
+
+/** Milliseconds after which a server that does not answer the first call is taken to be unreachable. */
+const patience = 10_000;
+
+/** @throws Error if `work` takes longer than a server that is there would. */
+export async function within<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("it does not answer")), patience);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

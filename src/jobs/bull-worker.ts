@@ -71,7 +71,7 @@ export function startWorker(parts: WorkerParts): Working {
     const watch = repeatedly(look, async () => {
       const queue = await queueNamed(name);
       const found = (await queue.getJob(id)) as BullJob<Kept> | undefined;
-      if (found?.data.cancelled) abort.abort(cancelling);
+      if (found?.data?.cancelled) abort.abort(cancelling);
     });
     const renewal = repeatedly(renew, async () => {
       const held = await job.extendLock(token, lock).catch((error) => (isAway(error) ? 1 : 0));
@@ -80,7 +80,7 @@ export function startWorker(parts: WorkerParts): Working {
     const report = throttled(look, (progress: JobProgress) => job.updateProgress(progress as object).catch(() => {}));
     let outcome: { readonly failed: Error } | { readonly waits: true } | undefined;
     try {
-      if (job.data.cancelled) throw cancelling;
+      if (job.data?.cancelled) throw cancelling;
       const { next = [] } = await handler(specOf(job, name), { signal: abort.signal, progress: report.tell });
       if (next.length > 0) await orAborted(ensure(next), stop.signal);
     } catch (error) {

@@ -1,21 +1,23 @@
 /** The engine on a server that machines share: BullMQ, on Redis or on PostgreSQL. It delivers each job at least once. */
 import { EventEmitter } from "node:events";
 import type { Job as BullJob, Queue, QueueEvents } from "bullmq";
+import { TillerError } from "../errors/index.ts";
 import { insist, isAway } from "./away.ts";
-import { connectBull } from "./bull-connection.ts";
+import { connectBull } from "./bull-connect.ts";
 import { cancelledReason, type Kept, optionsOf, specOf, statusOf, typesOf } from "./bull-job.ts";
 import { discard, made } from "./bull-object.ts";
 import { startWorker } from "./bull-worker.ts";
 import { noJobs } from "./embedded.ts";
 import {
   checkedJob,
+  checkedProgress,
   type JobAddress,
   type JobEvent,
-  type JobProgress,
   type JobSpec,
   type JobState,
   type JobStatus,
   type Jobs,
+  keyPattern,
   type Working,
 } from "./job.ts";
 import { type JobSettings, usualSettings } from "./settings.ts";
@@ -47,7 +49,7 @@ export async function openBull(address: string, options: BullOptions = {}): Prom
   const queueNamed = (name: string): Promise<Queue> =>
     kept(queues, name, () => made(() => connection.queue(name), closed.signal));
   const jobNamed = async ({ id, queue }: JobAddress): Promise<BullJob<Kept> | undefined> =>
-    (await queueNamed(queue)).getJob(id);
+    readable(await queueNamed(queue), id);
   const listen = async (name: string): Promise<QueueEvents> => {
     const heard = await made(() => connection.events(name), closed.signal);
     const tell = (event: JobEvent) => events.emit("job", event);
@@ -56,7 +58,7 @@ export async function openBull(address: string, options: BullOptions = {}): Prom
     heard.on("failed", ({ jobId, failedReason }) =>
       tell({ id: jobId, state: failedReason === cancelledReason ? "cancelled" : "failed" }),
     );
-    heard.on("progress", ({ jobId, data }) => tell({ id: jobId, progress: data as unknown as JobProgress }));
+    heard.on("progress", ({ jobId, data }) => tell({ id: jobId, progress: checkedProgress(data) }));
     patiently(() => heard.run()).catch((error) => {
       if (!closed.signal.aborted) onWarning(`changes of jobs are noticed late: ${error.message}`);
     });
@@ -78,9 +80,9 @@ export async function openBull(address: string, options: BullOptions = {}): Prom
         // A known id would be ignored, whatever became of its job: what has ended is removed first.
         await Promise.all(
           some.map(async ({ id }) => {
-            const job = (await queue.getJob(id)) as BullJob<Kept> | undefined;
+            const job = await readable(queue, id);
             if (!job) return;
-            const ended = (await job.isCompleted()) || (await job.isFailed()) || job.data.cancelled;
+            const ended = (await job.isCompleted()) || (await job.isFailed()) || job.data?.cancelled;
             // It may be running again already, or removed by another.
             if (ended) await job.remove().catch(unlessAway);
           }),
@@ -111,15 +113,15 @@ export async function openBull(address: string, options: BullOptions = {}): Prom
         return found;
       }),
     cancel: (jobs) =>
-      patiently(() =>
-        inTurns(jobs, async (address) => {
+      patiently(async () => {
+        await inTurns(jobs, async (address) => {
           const job = await jobNamed(address);
           if (!job || (await job.isCompleted()) || (await job.isFailed())) return;
           // Whoever runs it or takes it up sees this; a waiting job cannot fail before that.
           await job.updateData({ ...job.data, cancelled: true }).catch(unlessAway);
           events.emit("job", { id: address.id, state: "cancelled" } satisfies JobEvent);
-        }),
-      ),
+        });
+      }),
     events(listener) {
       events.on("job", listener);
       for (const name of queues.keys()) listenTo(name).catch(() => {});
@@ -128,18 +130,26 @@ export async function openBull(address: string, options: BullOptions = {}): Prom
     counts: () =>
       patiently(async () => {
         const all = new Map<string, Record<JobState, number>>();
-        for (const name of await connection.names()) all.set(name, await countsOf(await queueNamed(name)));
+        // Others may have written names there.
+        const names = (await connection.names()).filter((name) => keyPattern.test(name));
+        for (const name of names) all.set(name, await countsOf(await queueNamed(name)));
         return all;
       }),
     list: (name, state) =>
       patiently(async () => {
-        const found: JobSpec[] = [];
         const queue = await queueNamed(name);
-        for (const type of typesOf[state]) {
-          const jobs = (await queue.getJobs([type], 0, -1, true)) as (BullJob<Kept> | undefined)[];
-          for (const job of jobs) if (job && statusOf(job, type).state === state) found.push(specOf(job, name));
-        }
-        return found;
+        const ids = await queue.getRanges([...typesOf[state]], 0, -1, true);
+        const found = await inTurns(ids, async (id): Promise<JobSpec[]> => {
+          try {
+            const job = await readable(queue, id);
+            return job && statusOf(job, await job.getState()).state === state ? [specOf(job, name)] : [];
+          } catch (error) {
+            if (!(error instanceof TillerError)) throw error;
+            onWarning(`the queue ${name} has a job that is none of Tiller's: ${error.message}`);
+            return [];
+          }
+        });
+        return found.flat();
       }),
     work(names, handler) {
       const working = startWorker({ connection, queueNamed, settings, names, handler, ensure, onWarning });
@@ -160,6 +170,19 @@ export async function openBull(address: string, options: BullOptions = {}): Prom
       await discard(connection);
     },
   };
+}
+
+/** @throws TillerError `job-invalid` if what is under the id cannot be read. */
+async function readable(queue: Queue, id: string): Promise<BullJob<Kept> | undefined> {
+  try {
+    return (await queue.getJob(id)) as BullJob<Kept> | undefined;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new TillerError(
+      "job-invalid",
+      `the job ${JSON.stringify(id.slice(0, 80))} cannot be read: ${error.message}.`,
+    );
+  }
 }
 
 async function countsOf(queue: Queue): Promise<Record<JobState, number>> {
@@ -187,9 +210,11 @@ function kept<T>(map: Map<string, Promise<T>>, name: string, make: () => Promise
   return value;
 }
 
-/** Calls `act` for each, so many at a time. */
-async function inTurns<T>(all: readonly T[], act: (one: T) => Promise<void>): Promise<void> {
-  for (let at = 0; at < all.length; at += bulk) await Promise.all(all.slice(at, at + bulk).map(act));
+/** Calls `act` for each, so many at a time; returns what it returned, in order. */
+async function inTurns<T, R>(all: readonly T[], act: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < all.length; at += bulk) results.push(...(await Promise.all(all.slice(at, at + bulk).map(act))));
+  return results;
 }
 
 /** The settings that are given. */

@@ -3,34 +3,18 @@
  * this process where it has none.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { TillerError } from "../../src/errors/index.ts";
 import { type JobSpec, type Jobs, openJobs, openStore, type Planned, reconcile } from "../../src/jobs/index.ts";
 import type { Server } from "./servers.ts";
+import { attemptsIn, draw, expectResults, keyOf, planOf, queues, unreachable, worker } from "./work.ts";
 
 /** Locks of two seconds instead of a minute, so that a test of a lost one does not take minutes. */
 const settings = { lock: 2000, renew: 400, backoff: 100, look: 100, idle: 100 };
-const zeros = "0".repeat(20);
-const queues = [`draw-${zeros}`, `train-${zeros}`];
-const worker = fileURLToPath(new URL("worker.js", import.meta.url));
-/** How it ends if its server is away when it starts. */
-const unreachable = 3;
-
-const keyOf = (name: string): string => createHash("sha256").update(name).digest("hex").slice(0, 20);
-const draw = (name: string, milliseconds: number, priority = 0): JobSpec => ({
-  id: `pictures-${keyOf(name)}`,
-  kind: "draw",
-  queue: queues[0]!,
-  priority,
-  data: { milliseconds },
-});
-
 export interface Scale {
   /** Jobs of the larger tests, and how often workers are killed in them. */
   readonly jobs: number;
@@ -221,6 +205,7 @@ export function testFleet(
     let log: string;
     let jobs: Jobs;
     const running = new Set<ChildProcess>();
+    const broken: number[] = [];
     beforeAll(async () => {
       [queue, bucket] = await Promise.all([parts.queue(), parts.store()]);
     });
@@ -239,6 +224,8 @@ export function testFleet(
       running.clear();
       for (const child of left) child.kill("SIGKILL");
       await jobs.close();
+      // None ended by itself, as an unhandled rejection would end it.
+      expect(broken).toEqual([]);
       rmSync(folder, { recursive: true, force: true });
     });
 
@@ -250,40 +237,18 @@ export function testFleet(
       running.add(child);
       child.once("exit", (code) => {
         if (running.delete(child) && code === unreachable) work();
+        else if (code) broken.push(code);
       });
       return child;
     };
-    const planOf = async (many: number, milliseconds: number): Promise<Planned[]> => {
-      const store = await openStore(place);
-      const plan: Planned[] = [];
-      // A quarter are preparations, each with three jobs that wait for it.
-      for (let i = 0; i < many / 4; i++) {
-        const next = [0, 1, 2].map((j) => draw(`${folder} ${i} ${j}`, milliseconds, i + 1));
-        const job = { ...draw(`${folder} ${i}`, milliseconds, i + 1), kind: "train" as const, queue: queues[1]! };
-        const first = { ...job, data: { milliseconds, next } };
-        plan.push({ job: first, isDone: () => store.has(first.id) });
-        for (const one of next) plan.push({ job: one, after: first.id, isDone: () => store.has(one.id) });
-      }
-      return plan;
-    };
-    /** The results of a plan, each from one process. */
-    const results = async (plan: readonly Planned[]): Promise<void> => {
-      const store = await openStore(place);
-      for (const { job } of plan) {
-        const into = join(folder, "fetched", job.id);
-        await store.fetch(job.id, into);
-        const [result, who, also] = ["result", "who", "sub/who"].map((file) => readFileSync(join(into, file)));
-        expect(result).toEqual(createHash("sha512").update(job.id).digest());
-        expect(who).toEqual(also);
-      }
-    };
-    const attempts = (id?: string): number =>
-      readFileSync(log, "utf8")
-        .split("\n")
-        .filter((line) => line.startsWith(id === undefined ? "begins" : `begins ${id}`)).length;
+    const planned = async (many: number, milliseconds: number): Promise<Planned[]> =>
+      planOf(await openStore(place), folder, many, milliseconds);
+    const results = async (plan: readonly Planned[]): Promise<void> =>
+      expectResults(plan, await openStore(place), join(folder, "fetched"));
+    const attempts = () => attemptsIn(log).length;
 
     test("workers killed at random moments, and the server once, lose nothing", async () => {
-      const plan = await planOf(size, 20);
+      const plan = await planned(size, 20);
       const workers = [work(), work(), work()];
       const whole = reconcile(jobs, plan, { every: 1000 });
       for (let i = 0; i < kills; i++) {
@@ -300,15 +265,16 @@ export function testFleet(
     });
 
     test("calls, workers and listeners that begin while the server is away wait for it", async () => {
-      const [one] = await planOf(1, 0);
+      const [one] = await planned(1, 0);
       const done: string[] = [];
       jobs.events(({ id, state }) => state === "done" && done.push(id));
       await queue.kill();
+      const pause = new Promise((over) => setTimeout(over, 700));
       const calls = [jobs.states([one!.job]), jobs.counts(), jobs.ensure([one!.job])];
-      jobs.work(queues, async () => ({}));
+      // Long enough for the listener's first look.
+      jobs.work(queues, async () => ({ next: await new Promise((over) => setTimeout(() => over([]), 300)) }));
       // Longer than an attempt, which fails at once.
-      const waited = new Promise((over) => setTimeout(() => over("waited"), 700));
-      expect(await Promise.race([...calls, waited])).toBe("waited");
+      expect(await Promise.race([...calls, pause])).toBeUndefined();
       await queue.restart();
       await Promise.all(calls);
       await expect.poll(() => done, { interval: 50 }).toEqual([one!.job.id]);
@@ -316,7 +282,7 @@ export function testFleet(
     });
 
     test("nobody has to wait for a server that is away", async () => {
-      const [one] = await planOf(1, 0);
+      const [one] = await planned(1, 0);
       jobs.work(queues, async () => ({}));
       await jobs.states([one!.job]);
       await queue.kill();
@@ -331,20 +297,20 @@ export function testFleet(
     });
 
     test("a wiped queue is filled again", async () => {
-      const plan = await planOf(size / 2, 20);
+      const plan = await planned(size / 2, 20);
       work();
       const whole = reconcile(jobs, plan, { every: 500 });
-      await expect.poll(() => attemptsIn(log), { interval: 20 }).toBeGreaterThan(size / 8);
+      await expect.poll(attempts, { interval: 20 }).toBeGreaterThan(size / 8);
       await parts.wipe(queue.url);
       expect((await whole).missing).toEqual(new Map());
       await results(plan);
     });
 
     test("a worker that was stopped past its lock changes nothing when it wakes", async () => {
-      const [one] = await planOf(1, 1500);
+      const [one] = await planned(1, 1500);
       const zombie = work();
       const whole = reconcile(jobs, [one!], { every: 500 });
-      await expect.poll(() => attemptsIn(log), { interval: 20 }).toBe(1);
+      await expect.poll(attempts, { interval: 20 }).toBe(1);
       zombie.kill("SIGSTOP");
       const other = work();
       expect((await whole).missing).toEqual(new Map());
@@ -356,14 +322,14 @@ export function testFleet(
       await store.fetch(one!.job.id, join(folder, "after"));
       const [before, after] = ["before", "after"].map((name) => readFileSync(join(folder, name, "who"), "utf8"));
       expect([before, after]).toEqual([String(other.pid), String(other.pid)]);
-      expect(attempts(one!.job.id)).toBe(2);
+      expect(attemptsIn(log).filter(({ id }) => id === one!.job.id)).toHaveLength(2);
     });
 
     test("a worker that is asked to end gives its job back at once", async () => {
-      const [one] = await planOf(1, 60_000);
+      const [one] = await planned(1, 60_000);
       const first = work();
       await jobs.ensure([one!.job]);
-      await expect.poll(() => attemptsIn(log), { interval: 20 }).toBe(1);
+      await expect.poll(attempts, { interval: 20 }).toBe(1);
       const over = once(first, "exit");
       first.kill("SIGTERM");
       expect(await over).toEqual([0, null]);
@@ -372,14 +338,4 @@ export function testFleet(
       await jobs.cancel([one!.job]);
     });
   });
-}
-
-function attemptsIn(log: string): number {
-  try {
-    return readFileSync(log, "utf8")
-      .split("\n")
-      .filter((line) => line.startsWith("begins")).length;
-  } catch {
-    return 0;
-  }
 }

@@ -1,7 +1,17 @@
 /** Real servers for tests, on loopback in temporary folders: Redis with its append-only file, PostgreSQL, and moto's S3. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { delimiter, join } from "node:path";
@@ -34,16 +44,25 @@ export const postgresHere = (): boolean => postgresFolder() !== undefined;
 const moto = join(homedir(), ".cache/tiller-check/moto/bin/moto_server");
 export const motoHere = (): boolean => existsSync(moto);
 
-export async function startRedis(): Promise<Server> {
+/** @param also Another address of this machine to listen on, and the one in its URL. */
+export async function startRedis(also?: string): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "tiller-redis-"));
   const port = await freePort();
-  const settings = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes"];
+  const settings = ["--port", String(port), "--dir", folder, "--appendonly", "yes"];
   // Every write reaches the disk before its answer, so that a crash loses nothing that was promised.
-  const all = [...settings, "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""];
-  return started(`redis://127.0.0.1:${port}`, folder, () => spawn("redis-server", all, { stdio: "ignore" }), port);
+  const safe = ["--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""];
+  const reached = ["--bind", "127.0.0.1", ...(also ? [also, "--protected-mode", "no"] : [])];
+  const all = [...settings, ...safe, ...reached];
+  return started(
+    `redis://${also ?? "127.0.0.1"}:${port}`,
+    folder,
+    () => spawn("redis-server", all, { stdio: "ignore" }),
+    port,
+  );
 }
 
-export async function startPostgres(): Promise<Server> {
+/** @param also The same. */
+export async function startPostgres(also?: string): Promise<Server> {
   const bin = postgresFolder()!;
   const folder = mkdtempSync(join(tmpdir(), "tiller-postgres-"));
   const port = await freePort();
@@ -57,13 +76,14 @@ export async function startPostgres(): Promise<Server> {
   }
   const how = { ...user, cwd: "/", stdio: "ignore" as const };
   execFileSync(join(bin, "initdb"), ["-D", data, "-U", "tiller", "--auth=trust", "--no-sync"], how);
-  const settings = ["-D", data, "-p", String(port), "-k", "", "-h", "127.0.0.1"];
+  if (also) appendFileSync(join(data, "pg_hba.conf"), `host all all ${also}/24 trust\n`);
+  const settings = ["-D", data, "-p", String(port), "-k", "", "-h", ["127.0.0.1", ...(also ? [also] : [])].join(",")];
   const begin = () => {
     // A crash leaves this file; its process is gone.
     rmSync(join(data, "postmaster.pid"), { force: true });
     return spawn(join(bin, "postgres"), settings, how);
   };
-  return started(`postgres://tiller@127.0.0.1:${port}/postgres`, folder, begin, port, "SIGINT");
+  return started(`postgres://tiller@${also ?? "127.0.0.1"}:${port}/postgres`, folder, begin, port, "SIGINT");
 }
 
 /** A bucket named `tiller`; credentials are any. */

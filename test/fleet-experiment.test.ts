@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openJobs } from "../src/jobs/index.ts";
 import { redisHere, type Server, startRedis } from "./fleet/servers.ts";
 import { skipped } from "./skipped.ts";
 
@@ -15,7 +16,7 @@ const without = skipped(redisHere(), "redis-server is not installed, so an exper
 
 const experiment = {
   name: "fleet",
-  personalisation: [{ method: "dreambooth", steps: 2, priorCount: 1 }],
+  personalisation: [{ method: "dreambooth", steps: 5, priorCount: 1 }],
   guidance: [{ method: "cfg" }, { method: "pg", omega: 0.6 }],
   concepts: ["red_teapot"],
   prompts: ["snow", "jungle"],
@@ -50,7 +51,8 @@ describe.skipIf(without)("an experiment on a queue", () => {
 
   test("is done by --workers of this machine alone, which end with it", async () => {
     const out = join(folder, "own");
-    const own = { ...experiment, name: "own", concepts: ["black_cat"] };
+    const personalisation = [{ method: "dreambooth", steps: 1, priorCount: 1 }];
+    const own = { ...experiment, name: "own", concepts: ["black_cat"], personalisation };
     await writeFile(join(folder, "own.json"), JSON.stringify(own));
     const { stdout } = await call("bench", "run", join(folder, "own.json"), "--out", out, ...fleet(), "--workers", "2");
     expect(JSON.parse(stdout).results.units).toEqual({ done: 5, total: 5 });
@@ -59,30 +61,47 @@ describe.skipIf(without)("an experiment on a queue", () => {
     expect(processes).not.toContain(fileURLToPath(new URL("../dist/experiments/forked-fleet.js", import.meta.url)));
   });
 
-  test("gives the same adapters, pictures and scores, though a worker stops half-way", async () => {
+  test("that is left to workers, one of which stops while it trains, gives what one process alone gives", async () => {
     const [alone, shared] = [join(folder, "alone"), join(folder, "shared")];
-    await call("bench", "run", join(folder, "e.json"), "--out", alone);
+    const run = async (out: string, ...words: string[]) =>
+      JSON.parse((await call("bench", "run", join(folder, "e.json"), "--out", out, ...words)).stdout).results;
+    const whole = await run(alone);
+    // Nobody works yet: it ends as soon as the work is in the queue.
+    expect((await run(shared, ...fleet(), "--detach")).units).toEqual({ done: 0, total: 5 });
+    const { stdout } = await call("queue", "status", "--queue", server.url);
+    expect(JSON.parse(stdout)).toMatchObject({ waiting: 1, running: 0, failed: 0 });
+
+    const jobs = await openJobs(server.url);
+    const left = async () => {
+      const all = [...(await jobs.counts()).values()];
+      return all.reduce((sum, { waiting, running }) => sum + waiting + running, 0);
+    };
+    expect(await left()).toBe(1);
+    const steps: number[] = [];
+    jobs.events(({ progress }) => progress?.what.startsWith("learning") && steps.push(progress.done));
     const first = work();
-    const run = call("bench", "run", join(folder, "e.json"), "--out", shared, ...fleet());
-    // It has drawn the class image: another worker trains.
-    await expect.poll(() => readdir(join(folder, "store", "class")).catch(() => []), { interval: 50 }).toHaveLength(1);
+    await expect.poll(() => steps.length, { interval: 20 }).toBeGreaterThan(0);
     first.kill("SIGTERM");
-    await once(first, "exit");
-    work();
-    await run;
+    expect(await once(first, "exit")).toEqual([0, null]);
+    const states = join(folder, "store", "checkpoint");
+    const [state] = await readdir(states);
+    expect(await readdir(join(states, state!, "adapter.run"))).toContain("checkpoint.safetensors");
+    const second = work();
+    await expect.poll(left, { interval: 100 }).toBe(0);
+    // The second worker did not begin anew.
+    expect(steps.filter((step) => step === 1)).toHaveLength(1);
+    expect(await readdir(states)).toEqual([]);
+    second.kill("SIGKILL");
+    await jobs.close();
+
+    // Nobody works now: it only collects.
+    const collected = await run(shared, ...fleet());
+    expect(collected.units).toEqual({ done: 5, total: 5 });
     const files = (await readdir(alone, { recursive: true })).filter((name) => /\.(png|safetensors)$/.test(name));
     const made = files.filter((name) => /^(pictures|adapters)/.test(name) && !name.includes(".run"));
     expect(made).toHaveLength(5);
     for (const name of made) expect(await readFile(join(shared, name))).toEqual(await readFile(join(alone, name)));
-    const results = async (out: string) => JSON.parse(await readFile(join(out, "results.json"), "utf8"));
-    const [ours, theirs] = [await results(shared), await results(alone)];
     const scores = (arms: { name: string; prompts: unknown }[]) => arms.map(({ name, prompts }) => [name, prompts]);
-    expect(scores(ours.arms)).toEqual(scores(theirs.arms));
-    expect(ours.units).toEqual({ done: 5, total: 5 });
-    const { stdout } = await call("queue", "status", "--queue", server.url);
-    expect(JSON.parse(stdout)).toMatchObject({ waiting: 0, running: 0, failed: 0 });
-    // What is done is not done again: nobody works now, and it ends.
-    for (const worker of workers) worker.kill("SIGKILL");
-    await call("bench", "run", join(folder, "e.json"), "--out", join(folder, "again"), ...fleet());
+    expect(scores(collected.arms)).toEqual(scores(whole.arms));
   });
 });

@@ -2,7 +2,7 @@
 import { SingleBar } from "cli-progress";
 import type { Pace } from "../index.ts";
 import { paceText } from "../internal.ts";
-import { shortBytes } from "./printable.ts";
+import { printable, shortBytes } from "./printable.ts";
 import type { World } from "./world.ts";
 
 export interface Progress {
@@ -22,7 +22,12 @@ export interface Progress {
 const quiet = 10;
 
 export function startProgress({ stderr }: Pick<World, "stderr">): Progress {
-  const show = stderr.isTTY ? redrawn(stderr) : plain(stderr);
+  const shown = stderr.isTTY ? redrawn(stderr) : plain(stderr);
+  // A worker's words come from a queue.
+  const show: Display = {
+    line: (what, share, detail) => shown.line(printable(what), share, printable(detail)),
+    clear: () => shown.clear(),
+  };
   return {
     doing: (what, share, detail = share === undefined ? "" : `${Math.floor(share * 100)} %`) =>
       show.line(what, share, detail),
@@ -35,7 +40,7 @@ export function startProgress({ stderr }: Pick<World, "stderr">): Progress {
     },
     note(line) {
       show.clear();
-      stderr.write(`${line}\n`);
+      stderr.write(`${printable(line)}\n`);
     },
     end: () => show.clear(),
   };

@@ -4,7 +4,7 @@ import { TillerError } from "../index.ts";
 import type { JobSpec, JobState, Jobs } from "../jobs/index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
-import { table } from "./printable.ts";
+import { printable, table } from "./printable.ts";
 import { addQueueOptions, fleetOf, type QueueOptions } from "./queue-options.ts";
 
 interface QueueCommandOptions extends CommonOptions, QueueOptions {
@@ -74,7 +74,7 @@ async function status(jobs: Jobs, output: Output): Promise<void> {
   );
   for (const job of await inStates(jobs, ["failed"])) {
     const found = (await jobs.states([job])).get(job.id);
-    output.say(`${job.id}: ${found?.error?.message ?? ""}`);
+    output.say(printable(`${job.id}: ${found?.error?.message ?? ""}`));
   }
 }
 

@@ -36,8 +36,8 @@ export class TillerError extends Error {
   }
 }
 
-/** A message that wraps another also contains its paths. */
-function pathsOf(cause: unknown): readonly string[] {
+/** The local paths in the message of an error; a message that wraps another also contains those. */
+export function pathsOf(cause: unknown): readonly string[] {
   if (cause instanceof TillerError) return cause.paths;
   if (!(cause instanceof Error)) return [];
   const { path, dest } = cause as { readonly path?: unknown; readonly dest?: unknown };

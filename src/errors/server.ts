@@ -111,9 +111,9 @@ export const serverErrors = rows({
   },
   "work-too-large": {
     kind: "usage",
-    what: "One request asks for more drawing than the server takes.",
-    why: "Its pictures times steps times megapixels are more than `--max-work`, 20,000 by default: about 1,500 pictures of 512 x 512 in 50 steps.",
-    fix: "Ask for fewer pictures, fewer steps or a smaller size, or start the server with a larger `--max-work`.",
+    what: "A request asks for more drawing than the server takes, or an experiment for more than a worker does for others.",
+    why: "Its pictures times steps times megapixels are more than `--max-work`, 20,000 by default: about 1,500 pictures of 512 x 512 in 50 steps. The limits of workers are in docs/fleet.md.",
+    fix: "Ask for fewer pictures, fewer steps or a smaller size, or start the server with a larger `--max-work`; run a larger experiment without a queue.",
   },
   "queue-full": {
     kind: "usage",

@@ -12,7 +12,7 @@ import type { Forecast, RunOptions } from "./networks.ts";
 import { type OpenExperiment, openExperiment } from "./open-plan.ts";
 import { withPaths } from "./paths.ts";
 import type { Cell, PictureUnit } from "./plan.ts";
-import { readDone } from "./store.ts";
+import { isFinished } from "./store.ts";
 import { isMeasured, rowsOf } from "./units-left.ts";
 
 /** Seconds on this machine. */
@@ -129,7 +129,7 @@ export async function missingOf(
   let [adapters, classPictures, drawn, seconds] = [0, 0, 0, 0];
   const classes = new Set<string>();
   for (const { adapter, units } of cells) {
-    if (adapter && !trained.has(adapter.key) && !(await readDone(adapter.folder))) {
+    if (adapter && !trained.has(adapter.key) && !(await isFinished(adapter.folder))) {
       adapters++;
       seconds += adapter.steps * adapter.rows * pace.training;
       if (!classes.has(adapter.classFolder)) classPictures += adapter.classPictures;

@@ -13,7 +13,7 @@ import { type Arm, armName, armsOf, type Experiment, personalisationName } from 
 import type { Cell, Identities } from "./plan.ts";
 import type { PromptResult } from "./prompt-result.ts";
 import { readDone } from "./store.ts";
-import { type AdapterRecord, featuresOfUnit, type PictureRecord } from "./units.ts";
+import { adapterRecordSchema, featuresOfUnit, type PictureRecord, pictureRecordSchema } from "./units.ts";
 
 /** An interval by metric, of those that the experiment measures. */
 export type Intervals = Readonly<Partial<Record<MetricName, Interval>>>;
@@ -93,7 +93,7 @@ export async function gather(
   const adapters: string[] = [];
   for (const cell of cells) {
     total += (cell.adapter ? 1 : 0) + cell.units.length;
-    const trained = cell.adapter && (await readDone<AdapterRecord>(cell.adapter.folder));
+    const trained = cell.adapter && (await readDone(cell.adapter.folder, adapterRecordSchema));
     if (trained) done++;
     trainingSeconds += trained?.seconds ?? 0;
     if (trained) adapters.push(...trained.adapters.map((file) => relative(root, join(cell.adapter!.folder, file))));
@@ -102,7 +102,7 @@ export async function gather(
     references.set(concept.name, known);
     for (const unit of cell.units) {
       const { folder, arm, prompt } = unit;
-      const record = await readDone<PictureRecord>(folder);
+      const record = await readDone(folder, pictureRecordSchema);
       if (!record) continue;
       done++;
       const features = await featuresOfUnit(unit, record, concept, experiment, encoders);

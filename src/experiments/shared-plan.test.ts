@@ -101,7 +101,7 @@ test("a plan, pictures and adapters that were changed in the store are refused",
 test("training beyond all measure is refused by the worker", async () => {
   const { key } = await shared({ personalisation: [{ method: "dreambooth", steps: 1_000_000, prior: false }] });
   await expect(readPlan(key, store, join(folder, "much"), allowed)).rejects.toThrow(
-    refusal("work-too-large", "one unit"),
+    refusal("work-too-large", "1000000 training steps"),
   );
 });
 

@@ -2,12 +2,13 @@
  * An experiment as workers on other machines read it: its settings, and the keys of what it needs in the store. No path in it is
  * opened: models are found by their hashes among those that a worker may open, pictures and adapters come from the store.
  */
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, extname, join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { kindOf, makeFolder } from "#bytes";
+import { readText } from "../bytes/json-file.ts";
 import { TillerError } from "../errors/index.ts";
 import { embeddedModel } from "../families/embedded.ts";
 import { pictureFolder } from "../images/folder.ts";
@@ -23,6 +24,7 @@ import { openPlan } from "./open-plan.ts";
 import { pathsIn, withPaths } from "./paths.ts";
 import type { Cell, Identities } from "./plan.ts";
 import { keyOfText } from "./store.ts";
+import { refuseExcess, refuseExcessFiles } from "./worker-limits.ts";
 
 /** Names of files that are safe on every system. */
 const plainName = /^[\w-][\w. -]{0,99}$/;
@@ -46,8 +48,8 @@ type Shared = z.output<typeof sharedSchema>;
 
 const fileName = "plan.json";
 
-/** The most steps of one training, pictures of one class, and picture-steps of one unit that a worker accepts. */
-const [mostTraining, mostClass, mostSteps] = [100_000, 10_000, 1_000_000];
+/** The most bytes of a plan. */
+const largestPlan = 8 << 20;
 
 export interface SharedParts {
   readonly experiment: Experiment;
@@ -84,14 +86,19 @@ type SharedKind = "images" | "given" | "texts";
 /** What an experiment calls each, without models and encoders, which workers have themselves. */
 function kindsIn({ personalisation, concepts, edits, prompts }: Experiment): ReadonlyMap<string, SharedKind> {
   const kinds = new Map<string, SharedKind>();
+  const add = (name: string, kind: SharedKind) => {
+    if ((kinds.get(name) ?? kind) !== kind)
+      throw new TillerError("experiment-invalid", `the experiment names ${name} as two kinds of files.`);
+    kinds.set(name, kind);
+  };
   const own = typeof concepts === "string" ? [] : concepts.filter((one) => typeof one === "object");
-  for (const one of personalisation) if ("adapters" in one) for (const spec of one.adapters) kinds.set(spec, "given");
+  for (const one of personalisation) if ("adapters" in one) for (const spec of one.adapters) add(spec, "given");
   for (const { images, adapters = [] } of own) {
-    kinds.set(images, "images");
-    for (const spec of adapters) kinds.set(spec, "given");
+    add(images, "images");
+    for (const spec of adapters) add(spec, "given");
   }
-  if (edits) kinds.set(edits.images, "images");
-  if (typeof prompts === "object" && "file" in prompts) kinds.set(prompts.file, "texts");
+  if (edits) add(edits.images, "images");
+  if (typeof prompts === "object" && "file" in prompts) add(prompts.file, "texts");
   return kinds;
 }
 
@@ -136,12 +143,7 @@ export async function readPlan(
   allowed: ReadonlyMap<string, string>,
 ): Promise<ReadPlan> {
   await store.fetch(key, folder);
-  const text = await readFile(join(folder, fileName), "utf8");
-  if (key !== `plan-${keyOfText(text)}`) throw damaged(key);
-  const parsed = planSchema.safeParse(JSON.parse(text));
-  if (!parsed.success) throw damaged(key);
-  const { identities, files } = parsed.data;
-  const named = parsed.data.experiment as Experiment;
+  const { identities, files, experiment: named } = await planIn(join(folder, fileName), key);
   refuseExcess(named);
   const network = (identity: string, what: string): string => {
     const found = allowed.get(identity);
@@ -156,7 +158,7 @@ export async function readPlan(
   }
   const places = new Map<string, string>();
   for (const [name, kind] of kindsIn(named)) {
-    const shared = files[name];
+    const shared = files.get(name);
     if (!shared) throw damaged(key);
     const place = await fetchShared(kind, shared);
     const strength = kind === "given" ? parseAdapter(name).strength : undefined;
@@ -168,6 +170,7 @@ export async function readPlan(
     base: named.base && network(identities.base ?? "", `the model ${basename(named.base)}`),
     encoders: named.encoders && encoders,
   };
+  await refuseExcessFiles(experiment);
   // Whatever the plan says, networks are known by their contents.
   if (!isDeepStrictEqual(await identitiesOf(experiment), identities)) throw notAllowed("a model or an encoder");
   return { experiment, named, identities, cells: await openPlan(experiment, identities, folder) };
@@ -180,6 +183,22 @@ export async function readPlan(
     if (shared.key !== (await keyOfShared(kind, place))) throw damaged(shared.key);
     return place;
   }
+}
+
+/** @throws TillerError `store-damaged` if the file is not the plan of the key. */
+async function planIn(file: string, key: string) {
+  const text = await readText(file, largestPlan);
+  if (key !== `plan-${keyOfText(text)}`) throw damaged(key);
+  let plan: unknown;
+  try {
+    plan = JSON.parse(text);
+  } catch {
+    throw damaged(key);
+  }
+  const parsed = planSchema.safeParse(plan);
+  if (!parsed.success) throw damaged(key);
+  const { identities, files, experiment } = parsed.data;
+  return { identities, files: new Map(Object.entries(files)), experiment: experiment as Experiment };
 }
 
 /** An experiment's models and encoders by their hashes: what its own workers may open. */
@@ -234,15 +253,6 @@ export function refuseOtherEngine({ computed }: Experiment, device: keyof typeof
     "precision-unavailable",
     `the experiment is computed by ${computed.engine}, and ${device} here by ${engine}: start the worker with another --device.`,
   );
-}
-
-function refuseExcess({ personalisation, pictures, steps }: Experiment): void {
-  const trained = personalisation.flatMap((one) => ("recipe" in one ? [one] : []));
-  const modest = trained.every(
-    ({ steps: training = 0, priorCount = 0 }) => training <= mostTraining && priorCount <= mostClass,
-  );
-  if (modest && pictures * steps <= mostSteps) return;
-  throw new TillerError("work-too-large", "the experiment asks for more than a worker does for one unit.");
 }
 
 /** Publishes a folder that `fill` fills, unless the key is there. */

@@ -17,10 +17,14 @@ export const keyOfText = (text: string): string => createHash("sha256").update(t
  *
  * @throws TillerError naming the file if it is damaged.
  */
-export async function readDone<T>(folder: string): Promise<T | undefined> {
+export async function readDone<T>(folder: string, schema: z.ZodType<T>): Promise<T | undefined> {
   const file = join(folder, "done.json");
-  return (await exists(file)) ? ((await readJson(file, z.unknown())) as T) : undefined;
+  return (await exists(file)) ? readJson(file, schema) : undefined;
 }
+
+/** Whether a unit is finished. */
+export const isFinished = async (folder: string): Promise<boolean> =>
+  (await readDone(folder, z.unknown())) !== undefined;
 
 /**
  * Does a unit: what `work` returns is recorded in `done.json`. Files of an unfinished attempt stay in the folder for `work` to

@@ -16,13 +16,13 @@ import { type AdapterUnit, adaptersOf, type Cell, type PictureUnit } from "./pla
 import { readDone } from "./store.ts";
 import type { UnitJob } from "./unit-jobs.ts";
 import {
-  type AdapterRecord,
+  adapterRecordSchema,
   doAdapter,
   doPictures,
   drawClass,
   featuresOfUnit,
   type OnStep,
-  type PictureRecord,
+  pictureRecordSchema,
 } from "./units.ts";
 import { checkpointFile, type Workplace } from "./workplace.ts";
 
@@ -96,7 +96,7 @@ export function openUnitWorker({
       if (adapter && !(await workplace.bring({ kind: "adapter", adapter }))) {
         throw new TillerError("result-missing", `the adapter of ${concept.name} is gone: run the experiment again.`);
       }
-      const trained = adapter ? (await readDone<AdapterRecord>(adapter.folder))!.adapters : [];
+      const trained = adapter ? (await readDone(adapter.folder, adapterRecordSchema))!.adapters : [];
       const given = adaptersOf(personalisation, concept);
       const files = [...trained.map((file) => join(adapter!.folder, file)), ...given];
       pipeline ??= await Pipeline.load(experiment.model, {
@@ -113,7 +113,7 @@ export function openUnitWorker({
     }
     engine ??= await measuringEngine({ device, threads });
     encoders ??= await openEncoders(engine, experiment);
-    const record = await readDone<PictureRecord>(unit.folder);
+    const record = await readDone(unit.folder, pictureRecordSchema);
     await featuresOfUnit(unit, record!, concept, experiment, encoders);
     await workplace.giveFeatures(unit);
   }

@@ -3,7 +3,7 @@ import { exists, join } from "#bytes";
 import { guide } from "../guidance/index.ts";
 import { type Pace, paceOf, type Stage } from "../pace.ts";
 import type { AdapterUnit, Cell, PictureUnit } from "./plan.ts";
-import { readDone } from "./store.ts";
+import { isFinished } from "./store.ts";
 
 /** A unit, or the pictures of a class, which are not a unit. */
 interface Work {
@@ -38,7 +38,7 @@ export const classPlace = ({ classFolder }: AdapterUnit): string => join(classFo
 
 export async function isMeasured({ folder, features }: PictureUnit): Promise<boolean> {
   for (const file of Object.values(features)) if (!(await exists(file))) return false;
-  return (await readDone(folder)) !== undefined;
+  return isFinished(folder);
 }
 
 /**
@@ -131,7 +131,7 @@ function workOf(
   });
   if (!adapter) return works;
   const { folder, steps, classPictures } = adapter;
-  const known = (place: string) => async () => (await readDone(place)) !== undefined;
+  const known = (place: string) => () => isFinished(place);
   works.push({ place: folder, stage: "training", steps, unit: true, isDone: known(folder) });
   if (classPictures === 0) return works;
   const place = classPlace(adapter);

@@ -35,6 +35,14 @@ export interface PictureRecord {
   readonly memory: number;
 }
 
+/** Records come from stores that others write, too: their names lead nowhere else. */
+export const adapterRecordSchema = z.looseObject({
+  adapters: z.array(z.string().regex(/^[\w-][\w.-]*\.safetensors$/)),
+}) as unknown as z.ZodType<AdapterRecord>;
+export const pictureRecordSchema = z.looseObject({
+  seeds: z.array(z.number().int().nonnegative()),
+}) as unknown as z.ZodType<PictureRecord>;
+
 /** The features of a unit by one encoder, as base64 of float32. */
 interface FeatureRecord {
   readonly pictures: readonly string[];

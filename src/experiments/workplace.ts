@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { makeFolder } from "#bytes";
 import { placeIn, type Store } from "../jobs/index.ts";
 import type { AdapterUnit, PictureUnit } from "./plan.ts";
-import { readDone } from "./store.ts";
+import { isFinished } from "./store.ts";
 import { adapterKey, checkpointKey, classKey, featuresKey, picturesKey, type UnitWork } from "./unit-jobs.ts";
 import { classPlace, isMeasured } from "./units-left.ts";
 
@@ -26,7 +26,7 @@ export interface Workplace {
 export const inPlace: Workplace = {
   isDone: isThere,
   // Pictures that were drawn may lack features.
-  bring: async (work) => (work.kind === "pictures" ? (await readDone(work.unit.folder)) !== undefined : isThere(work)),
+  bring: async (work) => (work.kind === "pictures" ? isFinished(work.unit.folder) : isThere(work)),
   give: async () => {},
   giveFeatures: async () => {},
   bringCheckpoint: async () => false,
@@ -36,7 +36,7 @@ export const inPlace: Workplace = {
 /** Whether a result is in the folder of its unit. */
 export async function isThere(work: UnitWork): Promise<boolean> {
   if (work.kind === "pictures") return isMeasured(work.unit);
-  return (await readDone(work.kind === "class" ? classPlace(work.adapter) : work.adapter.folder)) !== undefined;
+  return isFinished(work.kind === "class" ? classPlace(work.adapter) : work.adapter.folder);
 }
 
 /** A folder whose results go to a store, from which others take them. */
@@ -86,7 +86,7 @@ export async function collect(work: UnitWork, store: Store): Promise<void> {
   if (await isThere(work)) return;
   const key = work.kind === "pictures" ? picturesKey(work.unit) : keyOfWork(work);
   const folder = folderOf(work);
-  if (work.kind !== "pictures" || (await readDone(folder)) === undefined) await store.fetch(key, folder);
+  if (work.kind !== "pictures" || !(await isFinished(folder))) await store.fetch(key, folder);
   if (work.kind === "pictures") await store.fetch(featuresKey(work.unit), folder);
 }
 

@@ -9,6 +9,8 @@ test("passwords are not shown, nor parameters, which may hold some", () => {
     "rediss://user:***@queue.example:6380/2",
   );
   expect(masked("redis://:secret@queue.example")).toBe("redis://:***@queue.example");
+  expect(masked("s3://user:se@cret@/prefix?password=secret")).toBe("s3://***@/prefix");
+  expect(masked("redis://user:secret@127.0.0.1:no port")).toBe("redis://***@127.0.0.1:no port");
   expect(masked("redis://127.0.0.1:6379")).toBe("redis://127.0.0.1:6379");
 });
 
@@ -28,6 +30,15 @@ test("a connection to another machine must be encrypted, unless that is asked fo
   check("redis://queue.example", false, true)();
 });
 
+test("a host in a parameter is one, too", async () => {
+  for (const address of [
+    "postgres://127.0.0.1/db?host=10.0.0.3",
+    "postgres:///db?host=10.0.0.3",
+    "redis:///0?host=10.0.0.3",
+  ])
+    await expect(openJobs(address)).rejects.toThrow(refusal("connection-insecure", "--insecure-queue"));
+});
+
 test("addresses of other kinds are refused, without showing their passwords", async () => {
   const refused = await openJobs("amqp://user:secret@queue.example").catch((error) => error);
   expect(refused).toEqual(refusal("address-invalid", "redis://"));
@@ -38,7 +49,7 @@ test("addresses of other kinds are refused, without showing their passwords", as
 test("a server that is not there is named, without its password", async () => {
   for (const scheme of ["redis", "postgres"]) {
     const refused = await openJobs(`${scheme}://user:secret@127.0.0.1:1/0`).catch((error) => error);
-    expect(refused).toEqual(refusal("queue-unreachable", "127.0.0.1:1"));
+    expect(refused).toEqual(refusal("queue-unreachable", "127.0.0.1:1", "ECONNREFUSED"));
     expect(refused.message).not.toContain("secret");
   }
 });

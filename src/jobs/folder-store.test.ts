@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -67,13 +67,39 @@ test("an unfinished attempt in the store's own folder gives way", async () => {
 test("a changed file and a list that leads out of the folder are refused", async () => {
   await store.publish(key, await made("one", "one"));
   const place = join(folder, "store/pictures/0123456789abcdef0123");
-  await writeFile(join(place, "inner", "a.txt"), "other");
-  await expect(store.fetch(key, join(folder, "back"))).rejects.toThrow(refusal("store-damaged", "inner/a.txt"));
+  const changed = join(place, "inner", "a.txt");
+  for (const [contents, why] of [
+    ["two", "hash"],
+    ["others", "length"],
+  ] as const) {
+    await writeFile(changed, contents);
+    await expect(store.fetch(key, join(folder, "back"))).rejects.toThrow(refusal("store-damaged", "inner/a.txt", why));
+  }
   const file = { bytes: 1, sha256: "0".repeat(64) };
   for (const name of ["../out", "/etc/passwd", "a/../../b", "..", ""]) {
     await writeFile(join(place, ".manifest.json"), JSON.stringify({ files: [{ ...file, name }] }));
     await expect(store.fetch(key, join(folder, "back"))).rejects.toThrow(refusal("store-damaged", "list of files"));
   }
+});
+
+test("a link in a store is not followed, and what is no file is not read", async () => {
+  await store.publish(key, await made("one", "one"));
+  const place = join(folder, "store/pictures/0123456789abcdef0123");
+  const other = await made("other", "one");
+  const refused = (name: string) =>
+    expect(store.fetch(key, join(folder, "back"))).rejects.toThrow(refusal("store-damaged", name, "link"));
+  await rm(join(place, "inner", "a.txt"));
+  await symlink(join(other, "inner", "a.txt"), join(place, "inner", "a.txt"));
+  await refused("inner/a.txt");
+  await rm(join(place, "inner"), { recursive: true });
+  await symlink(join(other, "inner"), join(place, "inner"));
+  await refused("inner/a.txt");
+  await rm(join(place, "inner"));
+  await makeFolder(join(place, "inner", "a.txt"));
+  await refused("inner/a.txt");
+  await rm(join(place, ".manifest.json"));
+  await symlink("/dev/zero", join(place, ".manifest.json"));
+  await refused(".manifest.json");
 });
 
 test("keys lead nowhere but into the store", async () => {

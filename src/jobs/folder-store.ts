@@ -3,7 +3,7 @@
  * complete or not at all. An experiment's folder is such a store.
  */
 import { randomUUID } from "node:crypto";
-import { constants, copyFile, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { constants, copyFile, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { exists, makeFolder } from "#bytes";
 import { sha256Of } from "../bytes/hash-file.ts";
@@ -12,6 +12,7 @@ import {
   checkedKey,
   damaged,
   filesOf,
+  largestManifest,
   lastOfAll,
   manifestName,
   manifestText,
@@ -63,14 +64,12 @@ export function openFolderStore(root: string): Store {
     async fetch(key, into) {
       const place = placeIn(root, key);
       if (!(await isDone(place))) throw missing(key);
-      const manifest = join(place, manifestName);
-      // What a single process made in the folder itself has no manifest.
-      const files = (await exists(manifest))
-        ? parseManifest(await readFile(manifest, "utf8"), key)
-        : await filesOf(place);
+      // What a single process made in the folder itself has no list.
+      const files = (await exists(join(place, manifestName))) ? await listIn(place, key) : await filesOf(place);
       // The file that makes it complete comes last.
-      for (const { name, sha256 } of lastOfAll(files)) {
+      for (const { name, bytes, sha256 } of lastOfAll(files)) {
         const file = join(into, name);
+        if ((await lengthOf(place, name, key)) !== bytes) throw damaged(key, `${name} has another length`);
         await copyOne(join(place, name), file);
         if ((await sha256Of(file)) === sha256) continue;
         await rm(file, { force: true });
@@ -92,6 +91,25 @@ export async function removeParts(root: string): Promise<void> {
     for (const name of await readdir(join(root, kind.name)))
       if (/^\.[0-9a-f]{8}\.part$/.test(name)) await rm(join(root, kind.name, name), { recursive: true, force: true });
   }
+}
+
+async function listIn(place: string, key: string) {
+  if ((await lengthOf(place, manifestName, key)) > largestManifest) throw damaged(key, "its list of files is too long");
+  return parseManifest(await readFile(join(place, manifestName), "utf8"), key);
+}
+
+/**
+ * The bytes of a file of a result.
+ *
+ * @throws TillerError `store-damaged` unless it is a file, and no link leads to it.
+ */
+async function lengthOf(place: string, name: string, key: string): Promise<number> {
+  const file = join(place, name);
+  const found = await stat(file).catch(() => undefined);
+  if (!found) throw damaged(key, `${name} is missing`);
+  if (!found.isFile() || (await realpath(file)) !== join(await realpath(place), name))
+    throw damaged(key, `${name} is a link, or no file`);
+  return found.size;
 }
 
 async function copyOne(from: string, to: string): Promise<void> {

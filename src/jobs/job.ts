@@ -1,7 +1,7 @@
 /** What a job is, and what every engine does with jobs. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { TillerError, withoutFolders } from "../errors/index.ts";
+import { pathsOf, TillerError, withoutFolders } from "../errors/index.ts";
 
 /** `train` and `draw` are an experiment's units; `pictures` and `training` are Studio's. */
 export const jobKinds = ["train", "draw", "pictures", "training"] as const;
@@ -42,6 +42,11 @@ export interface JobProgress {
   /** What only the kind's own reader understands. */
   readonly more?: unknown;
 }
+
+const progressSchema = z.looseObject({ done: z.number(), total: z.number(), what: z.string(), detail: z.string() });
+
+/** The same progress, if it is one. */
+export const checkedProgress = (value: unknown): JobProgress | undefined => progressSchema.safeParse(value).data;
 
 /** A change of a job. Events are hints: one may be lost or come twice, and {@link Jobs.states} tells the truth. */
 export interface JobEvent {
@@ -133,5 +138,6 @@ export const isWrongCall = (error: unknown): boolean => error instanceof TillerE
 /** Makes an error a text that {@link errorFrom} reads, without folders of this machine. */
 export function errorText(error: unknown): string {
   if (error instanceof TillerError) return `${error.code}: ${withoutFolders(error)}`;
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return withoutFolders({ message: error.message, paths: pathsOf(error) });
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { makeFolder } from "#bytes";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
-import { refuseInsecure } from "./address.ts";
+import { masked, refuseInsecure } from "./address.ts";
 import {
   checkedKey,
   damaged,
@@ -37,7 +37,7 @@ export async function openS3Store(
 ): Promise<Store> {
   const url = URL.canParse(where) ? new URL(where) : undefined;
   if (!url?.hostname) {
-    throw new TillerError("address-invalid", `${where} is not a store: write s3://bucket/prefix, or a folder.`);
+    throw new TillerError("address-invalid", `${masked(where)} is not a store: write s3://bucket/prefix, or a folder.`);
   }
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN } = env;
   if (accessKeyId === undefined || secretAccessKey === undefined) {
@@ -86,11 +86,14 @@ export async function openS3Store(
       await response.arrayBuffer();
       return undefined;
     }
-    if (Number(response.headers.get("content-length") ?? 0) > most) {
-      await response.body?.cancel();
-      throw damaged(object, `it is longer than ${most} bytes`);
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const part of response.body ?? []) {
+      bytes += part.length;
+      if (bytes > most) throw damaged(object, `it is longer than ${most} bytes`);
+      parts.push(part);
     }
-    return Buffer.from(await response.arrayBuffer());
+    return Buffer.concat(parts);
   };
   /** Writes an object, and compares what the server says it has. Returns false if it was there and `first` is asked for. */
   const write = async (object: string, bytes: Uint8Array, first: boolean): Promise<boolean> => {

@@ -37,6 +37,7 @@ CASES = {
     "textual-inversion": {"pipeline": "sd15", "vectors": 2},
     "custom-diffusion": {"pipeline": "sd15", "matrices": True, "vectors": 1, "mask": True, "prior": 1},
     "class-diffusion": {"pipeline": "sd15", "matrices": True, "vectors": 1, "mask": True, "semantic": 1},
+    "full": {"pipeline": "sd15", "network": True},
 }
 RANK = 4
 
@@ -60,6 +61,8 @@ class Model:
             for name, parameter in self.unet.named_parameters():
                 if ".attn2.to_k." in name or ".attn2.to_v." in name:
                     self.trained[name] = parameter.requires_grad_(True)
+        if case.get("network"):
+            self.trained = {name: parameter.requires_grad_(True) for name, parameter in self.unet.named_parameters()}
         self.table = self.text.get_input_embeddings().weight
         if case.get("vectors"):
             rows = torch.randn(case["vectors"], self.table.shape[1], generator=random) * self.table.std()
@@ -187,9 +190,10 @@ def make(name, case, index):
     for key in steps[0]:
         stacked = torch.stack([step[key] for step in steps])
         tensors[key] = stacked.to(torch.int32) if stacked.dtype == torch.int64 else stacked
-    for key, parameter in model.trained.items():
+    # A whole network begins as it is in its pipeline.
+    for key, parameter in [] if case.get("network") else model.trained.items():
         tensors[f"initial {key}"] = parameter.detach().clone()
-    rate = 1e-3 if case.get("matrices") else 1e-2
+    rate = 1e-3 if case.get("matrices") or case.get("network") else 1e-2
     optimizer = torch.optim.AdamW(model.trained.values(), lr=rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
     losses = []
     for i, step in enumerate(steps):

@@ -4,6 +4,7 @@ import { cp, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { embeddedFolder, embeddedModel } from "../src/families/embedded.ts";
 import { openModel } from "../src/families/open-model.ts";
 import { Pipeline } from "../src/index.ts";
 import { weakNetworks } from "../src/pipelines/weak-networks.ts";
@@ -80,6 +81,16 @@ describe("a folder with only a U-Net", () => {
     const made = await onlyUnet("spelt", { attention_head_dim: [2, 2, 2], sample_size: 16, dropout: 0.1, extra: 1 });
     await expect(openModel(made, { base })).resolves.toMatchObject({ name: "spelt", kind: "folder" });
   });
+});
+
+test("a fine-tune of a model with defaults of its own keeps them, unless its folder has others", async () => {
+  const made = join(folder, "of-dinghy");
+  await mkdir(made);
+  await cp(join(embeddedFolder, "unet"), join(made, "unet"), { recursive: true });
+  const defaults = async () => (await openModel(made, { base: embeddedModel })).defaults;
+  expect(await defaults()).toEqual((await openModel(embeddedModel)).defaults);
+  await writeFile(join(made, "tiller.json"), JSON.stringify({ defaults: { scale: 4 } }));
+  expect(await defaults()).toMatchObject({ scale: 4 });
 });
 
 test("a blend in memory and one in a file predict the same, and with an adapter too", async () => {

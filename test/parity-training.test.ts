@@ -3,10 +3,17 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe } from "vitest";
 import { openModel } from "../src/families/open-model.ts";
 import { type Engine, startEngine, type Tensor } from "../src/runtime/index.ts";
+import { networkTensors } from "../src/training/objective/network-tensors.ts";
 import { noisingOf } from "../src/training/objective/noising.ts";
 import { compileTerms, type Evaluated, type Sample } from "../src/training/objective/terms.ts";
 import { encodeTexts } from "../src/training/objective/texts.ts";
-import { projections, type Trained, textMatrices, trainsText } from "../src/training/objective/trained.ts";
+import {
+  initialValues,
+  projections,
+  type Trained,
+  textMatrices,
+  trainsText,
+} from "../src/training/objective/trained.ts";
 import { accumulate } from "../src/training/optimise/tensor-values.ts";
 import { fixture, reference } from "./fixtures.ts";
 import { bare, followsPyTorch } from "./pytorch-training.ts";
@@ -22,6 +29,7 @@ interface Case {
   readonly unet?: boolean;
   readonly text?: boolean;
   readonly matrices?: boolean;
+  readonly network?: boolean;
   readonly vectors?: number;
   readonly prior?: number;
   readonly mask?: boolean;
@@ -50,7 +58,7 @@ async function open(one: Case) {
     ),
     rank: one.rank,
     alpha: one.alpha ?? one.rank,
-    matrices: one.matrices ? textMatrices(source) : new Map(),
+    matrices: one.network ? networkTensors(source) : one.matrices ? textMatrices(source) : new Map(),
     vectors: one.vectors ?? 0,
   };
   const names = [
@@ -60,8 +68,11 @@ async function open(one: Case) {
     ...[...trained.matrices].flatMap(([component, keys]) => [...keys].map((key) => `${component}:${key}`)),
     ...(trained.vectors > 0 ? ["learned"] : []),
   ];
-  const values = new Map<string, Tensor>();
-  for (const name of names) values.set(name, await tensor(`initial ${bare(name)}`));
+  const values = one.network
+    ? await initialValues(source.components, trained, {}, 0)
+    : new Map<string, Tensor>(
+        await Promise.all(names.map(async (name) => [name, await tensor(`initial ${bare(name)}`)] as const)),
+      );
   const noising = noisingOf(source.schedule);
   const terms = await compileTerms(engine, source, trained, values, noising, { semantic: one.semantic !== undefined });
 

@@ -16,13 +16,13 @@ import {
   type TrainingMethodName,
   type TrainingRequest,
   train,
-  trainingMethodNames,
 } from "../src/index.ts";
 import { runFolderOf } from "../src/internal.ts";
 import { normalValues } from "../src/random/streams.ts";
 import { readRecipe } from "../src/recipe/read-recipe.ts";
 import { type Engine, startEngine } from "../src/runtime/index.ts";
 import { loadTokenizer } from "../src/text/tokenizer.ts";
+import { adapterMethodNames } from "../src/training/methods/index.ts";
 import { initialEmbeddings } from "../src/training/objective/learned-token.ts";
 import { noisingOf } from "../src/training/objective/noising.ts";
 import { compileTerms } from "../src/training/objective/terms.ts";
@@ -90,7 +90,7 @@ async function pictureWith(adapters: readonly string[], prompt: string): Promise
   throw new Error("no picture");
 }
 
-describe.each(trainingMethodNames)("%s", (method) => {
+describe.each(adapterMethodNames)("%s", (method) => {
   test("writes a usable adapter, a log, a loss curve and a checkpoint", async () => {
     const asked = request(`${method}.safetensors`, { learningRate: 1e-2 });
     const events = await run(method, asked);

@@ -24,6 +24,26 @@ describe("tiller train", () => {
     );
   });
 
+  test("of a whole network needs no token, and prints how to draw with its base", async () => {
+    const asked: TrainingRequest[] = [];
+    const train = async function* (
+      _: string,
+      request: TrainingRequest,
+    ): AsyncGenerator<TrainingEvent, void, undefined> {
+      asked.push(request);
+      const { out } = request;
+      yield { type: "saved", step: 1, folder: "network.run", adapters: [], copies: [], network: out };
+    };
+    const argv = ["train", "full", "--model", "my models/sd15", "--images", "walls", "--caption-dropout", "0.2"];
+    const { stdout } = await tiller(argv, { train });
+    expect(asked).toMatchObject([{ out: "tiller-out/network", captionDropout: 0.2 }]);
+    expect(stdout).toContain(
+      'next: tiller generate --model tiller-out/network --base "my models/sd15" --prompt "a cat in the snow"\n',
+    );
+    const without = await tiller(["train", "dreambooth", "--images", "walls"], { train });
+    expect([without.code, without.stderr]).toEqual([2, expect.stringContaining("--token is missing")]);
+  });
+
   test.each([
     [
       "textual-inversion --rank 64 --alpha 9 --semantic-weight 7 --prior-weight 4 --prior-count 7 --class-prompt z --class-images y",

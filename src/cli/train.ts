@@ -1,4 +1,4 @@
-/** `tiller train`: trains an adapter on a folder of pictures. */
+/** `tiller train`: trains an adapter or a network on a folder of pictures. */
 
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
@@ -20,6 +20,9 @@ import { quoted, shortTime } from "./printable.ts";
 import { parseChoice, parseNumber, parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
+/** Where a run writes by default. */
+const usualOut = { adapter: "tiller-out/adapter.safetensors", network: "tiller-out/network" } as const;
+
 type TrainOptions = CommonOptions & Omit<Partial<TrainingRequest>, "prior"> & { prior?: boolean };
 
 export function addTrain(
@@ -34,19 +37,18 @@ export function addTrain(
   const listed = trainingMethodNames.map((name) => `  ${name.padEnd(18)} ${trainingMethods[name].summary}`).join("\n");
   const command = program
     .command("train")
-    .description("teach a model a subject from a few pictures")
+    .description("teach a model a subject from a few pictures, or train its whole network")
     .argument("<method>", trainingMethodNames.join(", "), (text) => parseChoice("method", text, trainingMethodNames))
     .option(
       "--model <model>",
       "a Diffusers folder, a single .safetensors or .ckpt file, or a hub id; default: dinghy, which cannot learn photographs",
     )
     .option("--images <folder>", "the subject's pictures; a .txt file beside one is its caption")
-    .option("--token <word>", 'the subject\'s token in prompts, such as sks or "<cat>"')
-    .option("--class <noun>", "the class noun, such as cat")
+    .option("--token <word>", 'the subject\'s token in prompts, such as sks or "<cat>"; full needs none')
+    .option("--class <noun>", "the class noun, such as cat; full needs none")
     .option(
       "--out <file>",
-      "the adapter file; the run's log, samples and checkpoint go beside it",
-      "tiller-out/adapter.safetensors",
+      `the adapter file, or the network's folder for full; the run's log, samples and checkpoint go beside it; default: ${usualOut.adapter}, ${usualOut.network} for full`,
     )
     .option("--steps <n>", "training steps; default: the method's (500 for dreambooth)", whole("--steps"))
     .option("--resume", "resume from the run's last checkpoint, if any")
@@ -71,7 +73,12 @@ export function addTrain(
     .option("--snr-gamma <g>", "min-SNR weighting, usually 5; default: off", number("--snr-gamma"))
     .option("--resolution <pixels>", "side of the training pictures; default: the model's", whole("--resolution", 8))
     .option("--seed <n>", "seed of noise, timesteps and initial values; default: 0", whole("--seed", 0))
-    .option("--prompt <text>", 'text of pictures without a caption; default: "a {token} {class}"')
+    .option("--prompt <text>", 'text of pictures without a caption; default: "a {token} {class}", none for full')
+    .option(
+      "--caption-dropout <share>",
+      'share of captions replaced by "", which trains the null prompt; default: 0, 0.1 for full',
+      number("--caption-dropout"),
+    )
     .option("--class-prompt <text>", 'text of class images; default: "a {class}"')
     .option("--no-prior", "train without prior preservation (no class images)")
     .option("--prior-weight <w>", "weight of the prior preservation loss; default: 1", number("--prior-weight"))
@@ -120,7 +127,10 @@ ${listed}
 
 Example:
   tiller train dreambooth --model ./sd15 --images my-cat --token sks --class cat --out cat.safetensors
-  tiller generate --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow"`,
+  tiller generate --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow"
+
+  tiller train full --model ./sd15 --images captioned --out ./sd15-tuned
+  tiller generate --model ./sd15-tuned --base ./sd15 --prompt "a cat in the snow"`,
     )
     .action(act);
 }
@@ -165,8 +175,10 @@ export async function train(
       samplePrompt?: string[];
       revision?: string;
     };
-  const given = { ...asked, model: atRevision(asked.model ?? embeddedModel, revision) };
-  for (const name of ["images", "token", "class"] as const) {
+  const { network } = trainingMethods[method];
+  const out = asked.out ?? usualOut[network ? "network" : "adapter"];
+  const given = { ...asked, out, model: atRevision(asked.model ?? embeddedModel, revision) };
+  for (const name of network ? (["images"] as const) : (["images", "token", "class"] as const)) {
     if (given[name] === undefined)
       throw new TillerError("option-missing", `--${name} is missing; see tiller train --help.`);
   }
@@ -224,6 +236,7 @@ export async function train(
           step: event.step,
           adapters: event.adapters,
           copies: event.copies,
+          network: event.network,
           folder: event.folder,
         });
         break;
@@ -231,7 +244,8 @@ export async function train(
   }
   output.progress.end();
   const adapters = (output.result.adapters as string[]).map((file) => ` --adapter ${quoted(file)}`).join("");
-  const prompt = quoted(`a ${request.token} ${request.class} in the snow`);
+  const subject = request.token !== undefined && request.class !== undefined;
+  const prompt = subject ? `a ${request.token} ${request.class} in the snow` : (request.prompt ?? "a cat in the snow");
   const spelling = request.variant === undefined ? "" : ` --variant ${quoted(request.variant)}`;
   const config = request.config === undefined ? "" : ` --config ${quoted(request.config)}`;
   const prediction = request.prediction === undefined ? "" : ` --prediction ${request.prediction}`;
@@ -240,5 +254,6 @@ export async function train(
   output.say(
     `${output.result.step} steps in ${shortTime((performance.now() - began) / 1000)}; the loss curve is ${output.result.folder}/loss.svg`,
   );
-  output.say(`next: tiller generate --model ${model}${adapters} --prompt ${prompt}`);
+  const drawing = network ? `${quoted(request.out)} --base ${model}` : `${model}${adapters}`;
+  output.say(`next: tiller generate --model ${drawing} --prompt ${quoted(prompt)}`);
 }

@@ -63,9 +63,9 @@ export const experimentErrors = rows({
   },
   "text-missing": {
     kind: "usage",
-    what: "A picture to be measured has no text.",
+    what: "A picture to be measured, edited or learned has no text.",
     why: "It has no recipe and no `.txt` file beside it.",
-    fix: "Give its text with `--prompt` or `--prompts`.",
+    fix: "Write its text into a `.txt` file beside it, or give it with `--prompt` or `--prompts`.",
   },
   "texts-mismatch": {
     kind: "usage",

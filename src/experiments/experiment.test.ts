@@ -216,6 +216,7 @@ const with_ = (more: object) =>
 describe("a mistake is reported with its place", () => {
   test.each<[string, object, ...string[]]>([
     ["an unknown recipe", { personalisation: [{ recipe: "dreamboot" }] }, "personalisation.0.recipe"],
+    ["a method that trains a network", { personalisation: [{ method: "full" }] }, "personalisation.0.method"],
     ["an unknown method", { personalisation: [{ method: "dreamboot" }] }, "personalisation.0.method"],
     ["no method", { personalisation: [{ rank: 4 }] }, "personalisation.0.method"],
     [

@@ -35,7 +35,7 @@ import {
   type UsualSettings,
 } from "../recipe/request.ts";
 import { precisionNames } from "../runtime/index.ts";
-import { type TrainingMethodName, trainingMethodNames, trainingMethods } from "../training/methods/index.ts";
+import { adapterMethodNames, type TrainingMethodName, trainingMethods } from "../training/methods/index.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 import { conceptsSchema, editsSchema, promptsSchema } from "./concept-schema.ts";
 import { refuseSubjects } from "./subjects.ts";
@@ -43,7 +43,8 @@ import { trainingFields } from "./training-fields.ts";
 
 const whole = z.number().int().positive();
 
-const trainingMethod = z.enum(trainingMethodNames as [TrainingMethodName, ...TrainingMethodName[]]);
+/** A network trained whole is no adapter: it is the experiment's `model`. */
+const trainingMethod = z.enum(adapterMethodNames as [TrainingMethodName, ...TrainingMethodName[]]);
 
 /** Files may call the method `recipe`, its old name; results on disk do, so the parsed experiment does too. */
 const trainedSchemas = [

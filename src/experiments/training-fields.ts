@@ -30,4 +30,5 @@ export const trainingFields = {
   pooling: shape.pooling,
   augmentation: shape.augmentation,
   flip: shape.flip,
+  captionDropout: shape.captionDropout,
 };

@@ -218,12 +218,13 @@ async function openParts(
     ? await fetchSnapshot(hub, (names) => parts.flatMap(([name]) => partFiles(as.name, name, names, variant)), options)
     : folder;
   const components = new Map(files.components);
+  const defaults = (await ownDefaults(place)) ?? files.defaults;
   for (const [name, part] of parts) {
     const component = await openPart(place, name, part, variant);
     refuseOtherForm(component, files.components.get(name)!, join(place, name), part);
     components.set(name, component);
   }
-  return { family, files: { ...files, ...as, components, warnings: [], defaults: await ownDefaults(place) } };
+  return { family, files: { ...files, ...as, components, warnings: [], defaults } };
 }
 
 /** Config keys that may differ between a network and the one it was fine-tuned from. */

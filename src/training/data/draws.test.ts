@@ -83,6 +83,31 @@ describe("with a hundred pictures", () => {
   });
 });
 
+test("the asked share of captions is dropped", async () => {
+  const texts = async (captionDropout: number | undefined): Promise<string[]> => {
+    const prompts: string[] = [];
+    const picture = { prompt: "a cat", planes: async () => ({ size, data: new Float32Array(3 * size * size) }) };
+    const preparing = prepareDraws([{ purpose: "subject", flip: false, augmentation: false, pictures: [picture] }], {
+      ...{ seed: 1, batch: 1, resolution: size, encoder, captionDropout },
+      noising: { timesteps: 10, timestepAt: (index) => index } as Noising,
+      text: (prompt) => {
+        prompts.push(prompt);
+        return Int32Array.of(0) as never;
+      },
+      weight: () => 1,
+    });
+    let next = await preparing.next();
+    while (!next.done) next = await preparing.next();
+    for (let draw = 0; draw < 1000; draw++) await next.value(draw);
+    return prompts;
+  };
+  expect(new Set(await texts(undefined))).toEqual(new Set(["a cat"]));
+  const dropped = (await texts(0.1)).filter((prompt) => prompt === "").length;
+  // Binomial: 100 with a standard deviation of 9.5.
+  expect(Math.abs(dropped - 100)).toBeLessThan(40);
+  expect(new Set(await texts(1))).toEqual(new Set([""]));
+});
+
 test("a picture is drawn once per epoch, or as often as its repeats say", async () => {
   const pictures = [{ value: 1 }, { value: 2, repeats: 3 }, { value: 3, repeats: 2 }];
   const { values } = await drawn({ augmentation: false, pictures }, 12);

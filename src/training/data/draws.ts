@@ -39,6 +39,8 @@ export interface DrawOptions {
   readonly encoder: LatentEncoder;
   readonly noising: Noising;
   readonly text: (prompt: string) => Sample["text"];
+  /** The share of prompts replaced by "". */
+  readonly captionDropout?: number | undefined;
   /** The weight of a pixel's error, before the mean over the batch. */
   readonly weight: (at: {
     purpose: Source["purpose"];
@@ -51,7 +53,7 @@ export interface DrawOptions {
 /** Encodes what stays constant, yielding the progress, then draws batches: instance images first, then class images. */
 export async function* prepareDraws(
   sources: readonly Source[],
-  { seed, batch, resolution, encoder, noising, text, weight }: DrawOptions,
+  { seed, batch, resolution, encoder, noising, text, captionDropout = 0, weight }: DrawOptions,
 ): AsyncGenerator<Share, (draw: number) => Promise<Sample[]>, undefined> {
   const known = new Map<string, Encoded>();
   const toEncode = sources.filter(({ augmentation }) => !augmentation);
@@ -84,6 +86,7 @@ export async function* prepareDraws(
     const { prompt, conditions } = pictures[index]!;
     const flipped = flip && random.uniform() < 0.5;
     const timestep = noising.timestepAt(random.integer(noising.timesteps));
+    const dropped = captionDropout > 0 && random.uniform() < captionDropout;
     const planes = augmentation ? await planesOf(purpose, index, pictures[index]!) : undefined;
     const changed = planes
       ? augment(flipped ? mirrored(planes) : planes, encoder.pixelsPerLatent, random)
@@ -100,7 +103,7 @@ export async function* prepareDraws(
       noise: normalValues(seed, `noise of ${purpose}`, number, count),
       timestep,
       weights: changed.mask ? changed.mask.map((m) => m * one) : new Float32Array(pixels).fill(one),
-      text: text(changed.words + prompt),
+      text: text(dropped ? "" : changed.words + prompt),
       ...(conditions && { conditions }),
     };
   };

@@ -1,4 +1,4 @@
-/** What a personalisation method trains and how, as data; the loop is the same for all. */
+/** What a training method trains and how, as data; the loop is the same for all. */
 
 /** The initial value of a learned token's embeddings. */
 export type Initializer =
@@ -20,6 +20,8 @@ export interface TrainingMethod {
   readonly lora: boolean;
   /** The cross-attentions' key and value matrices, whole. */
   readonly matrices: boolean;
+  /** Every tensor of the denoiser: the result is a network, not an adapter. */
+  readonly network?: boolean | undefined;
   /** Embeddings of a learned token; absent if the token is a word the model knows. */
   readonly learned?: { readonly vectors: number; readonly initializer: Initializer } | undefined;
   /** Prior preservation: class images besides the instance images, so that the class is not forgotten. */
@@ -36,6 +38,8 @@ export interface TrainingMethod {
   readonly learningRate: number;
   /** Training steps. */
   readonly steps: number;
-  /** The text of a picture without a caption; {token} and {class} are filled in from the request. */
+  /** The share of captions replaced by "", so that the network still knows the null prompt; none by default. */
+  readonly captionDropout?: number | undefined;
+  /** The text of a picture without a caption; {token} and {class} are filled in from the request. "" if every picture needs a caption. */
   readonly prompt: string;
 }

@@ -47,7 +47,16 @@ export async function* buildObjective({
   const noising = noisingOf(model.schedule);
   const encoded = trainsText(model, trained)
     ? undefined
-    : await encodeTexts(engine, model, new Map(promptsOf(sources).map((prompt) => [prompt, texts.tokens(prompt)])));
+    : await encodeTexts(
+        engine,
+        model,
+        new Map(
+          [...promptsOf(sources), ...(settings.captionDropout ? [""] : [])].map((prompt) => [
+            prompt,
+            texts.tokens(prompt),
+          ]),
+        ),
+      );
   // Built only after the text encoder, which may be large, is released.
   const encoder = await buildLatentEncoder(engine, model, tiled);
   const draws = yield* prepareDraws(sources, {
@@ -57,6 +66,7 @@ export async function* buildObjective({
     encoder,
     noising,
     text: (prompt): Sample["text"] => (encoded ? encoded.get(prompt)! : texts.tokens(prompt)),
+    captionDropout: settings.captionDropout,
     weight: ({ purpose, timestep, mask, elements }) => {
       const mean = mask ? 1 / mask.reduce((a, b) => a + b, 0) : 1 / elements;
       if (purpose === "class") return mean * settings.priorWeight;

@@ -12,7 +12,7 @@ export interface Trained {
   readonly lowRank: ByComponent<ReadonlySet<string>>;
   readonly rank: number;
   readonly alpha: number;
-  /** Keys of matrices that are trained whole. */
+  /** Keys of tensors that are trained whole. */
   readonly matrices: ByComponent<ReadonlySet<string>>;
   /** Embeddings of the learned token; 0 when no token is learned. */
   readonly vectors: number;
@@ -36,6 +36,10 @@ const modulesMatching = (keys: Iterable<string>, pattern: RegExp): Set<string> =
       .map((key) => key.slice(0, -".weight".length))
       .filter((path) => pattern.test(path)),
   );
+
+/** The components that are always trained, without the text encoders, which are trained if requested. */
+export const trainedComponents = ({ adapters, text }: Pick<Model, "adapters" | "text">): string[] =>
+  Object.keys(adapters.trained).filter((name) => !text.embeddings.some(({ component }) => component === name));
 
 /** The cross-attention keys and values, which Custom Diffusion trains. */
 export const textMatrices = ({ adapters }: Model): ByComponent<ReadonlySet<string>> =>

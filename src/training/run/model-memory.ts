@@ -5,7 +5,7 @@ import { largestNetwork } from "../../families/parameters.ts";
 import { drawingSize } from "../../pipelines/drawing-size.ts";
 import { type MemoryPlan, type PlanOptions, plannerOf } from "../../pipelines/memory-plan.ts";
 import { type DeviceName, type PrecisionName, resolveCompute } from "../../runtime/index.ts";
-import { projections } from "../objective/trained.ts";
+import { projections, trainedComponents } from "../objective/trained.ts";
 import { planTraining, type TrainingPlan } from "./training-plan.ts";
 
 /** The plans of a model's memory. */
@@ -39,10 +39,7 @@ export async function modelMemory(
     });
     if (compute) drawing.push(planner.plan(compute, size));
   }
-  const always = Object.keys(model.adapters.trained).filter(
-    (component) => !model.text.embeddings.some((table) => table.component === component),
-  );
-  const lowRank = new Map(always.map((component) => [component, projections(model, component)]));
+  const lowRank = new Map(trainedComponents(model).map((component) => [component, projections(model, component)]));
   const trained = { lowRank, rank: 4, alpha: 4, matrices: new Map(), vectors: 0 };
   const compute = await resolveCompute({ device });
   const training = planTraining(model, compute, { trained, resolution: size.height, rows: 2 }, memory);

@@ -19,14 +19,14 @@ export const trainingRequestSchema = z.strictObject({
   config: z.string().optional(),
   /** What the network predicts, if its files do not say so or are wrong. */
   prediction: z.enum(["epsilon", "v_prediction"]).optional(),
-  /** The folder of the subject's pictures. */
+  /** The folder of the pictures. */
   images: z.string(),
-  /** What the subject is called in prompts, such as `sks` or `<cat>`. */
-  token: z.string().regex(/^\S+$/, "must be one word"),
-  /** The class noun: `cat`. */
-  class: z.string().regex(/\S/, "must not be empty"),
-  /** The adapter's file; the run's other files are named after it. */
-  out: z.string().regex(/\.safetensors$/, "must end in .safetensors"),
+  /** What the subject is called in prompts, such as `sks` or `<cat>`; `full` needs none. */
+  token: z.string().regex(/^\S+$/, "must be one word").optional(),
+  /** The class noun: `cat`; `full` needs none. */
+  class: z.string().regex(/\S/, "must not be empty").optional(),
+  /** The adapter's file, `.safetensors`, or the folder of a network trained whole; the run's other files are named after it. */
+  out: z.string().regex(/\S/, "must not be empty"),
   /** Training steps; the method's own by default. */
   steps: whole.optional(),
   /** Instance images per evaluation; prior preservation adds as many class images. */
@@ -59,7 +59,7 @@ export const trainingRequestSchema = z.strictObject({
   vectors: whole.max(32).optional(),
   /** The word whose embedding the learned token starts from. */
   initializer: z.string().optional(),
-  /** The text of a picture without a caption, with {token} and {class} as placeholders. */
+  /** The text of a picture without a caption, with {token} and {class} as placeholders; the method's own by default, and `full` has none. */
   prompt: z.string().optional(),
   /** The text of class images; "a {class}" by default. */
   classPrompt: z.string().default("a {class}"),
@@ -90,6 +90,8 @@ export const trainingRequestSchema = z.strictObject({
   samplePrompts: z.array(z.string()).optional(),
   /** Resume from the run's last checkpoint, if there is one. */
   resume: z.boolean().default(false),
+  /** The share of captions replaced by "", so that the null prompt is trained too; the method's own by default: 0.1 for `full`, else 0. */
+  captionDropout: z.number().min(0).max(1).optional(),
 });
 
 /** A training request: settings with defaults may be left out. */
@@ -124,12 +126,28 @@ export function fillSettings(name: TrainingMethodName, request: TrainingRequest,
   if (!learned && (given.vectors !== undefined || given.initializer !== undefined)) {
     throw new TillerError("setting-invalid", `${name} learns no token, so it takes neither vectors nor initializer.`);
   }
+  if ((method.network ?? false) === given.out.endsWith(".safetensors")) {
+    throw new TillerError(
+      "setting-invalid",
+      `out: ${method.network ? `${name} writes a folder, so it must not end` : "must end"} in .safetensors.`,
+    );
+  }
+  const missing = (["token", "class"] as const).find((key) => !method.network && given[key] === undefined);
+  if (missing) throw new TillerError("setting-invalid", `${missing}: ${name} needs it.`);
   const prior = given.prior ?? method.prior;
   // Class images use the seeds from the run's upwards.
   if (prior) refuseInexactSeeds({ seed: given.seed, count: given.priorCount });
-  const named = (text: string) => text.replaceAll("{token}", given.token).replaceAll("{class}", given.class);
+  const named = (text: string) =>
+    text.replaceAll(/\{(token|class)\}/g, (placeholder, key: "token" | "class") => {
+      const word = given[key];
+      if (word !== undefined) return word;
+      throw new TillerError("setting-invalid", `${key}: it is missing, and "${text}" has a ${placeholder}.`);
+    });
+  const namesClass = prior || method.semantic || given.class !== undefined;
   return {
     ...given,
+    token: given.token ?? "",
+    class: given.class ?? "",
     /** The method's name; checkpoints and experiments on disk use the key `recipe`. */
     recipe: name,
     steps: given.steps ?? method.steps,
@@ -140,9 +158,10 @@ export function fillSettings(name: TrainingMethodName, request: TrainingRequest,
     vectors: given.vectors ?? learned?.vectors ?? 0,
     initializer: given.initializer === undefined ? learned?.initializer : { word: given.initializer },
     prompt: named(given.prompt ?? method.prompt),
-    classPrompt: named(given.classPrompt),
+    classPrompt: namesClass ? named(given.classPrompt) : "",
     prior,
     augmentation: given.augmentation ?? method.augmentation,
     flip: given.flip ?? method.flip,
+    captionDropout: given.captionDropout ?? method.captionDropout,
   };
 }

@@ -1,14 +1,15 @@
-/** Samples drawn with the adapter during training. */
+/** Samples drawn with the adapter or network during training. */
 import { join, makeFolder } from "#bytes";
 import { writeWhole } from "../../bytes/write-whole.ts";
 import type { LoadOptions } from "../../pipelines/load.ts";
 import { Pipeline } from "../../pipelines/pipeline.ts";
 import { encodePng } from "../../recipe/png.ts";
 import type { TrainingSettings } from "./options.ts";
+import type { Saved } from "./saved.ts";
 
 export interface Sampler {
-  /** Draws every sample prompt with the adapters; the files are named by training step. Yields after each sampler step. */
-  draw(adapters: readonly string[], step: number): AsyncGenerator<void, string[], undefined>;
+  /** Draws every sample prompt with what was saved; the files are named by training step. Yields after each sampler step. */
+  draw(saved: Pick<Saved, "adapters" | "network">, step: number): AsyncGenerator<void, string[], undefined>;
   close(): Promise<void>;
 }
 
@@ -19,12 +20,16 @@ const sampleSteps = 25;
 export const stepsOfSamples = ({ sampleEvery, samplePrompts }: TrainingSettings, step: number): number =>
   sampleEvery === undefined ? 0 : Math.floor(step / sampleEvery) * (samplePrompts?.length ?? 1) * sampleSteps;
 
-/** The model is opened for the first samples and stays open. */
+/** The model is opened for the first samples and stays open; a network trained whole is opened anew. */
 export function sampler(settings: TrainingSettings, folder: string, resolution: number, load: LoadOptions): Sampler {
   let pipeline: Pipeline | undefined;
   return {
-    async *draw(adapters, step) {
-      if (pipeline) await pipeline.setAdapters(adapters);
+    async *draw({ adapters, network }, step) {
+      if (network !== undefined) {
+        await pipeline?.close();
+        pipeline = undefined;
+        pipeline = await Pipeline.load(network, { ...load, base: settings.model });
+      } else if (pipeline) await pipeline.setAdapters(adapters);
       else pipeline = await Pipeline.load(settings.model, { ...load, adapters });
       await makeFolder(folder);
       const files: string[] = [];

@@ -7,7 +7,7 @@ import { type ByComponent, scoped } from "../../models/components.ts";
 import type { Tensor } from "../../runtime/index.ts";
 import { factorsOf, type Trained } from "../objective/trained.ts";
 
-/** The files of an adapter. */
+/** What a run writes: an adapter's files. */
 export interface SavedAdapter {
   /** To be loaded together: by `Pipeline.load`, or `--adapter` for each. */
   readonly adapters: readonly string[];

@@ -1,4 +1,4 @@
-/** From pictures of a subject to an adapter: the overview of training. */
+/** From pictures to an adapter or a network: the overview of training. */
 import { exists, join, placeOf } from "#bytes";
 import { madeBy } from "../../adapters/index.ts";
 import { TillerError } from "../../errors/index.ts";
@@ -27,9 +27,10 @@ import { readPictures, type TrainingPicture } from "../data/pictures.ts";
 import { textsWithoutToken } from "../data/texts-without-token.ts";
 import { type TrainingMethodName, trainingMethods } from "../methods/index.ts";
 import { initialEmbeddings } from "../objective/learned-token.ts";
+import { networkTensors } from "../objective/network-tensors.ts";
 import { buildObjective } from "../objective/objective.ts";
 import { trainingTexts } from "../objective/texts.ts";
-import { initialValues, projections, type Trained, textMatrices } from "../objective/trained.ts";
+import { initialValues, projections, type Trained, textMatrices, trainedComponents } from "../objective/trained.ts";
 import { type AdamWState, newAdamWState } from "../optimise/adamw.ts";
 import { optimise } from "../optimise/optimise.ts";
 import { dataOf } from "../optimise/tensor-values.ts";
@@ -40,7 +41,7 @@ import { fillSettings, type TrainingRequest, type TrainingSettings } from "./opt
 import { runFolderOf, takeRunFolder } from "./run-folder.ts";
 import { type RunPace, runPace } from "./run-pace.ts";
 import { type Sampler, sampler } from "./samples.ts";
-import { type SavedAdapter, saveAdapter } from "./save-adapter.ts";
+import { type Saved, saveTrained } from "./saved.ts";
 import { planTraining, refuseShortTraining, type TrainingPlan, trainingPlanText } from "./training-plan.ts";
 
 /** A warning about the run. */
@@ -113,8 +114,8 @@ export interface TrainingSample {
   readonly file: string;
 }
 
-/** The adapter has been saved: at the end, or when training is interrupted. */
-export interface TrainingSaved extends SavedAdapter {
+/** The adapter or network has been saved: at the end, or when training is interrupted. */
+export interface TrainingSaved extends Saved {
   /** Tells events apart. */
   readonly type: "saved";
   /** Steps it was trained for. */
@@ -161,12 +162,12 @@ export interface TrainOptions {
 }
 
 /**
- * Trains an adapter and writes it to `request.out`; the run's other files go to a folder beside it, with `.run` in place of
- * `.safetensors`.
+ * Trains an adapter, or with `full` a network, and writes it to `request.out`; the run's other files go to a folder beside it, with
+ * `.run` in place of `.safetensors`.
  *
- * On the CPU the same request gives the same adapter, byte for byte, even if it was interrupted and resumed.
+ * On the CPU the same request gives the same files, byte for byte, even if it was interrupted and resumed.
  *
- * @throws TillerError if a setting is wrong, the run to resume is a different one, or another run writes the same adapter;
+ * @throws TillerError if a setting is wrong, the run to resume is a different one, or another run writes the same files;
  *   TillerError if a picture, the model or the disk fails, or training diverges.
  */
 export async function* train(
@@ -177,7 +178,7 @@ export async function* train(
   if (options.precision === "int8") {
     throw new TillerError("precision-unavailable", "int8 is for drawing, not for training: use --precision float32.");
   }
-  const release = await takeRunFolder(fillSettings(method, request).out);
+  const release = await takeRunFolder(fillSettings(method, request).out, trainingMethods[method].network);
   try {
     yield* learn(method, request, options);
   } finally {
@@ -227,11 +228,11 @@ async function* learn(
   yield { type: "doing", what: "reading pictures" };
   const found = await readPictures(settings.images, resolution, { signal });
   const { pictures, identity: pictureContents } = found;
+  refuseWithoutText(pictures, settings);
   for (const message of found.warnings) yield { type: "warning", message };
   const trained = whatToTrain(settings, model);
-  const tables = model.text.embeddings;
   const token = new Map(trained.vectors > 0 ? [[settings.token, trained.vectors] as const] : []);
-  const learned = new Map(tables.map(({ component }) => [component, token] as const));
+  const learned = new Map(model.text.embeddings.map(({ component }) => [component, token] as const));
   const texts = trainingTexts(model, tokenizer, learned);
   const size = { trained, resolution, rows: settings.batch * (settings.prior ? 2 : 1) };
   const compute = await resolveCompute(options, {
@@ -356,10 +357,12 @@ async function* learn(
     const begins = pace.resumed(state.steps);
     const objective = yield* told(building, ({ done, of }) => doing("encoding pictures", done / of, begins));
     const log = await openLossLog(join(folder, "log.jsonl"), state.steps);
+    const { network = false } = trainingMethods[method];
+    const saveAs = (out: string): Promise<Saved> =>
+      saveTrained(out, model, { network, trained, token: settings.token }, values, metadataOf(settings, model, state));
     const save = async (): Promise<TrainingEvent> => {
-      const { out, token } = settings;
-      // Saved first, because it refuses adapters that diverged.
-      const saved = await saveAdapter(out, trained, tables, values, token, metadataOf(settings, model, state));
+      // Saved first, because it refuses what diverged.
+      const saved = await saveAs(settings.out);
       await writeCheckpoint(checkpoint, values, state, identity);
       await log.draw(join(folder, "loss.svg"));
       return { type: "saved", step: state.steps, folder, ...saved };
@@ -381,16 +384,9 @@ async function* learn(
         await log.draw(join(folder, "loss.svg"));
       }
       if (sampling) {
-        const { adapters } = await saveAdapter(
-          join(folder, "latest.safetensors"),
-          trained,
-          tables,
-          values,
-          settings.token,
-          metadataOf(settings, model, state),
-        );
+        const saved = await saveAs(join(folder, network ? "latest" : "latest.safetensors"));
         draw ??= sampler(settings, join(folder, "samples"), resolution, load);
-        yield* samples(draw.draw(adapters, done.step), done.step, pace, signal);
+        yield* samples(draw.draw(saved, done.step), done.step, pace, signal);
         if (signal?.aborted) {
           yield await save();
           throw signal.reason;
@@ -446,18 +442,29 @@ function refuseUnsuited({ recipe, vectors, textEncoder, snrGamma }: TrainingSett
   }
 }
 
-function whatToTrain(settings: TrainingSettings, model: Model): Trained {
-  const { lora, matrices } = trainingMethods[settings.recipe];
-  const encoders = settings.textEncoder ? model.text.embeddings.map(({ component }) => component) : [];
-  // The components that are always trained, then the text encoders if requested.
-  const always = Object.keys(model.adapters.trained).filter(
-    (name) => !model.text.embeddings.some(({ component }) => component === name),
+/** @throws TillerError naming the first picture without a text, if the method needs captions. */
+function refuseWithoutText(pictures: readonly TrainingPicture[], { prompt, recipe }: TrainingSettings): void {
+  const bare =
+    prompt === "" && trainingMethods[recipe].prompt === ""
+      ? pictures.find(({ caption }) => caption === undefined)
+      : undefined;
+  if (!bare) return;
+  throw new TillerError(
+    "text-missing",
+    `${bare.file} has no caption, which ${recipe} needs: write it into a .txt file beside it, or give --prompt for such pictures.`,
+    { paths: [bare.file] },
   );
+}
+
+function whatToTrain(settings: TrainingSettings, model: Model): Trained {
+  const { lora, matrices, network } = trainingMethods[settings.recipe];
+  const encoders = settings.textEncoder ? model.text.embeddings.map(({ component }) => component) : [];
+  const always = trainedComponents(model);
   return {
     lowRank: new Map(lora ? [...always, ...encoders].map((name) => [name, projections(model, name)]) : []),
     rank: settings.rank,
     alpha: settings.alpha,
-    matrices: matrices ? textMatrices(model) : new Map(),
+    matrices: network ? networkTensors(model) : matrices ? textMatrices(model) : new Map(),
     vectors: settings.vectors,
   };
 }
@@ -491,9 +498,10 @@ function identityOf(settings: TrainingSettings, resolution: number, contents: Re
   };
 }
 
-/** The metadata of an adapter's file: how it was made. The same in repeated runs. */
+/** The metadata of a file: how it was made. The same in repeated runs. */
 function metadataOf(settings: TrainingSettings, model: Model, { steps }: AdamWState): Record<string, string> {
   const { recipe, token, prompt, learningRate, batch, accumulate, seed } = settings;
-  const rest = { token, class: settings.class, prompt, steps, learningRate, batch, accumulate, seed };
+  const named = { token: token || undefined, class: settings.class || undefined, prompt: prompt || undefined };
+  const rest = { ...named, steps, learningRate, batch, accumulate, seed };
   return madeBy(recipe, { model: model.name, ...rest });
 }

@@ -48,6 +48,7 @@ export function planTraining(
   const large = isTiled(side, side, tiles);
   const saving = device === "cpu" && precision === "float32";
   const ranks = Object.fromEntries(rankNames(step).map((name) => [name, trained.rank]));
+  const moments = 2 * 4 * wholeElements(model, trained);
 
   const planned = (lowMemory: boolean, tiled: boolean): TrainingPlan => {
     const most = (graph: Outputs, sizes: Sizes, trains = false): number => {
@@ -62,7 +63,7 @@ export function planTraining(
       },
       {
         name: "training step",
-        bytes: most(step, { ...ranks, batch: rows, height: side, width: side, tokens }, true),
+        bytes: moments + most(step, { ...ranks, batch: rows, height: side, width: side, tokens }, true),
       },
     ];
     return { device, precision, resolution, rows, ...budgetOf(phases, device, memory), lowMemory, tiled };
@@ -76,6 +77,13 @@ export function planTraining(
 
 /** The most tokens of a training prompt, as far as the model leaves them open. */
 const tokens = 300;
+
+/** Elements of the tensors that are trained whole: AdamW keeps two moments of each, beside the graph's input and gradient. */
+const wholeElements = ({ components }: Model, { matrices }: Trained): number =>
+  [...matrices].reduce((sum, [component, keys]) => {
+    const { weights } = components.get(component)!;
+    return sum + [...keys].reduce((inner, key) => inner + weights.get(key)!.shape.reduce((a, b) => a * b, 1), 0);
+  }, 0);
 
 /** The names of the open ranks of a graph's adapters. */
 const rankNames = (graph: Outputs): string[] =>

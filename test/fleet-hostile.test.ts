@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -157,6 +158,12 @@ describe.skipIf(without)("a worker", () => {
       await writeFile(join(placeIn(store.name, key), ".manifest.json"), JSON.stringify({ files: [file] }));
       expect(await fate(unit(key), { data: { plan: key } })).toEqual(refusal("store-damaged", key));
     }
+  });
+
+  test("says why Redis refuses it, and shows the password nowhere", async () => {
+    const refused = await openJobs(server.url.replace("//", "//tiller:s3cr3t@")).catch((error) => error);
+    expect(refused).toEqual(refusal("queue-unreachable", "WRONGPASS"));
+    expect(inspect(refused, { depth: null, showHidden: true })).not.toContain("s3cr3t");
   });
 
   test("and tiller queue go on, and no name in a queue reaches the terminal as it is", async () => {

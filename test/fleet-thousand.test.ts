@@ -96,7 +96,7 @@ describe.skipIf(!long)("a thousand units", () => {
     await run(name, ...fleet, "--detach");
     const workers = Array.from({ length: 4 }, (): ChildProcess => {
       const words = [tiller, "worker", ...fleet, "--threads", "1"];
-      return spawn(process.execPath, words, { stdio: ["ignore", "ignore", "inherit"] });
+      return spawn(process.execPath, words, { stdio: "ignore" });
     });
     const jobs = await openJobs(server.url);
     const sums = async () => {

@@ -42,8 +42,9 @@ export const rooms = {
     ...["bytes", "random", "runtime", "images", "plots", "hub", "guidance", "recipe", "families"],
     ...["pipelines", "training", "metrics", "world", "jobs"],
   ],
-  // Server and command line use the public exports, internal.ts and jobs only.
-  server: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "jobs/index.ts"],
+  study: ["bytes", "random", "images", "recipe", "metrics", "experiments"],
+  // Server and command line use the public exports, internal.ts, jobs and studies only.
+  server: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "jobs/index.ts", "study/index.ts"],
   // Imports only types from the server: it runs wherever there is fetch.
   client: ["server/routes.ts"],
   cli: [
@@ -56,12 +57,13 @@ export const rooms = {
       "experiments/fleet.ts",
     ],
     "jobs/index.ts",
+    "study/index.ts",
     "server/index.ts",
   ],
 };
 
 /** Where Node's own modules and native packages may be imported: these rooms, and every room's `node/`. */
-export const nodeRooms = ["jobs", "experiments", "world", "server", "cli"];
+export const nodeRooms = ["jobs", "experiments", "study", "world", "server", "cli"];
 
 /** Packages with native code, or for terminals and servers. */
 export const nodePackages = [

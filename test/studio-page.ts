@@ -7,10 +7,11 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { type Studio, startStudio } from "../src/server/index.ts";
 import { skipped } from "./skipped.ts";
 
-const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+/** Where Chromium is. */
+export const chromiumPath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 
 /** Whether there is no Chromium: the tests are then skipped with a message, and fail in CI. */
-export const withoutChromium = skipped(executablePath, "Chromium is not installed; Studio's page is not tested.");
+export const withoutChromium = skipped(chromiumPath, "Chromium is not installed; Studio's page and studies are not tested.");
 
 /** Timeout in milliseconds, only against hangs: durations depend on the machine's load. */
 export const patience = 300_000;
@@ -38,7 +39,7 @@ export async function openStudioPage(
   }: { readonly height: number; readonly models?: readonly string[]; readonly threads?: number },
 ): Promise<StudioPage> {
   const studio = await startStudio({ data: join(folder, "data"), port: 0, device: "cpu", models, threads });
-  const browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"], timeout: patience });
+  const browser = await chromium.launch({ executablePath: chromiumPath!, args: ["--no-sandbox"], timeout: patience });
   const problems: string[] = [];
   const page = await browser.newPage({ viewport: { width: 1280, height } });
   page.on("pageerror", (error) => problems.push(error.message));

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
+import { writeStudyPictures } from "../../test/study-pictures.ts";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 // A tiny random model, saved with Diffusers by parity/make_fixtures.py.
@@ -121,6 +122,24 @@ describe.skipIf(!existsSync(main))("the built tiller", () => {
     const line = new Promise<void>((done) => child.stdout!.on("data", () => said.stdout.includes("\n") && done()));
     await Promise.race([line, ended]);
     expect((await fetch(new URL("/api/models", JSON.parse(said.stdout).url))).status).toBe(200);
+    child.kill("SIGINT");
+    expect((await ended).stdout.split("\n")).toHaveLength(2);
+  });
+
+  test("study serve --json prints its participants' addresses while it runs", async () => {
+    const study = join(folder, "study");
+    const { file } = await writeStudyPictures(join(folder, "plants"), 1);
+    const made = await tiller(["study", "make", file, "--out", study, "--participants", "2", "--json"]).ended;
+    const { participants } = JSON.parse(made.stdout);
+    const { child, said, ended } = tiller(["study", "serve", study, "--json", "--port", "0"]);
+    const line = new Promise<void>((done) => child.stdout!.on("data", () => said.stdout.includes("\n") && done()));
+    await Promise.race([line, ended]);
+    const { url, addresses } = JSON.parse(said.stdout);
+    expect(addresses.map(({ address }: { address: string }) => address)).toEqual(
+      participants.map((code: string) => `${url}${code}/`),
+    );
+    expect((await fetch(addresses[1].address)).status).toBe(200);
+    expect((await fetch(url)).status).toBe(404);
     child.kill("SIGINT");
     expect((await ended).stdout.split("\n")).toHaveLength(2);
   });

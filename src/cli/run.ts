@@ -19,6 +19,7 @@ import { type Output, startOutput } from "./output.ts";
 import { printable } from "./printable.ts";
 import { addQueue, queue } from "./queue.ts";
 import { addStudio, studio } from "./studio.ts";
+import { addStudy, study } from "./study.ts";
 import { addSweep, sweep } from "./sweep.ts";
 import { addTrain, train } from "./train.ts";
 import { addTune, tune } from "./tune.ts";
@@ -89,6 +90,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
   addWorker(program, (options) => acting(() => worker(options, world, output)));
   addQueue(program, (verb, ids, options) => acting(() => queue(verb, ids, options, output)));
   addStudio(program, (options) => acting(() => studio(options, world, output)));
+  addStudy(program, (verb, path, options) => acting(() => study(verb, path, options, world, output)));
   addInspect(program, (files) => acting(() => inspect(files, output)));
   addOpenVino(program, (options) => acting(() => openVino(options, world, output)));
   addCuda(program, (options) => acting(() => cuda(options, world, output)));
@@ -158,6 +160,7 @@ function callMessage({ message }: CommanderError, argv: readonly string[]): stri
       "worker",
       "queue",
       "studio",
+      "study",
       "inspect",
       "openvino",
       "cuda",

@@ -10,6 +10,7 @@ import { pictureErrors } from "./pictures.ts";
 import { requestErrors } from "./requests.ts";
 import type { ErrorRow } from "./row.ts";
 import { serverErrors } from "./server.ts";
+import { studyErrors } from "./studies.ts";
 import { trainingErrors } from "./training.ts";
 
 /** The tables by their headings. */
@@ -21,6 +22,7 @@ export const errorGroups = {
   "Options and settings": requestErrors,
   Training: trainingErrors,
   "Experiments and measuring": experimentErrors,
+  Studies: studyErrors,
   "The hub": hubErrors,
   "The machine": machineErrors,
   "Queues and stores": jobErrors,

@@ -11,8 +11,8 @@ export const serverErrors = rows({
     kind: "usage",
     status: 403,
     what: "The request came under a name that is not this machine's.",
-    why: "Without `--token`, Studio answers `localhost` and `127.0.0.1` only.",
-    fix: "Use `http://localhost`, or start Studio with `--token` to be reached from elsewhere.",
+    why: "Without `--host`, Studio and studies answer `localhost` and `127.0.0.1` only.",
+    fix: "Use `http://localhost`, or start it with `--host` to be reached from elsewhere.",
   },
   "origin-not-allowed": {
     kind: "usage",
@@ -25,14 +25,14 @@ export const serverErrors = rows({
     kind: "usage",
     status: 401,
     what: "The token is missing or wrong.",
-    why: "Studio was started with `--token`, and every request must bring it.",
+    why: "Studio was started with `--host`, and every request must bring it.",
     fix: "Send `Authorization: Bearer`, the token as the password of `Authorization: Basic`, or `?token=`; `tiller studio` prints it.",
   },
   "request-too-large": {
     kind: "usage",
     status: 413,
     what: "The request's body is too long.",
-    why: "JSON may have 1 MiB, an upload 100 MiB.",
+    why: "JSON may have 1 MiB, an upload 100 MiB, an answer of a study 10 KiB.",
     fix: "Send less in one request.",
   },
   "not-found": {

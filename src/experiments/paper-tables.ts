@@ -1119,18 +1119,100 @@ export const paperRows: readonly PaperRow[] = [
   },
 ];
 
-/** Table 3, the user study: shares of the answers in percent. */
-export const paperStudy = [
-  { setting: "SD 2.1, ClassDiffusion", choice: "CFG", subject: 10.45, text: 15.24 },
-  { setting: "SD 2.1, ClassDiffusion", choice: "CFG+SAG", subject: 8.01, text: 6.2 },
-  { setting: "SD 2.1, ClassDiffusion", choice: "CFG+AG", subject: 12.6, text: 6.2 },
-  { setting: "SD 2.1, ClassDiffusion", choice: "PG", subject: 55.22, text: 32.04 },
-  { setting: "SD 2.1, ClassDiffusion", choice: "undecided", subject: 13.67, text: 40.31 },
-  { setting: "SANA, DB-LoRA", choice: "CFG", subject: 2.48, text: 3.08 },
-  { setting: "SANA, DB-LoRA", choice: "CFG+AG", subject: 2.17, text: 2.77 },
-  { setting: "SANA, DB-LoRA", choice: "PG", subject: 68.32, text: 8.64 },
-  { setting: "SANA, DB-LoRA", choice: "undecided", subject: 27.01, text: 85.49 },
-] as const;
+/** A row of table 3, the user study: shares of the answers in percent. */
+export interface PaperStudyRow {
+  readonly setting: string;
+  readonly base: PaperBase;
+  readonly finetuning: TrainingMethodName;
+  readonly choice: string;
+  /** Absent for undecided. */
+  readonly guidance?: GuidanceName;
+  readonly subject: number;
+  readonly text: number;
+}
+
+/** Table 3. */
+export const paperStudy: readonly PaperStudyRow[] = [
+  {
+    setting: "SD 2.1, ClassDiffusion",
+    base: "SD 2.1",
+    finetuning: "class-diffusion",
+    choice: "CFG",
+    guidance: "cfg",
+    subject: 10.45,
+    text: 15.24,
+  },
+  {
+    setting: "SD 2.1, ClassDiffusion",
+    base: "SD 2.1",
+    finetuning: "class-diffusion",
+    choice: "CFG+SAG",
+    guidance: "sag",
+    subject: 8.01,
+    text: 6.2,
+  },
+  {
+    setting: "SD 2.1, ClassDiffusion",
+    base: "SD 2.1",
+    finetuning: "class-diffusion",
+    choice: "CFG+AG",
+    guidance: "cfg+ag",
+    subject: 12.6,
+    text: 6.2,
+  },
+  {
+    setting: "SD 2.1, ClassDiffusion",
+    base: "SD 2.1",
+    finetuning: "class-diffusion",
+    choice: "PG",
+    guidance: "pg",
+    subject: 55.22,
+    text: 32.04,
+  },
+  {
+    setting: "SD 2.1, ClassDiffusion",
+    base: "SD 2.1",
+    finetuning: "class-diffusion",
+    choice: "undecided",
+    subject: 13.67,
+    text: 40.31,
+  },
+  {
+    setting: "SANA, DB-LoRA",
+    base: "SANA",
+    finetuning: "dreambooth",
+    choice: "CFG",
+    guidance: "cfg",
+    subject: 2.48,
+    text: 3.08,
+  },
+  {
+    setting: "SANA, DB-LoRA",
+    base: "SANA",
+    finetuning: "dreambooth",
+    choice: "CFG+AG",
+    guidance: "cfg+ag",
+    subject: 2.17,
+    text: 2.77,
+  },
+  {
+    setting: "SANA, DB-LoRA",
+    base: "SANA",
+    finetuning: "dreambooth",
+    choice: "PG",
+    guidance: "pg",
+    subject: 68.32,
+    text: 8.64,
+  },
+  {
+    setting: "SANA, DB-LoRA",
+    base: "SANA",
+    finetuning: "dreambooth",
+    choice: "undecided",
+    subject: 27.01,
+    text: 85.49,
+  },
+];
 
 /** Table 4: Diffusion-DPO on SD 1.5 and PartiPrompts, PickScore. */
 export const paperPreference = [

@@ -11,7 +11,7 @@ import {
   paperStudy,
   paperStyle,
 } from "./paper-tables.ts";
-import { paperBaseOf, paperRowsOf, published, publishedApplication } from "./published.ts";
+import { paperBaseOf, paperRowsOf, paperStudyOf, published, publishedApplication } from "./published.ts";
 
 const sd15 = "stable-diffusion-v1-5/stable-diffusion-v1-5";
 const lora = { recipe: "dreambooth" } as const;
@@ -77,12 +77,41 @@ describe("tables 4 and 5", () => {
   });
 });
 
+describe("table 3", () => {
+  const sd21 = "stabilityai/stable-diffusion-2-1-base";
+  const classDiffusion = { recipe: "class-diffusion" } as const;
+  const ag = { guidance: "cfg+ag", scale: 7.5, agScale: 2 } as const;
+  const sag = { guidance: "sag", scale: 7.5 } as const;
+  const pg = { guidance: "pg", scale: 7.5, omega: 0 } as const;
+
+  test("stands beside a study of the same model, fine-tuning and methods, in any order", () => {
+    expect(paperStudyOf(sd21, classDiffusion, [pg, sag, ag, cfg])).toEqual({
+      setting: "SD 2.1, ClassDiffusion",
+      choices: ["PG", "CFG+SAG", "CFG+AG", "CFG"],
+    });
+    const sana = [{ ...pg, scale: 4.5 }, { ...ag, scale: 4.5 }, { ...cfg, scale: 4.5 }];
+    const { setting } = paperStudyOf("Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers", lora, sana)!;
+    expect(setting).toBe("SANA, DB-LoRA");
+  });
+
+  test.each([
+    ["a method less", sd21, classDiffusion, [pg, ag, cfg]],
+    ["another omega", sd21, classDiffusion, [{ ...pg, omega: 0.6 }, sag, ag, cfg]],
+    ["another fine-tuning", sd21, lora, [pg, ag, cfg]],
+    ["another model", sd15, classDiffusion, [pg, sag, ag, cfg]],
+    ["a method twice", sd21, classDiffusion, [pg, pg, ag, cfg]],
+    ["a method that the paper's study does not have", sd21, classDiffusion, [pg, sag, ag, cfg, { guidance: "none" }]],
+  ] as const)("does not stand beside a study with %s", (_, model, one, arms) => {
+    expect(paperStudyOf(model, one, arms)).toBeUndefined();
+  });
+});
+
 const folder = fileURLToPath(new URL("../../experiments/", import.meta.url));
 
 /** The rows of ours that have a row of the paper, by that row: [file, fine-tuning, guidance]. */
 async function makers(): Promise<ReadonlyMap<PaperRow, readonly (readonly string[])[]>> {
   const found = new Map<PaperRow, string[][]>();
-  for (const file of readdirSync(folder).filter((name) => name !== "findings.json")) {
+  for (const file of readdirSync(folder).filter((name) => !["findings.json", "study.json"].includes(name))) {
     const given = await readExperiment(`${folder}${file}`);
     const base = paperBaseOf(given.model);
     if (!base) continue;
@@ -123,7 +152,7 @@ async function page(): Promise<string> {
   });
   const study = paperStudy.map(
     ({ setting, choice, subject, text }) =>
-      `| 3 | ${setting} | ${choice} | ${subject} % subject, ${text} % text | \`tiller studio\`, page Study: people have to answer it |`,
+      `| 3 | ${setting} | ${choice} | ${subject} % subject, ${text} % text | \`tiller study make experiments/study.json\`, and [people to answer it](study.md) |`,
   );
   const preference = paperPreference.map(
     (row) =>

@@ -9,6 +9,7 @@ import {
   type PublishedScores,
   paperPreference,
   paperRows,
+  paperStudy,
   paperStyle,
 } from "./paper-tables.ts";
 
@@ -77,6 +78,32 @@ export function publishedApplication({ model, base, concepts }: Application, arm
   const pairs = /lora-(dog-digital-art|man-painting)-style\.safetensors/;
   const row = pairs.test(JSON.stringify(concepts)) ? paperStyle.find(same) : undefined;
   return row && `DreamSim ${row.dreamsim}`;
+}
+
+/**
+ * The setting of the paper's user study (table 3) that a study repeats, and what the paper calls each of its methods: only if model,
+ * fine-tuning and methods are all the paper's, because shares depend on what else could be chosen. Table 3 does not print scales and
+ * omegas; they are taken to be those of the main tables.
+ */
+export function paperStudyOf(
+  model: string,
+  one: Personalisation,
+  arms: readonly Arm[],
+): { readonly setting: string; readonly choices: string[] } | undefined {
+  const found = arms.map((arm) => {
+    const main = paperRowsOf(model, one, arm).find(({ table }) => table <= 2);
+    return (
+      main &&
+      paperStudy.find(
+        (row) => row.base === main.base && row.finetuning === main.finetuning && row.guidance === main.guidance,
+      )
+    );
+  });
+  const choices = found.flatMap((row) => (row ? [row.choice] : []));
+  const setting = found[0]?.setting;
+  const theirs = paperStudy.filter((row) => row.setting === setting && row.guidance !== undefined);
+  const whole = theirs.length === arms.length && theirs.every(({ choice }) => choices.includes(choice));
+  return setting !== undefined && whole ? { setting, choices } : undefined;
 }
 
 /** The paper's scores for a row of ours; undefined where it has none. Where two tables differ in rounding, the first counts. */

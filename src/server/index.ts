@@ -7,18 +7,20 @@
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { serve } from "@hono/node-server";
 import { type DeviceName, type PrecisionName, TillerError } from "../index.ts";
 import { exists, hold, precisionsOn } from "../internal.ts";
 import { appOf } from "./app.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { leftoversIn, removeLeftovers } from "./leftovers.ts";
+import { isLoopback, listen, refuseNoPort } from "./listen.ts";
 import { modelsOf } from "./models.ts";
 import { keepPipelines } from "./pipelines.ts";
 import { openQueue } from "./queue.ts";
 import { runJobIn } from "./run-job.ts";
 import { scoringIn } from "./scoring.ts";
 import { usualMostWork } from "./work.ts";
+
+export { type StudyServer, type StudyServerOptions, startStudy } from "./study-server.ts";
 
 /** Options of a server. */
 export interface StudioOptions {
@@ -71,7 +73,7 @@ const page = fileURLToPath(new URL("../../dist/studio", import.meta.url));
  */
 export async function startStudio(options: StudioOptions): Promise<Studio> {
   const { host = "127.0.0.1", port, device, precision, threads, bound = 500, mostWork = usualMostWork } = options;
-  if (!(port >= 0 && port <= 65535)) throw new TillerError("address-invalid", `port ${port} must be 0 to 65535.`);
+  refuseNoPort(port);
   const data = await openDataFolder(options.data);
   const leftovers = await leftoversIn(data);
   const models = modelsOf(options.models ?? []);
@@ -82,18 +84,10 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   let precisions: ReturnType<typeof precisionsOn> | undefined;
   const precisionsHere = () => (precisions ??= precisionsOn(device));
   const scoring = scoringIn(data, models, { clip: options.clip, dino: options.dino, device, threads });
-  const token = ["127.0.0.1", "localhost", "::1"].includes(host) ? undefined : await tokenOf(data);
+  const token = isLoopback(host) ? undefined : await tokenOf(data);
   const services = { data, models, queue, scoring, mostWork, precisions: precisionsHere, precision };
   const app = appOf(services, { token, page });
-  const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {
-    const started = serve({ fetch: app.fetch, hostname: host, port }, () => done(started));
-    started.on("error", (error: NodeJS.ErrnoException) => fail(refusedBecause(error, host, port)));
-  });
-  const end = () =>
-    new Promise<void>((done) => {
-      server.close(() => done());
-      if ("closeAllConnections" in server) server.closeAllConnections();
-    });
+  const { url, end } = await listen(app.fetch, host, port);
   const release = await hold(data.lock);
   if (!release) {
     await end();
@@ -105,11 +99,8 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   }
   await removeLeftovers(leftovers);
   queue.begin();
-  const address = server.address();
-  const at = typeof address === "object" && address ? address.port : port;
-  const name = host.includes(":") ? `[${host}]` : host === "0.0.0.0" ? "localhost" : host;
   return {
-    url: `http://${name}:${at}/${token ? `?token=${token}` : ""}`,
+    url: `${url}${token ? `?token=${token}` : ""}`,
     token,
     async close() {
       await end();
@@ -119,26 +110,4 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
       await release();
     },
   };
-}
-
-/** Why a server cannot listen. */
-function refusedBecause(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  switch (error.code) {
-    case "EADDRINUSE":
-      return new TillerError("address-invalid", `port ${port} is taken: choose another with --port.`);
-    case "EACCES":
-      return new TillerError(
-        "address-invalid",
-        `port ${port} needs administrator rights: choose one from 1024 on with --port.`,
-      );
-    case "ENOTFOUND":
-    case "EADDRNOTAVAIL":
-    case "EAI_AGAIN":
-      return new TillerError(
-        "address-invalid",
-        `${host} is not an address of this machine: choose another with --host.`,
-      );
-    default:
-      return error;
-  }
 }

@@ -1,0 +1,31 @@
+/** What comes when, and where: every participant has an order of their own, drawn from the study's seed. */
+import { type RandomStream, randomStream } from "../random/streams.ts";
+import type { Study } from "./study.ts";
+
+/** A set as one participant sees it. */
+export interface Shown {
+  /** The set's number in the study. */
+  readonly set: number;
+  /** The method, by its number, at each place. */
+  readonly places: readonly number[];
+}
+
+/** The sets in the order of the participant of this number. */
+export function shownTo({ seed, settings, sets }: Study, participant: number): Shown[] {
+  const random = randomStream(seed, "order of a study", participant);
+  const numbers = shuffled([...sets.keys()], random);
+  return numbers.map((set) => {
+    const { methods } = settings[sets[set]!.setting]!;
+    return { set, places: shuffled([...methods.keys()], random) };
+  });
+}
+
+/** A uniformly random permutation (Fisher-Yates). */
+export function shuffled<T>(all: readonly T[], random: RandomStream): T[] {
+  const order = [...all];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}

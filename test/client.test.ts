@@ -103,20 +103,41 @@ test("an upload's pictures are at their URLs", async () => {
   for (const url of urls) expect((await fetch(url)).headers.get("content-type")).toBe("image/png");
 });
 
-test("creates a study, answers it and gets the shares", async () => {
+test("creates a study, invites people to it, and gets the shares of their answers", async () => {
   const variations = [{ guidance: "none" as const }, { guidance: "cfg" as const }];
-  const job = await over(tiller.jobs.add({ request, variations }));
-  const { id } = await tiller.studies.add({ title: "which", job: job.id, arms: ["none", "cfg"], seeds: 1 });
-  expect((await tiller.studies.get(id)).sets).toEqual([{ prompt: request.prompt, pictures: job.pictures }]);
-  await tiller.studies.answer(id, { person: "a", answers: [{ set: 0, subject: 1, text: null }] });
-  expect(await tiller.studies.list()).toEqual([{ id, title: "which", people: 1 }]);
-  const { questions } = await tiller.studies.results(id);
-  expect(questions.subject.map(({ arm, share }) => [arm, share])).toEqual([
-    ["none", 0],
-    ["cfg", 1],
+  const job = await over(tiller.jobs.add({ request: { ...request, prompt: "a sks cat" }, variations }));
+  const { id: references } = await tiller.uploads.add([await picture()]);
+  const asked = { title: "which", job: job.id, arms: ["none", "cfg"], seeds: 1, references, token: "sks" };
+  const { id } = await tiller.studies.add(asked);
+  const participants = { invited: 0, begun: 0, finished: 0 };
+  const study = { id, title: "which", methods: ["none", "cfg"], sets: 1, participants };
+  expect([await tiller.studies.get(id), await tiller.studies.list()]).toEqual([study, [study]]);
+  const [one] = await tiller.studies.invite(id, 2);
+  const at = (path: string) => new URL(`${one!.address}${path}`, studio.url);
+  expect(await (await fetch(at("1"))).text()).toContain("“a cat”");
+  const chosen = Buffer.from(await (await fetch(at("1/b.png"))).arrayBuffer());
+  const answers = new URLSearchParams({ subject: "b", text: "undecided" });
+  expect((await fetch(at("1"), { method: "POST", body: answers })).url).toBe(at("end").href);
+  await fetch(at("end"), { method: "POST" });
+  expect((await tiller.studies.participants(id)).map(({ state }) => state)).toEqual(["finished", "invited"]);
+  const { settings } = await tiller.studies.results(id);
+  // The method is the one whose picture was shown as B.
+  const pixels = async (png: Buffer) => (await sharp(png).raw().toBuffer()).toString("base64");
+  const drawn = await Promise.all(
+    job.pictures.map(async (name) => pixels(Buffer.from(await (await tiller.pictures.file(name)).arrayBuffer()))),
+  );
+  const method = ["none", "cfg"][drawn.indexOf(await pixels(chosen))]!;
+  expect(settings[0]!.subject.map(({ choice, share }) => [choice, share])).toEqual([
+    ["none", Number(method === "none")],
+    ["cfg", Number(method === "cfg")],
     ["undecided", 0],
   ]);
-  expect(await (await fetch(tiller.studies.exportUrl(id, "csv"))).text()).toContain('"a","0","cfg","undecided"');
+  expect(settings[0]!.text[2]).toMatchObject({ choice: "undecided", share: 1 });
+  const [csv, json] = await Promise.all(
+    (["csv", "json"] as const).map(async (form) => (await fetch(tiller.studies.exportUrl(id, form))).text()),
+  );
+  expect(csv).toContain(`"subject","${method}"`);
+  expect(JSON.parse(json!).answers).toHaveLength(2);
 });
 
 test("a refusal is an error with the server's status, code and message", async () => {

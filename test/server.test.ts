@@ -226,7 +226,7 @@ test("a server removes the unfinished files of a killed one, and nothing else", 
     `jobs/.${id}.json.${part}`,
     `pictures/.${id}-0.png.${part}`,
     `adapters/.my cat.safetensors.${part}`,
-    `studies/.${id}.json.${part}`,
+    `studies/${id}/answers/.0123456789abcdef0123.json.${part}`,
     `uploads/.${id}/00.raw`,
     `uploads/.${id}/00.png`,
     `uploads/${id}.cat.0123456789ab.run/.checkpoint.safetensors.${part}`,
@@ -346,12 +346,21 @@ describe("clients of other servers", () => {
   });
 });
 
+/** An upload with one picture. */
+async function upload(): Promise<string> {
+  const picture = sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } });
+  const form = new FormData();
+  form.append("pictures", new File([new Uint8Array(await picture.png().toBuffer())], "a.png"));
+  return (await json(fetch(at("/api/uploads"), { method: "POST", body: form }))).id;
+}
+
 /** A study with one picture for each of two methods. */
 async function makeStudy() {
   const arms = ["cfg", "none"];
   const asked = await json(pictures({ steps: 1 }, { variations: arms.map((guidance) => ({ guidance })) }));
-  await over(asked.id);
-  return json(post("/api/studies", { title: "x", job: asked.id, arms, seeds: 1 }));
+  const { pictures: drawn } = await over(asked.id);
+  const references = await upload();
+  return { ...(await json(post("/api/studies", { title: "x", job: asked.id, arms, seeds: 1, references }))), drawn };
 }
 
 describe("the server's paths", () => {
@@ -381,12 +390,13 @@ describe("the server's paths", () => {
   };
 
   test("are hidden in errors about damaged files", async () => {
-    await writeFile(join(data, "studies", "broken.json"), "{");
+    await mkdir(join(data, "studies", "broken"));
+    await writeFile(join(data, "studies", "broken", "study.json"), "{");
     await writeFile(join(data, "pictures", "broken.png"), "no picture");
     await writeFile(join(data, "adapters", "broken.safetensors"), "no adapter");
     await mkdir(join(data, "uploads", "broken"));
     await writeFile(join(data, "uploads", "broken", "00.png"), "no picture");
-    expect(await told(fetch(at("/api/studies/broken")))).toEqual([422, refusal("json-invalid", "broken.json")]);
+    expect(await told(fetch(at("/api/studies/broken")))).toEqual([422, refusal("json-invalid", "study.json")]);
     expect(await told(fetch(at("/api/pictures/broken")))).toEqual([422, refusal("picture-unreadable", "broken.png")]);
     const adapters = [{ name: "broken" }];
     expect(await failed(pictures({}, { adapters }))).toEqual(refusal("not-weights", "broken.safetensors"));
@@ -400,8 +410,8 @@ describe("the server's paths", () => {
     const training = { kind: "training", name: "broken", upload: "broken", class: "cat", steps: 1, prior: false };
     expect(await failed(post("/api/jobs", training))).toEqual(refusal("picture-unreadable", "00.png"));
     await rm(join(data, "uploads", "broken"), { recursive: true });
-    for (const file of ["studies/broken.json", "pictures/broken.png", "adapters/broken.safetensors"]) {
-      await rm(join(data, file));
+    for (const file of ["studies/broken", "pictures/broken.png", "adapters/broken.safetensors"]) {
+      await rm(join(data, file), { recursive: true });
     }
   });
 
@@ -458,35 +468,35 @@ test("dinghy's encoders do not measure another model's pictures", async () => {
   expect([answer.status, await json(answer)]).toEqual([400, refusal("encoders-needed", "--clip", "--dino")]);
 });
 
-test("a damaged study or a copy of one does not affect the list or deleting pictures", async () => {
-  const study = await makeStudy();
+test("a damaged study does not affect the list, and pictures of a study can be deleted, which has copies", async () => {
+  const { id, drawn, ...study } = await makeStudy();
   const before = await json(fetch(at("/api/studies")));
-  const studies = join(data, "studies");
-  await copyFile(join(studies, `${study.id}.json`), join(studies, "copy.json"));
-  await writeFile(join(studies, "damaged.json"), '{"id":"damaged"');
+  expect(before[0]).toMatchObject({ id, ...study });
+  const damaged = join(data, "studies", "damaged");
+  await mkdir(damaged);
+  await writeFile(join(damaged, "study.json"), '{"title":"damaged"');
   expect(await json(fetch(at("/api/studies")))).toEqual(before);
-  expect(await json(fetch(at("/api/studies/damaged")))).toEqual(refusal("json-invalid", "damaged.json"));
-  const remove = (picture: string) => fetch(at(`/api/pictures/${picture}`), { method: "DELETE" });
-  const shown = await remove(study.sets[0].pictures[0]);
-  expect([shown.status, await json(shown)]).toEqual([400, refusal("picture-in-study", study.title)]);
-  expect((await remove("another")).status).toBe(204);
+  expect(await json(fetch(at("/api/studies/damaged")))).toEqual(refusal("json-invalid", "study.json"));
+  const [{ address }] = await json(post(`/api/studies/${id}/participants`, { count: 1 }));
+  for (const one of drawn) expect((await fetch(at(`/api/pictures/${one}`), { method: "DELETE" })).status).toBe(204);
+  for (const letter of ["a", "b"]) expect((await fetch(at(`${address}1/${letter}.png`))).status).toBe(200);
+  await rm(damaged, { recursive: true });
 });
 
 describe("refuses without side effects", () => {
   test("a study with a deleted picture", async () => {
     const made = await over((await json(pictures({}, { variations: [{ guidance: "cfg" }, { guidance: "none" }] }))).id);
     await fetch(at(`/api/pictures/${made.pictures[1]}`), { method: "DELETE" });
-    const answer = await post("/api/studies", { title: "x", job: made.id, arms: ["cfg", "none"], seeds: 1 });
+    const references = await upload();
+    const asked = { title: "x", job: made.id, arms: ["cfg", "none"], seeds: 1, references };
+    const answer = await post("/api/studies", asked);
     expect([answer.status, await json(answer)]).toEqual([400, refusal("pictures-gone")]);
-  });
-
-  test("two answers for the same set of a study", async () => {
-    const { id } = await makeStudy();
-    const one = { set: 0, subject: 1, text: null };
-    const send = (answers: object[]) => post(`/api/studies/${id}/answers`, { person: "a", answers });
-    const answer = await send([one, one]);
-    expect([answer.status, await json(answer)]).toEqual([400, refusal("study-mismatch")]);
-    expect(await json(send([one]))).toMatchObject({ people: 1, answers: 1 });
+    const without = await post("/api/studies", { ...asked, references: "gone" });
+    expect([without.status, await json(without)]).toEqual([400, refusal("pictures-gone")]);
+    for (const other of [{ seeds: 2 }, { arms: ["cfg", "none", "pg"] }]) {
+      const refused = await post("/api/studies", { ...asked, ...other });
+      expect([refused.status, await json(refused)]).toEqual([400, refusal("study-invalid")]);
+    }
   });
 
   test.each([

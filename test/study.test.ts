@@ -130,7 +130,7 @@ describe.skipIf(withoutChromium)("a study", () => {
     const { methods } = await revealed(codes[0]!, 1);
     expect(await ann.getByRole("img", { name: /^picture/ }).count()).toBe(methods.size);
     expect(await ann.getByRole("img", { name: /^the subject/ }).count()).toBe(1);
-    expect(await ann.getByText(/^“an? (dog|duck toy) /).or(ann.getByText(/“a.*(dog|duck toy)/)).count()).toBeGreaterThan(0);
+    expect(await ann.getByText(/“an? .*(dog|duck toy)/).count()).toBe(1);
     expect(await ann.content()).not.toContain("sks");
     // Every picture arrived.
     const widths = await ann.locator("img").evaluateAll((all) => all.map((one) => (one as unknown as { naturalWidth: number }).naturalWidth));
@@ -198,8 +198,10 @@ describe.skipIf(withoutChromium)("a study", () => {
       await next(ann!);
     }
     await ann!.getByText("All 8 sets are answered.").waitFor();
-    for (let position = 8; position >= 7; position--) await ann!.getByRole("link", { name: "Back" }).click();
-    await heading(ann!, 7);
+    for (const position of [8, 7]) {
+      await ann!.getByRole("link", { name: "Back" }).click();
+      await heading(ann!, position);
+    }
     await give(ann!, 0, 7, "text", "undecided");
     await ann!.goto(`${server.url}${codes[0]}/end`);
     await ann!.getByRole("button", { name: "Finish" }).click();
@@ -238,7 +240,7 @@ describe.skipIf(withoutChromium)("a study", () => {
         expect(found).toEqual(counted.map(({ choice, share }) => ({ choice, share: expect.closeTo(share, 9) })));
       }
     }
-    const [csv] = await Promise.all([readFile(files[0], "utf8")]);
+    const csv = await readFile(files[0], "utf8");
     const lines = csv.trimEnd().split("\r\n").slice(1);
     expect(lines).toHaveLength(given.size);
     for (const [place, method] of given) {

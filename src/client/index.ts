@@ -7,7 +7,6 @@ import { connect } from "./connection.ts";
 import { ApiError } from "./error.ts";
 import { eventsIn } from "./events.ts";
 import type {
-  Answers,
   Defaults,
   GalleryPage,
   GalleryPicture,
@@ -15,19 +14,18 @@ import type {
   Job,
   JobRequest,
   Metric,
+  Participant,
   Precision,
   Sampler,
   Scores,
   Shares,
   Study,
   StudyRequest,
-  StudySummary,
   Upload,
 } from "./types.ts";
 
 export { ApiError } from "./error.ts";
 export type {
-  Answers,
   Defaults,
   GalleryPage,
   GalleryPicture,
@@ -35,6 +33,7 @@ export type {
   Job,
   JobRequest,
   Metric,
+  Participant,
   PicturesJob,
   Precision,
   Sampler,
@@ -42,7 +41,6 @@ export type {
   Shares,
   Study,
   StudyRequest,
-  StudySummary,
   TrainingJob,
   Upload,
   Variation,
@@ -101,21 +99,23 @@ export interface Pictures {
   file(id: string): Promise<Blob>;
   /** The URL of a picture's file, for the server's own pages. */
   url(id: string): string;
-  /** Deletes a picture, unless a study uses it. */
+  /** Deletes a picture. */
   remove(id: string): Promise<void>;
 }
 
 /** Blind preference studies. */
 export interface Studies {
-  /** Creates a study from a finished job's pictures. */
+  /** Creates a study from copies of a finished job's pictures. */
   add(study: StudyRequest): Promise<Study>;
   /** All studies, newest first. */
-  list(): Promise<StudySummary[]>;
+  list(): Promise<Study[]>;
   /** A study, without the answers. */
   get(id: string): Promise<Study>;
-  /** Records a person's answers, replacing earlier ones. Returns the shares. */
-  answer(id: string, answers: Answers): Promise<Shares>;
-  /** Each arm's share of the answers so far. */
+  /** Invites more participants. Returns all. */
+  invite(id: string, count: number): Promise<Participant[]>;
+  /** The participants. */
+  participants(id: string): Promise<Participant[]>;
+  /** Each method's share of the answers of those who have finished. */
   results(id: string): Promise<Shares>;
   /** The URL of a study with its answers, as JSON, or as CSV with one line per answer. */
   exportUrl(id: string, format: "json" | "csv"): string;
@@ -213,7 +213,8 @@ export function createClient(address: string | URL = ""): Client {
       add: (body) => ask("post /api/studies", { body }),
       list: () => ask("get /api/studies"),
       get: (id) => ask("get /api/studies/{id}", { id }),
-      answer: (id, body) => ask("post /api/studies/{id}/answers", { id, body }),
+      invite: (id, count) => ask("post /api/studies/{id}/participants", { id, body: { count } }),
+      participants: (id) => ask("get /api/studies/{id}/participants", { id }),
       results: (id) => ask("get /api/studies/{id}/results", { id }),
       exportUrl: (id, format) => url(`/api/studies/{id}/export.${format}`, { id }),
     },

@@ -49,14 +49,11 @@ export interface Scores extends Element<Answer<"get /api/jobs/{id}/scores">> {}
 /** A study, without its answers. */
 export interface Study extends Answer<"get /api/studies/{id}"> {}
 
-/** A study in a list, with how many took part. */
-export interface StudySummary extends Element<Answer<"get /api/studies">> {}
-
 /** A request for a study. */
 export interface StudyRequest extends Body<"post /api/studies"> {}
 
-/** One person's choices: for each set, an arm for each question, or null for undecided. */
-export interface Answers extends Body<"post /api/studies/{id}/answers"> {}
+/** A participant of a study: the path of their own page, and how far they are. */
+export interface Participant extends Element<Answer<"get /api/studies/{id}/participants">> {}
 
-/** Each arm's share of a study's answers. */
+/** Each method's share of a study's answers. */
 export interface Shares extends Answer<"get /api/studies/{id}/results"> {}

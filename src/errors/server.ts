@@ -84,18 +84,6 @@ export const serverErrors = rows({
     why: "They were deleted, or the job makes none.",
     fix: "Upload or draw them again.",
   },
-  "picture-in-study": {
-    kind: "usage",
-    what: "A picture cannot be deleted.",
-    why: "A study shows it.",
-    fix: "Delete the study first.",
-  },
-  "study-mismatch": {
-    kind: "usage",
-    what: "A study's pictures or answers do not fit it.",
-    why: "They are about other pictures, or the same set was answered twice.",
-    fix: "Send one answer for each set of the study.",
-  },
   "job-cancelled": {
     kind: "usage",
     status: 409,

@@ -9,6 +9,7 @@ import { type DataFolder, openDataFolder } from "./data-folder.ts";
 import { forms, type Job } from "./jobs.ts";
 import { modelsOf } from "./models.ts";
 import { openQueue, type Queue, type RunJob } from "./queue.ts";
+import { studiesIn } from "./studies.ts";
 import { usualMostWork } from "./work.ts";
 
 let folder: string;
@@ -35,7 +36,8 @@ async function serve(run: RunJob): Promise<Ask> {
     { name: "int8", on: "cpu" } as const,
     { name: "auto", on: "cpu" } as const,
   ];
-  const services = { data, models: modelsOf([]), queue, scoring, mostWork: usualMostWork, precisions };
+  const studies = studiesIn(data);
+  const services = { data, models: modelsOf([]), queue, scoring, studies, mostWork: usualMostWork, precisions };
   const app = appOf(services, { page: folder });
   return async (path, init) => app.request(`http://localhost${path}`, init);
 }
@@ -371,7 +373,8 @@ describe("no client sees stacks or the server's paths after", () => {
   });
 
   test("a damaged file of the server", async () => {
-    await writeFile(data.study("x"), "{");
+    await mkdir(data.study("x"));
+    await writeFile(join(data.study("x"), "study.json"), "{");
     await mkdir(data.picture("y"));
     const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
     const ask = await serve(idle);

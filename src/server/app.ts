@@ -12,6 +12,7 @@ import { apiPage, openApiOf } from "./openapi.ts";
 import { prometheusOf } from "./prometheus.ts";
 import { protection } from "./protection.ts";
 import { parseBody, type Route, routes, type Services } from "./routes.ts";
+import { studyRoutes } from "./study-routes.ts";
 
 export interface AppOptions {
   /** Without a token, only this machine is answered. */
@@ -26,6 +27,8 @@ const [largestJson, largestUpload] = [1 << 20, 100 << 20];
 export function appOf(services: Services, { token, page }: AppOptions): Hono {
   const app = new Hono();
   const all: readonly Route[] = [...routes, ...openAiRoutes, ...communityRoutes];
+  // Before everything else: participants have no token, and headers of their own.
+  app.route("/study", studyRoutes({ studyOf: services.studies.sittingsOf, loopback: token === undefined }));
   app.use(
     secureHeaders({
       contentSecurityPolicy: {

@@ -17,6 +17,7 @@ export interface DataFolder {
   readonly adapters: string;
   readonly uploads: string;
   readonly studies: string;
+  /** A study's folder. */
   study(id: string): string;
   /** The file of the token that other machines need; it survives restarts. */
   readonly token: string;
@@ -48,7 +49,7 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
     upload: (id) => join(uploads, checkedName(id, uploadName)),
     runs: (id, name) => join(uploads, `${checkedName(id, uploadName)}.${checkedName(name, adapterName)}.`),
     uploaded: (id, name) => join(uploads, checkedName(id, uploadName), checkedName(name, uploadedPicture)),
-    study: (id) => join(studies, `${plain(id)}.json`),
+    study: (id) => join(studies, plain(id)),
   };
 }
 

@@ -18,6 +18,7 @@ import { keepPipelines } from "./pipelines.ts";
 import { openQueue } from "./queue.ts";
 import { runJobIn } from "./run-job.ts";
 import { scoringIn } from "./scoring.ts";
+import { studiesIn } from "./studies.ts";
 import { usualMostWork } from "./work.ts";
 
 export { type StudyServer, type StudyServerOptions, startStudy } from "./study-server.ts";
@@ -85,7 +86,8 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   const precisionsHere = () => (precisions ??= precisionsOn(device));
   const scoring = scoringIn(data, models, { clip: options.clip, dino: options.dino, device, threads });
   const token = isLoopback(host) ? undefined : await tokenOf(data);
-  const services = { data, models, queue, scoring, mostWork, precisions: precisionsHere, precision };
+  const studies = studiesIn(data);
+  const services = { data, models, queue, scoring, studies, mostWork, precisions: precisionsHere, precision };
   const app = appOf(services, { token, page });
   const { url, end } = await listen(app.fetch, host, port);
   const release = await hold(data.lock);

@@ -12,8 +12,9 @@ import { isId } from "./ids.ts";
 export async function leftoversIn({ jobs, pictures, adapters, studies, uploads }: DataFolder): Promise<string[]> {
   const found: string[] = [];
   for (const folder of [jobs, pictures, adapters, studies, uploads]) {
-    // Training runs are in folders beside the uploads.
-    for (const entry of await readdir(folder, { withFileTypes: true, recursive: folder === uploads })) {
+    // Training runs are in folders beside the uploads, a study is a folder.
+    const recursive = folder === uploads || folder === studies;
+    for (const entry of await readdir(folder, { withFileTypes: true, recursive })) {
       const { name, parentPath } = entry;
       const unfinished = parentPath === uploads && entry.isDirectory() && name.startsWith(".") && isId(name.slice(1));
       if (unfinished || (entry.isFile() && isTemporary(name))) found.push(join(parentPath, name));

@@ -17,30 +17,25 @@ import {
   usualMetrics,
 } from "../index.ts";
 import { defaultsOf, exists, wrongSetting } from "../internal.ts";
+import { answerRows, answersCsv, invite, participantsOf, readStudy, sharesOf, studyJson } from "../study/index.ts";
 import { accept, type Door } from "./accept.ts";
 import { deletePicture, galleryPage, galleryPicture, galleryPictureSchema } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
 import { refusePhotographsUnasked } from "./photographs.ts";
 import type { Scoring } from "./scoring.ts";
 import {
-  answersSchema,
-  csvOf,
-  listStudies,
-  makeStudy,
-  readStudy,
-  type Study,
-  sharesOf,
+  invitationSchema,
+  participantSchema,
+  type Studies,
   sharesSchema,
   studyRequestSchema,
   studySchema,
-  studySummarySchema,
-  studyWith,
-  takeAnswers,
 } from "./studies.ts";
 import { keepUpload } from "./uploads.ts";
 
 export interface Services extends Door {
   readonly scoring: Scoring;
+  readonly studies: Studies;
   /** The precision of jobs that name none. */
   readonly precision?: PrecisionName | undefined;
 }
@@ -406,13 +401,10 @@ export const routes = [
   route({
     method: "delete",
     path: "/api/pictures/{id}",
-    summary: "Deletes a picture, unless a study uses it",
+    summary: "Deletes a picture; studies have copies",
     status: 204,
     handle: async (c, { data }) => {
-      const id = c.req.param("id")!;
-      const study = await studyWith(id, data);
-      if (study) throw new TillerError("picture-in-study", `the study “${study.title}” shows this picture.`);
-      await deletePicture(data, id);
+      await deletePicture(data, c.req.param("id")!);
       return c.body(null, 204);
     },
   }),
@@ -458,53 +450,69 @@ export const routes = [
     method: "get",
     path: "/api/studies",
     summary: "All studies, newest first",
-    answer: z.array(studySummarySchema),
-    handle: async (c, { data }) => c.json(await listStudies(data)),
+    answer: z.array(studySchema),
+    handle: async (c, { studies }) => c.json(await studies.list()),
   }),
   route({
     method: "post",
     path: "/api/studies",
-    summary: "Creates a study from a job's pictures",
+    summary: "Creates a study from copies of a job's pictures",
     body: studyRequestSchema,
     answer: studySchema,
     status: 201,
-    handle: async (c, { data, queue }, body) => {
+    handle: async (c, { studies, queue }, body) => {
       const job = queue.get(body.job);
       if (!job) throw notFound("job");
-      return c.json(await makeStudy(body, job, data), 201);
+      return c.json(await studies.make(body, job), 201);
     },
   }),
   route({
     method: "get",
     path: "/api/studies/{id}",
     summary: "A study, without the answers",
-    answer: studySchema.omit({ people: true }),
-    handle: (c, services) => withStudy(c, services, ({ people, ...study }) => c.json(study)),
+    answer: studySchema,
+    handle: (c, services) => withStudy(c, services, async () => c.json(await services.studies.get(c.req.param("id")!))),
   }),
   route({
     method: "post",
-    path: "/api/studies/{id}/answers",
-    summary: "Records a person's answers; returns the shares",
-    body: answersSchema,
-    answer: sharesSchema,
-    handle: async (c, { data }, body) => {
-      const study = await takeAnswers(c.req.param("id")!, body, data);
-      if (!study) throw notFound("study");
-      return c.json(sharesOf(study));
-    },
+    path: "/api/studies/{id}/participants",
+    summary: "Invites participants: an address for each, with nothing but the study on it",
+    body: invitationSchema,
+    answer: z.array(participantSchema),
+    status: 201,
+    handle: (c, services, { count }) =>
+      withStudy(c, services, async (folder) => {
+        await invite(folder, count);
+        return c.json(await participantsIn(folder), 201);
+      }),
+  }),
+  route({
+    method: "get",
+    path: "/api/studies/{id}/participants",
+    summary: "The participants' addresses, and how far each participant is",
+    answer: z.array(participantSchema),
+    handle: (c, services) => withStudy(c, services, async (folder) => c.json(await participantsIn(folder))),
   }),
   route({
     method: "get",
     path: "/api/studies/{id}/results",
-    summary: "Each arm's share of the answers, with intervals",
+    summary: "Each method's share of the answers, with intervals",
     answer: sharesSchema,
-    handle: (c, services) => withStudy(c, services, (study) => c.json(sharesOf(study))),
+    handle: (c, services) =>
+      withStudy(c, services, async (folder) =>
+        c.json(sharesOf(await readStudy(folder), await participantsOf(folder))),
+      ),
   }),
   route({
     method: "get",
     path: "/api/studies/{id}/export.json",
     summary: "A study with its answers and shares",
-    handle: (c, services) => withStudy(c, services, (study) => c.json({ ...study, results: sharesOf(study) })),
+    handle: (c, services) =>
+      withStudy(c, services, async (folder) =>
+        c.body(studyJson(await readStudy(folder), await participantsOf(folder)), 200, {
+          "content-type": "application/json; charset=utf-8",
+        }),
+      ),
   }),
   route({
     method: "get",
@@ -512,19 +520,30 @@ export const routes = [
     summary: "The answers as CSV, one line each",
     type: "text/csv",
     handle: (c, services) =>
-      withStudy(c, services, (study) => c.body(csvOf(study), 200, { "content-type": "text/csv; charset=utf-8" })),
+      withStudy(c, services, async (folder) =>
+        c.body(answersCsv(answerRows(await readStudy(folder), await participantsOf(folder))), 200, {
+          "content-type": "text/csv; charset=utf-8",
+        }),
+      ),
   }),
 ];
 
 async function withStudy(
   c: Context,
-  { data }: Services,
-  use: (study: Study) => Response | Promise<Response>,
+  { studies }: Services,
+  use: (folder: string) => Promise<Response>,
 ): Promise<Response> {
-  const study = await readStudy(c.req.param("id")!, data);
-  if (!study) throw notFound("study");
-  return use(study);
+  const folder = await studies.folder(c.req.param("id")!);
+  if (folder === undefined) throw notFound("study");
+  return use(folder);
 }
+
+const participantsIn = async (folder: string): Promise<z.output<typeof participantSchema>[]> =>
+  (await participantsOf(folder)).map(({ code, number, answers, ended }) => ({
+    number,
+    address: `/study/${code}/`,
+    state: ended !== undefined ? "finished" : Object.keys(answers).length > 0 ? "begun" : "invited",
+  }));
 
 function decoded(name: string): string {
   try {

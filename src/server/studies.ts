@@ -1,221 +1,198 @@
-/** Blind preference studies: which arm's pictures are closest to the subject, and to the text. */
+/** Studio's studies: made from a comparison, answered at participants' own addresses. */
 
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { z } from "zod";
 import { TillerError } from "../index.ts";
-import { exists, readJson, writeWhole } from "../internal.ts";
+import { exists, withoutToken } from "../internal.ts";
+import {
+  holdsStudy,
+  openSittings,
+  participantsOf,
+  readParticipant,
+  readStudy,
+  type Sittings,
+  sharesOf,
+  unknownParticipant,
+  writeStudy,
+} from "../study/index.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { newId } from "./ids.ts";
 import type { Job } from "./jobs.ts";
 
-const choice = z.number().int().min(0).nullable();
-
 export const studyRequestSchema = z.strictObject({
-  /** What it is called. */
-  title: z.string().min(1).max(300),
+  /** The heading that participants see. */
+  title: z.string().trim().min(1).max(300),
   /** A finished job with `seeds` pictures of each arm, one arm after the other. */
   job: z.string(),
   /** What is compared, by name. */
-  arms: z.array(z.string().min(1).max(60)).min(2).max(64),
+  arms: z.array(z.string().trim().min(1).max(60)).min(2).max(8),
   /** Pictures of each arm. */
   seeds: z.number().int().min(1).max(64),
   /** An upload with pictures of the subject. */
-  references: z.string().optional(),
+  references: z.string(),
+  /** The subject's token, a word that participants do not see. */
+  token: z.string().max(60).optional(),
 });
 
-export const answersSchema = z.strictObject({
-  /** The participant: any name, the same each time. */
-  person: z.string().min(1).max(60),
-  /** The arm chosen for each set, or null for undecided. */
-  answers: z.array(z.strictObject({ set: z.number().int().min(0), subject: choice, text: choice })).max(64),
+export const invitationSchema = z.strictObject({
+  /** How many more participants. */
+  count: z.number().int().min(1).max(1000),
+});
+
+const participantsSchema = z.object({
+  /** Everyone invited. */
+  invited: z.number(),
+  /** Those who have answered something. */
+  begun: z.number(),
+  /** Those who have finished: only they count. */
+  finished: z.number(),
 });
 
 export const studySchema = z.object({
   /** Its id. */
   id: z.string(),
-  /** What it is called. */
+  /** The heading that participants see. */
   title: z.string(),
   /** What is compared, by name. */
-  arms: z.array(z.string()),
-  /** The arms' pictures for each seed. */
-  sets: z.array(z.object({ prompt: z.string(), pictures: z.array(z.string()) })),
-  /** URLs of pictures of the subject. */
-  references: z.array(z.string()),
-  people: z.array(answersSchema).default([]),
+  methods: z.array(z.string()),
+  /** How many sets of pictures there are. */
+  sets: z.number(),
+  /** How many take part. */
+  participants: participantsSchema,
 });
 
-export const studySummarySchema = z.object({
-  /** Its id. */
-  id: z.string(),
-  /** What it is called. */
-  title: z.string(),
-  /** How many took part. */
-  people: z.number(),
+export const participantSchema = z.object({
+  /** Counted from 1. */
+  number: z.number(),
+  /** The path of the participant's own page. */
+  address: z.string(),
+  /** How far the participant is. */
+  state: z.enum(["invited", "begun", "finished"]),
 });
-
-export type Study = z.output<typeof studySchema>;
-
-export async function makeStudy(
-  request: z.output<typeof studyRequestSchema>,
-  job: Job,
-  data: DataFolder,
-): Promise<Study> {
-  const { title, arms, seeds, references } = request;
-  if (job.request.kind !== "pictures" || job.pictures.length !== arms.length * seeds) {
-    throw new TillerError("study-mismatch", "the job's pictures do not match these arms and seeds.");
-  }
-  for (const id of job.pictures) {
-    if (!(await exists(data.picture(id))))
-      throw new TillerError("pictures-gone", "a picture of this comparison was deleted: draw it again.");
-  }
-  const { prompt } = job.request.request;
-  const folder = references === undefined ? undefined : data.upload(references);
-  const names =
-    folder && (await exists(folder)) ? (await readdir(folder)).filter((n) => n.endsWith(".png")).sort() : [];
-  const study: Study = {
-    id: newId(),
-    title,
-    arms: [...arms],
-    sets: Array.from({ length: seeds }, (_, seed) => ({
-      prompt,
-      pictures: arms.map((_, arm) => job.pictures[arm * seeds + seed]!),
-    })),
-    references: names.map((name) => `/api/uploads/${references}/${name}`),
-    people: [],
-  };
-  await keep(study, data);
-  return study;
-}
-
-export async function readStudy(id: string, data: DataFolder): Promise<Study | undefined> {
-  const file = data.study(id);
-  return (await exists(file)) ? readJson(file, studySchema, 1 << 30) : undefined;
-}
-
-/** A study that uses a picture, if any. */
-export async function studyWith(picture: string, data: DataFolder): Promise<Study | undefined> {
-  for (const { id } of await listStudies(data)) {
-    const study = await readStudy(id, data);
-    if (study?.sets.some(({ pictures }) => pictures.includes(picture))) return study;
-  }
-  return undefined;
-}
-
-export async function listStudies(data: DataFolder): Promise<{ id: string; title: string; people: number }[]> {
-  const ids = (await readdir(data.studies))
-    .filter((name) => /^[\w-]+\.json$/.test(name))
-    .map((name) => name.slice(0, -5));
-  const studies: { id: string; title: string; people: number }[] = [];
-  for (const id of ids.sort().reverse()) {
-    // A damaged study does not hide the others, and a user's copy does not count as another.
-    const study = await readStudy(id, data).catch(() => undefined);
-    if (study?.id === id) studies.push({ id, title: study.title, people: study.people.length });
-  }
-  return studies;
-}
-
-/** Answers are added one at a time, so that none is lost. */
-let turn: Promise<unknown> = Promise.resolve();
-
-/**
- * Records a person's answers, replacing earlier ones.
- *
- * @throws TillerError if an answer names an unknown set or arm, or a set is answered twice.
- */
-export function takeAnswers(
-  id: string,
-  given: z.output<typeof answersSchema>,
-  data: DataFolder,
-): Promise<Study | undefined> {
-  const taken = turn.then(() => addAnswers(id, given, data));
-  turn = taken.catch(() => {});
-  return taken;
-}
-
-async function addAnswers(
-  id: string,
-  given: z.output<typeof answersSchema>,
-  data: DataFolder,
-): Promise<Study | undefined> {
-  const study = await readStudy(id, data);
-  if (!study) return undefined;
-  for (const { set, subject, text } of given.answers) {
-    const wrong = [subject, text].some((arm) => arm !== null && arm >= study.arms.length);
-    if (set >= study.sets.length || wrong)
-      throw new TillerError("study-mismatch", "an answer is about a picture that the study does not have.");
-  }
-  if (new Set(given.answers.map(({ set }) => set)).size < given.answers.length)
-    throw new TillerError("study-mismatch", "a set is answered more than once: answer each once.");
-  const people = [...study.people.filter(({ person }) => person !== given.person), given];
-  const taken = { ...study, people };
-  await keep(taken, data);
-  return taken;
-}
-
-const keep = (study: Study, data: DataFolder) => writeWhole(data.study(study.id), `${JSON.stringify(study)}\n`);
 
 const shareSchema = z.object({
-  /** The arm, or "undecided". */
-  arm: z.string(),
-  /** 0 to 1, averaged over people. */
-  share: z.number(),
-  /** Lower bound of Wilson's 95 % interval, counting every answer. */
-  low: z.number(),
+  /** The method, or "undecided". */
+  choice: z.string(),
+  /** 0 to 1, averaged over participants; null without any. */
+  share: z.number().nullable(),
+  /** Lower bound of the 95 % interval, by participant; null with fewer than two. */
+  low: z.number().nullable(),
   /** Upper bound. */
-  high: z.number(),
+  high: z.number().nullable(),
+  /** The paper's, where it has the same setting. */
+  published: z.number().optional(),
 });
-
-export type Share = z.output<typeof shareSchema>;
 
 export const sharesSchema = z.object({
-  /** How many took part. */
-  people: z.number(),
-  /** Number of answers of all of them. */
-  answers: z.number(),
-  /** Each arm's share for each question; undecided comes last. */
-  questions: z.object({ subject: z.array(shareSchema), text: z.array(shareSchema) }),
+  /** The heading that participants see. */
+  title: z.string(),
+  /** How many take part. */
+  participants: participantsSchema,
+  /** The shares of each setting; undecided comes last. */
+  settings: z.array(
+    z.object({
+      /** Its name. */
+      setting: z.string(),
+      /** How many sets of pictures it has. */
+      sets: z.number(),
+      /** Closest to the subject. */
+      subject: z.array(shareSchema),
+      /** Closest to the text. */
+      text: z.array(shareSchema),
+    }),
+  ),
 });
 
-/** Each arm's share of the answers; undecided comes last. */
-export function sharesOf({ arms, people }: Pick<Study, "arms" | "people">): z.output<typeof sharesSchema> {
-  const answers = people.reduce((sum, person) => sum + person.answers.length, 0);
-  const of = (question: "subject" | "text"): Share[] =>
-    [...arms, "undecided"].map((arm, i) => {
-      const chosen = i < arms.length ? i : null;
-      const counts = people.map((person) => ({
-        for: person.answers.filter((one) => one[question] === chosen).length,
-        all: person.answers.length,
+type StudyTold = z.output<typeof studySchema>;
+
+export interface Studies {
+  /** @throws TillerError if the job or the upload does not have the pictures. */
+  make(request: z.output<typeof studyRequestSchema>, job: Job): Promise<StudyTold>;
+  /** Newest first. */
+  list(): Promise<StudyTold[]>;
+  get(id: string): Promise<StudyTold>;
+  /** The study's folder; undefined if there is no such study. */
+  folder(id: string): Promise<string | undefined>;
+  /** The study of a participant. @throws TillerError if the code is nobody's. */
+  sittingsOf(code: string): Promise<Sittings>;
+}
+
+export function studiesIn(data: DataFolder): Studies {
+  // Answers of a participant are written in order only by one of these.
+  const opened = new Map<string, Promise<Sittings>>();
+
+  async function get(id: string): Promise<StudyTold> {
+    const folder = data.study(id);
+    const study = await readStudy(folder);
+    const { participants } = sharesOf(study, await participantsOf(folder));
+    const methods = study.settings.flatMap((setting) => setting.methods);
+    return { id, title: study.title, methods, sets: study.sets.length, participants };
+  }
+
+  const ids = async () => {
+    const entries = await readdir(data.studies, { withFileTypes: true });
+    const names = entries.filter((one) => one.isDirectory() && /^[\w-]+$/.test(one.name)).map(({ name }) => name);
+    const whole = await Promise.all(names.map((name) => holdsStudy(data.study(name))));
+    return names.filter((_, i) => whole[i]).sort();
+  };
+
+  return {
+    get,
+    async make({ title, arms, seeds, references, token = "" }, job) {
+      if (job.request.kind !== "pictures" || job.pictures.length !== arms.length * seeds) {
+        throw new TillerError("study-invalid", "the job's pictures do not match these arms and seeds.");
+      }
+      if (new Set(arms).size < arms.length) throw new TillerError("study-invalid", "two arms have the same name.");
+      const files = job.pictures.map((id) => data.picture(id));
+      for (const file of files) {
+        if (!(await exists(file)))
+          throw new TillerError("pictures-gone", "a picture of this comparison was deleted: draw it again.");
+      }
+      const own = await picturesOf(data, references);
+      const { prompt } = job.request.request;
+      const sets = Array.from({ length: seeds }, (_, seed) => ({
+        subject: "subject",
+        text: withoutToken(prompt, token),
+        pictures: arms.map((_, arm) => files[arm * seeds + seed]!),
+        references: own.slice(0, 1),
       }));
-      const told = counts.filter(({ all }) => all > 0);
-      const share = told.reduce((sum, c) => sum + c.for / c.all, 0) / Math.max(1, told.length);
-      return {
-        arm,
-        share,
-        ...wilson(
-          counts.reduce((sum, c) => sum + c.for, 0),
-          answers,
-        ),
-      };
-    });
-  return { people: people.length, answers, questions: { subject: of("subject"), text: of("text") } };
+      const id = newId();
+      const setting = { name: "comparison", methods: [...arms] };
+      // Nobody can foresee an order that is drawn from the time.
+      await writeStudy({ title, seed: Date.now() }, [{ setting, sets }], data.study(id));
+      return get(id);
+    },
+    async list() {
+      const all: StudyTold[] = [];
+      for (const id of (await ids()).reverse()) {
+        // A damaged study does not hide the others.
+        const one = await get(id).catch(() => undefined);
+        if (one) all.push(one);
+      }
+      return all;
+    },
+    async folder(id) {
+      const folder = data.study(id);
+      return (await holdsStudy(folder)) ? folder : undefined;
+    },
+    async sittingsOf(code) {
+      for (const id of await ids()) {
+        if (!(await readParticipant(data.study(id), code))) continue;
+        const sittings = opened.get(id) ?? openSittings(data.study(id));
+        opened.set(id, sittings);
+        sittings.catch(() => opened.delete(id));
+        return sittings;
+      }
+      throw unknownParticipant();
+    },
+  };
 }
 
-export function wilson(successes: number, trials: number): { low: number; high: number } {
-  if (trials === 0) return { low: 0, high: 1 };
-  const z = 1.959964;
-  const share = successes / trials;
-  const centre = share + (z * z) / (2 * trials);
-  const reach = z * Math.sqrt((share * (1 - share) + (z * z) / (4 * trials)) / trials);
-  const scale = 1 + (z * z) / trials;
-  return { low: Math.max(0, (centre - reach) / scale), high: Math.min(1, (centre + reach) / scale) };
-}
-
-/** The answers as CSV. */
-export function csvOf({ arms, people }: Study): string {
-  const name = (arm: number | null) => (arm === null ? "undecided" : arms[arm]!);
-  const cell = (text: string) => `"${text.replaceAll('"', '""').replace(/^([=+@-])/, "'$1")}"`;
-  const lines = people.flatMap(({ person, answers }) =>
-    answers.map(({ set, subject, text }) => [person, String(set), name(subject), name(text)].map(cell).join(",")),
-  );
-  return `${["person,set,subject,text", ...lines].join("\r\n")}\r\n`;
+/** The files of an upload. */
+async function picturesOf(data: DataFolder, upload: string): Promise<string[]> {
+  const folder = data.upload(upload);
+  const names = (await exists(folder)) ? (await readdir(folder)).filter((name) => name.endsWith(".png")).sort() : [];
+  if (names.length > 0) return names.map((name) => join(folder, name));
+  throw new TillerError("pictures-gone", "the subject's pictures are gone: upload them again.");
 }

@@ -5,7 +5,7 @@ import { type Page, type Progress, type Question, undecided } from "../study/ind
 type Html = ReturnType<typeof html>;
 
 const asked: Readonly<Record<Question, string>> = {
-  subject: "In which picture does the subject look most like the one shown first?",
+  subject: "In which picture does the subject look most like the one at the top?",
   text: "Which picture fits the text best?",
 };
 

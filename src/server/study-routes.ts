@@ -71,13 +71,13 @@ export function studyRoutes({ studyOf, loopback }: StudyRoutesOptions): Hono {
     await study.end(code);
     return c.redirect("./", 303);
   });
-  app.get("/:code/:position{[0-9]{1,6}}", async (c) => {
+  app.get("/:code/:position{[0-9]+}", async (c) => {
     const { code, study, position } = await sitting(c);
     const progress = await study.progress(code);
     if (progress.ended) return c.redirect("./");
     return c.html(setPage(progress, await study.page(code, position)));
   });
-  app.post("/:code/:position{[0-9]{1,6}}", bounded, async (c) => {
+  app.post("/:code/:position{[0-9]+}", bounded, async (c) => {
     const { code, study, position } = await sitting(c);
     const form = await c.req.parseBody().catch(() => ({}) as Record<string, unknown>);
     const given = questions.flatMap((question) => {
@@ -91,7 +91,7 @@ export function studyRoutes({ studyOf, loopback }: StudyRoutesOptions): Hono {
     const { sets } = await study.progress(code);
     return c.redirect(String(whole ? (position < sets ? position + 1 : "end") : position), 303);
   });
-  app.get("/:code/:position{[0-9]{1,6}}/:name{[a-z0-9-]{1,20}\\.png}", async (c) => {
+  app.get("/:code/:position{[0-9]+}/:name{[a-z0-9-]+\\.png}", async (c) => {
     const { code, study, position } = await sitting(c);
     const file = await study.picture(code, position, c.req.param("name").slice(0, -".png".length));
     return c.body(await readFile(file), 200, { "content-type": "image/png" });

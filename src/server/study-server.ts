@@ -22,6 +22,7 @@ export interface StudyServerOptions {
 export interface StudyServer {
   /** A participant's address is this and the participant's code. */
   readonly url: string;
+  /** Stops the server; answers are kept. */
   close(): Promise<void>;
 }
 

@@ -1,8 +1,8 @@
 /** Blind studies of what people prefer, as the paper's table 3: made from pictures, answered by participants, counted. */
 export { answerRows, answersCsv, sharesCsv, studyJson } from "./export.ts";
-export { makeStudy } from "./make.ts";
-export { type Invited, invite, participantsOf, type Question, questions } from "./participants.ts";
+export { makeStudy, writeStudy } from "./make.ts";
+export { type Invited, invite, participantsOf, type Question, questions, readParticipant } from "./participants.ts";
 export { type Share, type SettingShares, sharesOf, type StudyShares } from "./shares.ts";
-export { openSittings, type Page, type Progress, type Sittings } from "./sitting.ts";
+export { openSittings, type Page, type Progress, type Sittings, unknownParticipant } from "./sitting.ts";
 export { readStudyFile } from "./study-file.ts";
-export { readStudy, type Study, undecided } from "./study.ts";
+export { holdsStudy, readStudy, type Study, undecided } from "./study.ts";

@@ -1,6 +1,6 @@
 /** Makes a study's folder: chooses its sets, and copies their pictures under names that say nothing. */
 import { join } from "node:path";
-import { exists, makeFolder } from "#bytes";
+import { makeFolder } from "#bytes";
 import { encodePixels, readPixels } from "#images";
 import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
@@ -12,7 +12,7 @@ import { type Candidate, chosenFrom } from "./candidate.ts";
 import { setsOfFolders } from "./from-folders.ts";
 import { setsOfResults } from "./from-results.ts";
 import { shuffled } from "./order.ts";
-import { picturesFolderOf, type Setting, type Study, type StudySet, studyFileOf } from "./study.ts";
+import { holdsStudy, picturesFolderOf, type Setting, type Study, type StudySet, studyFileOf } from "./study.ts";
 import type { StudyFile } from "./study-file.ts";
 
 /** A setting with the sets that are shown. */
@@ -86,7 +86,7 @@ export async function writeStudy(
 }
 
 async function refuseExisting(folder: string): Promise<void> {
-  if (!(await exists(studyFileOf(folder)))) return;
+  if (!(await holdsStudy(folder))) return;
   throw new TillerError("study-exists", `${folder} already holds a study: choose another folder with --out.`, {
     paths: [folder],
   });

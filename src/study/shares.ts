@@ -86,8 +86,8 @@ export function shareInterval(shares: readonly number[], answers: number): { sha
   // Rounding may put the mean of ones a little above 1.
   const share = Math.min(1, Math.max(0, mean));
   const spread = share * (1 - share);
-  // If all say the same, each counts once; never are there more independent answers than answers.
-  const independent = error > 0 && spread > 0 ? Math.min(shares.length * answers, spread / error ** 2) : shares.length;
+  // Where all have the same share but for rounding, each counts once; there are never more independent answers than answers.
+  const independent = error > 1e-9 ? Math.min(shares.length * answers, spread / error ** 2) : shares.length;
   const square = studentQuantile(0.025, freedom) ** 2;
   const centre = (share + square / (2 * independent)) / (1 + square / independent);
   const reach =

@@ -82,8 +82,8 @@ export async function openSittings(folder: string): Promise<Sittings> {
   /** The answer's method, or null for undecided. */
   function methodAt(shown: Shown, given: string): string | null {
     if (given === undecided) return null;
-    const method = shown.places.findIndex((_, place) => letterOf(place) === given);
-    if (method >= 0) return methodsOf(shown)[shown.places[method]!]!;
+    const place = shown.places.findIndex((_, i) => letterOf(i) === given);
+    if (place >= 0) return methodsOf(shown)[shown.places[place]!]!;
     const last = letterOf(shown.places.length - 1);
     throw new TillerError(
       "study-answer-invalid",

@@ -56,10 +56,12 @@ export const studyFileOf = (folder: string): string => join(folder, "study.json"
 export const picturesFolderOf = (folder: string): string => join(folder, "pictures");
 export const answersFolderOf = (folder: string): string => join(folder, "answers");
 
+/** Whether a folder has a study; one that is still being made has none. */
+export const holdsStudy = (folder: string): Promise<boolean> => exists(studyFileOf(folder));
+
 /** @throws TillerError if the folder has no study, or its file is damaged. */
 export async function readStudy(folder: string): Promise<Study> {
-  const file = studyFileOf(folder);
-  if (await exists(file)) return readJson(file, studySchema, 1 << 28);
+  if (await holdsStudy(folder)) return readJson(studyFileOf(folder), studySchema, 1 << 28);
   throw new TillerError("study-missing", `${folder} has no study.json: tiller study make writes one.`, {
     paths: [folder],
   });

@@ -1,74 +1,79 @@
-/** Study: which method people prefer, blind: same seed, shuffled, two questions, undecided allowed. */
-import { useEffect, useRef, useState } from "react";
-import type { Answers } from "tillerjs/client";
-import { Problem } from "./parts.tsx";
+/** Study: blind studies of what people prefer, made from a comparison; people answer them on pages of their own. */
+import { useState } from "react";
+import type { Participant, Shares } from "tillerjs/client";
+import { NumberField, Problem } from "./parts.tsx";
 import type { Row } from "./plane.tsx";
-import { shuffled } from "./shuffled.ts";
-import { useAsked, useJob, useKept } from "./state.ts";
+import { useAsked, useJob, useKept, useOneAtATime } from "./state.ts";
 import { tiller } from "./tiller.ts";
 
-interface Opened {
-  readonly id: string;
-  /** Whether to show the shares at once; participants see them at the end. */
-  readonly results: boolean;
-}
+/** As many as participants' pages have letters for. */
+const mostMethods = 8;
 
 export function StudyPage() {
-  const [open, setOpen] = useKept<Opened | null>("study", null);
-  const close = () => setOpen(null);
-  if (open === null) return <List onOpen={setOpen} />;
+  const [open, setOpen] = useKept<{ id: string } | null>("study", null);
+  if (open === null) return <List onOpen={(id) => setOpen({ id })} />;
   return (
     <>
-      <button type="button" onClick={close}>
+      <button type="button" onClick={() => setOpen(null)}>
         All studies
       </button>
-      {open.results ? <Results id={open.id} /> : <Sitting key={open.id} id={open.id} />}
+      <StudyView key={open.id} id={open.id} />
     </>
   );
 }
 
-function List({ onOpen }: { onOpen: (study: Opened) => void }) {
+function List({ onOpen }: { onOpen: (id: string) => void }) {
   const { value: found, problem: missing } = useAsked(tiller.studies.list, 0);
-  const [shown] = useKept<{ rows: Row[]; seeds: number[] }>("compare.shown", { rows: [], seeds: [] });
+  const [shown] = useKept<{ rows: Row[]; seeds: number[]; token: string }>("compare.shown", {
+    rows: [],
+    seeds: [],
+    token: "",
+  });
   const [references] = useKept<{ id: string } | null>("compare.references", null);
   const { job } = useJob("compare");
   const [problem, setProblem] = useState("");
-  const ready = job?.state === "done" && shown.rows.length > 1;
+  const { busy, alone } = useOneAtATime();
+  const methods = shown.rows.length;
+  const ready = job?.state === "done" && methods > 1 && methods <= mostMethods && references !== null;
 
-  async function make() {
-    try {
-      const study = await tiller.studies.add({
-        title: job!.request.kind === "pictures" ? job!.request.request.prompt.slice(0, 300) : "a study",
-        job: job!.id,
-        arms: shown.rows.map(({ label }) => label),
-        seeds: shown.seeds.length,
-        ...(references && { references: references.id }),
-      });
-      onOpen({ id: study.id, results: false });
-    } catch (error) {
-      setProblem((error as Error).message);
-    }
-  }
+  const make = () =>
+    alone(async () => {
+      try {
+        const study = await tiller.studies.add({
+          title: "Which picture?",
+          job: job!.id,
+          arms: shown.rows.map(({ label }) => label),
+          seeds: shown.seeds.length,
+          references: references!.id,
+          token: shown.token,
+        });
+        onOpen(study.id);
+      } catch (error) {
+        setProblem((error as Error).message);
+      }
+    });
   return (
     <>
       <p>
         A study shows the pictures of a comparison, one seed at a time and the methods in an order nobody knows, and
-        asks which is closest to the subject and which to the text.
+        asks which is closest to the subject and which to the text. Every participant has a page of their own.
       </p>
-      <button type="button" className="main" disabled={!ready} onClick={make}>
+      <button type="button" className="main" disabled={!ready || busy} onClick={make}>
         Make a study of the last comparison
       </button>
-      {!ready && <p className="note">First draw a comparison of two or more methods.</p>}
+      {!ready && (
+        <p className="note">
+          First draw a comparison of two to {mostMethods} methods, with reference pictures of the subject.
+        </p>
+      )}
       <Problem text={problem || (missing?.message ?? "")} />
       <ul className="list">
-        {found?.map(({ id, title, people }) => (
+        {found?.map(({ id, title, methods: names, sets, participants }) => (
           <li key={id}>
-            “{title}”, {people} {people === 1 ? "person" : "people"} so far{" "}
-            <button type="button" aria-label={`Take part: ${title}`} onClick={() => onOpen({ id, results: false })}>
-              Take part
-            </button>{" "}
-            <button type="button" aria-label={`Results: ${title}`} onClick={() => onOpen({ id, results: true })}>
-              Results
+            “{title}”, {sets} {sets === 1 ? "set" : "sets"} of {names.join(", ")}: {participants.finished} of{" "}
+            {participants.invited} finished{" "}
+            <button type="button" aria-label={`Open: ${title}, ${names.join(", ")}`} onClick={() => onOpen(id)}>
+              Open
             </button>
           </li>
         ))}
@@ -77,142 +82,97 @@ function List({ onOpen }: { onOpen: (study: Opened) => void }) {
   );
 }
 
-interface Kept {
-  readonly person: number;
-  readonly answers: Answers["answers"];
-  readonly now: { readonly subject?: number | null; readonly text?: number | null };
-  readonly sent: boolean;
-}
-
-const newSitting = (): Kept => ({ person: Math.floor(Math.random() * 2 ** 31), answers: [], now: {}, sent: false });
-
-function Sitting({ id }: { id: string }) {
-  const { value: study, problem: missing } = useAsked(() => tiller.studies.get(id), id);
-  const [usual] = useState(newSitting);
-  const [{ person, answers, now, sent }, setSitting] = useKept<Kept>(`sitting.${id}`, usual);
+function StudyView({ id }: { id: string }) {
+  const [asked, setAsked] = useState(0);
+  const [count, setCount] = useState(5);
   const [problem, setProblem] = useState("");
-  const heading = useRef<HTMLHeadingElement>(null);
-  const at = answers.length;
-  // Move focus and scroll position to the next set, also for screen readers.
-  useEffect(() => {
-    if (at > 0) heading.current?.focus();
-  }, [at]);
-  if (!study) return <Problem text={missing?.message ?? ""} />;
-  const set = study.sets[at];
-  const choose = (question: "subject" | "text", arm: number | null) =>
-    setSitting((before) => ({ ...before, now: { ...before.now, [question]: arm } }));
-
-  async function next() {
-    const all = [...answers, { set: at, subject: now.subject ?? null, text: now.text ?? null }];
-    const last = all.length === study!.sets.length;
-    setProblem("");
-    try {
-      if (last) await tiller.studies.answer(id, { person: String(person), answers: all });
-      setSitting({ person, answers: all, now: {}, sent: last });
-    } catch (error) {
-      // The last set stays visible, so that the answers can be sent again.
-      setProblem(`${(error as Error).message}; click Done to send your answers again`);
-    }
-  }
-
-  if (sent || !set) {
-    return (
-      <>
-        <h2 ref={heading} tabIndex={-1}>
-          Thank you.
-        </h2>
-        <button type="button" onClick={() => setSitting(newSitting())}>
-          Another person
-        </button>
-        <Results id={id} />
-      </>
-    );
-  }
+  const { busy, alone } = useOneAtATime();
+  const { value, problem: missing } = useAsked(async () => {
+    const study = await tiller.studies.get(id);
+    const [participants, shares] = await Promise.all([tiller.studies.participants(id), tiller.studies.results(id)]);
+    return { study, participants, shares };
+  }, asked);
+  const again = () => setAsked((before) => before + 1);
+  const invite = () =>
+    alone(async () => {
+      try {
+        await tiller.studies.invite(id, count);
+        setProblem("");
+        again();
+      } catch (error) {
+        setProblem((error as Error).message);
+      }
+    });
+  if (!value) return <Problem text={missing?.message ?? ""} />;
+  const { study, participants, shares } = value;
   return (
     <>
-      <h2 ref={heading} tabIndex={-1}>
-        {at + 1} of {study.sets.length}: “{set.prompt}”
+      <h2>
+        “{study.title}”: {study.sets} {study.sets === 1 ? "set" : "sets"} of {study.methods.join(", ")}
       </h2>
-      {study.references.length > 0 && (
-        <div className="subject">
-          {study.references.map((url, i) => (
-            <img key={url} src={url} alt={`the subject, ${i + 1}`} />
-          ))}
-        </div>
-      )}
-      {(["subject", "text"] as const).map((question) => (
-        <fieldset key={question}>
-          <legend>
-            {question === "subject" ? "Which is closest to the subject?" : "Which is closest to the text?"}
-          </legend>
-          <div className="choices">
-            {shuffled(set.pictures.length, person + at).map((arm, place) => (
-              <label key={arm} className="choice">
-                <img src={tiller.pictures.url(set.pictures[arm]!)} alt={`number ${place + 1}`} />
-                <input
-                  type="radio"
-                  name={question}
-                  checked={now[question] === arm}
-                  onChange={() => choose(question, arm)}
-                />
-                {place + 1}
-              </label>
-            ))}
-            <label className="choice">
-              <input
-                type="radio"
-                name={question}
-                checked={now[question] === null}
-                onChange={() => choose(question, null)}
-              />
-              undecided
-            </label>
-          </div>
-        </fieldset>
-      ))}
-      <button
-        type="button"
-        className="main"
-        disabled={now.subject === undefined || now.text === undefined}
-        onClick={next}
-      >
-        {at + 1 === study.sets.length ? "Done" : "Next"}
+      <NumberField label="More participants" value={count} min={1} max={1000} onChange={setCount} />
+      <button type="button" className="main" disabled={busy || !(count >= 1)} onClick={invite}>
+        Invite
+      </button>{" "}
+      <button type="button" onClick={again}>
+        Refresh
       </button>
-      <Problem text={problem} />
+      <Problem text={problem || (missing?.message ?? "")} />
+      <Participants of={participants} />
+      <Results id={id} shares={shares} />
     </>
   );
 }
 
-function Results({ id }: { id: string }) {
-  const { value: shares, problem } = useAsked(() => tiller.studies.results(id), id);
-  if (!shares) return <Problem text={problem?.message ?? ""} />;
+/** Each participant's address, to be sent to one person. */
+function Participants({ of }: { of: readonly Participant[] }) {
+  return (
+    <ul className="list">
+      {of.map(({ number, address, state }) => (
+        <li key={address}>
+          <a href={address} target="_blank" rel="noreferrer">
+            Participant {number}
+          </a>{" "}
+          {state !== "invited" && <small>{state}</small>}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Results({ id, shares }: { id: string; shares: Shares }) {
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const { finished, invited } = shares.participants;
   return (
     <>
       <h2>
-        {shares.people} {shares.people === 1 ? "person" : "people"}, {shares.answers} answers
+        {finished} of {invited} finished
       </h2>
-      {(["subject", "text"] as const).map((question) => (
-        <table key={question} className="shares">
-          <caption>{question === "subject" ? "closest to the subject" : "closest to the text"}</caption>
-          <tbody>
-            {shares.questions[question].map(({ arm, share, low, high }) => (
-              <tr key={arm}>
-                <th scope="row">{arm}</th>
-                <td>
-                  <meter min={0} max={1} value={share} aria-label={percent(share)} />
-                </td>
-                <td>
-                  {percent(share)}{" "}
-                  <small>
-                    ({percent(low)} to {percent(high)})
-                  </small>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      ))}
+      {shares.settings.map((setting) =>
+        (["subject", "text"] as const).map((question) => (
+          <table key={`${setting.setting} ${question}`} className="shares">
+            <caption>{question === "subject" ? "closest to the subject" : "closest to the text"}</caption>
+            <tbody>
+              {setting[question].map(({ choice, share, low, high }) => (
+                <tr key={choice}>
+                  <th scope="row">{choice}</th>
+                  <td>
+                    {share !== null && <meter min={0} max={1} value={share} aria-label={percent(share)} />}
+                  </td>
+                  <td>
+                    {share !== null && percent(share)}{" "}
+                    {low !== null && high !== null && (
+                      <small>
+                        ({percent(low)} to {percent(high)})
+                      </small>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )),
+      )}
       <p>
         <a href={tiller.studies.exportUrl(id, "json")} download={`study-${id}.json`}>
           JSON

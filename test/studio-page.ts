@@ -8,10 +8,15 @@ import { type Studio, startStudio } from "../src/server/index.ts";
 import { skipped } from "./skipped.ts";
 
 /** Where Chromium is. */
-export const chromiumPath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+export const chromiumPath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  existsSync,
+);
 
 /** Whether there is no Chromium: the tests are then skipped with a message, and fail in CI. */
-export const withoutChromium = skipped(chromiumPath, "Chromium is not installed; Studio's page and studies are not tested.");
+export const withoutChromium = skipped(
+  chromiumPath,
+  "Chromium is not installed; Studio's page and studies are not tested.",
+);
 
 /** Timeout in milliseconds, only against hangs: durations depend on the machine's load. */
 export const patience = 300_000;

@@ -22,8 +22,18 @@ type Question = keyof typeof question;
 
 /** Two settings as in the paper's study, on small random models: four sets of two subjects each. */
 const settings = [
-  { name: "first", model: fixture("pipelines/sd15"), lora: fixture("adapters/lora-peft.safetensors"), rows: ["cfg", "cfg+ag", "pg"] },
-  { name: "second", model: fixture("sana-pipeline/model"), lora: fixture("sana-pipeline/lora.safetensors"), rows: ["cfg", "pg"] },
+  {
+    name: "first",
+    model: fixture("pipelines/sd15"),
+    lora: fixture("adapters/lora-peft.safetensors"),
+    rows: ["cfg", "cfg+ag", "pg"],
+  },
+  {
+    name: "second",
+    model: fixture("sana-pipeline/model"),
+    lora: fixture("sana-pipeline/lora.safetensors"),
+    rows: ["cfg", "pg"],
+  },
 ] as const;
 
 async function makeStudy(): Promise<void> {
@@ -50,7 +60,16 @@ async function makeStudy(): Promise<void> {
     settings: settings.map(({ name, rows }) => ({ name, results: join(folder, name), methods: methodsOf(rows) })),
   };
   await writeFile(join(folder, "study.json"), JSON.stringify(file));
-  const made = await tiller(["study", "make", join(folder, "study.json"), "--out", study, "--participants", "2", "--json"]);
+  const made = await tiller([
+    "study",
+    "make",
+    join(folder, "study.json"),
+    "--out",
+    study,
+    "--participants",
+    "2",
+    "--json",
+  ]);
   expect(made.json()).toMatchObject({ sets: 8 });
   codes = made.json().participants;
 }
@@ -133,10 +152,14 @@ describe.skipIf(withoutChromium)("a study", () => {
     expect(await ann.getByText(/“an? .*(dog|duck toy)/).count()).toBe(1);
     expect(await ann.content()).not.toContain("sks");
     // Every picture arrived.
-    const widths = await ann.locator("img").evaluateAll((all) => all.map((one) => (one as unknown as { naturalWidth: number }).naturalWidth));
+    const widths = await ann
+      .locator("img")
+      .evaluateAll((all) => all.map((one) => (one as unknown as { naturalWidth: number }).naturalWidth));
     expect(Math.min(...widths)).toBeGreaterThan(0);
     // The page is nothing but the study: its links stay in it.
-    const links = await ann.locator("a").evaluateAll((all) => all.map((one) => (one as unknown as { href: string }).href));
+    const links = await ann
+      .locator("a")
+      .evaluateAll((all) => all.map((one) => (one as unknown as { href: string }).href));
     expect(links.every((link) => link.startsWith(`${server.url}${codes[0]}/`))).toBe(true);
   });
 
@@ -236,7 +259,10 @@ describe.skipIf(withoutChromium)("a study", () => {
           );
           return { choice, share: (by[0]! / 4 + by[1]! / 4) / 2 };
         });
-        const found = shares.settings[setting][of].map(({ choice, share }: { choice: string; share: number }) => ({ choice, share }));
+        const found = shares.settings[setting][of].map(({ choice, share }: { choice: string; share: number }) => ({
+          choice,
+          share,
+        }));
         expect(found).toEqual(counted.map(({ choice, share }) => ({ choice, share: expect.closeTo(share, 9) })));
       }
     }
@@ -245,7 +271,9 @@ describe.skipIf(withoutChromium)("a study", () => {
     expect(lines).toHaveLength(given.size);
     for (const [place, method] of given) {
       const [participant, set, of] = place.split(" ");
-      const own = lines.filter((line) => line.startsWith(`${Number(participant) + 1},true,`) && line.includes(`,${set},"`));
+      const own = lines.filter(
+        (line) => line.startsWith(`${Number(participant) + 1},true,`) && line.includes(`,${set},"`),
+      );
       expect(own.some((line) => line.includes(`"${of}","${method}"`))).toBe(true);
     }
   });

@@ -13,9 +13,9 @@ import {
   readStudy,
   readStudyFile,
   type Share,
+  type StudyShares,
   sharesCsv,
   sharesOf,
-  type StudyShares,
   studyJson,
 } from "../study/index.ts";
 import type { Output } from "./output.ts";
@@ -52,7 +52,12 @@ export function addStudy(
       .action((path, options) => act(verb, path, options));
   const folder = "the folder that tiller study make wrote";
   end(
-    add("make", "<study.json>", "its settings: whose pictures are compared", "choose sets of pictures, and invite participants")
+    add(
+      "make",
+      "<study.json>",
+      "its settings: whose pictures are compared",
+      "choose sets of pictures, and invite participants",
+    )
       .option("--out <folder>", "where the study and its answers are kept", "tiller-study")
       .option("--participants <n>", "how many participants to invite", participants, 20),
     "make",

@@ -89,7 +89,11 @@ describe("table 3", () => {
       setting: "SD 2.1, ClassDiffusion",
       choices: ["PG", "CFG+SAG", "CFG+AG", "CFG"],
     });
-    const sana = [{ ...pg, scale: 4.5 }, { ...ag, scale: 4.5 }, { ...cfg, scale: 4.5 }];
+    const sana = [
+      { ...pg, scale: 4.5 },
+      { ...ag, scale: 4.5 },
+      { ...cfg, scale: 4.5 },
+    ];
     const { setting } = paperStudyOf("Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers", lora, sana)!;
     expect(setting).toBe("SANA, DB-LoRA");
   });

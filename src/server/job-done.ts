@@ -1,15 +1,14 @@
 /** Runs a job for a client that waits for the result. */
 import { type ErrorCode, errorRows, TillerError } from "../index.ts";
-import { accept } from "./accept.ts";
+import { accept, type Door } from "./accept.ts";
 import type { Form, Job, JobRequest } from "./jobs.ts";
-import type { Services } from "./routes.ts";
 
 /**
  * Adds a job and waits for it to end; if the client disconnects, the job is cancelled.
  *
  * @throws TillerError if it is refused, fails or is cancelled.
  */
-export async function jobDone(request: JobRequest, services: Services, form: Form, signal: AbortSignal): Promise<Job> {
+export async function jobDone(request: JobRequest, services: Door, form: Form, signal: AbortSignal): Promise<Job> {
   const { queue } = services;
   const { id } = await accept(request, services, form);
   const leave = () => void queue.cancel(id).catch(() => {});

@@ -23,7 +23,10 @@ export const refuseOtherHosts: MiddlewareHandler = async (c, next) => {
 /** Refuses pages of other origins. */
 export const refuseOtherPages: MiddlewareHandler = async (c, next) => {
   if (isOfAnotherPage(c, hostIn(c))) {
-    throw new TillerError("origin-not-allowed", "Pages of other websites are not answered: open this server's own page.");
+    throw new TillerError(
+      "origin-not-allowed",
+      "Pages of other websites are not answered: open this server's own page.",
+    );
   }
   await next();
 };
@@ -54,7 +57,10 @@ const requireToken =
     if (![given, bearer, password, getCookie(c, cookie)].some((one) => one && same(one, token))) {
       // Browsers then ask for it.
       c.header("www-authenticate", 'Basic realm="tiller studio: the token is the password"');
-      throw new TillerError("token-invalid", "The token is missing or wrong: tiller studio printed it when it started.");
+      throw new TillerError(
+        "token-invalid",
+        "The token is missing or wrong: tiller studio printed it when it started.",
+      );
     }
     if (given !== null) setCookie(c, cookie, token, { httpOnly: true, sameSite: "Strict", path: "/" });
     await next();

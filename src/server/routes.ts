@@ -499,9 +499,7 @@ export const routes = [
     summary: "Each method's share of the answers, with intervals",
     answer: sharesSchema,
     handle: (c, services) =>
-      withStudy(c, services, async (folder) =>
-        c.json(sharesOf(await readStudy(folder), await participantsOf(folder))),
-      ),
+      withStudy(c, services, async (folder) => c.json(sharesOf(await readStudy(folder), await participantsOf(folder)))),
   }),
   route({
     method: "get",

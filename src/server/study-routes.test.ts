@@ -51,7 +51,9 @@ async function everything(): Promise<Served[]> {
     if (!answer.headers.get("content-type")!.startsWith("text/html")) continue;
     const addresses = [...body.toString().matchAll(/(?:href|src|action)="([^"]*)"/g)].map(([, address]) => address!);
     const base = `http://localhost/${path}`;
-    left.push(...addresses.filter((one) => !one.startsWith("data:")).map((one) => new URL(one, base).pathname.slice(1)));
+    left.push(
+      ...addresses.filter((one) => !one.startsWith("data:")).map((one) => new URL(one, base).pathname.slice(1)),
+    );
   }
   return [...found.values()];
 }
@@ -89,6 +91,7 @@ describe("what is served", () => {
   });
 
   test("has pictures with nothing but pixels, and equal headers but for their lengths", async () => {
+    await answerAll();
     const pictures = (await everything()).filter(({ path }) => path.endsWith(".png"));
     expect(pictures).toHaveLength(18);
     for (const { body } of pictures)
@@ -169,11 +172,16 @@ describe("one sentence answers", () => {
   test("an answer that is none", async () => {
     for (const form of [{ subject: "d" }, { subject: "<b>" }, { text: "" }, {}, { other: "a" }])
       expect((await refused(send(`${code}/1`, form as Record<string, string>)))[0]).toBe(400);
-    expect((await refused(ask(`${code}/1`, { method: "POST", body: "{", headers: { "content-type": "text/plain" } })))[0]).toBe(400);
+    expect(
+      (await refused(ask(`${code}/1`, { method: "POST", body: "{", headers: { "content-type": "text/plain" } })))[0],
+    ).toBe(400);
   });
 
   test("a body that is too long", async () => {
-    expect(await refused(send(`${code}/1`, { subject: "a".repeat(20_000) }))).toEqual([413, expect.stringContaining("10 KiB")]);
+    expect(await refused(send(`${code}/1`, { subject: "a".repeat(20_000) }))).toEqual([
+      413,
+      expect.stringContaining("10 KiB"),
+    ]);
     expect((await refused(send(`${code}/end`, { x: "a".repeat(20_000) })))[0]).toBe(413);
   });
 

@@ -85,7 +85,10 @@ export function studyRoutes({ studyOf, loopback }: StudyRoutesOptions): Hono {
       return typeof value === "string" ? [[question, value] as const] : [];
     });
     if (given.length === 0)
-      throw new TillerError("study-answer-invalid", "No answer was sent: choose a picture or undecided for each question.");
+      throw new TillerError(
+        "study-answer-invalid",
+        "No answer was sent: choose a picture or undecided for each question.",
+      );
     const whole = await study.answer(code, position, Object.fromEntries(given));
     if (c.req.query("keep") !== undefined) return c.body(null, 204);
     const { sets } = await study.progress(code);
@@ -107,6 +110,9 @@ const bounded = bodyLimit({
   maxSize: largest,
   onError: (c) => {
     if (c.req.header("content-length") !== undefined) c.header("connection", "close");
-    throw new TillerError("request-too-large", `The answer is longer than ${largest >> 10} KiB: send it from the page.`);
+    throw new TillerError(
+      "request-too-large",
+      `The answer is longer than ${largest >> 10} KiB: send it from the page.`,
+    );
   },
 });

@@ -4,9 +4,9 @@ import { Hono } from "hono";
 import { TillerError } from "../index.ts";
 import { hold } from "../internal.ts";
 import { openSittings } from "../study/index.ts";
+import { isLoopback, listen } from "./listen.ts";
 import { refusalPage } from "./study-pages.ts";
 import { studyRoutes } from "./study-routes.ts";
-import { isLoopback, listen } from "./listen.ts";
 
 /** Options of a study's server. */
 export interface StudyServerOptions {

@@ -1,7 +1,7 @@
 /** A study's answers as files: every answer with what was shown, but no participant's code. */
 import { shownTo } from "./order.ts";
 import { type Participant, questions } from "./participants.ts";
-import { type Share, sharesOf, type StudyShares } from "./shares.ts";
+import { type Share, type StudyShares, sharesOf } from "./shares.ts";
 import { type Study, undecided } from "./study.ts";
 
 /** One participant's answer to one question about one set. */

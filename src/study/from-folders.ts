@@ -1,11 +1,11 @@
 /** The sets of pictures in folders: `METHOD/SUBJECT/NAME.png`, a set for each name. */
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { TillerError } from "../errors/index.ts";
 import { refusal } from "../bytes/node/refusal.ts";
+import { TillerError } from "../errors/index.ts";
 import { pictureFolder } from "../images/folder.ts";
-import { type PictureText, textsOf } from "../metrics/texts.ts";
 import { withoutToken } from "../metrics/index.ts";
+import { type PictureText, textsOf } from "../metrics/texts.ts";
 import type { Candidate } from "./candidate.ts";
 import type { Offered } from "./from-results.ts";
 import { plainWords } from "./plain-words.ts";
@@ -37,9 +37,13 @@ export async function setsOfFolders({ name, references, token, methods }: FromFo
       const other = texts.findIndex((text) => text !== texts[0]);
       if (other > 0) {
         const files = [those[0]!.file, those[other]!.file];
-        throw new TillerError("study-pictures-differ", `${files.join(" and ")} have different prompts: draw both with one.`, {
-          paths: files,
-        });
+        throw new TillerError(
+          "study-pictures-differ",
+          `${files.join(" and ")} have different prompts: draw both with one.`,
+          {
+            paths: files,
+          },
+        );
       }
       candidates.push({ subject, text: texts[0]!, pictures: those.map(({ file }) => file), references: own });
     }
@@ -53,14 +57,21 @@ async function picturesByName(folder: string): Promise<ReadonlyMap<string, Pictu
 }
 
 function lacking(folder: string, picture: string): never {
-  throw new TillerError("study-pictures-differ", `${folder} has no ${picture}, which another method has: draw it, or remove it there.`, {
-    paths: [folder],
-  });
+  throw new TillerError(
+    "study-pictures-differ",
+    `${folder} has no ${picture}, which another method has: draw it, or remove it there.`,
+    {
+      paths: [folder],
+    },
+  );
 }
 
 async function foldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw refusal(error, folder);
   });
-  return entries.filter((one) => one.isDirectory() && !one.name.startsWith(".")).map((one) => one.name).sort();
+  return entries
+    .filter((one) => one.isDirectory() && !one.name.startsWith("."))
+    .map((one) => one.name)
+    .sort();
 }

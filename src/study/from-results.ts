@@ -9,8 +9,8 @@ import type { ArmResult, Results } from "../experiments/results.ts";
 import { styledPrompt } from "../recipe/styled-prompt.ts";
 import type { Candidate } from "./candidate.ts";
 import { plainWords } from "./plain-words.ts";
-import type { FromResults } from "./study-file.ts";
 import type { Setting } from "./study.ts";
+import type { FromResults } from "./study-file.ts";
 
 export interface Offered {
   readonly setting: Setting;
@@ -66,15 +66,13 @@ export async function setsOfResults(asked: FromResults): Promise<Offered> {
 
 /** The experiment's row of each method. */
 function rowsOf({ name, results: folder, fineTuning, methods }: FromResults, { arms }: Results): ArmResult[] {
-  const refuse = (why: string) =>
-    new TillerError("study-invalid", `The setting ${name}: ${why}.`, { paths: [folder] });
+  const refuse = (why: string) => new TillerError("study-invalid", `The setting ${name}: ${why}.`, { paths: [folder] });
   const fineTunings = [...new Set(arms.map(({ personalisation }) => personalisation))];
   if (fineTuning === undefined && fineTunings.length > 1)
     throw refuse(`set fineTuning, because ${folder} has several: ${fineTunings.join(", ")}`);
   const one = fineTuning ?? fineTunings[0]!;
   const those = arms.filter(({ personalisation }) => personalisation === one);
-  if (those.length === 0)
-    throw refuse(`fineTuning: ${folder} has no ${one}: choose from ${fineTunings.join(", ")}`);
+  if (those.length === 0) throw refuse(`fineTuning: ${folder} has no ${one}: choose from ${fineTunings.join(", ")}`);
   return Object.entries(methods).map(([method, row]) => {
     const found = those.find((arm) => arm.name === row);
     if (found) return found;

@@ -2,7 +2,7 @@
 export { answerRows, answersCsv, sharesCsv, studyJson } from "./export.ts";
 export { makeStudy, writeStudy } from "./make.ts";
 export { type Invited, invite, participantsOf, type Question, questions, readParticipant } from "./participants.ts";
-export { type Share, type SettingShares, sharesOf, type StudyShares } from "./shares.ts";
+export { type SettingShares, type Share, type StudyShares, sharesOf } from "./shares.ts";
 export { openSittings, type Page, type Progress, type Sittings, unknownParticipant } from "./sitting.ts";
-export { readStudyFile } from "./study-file.ts";
 export { holdsStudy, readStudy, type Study, undecided } from "./study.ts";
+export { readStudyFile } from "./study-file.ts";

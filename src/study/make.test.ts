@@ -1,15 +1,15 @@
 /** A study's folder, made from pictures in folders and from an experiment's results. */
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { chunksOf, colourOf, methods, subjects, writeStudyPictures } from "../../test/study-pictures.ts";
+import { randomStream } from "../random/streams.ts";
 import { chosenFrom } from "./candidate.ts";
 import { makeStudy } from "./make.ts";
 import { plainWords } from "./plain-words.ts";
-import { randomStream } from "../random/streams.ts";
 import { readStudy } from "./study.ts";
 import { readStudyFile } from "./study-file.ts";
 
@@ -31,7 +31,7 @@ describe("pictures in folders", () => {
     expect(study.settings).toEqual([{ name: "two plants", methods: [...methods] }]);
     expect(study.sets).toHaveLength(6);
     for (const { subject, text, pictures, references } of study.sets) {
-      const s = subjects.findIndex((one) => one === subject);
+      const s = subjects.indexOf(subject as (typeof subjects)[number]);
       const i = Number(/\d/.exec(text)![0]);
       expect(text).toBe(s === 0 ? `a dog in place ${i}` : `an animal in place ${i}`);
       for (const [m, name] of pictures.entries()) {
@@ -75,7 +75,9 @@ describe("pictures in folders", () => {
   test("of different prompts, or missing for a method, are refused", async () => {
     const { file } = await writeStudyPictures(folder, 2);
     await writeFile(join(folder, "Moss", "red_dog", "1.txt"), "a sks dog elsewhere");
-    await expect(made(file)).rejects.toEqual(refusal("study-pictures-differ", join("Moss", "red_dog", "1.png"), "prompts"));
+    await expect(made(file)).rejects.toEqual(
+      refusal("study-pictures-differ", join("Moss", "red_dog", "1.png"), "prompts"),
+    );
     await rm(join(folder, "Moss", "red_dog", "1.png"));
     await expect(made(file)).rejects.toEqual(refusal("study-pictures-differ", join("Moss", "red_dog"), "1.png"));
   });
@@ -148,11 +150,13 @@ describe("an experiment's results", () => {
     );
     for (const { pictures, subject, seed } of study.sets) {
       const means = await Promise.all(
-        pictures.map(async (name) => (await sharp(join(out, "pictures", name)).stats()).channels.map(({ mean }) => mean)),
+        pictures.map(async (name) =>
+          (await sharp(join(out, "pictures", name)).stats()).channels.map(({ mean }) => mean),
+        ),
       );
       // cfg is the second row of the experiment and the first method of the study.
       expect(means.map(([r]) => r)).toEqual([50, 0]);
-      expect(means.every(([, g, b]) => b === seed && (g! >= 50) === (subject === "duck_toy"))).toBe(true);
+      expect(means.every(([, g, b]) => b === seed && g! >= 50 === (subject === "duck_toy"))).toBe(true);
     }
   });
 
@@ -164,7 +168,12 @@ describe("an experiment's results", () => {
 
   test.each([
     ["a row that it does not have", { methods: { Fern: "cfg", Moss: "pg 0" } }, "study-invalid", ["pg 0", "none, cfg"]],
-    ["a fine-tuning that it does not have", { fineTuning: "dreambooth", methods: { A: "cfg", B: "none" } }, "study-invalid", ["dreambooth"]],
+    [
+      "a fine-tuning that it does not have",
+      { fineTuning: "dreambooth", methods: { A: "cfg", B: "none" } },
+      "study-invalid",
+      ["dreambooth"],
+    ],
     ["one method", { methods: { Fern: "cfg" } }, "study-invalid", ["methods", "two"]],
     ["a method named undecided", { methods: { Fern: "cfg", undecided: "none" } }, "study-invalid", ["undecided"]],
     ["a misspelled key", { metods: {} }, "study-invalid", ["methods"]],
@@ -180,8 +189,13 @@ describe("an experiment's results", () => {
     await expect(made(file)).rejects.toEqual(refusal("study-invalid", "small", "twice"));
   });
 
-  test("are not read from a folder without a study", async () => {
+  test("are not read from a folder without a study, and pictures from no other folder than the study's", async () => {
     await expect(readStudy(folder)).rejects.toEqual(refusal("study-missing", folder));
+    const study = await made(await writeFileAbout({ methods: { A: "cfg", B: "none" } }));
+    const [first, ...others] = study.sets;
+    const elsewhere = { ...first!, pictures: ["../../a.png", first!.pictures[1]!] };
+    await writeFile(join(out, "study.json"), JSON.stringify({ ...study, sets: [elsewhere, ...others] }));
+    await expect(readStudy(out)).rejects.toEqual(refusal("json-unexpected", "sets.0.pictures.0"));
   });
 });
 

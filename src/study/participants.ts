@@ -61,7 +61,8 @@ export async function invite(folder: string, count: number): Promise<string[]> {
   const known = await participantsOf(folder);
   const last = Math.max(0, ...known.map(({ number }) => number));
   const invited = Array.from({ length: count }, newCode);
-  for (const [i, code] of invited.entries()) await writeParticipant(folder, code, { number: last + 1 + i, answers: {} });
+  for (const [i, code] of invited.entries())
+    await writeParticipant(folder, code, { number: last + 1 + i, answers: {} });
   return invited;
 }
 

@@ -57,11 +57,34 @@ describe("shares", () => {
         "two",
         2,
         // The first: PG twice. The second: PG once, undecided once.
-        [["CFG", 0], ["PG", 0.75], ["undecided", 0.25]],
+        [
+          ["CFG", 0],
+          ["PG", 0.75],
+          ["undecided", 0.25],
+        ],
         // The first: undecided, CFG. The second: PG twice.
-        [["CFG", 0.25], ["PG", 0.5], ["undecided", 0.25]],
+        [
+          ["CFG", 0.25],
+          ["PG", 0.5],
+          ["undecided", 0.25],
+        ],
       ],
-      ["three", 1, [["CFG", 0], ["PG", 0.5], ["=AG", 0.5], ["undecided", 0]], [["CFG", 0], ["PG", 1], ["=AG", 0], ["undecided", 0]]],
+      [
+        "three",
+        1,
+        [
+          ["CFG", 0],
+          ["PG", 0.5],
+          ["=AG", 0.5],
+          ["undecided", 0],
+        ],
+        [
+          ["CFG", 0],
+          ["PG", 1],
+          ["=AG", 0],
+          ["undecided", 0],
+        ],
+      ],
     ]);
   });
 
@@ -117,22 +140,25 @@ describe("an interval", () => {
     [0.3, 0.3, 10],
     [0.3, 0.05, 20],
     [0.55, 0.3, 20],
-  ])("holds a share of %s, with answers correlated %s, of %s participants in 93 to 97.5 %% of 2,000 studies", (p, correlation, count) => {
-    const random = randomStream(7, `studies ${p} ${correlation}`, count);
-    const total = (1 - correlation) / correlation;
-    let held = 0;
-    for (let study = 0; study < 2000; study++) {
-      const shares = Array.from({ length: count }, () => {
-        const own = beta(p * total, (1 - p) * total, random);
-        return Array.from({ length: 15 }, () => Number(random.uniform() < own)).reduce((a, b) => a + b, 0) / 15;
-      });
-      const { low, high } = shareInterval(shares, 15);
-      if (low <= p && p <= high) held++;
-    }
-    // 95 %, and three standard deviations of 2,000 draws to either side, less what few participants cost.
-    expect(held / 2000).toBeGreaterThan(0.93);
-    expect(held / 2000).toBeLessThan(0.975);
-  });
+  ])(
+    "holds a share of %s, with answers correlated %s, of %s participants in 93 to 97.5 percent of 2,000 studies",
+    (p, correlation, count) => {
+      const random = randomStream(7, `studies ${p} ${correlation}`, count);
+      const total = (1 - correlation) / correlation;
+      let held = 0;
+      for (let study = 0; study < 2000; study++) {
+        const shares = Array.from({ length: count }, () => {
+          const own = beta(p * total, (1 - p) * total, random);
+          return Array.from({ length: 15 }, () => Number(random.uniform() < own)).reduce((a, b) => a + b, 0) / 15;
+        });
+        const { low, high } = shareInterval(shares, 15);
+        if (low <= p && p <= high) held++;
+      }
+      // 95 %, and three standard deviations of 2,000 draws to either side, less what few participants cost.
+      expect(held / 2000).toBeGreaterThan(0.93);
+      expect(held / 2000).toBeLessThan(0.975);
+    },
+  );
 });
 
 type Random = ReturnType<typeof randomStream>;

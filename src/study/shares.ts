@@ -69,7 +69,8 @@ function sharesBy(
       return whole.filter((answer) => answer![question] === method).length / whole.length;
     });
     const theirs =
-      paper && paperStudy.find((row) => row.setting === paper.setting && row.choice === (paper.choices[i] ?? undecided));
+      paper &&
+      paperStudy.find((row) => row.setting === paper.setting && row.choice === (paper.choices[i] ?? undecided));
     return {
       choice: method ?? undecided,
       ...shareInterval(values, sets.length),
@@ -79,16 +80,19 @@ function sharesBy(
 }
 
 /** The mean of participants' shares with its interval; each is of so many answers. */
-export function shareInterval(shares: readonly number[], answers: number): { share: number; low: number; high: number } {
+export function shareInterval(
+  shares: readonly number[],
+  answers: number,
+): { share: number; low: number; high: number } {
   if (shares.length === 0) return { share: Number.NaN, low: Number.NaN, high: Number.NaN };
-  const { mean, error, freedom } = estimate(shares.map((value, i) => ({ concept: String(i), prompt: "", value })));
+  const { mean, error } = estimate(shares.map((value, i) => ({ concept: String(i), prompt: "", value })));
   if (Number.isNaN(error)) return { share: mean, low: error, high: error };
   // Rounding may put the mean of ones a little above 1.
   const share = Math.min(1, Math.max(0, mean));
   const spread = share * (1 - share);
   // Where all have the same share but for rounding, each counts once; there are never more independent answers than answers.
   const independent = error > 1e-9 ? Math.min(shares.length * answers, spread / error ** 2) : shares.length;
-  const square = studentQuantile(0.025, freedom) ** 2;
+  const square = studentQuantile(0.025, shares.length - 1) ** 2;
   const centre = (share + square / (2 * independent)) / (1 + square / independent);
   const reach =
     Math.sqrt(square * (spread / independent + square / (4 * independent ** 2))) / (1 + square / independent);

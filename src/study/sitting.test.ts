@@ -107,7 +107,9 @@ test("a set, a picture or an answer that is not there is refused, and changes no
   await expect(sittings.page(first, 0)).rejects.toEqual(refusal("study-set-unknown", "0"));
   await expect(sittings.picture(first, 1, "c")).rejects.toEqual(refusal("study-set-unknown"));
   await expect(sittings.picture(first, 1, "subject-2")).rejects.toEqual(refusal("study-set-unknown"));
-  await expect(sittings.answer(first, 1, { subject: "c" })).rejects.toEqual(refusal("study-answer-invalid", '"c"', "a to b"));
+  await expect(sittings.answer(first, 1, { subject: "c" })).rejects.toEqual(
+    refusal("study-answer-invalid", '"c"', "a to b"),
+  );
   await expect(sittings.answer(first, 1, { subject: "Fern" })).rejects.toEqual(refusal("study-answer-invalid"));
   expect(await sittings.progress(first)).toMatchObject({ answered: 0 });
 });

@@ -2,7 +2,14 @@
 import { join } from "node:path";
 import { TillerError } from "../errors/index.ts";
 import { type Shown, shownTo } from "./order.ts";
-import { isWhole, type Participant, type Question, questions, readParticipant, writeParticipant } from "./participants.ts";
+import {
+  isWhole,
+  type Participant,
+  type Question,
+  questions,
+  readParticipant,
+  writeParticipant,
+} from "./participants.ts";
 import { picturesFolderOf, readStudy, undecided } from "./study.ts";
 
 /** What a participant may know of a set: nothing of methods, settings, seeds or files. */
@@ -167,4 +174,7 @@ export async function openSittings(folder: string): Promise<Sittings> {
 }
 
 export const unknownParticipant = (): TillerError =>
-  new TillerError("participant-unknown", "This is no participant's address: open the whole address as it was given to you.");
+  new TillerError(
+    "participant-unknown",
+    "This is no participant's address: open the whole address as it was given to you.",
+  );

@@ -47,7 +47,12 @@ const studyFileSchema = z.strictObject({
   /** The heading that participants see. */
   title: z.string().trim().min(1).max(300).default("Which picture?"),
   /** What the choice of sets, and every participant's order, are drawn from. */
-  seed: z.number().int().nonnegative().max(2 ** 52).default(0),
+  seed: z
+    .number()
+    .int()
+    .nonnegative()
+    .max(2 ** 52)
+    .default(0),
   /** Sets of each setting. */
   sets: z.number().int().positive().max(1000).default(15),
   /** Pictures of the subject beside each set. */
@@ -70,5 +75,4 @@ export async function readStudyFile(file: string): Promise<StudyFile> {
   return parsed.data;
 }
 
-const invalid = (file: string, why: string) =>
-  new TillerError("study-invalid", `${file}: ${why}.`, { paths: [file] });
+const invalid = (file: string, why: string) => new TillerError("study-invalid", `${file}: ${why}.`, { paths: [file] });

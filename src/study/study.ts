@@ -17,6 +17,9 @@ const settingSchema = z.object({
   paper: z.object({ setting: z.string(), choices: z.array(z.string()) }).optional(),
 });
 
+/** A name within the study's own pictures, nowhere else. */
+const picture = z.string().regex(/^\d+\.png$/);
+
 const setSchema = z.object({
   /** The number of its setting. */
   setting: z.number().int().nonnegative(),
@@ -27,9 +30,9 @@ const setSchema = z.object({
   /** What all its pictures were drawn from, if known. */
   seed: z.number().optional(),
   /** A picture of each method, in the setting's order. */
-  pictures: z.array(z.string()),
+  pictures: z.array(picture),
   /** Pictures of the subject. */
-  references: z.array(z.string()),
+  references: z.array(picture),
 });
 
 export const studySchema = z

@@ -156,9 +156,7 @@ function Results({ id, shares }: { id: string; shares: Shares }) {
               {setting[question].map(({ choice, share, low, high }) => (
                 <tr key={choice}>
                   <th scope="row">{choice}</th>
-                  <td>
-                    {share !== null && <meter min={0} max={1} value={share} aria-label={percent(share)} />}
-                  </td>
+                  <td>{share !== null && <meter min={0} max={1} value={share} aria-label={percent(share)} />}</td>
                   <td>
                     {share !== null && percent(share)}{" "}
                     {low !== null && high !== null && (

@@ -192,6 +192,8 @@ describe.skipIf(withoutChromium)("a study", () => {
       await give(ben, 1, position, "text", "undecided");
       await next(ben);
     }
+    await heading(ben, 4);
+    await ben.waitForLoadState();
     const port = Number(new URL(server.url).port);
     await server.close();
     server = await startStudy({ folder: study, port });

@@ -34,6 +34,8 @@ export {
   guidanceNames,
   type Need as GuidanceNeed,
   type NumberSetting,
+  type Omega,
+  type OmegaSetting,
   type Setting as GuidanceSetting,
 } from "./guidance/index.ts";
 // Drawing pictures.

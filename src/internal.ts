@@ -24,8 +24,9 @@ export {
   settingsNamed,
   settingsOf,
   toldOf,
-  unmetEvaluations,
+  unmetSetting,
 } from "./guidance/index.ts";
+export { isOmega, omegaForms } from "./guidance/omega.ts";
 // Names on the hub.
 export { parseHubName } from "./hub/id.ts";
 export { decodeBmp } from "./images/bmp.ts";

@@ -93,7 +93,12 @@ test("a fine-tune of a model with defaults of its own keeps them, unless its fol
   expect(await defaults()).toMatchObject({ scale: 4 });
 });
 
-test("a blend in memory and one in a file predict the same, and with an adapter too", async () => {
+const byPart = { parts: { "up.0": 0.2, down: 0.8 }, rest: 0.4 };
+
+test.each([
+  ["0.3", 0.3],
+  ["a number for each part", byPart],
+])("a blend at %s in memory and one in a file predict the same", async (_, strength) => {
   const [tuned, pre] = [await openModel(model), await openModel(base)];
   const engine = await startEngine();
   try {
@@ -101,14 +106,26 @@ test("a blend in memory and one in a file predict the same, and with an adapter 
     const latents = { shape: [1, 4, 8, 8], data: Float32Array.from({ length: 256 }, (_, i) => Math.sin(i)) };
     const predicted = await Promise.all(
       [true, false].map(async (fits) => {
-        const denoiser = await weakNetworks(engine, tuned, pre, {}, () => fits).at(0.3, []);
-        const rows = await denoiser.encode([{ tokens, strength: 0.3 }], 0);
+        const denoiser = await weakNetworks(engine, tuned, pre, {}, () => fits).at(strength, []);
+        const rows = await denoiser.encode([{ tokens, strength }], 0);
         return (await denoiser.predict(latents, 500, await denoiser.condition(rows, 1))).data;
       }),
     );
     // Weights in files may be folded into neighbouring constants, which rounds differently.
     const difference = predicted[0]!.map((value, i) => Math.abs(value - predicted[1]![i]!));
     expect(Math.max(...difference)).toBeLessThan(1e-5 * Math.max(...predicted[0]!.map(Math.abs)));
+  } finally {
+    await engine.close();
+  }
+});
+
+test("an omega that changes over the steps is refused where each blend would be a file", async () => {
+  const [tuned, pre] = [await openModel(model), await openModel(base)];
+  const engine = await startEngine();
+  try {
+    const refused = () => weakNetworks(engine, tuned, pre, {}, () => false).refuseMoving();
+    expect(refused).toThrow(refusal("setting-invalid", "omega", "in memory"));
+    expect(() => weakNetworks(engine, tuned, pre, {}, () => true).refuseMoving()).not.toThrow();
   } finally {
     await engine.close();
   }

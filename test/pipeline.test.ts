@@ -245,7 +245,7 @@ describe("a full fine-tune with its base", () => {
       const rows: Row[] = [1, 0.4].map((strength) => ({ text: "cond", strength }));
       const ids = Array(77).fill(1) as number[];
       const tokens = { tokens: { inputs: { ids }, dropped: "" } };
-      const method = await predictor.encode(rows, { cond: tokens, null: tokens, agnostic: tokens, plain: tokens }, 0);
+      const method = await predictor.encode([rows], { cond: tokens, null: tokens, agnostic: tokens, plain: tokens }, 0);
       expect(method.parts).toHaveLength(2);
     } finally {
       await engine.close();

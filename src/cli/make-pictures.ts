@@ -88,7 +88,8 @@ function stemOf(request: FullRequest, naming: MakeOptions["naming"] = []): strin
   const { seed, guidance, steps, sampler, strength } = request;
   const parts = [`tiller-${seed}-${guidance}`];
   for (const { setting, value } of namingSettings(guidance, request, (name) => naming.includes(name))) {
-    parts.push(`${setting.short}${value}`);
+    // Some file systems allow no colons.
+    parts.push(`${setting.short}${String(value).replaceAll(":", "-")}`);
   }
   if (naming.includes("steps")) parts.push(`n${steps}`);
   if (naming.includes("sampler")) parts.push(sampler);

@@ -34,7 +34,7 @@ import {
   settingOf,
   settingsNamed,
   sizeConditions,
-  unmetEvaluations,
+  unmetSetting,
 } from "../internal.ts";
 import { optionOf, parseChoice, parsePlace, parseSize, parseWhole } from "./values.ts";
 
@@ -323,7 +323,7 @@ export function requestOf(given: RequestOptions, recipe: Recipe | undefined): Gi
   const parsed = pictureRequestSchema.safeParse(request);
   if (parsed.success) {
     // Without --guidance, the pipeline chooses the method and gives the same error.
-    const unmet = parsed.data.guidance && unmetEvaluations(parsed.data.guidance, parsed.data);
+    const unmet = parsed.data.guidance && unmetSetting(parsed.data.guidance, parsed.data);
     if (unmet) throw new TillerError("option-invalid", `${optionOf(unmet.name)} ${unmet.why}.`);
     refuseInexactSeeds(parsed.data);
     refuseWithoutPicture(parsed.data);

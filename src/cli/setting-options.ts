@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { type GuidanceName, guidanceNames } from "../index.ts";
 import { type GivenSettings, methodOf, type SettingName, settingNames, settingOf, settingsNamed } from "../internal.ts";
+import { parseOmega, parseOmegas } from "./omega-option.ts";
 import type { Output } from "./output.ts";
 import { parseNumbers } from "./ranges.ts";
 import { optionOf, parseChoice, parseNumber } from "./values.ts";
@@ -26,6 +27,7 @@ export function addSettingOptions(command: Command, takes: "one" | "list"): Comm
       .join("; ");
     const value = takes === "list" ? "list" : first.kind === "choice" ? "name" : first.short;
     command.option(`${option} <${value}>`, description, (text: string) => {
+      if (first.kind === "omega") return takes === "one" ? parseOmega(option, text) : parseOmegas(option, text);
       if (first.kind === "number") return takes === "one" ? parseNumber(option, text) : parseNumbers(option, text);
       const one = (part: string) => parseChoice(option, part, first.choices);
       return takes === "one" ? one(text) : [...new Set(text.split(",").map((part) => one(part.trim())))];

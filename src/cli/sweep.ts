@@ -74,9 +74,9 @@ export function addSweep(program: Command, act: (options: SweepOptions) => Promi
       "after",
       `${methodHelp()}
 
-A list is 5,7.5,10, a range first:last:step such as 0:1:0.1, or a mix of both. Combinations that make no
-difference are skipped: omega only varies under ${methodsWith("omega")}. The --out folder
-gets the pictures, sheet.png and sweep.json.
+A list is 5,7.5,10, a range first:last:step such as 0:1:0.1, or a mix of both; put semicolons between
+omegas if one is by part. Combinations that make no difference are skipped: omega only varies under
+${methodsWith("omega")}. The --out folder gets the pictures, sheet.png and sweep.json.
 
 Example:
   tiller sweep --model ./sd15 --adapter cat.safetensors --prompt "a sks cat in the snow" \\

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { chartsOf } from "./charts.ts";
+import { fidelityPlane } from "./fidelity-plane.ts";
 import { sentenceOf } from "./finding-sentence.ts";
 import { keptResults } from "./kept-results.ts";
 import type { Results } from "./results.ts";
@@ -27,6 +28,18 @@ describe("each metric has a chart", () => {
     const [{ measured } = { measured: [] }] = chartsOf(results);
     const cfg = results.arms.find(({ name }) => name === "cfg")!;
     expect(measured[0]!.points.find(({ x }) => x === 1)).toEqual({ x: 1, ...cfg.scores.dino });
+  });
+
+  test("over omega, without rows whose omega is no one number", async () => {
+    const results = await kept("omega");
+    const [one] = results.arms.filter(({ name }) => name === "pg 0.5");
+    const changing = { ...one!, name: "pg linear:0..1", arm: { ...one!.arm, omega: "linear:0..1" } } as const;
+    const more = { ...results, arms: [...results.arms, changing] };
+    expect(dinoOver(more, "omega")).toEqual(dinoOver(results, "omega"));
+    expect(fidelityPlane(more.arms, { text: "#000", faint: "#999", point: "#333", curve: "#c30" })).toContain(
+      ">pg linear:0..1</text>",
+    );
+    expect(sentenceOf({ ...more, arms: [changing, ...results.arms] })).toBe(sentenceOf(results));
   });
 
   test("over scale, where several scales were drawn", async () => {

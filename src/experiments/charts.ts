@@ -68,9 +68,11 @@ function linesOf(placed: readonly Placed[]): [string, Placed[]][] {
 
 /** Every method's omegas at every scale; its baseline, which it equals, ends the line. */
 function overOmega({ arms }: Results): Placed[] {
-  const steered = arms.filter(({ arm }) => arm.omega !== undefined);
-  const placed = steered.map((result) => ({ result, x: result.arm.omega!, line: lineOf(result, arms, ["omega"]) }));
-  const ends = steered.flatMap((result): Placed[] => {
+  const placed = arms.flatMap((result): Placed[] => {
+    const { omega } = result.arm;
+    return typeof omega === "number" ? [{ result, x: omega, line: lineOf(result, arms, ["omega"]) }] : [];
+  });
+  const ends = placed.flatMap(({ result }): Placed[] => {
     const { baseline, isBaselineAt } = methodOf(result.arm.guidance);
     const end = arms.find(
       ({ personalisation, arm }) =>

@@ -16,7 +16,7 @@ import {
   settingNames,
   settingsOf,
   toldOf,
-  unmetEvaluations,
+  unmetSetting,
 } from "../guidance/index.ts";
 import {
   type ChosenEncoderName,
@@ -292,7 +292,7 @@ function refuseImpossible({ guidance, sampler, compare = [] }: GivenExperiment, 
     ),
   );
   for (const { guidance: method, ...settings } of [...asked, ...armsOf({ guidance })]) {
-    const unmet = unmetEvaluations(method, settings);
+    const unmet = unmetSetting(method, settings);
     if (unmet) {
       const message = `${where}: guidance: ${unmet.name} ${unmet.why}.`;
       throw new TillerError("experiment-invalid", message, { paths: [where] });

@@ -23,11 +23,12 @@ export const paretoFront = <P extends readonly [number, number]>(points: readonl
 /** An SVG document with CLIP-T on x and DINO on y, both of which must be measured; higher is better. */
 export function fidelityPlane(arms: readonly ArmResult[], ink: Ink, size = { width: 760, height: 460 }): string {
   const at = ({ scores }: ArmResult): Point => [scores.clipT!.mean, scores.dino!.mean];
-  const steered = arms.filter(({ arm }) => arm.omega !== undefined);
+  const omegaOf = ({ arm: { omega } }: ArmResult) => (typeof omega === "number" ? omega : Number.NaN);
+  const steered = arms.filter((arm) => !Number.isNaN(omegaOf(arm)));
   const groupOf = ({ personalisation, arm: { omega: _, ...rest } }: ArmResult) =>
     JSON.stringify([personalisation, rest]);
   const curves = [...new Set(steered.map(groupOf))].map((group) => {
-    const those = steered.filter((arm) => groupOf(arm) === group).sort((a, b) => a.arm.omega! - b.arm.omega!);
+    const those = steered.filter((arm) => groupOf(arm) === group).sort((a, b) => omegaOf(a) - omegaOf(b));
     const [{ personalisation, arm }] = those as [ArmResult, ...ArmResult[]];
     const { baseline, isBaselineAt } = methodOf(arm.guidance);
     const end = arms.find(

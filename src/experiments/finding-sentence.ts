@@ -20,11 +20,15 @@ export function sentenceOf({ arms, pairs, experiment }: Results): string | undef
   }
   const [chosen] = arms
     .filter(({ arm, overCfg }) => arm.omega !== undefined && overCfg !== undefined)
-    .toSorted((a, b) => Math.abs(a.arm.omega! - balanced) - Math.abs(b.arm.omega! - balanced));
+    .toSorted((a, b) => fromBalanced(a) - fromBalanced(b));
   if (!chosen) return undefined;
   const over = chosen.arm.guidance === "pg++" ? "cfg++" : "cfg";
   return sentence(chosen, over, chosen.overCfg![dino.name], experiment.personalisation.length > 1);
 }
+
+/** How far a row's omega is from the balanced one; one that changes over the steps or between parts is farther than any number. */
+const fromBalanced = ({ arm: { omega } }: ArmResult): number =>
+  typeof omega === "number" ? Math.abs(omega - balanced) : Number.MAX_VALUE;
 
 function sentence(
   { personalisation, name, prompts, pictures }: ArmResult,

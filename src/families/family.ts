@@ -212,6 +212,11 @@ export interface DenoiserSide {
    * named stays float32 altogether.
    */
   readonly float32: Readonly<Record<string, RegExp>>;
+  /**
+   * The blocks of components that omega may name: those that a module or tensor belongs to, the most specific first; absent if it has
+   * none.
+   */
+  readonly blocks?: Readonly<Record<string, (path: string) => readonly string[]>>;
   /** How many pictures to compute in one batch, at `rows` rows a picture and latents of this size. */
   picturesAtOnce(rows: number, height: number, width: number): number;
 }

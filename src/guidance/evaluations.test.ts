@@ -9,19 +9,19 @@ import {
   guide,
   settingOf,
   toldOf,
-  unmetEvaluations,
+  unmetSetting,
 } from "./index.ts";
 
 /** A row's prediction at a step by an arbitrary network: two numbers, each a curve over the steps. */
 const curved = ({ text, strength }: Row, step: number): Float32Array => {
-  const a = { cond: 1.3, null: -2.2, plain: 0.9, agnostic: 0.5 }[text] * Math.cos(1 + strength);
+  const a = { cond: 1.3, null: -2.2, plain: 0.9, agnostic: 0.5 }[text] * Math.cos(1 + Number(strength));
   return Float32Array.of(a + Math.sin(a * step), a - 0.1 * step * step);
 };
 
 /** Each row's difference from the strong one grows linearly over the steps. */
 const evenly = (slope: number) => (row: Row, step: number) => {
   const strong = Math.sin(step);
-  const apart = row.text === "cond" && row.strength === 1 ? 0 : row.strength + 1;
+  const apart = row.text === "cond" && row.strength === 1 ? 0 : Number(row.strength) + 1;
   return Float32Array.of(strong + apart * (2 + slope * step), strong - apart);
 };
 
@@ -58,11 +58,11 @@ const strong = (network: typeof curved, steps = 12) =>
 
 test("every method supports fewer evaluations, or says why not", () => {
   expect(guidanceNames.filter((name) => !taking.includes(name))).toEqual(["none", "sag"]);
-  expect(unmetEvaluations("sag", { guidanceEvery: 2 })?.why).toContain("follow different prompts");
-  expect(unmetEvaluations("none", { guidanceTo: 0.5 })?.why).toContain("no second prediction");
+  expect(unmetSetting("sag", { guidanceEvery: 2 })?.why).toContain("follow different prompts");
+  expect(unmetSetting("none", { guidanceTo: 0.5 })?.why).toContain("no second prediction");
   for (const name of guidanceNames) {
-    expect(unmetEvaluations(name, { guidanceEvery: 1, guidanceFrom: 0, guidanceTo: 1 })).toBeUndefined();
-    expect(unmetEvaluations(name, {})).toBeUndefined();
+    expect(unmetSetting(name, { guidanceEvery: 1, guidanceFrom: 0, guidanceTo: 1 })).toBeUndefined();
+    expect(unmetSetting(name, {})).toBeUndefined();
   }
 });
 
@@ -151,8 +151,8 @@ test.each([
 );
 
 test("an interval that ends where it begins, or before, is refused", () => {
-  expect(unmetEvaluations("pg", { guidanceFrom: 0.6, guidanceTo: 0.4 })).toMatchObject({ name: "guidanceFrom" });
-  expect(unmetEvaluations("pg", { guidanceFrom: 1 })?.why).toContain("ends at 1");
+  expect(unmetSetting("pg", { guidanceFrom: 0.6, guidanceTo: 0.4 })).toMatchObject({ name: "guidanceFrom" });
+  expect(unmetSetting("pg", { guidanceFrom: 1 })?.why).toContain("ends at 1");
 });
 
 test("recipes record it only if changed", () => {

@@ -5,7 +5,7 @@
  * differences from it: e_0 + sum c_i (e_i - e_0). At steps that compute only the strong row, the differences come from earlier
  * steps, whatever the method.
  */
-import { type Guidance, mix } from "./guidance.ts";
+import { type Guidance, mix, type Row } from "./guidance.ts";
 import type { Values } from "./method.ts";
 import type { evaluation } from "./settings.ts";
 
@@ -29,6 +29,10 @@ export interface Guided {
 
 /** A method's rows, and its guided prediction at each of a number of steps. */
 export interface Evaluations extends Pick<Guidance, "rows"> {
+  /** The rows with each of the strengths that they have at some step; usually one. */
+  readonly moments: readonly (readonly Row[])[];
+  /** Which of these a step has. */
+  momentAt(step: number): number;
   /** Average number of rows computed per step. */
   readonly rowsAStep: number;
   /** The rows to compute at a step, counted from 0. */
@@ -47,7 +51,7 @@ export interface Evaluations extends Pick<Guidance, "rows"> {
 }
 
 export function evaluationsOf(
-  { rows, coefficients }: Guidance,
+  { rows, rowsAt, coefficients }: Guidance,
   { guidanceEvery, guidanceBetween, guidanceFrom, guidanceTo }: EvaluationValues,
   steps: number,
 ): Evaluations {
@@ -56,10 +60,23 @@ export function evaluationsOf(
   const isGuided = (step: number) => step >= first && step < end;
   const computed = (step: number): ComputedRows =>
     isGuided(step) && (step - first) % guidanceEvery === 0 ? "all" : "strong";
-  const full = Array.from({ length: steps }, (_, step) => computed(step)).filter((which) => which === "all").length;
+  const full = Array.from({ length: steps }, (_, step) => step).filter((step) => computed(step) === "all");
+  const moments = new Map<string, readonly Row[]>();
+  const keys = new Map<number, string>();
+  if (rowsAt) {
+    for (const step of full) {
+      const now = rowsAt(step, steps);
+      const key = JSON.stringify(now);
+      keys.set(step, key);
+      if (!moments.has(key)) moments.set(key, now);
+    }
+  }
+  const places = [...moments.keys()];
   return {
     rows,
-    rowsAStep: 1 + ((rows.length - 1) * full) / steps,
+    moments: moments.size > 0 ? [...moments.values()] : [rows],
+    momentAt: (step) => Math.max(0, places.indexOf(keys.get(step) ?? "")),
+    rowsAStep: 1 + ((rows.length - 1) * full.length) / steps,
     computed,
     guided(step, predictions, evaluated) {
       if (!isGuided(step)) return { prediction: { output: predictions[0]! }, evaluated };

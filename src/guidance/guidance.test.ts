@@ -20,13 +20,13 @@ const settings = { scale: 7.5, omega: 0.6, agScale: 2 };
 
 /** Arbitrary predictions, so that no two rows can be mistaken for each other. */
 const patternless = ({ text, strength, textStrength = strength, picture }: Row): number =>
-  ({ cond: 1.37, null: -2.21, agnostic: 0.53, plain: 0.88 })[text] * Math.cos(1 + textStrength) +
-  0.71 * strength * strength +
+  ({ cond: 1.37, null: -2.21, agnostic: 0.53, plain: 0.88 })[text] * Math.cos(1 + Number(textStrength)) +
+  0.71 * Number(strength) ** 2 +
   (picture === "none" ? 0.39 : 0);
 
 /** A network linear in its parameters: what it predicts for a row is a number. */
 const ends = { cond: [3, 5], null: [-2, 1], agnostic: [0.5, 2], plain: [2.5, 4] } as const;
-const linear = ({ text, strength }: Row): number => ends[text][0] + strength * (ends[text][1] - ends[text][0]);
+const linear = ({ text, strength }: Row): number => ends[text][0] + Number(strength) * (ends[text][1] - ends[text][0]);
 
 function run(network: (row: Row) => number, name: GuidanceName, given: GivenSettings = {}, step = 5) {
   const { rows, coefficients } = guide(name, { ...settings, ...given });
@@ -276,7 +276,9 @@ describe("the methods' descriptions", () => {
   test("settings of the same name have the same kind and hard range in all methods", () => {
     for (const name of settingNames) {
       const facts = settingsNamed(name).map((one) =>
-        one.kind === "choice" ? [one.kind, one.choices, one.told] : [one.kind, one.least, one.most, one.told],
+        one.kind === "choice"
+          ? [one.kind, one.choices, one.told]
+          : [one.kind, ...(one.kind === "number" ? [one.least, one.most] : []), one.told],
       );
       expect(new Set(facts.map((fact) => JSON.stringify(fact))).size, name).toBe(1);
     }

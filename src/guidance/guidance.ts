@@ -5,6 +5,8 @@
  * alike. All rows go through the network in one batch, so a method's cost is its number of rows.
  */
 
+import type { Share } from "./share.ts";
+
 /**
  * Which text a row sees: the prompt with its style, the null (or negative) prompt, the prompt without its learned tokens, or the
  * prompt without its style.
@@ -14,9 +16,9 @@ export type RowText = "cond" | "null" | "agnostic" | "plain";
 export interface Row {
   readonly text: RowText;
   /** Share of the adapter's strength: 1 is the fine-tuned model, 0 the pre-trained one, omega in between. */
-  readonly strength: number;
+  readonly strength: Share;
   /** The share in the text encoders, if it is another. */
-  readonly textStrength?: number;
+  readonly textStrength?: Share;
   /** Whether the row sees the picture that an editing model edits; by default it does. */
   readonly picture?: "none";
 }
@@ -30,16 +32,18 @@ export interface Coefficients {
 
 export interface Guidance {
   readonly rows: readonly Row[];
+  /** The rows at a step, counted from 0, of `steps`, if their strengths change; they differ in nothing else. */
+  readonly rowsAt?: (step: number, steps: number) => readonly Row[];
   /** The coefficients at a step, counted from 0, of `steps`. */
   readonly coefficients: (step: number, steps: number) => Coefficients;
 }
 
 export const strong = (text: RowText): Row => ({ text, strength: 1 });
 
-export const weak = (text: RowText, strength: number): Row => ({ text, strength });
+export const weak = (text: RowText, strength: Share): Row => ({ text, strength });
 
 /** The weak model without a prompt; the null text is encoded by that model's text encoder, or by the fine-tuned one. */
-export const weakNull = (strength: number, nullText: "weak" | "strong"): Row =>
+export const weakNull = (strength: Share, nullText: "weak" | "strong"): Row =>
   nullText === "weak" ? weak("null", strength) : { ...weak("null", strength), textStrength: 1 };
 
 /** A method with the same coefficients at every step. */

@@ -4,9 +4,11 @@ import { type Evaluations, type EvaluationValues, evaluationsOf } from "./evalua
 import type { Guidance } from "./guidance.ts";
 import type { Method, Setting, SettingValue } from "./method.ts";
 import { methods } from "./methods.ts";
+import { type Omega, omegasIn, partsIn } from "./omega.ts";
 import { evaluation, shared } from "./settings.ts";
 
-export type { ChoiceSetting, Method, Need, NumberSetting, Setting } from "./method.ts";
+export type { ChoiceSetting, Method, Need, NumberSetting, OmegaSetting, Setting } from "./method.ts";
+export type { Omega } from "./omega.ts";
 export { everyThird } from "./settings.ts";
 
 type Listed = (typeof methods)[number];
@@ -107,14 +109,18 @@ const evaluationValues = (guidance: GuidanceName, given: GivenSettings): Evaluat
 export const evaluate = (guidance: GuidanceName, given: GivenSettings, steps: number): Evaluations =>
   evaluationsOf(guide(guidance, given), evaluationValues(guidance, given), steps);
 
-/** A setting for fewer evaluations that cannot be met, and why, as a phrase that continues its name. */
-export interface UnmetEvaluations {
+/** A setting that the method cannot meet, and why, as a phrase that continues its name. */
+export interface UnmetSetting {
   readonly name: SettingName;
   readonly why: string;
 }
 
-/** The setting for fewer evaluations that cannot be met; undefined if all can. */
-export function unmetEvaluations(guidance: GuidanceName, given: GivenSettings): UnmetEvaluations | undefined {
+/** The setting that the method cannot meet: for fewer evaluations, or an omega by part; undefined if it can meet all. */
+export function unmetSetting(guidance: GuidanceName, given: GivenSettings): UnmetSetting | undefined {
+  const { omega } = given;
+  const dial = settingOf(guidance, "omega");
+  if (omega !== undefined && dial?.kind === "omega" && dial.whole && partsIn(omega).length > 0)
+    return { name: "omega", why: `${omega} is by part, which ${guidance} cannot be, because ${dial.whole}` };
   const { everyStep } = methodOf(guidance);
   const asked = evaluation.find(({ name, default: usual }) => (given[name] ?? usual) !== usual);
   if (asked && everyStep) return { name: asked.name, why: `does not work with ${guidance}: ${everyStep}` };
@@ -127,8 +133,10 @@ export function unmetEvaluations(guidance: GuidanceName, given: GivenSettings): 
 export function doubtOf(setting: Setting, value: number | string): string | undefined {
   if (setting.kind === "choice" || setting.usual === undefined) return undefined;
   const { from, to, is } = setting.usual;
-  const within = Number(value) >= from && Number(value) <= to;
-  return within ? undefined : `${setting.name} ${value} is outside ${from} to ${to}, ${is}`;
+  const values = setting.kind === "omega" ? omegasIn(value as Omega) : [Number(value)];
+  return values.every((one) => one >= from && one <= to)
+    ? undefined
+    : `${setting.name} ${value} is outside ${from} to ${to}, ${is}`;
 }
 
 /** The settings to show in names of files and rows, by their `told`. */

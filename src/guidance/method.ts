@@ -3,6 +3,7 @@
  * and Studio. `methods.ts` lists them all.
  */
 import type { Guidance } from "./guidance.ts";
+import type { Omega } from "./omega.ts";
 
 /**
  * What a method needs:
@@ -59,10 +60,26 @@ export interface ChoiceSetting<N extends string = string, C extends string = str
   readonly default: C;
 }
 
-/** A setting of a guidance method. */
-export type Setting = NumberSetting | ChoiceSetting;
+/** A setting that is an {@link Omega}: a number, or one that changes over the steps or between parts. */
+export interface OmegaSetting<N extends string = string> extends Told<N> {
+  /** Tells the kinds of settings apart. */
+  readonly kind: "omega";
+  /** Its value if a request leaves it out. */
+  readonly default: number;
+  /** The usual range: a value outside it gives a warning, and in experiments an error. */
+  readonly usual: { readonly from: number; readonly to: number; readonly is: string };
+  /** Why it cannot differ between parts of the model, as a phrase after "because"; absent if it can. */
+  readonly whole?: string;
+}
 
-export type SettingValue<S extends Setting> = S extends { readonly choices: readonly (infer C)[] } ? C : number;
+/** A setting of a guidance method. */
+export type Setting = NumberSetting | ChoiceSetting | OmegaSetting;
+
+export type SettingValue<S extends Setting> = S extends { readonly choices: readonly (infer C)[] }
+  ? C
+  : S extends { readonly kind: "omega" }
+    ? Omega
+    : number;
 
 /** A value for each of the settings. */
 export type Values<S extends Setting> = { readonly [One in S as One["name"]]: SettingValue<One> };

@@ -7,6 +7,7 @@
  */
 import { constantMix, strong, weak } from "./guidance.ts";
 import { type ChoiceSetting, method } from "./method.ts";
+import { atOmega } from "./omega.ts";
 import { evaluation, imageScale, omega, scale } from "./settings.ts";
 
 const weakRows = {
@@ -28,9 +29,15 @@ export const pgEdit = method({
   needs: ["fine-tuning", "editing"],
   baseline: "cfg-edit",
   isBaselineAt: { omega: 1 },
-  guide: ({ scale: s, imageScale: i, omega: w, weakRows }) =>
-    constantMix(
-      [strong("cond"), weakRows === "null" ? weak("null", w) : strong("null"), { ...weak("null", w), picture: "none" }],
-      [s, i - s, 1 - i],
+  guide: ({ scale: s, imageScale: i, omega, weakRows }) =>
+    atOmega(omega, (w) =>
+      constantMix(
+        [
+          strong("cond"),
+          weakRows === "null" ? weak("null", w) : strong("null"),
+          { ...weak("null", w), picture: "none" },
+        ],
+        [s, i - s, 1 - i],
+      ),
     ),
 });

@@ -6,6 +6,7 @@
  */
 import { constantMix, strong, weakNull } from "./guidance.ts";
 import { method } from "./method.ts";
+import { atOmega } from "./omega.ts";
 import { evaluation, nullText, omega, scale } from "./settings.ts";
 
 export const pg = method({
@@ -16,5 +17,6 @@ export const pg = method({
   needs: ["fine-tuning"],
   baseline: "cfg",
   isBaselineAt: { omega: 1 },
-  guide: ({ scale: s, omega: w, nullText }) => constantMix([strong("cond"), weakNull(w, nullText)], [s, 1 - s]),
+  guide: ({ scale: s, omega, nullText }) =>
+    atOmega(omega, (w) => constantMix([strong("cond"), weakNull(w, nullText)], [s, 1 - s])),
 });

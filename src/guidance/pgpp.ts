@@ -5,6 +5,7 @@
  */
 import { strong, weakNull } from "./guidance.ts";
 import { type ChoiceSetting, method } from "./method.ts";
+import { atOmega } from "./omega.ts";
 import { evaluation, lambda, nullText, omega } from "./settings.ts";
 
 const renoise = {
@@ -26,14 +27,16 @@ export const pgpp = method({
   needs: ["fine-tuning"],
   baseline: "cfg++",
   isBaselineAt: { omega: 1 },
-  guide: ({ scale: l, omega: w, renoise, nullText }) =>
-    renoise === "weak"
-      ? {
-          rows: [strong("cond"), weakNull(w, nullText)],
-          coefficients: () => ({ output: [l, 1 - l], renoise: [0, 1] }),
-        }
-      : {
-          rows: [strong("cond"), weakNull(w, nullText), strong("null")],
-          coefficients: () => ({ output: [l, 1 - l, 0], renoise: [0, 0, 1] }),
-        },
+  guide: ({ scale: l, omega, renoise, nullText }) =>
+    atOmega(omega, (w) =>
+      renoise === "weak"
+        ? {
+            rows: [strong("cond"), weakNull(w, nullText)],
+            coefficients: () => ({ output: [l, 1 - l], renoise: [0, 1] }),
+          }
+        : {
+            rows: [strong("cond"), weakNull(w, nullText), strong("null")],
+            coefficients: () => ({ output: [l, 1 - l, 0], renoise: [0, 0, 1] }),
+          },
+    ),
 });

@@ -1,5 +1,5 @@
 /** Settings shared by several methods. A method may change a default: `{ ...scale, default: 5 }`. */
-import type { ChoiceSetting, NumberSetting } from "./method.ts";
+import type { ChoiceSetting, NumberSetting, OmegaSetting } from "./method.ts";
 
 export const scale = {
   kind: "number",
@@ -23,16 +23,16 @@ export const lambda = {
 } as const satisfies NumberSetting;
 
 export const omega = {
-  kind: "number",
+  kind: "omega",
   name: "omega",
   label: "Omega",
-  help: "share of the fine-tuned model in the weak model: 0 favours the subject, 1 is CFG (for pg++, CFG++)",
+  help: "share of the fine-tuned model in the weak model: 0 favours the subject, 1 is CFG (for pg++, CFG++); or over the steps (linear:0.2..0.8, cosine:0.2..0.8, step:0.2..0.8@0.5), or by part (down=0,mid=0.6,up=1; unet=0.6,text_encoder=1)",
   short: "w",
   told: "in names",
   ofModel: true,
   default: 0.6,
   usual: { from: 0, to: 1, is: "the range between the two models" },
-} as const satisfies NumberSetting;
+} as const satisfies OmegaSetting;
 
 export const imageScale = {
   kind: "number",

@@ -1,10 +1,12 @@
 /** The loaded adapters as inputs of a compiled graph: factors stacked along the rank, strengths by batch row. */
 import { type Adapter, stackSite, stackVectors, strengthRow } from "../adapters/index.ts";
-import type { Components } from "../families/family.ts";
+import type { Components, DenoiserSide } from "../families/family.ts";
+import { type Share, shareAt } from "../guidance/share.ts";
 import { scoped, splitScope } from "../models/components.ts";
 import { siteInputs, vectorInputs } from "../models/module.ts";
 import { type AdapterStrength, strengthIn } from "../recipe/adapter-strength.ts";
 import { type Engine, float32, type Kept, type Session, stackRows, type Tensor } from "../runtime/index.ts";
+import { partsAt } from "./model-parts.ts";
 
 type Feeds = Readonly<Record<string, Tensor | Kept>>;
 
@@ -13,7 +15,9 @@ export interface AdapterInputs {
   /** The factors; the same for every batch. */
   readonly factors: Feeds;
   /** The strengths for a batch; each row's is a multiple of the adapters' own in the site's component. */
-  strengths(rowStrengths: readonly number[]): Readonly<Record<string, Tensor>>;
+  strengths(rowStrengths: readonly Share[]): Readonly<Record<string, Tensor>>;
+  /** Whether rows of two strengths are the same to this graph. */
+  same(one: Share, other: Share): boolean;
   drop(): Promise<void>;
 }
 
@@ -26,22 +30,23 @@ export interface LoadedAdapter {
 export async function loadAdapterInputs(
   engine: Engine,
   session: Session,
-  components: Components,
+  { components, denoiser }: { readonly components: Components; readonly denoiser: Pick<DenoiserSide, "blocks"> },
   loaded: readonly LoadedAdapter[],
 ): Promise<AdapterInputs> {
   const adapters = loaded.map(({ adapter }) => adapter);
   const factors: Record<string, Tensor> = {};
-  const owners = new Map<string, { component: string; owner: Int32Array }>();
+  const owners = new Map<string, { component: string; parts: readonly string[]; owner: Int32Array }>();
   // The WebGPU provider crashes on an empty tensor.
   const leastRank = engine.device === "webgpu" ? 1 : 0;
   for (const { component, path } of sitesOf(session.inputs)) {
+    const parts = partsAt(denoiser, component, path);
     const vector = vectorInputs(scoped(component, path));
     const taken = session.inputs.get(vector.vectors);
     if (taken) {
       const length = taken.shape[1] as number;
       const { vectors, owner } = stackVectors(adapters, component, path, length, leastRank);
       factors[vector.vectors] = float32([owner.length, length], vectors);
-      owners.set(vector.strength, { component, owner });
+      owners.set(vector.strength, { component, parts, owner });
       continue;
     }
     const names = siteInputs(scoped(component, path));
@@ -52,20 +57,26 @@ export async function loadAdapterInputs(
     const conv = kind === "conv";
     factors[names.down] = float32(conv ? [rank, width, ...kernel] : [width, rank], down);
     factors[names.up] = float32(conv ? [out, rank, 1, 1] : [rank, out], up);
-    owners.set(names.strength, { component, owner });
+    owners.set(names.strength, { component, parts, owner });
   }
   const kept = await engine.hold(factors);
   return {
     factors: Object.fromEntries(Object.keys(factors).map((name) => [name, kept])),
     strengths(rowStrengths) {
       const feeds: Record<string, Tensor> = {};
-      for (const [name, { component, owner }] of owners) {
+      for (const [name, { component, parts, owner }] of owners) {
         const strengths = loaded.map(({ strength }) => strengthIn(strength, component));
-        const rows = rowStrengths.map((share) => float32([1, 1, owner.length], strengthRow(owner, strengths, share)));
+        const rows = rowStrengths.map((share) =>
+          float32([1, 1, owner.length], strengthRow(owner, strengths, shareAt(share, parts))),
+        );
         feeds[name] = stackRows(rows);
       }
       return feeds;
     },
+    same: (one, other) =>
+      [...owners.values()].every(
+        ({ parts, owner }) => owner.every((adapter) => adapter === -1) || shareAt(one, parts) === shareAt(other, parts),
+      ),
     drop: () => engine.drop(kept),
   };
 }

@@ -8,6 +8,7 @@ import { type Adapter, sites as touchedSites } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Component, DenoiserSide, Model, Tokens } from "../families/family.ts";
 import { connect, gather, input, inputsOf, type Outputs, symbol, type Value } from "../graph/index.ts";
+import type { Share } from "../guidance/share.ts";
 import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
 import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, float32, int32, type Kept, type Session, type Tensor } from "../runtime/index.ts";
@@ -28,15 +29,19 @@ export interface RowInputs {
 /** A row as the networks see it. */
 export interface TextRow extends RowInputs {
   /** Multiple of the adapters' strength: 1, omega or 0. */
-  readonly strength: number;
+  readonly strength: Share;
   /** The multiple in the text encoders, if it is another. */
-  readonly textStrength?: number | undefined;
+  readonly textStrength?: Share | undefined;
+  /** An earlier row that differs only in its strengths; where the text encoder does not, the two share one encoding. */
+  readonly like?: number | undefined;
 }
 
 /** A guidance method's rows with their texts encoded; the encodings are in the worker. */
 export interface EncodedRows {
-  readonly strengths: readonly number[];
+  readonly strengths: readonly Share[];
   readonly text: Kept;
+  /** Each row's place among the encoded texts; the row's own if absent. */
+  readonly texts?: readonly number[];
   /** The rows' conditions by input, all in one place. */
   readonly conditions?: Readonly<Record<string, Kept>>;
   release(): Promise<void>;
@@ -155,7 +160,7 @@ export async function buildDenoiser(
     const graph = graphs[network];
     const reach = network === "predict" ? engine.target.int8 : 0;
     const session = await engine.compile(labels[network], reach > 0 ? await inInt8(graph, reach) : graph);
-    return { session, inputs: await loadAdapterInputs(engine, session, components, current) };
+    return { session, inputs: await loadAdapterInputs(engine, session, source, current) };
   };
   const networkOf = (network: NetworkName): Promise<Built> => kept(built, network, () => build(network));
   const buildAll = async () => {
@@ -174,7 +179,7 @@ export async function buildDenoiser(
       labels.text,
       text.graph(modulesOf(components, { sites, ...(open && { open: open.keys }) }), { clipSkip }),
     );
-    return { session, inputs: await loadAdapterInputs(engine, session, components, current) };
+    return { session, inputs: await loadAdapterInputs(engine, session, source, current) };
   };
   const textEncoderSkipping = (clipSkip: number): Promise<Built> =>
     clipSkip === 0 ? networkOf("text") : kept(fewerLayers, clipSkip, () => buildSkipping(clipSkip));
@@ -197,7 +202,7 @@ export async function buildDenoiser(
         const given = new Map<NetworkName, Built>();
         for (const [network, one] of built) {
           const { session } = await one;
-          given.set(network, { session, inputs: await loadAdapterInputs(engine, session, components, next) });
+          given.set(network, { session, inputs: await loadAdapterInputs(engine, session, source, next) });
         }
         for (const [network, one] of given) {
           const before = await built.get(network)!;
@@ -213,25 +218,26 @@ export async function buildDenoiser(
       if (apart) await release(["prepare", "predict"]);
       const { session, inputs } = await textEncoderSkipping(clipSkip);
       const strengths = rows.map(({ strength }) => strength);
-      const ofText = rows.map(({ strength, textStrength = strength }) => textStrength);
+      const { texts, distinct } = textsOf(rows, inputs);
       const encoded = text.feeds
-        ? await engine.hold({ ...(await textStates(session, text.feeds, rows)) })
+        ? await engine.hold({ ...(await textStates(session, text.feeds, distinct)) })
         : await session.keep({
-            ...tokenFeeds(rows),
+            ...tokenFeeds(distinct),
             ...learned,
             ...inputs.factors,
-            ...inputs.strengths(ofText),
+            ...inputs.strengths(distinct.map(inText)),
             ...weightsOf(session),
           });
       if (apart) {
         await release(["text"]);
         await releaseSkipping();
       }
-      const conditions = floatRows(rows.map((row) => row.conditions ?? {}));
+      const conditions = floatRows(distinct.map((row) => row.conditions ?? {}));
       const held = await engine.hold(conditions);
       return {
         strengths,
         text: encoded,
+        texts,
         conditions: Object.fromEntries(Object.keys(conditions).map((name) => [name, held])),
         async release() {
           await engine.drop(encoded);
@@ -239,14 +245,17 @@ export async function buildDenoiser(
         },
       };
     },
-    async condition({ strengths, text, conditions }, pictures, chosen = [...strengths.keys()]) {
+    async condition({ strengths, text, texts, conditions }, pictures, chosen = [...strengths.keys()]) {
       const rows = Array.from({ length: pictures }, () => chosen).flat();
       const batch = rows.map((row) => strengths[row]!);
       const [prepare, predict] = [await networkOf("prepare"), await networkOf("predict")];
       const encoded = [...prepare.session.inputs.keys()].filter((name) => name !== "row" && !name.includes(":"));
       const prepared = await prepare.session.keep({
         ...Object.fromEntries(encoded.map((name) => [name, conditions?.[name] ?? text])),
-        row: int32([rows.length], rows),
+        row: int32(
+          [rows.length],
+          rows.map((row) => texts?.[row] ?? row),
+        ),
         ...prepare.inputs.factors,
         ...prepare.inputs.strengths(batch),
         ...weightsOf(prepare.session),
@@ -328,6 +337,20 @@ function learnedEmbeddings(
     tables[name] = float32([table.length / width, width], table);
   }
   return tables;
+}
+
+/** A row's multiple in the text encoders. */
+const inText = ({ strength, textStrength = strength }: TextRow): Share => textStrength;
+
+/** The rows whose texts are encoded, and each row's place among them. */
+function textsOf(rows: readonly TextRow[], { same }: AdapterInputs): { texts: number[]; distinct: TextRow[] } {
+  const [texts, distinct]: [number[], TextRow[]] = [[], []];
+  for (const row of rows) {
+    const { like } = row;
+    if (like !== undefined && same(inText(rows[like]!), inText(row))) texts.push(texts[like]!);
+    else texts.push(distinct.push(row) - 1);
+  }
+  return { texts, distinct };
 }
 
 /** Each row's numbers, [rows, n], by their names. */

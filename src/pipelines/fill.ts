@@ -2,7 +2,15 @@
 import { type Adapter, sites, trainingMethodOf } from "../adapters/index.ts";
 import { TillerError } from "../errors/index.ts";
 import type { ModelDefaults } from "../families/family.ts";
-import { doubtOf, type GuidanceName, methodOf, settingsOf, unmetEvaluations, valuesOf } from "../guidance/index.ts";
+import {
+  doubtOf,
+  type GuidanceName,
+  methodOf,
+  settingOf,
+  settingsOf,
+  unmetSetting,
+  valuesOf,
+} from "../guidance/index.ts";
 import { sizeFor } from "../images/fit.ts";
 import type { Size } from "../images/resample.ts";
 import { strengthText } from "../recipe/adapter-strength.ts";
@@ -22,6 +30,7 @@ import { version } from "../version.ts";
 import { defaultsWith } from "./defaults.ts";
 import type { GivenPictures } from "./given-picture.ts";
 import type { OpenAdapter, Parts } from "./load.ts";
+import { idleParts, refuseOtherParts } from "./model-parts.ts";
 
 export type Filled = RecordedRequest & Size;
 
@@ -55,6 +64,7 @@ export function fill(parts: Parts, request: PictureRequest, given?: GivenPicture
       `strength ${filled.strength} of ${filled.steps} steps leaves no step to draw: raise one of the two.`,
     );
   }
+  if (settingOf(filled.guidance, "omega")) refuseOtherParts(parts.model, filled.omega ?? defaults.omega);
   const told = sizeConditions.find((name) => filled[name] !== undefined);
   if (told && !parts.model.denoiser.conditions)
     throw new TillerError(
@@ -72,7 +82,7 @@ export function checked(parts: Parts, request: PictureRequest): GivenRequest {
     throw new TillerError("setting-invalid", `${issue?.path.join(".") || "the request"}: ${issue?.message}.`);
   }
   const { data } = parsed;
-  const unmet = unmetEvaluations(data.guidance ?? usualOf(parts).guidance, data);
+  const unmet = unmetSetting(data.guidance ?? usualOf(parts).guidance, data);
   if (unmet) throw new TillerError("setting-invalid", `${unmet.name} ${unmet.why}.`);
   refuseInexactSeeds(data);
   refuseWithoutPicture(data);
@@ -136,6 +146,7 @@ export function doubts({ model, base, adapters }: Parts, request: Filled): strin
       : []),
     ...(needs.includes("ddim") && sampler !== "ddim" ? [`${guidance} is made for the sampler ddim`] : []),
     ...idleStrengths(adapters),
+    ...(values.omega === undefined || base ? [] : idleParts(model, values.omega, adapters)),
     ...(model.warnings ?? []),
     ...(base?.warnings ?? []),
     ...adapters.flatMap(({ adapter }) => adapter.warnings),

@@ -4,6 +4,7 @@ import { TillerError } from "../errors/index.ts";
 import type { Evaluated } from "../guidance/evaluations.ts";
 import type { RowText } from "../guidance/guidance.ts";
 import { evaluate } from "../guidance/index.ts";
+import { sharesIn } from "../guidance/share.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { createNoise, type NoiseSource } from "../random/noise.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -92,7 +93,8 @@ export async function* textToImage(
   const sampler = createSampler(request.sampler, model.scheduler, request.steps, {
     karras: request.karras || undefined,
   });
-  const farthest = guidance.rows.reduce((most, row) => Math.max(most, Math.abs(row.strength)), 0);
+  const shares = guidance.moments.flatMap((rows) => rows.flatMap(({ strength }) => sharesIn(strength)));
+  const farthest = Math.max(...shares.map(Math.abs));
   if (farthest > 1)
     for (const { adapter, file, strength } of adapters) refuseStrength(adapter, file, strength, farthest);
   const { pixelsPerLatent } = model.latents;
@@ -121,7 +123,7 @@ export async function* textToImage(
       { tokens, conditions: model.denoiser.conditions?.(request, text as RowText) },
     ]),
   ) as Record<RowText, RowInputs>;
-  const method = await predictor.encode(guidance.rows, inputs, request.clipSkip);
+  const method = await predictor.encode(guidance.moments, inputs, request.clipSkip);
   try {
     for (let first = 0; first < count; first += batchSize) {
       const pictures = Array.from({ length: Math.min(batchSize, count - first) }, (_, i): PictureState => {
@@ -140,7 +142,7 @@ export async function* textToImage(
             const data = beginning.seen(sampler.scale(latents, step));
             return { shape: [1, data.length / (height * width), height, width], data };
           });
-          const predictions = await networks.predict(seen, timestep, guidance.computed(done));
+          const predictions = await networks.predict(seen, timestep, guidance.computed(done), guidance.momentAt(done));
           for (const [i, picture] of pictures.entries()) {
             const { prediction, evaluated } = guidance.guided(done, predictions[i]!, picture.evaluated);
             const stepped = picture.beginning.kept(sampler.step({ ...picture, prediction, step }), step);

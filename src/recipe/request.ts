@@ -10,6 +10,7 @@ import {
   settingsNamed,
   toldOf,
 } from "../guidance/index.ts";
+import { isOmega, omegaForms } from "../guidance/omega.ts";
 import { agScale, omega, scale } from "../guidance/settings.ts";
 import { isPixels, type Pixels } from "../images/pixels.ts";
 import { type SamplerName, samplerNames } from "../samplers/index.ts";
@@ -46,6 +47,8 @@ export const settingFields = Object.fromEntries(
 function settingField(name: SettingName): z.ZodType<number | string> {
   const [setting] = settingsNamed(name);
   if (setting.kind === "choice") return z.enum(setting.choices);
+  if (setting.kind === "omega")
+    return z.union([z.number().finite(), z.string().refine(isOmega, `must be ${omegaForms}`)]);
   const { least, most, whole } = setting;
   const number = whole ? z.number().int() : z.number().finite();
   const from = least === undefined ? number : number.min(least);

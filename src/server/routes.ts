@@ -103,6 +103,12 @@ const methodSchema = z.object({
         usual: z.object({ from: z.number(), to: z.number(), is: z.string() }).optional(),
       }),
       settingSchema.extend({ kind: z.literal("choice"), choices: z.array(z.string()), default: z.string() }),
+      settingSchema.extend({
+        kind: z.literal("omega"),
+        default: z.number(),
+        usual: z.object({ from: z.number(), to: z.number(), is: z.string() }),
+        whole: z.string().optional(),
+      }),
     ]),
   ),
   /** What it requires. */

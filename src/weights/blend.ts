@@ -84,14 +84,19 @@ export const isBlended = (pair: Pair): boolean =>
 /**
  * Writes a blend to one safetensors file, each tensor in the fine-tuned one's dtype, and opens it.
  *
- * @param omega Usually 0 (pre-trained) to 1 (fine-tuned); any finite number.
+ * @param omega Usually 0 (pre-trained) to 1 (fine-tuned); any finite number, or one for each key.
  * @throws TillerError if `file` cannot be written, a value is or becomes too large to compute with, or omega is not finite.
  */
-export async function writeBlend(pairs: ReadonlyMap<string, Pair>, omega: number, file: string): Promise<Checkpoint> {
-  sharesOf(omega);
+export async function writeBlend(
+  pairs: ReadonlyMap<string, Pair>,
+  omega: number | ((key: string) => number),
+  file: string,
+): Promise<Checkpoint> {
+  const omegaOf = typeof omega === "number" ? () => omega : omega;
+  for (const key of pairs.keys()) sharesOf(omegaOf(key));
   const tensors = [...pairs].map(([name, pair]): TensorData => {
     const { dtype, shape } = pair.tuned;
-    return { name, dtype, shape, data: () => (isBlended(pair) ? stored(pair, omega) : whole(pair.tuned)) };
+    return { name, dtype, shape, data: () => (isBlended(pair) ? stored(pair, omegaOf(name)) : whole(pair.tuned)) };
   });
   await writeSafetensors(file, tensors, { format: "pt" });
   return (await readSafetensors(file)).tensors;

@@ -52,11 +52,14 @@ const usualOf = ({ name, default: own }: Setting, usual: Defaults): number | str
 function valuesOf(form: Pick<ComparisonForm, "values">, setting: Setting): (number | string)[] {
   const text = written(form, setting);
   if (setting.kind === "choice") return [text];
-  const parts = text.split(/[,;\s]+/).filter((part) => part !== "");
-  const wrong = parts.find((part) => !Number.isFinite(Number(part)));
+  // An omega by part has commas of its own.
+  const separator = setting.kind === "omega" && text.includes("=") ? /[;\s]+/ : /[,;\s]+/;
+  const isText = (part: string) => setting.kind === "omega" && /[=:]/.test(part);
+  const parts = text.split(separator).filter((part) => part !== "");
+  const wrong = parts.find((part) => !isText(part) && !Number.isFinite(Number(part)));
   if (wrong !== undefined)
     throw new Error(`${setting.label}: “${wrong}” is not a number; enter numbers like ${setting.default}`);
-  return [...new Set(parts.map(Number))];
+  return [...new Set(parts.map((part) => (isText(part) ? part : Number(part))))];
 }
 
 /**

@@ -58,12 +58,12 @@ export function Gallery({ reuse }: { reuse: Reuse }) {
     const drawing = drawingOf(recipe);
     const plain = guidance === "cfg" || guidance === "cfg-edit";
     const steered = guidance === "pg" || (guidance === "pg-edit" && weakRows === "unconditional");
-    const dialled = plain || (steered && omega >= 0 && omega <= 1 && isSteered(drawing));
+    const dialled = plain || (steered && typeof omega === "number" && omega >= 0 && omega <= 1 && isSteered(drawing));
     if (!dialled) {
       const values = Object.fromEntries(settingsIn(recipe, methods).map(({ label, value }) => [label, String(value)]));
       return reuse.compare({ ...drawing, methods: [guidance], values, seeds: 1 });
     }
-    const at = plain ? 1 : omega;
+    const at = plain || typeof omega !== "number" ? 1 : omega;
     reuse.create({ ...drawing, omega: at, between: usualStops.includes(at) ? null : at });
   }
 

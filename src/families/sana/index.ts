@@ -68,9 +68,17 @@ const denoiser = (config: SanaConfig): DenoiserSide => ({
     return connect(outputs, { timestep: multiply(input("timestep", [symbol("batch")]), config.timestep_scale) });
   },
   float32: { transformer: sanaFloat32 },
+  blocks: { transformer: (path) => [thirdOf(path, config)] },
   picturesAtOnce: (rows, height, width) =>
     Math.min(16, Math.max(1, Math.floor((2 * 32 * 32) / (rows * height * width)))),
 });
+
+/** The third of the transformer that a path belongs to; what comes before and after its blocks counts with the first and last. */
+function thirdOf(path: string, { num_layers: layers }: SanaConfig): "early" | "middle" | "late" {
+  const [, block] = /^transformer_blocks\.(\d+)\./.exec(path) ?? [];
+  if (block === undefined) return /^(proj_out\b|scale_shift_table$)/.test(path) ? "late" : "early";
+  return (["early", "middle", "late"] as const)[Math.floor((3 * Number(block)) / layers)]!;
+}
 
 /** The codec of an AutoencoderDC, the component `vae`. Its encoder is deterministic. */
 function latentCodec(vae: Component): LatentCodec {

@@ -11,6 +11,7 @@ import { float32Layers } from "../latent-diffusion/float32-layers.ts";
 import { inpaints, latentsOf } from "../latent-diffusion/inpainting.ts";
 import { picturesAtOnce } from "../latent-diffusion/pictures-at-once.ts";
 import { presentClipKeys, presentVaeKeys } from "../latent-diffusion/spelling.ts";
+import { unetBlocks } from "../latent-diffusion/unet-blocks.ts";
 import { adapterNames } from "./adapter-names.ts";
 import { isSdxl, splitSdxl } from "./ldm.ts";
 import { timeIds } from "./sizes.ts";
@@ -92,6 +93,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
         })),
       predict: (modules, attention) => recorded("U-Net", () => unet(modules("unet"), config, attention)),
       float32: float32Layers,
+      blocks: unetBlocks,
       picturesAtOnce,
     },
     latents,

@@ -11,6 +11,7 @@ import { float32Layers } from "../latent-diffusion/float32-layers.ts";
 import { inpaints } from "../latent-diffusion/inpainting.ts";
 import { picturesAtOnce } from "../latent-diffusion/pictures-at-once.ts";
 import { presentClipKeys, presentVaeKeys } from "../latent-diffusion/spelling.ts";
+import { unetBlocks } from "../latent-diffusion/unet-blocks.ts";
 import { adapterNames } from "./adapter-names.ts";
 import { editingDefaults, publishedOmegas, usualDefaults } from "./defaults.ts";
 import { isLdm, splitLdm } from "./ldm.ts";
@@ -89,6 +90,7 @@ function model({ defaults, ...files }: ModelFiles): Model {
       prepare: (modules) => recorded("U-Net", () => textKeysValues(modules("unet"), config)),
       predict: (modules, attention) => recorded("U-Net", () => unet(modules("unet"), config, attention)),
       float32: float32Layers,
+      blocks: unetBlocks,
       picturesAtOnce,
     },
     latents,

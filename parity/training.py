@@ -38,6 +38,11 @@ CASES = {
     "custom-diffusion": {"pipeline": "sd15", "matrices": True, "vectors": 1, "mask": True, "prior": 1},
     "class-diffusion": {"pipeline": "sd15", "matrices": True, "vectors": 1, "mask": True, "semantic": 1},
     "full": {"pipeline": "sd15", "network": True},
+    # As Diffusers' advanced DreamBooth script trains a token: a rate of its own, until a fraction of the steps, and drawn back after each.
+    "dreambooth-ti-advanced": {
+        "pipeline": "sd15", "unet": True, "vectors": 2, "textLearningRate": 5e-2, "textUntil": 0.55, "retract": True,
+    },
+    "dreambooth-text-until": {"pipeline": "sd15", "unet": True, "text": True, "textLearningRate": 2e-3, "textUntil": 0.3},
 }
 RANK = 4
 
@@ -194,9 +199,18 @@ def make(name, case, index):
     for key, parameter in [] if case.get("network") else model.trained.items():
         tensors[f"initial {key}"] = parameter.detach().clone()
     rate = 1e-3 if case.get("matrices") or case.get("network") else 1e-2
-    optimizer = torch.optim.AdamW(model.trained.values(), lr=rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8)
+    of_text = [key for key in model.trained if key == "learned" or key.startswith("text_model.")]
+    groups = [
+        {"params": [value for key, value in model.trained.items() if key not in of_text]},
+        {"params": [model.trained[key] for key in of_text], "lr": case.get("textLearningRate", rate)},
+    ]
+    optimizer = torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=rate, betas=(0.9, 0.999), weight_decay=1e-2, eps=1e-8
+    )
     losses = []
     for i, step in enumerate(steps):
+        if i >= case.get("textUntil", 1) * STEPS:
+            optimizer.param_groups[1]["lr"] = 0.0
         optimizer.zero_grad()
         loss = model.loss(step)
         loss.backward()
@@ -207,6 +221,10 @@ def make(name, case, index):
         if i == 0:
             tensors["norm"] = norm.detach().reshape(1)
         optimizer.step()
+        if case.get("retract"):
+            with torch.no_grad():
+                rows = model.trained["learned"]
+                rows *= (model.table.std() / rows.std()) ** 0.1
         losses.append(loss.detach())
     tensors["losses"] = torch.stack(losses)
     for key, parameter in model.trained.items():

@@ -15,6 +15,7 @@ import {
   trainsText,
 } from "../src/training/objective/trained.ts";
 import { accumulate } from "../src/training/optimise/tensor-values.ts";
+import { textSide } from "../src/training/optimise/text-side.ts";
 import { fixture, reference } from "./fixtures.ts";
 import { bare, followsPyTorch } from "./pytorch-training.ts";
 import { numbersAt } from "./tensor-rows.ts";
@@ -35,6 +36,9 @@ interface Case {
   readonly mask?: boolean;
   readonly snrGamma?: number;
   readonly semantic?: number;
+  readonly textLearningRate?: number;
+  readonly textUntil?: number;
+  readonly retract?: boolean;
 }
 
 const cases = JSON.parse(readFileSync(fixture("training/cases.json"), "utf8")) as Case[];
@@ -123,7 +127,9 @@ async function open(one: Case) {
     accumulate(gradients, kept.gradients, one.semantic!);
     return { loss: denoising.loss + one.semantic! * kept.loss, gradients };
   };
-  return { tensor, values, objective };
+  const { textLearningRate, textUntil, retract, learningRate } = one;
+  const more = await textSide(source, { steps: 10, learningRate, textLearningRate, textUntil, retract });
+  return { tensor, values, objective, more };
 }
 
 describe.each(cases.map((one) => [one.name, one] as const))("%s", (_, one) => {

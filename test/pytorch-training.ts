@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Tensor } from "../src/runtime/index.ts";
 import type { Evaluated } from "../src/training/objective/terms.ts";
 import { gradientNorm, newAdamWState } from "../src/training/optimise/adamw.ts";
-import { optimise } from "../src/training/optimise/optimise.ts";
+import { type OptimiserSettings, optimise } from "../src/training/optimise/optimise.ts";
 import { dataOf } from "../src/training/optimise/tensor-values.ts";
 import { relativeError } from "./fixtures.ts";
 
@@ -12,6 +12,8 @@ export interface TrainingFixture {
   readonly tensor: (name: string) => Promise<Tensor>;
   readonly values: Map<string, Tensor>;
   readonly objective: (step: number) => Promise<Evaluated>;
+  /** What else the optimiser does. */
+  readonly more?: Pick<OptimiserSettings, "rateOf" | "after">;
 }
 
 /** Removes the component, which the fixtures' names lack. */
@@ -45,7 +47,7 @@ export function followsPyTorch(
   });
 
   test("follows PyTorch for ten steps of AdamW, within 1e-3", async () => {
-    const { tensor, values, objective } = await open();
+    const { tensor, values, objective, more } = await open();
     const settings = {
       steps: 10,
       accumulate: 1,
@@ -54,6 +56,7 @@ export function followsPyTorch(
       warmup: 0,
       weightDecay,
       clip: 1,
+      ...more,
     } as const;
     const losses: number[] = [];
     const state = newAdamWState(dataOf(values));

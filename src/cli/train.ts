@@ -61,6 +61,20 @@ export function addTrain(
       number("--learning-rate"),
     )
     .option(
+      "--text-learning-rate <r>",
+      "the learning rate of the learned token and the text encoder's LoRA; default: --learning-rate",
+      number("--text-learning-rate"),
+    )
+    .option(
+      "--text-until <share>",
+      "fraction of the steps after which those two are no longer trained, above 0 to 1; default: 1",
+      number("--text-until"),
+    )
+    .option(
+      "--retract",
+      "draw the learned token's embeddings back towards the deviation of the model's own after every step, as Diffusers' advanced scripts do",
+    )
+    .option(
       "--schedule <name>",
       `learning rate schedule: ${learningRateSchedules.join(", ")}; default: constant`,
       (text) => parseChoice("--schedule", text, learningRateSchedules),

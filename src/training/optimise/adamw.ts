@@ -21,6 +21,8 @@ export type Update = (
   gradients: TensorValues,
   state: AdamWState,
   options: AdamWOptions,
+  /** The factor of a tensor's learning rate. */
+  rateOf?: (name: string) => number,
 ) => void | Promise<void>;
 
 export function newAdamWState(values: TensorValues): AdamWState {

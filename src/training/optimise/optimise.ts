@@ -16,6 +16,10 @@ export interface OptimiserSettings {
   readonly weightDecay: number;
   /** The maximum norm of the gradient. */
   readonly clip: number;
+  /** The factor of a tensor's learning rate at a step, from 0; 1 by default. */
+  readonly rateOf?: (name: string, step: number) => number;
+  /** Changes the values after each step. */
+  readonly after?: (values: TensorValues) => void;
 }
 
 export interface StepDone {
@@ -65,7 +69,9 @@ export async function* optimise(
     }
     clipGradients(gradients, norm, settings.clip);
     const learningRate = settings.learningRate * learningRateFactor(settings.schedule, step, settings);
-    await update(flat, gradients, state, { ...adamW, learningRate, weightDecay: settings.weightDecay });
+    const options = { ...adamW, learningRate, weightDecay: settings.weightDecay };
+    await update(flat, gradients, state, options, (name) => settings.rateOf?.(name, step) ?? 1);
+    settings.after?.(flat);
     for (const [name, data] of flat) {
       if (areComputable(data)) continue;
       throw new TillerError(

@@ -35,6 +35,15 @@ export const trainingRequestSchema = z.strictObject({
   accumulate: whole.default(1),
   /** AdamW's learning rate; the method's own by default. */
   learningRate: positive.optional(),
+  /** The learning rate of the text side, the learned token and the text encoder's factors; `learningRate` by default. */
+  textLearningRate: positive.optional(),
+  /** Fraction of the steps after which the text side is no longer trained, above 0 and at most 1; 1 by default. */
+  textUntil: z.number().gt(0).max(1).optional(),
+  /**
+   * Whether a learned token's embeddings are drawn back, after every step, towards the standard deviation of the model's own, as in
+   * Diffusers' advanced DreamBooth scripts; off by default.
+   */
+  retract: z.boolean().optional(),
   /** The learning rate schedule; `constant` by default. */
   schedule: z.enum(learningRateSchedules).default("constant"),
   /** Steps over which the learning rate rises from 0. */
@@ -134,6 +143,16 @@ export function fillSettings(name: TrainingMethodName, request: TrainingRequest,
   }
   const missing = (["token", "class"] as const).find((key) => !method.network && given[key] === undefined);
   if (missing) throw new TillerError("setting-invalid", `${missing}: ${name} needs it.`);
+  const ofText = (["textLearningRate", "textUntil"] as const).find((setting) => given[setting] !== undefined);
+  if (ofText && !learned && !given.textEncoder) {
+    throw new TillerError(
+      "setting-invalid",
+      `${ofText}: ${name} trains nothing on the text side: leave it out, or train the text encoder or a token.`,
+    );
+  }
+  if (given.retract && !learned) {
+    throw new TillerError("setting-invalid", `retract: ${name} learns no token: leave it out.`);
+  }
   const prior = given.prior ?? method.prior;
   // Class images use the seeds from the run's upwards.
   if (prior) refuseInexactSeeds({ seed: given.seed, count: given.priorCount });

@@ -34,6 +34,7 @@ import { initialValues, projections, type Trained, textMatrices, trainedComponen
 import { type AdamWState, newAdamWState } from "../optimise/adamw.ts";
 import { optimise } from "../optimise/optimise.ts";
 import { dataOf } from "../optimise/tensor-values.ts";
+import { textSide } from "../optimise/text-side.ts";
 import { told } from "../progress.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { openLossLog } from "./loss-log.ts";
@@ -368,8 +369,9 @@ async function* learn(
       return { type: "saved", step: state.steps, folder, ...saved };
     };
 
+    const optimising = { ...settings, ...(await textSide(model, settings)) };
     let began = performance.now();
-    for await (const done of optimise(values, state, objective, settings)) {
+    for await (const done of optimise(values, state, objective, optimising)) {
       const seconds = (performance.now() - began) / 1000;
       await log.add({ ...done, seconds: Number(seconds.toFixed(3)) });
       yield { type: "step", ...done, steps: settings.steps, seconds, pace: pace.trained(done.step) };
@@ -493,8 +495,8 @@ function identityOf(settings: TrainingSettings, resolution: number, contents: Re
     resolution,
     ...contents,
     schedule,
-    // A constant learning rate does not depend on the run's length, so the run may be extended.
-    steps: schedule === "constant" ? undefined : steps,
+    // A learning rate that is constant to the end does not depend on the run's length, so the run may be extended.
+    steps: schedule === "constant" && (rest.textUntil ?? 1) === 1 ? undefined : steps,
   };
 }
 

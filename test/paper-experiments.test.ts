@@ -15,7 +15,7 @@ import { fixture } from "./fixtures.ts";
 const experiments = fileURLToPath(new URL("../experiments/", import.meta.url));
 const given = await Promise.all(
   readdirSync(experiments)
-    .filter((file) => !["findings.json", "study.json"].includes(file))
+    .filter((file) => !/(findings|study)\.json$/.test(file))
     .map((file) => readExperiment(join(experiments, file))),
 );
 const paper = given.filter(({ model }) => paperBaseOf(model) !== undefined);

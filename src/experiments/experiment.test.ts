@@ -60,7 +60,7 @@ describe("omitted steps, sampler, scales and omegas", () => {
 const shipped = fileURLToPath(new URL("../../experiments/", import.meta.url));
 
 /** Without the file of `tiller bench findings`, which is no experiment. */
-const files = readdirSync(shipped).filter((file) => !["findings.json", "study.json"].includes(file));
+const files = readdirSync(shipped).filter((file) => !/(findings|study)\.json$/.test(file));
 
 test.each(files)("%s is an experiment of that name", async (file) => {
   expect(`${(await readExperiment(`${shipped}${file}`)).name}.json`).toBe(file);
@@ -148,6 +148,33 @@ describe("arms", () => {
       "pg 0 s=7.5",
       "pg 0.6 s=7.5",
     ]);
+  });
+});
+
+describe("an omega over the steps or by part", () => {
+  const armsFor = (...guidance: unknown[]) => armsOf(parseExperiment({ ...least, guidance }));
+
+  test("is a row of its own beside numbers, named as it is written, and can be compared", () => {
+    const omega = [0.6, "linear:0.2..1", "0.6,up=0"];
+    const arms = armsFor({ method: "cfg" }, { method: "pg", omega });
+    expect(arms.slice(1).map((arm) => arm.omega)).toEqual(omega);
+    const names = ["cfg", "pg 0.6", "pg linear:0.2..1", "pg 0.6,up=0"];
+    expect(arms.map((arm) => armName(arm, arms))).toEqual(names);
+    const guidance = [{ method: "pg", omega, scale: 2 }];
+    expect(() => parseExperiment({ ...least, guidance, compare: [names.slice(1, 3)] })).not.toThrow();
+  });
+
+  test.each([
+    ["linear:0..1.5", "outside 0 to 1"],
+    ["sine:0..1", "linear:0.2..0.8"],
+  ])("%s is refused", (omega, fact) => {
+    expect(() => armsFor({ method: "pg", omega })).toThrow(refusal("experiment-invalid", "omega", fact));
+  });
+
+  test("by part is refused for a method that mixes predictions", () => {
+    expect(() => armsFor({ method: "output-interpolation", omega: "up=0" })).toThrow(
+      refusal("experiment-invalid", "output-interpolation", "by part"),
+    );
   });
 });
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { byMetric, usualMetrics } from "../metrics/fidelity.ts";
+import { armName, armsOf, completedExperiment, personalisationName } from "./experiment.ts";
 import { decide } from "./findings.ts";
 import { type FindingsFile, readFindings } from "./findings-file.ts";
 import type { Results } from "./results.ts";
@@ -58,6 +59,24 @@ test("the paper's findings are a valid file, which decides from the committed re
   const file = await readFindings(fileURLToPath(new URL("../../experiments/findings.json", import.meta.url)));
   expect(file.findings.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   expect(file.findings[0]!.claims[5]!.claimed).toEqual({ is: "within", margin: 0.023 });
+});
+
+test.each(["findings.json", "omega-deeper-findings.json"])("every row that %s names is drawn", async (name) => {
+  const file = await readFindings(fileURLToPath(new URL(`../../experiments/${name}`, import.meta.url)));
+  const drawn = new Map(
+    [...file.experiments].map(([experiment, given]) => {
+      const usual = { sampler: "dpm++", steps: 6, scale: 2.5, omegas: [0.6] } as const;
+      const { personalisation } = given;
+      const arms = armsOf(completedExperiment(given, usual));
+      const names = arms.map((arm) => armName(arm, arms));
+      // With several ways of fine-tuning, theirs comes first.
+      const ways = personalisation.map((one) => personalisationName(one, personalisation));
+      return [experiment, [...names, ...ways.flatMap((way) => names.map((one) => `${way}: ${one}`))]];
+    }),
+  );
+  const terms = file.findings.flatMap(({ claims }) => claims.flatMap((one) => one.terms));
+  expect(terms.length).toBeGreaterThan(0);
+  for (const { experiment, row } of terms) expect(drawn.get(experiment)).toContain(row);
 });
 
 test("an effect is paired over concepts and prompts, and counts its pictures", async () => {

@@ -115,7 +115,7 @@ const folder = fileURLToPath(new URL("../../experiments/", import.meta.url));
 /** The rows of ours that have a row of the paper, by that row: [file, fine-tuning, guidance]. */
 async function makers(): Promise<ReadonlyMap<PaperRow, readonly (readonly string[])[]>> {
   const found = new Map<PaperRow, string[][]>();
-  for (const file of readdirSync(folder).filter((name) => !["findings.json", "study.json"].includes(name))) {
+  for (const file of readdirSync(folder).filter((name) => !/(findings|study)\.json$/.test(name))) {
     const given = await readExperiment(`${folder}${file}`);
     const base = paperBaseOf(given.model);
     if (!base) continue;

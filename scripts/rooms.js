@@ -43,8 +43,11 @@ export const rooms = {
     ...["pipelines", "training", "metrics", "world", "jobs"],
   ],
   study: ["bytes", "random", "images", "recipe", "metrics", "experiments"],
-  // Server and command line use the public exports, internal.ts, jobs and studies only.
-  server: ["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "jobs/index.ts", "study/index.ts"],
+  // Server and command line use the public exports, internal.ts, jobs, studies and what workers share only.
+  server: [
+    ...["index.ts", "node.ts", "internal.ts", "experiments/index.ts", "experiments/fleet.ts"],
+    ...["jobs/index.ts", "study/index.ts"],
+  ],
   // Imports only types from the server: it runs wherever there is fetch.
   client: ["server/routes.ts"],
   cli: [
@@ -59,6 +62,7 @@ export const rooms = {
     "jobs/index.ts",
     "study/index.ts",
     "server/index.ts",
+    "server/fleet.ts",
   ],
 };
 

@@ -2,10 +2,11 @@
 import type { Command } from "commander";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
+import { addQueueOptions, fleetOf, type QueueOptions, requiredFleet } from "./queue-options.ts";
 import { parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
-interface StudioOptions extends CommonOptions {
+interface StudioOptions extends CommonOptions, QueueOptions {
   model?: string[];
   clip?: string;
   dino?: string;
@@ -34,11 +35,14 @@ export function addStudio(program: Command, act: (options: StudioOptions) => Pro
       "limit on one request in megapixel-steps (pictures x steps x megapixels); default: 20000, some 1,500 pictures of 512 x 512 in 50 steps",
       (text) => parseWhole("--max-work", text, 1),
     );
+  addQueueOptions(command);
   addCommonOptions(command).action(act);
 }
 
 export async function studio(options: StudioOptions, { signal }: World, output: Output): Promise<void> {
   const { model, clip, dino, data, host, port, maxWork, device, precision, threads } = options;
+  // Without a queue the server does its jobs itself.
+  const fleet = fleetOf(options) && requiredFleet(options);
   // Loaded here: no other command needs a server.
   const { startStudio } = await import("../server/index.ts");
   const started = await startStudio({
@@ -46,6 +50,7 @@ export async function studio(options: StudioOptions, { signal }: World, output: 
     clip,
     dino,
     data,
+    fleet,
     host,
     port,
     mostWork: maxWork,

@@ -5,30 +5,36 @@ import type { Handler, JobKind } from "../jobs/index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { addQueueOptions, type QueueOptions, requiredFleet } from "./queue-options.ts";
-import { parseChoice } from "./values.ts";
+import { parseChoice, parseWhole } from "./values.ts";
 import type { World } from "./world.ts";
 
 interface WorkerOptions extends CommonOptions, QueueOptions {
   kinds?: readonly JobKind[];
   allowModel?: string[];
+  maxWork?: number;
 }
 
-/** Kinds of experiments. */
-const usualKinds = ["draw", "train"] as const satisfies readonly JobKind[];
+/** Studio's pictures, for which people wait, then an experiment's units, then Studio's training. */
+const usualKinds = ["pictures", "draw", "train", "training"] as const satisfies readonly JobKind[];
 
 export function addWorker(program: Command, act: (options: WorkerOptions) => Promise<void>): void {
   const command = program
     .command("worker")
-    .description("do the jobs of experiments on other machines, until it is stopped")
+    .description("do the jobs of experiments and of Studio on other machines, until it is stopped")
     .option(
       "--kinds <list>",
-      `what to do, of ${usualKinds.join(",")}; earlier kinds come first; default: all`,
+      `what to do, of ${usualKinds.join(",")}: the first and the last are Studio's; earlier kinds come first; default: all`,
       (text) => text.split(",").map((one) => parseChoice("--kinds", one.trim(), usualKinds)),
     )
     .option(
       "--allow-model <model>",
       "a model or an encoder that jobs may use: a folder, a file or dinghy; repeatable; default: dinghy, which comes with Tiller",
       (text, before: string[] = []) => [...before, text],
+    )
+    .option(
+      "--max-work <n>",
+      "limit on one of Studio's requests in megapixel-steps (pictures x steps x megapixels); default: 20000",
+      (text) => parseWhole("--max-work", text, 1),
     );
   addQueueOptions(command);
   addCommonOptions(command)
@@ -43,18 +49,31 @@ Example:
 
 export async function worker(options: WorkerOptions, { signal }: World, output: Output): Promise<void> {
   const { queue, store: place, insecure = false } = requiredFleet(options);
-  const { kinds = usualKinds, allowModel = [embeddedModel], device, precision, threads } = options;
+  const { kinds = usualKinds, allowModel = [embeddedModel], maxWork, device, precision, threads } = options;
   if (precision !== undefined)
-    throw new TillerError("option-invalid", "--precision is the experiment's: name it where that is run.");
+    throw new TillerError(
+      "option-invalid",
+      "--precision is the experiment's or Studio's: name it where that is started.",
+    );
   // Loaded here: no other command needs them.
-  const [{ masked, openJobs, openStore, queuesOf }, { allowedModels, openExperimentWorker }] = await Promise.all([
-    import("../jobs/index.ts"),
-    import("../experiments/fleet.ts"),
-  ]);
+  const [{ masked, openJobs, openStore, queuesOf }, { allowedModels, openExperimentWorker }, { openStudioWorker }] =
+    await Promise.all([import("../jobs/index.ts"), import("../experiments/fleet.ts"), import("../server/fleet.ts")]);
   const allowed = await allowedModels(allowModel);
   const store = await openStore(place, { insecure });
   const jobs = await openJobs(queue, { insecure, onWarning: (warning) => output.warn(warning) });
-  const experiments = openExperimentWorker({ store, allowed, device, threads });
+  const opening = {
+    experiments: () => openExperimentWorker({ store, allowed, device, threads }),
+    studio: () => openStudioWorker({ store, allowed, device, threads, mostWork: maxWork }),
+  };
+  // One of them has its networks in memory at a time.
+  let open: { readonly of: keyof typeof opening; readonly worker: ReturnType<typeof opening.studio> } | undefined;
+  const workerFor = async (kind: JobKind) => {
+    const of = kind === "pictures" || kind === "training" ? "studio" : "experiments";
+    if (open?.of === of) return open.worker;
+    await open?.worker.close();
+    open = { of, worker: opening[of]() };
+    return open.worker;
+  };
   let done = 0;
   const handler: Handler = async (job, at) => {
     const began = performance.now();
@@ -63,7 +82,8 @@ export async function worker(options: WorkerOptions, { signal }: World, output: 
       at.progress(progress);
     };
     try {
-      const ended = await experiments.handler(job, { signal: at.signal, progress: tell });
+      const { handler } = await workerFor(job.kind);
+      const ended = await handler(job, { signal: at.signal, progress: tell });
       done++;
       output.progress.note(`${job.id}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
       return ended;
@@ -80,7 +100,7 @@ export async function worker(options: WorkerOptions, { signal }: World, output: 
     signal.addEventListener("abort", () => over(), { once: true });
   });
   await working.close();
-  await experiments.close();
+  await open?.worker.close();
   await jobs.close();
   output.result.done = done;
   output.say(`${done} jobs done`);

@@ -1,11 +1,9 @@
 /** Does units of any experiment whose description is in a store, for the queue of a fleet. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { processExists } from "../bytes/node/process-exists.ts";
 import { TillerError } from "../errors/index.ts";
-import { type Handler, keyPattern, type Store } from "../jobs/index.ts";
+import { type Handler, keyPattern, makeWorkerFolder, type Store } from "../jobs/index.ts";
 import type { DeviceName } from "../runtime/index.ts";
 import { computeOf } from "./networks.ts";
 import { readPlan, refuseOtherEngine } from "./shared-plan.ts";
@@ -28,8 +26,7 @@ export function openExperimentWorker({ store, allowed, device, threads }: Experi
   readonly handler: Handler;
   close(): Promise<void>;
 } {
-  removeLeftovers();
-  const root = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
+  const root = makeWorkerFolder();
   let open: { readonly plan: string; readonly handler: Handler; close(): Promise<void> } | undefined;
 
   async function opened(plan: string, signal: AbortSignal) {
@@ -59,13 +56,4 @@ export function openExperimentWorker({ store, allowed, device, threads }: Experi
       rmSync(root, { recursive: true, force: true });
     },
   };
-}
-
-const prefix = "tiller-worker-";
-
-function removeLeftovers(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
-    if (pid > 0 && !processExists(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
-  }
 }

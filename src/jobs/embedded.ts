@@ -30,11 +30,15 @@ interface Entry extends JobStatus {
 const stopping = new Error("the worker stops");
 const cancelling = new Error("the job was cancelled");
 
+/** The most done jobs that are remembered. */
+const keptDone = 10_000;
+
 export function openEmbedded(settings: Partial<JobSettings> = {}): Jobs {
   const { attempts: most, backoff } = { ...usualSettings, ...settings };
   const entries = new Map<string, Entry>();
   const events = new EventEmitter().setMaxListeners(0);
   const workers = new Set<Working>();
+  const done: string[] = [];
   let order = 0;
 
   const change = (id: string, changes: Partial<Entry>) => {
@@ -42,6 +46,9 @@ export function openEmbedded(settings: Partial<JobSettings> = {}): Jobs {
     entries.set(id, entry);
     if (changes.state) events.emit("job", { id, state: entry.state } satisfies JobEvent);
     if (entry.state === "waiting") events.emit("waiting");
+    if (changes.state !== "done" || done.push(id) <= keptDone) return;
+    const oldest = done.shift()!;
+    if (entries.get(oldest)?.state === "done") entries.delete(oldest);
   };
 
   const next = (queues: readonly string[]): Entry | number => {

@@ -25,4 +25,6 @@ export {
 export { openJobs } from "./open-jobs.ts";
 export { openStore } from "./open-store.ts";
 export { type Planned, reconcile } from "./reconcile.ts";
+export { fetchShared, share, shareText, withCopies } from "./shared.ts";
 export type { Store } from "./store.ts";
+export { inFolder, makeWorkerFolder } from "./worker-folder.ts";

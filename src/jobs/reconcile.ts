@@ -19,6 +19,8 @@ export interface Ended {
 export interface ReconcileOptions {
   /** Milliseconds between looks at the store and the queue; events of the queue cause earlier ones. */
   readonly every?: number | undefined;
+  /** The least milliseconds between looks that events cause, so that many events are looked at together. */
+  readonly rest?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with every job found done, the first time. */
   readonly onDone?: ((job: JobSpec) => void) | undefined;
@@ -29,14 +31,13 @@ export interface ReconcileOptions {
 /** Milliseconds between looks. */
 const usualEvery = 30_000;
 
-/** The least milliseconds between looks that events cause. */
-const rest = 200;
+const usualRest = 200;
 
 /** @throws The signal's reason when it is aborted; the jobs stay in the queue. */
 export async function reconcile(
   jobs: Jobs,
   plan: readonly Planned[],
-  { every = usualEvery, signal, onDone = () => {}, afresh = true }: ReconcileOptions = {},
+  { every = usualEvery, rest = usualRest, signal, onDone = () => {}, afresh = true }: ReconcileOptions = {},
 ): Promise<Ended> {
   const left = new Map(plan.map((one) => [one.job.id, one]));
   /** Jobs to look at: those whose event came; all of them at first and now and then. */

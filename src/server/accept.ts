@@ -1,20 +1,20 @@
 /** The checks that every request passes before it is queued, whichever API it came through. */
-import { type Device, type PrecisionName, TillerError, trainingRequestSchema } from "../index.ts";
+import { type PrecisionName, TillerError, trainingRequestSchema } from "../index.ts";
 import { exists, refuseInexactSeeds, refuseWithoutPicture } from "../internal.ts";
 import type { DataFolder } from "./data-folder.ts";
+import type { JobList } from "./job-list.ts";
 import { type Form, type Job, type JobRequest, requestsOf } from "./jobs.ts";
 import type { Models } from "./models.ts";
-import type { Queue } from "./queue.ts";
 import { refuseTooMuch } from "./work.ts";
 
 export interface Door {
   readonly data: DataFolder;
   readonly models: Models;
-  readonly queue: Queue;
+  readonly jobs: JobList;
   /** The most megapixel-steps of one request. */
   readonly mostWork: number;
-  /** The number types available on this machine, each with its device. */
-  readonly precisions: () => Promise<readonly { readonly name: PrecisionName; readonly on: Device }[]>;
+  /** The number types available to jobs, each with what computes in it. */
+  readonly precisions: () => Promise<readonly { readonly name: PrecisionName; readonly on: string }[]>;
 }
 
 /**
@@ -23,7 +23,7 @@ export interface Door {
  * @throws TillerError `model-unknown`, `name-invalid`, `precision-unavailable`, `seed-invalid`, `work-too-large` or `queue-full`.
  */
 export async function accept(request: JobRequest, door: Door, form?: Form): Promise<Job> {
-  const { data, models, queue, mostWork } = door;
+  const { data, models, jobs, mostWork } = door;
   models.get(request.model);
   await refuseUnavailable(request, door);
   if (request.kind === "training") {
@@ -44,7 +44,7 @@ export async function accept(request: JobRequest, door: Door, form?: Form): Prom
     }
     refuseTooMuch(requests, mostWork);
   }
-  return queue.add(request, form);
+  return jobs.add(request, form);
 }
 
 async function refuseUnavailable({ kind, precision }: JobRequest, { precisions }: Door): Promise<void> {

@@ -6,21 +6,23 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { TillerError } from "../index.ts";
 import { appOf } from "./app.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { deliverHere } from "./deliver-here.ts";
+import { type JobList, openJobList } from "./job-list.ts";
 import { forms, type Job } from "./jobs.ts";
 import { modelsOf } from "./models.ts";
-import { openQueue, type Queue, type RunJob } from "./queue.ts";
+import type { RunJob } from "./run-job.ts";
 import { studiesIn } from "./studies.ts";
 import { usualMostWork } from "./work.ts";
 
 let folder: string;
 let data: DataFolder;
-let queue: Queue;
+let jobs: JobList;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "tiller-test-"));
   data = await openDataFolder(folder);
 });
 afterEach(async () => {
-  await queue?.close();
+  await jobs?.close();
   await rm(folder, { recursive: true });
 });
 
@@ -28,8 +30,8 @@ type Ask = (path: string, init?: RequestInit) => Promise<Response>;
 
 /** A server that runs its jobs with `run`. */
 async function serve(run: RunJob): Promise<Ask> {
-  queue = await openQueue(data, run, { bound: 20 });
-  queue.begin();
+  jobs = await openJobList(data, await deliverHere(run), { bound: 20 });
+  jobs.begin();
   const scoring = { scores: async () => [], close: async () => {} };
   const precisions = async () => [
     { name: "float32", on: "cpu" } as const,
@@ -37,7 +39,7 @@ async function serve(run: RunJob): Promise<Ask> {
     { name: "auto", on: "cpu" } as const,
   ];
   const studies = studiesIn(data);
-  const services = { data, models: modelsOf([]), queue, scoring, studies, mostWork: usualMostWork, precisions };
+  const services = { data, models: modelsOf([]), jobs, scoring, studies, mostWork: usualMostWork, precisions };
   const app = appOf(services, { page: folder });
   return async (path, init) => app.request(`http://localhost${path}`, init);
 }
@@ -112,7 +114,7 @@ describe("a request that is refused at once, in every API", () => {
       const refused = await refusalOf(await ask(path, sending(body)));
       expect([form, refused.status, refused.code]).toEqual([form, 400, code]);
     }
-    expect(queue.list()).toEqual([]);
+    expect(jobs.list()).toEqual([]);
   });
 
   test("requests exactly at the limits are accepted", async () => {
@@ -260,7 +262,7 @@ describe("tried, answered, code", () => {
 /** Waits until a job runs; its id. */
 async function running(): Promise<string> {
   for (;;) {
-    const job = queue.list().find(({ state }) => state === "running");
+    const job = jobs.list().find(({ state }) => state === "running");
     if (job) return job.id;
     await new Promise((done) => setTimeout(done, 5));
   }
@@ -288,17 +290,17 @@ describe("an interrupt through the web UI's API", () => {
     void ask(path, sending(body));
     const id = await running();
     expect((await ask("/sdapi/v1/interrupt", { method: "POST" })).status).toBe(200);
-    expect(queue.get(id)?.state).toBe(state);
+    expect(jobs.get(id)?.state).toBe(state);
   });
 
   test("works on its jobs after a restart, too", async () => {
     const ask = await serve(endless);
     for (const [, path, body] of inEveryForm({})) void ask(path, sending(body));
     await running();
-    await vi.waitFor(() => expect(queue.list()).toHaveLength(3));
-    await queue.close();
+    await vi.waitFor(() => expect(jobs.list()).toHaveLength(3));
+    await jobs.close();
     await serve(idle);
-    expect(new Set(queue.list().map(({ form }) => form))).toEqual(new Set([undefined, ...forms]));
+    expect(new Set(jobs.list().map(({ form }) => form))).toEqual(new Set([undefined, ...forms]));
   });
 });
 
@@ -338,8 +340,8 @@ describe("no client sees stacks or the server's paths after", () => {
       if (form !== "own")
         expect(await refusalOf(answer)).toMatchObject({ status, code, message: expect.stringMatching(rest) });
     }
-    const [{ id }] = queue.list() as [Job];
-    await queue.finished(id);
+    const [{ id }] = jobs.list() as [Job];
+    await jobs.finished(id);
     const stream = (await ask(`/api/jobs/${id}/events`)).body!.getReader();
     told.push(new TextDecoder().decode((await stream.read()).value));
     await stream.cancel();
@@ -392,7 +394,7 @@ test("/metrics has jobs by state, pictures and memory as Prometheus reads them",
   const { id } = await json(
     ask("/api/jobs", sending({ request: { prompt: "a cat", seed: 1, count: 1, steps: 1, width: 8, height: 8 } })),
   );
-  await queue!.finished(id);
+  await jobs!.finished(id);
   const answer = await ask("/metrics");
   expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
   const text = await answer.text();

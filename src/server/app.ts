@@ -66,7 +66,7 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
   }
   app.get("/api/openapi.json", (c) => c.json(openApiOf(all)));
   app.get("/metrics", (c) =>
-    c.text(prometheusOf(services.queue.list(), process.memoryUsage.rss()), 200, {
+    c.text(prometheusOf(services.jobs.list(), process.memoryUsage.rss()), 200, {
       "content-type": "text/plain; version=0.0.4; charset=utf-8",
     }),
   );

@@ -239,14 +239,14 @@ export const communityRoutes: readonly Route[] = [
     path: "/sdapi/v1/progress",
     summary: "Progress of the running job",
     handle: (c, services: Services) => {
-      const job = services.queue.list().find(({ state }) => state === "running");
+      const job = services.jobs.list().find(({ state }) => state === "running");
       const { done, total, secondsLeft = 0 } = job?.progress ?? { done: 0, total: 1 };
       return c.json({
         progress: job ? done / total : 0,
         eta_relative: secondsLeft,
         state: {
           job: job?.id ?? "",
-          job_count: services.queue.list().filter(({ ended }) => ended === undefined).length,
+          job_count: services.jobs.list().filter(({ ended }) => ended === undefined).length,
           sampling_step: done,
           sampling_steps: total,
           interrupted: false,
@@ -261,9 +261,9 @@ export const communityRoutes: readonly Route[] = [
     method: "post",
     path: "/sdapi/v1/interrupt",
     summary: "Cancels the running job if it came through this API",
-    handle: async (c, { queue }) => {
-      const job = queue.list().find(({ state, form }) => state === "running" && form === "community");
-      if (job) await queue.cancel(job.id);
+    handle: async (c, { jobs }) => {
+      const job = jobs.list().find(({ state, form }) => state === "running" && form === "community");
+      if (job) await jobs.cancel(job.id);
       return c.json({});
     },
   },

@@ -7,15 +7,18 @@
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { type DeviceName, type PrecisionName, TillerError } from "../index.ts";
+import { type DeviceName, type PrecisionName, precisionNames, TillerError } from "../index.ts";
 import { exists, hold, precisionsOn } from "../internal.ts";
 import { appOf } from "./app.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { deliverHere } from "./deliver-here.ts";
+import type { StudioFleet } from "./deliver-to-workers.ts";
+import { openJobList } from "./job-list.ts";
 import { leftoversIn, removeLeftovers } from "./leftovers.ts";
 import { isLoopback, listen, refuseNoPort } from "./listen.ts";
 import { modelsOf } from "./models.ts";
 import { keepPipelines } from "./pipelines.ts";
-import { openQueue } from "./queue.ts";
+import type { Services } from "./routes.ts";
 import { runJobIn } from "./run-job.ts";
 import { scoringIn } from "./scoring.ts";
 import { studiesIn } from "./studies.ts";
@@ -43,11 +46,15 @@ export interface StudioOptions {
   readonly precision?: PrecisionName | undefined;
   /** Threads per operator; by default one per core. */
   readonly threads?: number | undefined;
+  /** The queue and the store of workers that do the jobs; by default the server does them itself. */
+  readonly fleet?: StudioFleet | undefined;
   /** The most jobs that may wait: 500 by default. */
   readonly bound?: number | undefined;
   /** The most megapixel-steps (pictures x steps x megapixels) of one request: 20,000 by default. */
   readonly mostWork?: number | undefined;
 }
+
+export type { StudioFleet };
 
 /** A running server. */
 export interface Studio {
@@ -55,7 +62,7 @@ export interface Studio {
   readonly url: string;
   /** The token that clients need; undefined on loopback. */
   readonly token: string | undefined;
-  /** Stops the server; a running job comes first after a restart. */
+  /** Stops the server; a job that it was doing itself comes first after a restart. */
   close(): Promise<void>;
 }
 
@@ -80,19 +87,27 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
   const models = modelsOf(options.models ?? []);
   const pipelines = keepPipelines({ device, threads });
   const workshop = { data, models, pipelines, mostWork, device, precision, threads };
-  const queue = await openQueue(data, runJobIn(workshop), { bound });
-  // Determined once, on first use.
-  let precisions: ReturnType<typeof precisionsOn> | undefined;
-  const precisionsHere = () => (precisions ??= precisionsOn(device));
+  const delivery = options.fleet
+    ? await (await import("./deliver-to-workers.ts")).openFleet(options.fleet, { data, models, precision })
+    : await deliverHere(runJobIn(workshop));
+  const jobs = await openJobList(data, delivery, { bound });
+  // Determined once, on first use. Workers' devices are not known here: they refuse what they cannot compute.
+  let precisions: ReturnType<Services["precisions"]> | undefined;
+  const ofWorkers = async () => precisionNames.map((name) => ({ name, on: "worker" }));
+  const precisionsHere = () => (precisions ??= options.fleet ? ofWorkers() : precisionsOn(device));
   const scoring = scoringIn(data, models, { clip: options.clip, dino: options.dino, device, threads });
   const token = isLoopback(host) ? undefined : await tokenOf(data);
   const studies = studiesIn(data);
-  const services = { data, models, queue, scoring, studies, mostWork, precisions: precisionsHere, precision };
+  const services = { data, models, jobs, scoring, studies, mostWork, precisions: precisionsHere, precision };
   const app = appOf(services, { token, page });
-  const { url, end } = await listen(app.fetch, host, port);
+  const { url, end } = await listen(app.fetch, host, port).catch(async (error: unknown) => {
+    await delivery.jobs.close();
+    throw error;
+  });
   const release = await hold(data.lock);
   if (!release) {
     await end();
+    await delivery.jobs.close();
     throw new TillerError(
       "folder-in-use",
       `another server uses ${options.data}: stop it, or choose another folder with --data; if there is none, remove ${data.lock}.`,
@@ -100,13 +115,13 @@ export async function startStudio(options: StudioOptions): Promise<Studio> {
     );
   }
   await removeLeftovers(leftovers);
-  queue.begin();
+  jobs.begin();
   return {
     url: `${url}${token ? `?token=${token}` : ""}`,
     token,
     async close() {
       await end();
-      await queue.close();
+      await jobs.close();
       await pipelines.close();
       await scoring.close();
       await release();

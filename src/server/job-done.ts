@@ -9,13 +9,13 @@ import type { Form, Job, JobRequest } from "./jobs.ts";
  * @throws TillerError if it is refused, fails or is cancelled.
  */
 export async function jobDone(request: JobRequest, services: Door, form: Form, signal: AbortSignal): Promise<Job> {
-  const { queue } = services;
+  const { jobs } = services;
   const { id } = await accept(request, services, form);
-  const leave = () => void queue.cancel(id).catch(() => {});
+  const leave = () => void jobs.cancel(id).catch(() => {});
   signal.addEventListener("abort", leave, { once: true });
   if (signal.aborted) leave();
   try {
-    const job = await queue.finished(id);
+    const job = await jobs.finished(id);
     if (job.state === "done") return job;
     if (job.state === "cancelled") throw new TillerError("job-cancelled", "the job was cancelled.");
     if (job.defect) throw new Error(job.error);

@@ -40,3 +40,20 @@ export function modelsOf(sources: readonly string[]): Models {
     },
   };
 }
+
+/**
+ * Models that a job names by their hashes, at their places on this machine.
+ *
+ * @throws TillerError if one of them may not be opened here.
+ */
+export function modelsAllowed(hashes: Readonly<Record<string, string>>, allowed: ReadonlyMap<string, string>): Models {
+  const list = Object.entries(hashes).map(([name, hash]) => {
+    const source = allowed.get(hash);
+    if (source !== undefined) return { name, source };
+    throw new TillerError(
+      "model-not-allowed",
+      `the job needs the model ${name}, which this worker may not open or has in another version: start it with --allow-model.`,
+    );
+  });
+  return { list, get: (name) => list.find((model) => model.name === name) ?? list[0]! };
+}

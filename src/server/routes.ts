@@ -67,7 +67,7 @@ const placed = jobSchema.extend({
   /** The number of jobs before it, while it waits. */
   position: z.number().optional(),
 });
-const withPlace = (job: Job, { queue }: Services) => ({ ...job, position: queue.position(job.id) });
+const withPlace = (job: Job, { jobs }: Services) => ({ ...job, position: jobs.position(job.id) });
 
 const settingSchema = z.object({
   /** The request's field. */
@@ -295,7 +295,7 @@ export const routes = [
     answer: z.array(placed),
     handle: (c, services) =>
       c.json(
-        services.queue
+        services.jobs
           .list()
           .reverse()
           .map((job) => withPlace(job, services)),
@@ -307,7 +307,7 @@ export const routes = [
     summary: "A job's current state",
     answer: placed,
     handle: (c, services) => {
-      const job = services.queue.get(c.req.param("id")!);
+      const job = services.jobs.get(c.req.param("id")!);
       if (!job) throw notFound("job");
       return c.json(withPlace(job, services));
     },
@@ -319,9 +319,9 @@ export const routes = [
     answer: placed,
     handle: async (c, services) => {
       const id = c.req.param("id")!;
-      if (!services.queue.get(id)) throw notFound("job");
-      await services.queue.cancel(id);
-      return c.json(withPlace(services.queue.get(id)!, services));
+      if (!services.jobs.get(id)) throw notFound("job");
+      await services.jobs.cancel(id);
+      return c.json(withPlace(services.jobs.get(id)!, services));
     },
   }),
   route({
@@ -329,12 +329,12 @@ export const routes = [
     path: "/api/jobs/{id}",
     summary: "Cancels a job within a step; deletes a job that has ended",
     status: 204,
-    handle: async (c, { queue }) => {
+    handle: async (c, { jobs }) => {
       const id = c.req.param("id")!;
-      const job = queue.get(id);
+      const job = jobs.get(id);
       if (!job) throw notFound("job");
-      if (job.ended === undefined) await queue.cancel(id);
-      else await queue.forget(id);
+      if (job.ended === undefined) await jobs.cancel(id);
+      else await jobs.forget(id);
       return c.body(null, 204);
     },
   }),
@@ -351,7 +351,7 @@ export const routes = [
     summary: "A job's changes, starting with its current state",
     type: "text/event-stream",
     handle: (c, services) => {
-      const job = services.queue.get(c.req.param("id")!);
+      const job = services.jobs.get(c.req.param("id")!);
       if (!job) throw notFound("job");
       return events(c, services, ({ id }) => id === job.id, job);
     },
@@ -435,8 +435,8 @@ export const routes = [
     summary: "Scores of a job's pictures so far",
     query: { references: "an upload with pictures of the subject", token: "a word to leave out of the text" },
     answer: z.array(z.record(z.enum(measured), z.number())),
-    handle: async (c, { queue, scoring }) => {
-      const job = queue.get(c.req.param("id")!);
+    handle: async (c, { jobs, scoring }) => {
+      const job = jobs.get(c.req.param("id")!);
       if (!job) throw notFound("job");
       return c.json(await scoring.scores(job, c.req.query("references") ?? "", c.req.query("token") ?? ""));
     },
@@ -466,8 +466,8 @@ export const routes = [
     body: studyRequestSchema,
     answer: studySchema,
     status: 201,
-    handle: async (c, { studies, queue }, body) => {
-      const job = queue.get(body.job);
+    handle: async (c, { studies, jobs }, body) => {
+      const job = jobs.get(body.job);
       if (!job) throw notFound("job");
       return c.json(await studies.make(body, job), 201);
     },
@@ -577,7 +577,7 @@ function events(c: Context, services: Services, concerns: (job: Job) => boolean,
       changed = true;
       wake();
     };
-    const unwatch = services.queue.watch(tell);
+    const unwatch = services.jobs.watch(tell);
     let open = true;
     stream.onAbort(() => {
       open = false;

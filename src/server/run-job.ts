@@ -21,8 +21,10 @@ import type { DataFolder } from "./data-folder.ts";
 import { type Job, type PicturesRequest, requestsOf, type TrainingJobRequest } from "./jobs.ts";
 import type { Models } from "./models.ts";
 import type { Pipelines } from "./pipelines.ts";
-import type { RunJob } from "./queue.ts";
 import { refuseTooMuch } from "./work.ts";
+
+/** Does a job, reporting changes; throws the signal's reason when aborted. */
+export type RunJob = (job: Job, change: (change: Partial<Job>) => void, signal: AbortSignal) => Promise<Partial<Job>>;
 
 export interface Workshop {
   readonly data: DataFolder;
@@ -148,26 +150,34 @@ async function withPublicRecipe(file: string, model: string): Promise<Uint8Array
   return encodePng(pixels, publicRecipe(recipe, { model }));
 }
 
+/** Where training works: the same request resumes its run, any other starts a new one. */
+export function runOf(
+  { model, name, method, upload, kind, precision, ...settings }: TrainingJobRequest,
+  data: DataFolder,
+): { readonly runs: string; readonly run: string } {
+  const asked = { model, method, settings, precision };
+  const key = createHash("sha256").update(JSON.stringify(asked)).digest("hex").slice(0, 12);
+  const runs = data.runs(upload, name);
+  return { runs, run: `${runs}${key}.safetensors` };
+}
+
 /** The progress of a job whose length is not known yet. */
 const begins: Pace = { done: 0, total: 1 };
 
 async function learn(
   { id, pictures: before }: Pick<Job, "id" | "pictures">,
-  { model, name, method, upload, kind, precision: own, ...settings }: TrainingJobRequest,
+  asked: TrainingJobRequest,
   { data, models, pipelines, device, threads, precision: usual }: Workshop,
   change: (change: Partial<Job>) => void,
   signal: AbortSignal,
 ): Promise<Partial<Job>> {
+  const { model, name, method, upload, kind, precision: own, ...settings } = asked;
   const images = data.upload(upload);
   if (!(await exists(images)))
     throw new TillerError("pictures-gone", "these pictures are no longer here: upload them again.");
   // Free the memory for training.
   await pipelines.close();
-  // The same request resumes its run; any other starts a new one.
-  const asked = { model, method, settings, precision: own };
-  const key = createHash("sha256").update(JSON.stringify(asked)).digest("hex").slice(0, 12);
-  const runs = data.runs(upload, name);
-  const run = `${runs}${key}.safetensors`;
+  const { runs, run } = runOf(asked, data);
   const request = { ...settings, model: models.get(model).source, images, out: run, resume: true };
   // A resumed run has its earlier losses in its log.
   const logged = await readLossLog(join(runFolderOf(run), "log.jsonl"));

@@ -1,4 +1,4 @@
-/** Who gets a lock if several find it free or its holder dead. For locks on units of work, see experiments/store.test.ts. */
+/** Who gets a lock if several find it free or its holder dead. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";

@@ -6,10 +6,12 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { refusal } from "../../test/refusal.ts";
 import { TillerError } from "../index.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { deliverHere } from "./deliver-here.ts";
 import { jobDone } from "./job-done.ts";
+import { type JobList, openJobList } from "./job-list.ts";
 import { type Job, picturesSchema } from "./jobs.ts";
 import { modelsOf } from "./models.ts";
-import { openQueue, type Queue, type RunJob } from "./queue.ts";
+import type { RunJob } from "./run-job.ts";
 
 let folder: string;
 let data: DataFolder;
@@ -28,10 +30,10 @@ afterEach(async () => {
 
 const request = picturesSchema.parse({ request: { prompt: "a cat" } });
 
-const servicesWith = (queue: Queue) => ({
+const servicesWith = (jobs: JobList) => ({
   data,
   models: modelsOf([]),
-  queue,
+  jobs,
   scoring: { scores: async () => [], close: async () => {} },
   mostWork: 1,
   precisions: async () => [],
@@ -39,12 +41,12 @@ const servicesWith = (queue: Queue) => ({
 
 /** A job run by `run`, and the answer to a client that waits for it. */
 async function ended(run: RunJob): Promise<{ job: Job; told: unknown }> {
-  const queue = await openQueue(data, run, { bound: 5 });
-  queue.begin();
+  const jobs = await openJobList(data, await deliverHere(run), { bound: 5 });
+  jobs.begin();
   const { signal } = new AbortController();
-  const told = await jobDone(request, servicesWith(queue), "openai", signal).catch((error: unknown) => error);
-  const [job] = queue.list();
-  await queue.close();
+  const told = await jobDone(request, servicesWith(jobs), "openai", signal).catch((error: unknown) => error);
+  const [job] = jobs.list();
+  await jobs.close();
   return { job: job!, told };
 }
 
@@ -52,8 +54,8 @@ async function ended(run: RunJob): Promise<{ job: Job; told: unknown }> {
 async function left(job: Partial<Job>): Promise<Job> {
   const whole = { id: "a", state: "running", request, created: 0, pictures: [], warnings: [], starts: 1, ...job };
   await writeFile(data.job("a"), JSON.stringify(whole));
-  const queue = await openQueue(data, async () => ({}), { bound: 5 });
-  return queue.get("a")!;
+  const jobs = await openJobList(data, await deliverHere(async () => ({})), { bound: 5 });
+  return jobs.get("a")!;
 }
 
 test("a failure keeps its code and loses the folders in its message", async () => {
@@ -84,9 +86,9 @@ test("a job that crashed the server three times is not started again", async () 
 test("with an unknown code or none, a client gets job-failed", async () => {
   for (const code of ["of-another-version", undefined]) {
     const job = { state: "failed", code, error: "it did not go well." };
-    const queue = { add: async () => ({ id: "a" }), finished: async () => job, cancel: async () => {} };
+    const jobs = { add: async () => ({ id: "a" }), finished: async () => job, cancel: async () => {} };
     const { signal } = new AbortController();
-    const waiting = jobDone(request, servicesWith(queue as unknown as Queue), "openai", signal);
+    const waiting = jobDone(request, servicesWith(jobs as unknown as JobList), "openai", signal);
     await expect(waiting).rejects.toThrow(refusal("job-failed", "it did not go well"));
   }
 });

@@ -1,0 +1,2 @@
+/** What `tiller worker` needs of the server: not part of the public API. */
+export { openStudioWorker } from "./studio-worker.ts";

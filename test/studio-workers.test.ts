@@ -139,8 +139,8 @@ test("training goes on at another worker, and its adapter is the same", async ()
     name: "my-cat",
     upload,
     class: "cat",
-    steps: 40,
-    sampleEvery: 20,
+    steps: 12,
+    sampleEvery: 6,
     priorCount: 2,
   });
   const [here, there] = [await dataIn("here"), await dataIn("there")];
@@ -148,7 +148,7 @@ test("training goes on at another worker, and its adapter is the same", async ()
   const first = await worker();
   const working = jobs.work(first.queues, first.handler);
   const { id } = await list.add(request);
-  await expect.poll(() => list.get(id)?.progress?.what, { interval: 5 }).toMatch(/^step [2-9] of 40/);
+  await expect.poll(() => list.get(id)?.progress?.what, { interval: 5 }).toMatch(/^step [2-9] of 12/);
   await working.close();
   expect(await kindsInStore()).toEqual(expect.arrayContaining(["checkpoint", "drawn"]));
   const before = events.length;
@@ -214,7 +214,9 @@ test("a worker refuses jobs that are of another form, not allowed, too large, or
   await expect(handler({ ...spec, kind: "training" }, at)).rejects.toThrow(refusal("job-invalid"));
   const store = await openStore(join(folder, "store"));
   const other = await shareText("order", "order.json", '{"form":1,"path":"/etc"}', store);
-  await expect(handler({ ...spec, data: { order: other } }, at)).rejects.toThrow(refusal("json-unexpected", "path"));
+  await expect(handler({ ...spec, data: { order: other } }, at)).rejects.toThrow(
+    refusal("json-unexpected", "order.json"),
+  );
   const stranger = await worker([fixture("pipelines/sd15-fp16")]);
   await expect(stranger.handler(spec, at)).rejects.toThrow(refusal("model-not-allowed", "sd15", "--allow-model"));
   const modest = opened(openStudioWorker({ store, allowed: await allowedModels([model]), mostWork: 1e-9, ...compute }));

@@ -125,7 +125,8 @@ export function deliverToWorkers(jobs: Jobs, store: Store, { data, models, preci
     jobs,
     here: false,
     order,
-    isDone: ({ id }) => store.has(orderKey(id)),
+    // If the store does not answer, workers notice as well, and the job fails when they have tried.
+    isDone: ({ id }) => store.has(orderKey(id)).catch(() => false),
     outcome: (job) =>
       fetched(orderKey(job.id), async (folder) => {
         const { adapters = [], ...made } = await readSoFar(folder);

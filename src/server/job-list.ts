@@ -1,6 +1,6 @@
 /** The server's jobs as its clients see them: kept on disk, and true to the engine that delivers them. */
 
-import { EventEmitter } from "node:events";
+import { EventEmitter, setMaxListeners } from "node:events";
 import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TillerError } from "../index.ts";
@@ -57,6 +57,7 @@ export async function openJobList(data: DataFolder, delivery: Delivery, { bound 
   }
   const events = new EventEmitter().setMaxListeners(0);
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal);
   /** Jobs that have not ended, with the end of their being followed. */
   const followed = new Map<string, Promise<void>>();
   const cancelled = new Set<string>();
@@ -126,19 +127,41 @@ export async function openJobList(data: DataFolder, delivery: Delivery, { bound 
   const isCancelled = async (id: string): Promise<void> => {
     await change(id, { state: "cancelled", ended: Date.now() });
   };
+  /** Jobs get into the queue in their order, however long what they need takes on its way: each waits for the one before. */
+  let line: Promise<void> = Promise.resolve();
+  /** The engine, which calls `queued` as soon as it has the job. */
+  const once = (queued: () => void): Jobs => ({
+    ...engine,
+    async states(all) {
+      const states = await engine.states(all);
+      if (states.size > 0) queued();
+      return states;
+    },
+    async ensure(all) {
+      await engine.ensure(all);
+      queued();
+    },
+  });
   /** Brings a job to its end, whatever happens to the queue. */
   async function deliver(id: string): Promise<void> {
     const job = jobs.get(id)!;
+    const turn = line;
+    let leave = () => {};
+    line = new Promise((done) => {
+      leave = done;
+    });
     const isOutcome = async (): Promise<void> => {
       await change(id, { ...(await delivery.outcome(jobs.get(id)!)), state: "done", ended: Date.now() });
     };
     try {
+      await turn;
+      closing.signal.throwIfAborted();
       const order = await delivery.order(job);
       ids.set(order.id, id);
       orders.set(id, order);
       // It may have been cancelled before anybody knew it.
       if (cancelled.has(id)) return await isCancelled(id);
-      const { missing } = await reconcile(engine, [{ job: order, isDone: () => delivery.isDone(job) }], {
+      const { missing } = await reconcile(once(leave), [{ job: order, isDone: () => delivery.isDone(job) }], {
         ...(delivery.here && { rest: 0 }),
         afresh: false,
         signal: closing.signal,
@@ -156,6 +179,8 @@ export async function openJobList(data: DataFolder, delivery: Delivery, { bound 
       const { message, code } = answerTo(error);
       const defect = code === undefined && { defect: true };
       await change(id, { state: "failed", ended: Date.now(), error: message, code, ...defect });
+    } finally {
+      leave();
     }
   }
   const follow = (id: string): void => {

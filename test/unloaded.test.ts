@@ -74,6 +74,7 @@ test("without a queue, Studio loads no package of queues and nothing of workers,
   const loaded = addressesIn(loads);
   expect(loaded.some((url) => url.endsWith("/dist/server/deliver-here.js"))).toBe(true);
   expect(loaded.filter((url) => packages.test(url))).toEqual([]);
-  const others = /\/dist\/(?:experiments\/|jobs\/(?:bull|s3-)|server\/(?:deliver-to-workers|studio-worker|order)\.)/;
+  const others =
+    /\/dist\/(?:experiments\/(?:fleet|shared-plan|experiment-worker)\.|jobs\/(?:bull|s3-)|server\/(?:deliver-to-workers|studio-worker|order)\.)/;
   expect(loaded.filter((url) => others.test(url))).toEqual([]);
 });

@@ -9,7 +9,7 @@ import { modulesOf } from "../src/models/components.ts";
 import { lazyDecoder } from "../src/pipelines/decoder.ts";
 import { startEngine, type Tensor } from "../src/runtime/index.ts";
 import { fixture, reference } from "./fixtures.ts";
-import { openVinoMissing } from "./openvino-here.ts";
+import { bfloat16Missing } from "./openvino-here.ts";
 
 const model = fixture("sdxl-pipeline/model");
 const request: PictureRequest = { prompt: "a red cat in the snow", steps: 3, seed: 3, guidance: "pg", omega: 0.3 };
@@ -32,7 +32,7 @@ function psnr(a: Uint8Array, b: Uint8Array): number {
 
 const coarse: readonly (readonly [string, LoadOptions, skip: boolean])[] = [
   ["int8", { device: "cpu", precision: "int8" }, false],
-  ["bfloat16 by OpenVINO", { device: "openvino", precision: "bfloat16" }, openVinoMissing !== undefined],
+  ["bfloat16 by OpenVINO", { device: "openvino", precision: "bfloat16" }, bfloat16Missing !== undefined],
 ];
 describe.each(coarse)("in %s", (_, options, skip) => {
   // int8 weights go to a cache of the test's own; OpenVINO may be installed in the usual one.

@@ -41,7 +41,11 @@ async function weight(shape: readonly number[], values?: Float32Array): Promise<
 }
 
 async function inInt8(outputs: g.Outputs): Promise<g.Outputs> {
-  const tensors = await quantiseWeights(g.int8Weights(outputs), join(folder, `${files++}.safetensors`), engine.target.int8);
+  const tensors = await quantiseWeights(
+    g.int8Weights(outputs),
+    join(folder, `${files++}.safetensors`),
+    engine.target.int8,
+  );
   return g.quantised(outputs, (ref) => {
     const { weight, scale } = int8Keys(ref);
     return { weight: tensors.get(weight)!, scale: tensors.get(scale)! };

@@ -5,7 +5,15 @@
  */
 
 /** Files of src/ that every room may import; they may only import each other and files beside them. */
-export const ground = ["errors/index.ts", "pace.ts", "rounding.ts", "version.ts", "wrong-setting.ts"];
+export const ground = [
+  "aborted.ts",
+  "errors/index.ts",
+  "kept.ts",
+  "pace.ts",
+  "rounding.ts",
+  "version.ts",
+  "wrong-setting.ts",
+];
 
 /** @type {Readonly<Record<string, readonly string[]>>} */
 export const rooms = {

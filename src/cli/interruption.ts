@@ -1,4 +1,5 @@
 /** Handles SIGINT and SIGTERM. */
+import { orAborted } from "../aborted.ts";
 
 /** The parts of `process` used here. */
 export interface Interruptible {
@@ -41,24 +42,10 @@ export async function orInterrupted<T>(
   signal: AbortSignal,
   discard: (late: T) => unknown,
 ): Promise<T> {
-  const { promise: interrupted, reject } = withReject();
-  const stop = () => reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
-  if (signal.aborted) stop();
   try {
-    return await Promise.race([work, interrupted]);
+    return await orAborted(work, signal);
   } catch (error) {
     if (signal.aborted) work.then(discard).catch(() => {});
     throw error;
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
-}
-
-function withReject() {
-  let reject: (reason: unknown) => void = () => {};
-  const promise = new Promise<never>((_, r) => {
-    reject = r;
-  });
-  return { promise, reject };
 }

@@ -1,5 +1,6 @@
 /** `tiller studio`: the web page and the HTTP API. */
 import type { Command } from "commander";
+import { untilAborted } from "../aborted.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { addQueueOptions, fleetOf, type QueueOptions, requiredFleet } from "./queue-options.ts";
@@ -63,9 +64,6 @@ export async function studio(options: StudioOptions, { signal }: World, output: 
   output.printResult();
   output.say(`Tiller Studio: ${started.url}`);
   output.say(`the API is described at ${new URL("/api", started.url).href}; Ctrl-C stops it`);
-  await new Promise<void>((done) => {
-    if (signal.aborted) done();
-    signal.addEventListener("abort", () => done(), { once: true });
-  });
+  await untilAborted(signal);
   await started.close();
 }

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import type { Command } from "commander";
+import { untilAborted } from "../aborted.ts";
 import { writeWhole } from "../internal.ts";
 import {
   answerRows,
@@ -141,10 +142,7 @@ async function serve(path: string, { host, port }: StudyOptions, { signal }: Wor
   output.say("One address for each participant:");
   output.say(table(addresses.map(({ participant, address, state }) => [String(participant), address, state])));
   output.say("Ctrl-C stops it; answers are kept");
-  await new Promise<void>((done) => {
-    if (signal.aborted) done();
-    signal.addEventListener("abort", () => done(), { once: true });
-  });
+  await untilAborted(signal);
   await started.close();
 }
 

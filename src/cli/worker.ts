@@ -1,5 +1,6 @@
 /** `tiller worker`: does jobs of a queue, until it is stopped. */
 import type { Command } from "commander";
+import { untilAborted } from "../aborted.ts";
 import { embeddedModel, TillerError } from "../index.ts";
 import type { Handler, JobKind } from "../jobs/index.ts";
 import { addCommonOptions, type CommonOptions } from "./options.ts";
@@ -95,10 +96,7 @@ export async function worker(options: WorkerOptions, { signal }: World, output: 
   };
   const working = jobs.work(queuesOf(kinds, [...allowed.keys()]), handler);
   output.say(`working on ${masked(queue)} for ${store.name}; Ctrl-C stops after the step`);
-  await new Promise<void>((over) => {
-    if (signal.aborted) over();
-    signal.addEventListener("abort", () => over(), { once: true });
-  });
+  await untilAborted(signal);
   await working.close();
   await open?.worker.close();
   await jobs.close();

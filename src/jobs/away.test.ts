@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { insist, insistUntil, isAway, orAborted } from "./away.ts";
+import { orAborted } from "../aborted.ts";
+import { insist, insistUntil, isAway } from "./away.ts";
 import { made } from "./bull-object.ts";
 
 const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });

@@ -1,4 +1,5 @@
 /** A server that is away for a while: what that looks like, and waiting for it. */
+import { orAborted } from "../aborted.ts";
 
 /** Whether an error says that the server is away or just starting. */
 export function isAway(error: unknown): boolean {
@@ -45,25 +46,6 @@ export async function insistUntil<T>(call: () => Promise<T>, stop: AbortSignal, 
   } finally {
     clearTimeout(timer);
     stop.removeEventListener("abort", begin);
-  }
-}
-
-/**
- * What the work results in, unless the signal is aborted before; then the work's end does not matter.
- *
- * @throws The signal's reason, or the work's error.
- */
-export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  let stop = () => {};
-  const aborted = new Promise<never>((_, fail) => {
-    stop = () => fail(signal?.reason);
-  });
-  signal?.addEventListener("abort", stop, { once: true });
-  if (signal?.aborted) stop();
-  try {
-    return await Promise.race([aborted, work]);
-  } finally {
-    signal?.removeEventListener("abort", stop);
   }
 }
 

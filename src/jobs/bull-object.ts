@@ -2,7 +2,8 @@
  * Queues, workers and listeners of BullMQ. One that is made while its server is away keeps that failure for ever, so it is thrown
  * away, and another is made.
  */
-import { insist, orAborted, sleep } from "./away.ts";
+import { orAborted } from "../aborted.ts";
+import { insist, sleep } from "./away.ts";
 
 interface Closable {
   close(force?: boolean): Promise<unknown>;

@@ -1,6 +1,7 @@
 /** Does the jobs of a server that machines share. */
 import type { Job as BullJob, Queue, Worker } from "bullmq";
-import { insist, insistUntil, isAway, orAborted, sleep } from "./away.ts";
+import { orAborted } from "../aborted.ts";
+import { insist, insistUntil, isAway, sleep } from "./away.ts";
 import type { BullConnection } from "./bull-connection.ts";
 import { cancelledReason, type Kept, specOf } from "./bull-job.ts";
 import { discard, made } from "./bull-object.ts";

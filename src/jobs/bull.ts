@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import type { Job as BullJob, Queue, QueueEvents } from "bullmq";
 import { TillerError } from "../errors/index.ts";
+import { kept } from "../kept.ts";
 import { insist, isAway } from "./away.ts";
 import { connectBull } from "./bull-connect.ts";
 import { cancelledReason, type Kept, optionsOf, specOf, statusOf, typesOf } from "./bull-job.ts";
@@ -198,16 +199,6 @@ async function countsOf(queue: Queue): Promise<Record<JobState, number>> {
 /** For calls of a job that may have ended or been removed by another in the meantime. */
 function unlessAway(error: unknown): void {
   if (isAway(error)) throw error;
-}
-
-/** The map's value, made once; a failure is not kept. */
-function kept<T>(map: Map<string, Promise<T>>, name: string, make: () => Promise<T>): Promise<T> {
-  const known = map.get(name);
-  if (known) return known;
-  const value = make();
-  map.set(name, value);
-  value.catch(() => map.delete(name));
-  return value;
 }
 
 /** Calls `act` for each, so many at a time; returns what it returned, in order. */

@@ -1,5 +1,5 @@
 /** Brings a plan to its end, whatever happens to the queue: what is neither in the store nor in the queue is added again. */
-import { orAborted } from "./away.ts";
+import { orAborted } from "../aborted.ts";
 import type { JobSpec, JobStatus, Jobs } from "./job.ts";
 
 /** A job of a plan. */

@@ -3,6 +3,7 @@ import { readPixels } from "#images";
 import { TillerError } from "../errors/index.ts";
 import type { DownloadProgress } from "../hub/options.ts";
 import { decoded, onlyPictures, pictureFolder, pictureWarnings } from "../images/folder.ts";
+import { kept } from "../kept.ts";
 import { type DeviceName, type PrecisionName, resolveCompute, startEngine } from "../runtime/index.ts";
 import { type Evaluation, measure } from "./evaluate.ts";
 import {
@@ -142,16 +143,7 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
       features.push(await encodePicture(encoders, pixels));
     return features;
   };
-  const referencesIn = (folder: string) => {
-    let features = folders.get(folder);
-    if (!features) {
-      features = encodeFolder(folder);
-      folders.set(folder, features);
-      // A later attempt may succeed.
-      features.catch(() => folders.delete(folder));
-    }
-    return features;
-  };
+  const referencesIn = (folder: string) => kept(folders, folder, () => encodeFolder(folder));
   return {
     async score(file, references, text) {
       const subject = await referencesIn(references);

@@ -9,6 +9,7 @@ import { TillerError } from "../errors/index.ts";
 import type { Component, DenoiserSide, Model, Tokens } from "../families/family.ts";
 import { connect, gather, input, inputsOf, type Outputs, symbol, type Value } from "../graph/index.ts";
 import type { Share } from "../guidance/share.ts";
+import { kept } from "../kept.ts";
 import { type ByComponent, modulesOf, scoped } from "../models/components.ts";
 import type { AttentionForm } from "../models/unet.ts";
 import { type Engine, float32, int32, type Kept, type Session, type Tensor } from "../runtime/index.ts";
@@ -286,16 +287,6 @@ export async function buildDenoiser(
       await releaseSkipping();
     },
   };
-}
-
-/** Builds each network once, for all concurrent requests. A failed build is forgotten: later there may be enough memory. */
-function kept<K>(built: Map<K, Promise<Built>>, key: K, build: () => Promise<Built>): Promise<Built> {
-  const one = built.get(key) ?? build();
-  built.set(key, one);
-  return one.catch((error: unknown) => {
-    built.delete(key);
-    throw error;
-  });
 }
 
 async function releaseOne<K>(built: Map<K, Promise<Built>>, key: K): Promise<void> {

@@ -1,4 +1,5 @@
 /** Opens the parts of a pipeline: model, adapters, tokenizer, engine. */
+import { orAborted } from "../aborted.ts";
 import { type Adapter, learnedTokens, readAdapter, tokenNames, trainingMethodOf } from "../adapters/index.ts";
 import { sha256Of } from "../bytes/hash-file.ts";
 import { TillerError } from "../errors/index.ts";
@@ -130,7 +131,7 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
       // Built for the first picture, after all its steps.
       engine.check(model.latents.decode(modulesOf(model.components))),
     ]);
-    const [predictor] = await unlessAborted(building, signal);
+    const [predictor] = await orAborted(building, signal);
     return {
       name,
       options,
@@ -158,21 +159,6 @@ export async function loadParts(name: string, options: LoadOptions): Promise<Par
   } catch (error) {
     await engine.close();
     throw error;
-  }
-}
-
-/** What `promise` gives, or the signal's reason as soon as it is aborted. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  const listening = new AbortController();
-  const aborted = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { signal: listening.signal });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    listening.abort();
   }
 }
 

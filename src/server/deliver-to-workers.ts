@@ -5,6 +5,7 @@ import { allowedModels } from "../experiments/fleet.ts";
 import { type PrecisionName, TillerError } from "../index.ts";
 import { exists, writeWhole } from "../internal.ts";
 import { inFolder, type Jobs, openJobs, openStore, queueOf, type Store, share, shareText } from "../jobs/index.ts";
+import { kept } from "../kept.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { type Delivery, orderKey } from "./delivery.ts";
 import type { Job } from "./jobs.ts";
@@ -50,12 +51,8 @@ export async function openFleet(
 export function deliverToWorkers(jobs: Jobs, store: Store, { data, models, precision }: ServerParts): Delivery {
   /** Hashed once, when a job first needs it. */
   const hashes = new Map<string, Promise<string>>();
-  const hashOf = (source: string): Promise<string> => {
-    const found = hashes.get(source) ?? allowedModels([source]).then((allowed) => [...allowed.keys()][0]!);
-    hashes.set(source, found);
-    found.catch(() => hashes.delete(source));
-    return found;
-  };
+  const hashOf = (source: string): Promise<string> =>
+    kept(hashes, source, async () => [...(await allowedModels([source])).keys()][0]!);
   /** Of what each running job has made so far, the version that is here, and whether another is on its way. */
   const versions = new Map<string, number>();
   const fetching = new Set<string>();

@@ -1,6 +1,7 @@
 /** Scores of a job's pictures against uploaded pictures of the subject. */
 import { embeddedModel, openScorer, type ScorerOptions, type Scores, TillerError } from "../index.ts";
 import { exists, withoutToken } from "../internal.ts";
+import { kept } from "../kept.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { Job } from "./jobs.ts";
 import type { Models } from "./models.ts";
@@ -38,14 +39,7 @@ export function scoringIn(data: DataFolder, models: Models, options: ScorerOptio
       // One at a time: a job's pictures may not fit in memory together.
       for (const id of pictures) {
         const key = `${id} ${references} ${text}`;
-        let found = known.get(key);
-        if (!found) {
-          found = score(data.picture(id), folder, text);
-          known.set(key, found);
-          // A later attempt may succeed.
-          found.catch(() => known.delete(key));
-        }
-        all.push(await found);
+        all.push(await kept(known, key, () => score(data.picture(id), folder, text)));
       }
       return all;
     },

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TillerError } from "../index.ts";
 import { exists, withoutToken } from "../internal.ts";
+import { kept } from "../kept.ts";
 import {
   holdsStudy,
   openSittings,
@@ -179,10 +180,7 @@ export function studiesIn(data: DataFolder): Studies {
     async sittingsOf(code) {
       for (const id of await ids()) {
         if (!(await readParticipant(data.study(id), code))) continue;
-        const sittings = opened.get(id) ?? openSittings(data.study(id));
-        opened.set(id, sittings);
-        sittings.catch(() => opened.delete(id));
-        return sittings;
+        return kept(opened, id, () => openSittings(data.study(id)));
       }
       throw unknownParticipant();
     },

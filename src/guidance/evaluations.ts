@@ -5,6 +5,7 @@
  * differences from it: e_0 + sum c_i (e_i - e_0). At steps that compute only the strong row, the differences come from earlier
  * steps, whatever the method.
  */
+import { stepsBefore } from "../rounding.ts";
 import { type Guidance, mix, type Row } from "./guidance.ts";
 import type { Values } from "./method.ts";
 import type { evaluation } from "./settings.ts";
@@ -55,8 +56,7 @@ export function evaluationsOf(
   { guidanceEvery, guidanceBetween, guidanceFrom, guidanceTo }: EvaluationValues,
   steps: number,
 ): Evaluations {
-  // Rounding error in a share must not count as a step.
-  const [first, end] = [guidanceFrom, guidanceTo].map((share) => Math.ceil(steps * share - 1e-9)) as [number, number];
+  const [first, end] = [guidanceFrom, guidanceTo].map((share) => stepsBefore(share, steps)) as [number, number];
   const isGuided = (step: number) => step >= first && step < end;
   const computed = (step: number): ComputedRows =>
     isGuided(step) && (step - first) % guidanceEvery === 0 ? "all" : "strong";

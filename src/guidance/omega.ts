@@ -2,6 +2,7 @@
  * Omega as requests have it: a number, or a text for one that changes over the steps, that differs between parts of the model, or
  * both. The text is the same in the library, on the command line, in experiments and in recipes.
  */
+import { stepsBefore } from "../rounding.ts";
 import type { Guidance } from "./guidance.ts";
 import type { Share } from "./share.ts";
 
@@ -107,8 +108,7 @@ export const partsIn = (omega: Omega): readonly string[] => Object.keys(planned(
 function levelAt(level: Level, step: number, steps: number): number {
   if (typeof level === "number") return level;
   const { form, from, to, at } = level;
-  // Rounding error in a share must not count as a step.
-  if (form === "step") return step < Math.ceil(steps * at - 1e-9) ? from : to;
+  if (form === "step") return step < stepsBefore(at, steps) ? from : to;
   if (from === to) return from;
   const done = steps > 1 ? step / (steps - 1) : 0;
   const by = form === "linear" ? done : (1 - Math.cos(Math.PI * done)) / 2;

@@ -5,6 +5,7 @@
  *
  * As in the authors' code, the style may begin late: until then, the pre-trained model's guidance alone.
  */
+import { stepsBefore } from "../rounding.ts";
 import { strong, weak } from "./guidance.ts";
 import { method, type NumberSetting } from "./method.ts";
 import { evaluation, scale } from "./settings.ts";
@@ -41,8 +42,7 @@ export const style = method({
   guide: ({ scale: s, styleScale: g, styleFrom: from }) => ({
     rows: [strong("cond"), weak("plain", 0), weak("null", 0)],
     coefficients: (step, steps) => {
-      // Rounding error in a share must not count as a step.
-      const output = step < Math.ceil(steps * from - 1e-9) ? [0, s, 1 - s] : [g, s - g, 1 - s];
+      const output = step < stepsBefore(from, steps) ? [0, s, 1 - s] : [g, s - g, 1 - s];
       return { output };
     },
   }),

@@ -1,6 +1,7 @@
 /** Sets that a study could show, and the choice among them. */
+
+import { shuffled } from "../random/shuffled.ts";
 import type { RandomStream } from "../random/streams.ts";
-import { shuffled } from "./order.ts";
 
 /** One subject, prompt and seed, with a picture of every method. */
 export interface Candidate {

@@ -6,12 +6,12 @@ import { writeWhole } from "../bytes/write-whole.ts";
 import { TillerError } from "../errors/index.ts";
 import type { Pixels } from "../images/pixels.ts";
 import { resized } from "../images/resample.ts";
+import { shuffled } from "../random/shuffled.ts";
 import { randomStream } from "../random/streams.ts";
 import { version } from "../version.ts";
 import { type Candidate, chosenFrom } from "./candidate.ts";
 import { setsOfFolders } from "./from-folders.ts";
 import { setsOfResults } from "./from-results.ts";
-import { shuffled } from "./order.ts";
 import { holdsStudy, picturesFolderOf, type Setting, type Study, type StudySet, studyFileOf } from "./study.ts";
 import type { StudyFile } from "./study-file.ts";
 

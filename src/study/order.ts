@@ -1,5 +1,6 @@
 /** What comes when, and where: every participant has an order of their own, drawn from the study's seed. */
-import { type RandomStream, randomStream } from "../random/streams.ts";
+import { shuffled } from "../random/shuffled.ts";
+import { randomStream } from "../random/streams.ts";
 import type { Study } from "./study.ts";
 
 /** A set as one participant sees it. */
@@ -18,14 +19,4 @@ export function shownTo({ seed, settings, sets }: Study, participant: number): S
     const { methods } = settings[sets[set]!.setting]!;
     return { set, places: shuffled([...methods.keys()], random) };
   });
-}
-
-/** A uniformly random permutation (Fisher-Yates). */
-export function shuffled<T>(all: readonly T[], random: RandomStream): T[] {
-  const order = [...all];
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
 }

@@ -1,4 +1,5 @@
 /** The order of the pictures: each epoch is a new permutation. */
+import { shuffled } from "../../random/shuffled.ts";
 import { randomStream } from "../../random/streams.ts";
 
 /** The order as a function of the draw's index, from 0, so that a resumed run continues it. */
@@ -8,19 +9,8 @@ export function dataOrder(seed: number, purpose: string, count: number): (draw: 
   return (draw) => {
     if (Math.floor(draw / count) !== epoch) {
       epoch = Math.floor(draw / count);
-      order = shuffled(seed, purpose, epoch, count);
+      order = shuffled([...new Array(count).keys()], randomStream(seed, `order of ${purpose}`, epoch));
     }
     return order[draw % count]!;
   };
-}
-
-/** Fisher-Yates. */
-function shuffled(seed: number, purpose: string, epoch: number, count: number): number[] {
-  const random = randomStream(seed, `order of ${purpose}`, epoch);
-  const order = Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
 }

@@ -5,6 +5,7 @@
 import { readWeight } from "../../bytes/refuse-not-finite.ts";
 import type { Model } from "../../families/family.ts";
 import { scoped } from "../../models/components.ts";
+import { stepsBefore } from "../../rounding.ts";
 import type { OptimiserSettings } from "./optimise.ts";
 
 /** The settings of a run that are about its text side. */
@@ -24,8 +25,7 @@ export async function textSide(
   const tables = text.embeddings;
   const isText = (name: string) =>
     tables.some(({ component, input }) => name === input || name.startsWith(scoped(component, "")));
-  // Rounding error in a share must not count as a step.
-  const end = Math.ceil(steps * textUntil - 1e-9);
+  const end = stepsBefore(textUntil, steps);
   const rate = textLearningRate / learningRate;
   const deviations = new Map<string, number>();
   if (retract) {

@@ -2,8 +2,7 @@
  * An experiment as workers on other machines read it: its settings, and the keys of what it needs in the store. No path in it is
  * opened: models are found by their hashes among those that a worker may open, pictures and adapters come from the store.
  */
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
@@ -12,7 +11,7 @@ import { readText } from "../bytes/json-file.ts";
 import { TillerError } from "../errors/index.ts";
 import { embeddedModel } from "../families/embedded.ts";
 import { pictureFolder } from "../images/folder.ts";
-import { keyPattern, type Store } from "../jobs/index.ts";
+import { digestOf, inFolder, keyPattern, type Store } from "../jobs/index.ts";
 import { encodersOf } from "../metrics/fidelity.ts";
 import { parseAdapter } from "../pipelines/adapter-spec.ts";
 import { targets } from "../runtime/index.ts";
@@ -23,7 +22,6 @@ import { identitiesOf } from "./networks.ts";
 import { openPlan } from "./open-plan.ts";
 import { pathsIn, withPaths } from "./paths.ts";
 import type { Cell, Identities } from "./plan.ts";
-import { keyOfText } from "./store.ts";
 import { refuseExcess, refuseExcessFiles } from "./worker-limits.ts";
 
 /** Names of files that are safe on every system. */
@@ -75,7 +73,7 @@ export async function sharePlan({ experiment, named, identities }: SharedParts, 
     files,
   };
   const text = JSON.stringify(plan);
-  const key = `plan-${keyOfText(text)}`;
+  const key = `plan-${digestOf(text)}`;
   await sharing(store, key, (folder) => writeFile(join(folder, fileName), text));
   return key;
 }
@@ -188,7 +186,7 @@ export async function readPlan(
 /** @throws TillerError `store-damaged` if the file is not the plan of the key. */
 async function planIn(file: string, key: string) {
   const text = await readText(file, largestPlan);
-  if (key !== `plan-${keyOfText(text)}`) throw damaged(key);
+  if (key !== `plan-${digestOf(text)}`) throw damaged(key);
   let plan: unknown;
   try {
     plan = JSON.parse(text);
@@ -258,13 +256,10 @@ export function refuseOtherEngine({ computed }: Experiment, device: keyof typeof
 /** Publishes a folder that `fill` fills, unless the key is there. */
 async function sharing(store: Store, key: string, fill: (folder: string) => Promise<unknown>): Promise<void> {
   if (await store.has(key)) return;
-  const folder = await mkdtemp(join(tmpdir(), "tiller-share-"));
-  try {
+  await inFolder(async (folder) => {
     await fill(folder);
     await store.publish(key, folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Copies the pictures of a folder, and the files of their captions. */

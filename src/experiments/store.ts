@@ -1,16 +1,13 @@
 /** Units of work in a folder: each is a folder named by a key of its contents, done once it has a `done.json`. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { exists, makeFolder } from "#bytes";
 import { readJson } from "../bytes/json-file.ts";
 import { writeWhole } from "../bytes/write-whole.ts";
+import { digestOf } from "../jobs/job.ts";
 
 /** A short hash of everything that affects a unit's outcome, as its folder's name. */
-export const keyOf = (contents: unknown): string => keyOfText(JSON.stringify(contents));
-
-/** The same of a text as it is. */
-export const keyOfText = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 20);
+export const keyOf = (contents: unknown): string => digestOf(JSON.stringify(contents));
 
 /**
  * The record of a finished unit, or undefined if it is not finished.

@@ -5,6 +5,7 @@ export { openEmbedded } from "./embedded.ts";
 export { openFolderStore, placeIn } from "./folder-store.ts";
 export { forkWorker, serveParent } from "./forked.ts";
 export {
+  digestOf,
   type Handler,
   type HandlerContext,
   type JobAddress,

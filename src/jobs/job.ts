@@ -124,9 +124,11 @@ export function checkedJob(job: unknown): JobSpec {
   return parsed.data;
 }
 
+/** The end of a key: twenty hexadecimal digits of a text's hash. */
+export const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 20);
+
 /** The queue of jobs of a kind with the model of a hash, so that a worker can keep to the model it has loaded. */
-export const queueOf = (kind: JobKind, model: string): string =>
-  `${kind}-${createHash("sha256").update(model).digest("hex").slice(0, 20)}`;
+export const queueOf = (kind: JobKind, model: string): string => `${kind}-${digestOf(model)}`;
 
 /** The queues of kinds of jobs with several models; those of earlier kinds come first. */
 export const queuesOf = (kinds: readonly JobKind[], models: readonly string[]): string[] =>

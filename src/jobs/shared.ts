@@ -1,8 +1,8 @@
 /** What jobs need, in a store under keys made from its contents: equal files are there once, and whoever fetches them checks them. */
-import { createHash } from "node:crypto";
 import { constants, copyFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Of } from "../bytes/hash-file.ts";
+import { digestOf } from "./job.ts";
 import { damaged, filesOf, manifestText, type StoredFile } from "./manifest.ts";
 import type { Store } from "./store.ts";
 import { inFolder } from "./worker-folder.ts";
@@ -55,5 +55,4 @@ export function withCopies<T>(files: Files, use: (folder: string) => Promise<T>)
   });
 }
 
-const contentKey = (kind: string, files: readonly StoredFile[]): string =>
-  `${kind}-${createHash("sha256").update(manifestText(files)).digest("hex").slice(0, 20)}`;
+const contentKey = (kind: string, files: readonly StoredFile[]): string => `${kind}-${digestOf(manifestText(files))}`;

@@ -1,6 +1,5 @@
 /** How the jobs of a server get done: by the server itself, or by workers on any machine. */
-import { createHash } from "node:crypto";
-import type { JobProgress, JobSpec, Jobs } from "../jobs/index.ts";
+import { digestOf, type JobProgress, type JobSpec, type Jobs } from "../jobs/index.ts";
 import type { Job } from "./jobs.ts";
 
 export interface Delivery {
@@ -19,9 +18,6 @@ export interface Delivery {
   /** Starts doing jobs, once the server has its port and its folder. */
   begin(): void;
 }
-
-/** Twenty hexadecimal digits from a name that the server made. */
-export const digestOf = (name: string): string => createHash("sha256").update(name).digest("hex").slice(0, 20);
 
 /** The id of a job in the engine, and the key of its result. */
 export const orderKey = (id: string): string => `studio-${digestOf(id)}`;

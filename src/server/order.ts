@@ -2,8 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { readJson } from "../internal.ts";
-import { fetchShared, keyPattern, type Store } from "../jobs/index.ts";
-import { digestOf } from "./delivery.ts";
+import { digestOf, fetchShared, keyPattern, type Store } from "../jobs/index.ts";
 import { jobRequestSchema, jobSchema, precisionSchema } from "./jobs.ts";
 
 const key = z.string().regex(keyPattern);

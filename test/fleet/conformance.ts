@@ -9,9 +9,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { TillerError } from "../../src/errors/index.ts";
-import { type JobSpec, type Jobs, openJobs, openStore, type Planned, reconcile } from "../../src/jobs/index.ts";
+import {
+  digestOf,
+  type JobSpec,
+  type Jobs,
+  openJobs,
+  openStore,
+  type Planned,
+  reconcile,
+} from "../../src/jobs/index.ts";
 import type { Server } from "./servers.ts";
-import { attemptsIn, draw, expectResults, keyOf, planOf, queues, unreachable, worker } from "./work.ts";
+import { attemptsIn, draw, expectResults, planOf, queues, unreachable, worker } from "./work.ts";
 
 /** Locks of two seconds instead of a minute, so that a test of a lost one does not take minutes. */
 const settings = { lock: 2000, renew: 400, backoff: 100, look: 100, idle: 100 };
@@ -215,7 +223,7 @@ export function testFleet(
     });
     beforeEach(async () => {
       folder = mkdtempSync(join(tmpdir(), "tiller-fleet-"));
-      place = bucket ? bucket.url.replace("runs", keyOf(folder)) : join(folder, "store");
+      place = bucket ? bucket.url.replace("runs", digestOf(folder)) : join(folder, "store");
       log = join(folder, "log");
       jobs = await openJobs(queue.url, settings);
     });

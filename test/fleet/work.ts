@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
-import type { JobSpec, Planned, Store } from "../../src/jobs/index.ts";
+import { digestOf, type JobSpec, type Planned, type Store } from "../../src/jobs/index.ts";
 
 /** The script; its arguments are the queue, the store, the log, and settings as JSON. */
 export const worker = fileURLToPath(new URL("worker.js", import.meta.url));
@@ -15,10 +15,8 @@ export const unreachable = 3;
 const zeros = "0".repeat(20);
 export const queues = [`draw-${zeros}`, `train-${zeros}`];
 
-export const keyOf = (name: string): string => createHash("sha256").update(name).digest("hex").slice(0, 20);
-
 export const draw = (name: string, milliseconds: number, priority = 0): JobSpec => ({
-  id: `pictures-${keyOf(name)}`,
+  id: `pictures-${digestOf(name)}`,
   kind: "draw",
   queue: queues[0]!,
   priority,

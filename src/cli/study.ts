@@ -17,6 +17,7 @@ import {
   type StudyShares,
   sharesCsv,
   sharesOf,
+  stateOf,
   studyJson,
 } from "../study/index.ts";
 import type { Output } from "./output.ts";
@@ -131,10 +132,10 @@ async function serve(path: string, { host, port }: StudyOptions, { signal }: Wor
   // Loaded here: no other verb needs a server.
   const { startStudy } = await import("../server/index.ts");
   const started = await startStudy({ folder: path, host, port });
-  const addresses = (await participantsOf(path)).map(({ code, number, answers, ended }) => ({
-    participant: number,
-    address: `${started.url}${code}/`,
-    state: ended !== undefined ? "finished" : Object.keys(answers).length > 0 ? "has begun" : "",
+  const addresses = (await participantsOf(path)).map((one) => ({
+    participant: one.number,
+    address: `${started.url}${one.code}/`,
+    state: stateText[stateOf(one)],
   }));
   Object.assign(output.result, { url: started.url, addresses });
   // A program that started it needs the addresses now, not at the end.
@@ -145,6 +146,8 @@ async function serve(path: string, { host, port }: StudyOptions, { signal }: Wor
   await untilAborted(signal);
   await started.close();
 }
+
+const stateText = { invited: "", begun: "has begun", finished: "finished" };
 
 async function results(folder: string, output: Output): Promise<void> {
   const one = await readStudy(folder);

@@ -43,6 +43,14 @@ import { trainingFields } from "./training-fields.ts";
 
 const whole = z.number().int().positive();
 
+/** A seed from which others are counted; 0 by default. */
+export const seedSchema = z
+  .number()
+  .int()
+  .nonnegative()
+  .max(2 ** 52)
+  .default(0);
+
 /** A network trained whole is no adapter: it is the experiment's `model`. */
 const trainingMethod = z.enum(adapterMethodNames as [TrainingMethodName, ...TrainingMethodName[]]);
 
@@ -130,12 +138,7 @@ export const experimentSchema = z.strictObject({
   /** Pictures per prompt, with seeds from `seed` upwards. */
   pictures: whole.max(10_000).default(8),
   /** The first seed; 0 by default. */
-  seed: z
-    .number()
-    .int()
-    .nonnegative()
-    .max(2 ** 52)
-    .default(0),
+  seed: seedSchema,
   /** Sampler steps; the model's by default, like the sampler, scales and omegas. */
   steps: whole.max(1000).optional(),
   /** One of the samplers; the model's by default. */

@@ -10,8 +10,6 @@ export interface Listening {
   end(): Promise<void>;
 }
 
-export const isLoopback = (host: string): boolean => ["127.0.0.1", "localhost", "::1"].includes(host);
-
 /** @throws TillerError if it is no port's number. */
 export function refuseNoPort(port: number): void {
   if (!(port >= 0 && port <= 65535)) throw new TillerError("address-invalid", `port ${port} must be 0 to 65535.`);

@@ -8,10 +8,13 @@ import { TillerError } from "../index.ts";
 const cookie = "tiller_token";
 const loopback = new Set(["localhost", "127.0.0.1", "[::1]", "::1"]);
 
+/** Whether a host's name is this machine's own. */
+export const isLoopback = (host: string): boolean => loopback.has(host);
+
 /** Answers loopback host names only, which prevents DNS rebinding. */
 export const refuseOtherHosts: MiddlewareHandler = async (c, next) => {
   const name = hostIn(c).replace(/:\d+$/, "");
-  if (!loopback.has(name)) {
+  if (!isLoopback(name)) {
     throw new TillerError(
       "host-not-allowed",
       `This server answers this machine only, not ${name}: use http://localhost, or start it with --host.`,

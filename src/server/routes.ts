@@ -17,7 +17,18 @@ import {
   usualMetrics,
 } from "../index.ts";
 import { defaultsOf, exists, wrongSetting } from "../internal.ts";
-import { answerRows, answersCsv, invite, participantsOf, readStudy, sharesOf, studyJson } from "../study/index.ts";
+import {
+  answerRows,
+  answersCsv,
+  invite,
+  type Participant,
+  participantsOf,
+  readStudy,
+  type Study,
+  sharesOf,
+  stateOf,
+  studyJson,
+} from "../study/index.ts";
 import { accept, type Door } from "./accept.ts";
 import { deletePicture, galleryPage, galleryPicture, galleryPictureSchema } from "./gallery.ts";
 import { type Job, jobRequestSchema, jobSchema } from "./jobs.ts";
@@ -504,18 +515,15 @@ export const routes = [
     path: "/api/studies/{id}/results",
     summary: "Each method's share of the answers, with intervals",
     answer: sharesSchema,
-    handle: (c, services) =>
-      withStudy(c, services, async (folder) => c.json(sharesOf(await readStudy(folder), await participantsOf(folder)))),
+    handle: (c, services) => withAnswers(c, services, (study, participants) => c.json(sharesOf(study, participants))),
   }),
   route({
     method: "get",
     path: "/api/studies/{id}/export.json",
     summary: "A study with its answers and shares",
     handle: (c, services) =>
-      withStudy(c, services, async (folder) =>
-        c.body(studyJson(await readStudy(folder), await participantsOf(folder)), 200, {
-          "content-type": "application/json; charset=utf-8",
-        }),
+      withAnswers(c, services, (study, participants) =>
+        c.body(studyJson(study, participants), 200, { "content-type": "application/json; charset=utf-8" }),
       ),
   }),
   route({
@@ -524,10 +532,8 @@ export const routes = [
     summary: "The answers as CSV, one line each",
     type: "text/csv",
     handle: (c, services) =>
-      withStudy(c, services, async (folder) =>
-        c.body(answersCsv(answerRows(await readStudy(folder), await participantsOf(folder))), 200, {
-          "content-type": "text/csv; charset=utf-8",
-        }),
+      withAnswers(c, services, (study, participants) =>
+        c.body(answersCsv(answerRows(study, participants)), 200, { "content-type": "text/csv; charset=utf-8" }),
       ),
   }),
 ];
@@ -542,11 +548,18 @@ async function withStudy(
   return use(folder);
 }
 
+const withAnswers = (
+  c: Context,
+  services: Services,
+  use: (study: Study, participants: readonly Participant[]) => Response,
+): Promise<Response> =>
+  withStudy(c, services, async (folder) => use(await readStudy(folder), await participantsOf(folder)));
+
 const participantsIn = async (folder: string): Promise<z.output<typeof participantSchema>[]> =>
-  (await participantsOf(folder)).map(({ code, number, answers, ended }) => ({
-    number,
-    address: `/study/${code}/`,
-    state: ended !== undefined ? "finished" : Object.keys(answers).length > 0 ? "begun" : "invited",
+  (await participantsOf(folder)).map((one) => ({
+    number: one.number,
+    address: `/study/${one.code}/`,
+    state: stateOf(one),
   }));
 
 function decoded(name: string): string {

@@ -7,13 +7,14 @@ import { TillerError } from "../index.ts";
 import { exists, withoutToken } from "../internal.ts";
 import { kept } from "../kept.ts";
 import {
+  countsOf,
   holdsStudy,
   openSittings,
+  participantStates,
   participantsOf,
   readParticipant,
   readStudy,
   type Sittings,
-  sharesOf,
   unknownParticipant,
   writeStudy,
 } from "../study/index.ts";
@@ -69,7 +70,7 @@ export const participantSchema = z.object({
   /** The path of the participant's own page. */
   address: z.string(),
   /** How far the participant is. */
-  state: z.enum(["invited", "begun", "finished"]),
+  state: z.enum(participantStates),
 });
 
 const shareSchema = z.object({
@@ -126,7 +127,7 @@ export function studiesIn(data: DataFolder): Studies {
   async function get(id: string): Promise<StudyTold> {
     const folder = data.study(id);
     const study = await readStudy(folder);
-    const { participants } = sharesOf(study, await participantsOf(folder));
+    const participants = countsOf(await participantsOf(folder));
     const methods = study.settings.flatMap((setting) => setting.methods);
     return { id, title: study.title, methods, sets: study.sets.length, participants };
   }

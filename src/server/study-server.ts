@@ -4,7 +4,8 @@ import { Hono } from "hono";
 import { TillerError } from "../index.ts";
 import { hold } from "../internal.ts";
 import { openSittings } from "../study/index.ts";
-import { isLoopback, listen } from "./listen.ts";
+import { listen } from "./listen.ts";
+import { isLoopback } from "./protection.ts";
 import { refusalPage } from "./study-pages.ts";
 import { studyRoutes } from "./study-routes.ts";
 

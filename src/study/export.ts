@@ -1,6 +1,6 @@
 /** A study's answers as files: every answer with what was shown, but no participant's code. */
 import { shownTo } from "./order.ts";
-import { type Participant, questions } from "./participants.ts";
+import { type Participant, questions, stateOf } from "./participants.ts";
 import { type Share, type StudyShares, sharesOf } from "./shares.ts";
 import { type Study, undecided } from "./study.ts";
 
@@ -28,9 +28,9 @@ export interface AnswerRow {
 
 /** All answers so far, by participant and position. */
 export function answerRows(study: Study, participants: readonly Participant[]): AnswerRow[] {
-  return participants.flatMap(({ number, ended, answers }) =>
-    shownTo(study, number).flatMap(({ set, places }, i) => {
-      const answer = answers[set];
+  return participants.flatMap((participant) =>
+    shownTo(study, participant.number).flatMap(({ set, places }, i) => {
+      const answer = participant.answers[set];
       const { setting, subject, text, seed } = study.sets[set]!;
       const { name, methods } = study.settings[setting]!;
       return questions.flatMap((question): AnswerRow[] => {
@@ -38,8 +38,8 @@ export function answerRows(study: Study, participants: readonly Participant[]): 
         if (answer === undefined || method === undefined) return [];
         return [
           {
-            participant: number,
-            finished: ended !== undefined,
+            participant: participant.number,
+            finished: stateOf(participant) === "finished",
             setting: name,
             set,
             subject,

@@ -44,6 +44,28 @@ export type Question = (typeof questions)[number];
 export const isWhole = (answer: Answer | undefined): boolean =>
   answer !== undefined && questions.every((question) => answer[question] !== undefined);
 
+/** How far a participant is; only the finished count. */
+export const participantStates = ["invited", "begun", "finished"] as const;
+export type ParticipantState = (typeof participantStates)[number];
+
+export function stateOf({ ended, answers }: Participant): ParticipantState {
+  if (ended !== undefined) return "finished";
+  return Object.keys(answers).length > 0 ? "begun" : "invited";
+}
+
+/** Everyone invited; those who have begun, among them those who have finished. */
+export interface ParticipantCounts {
+  readonly invited: number;
+  readonly begun: number;
+  readonly finished: number;
+}
+
+export function countsOf(participants: readonly Participant[]): ParticipantCounts {
+  const states = participants.map(stateOf);
+  const [begun, finished] = [states.filter((one) => one !== "invited"), states.filter((one) => one === "finished")];
+  return { invited: participants.length, begun: begun.length, finished: finished.length };
+}
+
 /** Eighty random bits: an address that nobody guesses. Hexadecimal, because some disks take capitals for small letters. */
 const newCode = (): string => randomBytes(10).toString("hex");
 const codes = /^[0-9a-f]{20}$/;

@@ -8,7 +8,7 @@
 import { estimate } from "../experiments/crossed.ts";
 import { paperStudy } from "../experiments/paper-tables.ts";
 import { studentQuantile } from "../experiments/student.ts";
-import { isWhole, type Participant, type Question } from "./participants.ts";
+import { countsOf, isWhole, type Participant, type ParticipantCounts, type Question, stateOf } from "./participants.ts";
 import { type Setting, type Study, undecided } from "./study.ts";
 
 /** The share of one answer. */
@@ -36,18 +36,17 @@ export interface SettingShares {
 
 export interface StudyShares {
   readonly title: string;
-  /** Everyone invited; those who have begun, among them those who have finished. Only the finished count. */
-  readonly participants: { readonly invited: number; readonly begun: number; readonly finished: number };
+  /** Only the finished count. */
+  readonly participants: ParticipantCounts;
   readonly settings: readonly SettingShares[];
 }
 
 /** The shares of those who have finished. */
 export function sharesOf(study: Study, participants: readonly Participant[]): StudyShares {
-  const finished = participants.filter(({ ended }) => ended !== undefined);
-  const begun = participants.filter(({ answers }) => Object.keys(answers).length > 0).length;
+  const finished = participants.filter((one) => stateOf(one) === "finished");
   return {
     title: study.title,
-    participants: { invited: participants.length, begun, finished: finished.length },
+    participants: countsOf(participants),
     settings: study.settings.map((setting, i): SettingShares => {
       const sets = [...study.sets.keys()].filter((set) => study.sets[set]!.setting === i);
       const of = (question: Question) => sharesBy(question, setting, sets, finished);

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { jsonObject, readJson } from "../bytes/json-file.ts";
 import { TillerError } from "../errors/index.ts";
+import { seedSchema } from "../experiments/experiment.ts";
 import { wrongSetting } from "../wrong-setting.ts";
 import { undecided } from "./study.ts";
 
@@ -47,12 +48,7 @@ const studyFileSchema = z.strictObject({
   /** The heading that participants see. */
   title: z.string().trim().min(1).max(300).default("Which picture?"),
   /** What the choice of sets, and every participant's order, are drawn from. */
-  seed: z
-    .number()
-    .int()
-    .nonnegative()
-    .max(2 ** 52)
-    .default(0),
+  seed: seedSchema,
   /** Sets of each setting. */
   sets: z.number().int().positive().max(1000).default(15),
   /** Pictures of the subject beside each set. */

@@ -12,17 +12,23 @@ import { type Compute, isOpenVino } from "../runtime/index.ts";
 /** A network of a model, by the name that users know it by. */
 export type NetworkName = "text encoder" | "denoiser" | "decoder" | "encoder";
 
-/** The recorded networks of a model. */
-export type DrawingGraphs = Readonly<Record<NetworkName, readonly Outputs[]>>;
+/** The recorded networks of a model, each recorded when it is first asked for. */
+export type DrawingGraphs = (name: NetworkName) => readonly Outputs[];
 
 /** Records a model's networks without adapters, whose factors are small. */
 export function drawingGraphs(model: Model, attention?: AttentionForm): DrawingGraphs {
   const modules = modulesOf(model.components, { float32: model.denoiser.float32 });
-  return {
-    "text encoder": [model.text.graph(modules)],
-    denoiser: [model.denoiser.prepare(modules), model.denoiser.predict(modules, attention)],
-    decoder: [model.latents.decode(modules)],
-    encoder: [model.latents.encode(modules)],
+  const record: Readonly<Record<NetworkName, () => readonly Outputs[]>> = {
+    "text encoder": () => [model.text.graph(modules)],
+    denoiser: () => [model.denoiser.prepare(modules), model.denoiser.predict(modules, attention)],
+    decoder: () => [model.latents.decode(modules)],
+    encoder: () => [model.latents.encode(modules)],
+  };
+  const recorded = new Map<NetworkName, readonly Outputs[]>();
+  return (name) => {
+    const graphs = recorded.get(name) ?? record[name]();
+    recorded.set(name, graphs);
+    return graphs;
   };
 }
 

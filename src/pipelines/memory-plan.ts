@@ -105,12 +105,10 @@ export const processBytes = 200e6;
 const tokens = 512;
 
 export function plannerOf(model: Model, options: PlanOptions = {}, attention?: AttentionForm): Planner {
-  let recorded: DrawingGraphs | undefined;
+  const graphs = drawingGraphs(model, attention);
   const { memory = totalMemory(), tiling: usual = "auto", withBase = false } = options;
   return {
     plan(compute, size, given = {}, tiling = usual) {
-      recorded ??= drawingGraphs(model, attention);
-      const graphs = recorded;
       const { pixelsPerLatent, tiles } = model.latents;
       const large = isTiled(size.height / pixelsPerLatent, size.width / pixelsPerLatent, tiles);
       const forms = formsOn(compute, tiling, large).filter((form) =>
@@ -158,12 +156,11 @@ function phasesOf(
   const texts = model.text.feeds ? 1 : rows;
   const side = (length: number) => (tiled ? Math.min(length, tiles.size) : length);
   const of = (name: NetworkName, sizes: Readonly<Record<string, number>>) =>
-    needOf(graphs[name], compute, { ...sizes, tokens }, { lowMemory, quantised: name === "denoiser" });
+    needOf(graphs(name), compute, { ...sizes, tokens }, { lowMemory, quantised: name === "denoiser" });
   const text = of("text encoder", { batch: texts });
   const one = of("denoiser", { batch: pictures * rows, rows, height: h, width: w });
   const denoiser = withBase ? { ...one, built: 2 * one.built, building: one.built + one.building } : one;
   const decoder = of("decoder", { batch: 1, height: side(h), width: side(w) });
-  const encoder = of("encoder", { batch: 1, height: side(h) * pixelsPerLatent, width: side(w) * pixelsPerLatent });
   const picture = 2 * 3 * 4 * width * height;
 
   // With an arena, what a network used while running stays with it; in the low form nothing stays but the file cache.
@@ -176,8 +173,12 @@ function phasesOf(
     textReleased || lowMemory ? most(text) : Math.max(most(text) + denoiser.built, text.built + denoiser.building);
   // A picture is encoded before its prompt; a second one, with what the first has left.
   const others = textReleased ? 0 : stays(text) + stays(denoiser);
+  const encoding = (): MemoryPhase => {
+    const encoder = of("encoder", { batch: 1, height: side(h) * pixelsPerLatent, width: side(w) * pixelsPerLatent });
+    return { name: "encoder", bytes: processBytes + others + most(encoder) + picture };
+  };
   return [
-    ...(encodes ? [{ name: "encoder" as const, bytes: processBytes + others + most(encoder) + picture }] : []),
+    ...(encodes ? [encoding()] : []),
     { name: "text encoder", bytes: processBytes + atText },
     { name: "denoiser", bytes: processBytes + loaded + most(denoiser) },
     { name: "decoder", bytes: processBytes + loaded + stays(denoiser) + most(decoder) + picture },

@@ -56,6 +56,11 @@ export function weakNetworks(
   const build: Build = (source, adapters, open) => buildDenoiser(engine, source, adapters, options, open);
   let pre: Denoiser | undefined;
   let between: Blend | undefined;
+  let known: Pairs | undefined;
+  const pairsHere = (): Pairs => {
+    known ??= pairsBetween(model, base);
+    return known;
+  };
   return {
     async at(strength, adapters) {
       if (strength === 0) {
@@ -63,13 +68,13 @@ export function weakNetworks(
         return pre;
       }
       if (!between) {
-        const pairs = pairsBetween(model, base);
+        const pairs = pairsHere();
         between = fits(engine, pairs) ? inMemory(engine, model, pairs, build) : inFiles(model, pairs, build);
       }
       return between.at(strength, adapters);
     },
     refuseMoving() {
-      if (fits(engine, pairsBetween(model, base))) return;
+      if (fits(engine, pairsHere())) return;
       throw new TillerError(
         "setting-invalid",
         "omega changes over the steps, and a full fine-tune needs its blend with the base in memory for that, which this device, precision or memory does not allow: choose one omega for all steps.",

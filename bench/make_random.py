@@ -41,7 +41,7 @@ asked = parser.parse_args()
 folder, size = asked.folder, asked.size
 torch.manual_seed(0)
 torch.set_num_threads(1)
-HALF = torch.float32 if asked.float32 else torch.float16
+NUMBERS = torch.float32 if asked.float32 else torch.float16
 
 # Drawing 10 GB of normals takes minutes; pieces of one block at random places are as good for a measurement.
 BLOCK = torch.randn(1 << 24)
@@ -166,9 +166,9 @@ def sd15():
         up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
         cross_attention_dim=768, attention_head_dim=8,
     )
-    save(unet, "unet", HALF, DIFFUSERS)
-    vae_kl(512, 0.18215, HALF)
-    save(CLIPTextModel(clip_l()), "text_encoder", HALF, "model.safetensors")
+    save(unet, "unet", NUMBERS, DIFFUSERS)
+    vae_kl(512, 0.18215, NUMBERS)
+    save(CLIPTextModel(clip_l()), "text_encoder", NUMBERS, "model.safetensors")
     PNDMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1,
         set_alpha_to_one=False,
@@ -196,14 +196,14 @@ def sdxl():
         use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=256,
         projection_class_embeddings_input_dim=2816,
     )
-    save(unet, "unet", HALF, DIFFUSERS)
-    vae_kl(1024, 0.13025, HALF)
-    save(CLIPTextModel(clip_l()), "text_encoder", HALF, "model.safetensors")
+    save(unet, "unet", NUMBERS, DIFFUSERS)
+    vae_kl(1024, 0.13025, NUMBERS)
+    save(CLIPTextModel(clip_l()), "text_encoder", NUMBERS, "model.safetensors")
     second = CLIPTextConfig(
         hidden_size=1280, intermediate_size=5120, num_hidden_layers=asked.layers or 32, num_attention_heads=20,
         hidden_act="gelu", projection_dim=1280, eos_token_id=2, **CLIP,
     )
-    save(CLIPTextModelWithProjection(second), "text_encoder_2", HALF, "model.safetensors")
+    save(CLIPTextModelWithProjection(second), "text_encoder_2", NUMBERS, "model.safetensors")
     EulerDiscreteScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="leading", steps_offset=1,
     ).save_pretrained(folder / "scheduler")
@@ -234,7 +234,7 @@ def sana(dtype, layers, **config):
         encoder_qkv_multiscales=((), (), (), (5,), (5,), (5,)), decoder_qkv_multiscales=((), (), (), (5,), (5,), (5,)),
         upsample_block_type="interpolate", downsample_block_type="Conv", scaling_factor=0.41407,
     )
-    save(vae, "vae", torch.float32 if dtype == HALF else dtype, DIFFUSERS)
+    save(vae, "vae", torch.float32 if dtype == NUMBERS else dtype, DIFFUSERS)
     gemma = Gemma2Model(Gemma2Config(num_hidden_layers=asked.layers or 26))
     save(gemma, "text_encoder", torch.bfloat16, "model.safetensors", gemma=True)
     DPMSolverMultistepScheduler(
@@ -258,7 +258,7 @@ with init_empty_weights():
     elif size == "sdxl":
         sdxl()
     elif size == "sana-600m":
-        sana(HALF, 28, num_attention_heads=36, attention_head_dim=32, num_cross_attention_heads=16,
+        sana(NUMBERS, 28, num_attention_heads=36, attention_head_dim=32, num_cross_attention_heads=16,
              cross_attention_head_dim=72, cross_attention_dim=1152)
     else:
         sana(torch.bfloat16, 20)

@@ -7,7 +7,7 @@
  * beside it once. Prints one JSON line: seconds of each move, of each step, and bytes at their peak.
  */
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, open, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, open, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -73,9 +73,7 @@ async function writeTuned() {
   const name = "diffusion_pytorch_model.safetensors";
   if (existsSync(join(to, name))) return;
   await mkdir(to, { recursive: true });
-  const config = await open(join(from, "config.json"));
-  await writeFile(join(to, "config.json"), await config.readFile());
-  await config.close();
+  await copyFile(join(from, "config.json"), join(to, "config.json"));
   const [source, target] = [await open(join(from, name)), await open(join(to, `${name}.part`), "w")];
   const length = Buffer.alloc(8);
   await source.read(length, 0, 8, 0);

@@ -7,12 +7,10 @@
  */
 import { readAdapter } from "../dist/adapters/index.js";
 import { openModel } from "../dist/families/open-model.js";
-import { sizeOf } from "../dist/graph/dim.js";
-import { inputsOf } from "../dist/graph/index.js";
 import { modulesOf } from "../dist/models/components.js";
 import { buildDenoiser } from "../dist/pipelines/denoiser.js";
 import { float32, startEngine } from "../dist/runtime/index.js";
-import { memoryNow, sizeOptions } from "./size-process.js";
+import { madeUpInputs, memoryNow, sizeOptions, wave } from "./size-process.js";
 
 const { folder, side, precision, steps: rounds } = sizeOptions();
 const model = await openModel(folder);
@@ -20,18 +18,11 @@ const adapters = [{ adapter: await readAdapter(`${folder}/lora.safetensors`, mod
 const engine = await startEngine({ device: precision === "bfloat16" ? "openvino" : "cpu", precision });
 const denoiser = await buildDenoiser(engine, model, adapters, { apart: true });
 const latent = side / model.latents.pixelsPerLatent;
-const wave = (length) => Float32Array.from({ length }, (_, i) => Math.sin(1.7 * i + 0.013 * (i % 9973) ** 2));
 const strengths = { cfg: [1, 1], pg: [1, 0.6], "cfg+ag": [1, 1, 0] };
 const conditionings = {};
 for (const [method, ofRows] of Object.entries(strengths)) {
   const sizes = { batch: ofRows.length, rows: ofRows.length, tokens: 32 };
-  const texts = {};
-  for (const [name, { shape: open }] of inputsOf(model.denoiser.prepare(modulesOf(model.components)))) {
-    if (name === "row" || name.includes(":")) continue;
-    const shape = open.map((d) => sizeOf(d, sizes));
-    const length = shape.reduce((a, b) => a * b, 1);
-    texts[name] = float32(shape, name === "bias" ? new Float32Array(length) : wave(length));
-  }
+  const texts = madeUpInputs(model.denoiser.prepare(modulesOf(model.components)), sizes);
   const rows = { strengths: ofRows, text: await engine.hold(texts), release: async () => {} };
   conditionings[method] = await denoiser.condition(rows, 1);
 }

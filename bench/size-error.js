@@ -7,13 +7,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openModel } from "../dist/families/open-model.js";
-import { sizeOf } from "../dist/graph/dim.js";
-import { inputsOf } from "../dist/graph/index.js";
 import { modulesOf } from "../dist/models/components.js";
 import { inInt8 } from "../dist/pipelines/int8-weights.js";
 import { needOf } from "../dist/pipelines/memory-need.js";
 import { startEngine } from "../dist/runtime/index.js";
-import { memoryNow, refuseTooLarge, sizeOptions, timesOf } from "./size-process.js";
+import { madeUpInputs, memoryNow, refuseTooLarge, sizeOptions, timesOf } from "./size-process.js";
 
 const { folder, side, start, form } = sizeOptions();
 const model = await openModel(folder);
@@ -34,16 +32,7 @@ const need = needOf([graph], compute, sizes, { lowMemory, quantised: true });
 refuseTooLarge(Math.max(need.building, need.built + need.running));
 const reach = engine.target.int8;
 const session = await engine.compile("denoiser", reach > 0 ? await inInt8(graph, reach) : graph);
-const feeds = {};
-for (const [name, { shape: open, dtype }] of inputsOf(graph)) {
-  const shape = open.map((d) => sizeOf(d, sizes));
-  const length = shape.reduce((a, b) => a * b, 1);
-  const value = (i) => (name === "timestep" ? 500 : name === "bias" ? 0 : Math.sin(1.7 * i + 0.013 * (i % 9973) ** 2));
-  feeds[name] = {
-    shape,
-    data: dtype === "int32" ? new Int32Array(length) : Float32Array.from({ length }, (_, i) => value(i)),
-  };
-}
+const feeds = madeUpInputs(graph, sizes);
 const done = [];
 let found;
 for (let i = 0; i < 2; i++) {

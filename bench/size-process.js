@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { freemem } from "node:os";
 import { parseArgs } from "node:util";
+import { sizeOf } from "../dist/graph/dim.js";
+import { inputsOf } from "../dist/graph/index.js";
 
 // The last line that a failed process prints says why.
 process.on("uncaughtException", (error) => {
@@ -60,3 +62,19 @@ export function memoryNow() {
 
 /** Seconds between events, and from the start to the first. */
 export const timesOf = (done) => ({ first: done[0], steps: done.slice(1).map((t, i) => t - done[i]) });
+
+/** Made-up numbers about as large as a network's own. */
+export const wave = (length) => Float32Array.from({ length }, (_, i) => Math.sin(1.7 * i + 0.013 * (i % 9973) ** 2));
+
+/** Made-up inputs of a graph without adapters, at sizes; `bias` masks nothing. */
+export function madeUpInputs(graph, sizes) {
+  const inputs = {};
+  for (const [name, { shape: open, dtype }] of inputsOf(graph)) {
+    const shape = open.map((d) => sizeOf(d, sizes));
+    const length = shape.reduce((a, b) => a * b, 1);
+    const numbers =
+      name === "timestep" ? new Array(length).fill(500) : name === "bias" ? new Array(length).fill(0) : wave(length);
+    inputs[name] = { shape, data: dtype === "int32" ? new Int32Array(length) : Float32Array.from(numbers) };
+  }
+  return inputs;
+}

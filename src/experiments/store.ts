@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { exists, makeFolder } from "#bytes";
 import { readJson } from "../bytes/json-file.ts";
+import { digestOf } from "../bytes/node/digest.ts";
 import { writeWhole } from "../bytes/write-whole.ts";
-import { digestOf } from "../jobs/job.ts";
 
 /** A short hash of everything that affects a unit's outcome, as its folder's name. */
 export const keyOf = (contents: unknown): string => digestOf(JSON.stringify(contents));

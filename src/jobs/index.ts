@@ -1,11 +1,11 @@
 /** Jobs that one process does, or many: what they are, the engines that deliver them, and the stores that keep their results. */
+export { digestOf } from "../bytes/node/digest.ts";
 export { masked } from "./address.ts";
 export type { BullOptions } from "./bull.ts";
 export { openEmbedded } from "./embedded.ts";
 export { openFolderStore, placeIn } from "./folder-store.ts";
 export { forkWorker, serveParent } from "./forked.ts";
 export {
-  digestOf,
   type Handler,
   type HandlerContext,
   type JobAddress,

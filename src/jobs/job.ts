@@ -1,6 +1,6 @@
 /** What a job is, and what every engine does with jobs. */
-import { createHash } from "node:crypto";
 import { z } from "zod";
+import { digestOf } from "../bytes/node/digest.ts";
 import { pathsOf, TillerError, withoutFolders } from "../errors/index.ts";
 
 /** `train` and `draw` are an experiment's units; `pictures` and `training` are Studio's. */
@@ -123,9 +123,6 @@ export function checkedJob(job: unknown): JobSpec {
   }
   return parsed.data;
 }
-
-/** The end of a key: twenty hexadecimal digits of a text's hash. */
-export const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 20);
 
 /** The queue of jobs of a kind with the model of a hash, so that a worker can keep to the model it has loaded. */
 export const queueOf = (kind: JobKind, model: string): string => `${kind}-${digestOf(model)}`;

@@ -2,7 +2,7 @@
 import { constants, copyFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Of } from "../bytes/hash-file.ts";
-import { digestOf } from "./job.ts";
+import { digestOf } from "../bytes/node/digest.ts";
 import { damaged, filesOf, manifestText, type StoredFile } from "./manifest.ts";
 import type { Store } from "./store.ts";
 import { inFolder } from "./worker-folder.ts";

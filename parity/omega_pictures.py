@@ -7,7 +7,6 @@ by its own omega; on SDXL it is Diffusers' adapter strength by block and compone
 """
 
 import copy
-import json
 import math
 import re
 import warnings
@@ -15,12 +14,11 @@ from pathlib import Path
 
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors.torch import save_file
 
 import sana_pictures
 import sdxl_pictures
 from reference_models import Fixtures
-from reference_pictures import KOHYA, OLD, SD21, Loop, case, decode
+from reference_pictures import KOHYA, OLD, SD21, Loop, case, decode, keep_pictures, refuse_idle
 
 warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
@@ -186,9 +184,7 @@ def main():
 
     def add(name, picture, plain):
         tensors[name] = picture.contiguous()
-        moved = (picture.float() - plain.float()).abs().mean()
-        print(f"{name:32} mean difference from omega 0.6: {moved:.1f} of 255", flush=True)
-        assert moved > 1, "the setting would not be tested"
+        refuse_idle(name, tensors[name], plain, "omega 0.6")
 
     for one in CASES:
         def drawn(request):
@@ -206,13 +202,12 @@ def main():
                 return (picture * 255).round().to(torch.uint8)
 
             add(one["name"], drawn(one["request"]), drawn({**one["request"], "omega": "0.6"}))
-    save_file(tensors, folder / "pictures.safetensors")
-    kept = [
-        *({key: one[key] for key in ("name", "pipeline", "base", "adapters", "request") if key in one} for one in CASES),
-        *({"name": one["name"], "pipeline": "../sdxl-pipeline/model", "adapters": [{"file": "../sdxl-pipeline/lora.safetensors", "strength": 1}], "request": one["request"]} for one in XL),
-        *({"name": one["name"], "pipeline": "../sana-pipeline/model", "adapters": [{"file": "../sana-pipeline/lora.safetensors", "strength": 1}], "request": one["request"]} for one in SANA),
+    placed = [
+        {**one, "pipeline": f"../{family}-pipeline/model", "adapters": [{"file": f"../{family}-pipeline/lora.safetensors", "strength": 1}]}
+        for family, cases in (("sdxl", XL), ("sana", SANA))
+        for one in cases
     ]
-    (folder / "cases.json").write_text(json.dumps(kept, indent=2) + "\n")
+    keep_pictures(folder, tensors, [*CASES, *placed])
 
 
 main()

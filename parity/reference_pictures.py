@@ -145,6 +145,21 @@ def make_pictures(fixtures, folder):
     report(tensors)
 
 
+def refuse_idle(name, picture, plain, what):
+    """Fails if a setting hardly changes a picture: it would not be tested."""
+    moved = (picture.float() - plain.float()).abs().mean()
+    print(f"{name:32} mean difference from {what}: {moved:.1f} of 255", flush=True)
+    assert moved > 1, "the setting would not be tested"
+
+
+def keep_pictures(folder, tensors, cases):
+    """Writes pictures and what of their cases Tiller's tests need."""
+    save_file(tensors, folder / "pictures.safetensors")
+    fields = ("name", "pipeline", "base", "adapters", "request")
+    kept = [{key: one[key] for key in fields if key in one} for one in cases]
+    (folder / "cases.json").write_text(json.dumps(kept, indent=2) + "\n")
+
+
 def by_pipeline(pipe, request):
     """The last latents of StableDiffusionPipeline.__call__."""
     pipe.scheduler = scheduler_of(pipe, request)

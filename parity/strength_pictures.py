@@ -9,10 +9,9 @@ import warnings
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from reference_models import Fixtures
-from reference_pictures import KOHYA, OLD, TWO, Loop, by_pipeline, case, decode, encode
+from reference_pictures import KOHYA, OLD, TWO, Loop, by_pipeline, case, decode, encode, keep_pictures, refuse_idle
 
 warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
@@ -79,12 +78,8 @@ def main():
             unlike = Loop(fixtures, one)
         if unlike is not None:
             other = torch.from_numpy(decode(fixtures.load({**one, "adapters": []}), unlike.draw()))
-            moved = (tensors[name].float() - other.float()).abs().mean()
-            print(f"{name:32} mean difference from the plain request {moved:.1f} of 255")
-            assert moved > 1, "the setting would not be tested"
-    save_file(tensors, folder / "pictures.safetensors")
-    fields = ("name", "pipeline", "adapters", "request")
-    (folder / "cases.json").write_text(json.dumps([{key: one[key] for key in fields} for one in CASES], indent=2) + "\n")
+            refuse_idle(name, tensors[name], other, "the plain request")
+    keep_pictures(folder, tensors, CASES)
 
 
 main()

@@ -9,7 +9,7 @@ export type Device = Provider | OpenVinoDevice;
 
 export const isOpenVino = (device: Device): device is OpenVinoDevice => device.startsWith("openvino");
 
-const usual = { engine: "onnxruntime", real: "float32", int8: 0, mapped: "none" } as const;
+const usual = { engine: "onnxruntime", real: "float32", int8: 0, mapped: "none", shapes: "all" } as const;
 
 /**
  * OpenVINO's ONNX reader supports com.microsoft's fused operators. Graphs are lowered to float32, because
@@ -24,7 +24,7 @@ const openvino: Target = { ...usual, engine: "openvino", provider: "cpu", fused:
  */
 export const targets: Readonly<Record<Device, Target>> = {
   // The fused kernels are float32 only here, and there are no bfloat16 kernels at all.
-  cpu: { ...usual, provider: "cpu", fused: new Set(["attention", "matmul"]), mapped: "asked" },
+  cpu: { ...usual, provider: "cpu", fused: new Set(["attention", "matmul"]), mapped: "asked", shapes: "fixed" },
   cuda: { ...usual, provider: "cuda", fused: new Set(["attention", "matmul"]) },
   webgpu: { ...usual, provider: "webgpu", fused: new Set(["attention"]) },
   dml: { ...usual, provider: "dml", fused: new Set(["attention", "matmul"]) },

@@ -161,7 +161,7 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
         weights.set(name, (twin) => (twin === 0 ? name : once(`twin ${name}`, () => external(ref, 1))));
         // An initializer that is also an input could be overridden, so the runtime cannot change its layout.
         if (target.mapped === "all" ? floats.has(ref.dtype) : inPlace && target.mapped === "asked")
-          inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape));
+          inPlaceWeights.push(valueInfo(name, ref.dtype, ref.shape, target));
         return name;
       });
     },
@@ -261,9 +261,10 @@ export function encode(outputs: Outputs, target: Target, place?: Place): Encoded
   for (const node of nodes) graph.message(1, node);
   graph.text(2, "tiller");
   for (const tensor of initializers) graph.message(5, tensor);
-  for (const [name, { dtype, shape }] of inputs) graph.message(11, valueInfo(name, dtype, shape));
+  for (const [name, { dtype, shape }] of inputs) graph.message(11, valueInfo(name, dtype, shape, target));
   for (const weight of inPlaceWeights) graph.message(11, weight);
-  for (const [name, { dtype, shape }] of Object.entries(outputs)) graph.message(12, valueInfo(name, dtype, shape));
+  for (const [name, { dtype, shape }] of Object.entries(outputs))
+    graph.message(12, valueInfo(name, dtype, shape, target));
 
   const model = new Message()
     .int(1, irVersion)
@@ -282,12 +283,13 @@ const tensorHeader = (name: string, dtype: DType, shape: readonly number[]): Mes
   return tensor.int(2, onnxType[dtype]).text(8, name);
 };
 
-function valueInfo(name: string, dtype: DType, shape: Shape): Message {
+function valueInfo(name: string, dtype: DType, shape: Shape, { shapes }: Target): Message {
+  const type = new Message().int(1, onnxType[dtype]);
   const dims = new Message();
   for (const d of shape)
     dims.message(1, typeof d === "number" ? new Message().int(1, d) : new Message().text(2, dimKey(d)));
-  const tensor = new Message().int(1, onnxType[dtype]).message(2, dims);
-  return new Message().text(1, name).message(2, new Message().message(1, tensor));
+  if (shapes === "all" || shape.every((d) => typeof d === "number")) type.message(2, dims);
+  return new Message().text(1, name).message(2, new Message().message(1, type));
 }
 
 function encodeAttribute(name: string, value: Attribute): Message {

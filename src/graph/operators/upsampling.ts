@@ -1,5 +1,5 @@
 /** Nearest-neighbour upsampling. */
-import { type Dim, multiplyDims, sameDim } from "../dim.ts";
+import { type Dim, multiplyDims, type Shape, sameDim } from "../dim.ts";
 import type { Emitter } from "../emitter.ts";
 import { apply, mismatch, noSecondDerivative, type Operator, type Value } from "../value.ts";
 
@@ -20,10 +20,13 @@ const upsampleOperator: Operator<{ height: Dim; width: Dim }> = {
       const scales = to.constant("float32", [4], new Uint8Array(Float32Array.of(1, 1, 2, 2).buffer));
       return to.node("Resize", [x!, "", scales], nearest);
     }
-    return to.node("Resize", [x!, "", "", to.sizes(value.shape)], nearest);
+    return to.node("Resize", [x!, "", "", fourSizes(to, value.shape)], nearest);
   },
   gradient: ({ g, inputs: [x] }) => [apply(downsumOperator, [g, x!], null)],
 };
+
+/** ONNX Runtime takes sizes whose number it does not know for none, and sizes of an input of unknown shape are such. */
+const fourSizes = (to: Emitter, shape: Shape): string => to.node("Reshape", [to.sizes(shape), to.integers([4])]);
 
 /** Nearest-neighbour upsampling of x [batch, channels, h, w] to a given size, as `torch.nn.functional.interpolate`. */
 export const upsample = (x: Value, height: Dim, width: Dim): Value => apply(upsampleOperator, [x], { height, width });
@@ -53,6 +56,6 @@ function copies(to: Emitter, small: Dim, large: Dim): string {
   const square = to.node("ConstantOfShape", [to.sizes([small, small])]);
   const identity = to.node("EyeLike", [square]);
   const picture = to.node("Unsqueeze", [identity, to.integers([0, 1])]);
-  const stretched = to.node("Resize", [picture, "", "", to.sizes([1, 1, small, large])], nearest);
+  const stretched = to.node("Resize", [picture, "", "", fourSizes(to, [1, 1, small, large])], nearest);
   return to.cast(to.node("Squeeze", [stretched, to.integers([0, 1])]), "float32", to.type);
 }

@@ -43,8 +43,11 @@ describe.skipIf(without)("an experiment on a queue", () => {
       env: { ...process.env, TILLER_QUEUE: "", TILLER_STORE: "" },
     });
   const fleet = () => ["--queue", server.url, "--store", join(folder, "store")];
-  const work = () => {
-    const worker = spawn(process.execPath, [tiller, "worker", ...fleet(), "--threads", "1"], { stdio: "ignore" });
+  let said = "";
+  const work = (...words: string[]) => {
+    const all = [tiller, "worker", ...fleet(), "--threads", "1", ...words];
+    const worker = spawn(process.execPath, all, { stdio: ["ignore", "pipe", "ignore"] });
+    worker.stdout.on("data", (piece) => (said += piece));
     workers.push(worker);
     return worker;
   };
@@ -86,12 +89,18 @@ describe.skipIf(without)("an experiment on a queue", () => {
     const states = join(folder, "store", "checkpoint");
     const [state] = await readdir(states);
     expect(await readdir(join(states, state!, "adapter.run"))).toContain("checkpoint.safetensors");
-    const second = work();
+    const second = work("--metrics", "0");
+    await expect.poll(() => said, { interval: 50 }).toMatch(/metrics: \S+\n/);
+    const [, metrics] = /metrics: (\S+)/.exec(said)!;
     // Queues are counted one after the other, so what a job adds to one as it ends in another may be in neither count.
     await expect.poll(async () => (await left()) + (await left()), { interval: 100 }).toBe(0);
     // The second worker did not begin anew.
     expect(steps.filter((step) => step === 1)).toHaveLength(1);
     expect(await readdir(states)).toEqual([]);
+    const counted = await (await fetch(metrics!)).text();
+    expect(counted).toContain('tiller_worker_jobs_total{kind="train",outcome="done"} 1\n');
+    expect(counted).toContain('tiller_worker_jobs_total{kind="draw",outcome="done"} 4\n');
+    expect(counted).toContain('tiller_worker_pictures_total{kind="draw"} 4\n');
     second.kill("SIGKILL");
     await jobs.close();
 

@@ -13,6 +13,7 @@ interface WorkerOptions extends CommonOptions, QueueOptions {
   kinds?: readonly JobKind[];
   allowModel?: string[];
   maxWork?: number;
+  metrics?: string;
 }
 
 /** Studio's pictures, for which people wait, then an experiment's units, then Studio's training. */
@@ -36,6 +37,10 @@ export function addWorker(program: Command, act: (options: WorkerOptions) => Pro
       "--max-work <n>",
       "limit on one of Studio's requests in megapixel-steps (pictures x steps x megapixels); default: 20000",
       (text) => parseWhole("--max-work", text, 1),
+    )
+    .option(
+      "--metrics <address>",
+      "serve /metrics for Prometheus at a port of this machine alone, as in 9464, or at host:port",
     );
   addQueueOptions(command);
   addCommonOptions(command)
@@ -50,17 +55,29 @@ Example:
 
 export async function worker(options: WorkerOptions, { signal }: World, output: Output): Promise<void> {
   const { queue, store: place, insecure = false } = requiredFleet(options);
-  const { kinds = usualKinds, allowModel = [embeddedModel], maxWork, device, precision, threads } = options;
+  const {
+    kinds = usualKinds,
+    allowModel = [embeddedModel],
+    maxWork,
+    metrics: address,
+    device,
+    precision,
+    threads,
+  } = options;
   if (precision !== undefined)
     throw new TillerError(
       "option-invalid",
       "--precision is the experiment's or Studio's: name it where that is started.",
     );
   // Loaded here: no other command needs them.
-  const [{ masked, openJobs, openStore, queuesOf }, { allowedModels, openExperimentWorker }, { openStudioWorker }] =
-    await Promise.all([import("../jobs/index.ts"), import("../experiments/fleet.ts"), import("../server/fleet.ts")]);
+  const [
+    { masked, openJobs, openStore, queuesOf },
+    { allowedModels, openExperimentWorker },
+    { openStudioWorker, openWorkerMetrics },
+  ] = await Promise.all([import("../jobs/index.ts"), import("../experiments/fleet.ts"), import("../server/fleet.ts")]);
   const allowed = await allowedModels(allowModel);
   const store = await openStore(place, { insecure });
+  const metrics = address === undefined ? undefined : await openWorkerMetrics(address, kinds);
   const jobs = await openJobs(queue, { insecure, onWarning: (warning) => output.warn(warning) });
   const opening = {
     experiments: () => openExperimentWorker({ store, allowed, device, threads }),
@@ -78,6 +95,7 @@ export async function worker(options: WorkerOptions, { signal }: World, output: 
   let done = 0;
   const handler: Handler = async (job, at) => {
     const began = performance.now();
+    const ends = metrics?.begins(job.kind);
     const tell: typeof at.progress = (progress) => {
       output.progress.doing(progress.detail === "" ? progress.what : `${progress.what}, ${progress.detail}`);
       at.progress(progress);
@@ -86,9 +104,11 @@ export async function worker(options: WorkerOptions, { signal }: World, output: 
       const { handler } = await workerFor(job.kind);
       const ended = await handler(job, { signal: at.signal, progress: tell });
       done++;
+      ends?.("done", ended.pictures ?? 0);
       output.progress.note(`${job.id}: done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
       return ended;
     } catch (error) {
+      ends?.(at.signal.aborted ? "stopped" : "failed", 0);
       const why = error instanceof Error ? error.message : String(error);
       output.progress.note(`${job.id}: ${at.signal.aborted ? "stopped" : "failed"}: ${why}`);
       throw error;
@@ -96,10 +116,12 @@ export async function worker(options: WorkerOptions, { signal }: World, output: 
   };
   const working = jobs.work(queuesOf(kinds, [...allowed.keys()]), handler);
   output.say(`working on ${masked(queue)} for ${store.name}; Ctrl-C stops after the step`);
+  if (metrics) output.say(`metrics: ${metrics.url}`);
   await untilAborted(signal);
   await working.close();
   await open?.worker.close();
   await jobs.close();
+  await metrics?.close();
   output.result.done = done;
   output.say(`${done} jobs done`);
 }

@@ -89,10 +89,12 @@ export function openUnitWorker({
     }
   }
 
-  async function draw(unit: PictureUnit, cell: Cell, signal: AbortSignal, onStep: OnStep): Promise<void> {
+  /** Returns how many pictures were not in the store yet. */
+  async function draw(unit: PictureUnit, cell: Cell, signal: AbortSignal, onStep: OnStep): Promise<number> {
     const { adapter, concept, personalisation } = cell;
     const work = { kind: "pictures", unit } as const;
-    if (!(await workplace.bring(work))) {
+    const brought = await workplace.bring(work);
+    if (!brought) {
       if (adapter && !(await workplace.bring({ kind: "adapter", adapter }))) {
         throw new TillerError("result-missing", `the adapter of ${concept.name} is gone: run the experiment again.`);
       }
@@ -116,6 +118,7 @@ export function openUnitWorker({
     const record = await readDone(unit.folder, pictureRecordSchema);
     await featuresOfUnit(unit, record!, concept, experiment, encoders);
     await workplace.giveFeatures(unit);
+    return brought ? 0 : record!.seeds.length;
   }
 
   /** What recipes call a file of the experiment: its adapters come with their strengths. */
@@ -131,8 +134,9 @@ export function openUnitWorker({
       if (await one.isDone()) return { next: one.next };
       const onStep: OnStep = (done, doing, detail) => at.progress({ done, total: 0, what: doing, detail });
       const { signal } = at;
+      let pictures = 0;
       try {
-        if (work.kind === "pictures") await draw(work.unit, cell, signal, onStep);
+        if (work.kind === "pictures") pictures = await draw(work.unit, cell, signal, onStep);
         else {
           // Free the memory for training.
           await closePipeline();
@@ -141,8 +145,10 @@ export function openUnitWorker({
           const precision = compute.precision === "int8" ? "float32" : compute.precision;
           const options = { ...compute, precision, threads, signal };
           if (!(await workplace.bring(work))) {
-            if (work.kind === "class") await drawClass(adapter, cell.concept, experiment.model, options, onStep);
-            else {
+            if (work.kind === "class") {
+              await drawClass(adapter, cell.concept, experiment.model, options, onStep);
+              pictures = adapter.classPictures;
+            } else {
               if (adapter.classPictures > 0) await workplace.bring({ kind: "class", adapter });
               await train(adapter, cell, options, onStep);
             }
@@ -154,7 +160,7 @@ export function openUnitWorker({
         await closePipeline().catch(() => {});
         throw error;
       }
-      return { next: one.next };
+      return { next: one.next, pictures };
     },
     async close() {
       await closePipeline();

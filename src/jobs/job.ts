@@ -66,7 +66,13 @@ export interface HandlerContext {
  * Does a job; its result is in the store when the promise resolves. Jobs in `next` are ensured before the job counts as done.
  * A handler may be called twice for one job, by two workers even at the same time.
  */
-export type Handler = (job: JobSpec, at: HandlerContext) => Promise<{ readonly next?: readonly JobSpec[] | undefined }>;
+export type Handler = (job: JobSpec, at: HandlerContext) => Promise<Handled>;
+
+export interface Handled {
+  readonly next?: readonly JobSpec[] | undefined;
+  /** How many pictures it drew. */
+  readonly pictures?: number | undefined;
+}
 
 /** A worker at work. */
 export interface Working {

@@ -9,7 +9,7 @@ import { answerTo } from "./answer.ts";
 import { communityRoutes } from "./community-form.ts";
 import { openAiRoutes } from "./openai-form.ts";
 import { apiPage, openApiOf } from "./openapi.ts";
-import { prometheusOf } from "./prometheus.ts";
+import { answerWith, familiesOf } from "./prometheus.ts";
 import { protection } from "./protection.ts";
 import { parseBody, type Route, routes, type Services } from "./routes.ts";
 import { studyRoutes } from "./study-routes.ts";
@@ -65,11 +65,7 @@ export function appOf(services: Services, { token, page }: AppOptions): Hono {
     );
   }
   app.get("/api/openapi.json", (c) => c.json(openApiOf(all)));
-  app.get("/metrics", (c) =>
-    c.text(prometheusOf(services.jobs.list(), process.memoryUsage.rss()), 200, {
-      "content-type": "text/plain; version=0.0.4; charset=utf-8",
-    }),
-  );
+  app.get("/metrics", (c) => answerWith(c, familiesOf(services.jobs.list(), process.memoryUsage.rss())));
   app.get("/api", (c) => c.html(apiPage(all)));
   app.use("*", serveStatic({ root: page }));
   app.notFound((c) => {

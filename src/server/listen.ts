@@ -15,12 +15,20 @@ export function refuseNoPort(port: number): void {
   if (!(port >= 0 && port <= 65535)) throw new TillerError("address-invalid", `port ${port} must be 0 to 65535.`);
 }
 
-/** @throws TillerError if the port or host is unavailable. */
-export async function listen(fetch: Hono["fetch"], host: string, port: number): Promise<Listening> {
+/** The options that named a port and a host. */
+const usualOptions = { port: "--port", host: "--host" };
+
+/** @throws TillerError if the port or host is unavailable; it names the option to change. */
+export async function listen(
+  fetch: Hono["fetch"],
+  host: string,
+  port: number,
+  options = usualOptions,
+): Promise<Listening> {
   refuseNoPort(port);
   const server = await new Promise<ReturnType<typeof serve>>((done, fail) => {
     const started = serve({ fetch, hostname: host, port }, () => done(started));
-    started.on("error", (error: NodeJS.ErrnoException) => fail(refusedBecause(error, host, port)));
+    started.on("error", (error: NodeJS.ErrnoException) => fail(refusedBecause(error, host, port, options)));
   });
   const address = server.address();
   const at = typeof address === "object" && address ? address.port : port;
@@ -36,21 +44,21 @@ export async function listen(fetch: Hono["fetch"], host: string, port: number): 
 }
 
 /** Why a server cannot listen. */
-function refusedBecause(error: NodeJS.ErrnoException, host: string, port: number): Error {
+function refusedBecause(error: NodeJS.ErrnoException, host: string, port: number, options: typeof usualOptions): Error {
   switch (error.code) {
     case "EADDRINUSE":
-      return new TillerError("address-invalid", `port ${port} is taken: choose another with --port.`);
+      return new TillerError("address-invalid", `port ${port} is taken: choose another with ${options.port}.`);
     case "EACCES":
       return new TillerError(
         "address-invalid",
-        `port ${port} needs administrator rights: choose one from 1024 on with --port.`,
+        `port ${port} needs administrator rights: choose one from 1024 on with ${options.port}.`,
       );
     case "ENOTFOUND":
     case "EADDRNOTAVAIL":
     case "EAI_AGAIN":
       return new TillerError(
         "address-invalid",
-        `${host} is not an address of this machine: choose another with --host.`,
+        `${host} is not an address of this machine: choose another with ${options.host}.`,
       );
     default:
       return error;

@@ -74,7 +74,7 @@ export function openStudioWorker({ store, allowed, device, threads, mostWork = u
         const { pictures, change } = giving;
         const job: Job = { id, state: "running", request, created: 0, pictures, warnings: [], starts: 1 };
         await giving.finish(spec.id, await doing(job, change, at.signal));
-        return {};
+        return { pictures: pictures.length };
       } finally {
         await giving?.settled();
         await rm(folder, { recursive: true, force: true });

@@ -30,7 +30,7 @@ export { elementCount, mean } from "./operators/mean.ts";
 export { groupNorm, layerNorm, rmsNorm, softmax } from "./operators/normalisations.ts";
 export { average } from "./operators/pooling.ts";
 export { positions } from "./operators/positions.ts";
-export { inFloat32 } from "./operators/precision.ts";
+export { inFloat32, rounded } from "./operators/precision.ts";
 export { linear, matmul, matmulInFloat32, matmulOf } from "./operators/products.ts";
 export { product, quantise } from "./operators/quantised.ts";
 export { expand, type ReductionOptions, sum } from "./operators/reductions.ts";

@@ -18,6 +18,8 @@ export interface Session {
   run(feeds: Feeds): Promise<Readonly<Record<string, Tensor>>>;
   /** Runs the graph and keeps the outputs in the worker, for inputs of the same names in later runs. */
   keep(feeds: Feeds): Promise<Kept>;
+  /** Runs the graph; its outputs take the place of kept tensors of the same names and shapes, in Node in their memory. */
+  renew(feeds: Feeds, kept: Kept): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -36,6 +38,8 @@ export interface OperatorTime {
 export interface CompileOptions {
   /** Whether products need float32's range: they are in float32 where the engine's are in float16. */
   readonly wide?: boolean | undefined;
+  /** Whether the CPU provider uses every weight in place in its file, and keeps no memory between runs. */
+  readonly inPlace?: boolean | undefined;
 }
 
 export interface Engine {

@@ -14,7 +14,7 @@ export interface Host {
   /** Where it finds weights; by default, in their files. */
   readonly place?: Place | undefined;
   create(session: number, name: string, encoded: Encoded, options: CompileOptions): Promise<void>;
-  /** The outputs; empty if they are kept under the number `keep`. */
+  /** The outputs; empty if they are kept under the number `keep`, where they replace those of the same names. */
   run(session: number, feeds: Feeds, keep?: number): Promise<Readonly<Record<string, Tensor>>>;
   hold(keep: number, tensors: Readonly<Record<string, Tensor>>): Promise<void>;
   give(keep: number, tensors: Readonly<Record<string, Tensor>>): Promise<void>;
@@ -48,6 +48,11 @@ export async function engineOn(
     await refuseNotFinite([{ weights: unknown }], closing.signal);
     for (const place of unknown.keys()) finite.add(place);
   };
+  const targetFor = ({ wide, inPlace }: CompileOptions): Target => ({
+    ...target,
+    ...(wide && target.real === "float16" ? { real: "float32" } : {}),
+    ...(inPlace && device === "cpu" ? { mapped: "all" } : {}),
+  });
   const engine: Engine = {
     device,
     precision,
@@ -61,8 +66,7 @@ export async function engineOn(
       return built;
     },
     async compile(name, outputs, options = {}) {
-      const wide = options.wide && target.real === "float16";
-      const encoded = encode(outputs, wide ? { ...target, real: "float32" } : target, host.place);
+      const encoded = encode(outputs, targetFor(options), host.place);
       const session = ++serial;
       const [created, checked] = await Promise.allSettled([
         host.create(session, name, encoded, options),
@@ -102,6 +106,7 @@ export async function engineOn(
           await send(feeds, kept);
           return { kept };
         },
+        renew: async (feeds, { kept }) => void (await send(feeds, kept)),
         release: () => host.release(session),
       };
     },

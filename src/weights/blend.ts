@@ -163,15 +163,19 @@ async function* mix(
     // Between 0 and 1 no value is beyond the larger of the two.
     if (!(omega >= 0 && omega <= 1) && !areComputable(mixed)) {
       if (from + step < length) await next;
-      throw new TillerError(
-        "not-finite",
-        `${tuned.name} of ${tuned.source.name} has values too large to compute with at omega ${omega}: choose an omega nearer to 1.`,
-        { paths: [tuned.source.name] },
-      );
+      throw tooLarge(tuned, omega);
     }
     yield mixed;
   }
 }
+
+/** The refusal of an omega at which a fine-tuned tensor's blend has values too large to compute with. */
+export const tooLarge = ({ name, source }: TensorRef, omega: number): TillerError =>
+  new TillerError(
+    "not-finite",
+    `${name} of ${source.name} has values too large to compute with at omega ${omega}: choose an omega nearer to 1.`,
+    { paths: [source.name] },
+  );
 
 /** a x + b y, each product and the sum rounded to float32. */
 function add(sum: Float32Array, x: Float32Array, a: number, y: Float32Array, b: number): void {

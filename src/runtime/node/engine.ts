@@ -91,9 +91,9 @@ async function startWorker(device: Device, { threads, profile, lowMemory }: Engi
   };
 
   return {
-    async create(session, name, encoded) {
+    async create(session, name, encoded, { inPlace }) {
       const prefix = profileFolder && join(profileFolder, `${session}-`);
-      const options = sessionOptions(encoded, device, { threads, lowMemory, profile: prefix });
+      const options = sessionOptions(encoded, device, { threads, lowMemory: lowMemory || inPlace, profile: prefix });
       await call("create", { session, model: encoded.model, options });
       open.set(session, name);
     },

@@ -40,7 +40,7 @@ async function startHost(device: Device, { threads }: EngineOptions): Promise<Ho
       });
       const results = await sessions.get(session)!.run(Object.fromEntries(inputs));
       if (keep !== undefined) {
-        kept.set(keep, results as Readonly<Record<string, OrtTensor>>);
+        kept.set(keep, { ...kept.get(keep), ...(results as Readonly<Record<string, OrtTensor>>) });
         return {};
       }
       const outputs: Record<string, Tensor> = {};

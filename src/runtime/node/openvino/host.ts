@@ -154,7 +154,7 @@ function hostOf(
           [...session.encoded.outputs].map(([name, { shape }]) => [name, library.output(request, name, shape.length)]),
         );
         if (keep === undefined) return outputs;
-        kept.set(keep, outputs);
+        kept.set(keep, { ...kept.get(keep), ...outputs });
         return {};
       }),
     async hold(keep, tensors) {

@@ -23,7 +23,7 @@ import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import { quoted, shortTime } from "./printable.ts";
 import { addQueueOptions, fleetOf, type QueueOptions } from "./queue-options.ts";
-import { parseWhole } from "./values.ts";
+import { parseWorkers } from "./values.ts";
 import type { World } from "./world.ts";
 
 interface BenchOptions extends CommonOptions, QueueOptions {
@@ -53,7 +53,7 @@ export function addBench(
     .option(
       "--workers <n>",
       "processes of this machine that share the work, with --queue beside those of others; default: 1, or none with --queue",
-      (text) => parseWhole("--workers", text, 1, 256),
+      parseWorkers,
     )
     .option("--dry-run", "only say how many pictures, hours and gigabytes are missing on this machine")
     .option("--detach", "with --queue: leave the work to the workers and end; the same command without it collects")

@@ -18,11 +18,13 @@ import { addCommonOptions, type CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import { prepareFolder } from "./output-folder.ts";
 import { shortTime, table } from "./printable.ts";
+import { parseWorkers } from "./values.ts";
 import type { World } from "./world.ts";
 
 export interface FindingsOptions extends CommonOptions {
   out: string;
   results?: string[];
+  workers?: number;
   dryRun?: true;
   atHand?: true;
 }
@@ -37,12 +39,13 @@ export function addFindings(
     .command("findings")
     .description("decide the paper's findings: held, contradicted or undecided; draws what is missing")
     .argument("[findings.json]", "claims about rows of experiments, with their margins; default: the paper's seven")
-    .option("--out <folder>", "where missing results are made; several processes may share it", "tiller-bench/findings")
+    .option("--out <folder>", "where missing results are made; a stopped run goes on there", "tiller-bench/findings")
     .option(
       "--results <folder>",
       "earlier results, NAME/results.json for each experiment; repeatable; default: results/ of the repository",
       (text, before: string[] = []) => [...before, text],
     )
+    .option("--workers <n>", "processes of this machine that share the work; default: 1", parseWorkers)
     .option("--at-hand", "decide with the results at hand, and draw nothing")
     .option("--dry-run", "only say how many pictures and hours are missing on this machine");
   addCommonOptions(command).action(act);
@@ -50,7 +53,7 @@ export function addFindings(
 
 export async function findings(
   path: string | undefined,
-  { out, results, dryRun, atHand, device, precision, threads }: FindingsOptions,
+  { out, results, workers, dryRun, atHand, device, precision, threads }: FindingsOptions,
   { signal }: World,
   output: Output,
 ): Promise<void> {
@@ -66,7 +69,15 @@ export async function findings(
     output.say(`\n${join(out, "findings.json")}`);
     return;
   }
-  const options = { folder: out, device, precision, threads, signal, onCompute: tellCompute(precision, output) };
+  const options = {
+    folder: out,
+    workers,
+    device,
+    precision,
+    threads,
+    signal,
+    onCompute: tellCompute(precision, output),
+  };
   const plan = await planFindings(request, options);
   output.result.plan = plan;
   output.say(planLines(plan));

@@ -35,6 +35,9 @@ export function parseWhole(
   );
 }
 
+/** A number of processes. */
+export const parseWorkers = (text: string): number => parseWhole("--workers", text, 1, 256);
+
 /** @throws TillerError unless `text` is one of `choices`. */
 export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const found = choices.find((choice) => choice === text);

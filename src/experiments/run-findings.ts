@@ -54,8 +54,7 @@ export async function findingsAtHand(request: FindingsRequest, folder: string): 
 }
 
 /**
- * Runs the experiments whose results are not at hand, in `options.folder`, where several processes may share the work and a
- * stopped run continues; then decides the findings and writes them to `findings.json` there.
+ * Runs the experiments whose results are not at hand, in `options.folder`, where a stopped run continues; then decides the findings and writes them to `findings.json` there.
  *
  * @throws TillerError as {@link findingsAtHand} does, and if an experiment fails.
  */

@@ -1,6 +1,5 @@
 /** `tiller cuda install`: all that the device cuda needs besides NVIDIA's driver. */
 import type { Command } from "commander";
-import { installCuda } from "../node.ts";
 import type { Output } from "./output.ts";
 import type { World } from "./world.ts";
 
@@ -23,6 +22,7 @@ export function addCuda(program: Command, act: (options: CudaOptions) => Promise
 
 export async function cuda({ wheel }: CudaOptions, { signal }: World, output: Output): Promise<void> {
   output.progress.doing("installing CUDA's libraries");
+  const { installCuda } = await import("../node.ts");
   const folder = await installCuda({ wheel, signal, onLine: (line) => output.progress.doing(line) });
   output.result.folder = folder;
   output.progress.end();

@@ -1,6 +1,5 @@
 /** `tiller openvino install`: installs the second engine. */
 import type { Command } from "commander";
-import { installOpenVino } from "../node.ts";
 import type { Output } from "./output.ts";
 import type { World } from "./world.ts";
 
@@ -26,6 +25,7 @@ export function addOpenVino(program: Command, act: (options: OpenVinoOptions) =>
 
 export async function openVino({ wheel }: OpenVinoOptions, { signal }: World, output: Output): Promise<void> {
   output.progress.doing("installing OpenVINO");
+  const { installOpenVino } = await import("../node.ts");
   const library = await installOpenVino({ wheel, signal, onLine: (line) => output.progress.doing(line) });
   output.result.library = library;
   output.progress.end();

@@ -23,7 +23,7 @@ import {
   type UsualSettings,
   writeNew,
 } from "../internal.ts";
-import { type ContactSheet, createContactSheet } from "../node.ts";
+import type { ContactSheet } from "../node.ts";
 import { drawingPace, type MadePicture, makePictures } from "./make-pictures.ts";
 import {
   addCommonOptions,
@@ -209,7 +209,9 @@ function axesOf(options: SweepOptions, recipe: Recipe | undefined, usual: UsualS
 function lazySheet(plan: SweepPlan, choice: ModelChoice, request: FullRequest) {
   let sheet: ContactSheet | undefined;
   return {
-    place(row: number, column: number, picture: Pixels): Promise<void> {
+    async place(row: number, column: number, picture: Pixels): Promise<void> {
+      // Loaded here: it brings native packages.
+      const { createContactSheet } = await import("../node.ts");
       const { width, height } = picture;
       const subtitle = subtitleOf(plan, choice, request, picture);
       sheet ??= createContactSheet({ ...plan.sheet, title: request.prompt, subtitle, picture: { width, height } });

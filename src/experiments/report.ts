@@ -1,6 +1,5 @@
 /** Results as one self-contained HTML page. */
 import { join } from "node:path";
-import sharp from "sharp";
 import { withSource } from "#bytes";
 import { encodersOf, type MetricName, metricLabels, metricsOf } from "../metrics/fidelity.ts";
 import { escaped } from "../plots/svg.ts";
@@ -208,6 +207,8 @@ function breakdown(arms: readonly ArmResult[], { metrics }: Results["experiment"
 /** Embeds the picture, small enough for a page of hundreds. */
 async function picture(file: string, alt: string): Promise<string> {
   const bytes = await withSource(file, ({ size, read }) => read(0, size));
+  // Loaded here: most commands write no report.
+  const { default: sharp } = await import("sharp");
   const webp = await sharp(bytes)
     .autoOrient()
     .resize({ width: 256, withoutEnlargement: true })

@@ -1,7 +1,6 @@
 /** An experiment's pictures on one sheet at one seed: a row per method, a column per prompt. */
 import { join } from "node:path";
 import { readPixels } from "#images";
-import { createContactSheet } from "../images/node/contact-sheet.ts";
 import type { Results } from "./results.ts";
 
 /** The first concept's sheet, as a PNG file. */
@@ -11,6 +10,8 @@ export async function sheetOf({ arms, experiment }: Results, title: string, root
   const first = rows[0]!.prompts;
   const fileOf = ({ folder, seeds }: (typeof first)[number]) => join(root, folder, `${seeds[0]}.png`);
   const { width, height } = await readPixels(fileOf(first[0]!));
+  // Loaded here: it brings native packages, and most commands draw no sheet.
+  const { createContactSheet } = await import("../images/node/contact-sheet.ts");
   const sheet = createContactSheet({
     title,
     subtitle: `${experiment.model}, ${experiment.steps} steps of ${experiment.sampler}, seed ${experiment.seed}`,

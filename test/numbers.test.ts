@@ -1,5 +1,5 @@
 /** The numbers in README.md and results/README.md are those of the committed results. `npm run check:numbers -- -u` makes them anew. */
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { Findings, Results } from "../src/experiments/index.ts";
@@ -9,13 +9,7 @@ import type { MetricName } from "../src/metrics/fidelity.ts";
 import { blocksOf, type Sources, withNumbers } from "./numbers.ts";
 
 const root = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const folders = ["class-diffusion", "demo-concept", "dreambooth-ti", "evaluations", "every-third", "omega"].concat([
-  "output-interpolation",
-  "quick",
-  "rank",
-  "sixteen",
-  "steps",
-]);
+const folders = readdirSync(root("results")).filter((name) => existsSync(root(`results/${name}/results.json`)));
 const kept = new Map<string, Results>();
 for (const folder of folders) kept.set(folder, (await keptResults(root(`results/${folder}`)))!);
 
